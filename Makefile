@@ -1,0 +1,48 @@
+# Everything runs from .venv, made by the first target that needs it. Python 3.11+ and make are all it takes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check format bench schema histories
+
+help: ## what there is to do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## a .venv with every pinned dependency
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP) ## every process end to end on a fresh stack of its own
+	$(BIN)/stockkeeper demo
+
+up: $(STAMP) ## PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C
+	$(BIN)/stockkeeper up
+
+test: check ## lint, types, imports, and the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, format, types, import rules, compose file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+format: $(STAMP) ## rewrite the sources in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(STAMP) ## write contracts/schema.json anew from the models
+	$(BIN)/python -m contracts.schema > contracts/schema.json.new
+	mv contracts/schema.json.new contracts/schema.json
+
+histories: $(STAMP) ## record the replay tests' histories anew (look at the diff: it is a wire change)
+	$(BIN)/python -m tests.replay.record
+
+bench: $(STAMP) ## what benchmarks/README.md describes, as ratios measured in one run
+	$(BIN)/python -m benchmarks.run

@@ -1,0 +1,36 @@
+"""Whether what a request names is there."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
+
+from database.tables import products, warehouses
+from domain.errors import InvalidRequest, UnknownProduct, UnknownWarehouse
+from domain.reservation import ItemKey
+
+
+def require_items(connection: Connection, items: Iterable[ItemKey]) -> None:
+    """Products and warehouses exist, and the products are sold.
+
+    Raises:
+        UnknownProduct: With every id that isn't there.
+        UnknownWarehouse: The same.
+        InvalidRequest: A product is no longer active.
+    """
+    keys = list(items)
+    product_ids = {key.product_id for key in keys}
+    known = connection.execute(
+        select(products.c.product_id, products.c.sku, products.c.is_active).where(
+            products.c.product_id.in_(product_ids)
+        )
+    ).all()
+    if missing := product_ids - {row.product_id for row in known}:
+        raise UnknownProduct.of(missing)
+    warehouse_ids = {key.warehouse_id for key in keys}
+    places = connection.execute(
+        select(warehouses.c.warehouse_id).where(warehouses.c.warehouse_id.in_(warehouse_ids))
+    ).scalars()
+    if missing := warehouse_ids - set(places):
+        raise UnknownWarehouse.of(missing)
+    if inactive := sorted(row.sku for row in known if not row.is_active):
+        raise InvalidRequest(f"no longer active: {', '.join(inactive[:10])}")

@@ -1,0 +1,317 @@
+"""The reservation in the database.
+
+Every step locks the items it touches, sorted by (warehouse_id, product_id), decides under that lock, and answers with
+the reservation as it is then. The promise stands in `reservations` and its units in `inventory_items`; only what
+leaves the shelf is a movement in the ledger.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+from temporalio import activity
+
+from activities.catalogue import require_items
+from activities.writes import effect_once
+from contracts.reservation import (
+    ExtendReservation,
+    FulfillLine,
+    FulfillReservation,
+    HeldLineState,
+    Holding,
+    ReleaseReservation,
+    ReservationActivities,
+    ReserveStock,
+)
+from database import ledger
+from database.ledger import MovementType
+from database.locks import lock_items, lock_reservation, overdue_lines, read_reservation
+from database.operations import Operation
+from database.sessions import Database
+from database.tables import reservations
+from domain.errors import InsufficientStock, InvalidState, OperationConflict, Shortage
+from domain.reservation import (
+    HeldLine,
+    ItemKey,
+    Level,
+    ReservationEvent,
+    ReservationStatus,
+    WantedLine,
+    plan_fulfilment,
+    require_open,
+    shortages,
+    status_of,
+    wanted_by_item,
+)
+
+_INSERT_LINES = text("""
+    INSERT INTO reservations (
+        product_id, warehouse_id, quantity, reference_type, reference_id, expires_at, created_at,
+        performed_by, operation_id, workflow_id, run_id)
+    SELECT product_id, warehouse_id, quantity, :reference_type, :reference_id, :expires_at, :as_of,
+        :performed_by, :operation_id, :workflow_id, :run_id
+    FROM unnest(:product_ids, :warehouse_ids, :quantities) WITH ORDINALITY
+        AS line (product_id, warehouse_id, quantity, position)
+    ORDER BY position
+""").bindparams(*(bindparam(name, type_=ARRAY(BigInteger)) for name in ("product_ids", "warehouse_ids", "quantities")))
+
+_FULFILL_LINES = text("""
+    UPDATE reservations AS held
+    SET quantity_fulfilled = held.quantity_fulfilled + taken.units,
+        status = CASE WHEN whole THEN 'FULFILLED' ELSE held.status END,
+        closed_at = CASE WHEN whole THEN :as_of END,
+        closed_by = CASE WHEN whole THEN :operation_id END
+    FROM (
+        SELECT reservation_id, units, quantity_fulfilled + units = quantity AS whole
+        FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
+        JOIN reservations USING (reservation_id)
+    ) AS taken
+    WHERE held.reservation_id = taken.reservation_id
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
+    bindparam("as_of", type_=reservations.c.closed_at.type),
+    bindparam("operation_id", type_=reservations.c.closed_by.type),
+)
+
+_NAMES = text("""
+    SELECT reservation_id, sku, warehouses.name AS warehouse
+    FROM reservations JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
+    WHERE reference_type = :reference_type AND reference_id = :reference_id
+""")
+
+
+class ReservationSteps(ReservationActivities):
+    """`ReservationActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="reserve_stock", no_thread_cancel_exception=True)
+    def reserve_stock(self, step: ReserveStock) -> Holding:
+        """Hold all lines until the deadline, or none.
+
+        If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
+        A repeat answers with the reservation as it has become, and holds nothing again.
+
+        Locks: the request's items. Operation: ``{workflow}/reserve``.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request names what isn't there.
+            InsufficientStock: With the numbers of every item that is short.
+            OperationConflict: The reference holds something else already.
+        """
+        holding, done_already = effect_once(
+            self._database, step, Holding, lambda connection, operation: _reserve(connection, operation, step)
+        )
+        if done_already:
+            with self._database.transaction() as connection:
+                return _holding(connection, step.reference_type, step.reference_id)
+        return holding
+
+    @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
+    def fulfill_reservation(self, step: FulfillReservation) -> Holding:
+        """Take units off the shelf: a SALE movement for each line that gives some.
+
+        Locks: the reservation's items. Operation: ``{workflow}/fulfill/{shipment}``.
+
+        Raises:
+            InvalidState: The reservation isn't open any more, or its deadline has come.
+            InvalidRequest: More of something is wanted than is held.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> Holding:
+            lines = _lock_open(connection, step, ReservationEvent.FULFILL)
+            taken = plan_fulfilment(lines, _wanted(step.lines))
+            _fulfill(connection, operation, step, lines, taken)
+            return _holding(connection, step.reference_type, step.reference_id)
+
+        return effect_once(self._database, step, Holding, effect)[0]
+
+    @activity.defn(name="release_reservation", no_thread_cancel_exception=True)
+    def release_reservation(self, step: ReleaseReservation) -> Holding:
+        """End the reservation: what it still holds becomes available.
+
+        An expiry that finds the hold ended already, because a buyer who was short released it, leaves it at that.
+
+        Locks: the reservation's items. Operation: ``{workflow}/cancel/{command}`` or ``{workflow}/expire``.
+
+        Raises:
+            InvalidState: To cancel, the reservation must be open and its deadline still ahead.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> Holding:
+            if step.status is ReservationStatus.CANCELLED:
+                lines = _lock_open(connection, step, ReservationEvent.CANCEL)
+            else:
+                lines = lock_reservation(connection, step.reference_type, step.reference_id)
+            _close(connection, operation, lines, step.status, step.as_of, step.reason)
+            return _holding(connection, step.reference_type, step.reference_id)
+
+        return effect_once(self._database, step, Holding, effect)[0]
+
+    @activity.defn(name="extend_reservation", no_thread_cancel_exception=True)
+    def extend_reservation(self, step: ExtendReservation) -> Holding:
+        """Give every line that is still held the new deadline.
+
+        Locks: the reservation's items. Operation: ``{workflow}/extend/{command}``.
+
+        Raises:
+            InvalidState: The reservation isn't open any more, or its deadline has come.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> Holding:
+            del operation
+            lines = _lock_open(connection, step, ReservationEvent.EXTEND)
+            still_held = [line.reservation_id for line in lines if line.quantity_open]
+            connection.execute(
+                update(reservations)
+                .where(reservations.c.reservation_id.in_(still_held))
+                .values(expires_at=step.expires_at)
+            )
+            return _holding(connection, step.reference_type, step.reference_id)
+
+        return effect_once(self._database, step, Holding, effect)[0]
+
+
+def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> Holding:
+    lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
+    wanted = wanted_by_item(lines)
+    if held := read_reservation(connection, step.reference_type, step.reference_id):
+        # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
+        if [(line.item, line.quantity) for line in held] != lines:
+            raise OperationConflict(f"{step.reference_type} {step.reference_id} has another reservation already")
+        return _holding(connection, step.reference_type, step.reference_id)
+    require_items(connection, wanted)
+    levels = lock_items(connection, wanted)
+    if short := shortages(wanted, levels):
+        _release_overdue(connection, operation, step, levels, short)
+    connection.execute(
+        _INSERT_LINES,
+        {
+            "product_ids": [item.product_id for item, _ in lines],
+            "warehouse_ids": [item.warehouse_id for item, _ in lines],
+            "quantities": [quantity for _, quantity in lines],
+            "reference_type": step.reference_type,
+            "reference_id": step.reference_id,
+            "expires_at": step.expires_at,
+            "as_of": step.as_of,
+            "performed_by": step.performed_by,
+            "operation_id": operation.operation_id,
+            "workflow_id": operation.workflow_id,
+            "run_id": operation.run_id,
+        },
+    )
+    ledger.reserve(connection, wanted)
+    return _holding(connection, step.reference_type, step.reference_id)
+
+
+def _release_overdue(
+    connection: Connection,
+    operation: Operation,
+    step: ReserveStock,
+    levels: Mapping[ItemKey, Level],
+    short: Sequence[Shortage],
+) -> None:
+    """Exact at the deadline: the stock of overdue holds goes to whoever needs it now."""
+    items = [ItemKey(shortage.warehouse_id, shortage.product_id) for shortage in short]
+    overdue = overdue_lines(connection, items, step.as_of)
+    freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
+    after = {item: Level(level.on_hand, level.reserved - freed.get(item, 0)) for item, level in levels.items()}
+    wanted = wanted_by_item((ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines)
+    if still_short := shortages(wanted, after):
+        raise InsufficientStock.of(still_short)
+    reason = f"overdue, and needed for {step.reference_type} {step.reference_id}"
+    _close(connection, operation, overdue, ReservationStatus.EXPIRED, step.as_of, reason)
+
+
+def _lock_open(
+    connection: Connection,
+    step: FulfillReservation | ReleaseReservation | ExtendReservation,
+    event: ReservationEvent,
+) -> list[HeldLine]:
+    lines = lock_reservation(connection, step.reference_type, step.reference_id)
+    if not lines:
+        raise InvalidState.of(f"reservation {step.reference_id}", ReservationStatus.REJECTED, event)
+    require_open(lines, event, step.as_of, step.reference_id)
+    return lines
+
+
+def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
+    if lines is None:
+        return None
+    return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]
+
+
+def _fulfill(
+    connection: Connection,
+    operation: Operation,
+    step: FulfillReservation,
+    lines: Sequence[HeldLine],
+    taken: Mapping[int, int],
+) -> None:
+    connection.execute(
+        _FULFILL_LINES,
+        {
+            "reservation_ids": list(taken),
+            "units": list(taken.values()),
+            "as_of": step.as_of,
+            "operation_id": operation.operation_id,
+        },
+    )
+    ledger.move(
+        connection,
+        operation,
+        MovementType.SALE,
+        [(line.item, -taken[line.reservation_id]) for line in lines if line.reservation_id in taken],
+        reference_id=step.reference_id,
+        reason=f"fulfilled {step.reference_type} {step.reference_id}",
+        from_reserved=True,
+    )
+
+
+def _close(
+    connection: Connection,
+    operation: Operation,
+    lines: Sequence[HeldLine],
+    status: ReservationStatus,
+    as_of: datetime,
+    reason: str,
+) -> None:
+    """Release what these lines still hold. Their items are locked."""
+    still_held = [line for line in lines if line.quantity_open]
+    if not still_held:
+        return
+    connection.execute(
+        update(reservations)
+        .where(reservations.c.reservation_id.in_([line.reservation_id for line in still_held]))
+        .values(status=status, closed_at=as_of, closed_by=operation.operation_id, closed_reason=reason)
+    )
+    ledger.reserve(connection, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
+
+
+def _holding(connection: Connection, reference_type: str, reference_id: str) -> Holding:
+    """The reservation as it is in this transaction."""
+    held = read_reservation(connection, reference_type, reference_id)
+    names = {
+        row.reservation_id: row
+        for row in connection.execute(_NAMES, {"reference_type": reference_type, "reference_id": reference_id})
+    }
+    deadlines = [line.expires_at for line in held if line.expires_at is not None]
+    return Holding(
+        status=status_of(held),
+        expires_at=max(deadlines, default=None),
+        lines=[
+            HeldLineState(
+                reservation_id=line.reservation_id,
+                product_id=line.item.product_id,
+                warehouse_id=line.item.warehouse_id,
+                quantity=line.quantity,
+                quantity_fulfilled=line.quantity_fulfilled,
+                sku=names[line.reservation_id].sku,
+                warehouse=names[line.reservation_id].warehouse,
+            )
+            for line in held
+        ],
+    )

@@ -1,0 +1,86 @@
+"""What every writing activity goes through: a transaction, an operation, and errors that Temporal understands."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from contracts.converter import as_application_error
+from contracts.messages import Step
+from database.operations import Operation, once
+from database.sessions import Database
+from domain.errors import DomainError, InvalidRequest
+
+Result = TypeVar("Result", bound=BaseModel)
+
+_COME_AGAIN = timedelta(milliseconds=50)
+_TRANSIENT = {
+    "40001": "serialization failure",
+    "40P01": "deadlock",
+    "55P03": "lock timeout",
+    "57014": "statement timeout",
+}
+
+
+def effect_once(
+    database: Database, step: Step, result: type[Result], effect: Callable[[Connection, Operation], Result]
+) -> tuple[Result, bool]:
+    """Do what a step asks for in one transaction, once.
+
+    Args:
+        database: Where.
+        step: What is asked for; its operation id makes it happen once.
+        result: What the answer is.
+        effect: Locks, decides and writes; it gets the transaction, and the operation for the ledger.
+
+    Returns:
+        The result, and whether this was a repeat of what had been done before.
+
+    Raises:
+        DomainError: The answer is no. The transaction is rolled back: nothing has changed.
+        ApplicationError: The database couldn't; the step will be asked for again.
+    """
+    operation = _operation(step)
+    with database_errors(), database.transaction() as connection:
+        outcome = once(connection, operation, lambda: effect(connection, operation).model_dump(mode="json"))
+    return result.model_validate(outcome.result), outcome.done_already
+
+
+def _operation(step: Step) -> Operation:
+    info = activity.info()
+    return Operation(
+        operation_id=step.operation_id,
+        kind=info.activity_type,
+        payload=step.model_dump(mode="json", exclude=set(step.not_compared)),
+        performed_by=step.performed_by,
+        workflow_id=info.workflow_id or "",
+        run_id=info.workflow_run_id or "",
+    )
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Say what errors mean to Temporal: ours, and the database's.
+
+    A value that PostgreSQL can't store will never be stored: that is the request's fault, and final. Everything else is
+    worth another try; what is known to pass quickly, soon.
+    """
+    try:
+        yield
+    except DomainError as refusal:
+        # Here, and not only in the converter, so that the SDK sees that it is benign and doesn't log it as a failure.
+        raise as_application_error(refusal) from None
+    except DataError as error:
+        unstorable = InvalidRequest(f"the database can't store a value: {type(error.orig).__name__}")
+        raise as_application_error(unstorable) from None
+    except DBAPIError as error:
+        code = getattr(error.orig, "sqlstate", None)
+        if code in _TRANSIENT:
+            raise ApplicationError(_TRANSIENT[code], type="DatabaseBusy", next_retry_delay=_COME_AGAIN) from error
+        raise

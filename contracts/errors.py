@@ -1,0 +1,31 @@
+"""The errors, for whoever only knows the contract: see `domain.errors` for the tree."""
+
+from domain.errors import (
+    DomainError,
+    InsufficientStock,
+    InvalidRequest,
+    InvalidState,
+    NotPermitted,
+    OperationConflict,
+    Shortage,
+    StockkeeperError,
+    UnknownProduct,
+    UnknownSupplier,
+    UnknownWarehouse,
+    Unreachable,
+)
+
+__all__ = [
+    "DomainError",
+    "InsufficientStock",
+    "InvalidRequest",
+    "InvalidState",
+    "NotPermitted",
+    "OperationConflict",
+    "Shortage",
+    "StockkeeperError",
+    "UnknownProduct",
+    "UnknownSupplier",
+    "UnknownWarehouse",
+    "Unreachable",
+]

@@ -1,0 +1,128 @@
+"""The base of every message, and the kinds of field they share.
+
+A message from outside is checked strictly: no field that we don't know, no string for a number, no number for a
+string, nothing unbounded. What passes between our own parts, and what we answer with, is read with more patience,
+so that workers of two versions understand each other.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
+
+from contracts.converter import Undecodable
+from domain.errors import InvalidRequest
+
+MAX_LINES = 1_000
+MAX_UNITS = 1_000_000_000
+MAX_ID = 2**63 - 1
+MAX_MINUTES = 366 * 24 * 60.0
+_PROBLEMS_SHOWN = 10
+_PLACE_SHOWN = 80
+
+
+class Message(BaseModel):
+    """What comes from outside: a start or a command."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class State(BaseModel):
+    """What a process answers with. It is changed in place by its workflow, and by nobody else."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Step(BaseModel):
+    """What a workflow asks of a writing activity.
+
+    Attributes:
+        operation_id: Chosen by the workflow; the effect happens once for it, however often it is asked for.
+        performed_by: The person or service behind it.
+        as_of: The workflow's time, which decides about deadlines; never the database's.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"operation_id", "as_of"})
+    """Fields that may differ between two steps that are the same one: a repeat comes later."""
+
+    operation_id: str
+    performed_by: str
+    as_of: AwareDatetime
+
+
+def _printable(text: str) -> str:
+    # A control character has no business in a name, and PostgreSQL refuses U+0000 outright.
+    if not text.isprintable():
+        raise ValueError("must not contain control characters or line breaks")
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    return text
+
+
+_Line = AfterValidator(_printable)
+
+Units = Annotated[int, Field(gt=0, le=MAX_UNITS, description="A number of units.")]
+Id = Annotated[int, Field(gt=0, le=MAX_ID)]
+Minutes = Annotated[float, Field(gt=0, le=MAX_MINUTES, description="Minutes; may be a fraction.")]
+Reference = Annotated[
+    str,
+    Field(min_length=1, max_length=200, description="The caller's own name for it; part of the workflow id."),
+    _Line,
+]
+Actor = Annotated[str, Field(min_length=1, max_length=200, description="The person or service that does it."), _Line]
+Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why."), _Line]
+Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parse(model: type[M], payload: Sequence[object]) -> M:
+    """Check what came from outside: the one place where that is done.
+
+    Args:
+        model: What it must be.
+        payload: The arguments that came, decoded from JSON: one, unless the caller is mistaken.
+
+    Raises:
+        InvalidRequest: It isn't that. The message names at most ten problems, and repeats none of the values:
+            they may be long, or private.
+    """
+    if len(payload) != 1:
+        raise InvalidRequest(f"{model.__name__} takes one JSON object, {len(payload)} arguments came")
+    value = payload[0]
+    if isinstance(value, Undecodable):
+        raise InvalidRequest(f"{model.__name__} takes a JSON object: {value.why}")
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{model.__name__} takes a JSON object, {_kind(value)} came")
+    try:
+        # By way of JSON, because that is what came: there a timestamp is a string, and a string is never a number.
+        return model.model_validate_json(to_json(value))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        shown = [_problem(problem) for problem in problems[:_PROBLEMS_SHOWN]]
+        if len(problems) > _PROBLEMS_SHOWN:
+            shown.append(f"and {len(problems) - _PROBLEMS_SHOWN} more")
+        raise InvalidRequest("; ".join(shown)) from None
+    except (PydanticSerializationError, RecursionError) as error:
+        raise InvalidRequest(f"{model.__name__} takes a JSON object: {type(error).__name__}") from None
+
+
+def _problem(problem: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    if len(place) > _PLACE_SHOWN:
+        place = place[:_PLACE_SHOWN] + "…"
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type[Any], str] = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number" if isinstance(value, int | float) else "something else")
+
+
+def utc(moment: datetime) -> str:
+    """An instant as people read it: ``2026-11-23 14:30 UTC``."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,53 @@
+"""Every timeout and retry policy, by name, with its reason."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import RetryPolicy
+
+TASK_QUEUE = "stockkeeper"
+"""The task queue unless the settings say another."""
+
+LOCAL_ATTEMPTS = 3
+
+LOCAL_WRITE: dict[str, Any] = {
+    # A transaction on a few locked rows takes milliseconds. It may wait for a hot row, which the database itself
+    # gives up on after five seconds (lock_timeout), so ten is an attempt that got lost.
+    "start_to_close_timeout": timedelta(seconds=10),
+    # A deadlock victim or a dropped connection succeeds at once; anything longer isn't for a workflow task to wait for.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=20),
+        backoff_coefficient=4,
+        maximum_attempts=LOCAL_ATTEMPTS,
+    ),
+}
+"""The hot path: a locked write inside the workflow task, which spares the caller a trip through the task queue."""
+
+LOCKED_WRITE: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=30),
+    # For ever, because the effect is owed: the database being away is no reason to lose it. The operator sees the
+    # attempts and the last error under "pending activities".
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=30),
+    ),
+}
+"""A locked write through the task queue: for what isn't urgent, and for the hot path when the database is away."""
+
+BULK_WRITE: dict[str, Any] = {
+    # One transaction over a whole file: a million rows take about a minute; an attempt may take an hour.
+    "start_to_close_timeout": timedelta(hours=1),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+    ),
+}
+"""A write that is as large as a person's file."""
+
+READ: dict[str, Any] = {
+    # A person waits for the answer.
+    "start_to_close_timeout": timedelta(seconds=15),
+    "schedule_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
+}
+"""A question to the database that changes nothing."""

@@ -1,0 +1,139 @@
+"""The ledger: on hand changes by a movement, and by nothing else.
+
+The statement that changes an item is the one that writes its movements, so that they can't come apart; the database
+checks it again at commit. `created_at` is the database's clock, read under the item's lock and moved past the item's
+previous movement: in an item's history a later movement is always a later instant, and its balance follows from the
+one before.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from database.operations import Operation
+from domain.reservation import ItemKey
+
+
+class MovementType(StrEnum):
+    """Why on hand changed. PURCHASE, RETURN and TRANSFER_IN add; SALE and TRANSFER_OUT take; ADJUSTMENT does either."""
+
+    PURCHASE = "PURCHASE"
+    SALE = "SALE"
+    RETURN = "RETURN"
+    ADJUSTMENT = "ADJUSTMENT"
+    TRANSFER_IN = "TRANSFER_IN"
+    TRANSFER_OUT = "TRANSFER_OUT"
+
+
+_ARRAYS = tuple(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "quantities"))
+
+_RESERVE = text("""
+    UPDATE inventory_items AS item
+    SET quantity_reserved = item.quantity_reserved + change.quantity
+    FROM unnest(:warehouse_ids, :product_ids, :quantities) AS change (warehouse_id, product_id, quantity)
+    WHERE (item.warehouse_id, item.product_id) = (change.warehouse_id, change.product_id)
+""").bindparams(*_ARRAYS)
+
+# One movement for each line. Lines of the same item follow each other by a microsecond, each with its own balance.
+_MOVE = text("""
+    WITH line AS (
+        SELECT change.*,
+            sum(quantity) OVER earlier AS moved,
+            row_number() OVER earlier AS step
+        FROM unnest(:warehouse_ids, :product_ids, :quantities) WITH ORDINALITY
+            AS change (warehouse_id, product_id, quantity, position)
+        WINDOW earlier AS (PARTITION BY warehouse_id, product_id ORDER BY position)
+    ),
+    total AS (
+        SELECT warehouse_id, product_id, sum(quantity)::bigint AS quantity, count(*) AS steps
+        FROM line GROUP BY warehouse_id, product_id
+    ),
+    moved AS (
+        UPDATE inventory_items AS item
+        SET quantity_on_hand = item.quantity_on_hand + total.quantity,
+            quantity_reserved = item.quantity_reserved
+                + CASE WHEN :from_reserved THEN total.quantity ELSE 0 END,
+            last_moved_at = greatest(clock_timestamp(), item.last_moved_at + interval '1 microsecond')
+                + (total.steps - 1) * interval '1 microsecond'
+        FROM total
+        WHERE (item.warehouse_id, item.product_id) = (total.warehouse_id, total.product_id)
+        RETURNING item.warehouse_id, item.product_id, item.last_moved_at, total.steps,
+            item.quantity_on_hand - total.quantity AS balance_before
+    )
+    INSERT INTO stock_movements (
+        warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, performed_by, reason,
+        operation_id, workflow_id, run_id, created_at)
+    SELECT line.warehouse_id, line.product_id, :movement_type, line.quantity, moved.balance_before + line.moved,
+        :reference_id, :performed_by, :reason, :operation_id, :workflow_id, :run_id,
+        moved.last_moved_at - (moved.steps - line.step) * interval '1 microsecond'
+    FROM line JOIN moved USING (warehouse_id, product_id)
+    ORDER BY line.position
+""").bindparams(*_ARRAYS)
+
+
+def _arrays(lines: Iterable[tuple[ItemKey, int]]) -> dict[str, list[int]]:
+    listed = list(lines)
+    return {
+        "warehouse_ids": [item.warehouse_id for item, _ in listed],
+        "product_ids": [item.product_id for item, _ in listed],
+        "quantities": [quantity for _, quantity in listed],
+    }
+
+
+def reserve(connection: Connection, units: dict[ItemKey, int]) -> None:
+    """Add units to what is reserved of these items; negative units release. The caller has locked the items.
+
+    Raises:
+        RuntimeError: An item has no row. Locking first would have shown it.
+    """
+    if not units:
+        return
+    changed = connection.execute(_RESERVE, _arrays(units.items())).rowcount
+    if changed != len(units):
+        raise RuntimeError(f"{len(units)} items to reserve on, {changed} found")
+
+
+def move(
+    connection: Connection,
+    operation: Operation,
+    movement_type: MovementType,
+    lines: Iterable[tuple[ItemKey, int]],
+    *,
+    reference_id: str,
+    reason: str,
+    from_reserved: bool = False,
+) -> None:
+    """Change on hand and write a movement for each line. The caller has locked the items.
+
+    Args:
+        connection: The transaction.
+        operation: Who did it, and for which run.
+        movement_type: Why.
+        lines: Items and units: positive in, negative out. An item may come several times.
+        reference_id: The document behind it: an order, a purchase order, a transfer.
+        reason: One sentence for whoever reads the ledger.
+        from_reserved: The units had been reserved, and with on hand the reserved units change as well.
+
+    Raises:
+        RuntimeError: An item has no row. Locking first would have shown it.
+    """
+    arrays = _arrays(lines)
+    written = connection.execute(
+        _MOVE,
+        arrays
+        | {
+            "movement_type": movement_type,
+            "reference_id": reference_id,
+            "performed_by": operation.performed_by,
+            "reason": reason,
+            "operation_id": operation.operation_id,
+            "workflow_id": operation.workflow_id,
+            "run_id": operation.run_id,
+            "from_reserved": from_reserved,
+        },
+    ).rowcount
+    if written != len(arrays["quantities"]):
+        raise RuntimeError(f"{len(arrays['quantities'])} movements to write, {written} written")

@@ -1,0 +1,109 @@
+"""Everything that is locked, and in which order: one page.
+
+The order is the same for everybody, so nobody waits in a circle:
+
+1. the operation (`database.operations.once` inserts it, which makes a repeat wait for the first),
+2. the document, where there is a row for it (a purchase order, a transfer),
+3. the inventory items, sorted by (warehouse_id, product_id).
+
+A reservation has no row of its own above its lines. Its lines are guarded by their items: whoever reads a line to
+decide on it, or changes it, holds the lock of the line's item. That is what lets a buyer who is short of stock release
+somebody else's overdue hold without a lock of the other's: having locked the item is enough.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from domain.reservation import HeldLine, ItemKey, Level, ReservationStatus
+
+_ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+_LOCK_ITEMS = text("""
+    SELECT item.warehouse_id, item.product_id, item.quantity_on_hand, item.quantity_reserved
+    FROM inventory_items AS item
+    JOIN unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
+        USING (warehouse_id, product_id)
+    ORDER BY item.warehouse_id, item.product_id
+    FOR NO KEY UPDATE OF item
+""").bindparams(*_ITEM_ARRAYS)
+
+_LOCK_ITEMS_OF_RESERVATION = text("""
+    SELECT item.item_id
+    FROM inventory_items AS item
+    WHERE (item.warehouse_id, item.product_id) IN (
+        SELECT warehouse_id, product_id FROM reservations
+        WHERE reference_type = :reference_type AND reference_id = :reference_id)
+    ORDER BY item.warehouse_id, item.product_id
+    FOR NO KEY UPDATE OF item
+""")
+
+_HELD_LINES = text("""
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at
+    FROM reservations
+    WHERE reference_type = :reference_type AND reference_id = :reference_id
+    ORDER BY reservation_id
+""")
+
+_OVERDUE_LINES = text("""
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at
+    FROM reservations
+    JOIN unnest(:warehouse_ids, :product_ids) AS short (warehouse_id, product_id)
+        USING (warehouse_id, product_id)
+    WHERE status = 'ACTIVE' AND expires_at <= :as_of
+    ORDER BY reservation_id
+""").bindparams(*_ITEM_ARRAYS)
+
+
+def item_arrays(items: Iterable[ItemKey]) -> dict[str, list[int]]:
+    """The items as two arrays side by side, the way statements over many items take them."""
+    keys = sorted(items)
+    return {"warehouse_ids": [key.warehouse_id for key in keys], "product_ids": [key.product_id for key in keys]}
+
+
+def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
+    """Lock these items and read what they have.
+
+    NO KEY UPDATE, because nobody changes their key: a foreign key's check on the item doesn't have to wait.
+
+    Returns:
+        A level for each item that has a row; one that has none was never stocked, and there is nothing to lock.
+    """
+    rows = connection.execute(_LOCK_ITEMS, item_arrays(set(items)))
+    return {
+        ItemKey(row.warehouse_id, row.product_id): Level(row.quantity_on_hand, row.quantity_reserved) for row in rows
+    }
+
+
+def lock_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
+    """Lock a reservation by its items, and read its lines as they are then; empty if there are none."""
+    of = {"reference_type": reference_type, "reference_id": reference_id}
+    connection.execute(_LOCK_ITEMS_OF_RESERVATION, of)
+    return read_reservation(connection, reference_type, reference_id)
+
+
+def read_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
+    """A reservation's lines in the order they were asked for. Locks nothing: not for deciding."""
+    rows = connection.execute(_HELD_LINES, {"reference_type": reference_type, "reference_id": reference_id})
+    return [_held_line(row) for row in rows]
+
+
+def overdue_lines(connection: Connection, items: Iterable[ItemKey], as_of: datetime) -> list[HeldLine]:
+    """Lines that are still held on these items although their deadline has come. The caller has locked the items."""
+    rows = connection.execute(_OVERDUE_LINES, item_arrays(items) | {"as_of": as_of})
+    return [_held_line(row) for row in rows]
+
+
+def _held_line(row: Row[Any]) -> HeldLine:
+    return HeldLine(
+        row.reservation_id,
+        ItemKey(row.warehouse_id, row.product_id),
+        row.quantity,
+        row.quantity_fulfilled,
+        ReservationStatus(row.status),
+        row.expires_at,
+    )

@@ -1,0 +1,45 @@
+"""Brings a database to the newest schema, and tells whether it is there."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+_LOCK = 5_766_420_018
+"""Any number, as long as everybody who migrates takes the same: two set-ups at once then wait for each other."""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "database:migrations")
+    return config
+
+
+def newest_revision() -> str:
+    """The revision that this version of the code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("there are no migrations")
+    return head
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision that the database has; None for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> str | None:
+    """Run what is missing, in one transaction; safe to call again, and from several places at once.
+
+    Returns:
+        The revision that the database had before.
+    """
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        before = MigrationContext.configure(connection).get_current_revision()
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before

@@ -1,0 +1,95 @@
+"""Effect once: every write has an operation id, which is stored in the same transaction as its effect.
+
+A workflow may be retried, replayed, reset, or run on two workers that don't know of each other; the effect still
+happens once. A repeat is told apart from a mistake as TigerBeetle does it: the same id with the same payload is done
+already and gets the stored result; the same id with another payload was done differently, and is an error.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
+
+from database.tables import operations
+from domain.errors import OperationConflict
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One effect that somebody asks for.
+
+    Attributes:
+        operation_id: Unique for ever: the workflow's id, the step, and the caller's own id where there is one.
+        kind: The step's name, such as ``reserve_stock``.
+        payload: What decides whether a repeat is the same: plain JSON, without times that a repeat has anew.
+        performed_by: The person or service behind it.
+        workflow_id: The workflow that asks.
+        run_id: Its run.
+    """
+
+    operation_id: str
+    kind: str
+    payload: Mapping[str, Any]
+    performed_by: str
+    workflow_id: str
+    run_id: str
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 over kind and payload in one canonical spelling."""
+        canonical = json.dumps([self.kind, self.payload], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).digest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an operation: its result, and whether it had been done before this call."""
+
+    result: Any
+    done_already: bool
+
+
+def once(connection: Connection, operation: Operation, effect: Callable[[], Any]) -> Outcome:
+    """Let the effect happen, unless it has happened already.
+
+    The operation's row is inserted first. A second call with the same id, on whatever worker, waits there until the
+    first has committed or rolled back; that makes it the first lock of every write.
+
+    Args:
+        connection: The transaction of the effect. Any exception of ``effect`` must roll it back.
+        operation: What is asked for.
+        effect: Does it, in the same transaction, and returns the result as plain JSON.
+
+    Raises:
+        OperationConflict: The id was used for something else. Nothing is changed.
+    """
+    claimed = connection.execute(
+        insert_or_ignore(operations)
+        .values(
+            operation_id=operation.operation_id,
+            kind=operation.kind,
+            fingerprint=operation.fingerprint,
+            performed_by=operation.performed_by,
+            workflow_id=operation.workflow_id,
+            run_id=operation.run_id,
+        )
+        .on_conflict_do_nothing()
+        .returning(operations.c.operation_id)
+    ).one_or_none()
+    this = operations.c.operation_id == operation.operation_id
+    if claimed is None:
+        stored = connection.execute(
+            select(operations.c.fingerprint, operations.c.kind, operations.c.result).where(this)
+        ).one()
+        if bytes(stored.fingerprint) != operation.fingerprint:
+            raise OperationConflict(
+                f"operation {operation.operation_id} was done already, as {stored.kind} with another payload"
+            )
+        return Outcome(stored.result, done_already=True)
+    result = effect()
+    connection.execute(update(operations).where(this).values(result=result))
+    return Outcome(result, done_already=False)

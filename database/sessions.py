@@ -1,0 +1,66 @@
+"""Connections and transactions: one engine for a process, one transaction for a call."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+
+_SETTINGS = {
+    "timezone": "UTC",
+    # A row that stays locked for five seconds belongs to somebody in trouble; better to come again.
+    "lock_timeout": "5s",
+    # Less than any activity's start-to-close timeout, so that the database gives up first and the row is free
+    # before the retry wants it.
+    "statement_timeout": "9s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+BULK_STATEMENT_TIMEOUT = "55min"
+"""For the one kind of transaction that goes over a whole file."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the stock is, for everything that reads or writes it."""
+
+    engine: Engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction at READ COMMITTED: committed at the end, rolled back on any exception.
+
+        Rows are locked by name (`database.locks`), so every statement after a lock sees what was committed before it.
+        """
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One read-only transaction that sees a single instant."""
+        with self.engine.connect().execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        ) as connection:
+            yield connection
+
+
+def connect(url: str, *, pool_size: int = 5, role: str | None = None, application_name: str = "stockkeeper") -> Engine:
+    """An engine for this database; it connects when it is first used.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+        pool_size: Connections at most; a process runs as many activities at once.
+        role: The role to act as, such as ``stockkeeper_worker``; None: as whoever the URL names.
+        application_name: What the database shows for these connections.
+    """
+    settings = _SETTINGS | {"application_name": application_name} | ({"role": role} if role else {})
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        # Values may be somebody's; they stay out of error messages, which end up in workflow histories.
+        hide_parameters=True,
+        connect_args={"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
+        # No ping before each use: it would cost every call a round trip, and a connection that died while idle costs
+        # one attempt, after which the pool has thrown out all that are as old.
+        pool_pre_ping=False,
+    )

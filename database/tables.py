@@ -1,0 +1,285 @@
+"""The tables as queries name them.
+
+The migrations make them, with every constraint; a test holds the two against each other, so that a column that is
+only in one of them is found. What stands here is what a query needs to know: names, types, keys and indexes.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+METADATA = MetaData()
+
+_MONEY = Numeric(18, 6)
+_DAYS = Numeric(9, 3)
+_INSTANT = DateTime(timezone=True)
+
+
+def _id(name: str, *, given: bool = False) -> Column[int]:
+    """A key that the database counts up; ``given``: unless a file brings its own."""
+    return Column(name, BigInteger, Identity(always=not given), primary_key=True)
+
+
+def _needed(name: str, kind: object, *args: object, **kwargs: object) -> Column[object]:
+    return Column(name, kind, *args, nullable=False, **kwargs)  # type: ignore[arg-type]
+
+
+def _item_key(name: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["warehouse_id", "product_id"],
+        ["inventory_items.warehouse_id", "inventory_items.product_id"],
+        name=name,
+    )
+
+
+products = Table(
+    "products",
+    METADATA,
+    _id("product_id", given=True),
+    _needed("sku", Text),
+    _needed("name", Text),
+    Column("description", Text),
+    Column("category_id", BigInteger),
+    Column("unit_cost", _MONEY),
+    Column("unit_price", _MONEY),
+    Column("weight_kg", _MONEY),
+    Column("dimensions_cm", JSONB),
+    _needed("is_active", Boolean, server_default=text("true")),
+    UniqueConstraint("sku", name="products_sku_key"),
+)
+
+warehouses = Table(
+    "warehouses",
+    METADATA,
+    _id("warehouse_id", given=True),
+    _needed("name", Text),
+    Column("address", Text),
+    _needed("timezone", Text, server_default=text("'UTC'")),
+    Column("capacity_sqft", Numeric(18, 2)),
+    UniqueConstraint("name", name="warehouses_name_key"),
+)
+
+suppliers = Table(
+    "suppliers",
+    METADATA,
+    _id("supplier_id", given=True),
+    _needed("name", Text),
+    Column("email", Text),
+    UniqueConstraint("name", name="suppliers_name_key"),
+)
+
+product_suppliers = Table(
+    "product_suppliers",
+    METADATA,
+    Column("product_id", ForeignKey("products.product_id"), primary_key=True),
+    Column("supplier_id", ForeignKey("suppliers.supplier_id"), primary_key=True),
+    _needed("is_preferred", Boolean, server_default=text("false")),
+    _needed("unit_cost", _MONEY),
+    _needed("lead_time_days", _DAYS),
+    Column("lead_time_deviation_days", _DAYS),
+    _needed("minimum_order_quantity", BigInteger, server_default=text("1")),
+    _needed("pack_size", BigInteger, server_default=text("1")),
+    Index("product_suppliers_one_preferred", "product_id", unique=True, postgresql_where=text("is_preferred")),
+    Index("product_suppliers_supplier", "supplier_id"),
+)
+
+inventory_items = Table(
+    "inventory_items",
+    METADATA,
+    _id("item_id"),
+    _needed("product_id", BigInteger, ForeignKey("products.product_id")),
+    _needed("warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("quantity_on_hand", BigInteger, server_default=text("0")),
+    _needed("quantity_reserved", BigInteger, server_default=text("0")),
+    Column("quantity_available", BigInteger, Computed("quantity_on_hand - quantity_reserved", persisted=True)),
+    Column("reorder_point", BigInteger),
+    Column("reorder_quantity", BigInteger),
+    Column("last_counted_at", _INSTANT),
+    Column("last_moved_at", _INSTANT),
+    UniqueConstraint("warehouse_id", "product_id", name="inventory_items_item_key"),
+    Index("inventory_items_product", "product_id"),
+)
+
+stock_movements = Table(
+    "stock_movements",
+    METADATA,
+    _id("movement_id"),
+    _needed("product_id", BigInteger),
+    _needed("warehouse_id", BigInteger),
+    _needed("movement_type", Text),
+    _needed("quantity", BigInteger),
+    _needed("balance_after", BigInteger),
+    _needed("reference_id", Text),
+    _needed("performed_by", Text),
+    _needed("reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    _needed("created_at", _INSTANT),
+    _item_key("stock_movements_item"),
+    Index("stock_movements_by_item", "warehouse_id", "product_id", "created_at", "movement_id"),
+    Index("stock_movements_by_reference", "reference_id"),
+)
+
+reservations = Table(
+    "reservations",
+    METADATA,
+    _id("reservation_id"),
+    _needed("product_id", BigInteger),
+    _needed("warehouse_id", BigInteger),
+    _needed("quantity", BigInteger),
+    _needed("quantity_fulfilled", BigInteger, server_default=text("0")),
+    _needed("reference_type", Text),
+    _needed("reference_id", Text),
+    _needed("status", Text, server_default=text("'ACTIVE'")),
+    Column("expires_at", _INSTANT),
+    _needed("created_at", _INSTANT),
+    _needed("performed_by", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    _item_key("reservations_item"),
+    Index("reservations_by_reference", "reference_type", "reference_id"),
+    Index(
+        "reservations_open_by_item",
+        "warehouse_id",
+        "product_id",
+        "expires_at",
+        postgresql_where=text("status = 'ACTIVE'"),
+    ),
+)
+
+operations = Table(
+    "operations",
+    METADATA,
+    Column("operation_id", Text, primary_key=True),
+    _needed("kind", Text),
+    _needed("fingerprint", LargeBinary),
+    Column("result", JSONB),
+    _needed("performed_by", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    _needed("created_at", _INSTANT, server_default=text("clock_timestamp()")),
+    Index("operations_by_age", "created_at"),
+)
+
+purchase_orders = Table(
+    "purchase_orders",
+    METADATA,
+    _id("po_id"),
+    _needed("po_number", Text),
+    _needed("supplier_id", BigInteger, ForeignKey("suppliers.supplier_id")),
+    _needed("warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("status", Text, server_default=text("'DRAFT'")),
+    Column("expected_delivery_date", Date),
+    _needed("requested_by", Text),
+    _needed("reason", Text),
+    _needed("created_at", _INSTANT),
+    UniqueConstraint("po_number", name="purchase_orders_po_number_key"),
+    Index("purchase_orders_by_supplier", "supplier_id"),
+    Index(
+        "purchase_orders_open",
+        "warehouse_id",
+        postgresql_where=text("status IN ('DRAFT', 'SUBMITTED', 'CONFIRMED')"),
+    ),
+)
+
+purchase_order_lines = Table(
+    "purchase_order_lines",
+    METADATA,
+    Column("po_id", ForeignKey("purchase_orders.po_id"), primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    _needed("product_id", BigInteger, ForeignKey("products.product_id")),
+    _needed("qty", BigInteger),
+    _needed("unit_cost", _MONEY),
+    _needed("quantity_received", BigInteger, server_default=text("0")),
+    _needed("quantity_rejected", BigInteger, server_default=text("0")),
+    Index("purchase_order_lines_by_product", "product_id"),
+)
+
+transfer_orders = Table(
+    "transfer_orders",
+    METADATA,
+    _id("transfer_id"),
+    _needed("transfer_number", Text),
+    _needed("from_warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("to_warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("status", Text, server_default=text("'PENDING'")),
+    _needed("requested_by", Text),
+    _needed("created_at", _INSTANT),
+    UniqueConstraint("transfer_number", name="transfer_orders_transfer_number_key"),
+)
+
+transfer_order_lines = Table(
+    "transfer_order_lines",
+    METADATA,
+    Column("transfer_id", ForeignKey("transfer_orders.transfer_id"), primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    _needed("product_id", BigInteger, ForeignKey("products.product_id")),
+    _needed("quantity", BigInteger),
+    _needed("received", BigInteger, server_default=text("0")),
+    _needed("damaged", BigInteger, server_default=text("0")),
+    _needed("written_off", BigInteger, server_default=text("0")),
+)
+
+cycle_counts = Table(
+    "cycle_counts",
+    METADATA,
+    _id("count_id"),
+    _needed("count_number", Text),
+    _needed("warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("status", Text, server_default=text("'COUNTING'")),
+    _needed("requested_by", Text),
+    _needed("created_at", _INSTANT),
+    UniqueConstraint("count_number", name="cycle_counts_count_number_key"),
+)
+
+cycle_count_lines = Table(
+    "cycle_count_lines",
+    METADATA,
+    Column("count_id", ForeignKey("cycle_counts.count_id"), primary_key=True),
+    Column("product_id", ForeignKey("products.product_id"), primary_key=True),
+    Column("counted_by", Text),
+    Column("counted_quantity", BigInteger),
+    Column("system_quantity", BigInteger),
+    Column("delta", BigInteger, Computed("counted_quantity - system_quantity", persisted=True)),
+    Column("root_cause", Text),
+)
+
+imported_demand = Table(
+    "imported_demand",
+    METADATA,
+    Column("warehouse_id", ForeignKey("warehouses.warehouse_id"), primary_key=True),
+    Column("product_id", ForeignKey("products.product_id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    _needed("quantity", BigInteger),
+)
+
+import_pages = Table(
+    "import_pages",
+    METADATA,
+    Column("import_id", Text, primary_key=True),
+    Column("page", Integer, primary_key=True),
+    _needed("rows", JSONB),
+)

@@ -1,0 +1,183 @@
+"""Why Stockkeeper says no: one tree of errors, the same on both sides of the wire.
+
+::
+
+    StockkeeperError
+    ├── Unreachable            no answer: nobody knows whether it happened; asking again is safe
+    └── DomainError            an answer: no, and nothing changed
+        ├── InvalidRequest     the message itself is wrong
+        ├── UnknownProduct     it names a product that isn't there
+        ├── UnknownWarehouse   ... a warehouse
+        ├── UnknownSupplier    ... a supplier
+        ├── InsufficientStock  less available than asked for, with the numbers
+        ├── InvalidState       the command is wrong in the present status
+        ├── NotPermitted       the wrong person asks
+        └── OperationConflict  an operation id used again for something else
+
+A class's name is its stable code: it is the ``type`` that a caller of any language sees. ``details`` is plain
+JSON and travels with it; ``from_details`` builds the same error again at the other end.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+
+class StockkeeperError(Exception):
+    """The root: everything that Stockkeeper raises on purpose."""
+
+
+class Unreachable(StockkeeperError):
+    """No answer came in time: from Temporal, or from a worker. The same call may be made again without harm."""
+
+
+class DomainError(StockkeeperError):
+    """A clear no. Whoever gets one may rely on it that nothing has changed."""
+
+    codes: ClassVar[dict[str, type["DomainError"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        DomainError.codes[cls.__name__] = cls
+
+    @property
+    def code(self) -> str:
+        """The stable name of this kind of error."""
+        return type(self).__name__
+
+    @property
+    def message(self) -> str:
+        """One sentence for a person."""
+        return str(self.args[0])
+
+    @property
+    def details(self) -> Any:
+        """The numbers and names behind the message, as plain JSON."""
+        return {}
+
+    @classmethod
+    def from_details(cls, message: str, details: Any) -> Self:
+        """Build the error from what travelled; ``details`` in a shape this version doesn't know are dropped."""
+        del details
+        return cls(message)
+
+
+class InvalidRequest(DomainError):
+    """The message is wrong whatever the stock is: a type, a missing or unknown field, a number out of range."""
+
+
+class _Unknown(DomainError):
+    """Something named by its id isn't there."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, message: str, ids: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.ids = list(ids)
+
+    @classmethod
+    def of(cls, ids: Iterable[int]) -> Self:
+        """The error for these ids."""
+        named = sorted(set(ids))
+        return cls(f"no {cls.kind} with id {', '.join(map(str, named))}", named)
+
+    @property
+    def details(self) -> dict[str, list[int]]:
+        """The ids that are unknown, as ``{"product_ids": [...]}`` and the like."""
+        return {f"{self.kind}_ids": self.ids}
+
+    @classmethod
+    def from_details(cls, message: str, details: Any) -> Self:
+        """Read the ids again."""
+        ids = details.get(f"{cls.kind}_ids", []) if isinstance(details, Mapping) else []
+        return cls(message, ids)
+
+
+class UnknownProduct(_Unknown):
+    """No such product."""
+
+    kind = "product"
+
+
+class UnknownWarehouse(_Unknown):
+    """No such warehouse."""
+
+    kind = "warehouse"
+
+
+class UnknownSupplier(_Unknown):
+    """No such supplier."""
+
+    kind = "supplier"
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """One item that is short: units asked for by the whole request, and units that were available."""
+
+    product_id: int
+    warehouse_id: int
+    requested: int
+    available: int
+
+
+class InsufficientStock(DomainError):
+    """Less is available than was asked for. Nothing is held, not even the lines that were there."""
+
+    def __init__(self, message: str, shortages: Iterable[Shortage] = ()) -> None:
+        super().__init__(message)
+        self.shortages = list(shortages)
+
+    @classmethod
+    def of(cls, shortages: Iterable[Shortage]) -> Self:
+        """The error for these shortages."""
+        short = list(shortages)
+        parts = [
+            f"product {s.product_id} in warehouse {s.warehouse_id}: requested {s.requested}, available {s.available}"
+            for s in short[:3]
+        ]
+        more = f" and {len(short) - 3} more" if len(short) > 3 else ""
+        return cls("; ".join(parts) + more, short)
+
+    @property
+    def details(self) -> list[dict[str, int]]:
+        """A list of ``{product_id, warehouse_id, requested, available}``."""
+        return [asdict(s) for s in self.shortages]
+
+    @classmethod
+    def from_details(cls, message: str, details: Any) -> Self:
+        """Read the shortages again."""
+        short = details if isinstance(details, list) else []
+        return cls(message, [Shortage(**s) for s in short])
+
+
+class InvalidState(DomainError):
+    """The command is right in itself, but not in the status that its document is in."""
+
+    def __init__(self, message: str, status: str = "", command: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.command = command
+
+    @classmethod
+    def of(cls, what: str, status: str, command: str) -> Self:
+        """The error for ``command`` on ``what`` (``reservation 1042``) that is in ``status``."""
+        return cls(f"{what} is {status}: it can't {command}", str(status), command)
+
+    @property
+    def details(self) -> dict[str, str]:
+        """``{status, command}``."""
+        return {"status": self.status, "command": self.command}
+
+    @classmethod
+    def from_details(cls, message: str, details: Any) -> Self:
+        """Read status and command again."""
+        given = details if isinstance(details, Mapping) else {}
+        return cls(message, given.get("status", ""), given.get("command", ""))
+
+
+class NotPermitted(DomainError):
+    """This person may not do this, such as approving what they asked for themselves."""
+
+
+class OperationConflict(DomainError):
+    """An operation id came back with another payload: done differently, not done already."""

@@ -1,0 +1,199 @@
+"""A reservation: stock that is promised to one reference until a deadline.
+
+Held stock stays on hand and is no longer available. All lines of a reservation are held or none, and they
+share one deadline. It ends when everything has left (FULFILLED), by wish (CANCELLED) or at the deadline (EXPIRED).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from domain.errors import InvalidRequest, Shortage
+from domain.transitions import TransitionTable
+
+
+class ReservationStatus(StrEnum):
+    """Where a reservation stands. WAITING and REJECTED hold nothing and so have no rows in the database."""
+
+    WAITING = "WAITING"
+    ACTIVE = "ACTIVE"
+    FULFILLED = "FULFILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class ReservationEvent(StrEnum):
+    """What can happen to a reservation. ``ship`` is a fulfilment that leaves something held."""
+
+    HOLD = "hold"
+    REJECT = "reject"
+    SHIP = "ship"
+    FULFILL = "fulfill"
+    EXTEND = "extend"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+RESERVATION = TransitionTable(
+    "reservation",
+    {
+        ReservationStatus.WAITING: {
+            ReservationEvent.HOLD: ReservationStatus.ACTIVE,
+            ReservationEvent.REJECT: ReservationStatus.REJECTED,
+            ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
+        },
+        ReservationStatus.ACTIVE: {
+            ReservationEvent.SHIP: ReservationStatus.ACTIVE,
+            ReservationEvent.FULFILL: ReservationStatus.FULFILLED,
+            ReservationEvent.EXTEND: ReservationStatus.ACTIVE,
+            ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
+            ReservationEvent.EXPIRE: ReservationStatus.EXPIRED,
+        },
+        ReservationStatus.FULFILLED: {},
+        ReservationStatus.CANCELLED: {},
+        ReservationStatus.EXPIRED: {},
+        ReservationStatus.REJECTED: {},
+    },
+)
+
+
+class ItemKey(NamedTuple):
+    """One product in one warehouse, in the order in which items are locked."""
+
+    warehouse_id: int
+    product_id: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """What an item has: units on hand, and of these the units reserved."""
+
+    on_hand: int = 0
+    reserved: int = 0
+
+    @property
+    def available(self) -> int:
+        """Units that can still be promised: on hand minus reserved."""
+        return self.on_hand - self.reserved
+
+
+@dataclass(frozen=True)
+class HeldLine:
+    """One line of a reservation as the database has it; quantities in units."""
+
+    reservation_id: int
+    item: ItemKey
+    quantity: int
+    quantity_fulfilled: int
+    status: ReservationStatus
+    expires_at: datetime | None
+
+    @property
+    def quantity_open(self) -> int:
+        """Units still held: nothing once the line is no longer ACTIVE."""
+        return self.quantity - self.quantity_fulfilled if self.status is ReservationStatus.ACTIVE else 0
+
+
+def wanted_by_item(lines: Iterable[tuple[ItemKey, int]]) -> dict[ItemKey, int]:
+    """Units wanted of each item: the same item on two lines counts together. In lock order."""
+    wanted: Counter[ItemKey] = Counter()
+    for item, quantity in lines:
+        wanted[item] += quantity
+    return dict(sorted(wanted.items()))
+
+
+def shortages(wanted: Mapping[ItemKey, int], levels: Mapping[ItemKey, Level]) -> list[Shortage]:
+    """What can't be held, in lock order; empty if everything can. An item without a row has nothing."""
+    return [
+        Shortage(item.product_id, item.warehouse_id, quantity, available)
+        for item, quantity in wanted.items()
+        if (available := levels.get(item, Level()).available) < quantity
+    ]
+
+
+def status_of(lines: Sequence[HeldLine]) -> ReservationStatus:
+    """The status of the whole from its lines.
+
+    A line that expired takes the whole with it, though another line may not have been released yet: they share
+    one deadline, and whoever needed the stock released only what it had locked.
+    """
+    statuses = {line.status for line in lines}
+    for decisive in (ReservationStatus.EXPIRED, ReservationStatus.CANCELLED, ReservationStatus.ACTIVE):
+        if decisive in statuses:
+            return decisive
+    return ReservationStatus.FULFILLED
+
+
+def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: datetime, reference: str) -> None:
+    """A command needs a reservation that is ACTIVE and whose deadline has not come.
+
+    Raises:
+        InvalidState: It isn't, or ``as_of`` is at or after the deadline, whether or not it was released already.
+    """
+    status = status_of(lines)
+    if status is ReservationStatus.ACTIVE and any(is_overdue(line, as_of) for line in lines):
+        status = ReservationStatus.EXPIRED
+    RESERVATION.next(status, event, of=reference)
+
+
+def is_overdue(line: HeldLine, as_of: datetime) -> bool:
+    """Whether the line is still held although its deadline has come. A hold without a deadline never is."""
+    return bool(line.quantity_open) and line.expires_at is not None and line.expires_at <= as_of
+
+
+@dataclass(frozen=True)
+class WantedLine:
+    """What a shipment takes: units of a product, if given from one warehouse or one line only."""
+
+    quantity: int
+    product_id: int | None = None
+    warehouse_id: int | None = None
+    reservation_id: int | None = None
+
+    def matches(self, line: HeldLine) -> bool:
+        """Whether units of ``line`` are what is wanted."""
+        return (
+            self.reservation_id in (None, line.reservation_id)
+            and self.product_id in (None, line.item.product_id)
+            and self.warehouse_id in (None, line.item.warehouse_id)
+        )
+
+    def __str__(self) -> str:
+        given = {
+            "reservation": self.reservation_id,
+            "product": self.product_id,
+            "warehouse": self.warehouse_id,
+        }
+        return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
+
+def plan_fulfilment(lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | None) -> dict[int, int]:
+    """How many units each line gives: ``{reservation_id: units}``, lines that give nothing left out.
+
+    Args:
+        lines: The reservation's lines.
+        wanted: What leaves now, first line first; None is all that is left.
+
+    Raises:
+        InvalidRequest: More is wanted of something than is still held.
+    """
+    left = {line.reservation_id: line.quantity_open for line in lines}
+    if wanted is None:
+        return {reservation_id: units for reservation_id, units in left.items() if units}
+    given: Counter[int] = Counter()
+    for want in wanted:
+        missing = want.quantity
+        for line in lines:
+            if missing and want.matches(line):
+                units = min(missing, left[line.reservation_id])
+                left[line.reservation_id] -= units
+                given[line.reservation_id] += units
+                missing -= units
+        if missing:
+            held = want.quantity - missing
+            raise InvalidRequest(f"{want}: {want.quantity} asked to leave, {held} still held")
+    return {reservation_id: units for reservation_id, units in sorted(given.items()) if units}

@@ -1,0 +1,128 @@
+"""One worker: settings to engine to activities to Worker. Run as many as you like: `python worker.py`."""
+
+import asyncio
+import inspect
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.reservation import ReservationSteps
+from contracts.policies import TASK_QUEUE
+from database.migrate import current_revision, newest_revision
+from database.sessions import Database, connect
+from starter.connection import connect_temporal
+from workflows.reservation import ReservationWorkflow
+
+WORKFLOWS = [ReservationWorkflow]
+
+# Pure packages, the same for every workflow: loading them anew in each sandbox would cost memory and time. A lint rule
+# keeps clocks and randomness out of them, which the sandbox then doesn't.
+PASSED_THROUGH = ("contracts", "domain", "pydantic", "pydantic_core", "annotated_types")
+
+
+class Settings(BaseSettings):
+    """What a worker is told by its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
+
+    model_config = SettingsConfigDict(env_prefix="STOCKKEEPER_", populate_by_name=True)
+
+    database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
+    database_role: str | None = None
+    """Act as this role, such as ``stockkeeper_worker``, which can't change the ledger's past."""
+    task_queue: str = TASK_QUEUE
+    concurrency: int = 20
+    """Activities at once; as many threads and as many database connections."""
+    metrics_address: str | None = None
+    """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
+
+
+def build_database(settings: Settings) -> Database:
+    """The database that the activities use, with a connection for each activity that may run."""
+    return Database(
+        connect(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.concurrency,
+            role=settings.database_role,
+            application_name="stockkeeper-worker",
+        )
+    )
+
+
+def activities_of(*implementations: object) -> list[Callable[..., Any]]:
+    """Every method that is an activity."""
+    return [
+        member
+        for implementation in implementations
+        for _, member in inspect.getmembers(implementation, inspect.ismethod)
+        if hasattr(member, "__temporal_activity_definition")
+    ]
+
+
+def build_worker(client: Client, database: Database, settings: Settings) -> Worker:
+    """The worker, ready to run.
+
+    Threads, activities at once and database connections are one number: with fewer threads or connections an activity's
+    time would run while it stands in a queue that nobody sees.
+    """
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        activities=activities_of(ReservationSteps(database)),
+        activity_executor=ThreadPoolExecutor(settings.concurrency, thread_name_prefix="activity"),
+        max_concurrent_activities=settings.concurrency,
+        max_concurrent_local_activities=settings.concurrency,
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        ),
+        # What has begun may end: a transaction takes milliseconds.
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until told to stop.
+
+    Raises:
+        SystemExit: The database isn't there, or has another schema than this version needs.
+    """
+    if not settings.database_url.get_secret_value():
+        sys.exit("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
+    if settings.metrics_address:
+        metrics = PrometheusConfig(bind_address=settings.metrics_address)
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=metrics)))
+    database = build_database(settings)
+    require_schema(database)
+    client = await connect_temporal()
+    stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with build_worker(client, database, settings):
+        logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
+        await stop.wait()
+
+
+def require_schema(database: Database) -> None:
+    """Refuse to work on a schema that isn't ours, rather than to fail at the first order.
+
+    Raises:
+        SystemExit: With what to do.
+    """
+    found, needed = current_revision(database.engine), newest_revision()
+    if found != needed:
+        sys.exit(f"the database is at revision {found or 'none'}, this worker needs {needed}: run `stockkeeper setup`")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(run(Settings()))

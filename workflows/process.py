@@ -1,0 +1,177 @@
+"""What every process has at its edge: a start that is checked, a state, and commands that may come at any time.
+
+A process is a workflow class on top of `Process`. A method marked ``@command(Message)`` becomes an update and a signal
+of its own name. Both take the payload raw and check it here, so that whatever comes, from whatever client, is answered
+or noted, and never leaves a workflow stuck. The update answers with the new state; the signal's trouble goes into the
+state's notes. Commands are carried out one at a time, in the order in which they came.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from contracts.converter import as_domain_error
+from contracts.messages import Message, parse
+from domain.errors import DomainError, InvalidRequest
+
+NOTES_KEPT = 100
+NOTE_LENGTH = 500
+
+
+class Noted(Protocol):
+    """A state that keeps notes."""
+
+    notes: list[str]
+
+
+S = TypeVar("S", bound=Noted)
+M = TypeVar("M", bound=Message)
+P = TypeVar("P", bound="Process[Any]")
+Body = Callable[[P, M, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Command:
+    message: type[Message]
+    body: Callable[[Any, Any, str], Awaitable[None]]
+
+
+def command(message: type[M]) -> Callable[[Body[P, M]], Body[P, M]]:
+    """Mark a method as what happens on a command.
+
+    The method gets the checked message and a key that is the same whenever this one command is repeated: the caller's
+    update id, or the signal's number in this chain of runs (a reset counts the same signals again). It changes the
+    state, or raises a `DomainError`.
+    """
+
+    def mark(body: Body[P, M]) -> Body[P, M]:
+        body.__command__ = _Command(message, body)  # type: ignore[attr-defined]
+        return body
+
+    return mark
+
+
+class Process(Generic[S]):
+    """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`."""
+
+    state: S
+    _commands: dict[str, _Command]
+
+    def __init_subclass__(cls) -> None:
+        """Give the class its updates and signals."""
+        cls._commands = {
+            name: marked for name, member in vars(cls).items() if (marked := getattr(member, "__command__", None))
+        }
+        for name, marked in cls._commands.items():
+            summary = (marked.body.__doc__ or "").strip().partition("\n")[0]
+            setattr(cls, name, _as_update(name, marked, summary))
+            setattr(cls, f"{name}_signal", _as_signal(name, summary))
+
+    def __init__(self, state: S) -> None:
+        self.state = state
+        self._answered = False
+        self._failure: DomainError | None = None
+        self._turn = asyncio.Lock()
+        self._signals = 0
+
+    @workflow.query(name="state", description="What it is now; answers after the run has ended, too.")
+    def state_now(self) -> S:
+        """The state."""
+        return self.state
+
+    @workflow.signal(dynamic=True, description="Anything else is noted, and changes nothing.")
+    async def unknown_signal(self, name: str, payload: Sequence[RawValue]) -> None:
+        """Note a signal that isn't a command."""
+        del payload
+        self.note(f"signal {name[:80]!r} is none of its commands")
+
+    def note(self, text: str) -> None:
+        """Keep a sentence for whoever looks at the run; the latest hundred stay."""
+        entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"
+        self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
+
+    def start_answered(self, failure: DomainError | None = None) -> None:
+        """The start is decided: commands that came early go on, or fail as the run will."""
+        self._failure = failure
+        self._answered = True
+
+    async def answer_to_start(self) -> None:
+        """Wait until the start is decided.
+
+        Raises:
+            DomainError: The run fails with this.
+        """
+        await workflow.wait_condition(lambda: self._answered)
+        if self._failure is not None:
+            raise self._failure
+
+    async def failed(self, failure: DomainError) -> NoReturn:
+        """End the run with this error, once everybody who waits for an answer has been given it."""
+        self.start_answered(failure)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        raise failure
+
+    async def ended(self) -> S:
+        """The state as the workflow's result, once everybody who waits for an answer has one."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.state
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Nothing else changes the state meanwhile."""
+        async with self._turn:
+            yield
+
+    async def carry_out(self, name: str, payload: Sequence[object], key: str) -> None:
+        """One command, when it is its turn.
+
+        Raises:
+            DomainError: It is refused.
+        """
+        marked = self._commands[name]
+        message = parse(marked.message, payload)
+        await self.answer_to_start()
+        async with self.turn():
+            await marked.body(self, message, key)
+
+    async def note_refusal(self, name: str, payload: Sequence[object]) -> None:
+        """A command that came as a signal: nobody waits for its answer, so a refusal becomes a note."""
+        self._signals += 1
+        key = f"{workflow.info().first_execution_run_id}/signal-{self._signals}"
+        try:
+            await self.carry_out(name, payload, key)
+        except Exception as error:
+            refusal = as_domain_error(error)
+            if refusal is None:
+                raise
+            self.note(f"signal {name} refused: {refusal.code}: {refusal.message}")
+
+
+def _as_update(name: str, marked: _Command, summary: str) -> Callable[..., Awaitable[Any]]:
+    @workflow.update(name=name, description=summary)
+    async def update(self: Process[S], *payload: Any) -> S:
+        info = workflow.current_update_info()
+        if info is None:
+            raise InvalidRequest(f"{name} has to be an update")
+        await self.carry_out(name, payload, info.id)
+        return self.state
+
+    @update.validator
+    def validate(self: Process[S], *payload: Any) -> None:
+        del self
+        parse(marked.message, payload)
+
+    return update
+
+
+def _as_signal(name: str, summary: str) -> Callable[..., Awaitable[None]]:
+    @workflow.signal(name=name, description=summary)
+    async def signal(self: Process[S], *payload: Any) -> None:
+        await self.note_refusal(name, payload)
+
+    return signal

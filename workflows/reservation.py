@@ -1,0 +1,260 @@
+"""The reservation: stock held for an order until it leaves, is given back, or the deadline comes."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+from contracts import search_attributes
+from contracts.messages import parse, utc
+from contracts.reservation import (
+    WORKFLOW_TYPE,
+    Cancel,
+    EndedStatus,
+    Extend,
+    ExtendReservation,
+    Fulfill,
+    FulfillReservation,
+    HeldLineState,
+    Holding,
+    ReleaseReservation,
+    ReservationActivities,
+    ReservationLineState,
+    ReservationRequest,
+    ReservationState,
+    ReserveStock,
+    workflow_id,
+)
+from domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
+from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from workflows.process import Process, command
+from workflows.steps import write
+
+_LINES_SHOWN = 20
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
+class ReservationWorkflow(Process[ReservationState]):
+    """Holds stock for one order: all of its lines, or none, until one deadline.
+
+    Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``cancel``, ``extend``. Ends
+    FULFILLED, CANCELLED, EXPIRED, or REJECTED when the stock wasn't there; a request that is wrong fails the run.
+    """
+
+    @workflow.init
+    def __init__(self, *payload: Any) -> None:
+        super().__init__(ReservationState())
+        self._payload = payload
+        self._shortage: InsufficientStock | None = None
+        self._actor = ""
+
+    @workflow.run
+    async def run(self, *payload: Any) -> ReservationState:
+        """Hold the stock, serve commands until nothing is held any more, and release at the deadline."""
+        del payload  # It was taken at init, so that commands that come first see it too.
+        life = asyncio.create_task(self._live())
+        try:
+            await asyncio.shield(life)
+        except asyncio.CancelledError:
+            # An operator cancelled the workflow itself: what it holds goes back, as by the command.
+            order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
+            with contextlib.suppress(DomainError):
+                await self.carry_out("cancel", [order], "workflow-cancelled")
+            await life
+        return await self.ended()
+
+    @workflow.update(name="reserved", description="Waits until the stock is held, and answers with the state.")
+    async def reserved(self, *payload: Any) -> ReservationState:
+        """The answer to the start.
+
+        Raises:
+            InsufficientStock: Nothing is held.
+        """
+        del payload  # Takes none; a client that sends null or {} means the same.
+        await self.answer_to_start()
+        if self._shortage is not None:
+            raise self._shortage
+        return self.state
+
+    @command(Fulfill)
+    async def fulfill(self, message: Fulfill, key: str) -> None:
+        """Goods leave: all that is left, or the lines given. `{performed_by, lines, fulfillment_id}`."""
+        if self.state.status is ReservationStatus.FULFILLED and message.lines is None:
+            return  # Everything has left: sent twice, that is what was wanted.
+        self._require(ReservationEvent.FULFILL)
+        step = FulfillReservation(
+            operation_id=self._operation("fulfill", message.fulfillment_id or key),
+            performed_by=message.performed_by,
+            as_of=workflow.now(),
+            reference_type=self.state.reference_type,
+            reference_id=self.state.reference_id,
+            lines=message.lines,
+        )
+        units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
+        self._take_over(await write(ReservationActivities.fulfill_reservation, step, f"fulfil {units}"))
+
+    @command(Cancel)
+    async def cancel(self, message: Cancel, key: str) -> None:
+        """Gives the stock back. `{performed_by, reason}`."""
+        if self.state.status is ReservationStatus.CANCELLED:
+            return
+        self._require(ReservationEvent.CANCEL)
+        self._actor = message.performed_by
+        await self._release(ReservationStatus.CANCELLED, f"cancel/{key}", message.reason)
+
+    @command(Extend)
+    async def extend(self, message: Extend, key: str) -> None:
+        """Moves the deadline, counted from now. `{performed_by, ttl_minutes}`."""
+        self._require(ReservationEvent.EXTEND)
+        step = ExtendReservation(
+            operation_id=self._operation("extend", key),
+            performed_by=message.performed_by,
+            as_of=workflow.now(),
+            reference_type=self.state.reference_type,
+            reference_id=self.state.reference_id,
+            ttl_minutes=message.ttl_minutes,
+            expires_at=workflow.now() + timedelta(minutes=message.ttl_minutes),
+        )
+        self._take_over(
+            await write(ReservationActivities.extend_reservation, step, f"extend until {utc(step.expires_at)}")
+        )
+
+    async def _live(self) -> None:
+        try:
+            await self._hold()
+        except InsufficientStock as shortage:
+            self._reject(shortage)
+        except DomainError as failure:
+            await self.failed(failure)
+        self.start_answered()
+        while self.state.status is ReservationStatus.ACTIVE:
+            await self._until_the_deadline()
+
+    async def _hold(self) -> None:
+        request = parse(ReservationRequest, self._payload)
+        self._actor = request.performed_by
+        self.state.reference_type = request.reference_type
+        self.state.reference_id = request.reference_id
+        self.state.lines = [
+            ReservationLineState(
+                reservation_id=None,
+                product_id=line.product_id,
+                warehouse_id=line.warehouse_id,
+                quantity=line.quantity,
+            )
+            for line in request.lines
+        ]
+        _require_served(request)
+        step = ReserveStock(
+            operation_id=f"{workflow.info().workflow_id}/reserve",
+            performed_by=request.performed_by,
+            as_of=workflow.now(),
+            reference_type=request.reference_type,
+            reference_id=request.reference_id,
+            lines=request.lines,
+            expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
+        )
+        summary = f"hold {len(request.lines)} lines until {utc(step.expires_at)}"
+        self._take_over(await write(ReservationActivities.reserve_stock, step, summary))
+
+    async def _until_the_deadline(self) -> None:
+        """Wait for commands to end the hold or move its deadline; at the deadline, release it."""
+        deadline = self.state.expires_at
+        if deadline is None:
+            raise InvalidState.of("a hold without a deadline", self.state.status, "expire")
+        try:
+            await workflow.wait_condition(
+                lambda: self.state.status is not ReservationStatus.ACTIVE or self.state.expires_at != deadline,
+                timeout=max(deadline - workflow.now(), timedelta()),
+                timeout_summary=f"hold ends {utc(deadline)}",
+            )
+        except TimeoutError:
+            async with self.turn():
+                # A command that was under way at the deadline has finished by now, and may have won.
+                if self.state.status is ReservationStatus.ACTIVE and self.state.expires_at == deadline:
+                    await self._release(ReservationStatus.EXPIRED, "expire", f"the deadline came, {utc(deadline)}")
+
+    async def _release(self, status: EndedStatus, step_name: str, reason: str) -> None:
+        step = ReleaseReservation(
+            operation_id=self._operation(step_name),
+            performed_by=self._actor,
+            as_of=workflow.now(),
+            reference_type=self.state.reference_type,
+            reference_id=self.state.reference_id,
+            status=status,
+            reason=reason,
+        )
+        self._take_over(await write(ReservationActivities.release_reservation, step, f"release: {reason}"))
+
+    def _reject(self, shortage: InsufficientStock) -> None:
+        self.state.status = RESERVATION.next(self.state.status, ReservationEvent.REJECT)
+        self._shortage = shortage
+        self.note(f"rejected: {shortage.message}")
+        self._show(names={})
+
+    def _require(self, event: ReservationEvent) -> None:
+        RESERVATION.next(self.state.status, event, of=self.state.reference_id)
+
+    def _operation(self, *step: str) -> str:
+        return "/".join((workflow.info().workflow_id, *step))
+
+    def _take_over(self, holding: Holding) -> None:
+        """What the database says is how it is."""
+        self.state.status = holding.status
+        self.state.expires_at = holding.expires_at
+        self.state.lines = [ReservationLineState.model_validate(line.model_dump()) for line in holding.lines]
+        self._show({line.reservation_id: line for line in holding.lines})
+
+    def _show(self, names: dict[int | None, HeldLineState]) -> None:
+        """Tell whoever searches for the run, and whoever looks at it."""
+        workflow.upsert_search_attributes(
+            [
+                search_attributes.STATUS.value_set(self.state.status),
+                search_attributes.REFERENCE.value_set(self.state.reference_id),
+                search_attributes.SKUS.value_set(
+                    search_attributes.keywords(line.sku for line in names.values()),
+                ),
+                search_attributes.WAREHOUSES.value_set(
+                    search_attributes.keywords(line.warehouse for line in names.values()),
+                ),
+                *([search_attributes.DEADLINE.value_set(self.state.expires_at)] if self.state.expires_at else []),
+            ]
+        )
+        workflow.set_current_details(_details(self.state, names))
+
+
+def _require_served(request: ReservationRequest) -> None:
+    """What the contract has and this version can't do yet is refused, rather than done otherwise."""
+    expected = workflow_id(request.reference_id)
+    if workflow.info().workflow_id != expected:
+        raise InvalidRequest(f"the workflow id for this reference is {expected}")
+    if request.wait_minutes:
+        raise InvalidRequest("wait_minutes: waiting for stock isn't served yet; send 0")
+    if any(line.warehouse_id is None for line in request.lines):
+        raise InvalidRequest("warehouse_id: choosing the warehouse isn't served yet; name one on each line")
+
+
+def _details(state: ReservationState, names: dict[int | None, HeldLineState]) -> str:
+    """The run in a few lines of Markdown: where it stands, what it holds, what comes next."""
+    of = f"{state.reference_type.lower()} {state.reference_id}"
+    until = f" until {utc(state.expires_at)}" if state.expires_at else ""
+    told = {
+        ReservationStatus.ACTIVE: f"Stock is held for {of}{until}. Next: `fulfill`, `cancel` or `extend`; "
+        "otherwise it is released at the deadline.",
+        ReservationStatus.FULFILLED: f"Everything has left for {of}.",
+        ReservationStatus.CANCELLED: f"Cancelled: nothing is held for {of} any more.",
+        ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
+        ReservationStatus.REJECTED: f"Out of stock: nothing was held for {of}.",
+    }
+    rows = ["| product | warehouse | units | left |", "|---|---|---:|---:|"]
+    for line in state.lines[:_LINES_SHOWN]:
+        name = names.get(line.reservation_id)
+        product = name.sku if name else f"product {line.product_id}"
+        place = name.warehouse if name else f"warehouse {line.warehouse_id}"
+        rows.append(f"| {product} | {place} | {line.quantity} | {line.quantity_fulfilled} |")
+    if len(state.lines) > _LINES_SHOWN:
+        rows.append(f"| and {len(state.lines) - _LINES_SHOWN} more lines | | | |")
+    notes = [f"- {note}" for note in state.notes[-5:]]
+    return "\n".join([f"**{state.status}** · {told.get(state.status, '')}", "", *rows, "", *notes])
