@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.reservation import ReservationSteps
+from activities.stock import StockQuestions
 from contracts.policies import TASK_QUEUE
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
@@ -78,7 +79,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=activities_of(ReservationSteps(database)),
+        activities=activities_of(ReservationSteps(database), StockQuestions(database)),
         activity_executor=ThreadPoolExecutor(settings.concurrency, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,

@@ -68,11 +68,7 @@ _Line = AfterValidator(_printable)
 Units = Annotated[int, Field(gt=0, le=MAX_UNITS, description="A number of units.")]
 Id = Annotated[int, Field(gt=0, le=MAX_ID)]
 Minutes = Annotated[float, Field(gt=0, le=MAX_MINUTES, description="Minutes; may be a fraction.")]
-Reference = Annotated[
-    str,
-    Field(min_length=1, max_length=200, description="The caller's own name for it; part of the workflow id."),
-    _Line,
-]
+Reference = Annotated[str, Field(min_length=1, max_length=200), _Line]
 Actor = Annotated[str, Field(min_length=1, max_length=200, description="The person or service that does it."), _Line]
 Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]

@@ -38,6 +38,9 @@ LOCKED_WRITE: dict[str, Any] = {
 BULK_WRITE: dict[str, Any] = {
     # One transaction over a whole file: a million rows take about a minute; an attempt may take an hour.
     "start_to_close_timeout": timedelta(hours=1),
+    # The activity sends a sign of life every few seconds (`activities.heartbeats`); a worker that was killed is missed
+    # soon, and not after the hour.
+    "heartbeat_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
     ),

@@ -20,7 +20,7 @@ from contracts.messages import (
     Timestamp,
     Units,
 )
-from domain.reservation import ReservationStatus
+from domain.reservation import ReservationStatus as ReservationStatus  # part of the contract
 
 WORKFLOW_TYPE = "ReservationWorkflow"
 
@@ -42,7 +42,7 @@ class ReservationRequest(Message):
     """Start of a `ReservationWorkflow`: hold all of these lines, or none."""
 
     reference_type: Literal["ORDER"] = "ORDER"
-    reference_id: Reference
+    reference_id: Reference = Field(description="The order's own name; the workflow id has it too.")
     lines: Annotated[list[ReservationLine], Field(min_length=1, max_length=MAX_LINES)]
     ttl_minutes: Minutes = 30
     wait_minutes: Annotated[

@@ -3,7 +3,8 @@
 The order is the same for everybody, so nobody waits in a circle:
 
 1. the operation (`database.operations.once` inserts it, which makes a repeat wait for the first),
-2. the document, where there is a row for it (a purchase order, a transfer),
+2. the document, where there is a row for it (a purchase order, a transfer), or the whole table of an import into the
+   catalogue,
 3. the inventory items, sorted by (warehouse_id, product_id).
 
 A reservation has no row of its own above its lines. Its lines are guarded by their items: whoever reads a line to
@@ -15,7 +16,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy import Connection, Row, Table, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -63,6 +64,14 @@ def item_arrays(items: Iterable[ItemKey]) -> dict[str, list[int]]:
     """The items as two arrays side by side, the way statements over many items take them."""
     keys = sorted(items)
     return {"warehouse_ids": [key.warehouse_id for key in keys], "product_ids": [key.product_id for key in keys]}
+
+
+def lock_table(connection: Connection, table: Table) -> None:
+    """Let nobody else write to this table until the end of the transaction, so that what isn't in it stays out of it.
+
+    For an import, which decides row by row what is new. Readers and the checks of foreign keys go on.
+    """
+    connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:

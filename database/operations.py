@@ -53,6 +53,12 @@ class Outcome:
     done_already: bool
 
 
+def result_of(connection: Connection, operation_id: str) -> Any | None:
+    """What came of an operation that was committed; None if there is none by this id."""
+    done = select(operations.c.result).where(operations.c.operation_id == operation_id)
+    return connection.execute(done).scalar_one_or_none()
+
+
 def once(connection: Connection, operation: Operation, effect: Callable[[], Any]) -> Outcome:
     """Let the effect happen, unless it has happened already.
 

@@ -282,4 +282,6 @@ import_pages = Table(
     Column("import_id", Text, primary_key=True),
     Column("page", Integer, primary_key=True),
     _needed("rows", JSONB),
+    _needed("row_count", Integer),
+    _needed("staged_at", _INSTANT),
 )

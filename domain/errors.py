@@ -4,6 +4,7 @@
 
     StockkeeperError
     ├── Unreachable            no answer: nobody knows whether it happened; asking again is safe
+    ├── NotFound               no such process: never started, or its history is gone
     └── DomainError            an answer: no, and nothing changed
         ├── InvalidRequest     the message itself is wrong
         ├── UnknownProduct     it names a product that isn't there
@@ -29,6 +30,10 @@ class StockkeeperError(Exception):
 
 class Unreachable(StockkeeperError):
     """No answer came in time: from Temporal, or from a worker. The same call may be made again without harm."""
+
+
+class NotFound(StockkeeperError):
+    """No process with that name: it was never started, or Temporal no longer keeps its history."""
 
 
 class DomainError(StockkeeperError):
@@ -63,6 +68,20 @@ class DomainError(StockkeeperError):
 
 class InvalidRequest(DomainError):
     """The message is wrong whatever the stock is: a type, a missing or unknown field, a number out of range."""
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self._details = dict(details or {})
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What a program needs to point at the fault, such as ``{"errors": [{line, column, message}]}`` of a file."""
+        return self._details
+
+    @classmethod
+    def from_details(cls, message: str, details: Any) -> Self:
+        """Read the details again."""
+        return cls(message, details if isinstance(details, Mapping) else None)
 
 
 class _Unknown(DomainError):

@@ -239,6 +239,8 @@ CREATE TABLE import_pages (
     import_id text NOT NULL,
     page      integer NOT NULL CHECK (page >= 0),
     rows      jsonb NOT NULL,
+    row_count integer NOT NULL CHECK (row_count > 0),
+    staged_at timestamptz NOT NULL,
     PRIMARY KEY (import_id, page)
 );
 """
@@ -302,6 +304,10 @@ GRANT SELECT, INSERT, UPDATE ON
     TO stockkeeper_worker;
 GRANT SELECT, INSERT ON stock_movements TO stockkeeper_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_pages TO stockkeeper_worker;
+-- A file may bring its own ids; counting then goes on after the largest.
+GRANT UPDATE ON SEQUENCE
+    products_product_id_seq, warehouses_warehouse_id_seq, suppliers_supplier_id_seq
+    TO stockkeeper_worker;
 """
 
 

@@ -1,0 +1,15 @@
+# The worker, and the `stockkeeper` command for setting up. No database, no Temporal: those are services of their own.
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY . .
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,worker]'
+
+FROM python:3.13-slim
+RUN useradd --system --no-create-home stockkeeper
+COPY --from=build /venv /venv
+COPY --from=build /src/worker.py /app/worker.py
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+WORKDIR /app
+USER stockkeeper
+CMD ["python", "worker.py"]

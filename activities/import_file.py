@@ -1,0 +1,133 @@
+"""The import of a file in the database: its pages wait in `import_pages`, and come to count in one transaction."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, String, bindparam, delete, func, or_, text
+from temporalio import activity
+
+from activities.heartbeats import heartbeats
+from activities.import_stock import book_opening_stock
+from activities.import_tables import load, lock_target, require_sound, staged, upsert
+from activities.writes import database_errors, effect_once
+from contracts.import_file import (
+    Applied,
+    ApplyImport,
+    Discarded,
+    DiscardImport,
+    ImportActivities,
+    Opened,
+    OpenImport,
+    Staged,
+    StagePage,
+    unpack_rows,
+)
+from contracts.import_rows import read_rows, rows_as_json
+from database.operations import Operation, result_of
+from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.tables import import_pages
+from domain.errors import InvalidRequest
+from domain.import_file import ImportKind, bad_columns, refusal
+
+_LEFT_BEHIND_AFTER = timedelta(days=1)
+"""Pages that old belong to a workflow that was terminated: any other ends, and clears up, within hours."""
+
+_STAGE = text("""
+    INSERT INTO import_pages (import_id, page, rows, row_count, staged_at)
+    VALUES (:import_id, :page, CAST(:rows AS jsonb), :row_count, :staged_at)
+    ON CONFLICT (import_id, page) DO UPDATE
+    SET rows = excluded.rows, row_count = excluded.row_count, staged_at = excluded.staged_at
+""").bindparams(bindparam("rows", type_=String))
+
+
+class ImportSteps(ImportActivities):
+    """`ImportActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="open_import", no_thread_cancel_exception=True)
+    def open_import(self, step: OpenImport) -> Opened:
+        """Look whether the file was imported before, and clear away pages that an earlier run left.
+
+        Changes nothing that counts, so it needs no operation.
+        """
+        ours = import_pages.c.import_id == step.import_id
+        forgotten = import_pages.c.staged_at < step.as_of - _LEFT_BEHIND_AFTER
+        with database_errors(), self._database.transaction() as connection:
+            connection.execute(delete(import_pages).where(or_(ours, forgotten)))
+            stored = result_of(connection, step.apply_operation_id)
+        return Opened(applied=None if stored is None else Applied.model_validate(stored))
+
+    @activity.defn(name="stage_page", no_thread_cancel_exception=True)
+    def stage_page(self, step: StagePage) -> Staged:
+        """Check a page's rows for what can be told from the rows alone, and keep them.
+
+        The page's number is its key: sent twice, it is there once. So it needs no operation.
+
+        Raises:
+            InvalidRequest: It isn't a page, or has bad rows. It isn't kept.
+        """
+        with database_errors():
+            if wrong := bad_columns(step.kind, step.columns):
+                raise InvalidRequest("; ".join(wrong))
+            rows, bad = read_rows(step.kind, step.columns, unpack_rows(step.rows))
+            if bad:
+                raise refusal(bad, len(bad))
+            with self._database.transaction() as connection:
+                connection.execute(
+                    _STAGE,
+                    {
+                        "import_id": step.import_id,
+                        "page": step.page,
+                        "rows": rows_as_json(step.kind, rows).decode(),
+                        "row_count": len(rows),
+                        "staged_at": step.as_of,
+                    },
+                )
+                pages, row_count = staged(connection, step.import_id)
+        return Staged(pages=pages, rows=row_count)
+
+    @activity.defn(name="apply_import", no_thread_cancel_exception=True)
+    def apply_import(self, step: ApplyImport) -> Applied:
+        """Check every row against what is there, and write all of them, or none.
+
+        Locks: the table that the rows are for, against other writers; for stock no table, but the items, sorted.
+        Operation: ``{workflow}/apply``.
+
+        Raises:
+            InvalidRequest: Pages are missing, or rows are bad: the details name the first ten.
+        """
+        with heartbeats():
+            return effect_once(
+                self._database, step, Applied, lambda connection, operation: _apply(connection, operation, step)
+            )[0]
+
+    @activity.defn(name="discard_import", no_thread_cancel_exception=True)
+    def discard_import(self, step: DiscardImport) -> Discarded:
+        """Forget the pages. Once they are gone there is nothing to do, so it needs no operation."""
+        with database_errors(), self._database.transaction() as connection:
+            return Discarded(pages=_forget(connection, step.import_id))
+
+
+def _apply(connection: Connection, operation: Operation, step: ApplyImport) -> Applied:
+    # A million rows take longer than an order's few; until the end of this transaction that is right.
+    connection.execute(func.set_config("statement_timeout", BULK_STATEMENT_TIMEOUT, True).select())  # noqa: FBT003
+    pages, rows = staged(connection, step.import_id)
+    if (pages, rows) != (step.pages, step.rows):
+        raise InvalidRequest(
+            f"{step.pages} pages with {step.rows} rows were announced, {pages} pages with {rows} rows have come"
+        )
+    if step.kind is not ImportKind.STOCK:
+        lock_target(connection, step.kind)
+    incoming = load(connection, step)
+    require_sound(connection, incoming)
+    if step.kind is ImportKind.STOCK:
+        applied = book_opening_stock(connection, operation, step, incoming)
+    else:
+        applied = upsert(connection, incoming)
+    _forget(connection, step.import_id)
+    return applied
+
+
+def _forget(connection: Connection, import_id: str) -> int:
+    return connection.execute(delete(import_pages).where(import_pages.c.import_id == import_id)).rowcount

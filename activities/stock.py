@@ -1,0 +1,114 @@
+"""Questions about stock. They lock nothing and change nothing."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Column, Connection, Table, select, tuple_
+from temporalio import activity
+
+from activities.writes import database_errors
+from contracts.stock import (
+    LEVELS_AT_ONCE,
+    FindItems,
+    FoundItems,
+    ShowLevels,
+    StockActivities,
+    StockLevel,
+    StockLevels,
+)
+from database.sessions import Database
+from database.tables import inventory_items, products, warehouses
+from domain.errors import UnknownProduct, UnknownWarehouse
+
+
+class StockQuestions(StockActivities):
+    """`StockActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="find_items", no_thread_cancel_exception=True)
+    def find_items(self, question: FindItems) -> FoundItems:
+        """The ids behind names. A name that is somebody's SKU is that, even if it looks like an id.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+        """
+        with database_errors(), self._database.snapshot() as connection:
+            return FoundItems(
+                products=_ids(
+                    connection, products, products.c.sku, products.c.product_id, question.products, UnknownProduct
+                ),
+                warehouses=_ids(
+                    connection,
+                    warehouses,
+                    warehouses.c.name,
+                    warehouses.c.warehouse_id,
+                    question.warehouses,
+                    UnknownWarehouse,
+                ),
+            )
+
+    @activity.defn(name="show_levels", no_thread_cancel_exception=True)
+    def show_levels(self, question: ShowLevels) -> StockLevels:
+        """One page of levels, ordered by SKU and warehouse.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+        """
+        wanted = self.find_items(
+            FindItems(
+                products=[question.product] if question.product else [],
+                warehouses=[question.warehouse] if question.warehouse else [],
+            )
+        )
+        conditions = [
+            *(inventory_items.c.product_id == product_id for product_id in wanted.products.values()),
+            *(inventory_items.c.warehouse_id == warehouse_id for warehouse_id in wanted.warehouses.values()),
+        ]
+        if question.below_reorder_point:
+            conditions.append(inventory_items.c.quantity_available < inventory_items.c.reorder_point)
+        if question.after:
+            conditions.append(tuple_(products.c.sku, warehouses.c.name) > tuple_(*question.after))
+        statement = (
+            select(
+                inventory_items,
+                products.c.sku,
+                products.c.name,
+                warehouses.c.name.label("warehouse"),
+            )
+            .join_from(inventory_items, products)
+            .join(warehouses)
+            .where(*conditions)
+            .order_by(products.c.sku, warehouses.c.name)
+            .limit(LEVELS_AT_ONCE + 1)
+        )
+        with database_errors(), self._database.snapshot() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return StockLevels(
+            levels=[StockLevel.model_validate(dict(row)) for row in rows[:LEVELS_AT_ONCE]],
+            more=len(rows) > LEVELS_AT_ONCE,
+        )
+
+
+def _ids(
+    connection: Connection,
+    table: Table,
+    name: Column[str],
+    key: Column[int],
+    wanted: Sequence[str],
+    unknown: type[UnknownProduct | UnknownWarehouse],
+) -> dict[str, int]:
+    by_name = {
+        row.name: row.key
+        for row in connection.execute(
+            select(name.label("name"), key.label("key")).select_from(table).where(name.in_(wanted))
+        )
+    }
+    numbers = [int(text) for text in wanted if text not in by_name and text.isdecimal() and len(text) < 19]
+    by_id = set(connection.execute(select(key).where(key.in_(numbers))).scalars())
+    found = by_name | {str(number): number for number in by_id}
+    missing = [text for text in dict.fromkeys(wanted) if text not in found]
+    if missing:
+        shown = ", ".join(repr(text) for text in missing[:10])
+        raise unknown(f"no {unknown.kind} is called {shown}")
+    return {text: found[text] for text in wanted}

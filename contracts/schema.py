@@ -1,0 +1,68 @@
+"""The contract for other languages, as JSON Schema: `python -m contracts.schema` prints it.
+
+`schema.json` beside this file is its last output. A test compares the two, so that a change which breaks a caller shows
+up in a review as a changed file.
+"""
+
+import json
+import sys
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from contracts import reservation
+from contracts.errors import DomainError
+from contracts.policies import TASK_QUEUE
+from contracts.search_attributes import TYPES
+
+_PROCESSES: dict[str, dict[str, Any]] = {
+    reservation.WORKFLOW_TYPE: {
+        "workflow_id": reservation.workflow_id("{reference_id}"),
+        "start": reservation.ReservationRequest,
+        "commands": {
+            "fulfill": reservation.Fulfill,
+            "cancel": reservation.Cancel,
+            "extend": reservation.Extend,
+        },
+        "updates_without_payload": ["reserved"],
+        "state": reservation.ReservationState,
+    },
+}
+
+
+def generate() -> dict[str, Any]:
+    """The whole contract: one entry for each workflow type, and the schemas that they refer to."""
+    models = {
+        model
+        for process in _PROCESSES.values()
+        for model in (process["start"], process["state"], *process["commands"].values())
+    }
+    received = [process["start"] for process in _PROCESSES.values()]
+    received += [model for process in _PROCESSES.values() for model in process["commands"].values()]
+    modes = [(model, "validation" if model in received else "serialization") for model in models]
+    modes.sort(key=lambda pair: pair[0].__name__)
+    references, definitions = models_json_schema(modes, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
+    reference_of = {model: reference for (model, _), reference in references.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Stockkeeper: the wire contract",
+        "task_queue": TASK_QUEUE,
+        "search_attributes": sorted(TYPES),
+        "errors": sorted(name for name in DomainError.codes if not name.startswith("_")),
+        "workflows": {
+            name: {
+                "workflow_id": process["workflow_id"],
+                "start": reference_of[process["start"]],
+                "commands": {command: reference_of[model] for command, model in process["commands"].items()},
+                "updates_without_payload": process["updates_without_payload"],
+                "state": reference_of[process["state"]],
+            }
+            for name, process in _PROCESSES.items()
+        },
+        **definitions,
+    }
+
+
+if __name__ == "__main__":
+    json.dump(generate(), sys.stdout, indent=2, sort_keys=True)
+    sys.stdout.write("\n")

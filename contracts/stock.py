@@ -1,0 +1,73 @@
+"""Questions about stock: what a name stands for, and how much there is.
+
+They are asked as activities of their own, without a workflow: nothing changes, and nothing is left to watch.
+"""
+
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, Field
+from temporalio import activity
+
+from contracts.messages import MAX_LINES, Message
+
+LEVELS_AT_ONCE = 1_000
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class FindItems(Message):
+    """Names that people use: a SKU or a product id, a warehouse's name or its id."""
+
+    products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    warehouses: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+
+
+class FoundItems(BaseModel):
+    """The ids behind the names."""
+
+    products: dict[str, int]
+    warehouses: dict[str, int]
+
+
+class ShowLevels(Message):
+    """Which levels: of one product, of one warehouse, or all; page by page in the order of SKU and warehouse."""
+
+    product: Name | None = None
+    warehouse: Name | None = None
+    below_reorder_point: bool = False
+    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
+
+
+class StockLevel(BaseModel):
+    """What one item has, in units."""
+
+    product_id: int
+    sku: str
+    name: str
+    warehouse_id: int
+    warehouse: str
+    quantity_on_hand: int
+    quantity_reserved: int
+    quantity_available: int
+    reorder_point: int | None
+
+
+class StockLevels(BaseModel):
+    """Levels of one page."""
+
+    levels: list[StockLevel]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class StockActivities(Protocol):
+    """What can be asked about stock. Implemented in `activities.stock`."""
+
+    @activity.defn(name="find_items")
+    def find_items(self, question: FindItems) -> FoundItems:
+        """The ids behind names."""
+        ...
+
+    @activity.defn(name="show_levels")
+    def show_levels(self, question: ShowLevels) -> StockLevels:
+        """How much there is."""
+        ...

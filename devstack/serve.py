@@ -1,0 +1,56 @@
+"""A whole Stockkeeper in one process: the stack, set up, with a worker on it."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from devstack.setup import set_up
+from devstack.stack import StackInfo, running_stack
+from starter.connection import connect_temporal
+from worker import Settings, build_database, build_worker
+
+WORKER_ROLE = "stockkeeper_worker"
+
+
+@asynccontextmanager
+async def serving(
+    data_dir: Path,
+    *,
+    temporal_port: int | None = None,
+    ui_port: int | None = None,
+    postgres_port: int | None = None,
+    fast: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[StackInfo]:
+    """Run a stack and one worker; the arguments are those of `devstack.stack.running_stack`.
+
+    On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. Somebody
+    else's may have another role in its URL, which is left as it is.
+
+    Raises:
+        StackError: The stack doesn't come up.
+    """
+    async with running_stack(
+        data_dir,
+        temporal_port=temporal_port,
+        ui_port=ui_port,
+        postgres_port=postgres_port,
+        fast=fast,
+        environ=environ,
+    ) as info:
+        client = await connect_temporal(info.temporal_address, info.namespace)
+        await set_up(client, info.database_url)
+        settings = Settings(
+            database_url=SecretStr(info.database_url),
+            task_queue=info.task_queue,
+            database_role=environ.get("STOCKKEEPER_DATABASE_ROLE", None if "DATABASE_URL" in environ else WORKER_ROLE),
+        )
+        database = build_database(settings)
+        try:
+            async with build_worker(client, database, settings):
+                yield info
+        finally:
+            database.engine.dispose()

@@ -1,0 +1,73 @@
+"""Makes an empty PostgreSQL and Temporal ready for workers; on ready ones it changes nothing."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts import search_attributes
+from database.migrate import newest_revision, upgrade
+from database.sessions import connect
+
+_SEEN_EVERYWHERE_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class SetupReport:
+    """What was done: the schema's revision before and after, and the search attributes that were missing."""
+
+    revision_before: str | None
+    revision: str
+    search_attributes_added: list[str]
+
+
+async def set_up(client: Client, database_url: str) -> SetupReport:
+    """Migrate the database and register the search attributes. Safe to call again, and from several places at once.
+
+    Args:
+        client: The namespace to register with.
+        database_url: The database, as a role that may create tables.
+    """
+    engine = connect(database_url)
+    try:
+        before = await asyncio.to_thread(upgrade, engine)
+    finally:
+        engine.dispose()
+    added = await register_search_attributes(client)
+    return SetupReport(before, newest_revision(), added)
+
+
+async def register_search_attributes(client: Client) -> list[str]:
+    """Register what is missing, and wait until the server accepts it in workflows.
+
+    A workflow that sets an attribute that its server doesn't know is stuck, so it has to be known before work begins.
+
+    Returns:
+        The names that were added.
+    """
+    known = await _registered(client)
+    missing = {name: kind for name, kind in search_attributes.TYPES.items() if name not in known}
+    if not missing:
+        return []
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
+        )
+    except RPCError as error:
+        # Somebody else was faster.
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise
+    async with asyncio.timeout(_SEEN_EVERYWHERE_WITHIN.total_seconds()):
+        while not missing.keys() <= await _registered(client):  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.05)
+    return sorted(missing)
+
+
+async def _registered(client: Client) -> set[str]:
+    answer = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    return set(answer.custom_attributes)

@@ -1,0 +1,5 @@
+"""`python -m starter` is `stockkeeper`."""
+
+from starter.cli.main import main
+
+main()

@@ -1,0 +1,154 @@
+"""Calls to Temporal that end in our errors: a caller never has to know what an RPC is."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts.converter import as_domain_error
+from contracts.errors import InvalidState, NotFound, Unreachable
+from contracts.messages import Message, State
+
+S = TypeVar("S", bound=State)
+
+ANSWER_WITHIN = timedelta(seconds=30)
+"""How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
+
+_NOBODY_THERE = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+# Temporal says it of an update that came when the workflow had a task that failed or timed out: a worker in trouble.
+_NOT_READY = "Workflow Task in failed state"
+
+
+@contextlib.asynccontextmanager
+async def answer(what: str, within: timedelta = ANSWER_WITHIN) -> AsyncIterator[None]:
+    """Wait for a call's answer, and say in our words why there was none.
+
+    Args:
+        what: The process it is about, for the message: ``reservation 1042``.
+        within: How long to wait.
+
+    Raises:
+        DomainError: The process said no.
+        NotFound: There is no such process.
+        Unreachable: There was no answer.
+    """
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            yield
+    except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
+        refusal = as_domain_error(error)
+        if refusal is None:
+            raise
+        raise refusal from None
+    except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError) as error:
+        raise Unreachable(f"{what}: no answer within {within.total_seconds():g} s; is a worker running?") from error
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise NotFound(f"{what}: there is none") from error
+        if error.status in _NOBODY_THERE or _NOT_READY in str(error):
+            raise Unreachable(f"{what}: no answer: {error.message}") from error
+        raise
+
+
+async def start_and_ask(
+    client: Client,
+    workflow: str,
+    request: Message,
+    update: str,
+    *,
+    what: str,
+    workflow_id: str,
+    task_queue: str,
+    summary: str,
+    state: type[S],
+    within: timedelta,
+) -> S:
+    """Start a process, unless it runs already, and get the answer to its start: one round trip, and safe to repeat.
+
+    A repeat while it runs is answered by the same run. A repeat after it has ended starts a run that finds the effect
+    done, takes it over as it is, changes nothing and ends.
+
+    Raises:
+        DomainError, Unreachable: See `answer`.
+    """
+    operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        workflow,
+        request,
+        id=workflow_id,
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=summary,
+    )
+    async with answer(what, within):
+        try:
+            state_then = await client.execute_update_with_start_workflow(
+                update, start_workflow_operation=operation, result_type=state
+            )
+        except BaseException:
+            # The operation has a failure of its own; whoever doesn't look at it is warned of it later.
+            with contextlib.suppress(Exception):
+                await operation.workflow_handle()
+            raise
+    return state.model_validate(state_then)
+
+
+async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: str, within: timedelta) -> S:
+    """What the process is now, or was at its end.
+
+    Raises:
+        NotFound, Unreachable: See `answer`.
+    """
+    async with answer(what, within):
+        state_now = await handle.query("state", result_type=state)
+    return state.model_validate(state_now)
+
+
+async def command(
+    handle: WorkflowHandle[Any, Any],
+    name: str,
+    message: Message,
+    state: type[S],
+    *,
+    what: str,
+    done_already: set[str],
+    within: timedelta,
+) -> S:
+    """Send a command and wait for the new state.
+
+    Args:
+        handle: The process.
+        name: The command.
+        message: Its payload.
+        state: What it answers with.
+        what: The process in words.
+        done_already: Statuses at the end of the process in which this command has nothing left to do.
+        within: How long to wait for the answer.
+
+    Raises:
+        InvalidState: The process has ended otherwise.
+        DomainError, NotFound, Unreachable: See `answer`.
+    """
+    try:
+        async with answer(what, within):
+            state_then = await handle.execute_update(name, message, result_type=state)
+        return state.model_validate(state_then)
+    except NotFound:
+        # Also what Temporal says of a run that has ended; then its last state decides.
+        last = await read_state(handle, state, what=what, within=within)
+    status = str(getattr(last, "status", ""))
+    if status in done_already:
+        return last
+    raise InvalidState.of(what, status, name)

@@ -1,0 +1,1 @@
+"""The command line: tables and colour for people, ``--json`` for programs."""

@@ -1,0 +1,19 @@
+"""The commands, put together."""
+
+import typer
+
+from starter.cli import import_file, reservation, stack, stock
+
+app = typer.Typer(
+    name="stockkeeper",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+    help="Stock: what is on hand, what is promised, what is on its way, and why.",
+)
+app.command()(stack.up)
+app.command()(stack.demo)
+app.command()(stack.setup)
+import_file.register(app)
+app.add_typer(reservation.app, name="reserve")
+app.add_typer(stock.app, name="stock")

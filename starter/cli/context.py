@@ -1,0 +1,82 @@
+"""What every command needs: a connection, somebody who does it, and an end with one clear line."""
+
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.markup import escape
+from temporalio.envconfig import ClientConfig
+
+from contracts.errors import StockkeeperError
+from starter.cli.output import err
+from starter.client import Stockkeeper
+
+T = TypeVar("T")
+
+DATA_DIR = Path(".stockkeeper")
+"""Where `stockkeeper up` keeps its data, unless told otherwise."""
+STACK_FILE = "stack.json"
+"""In the data directory while the stack is up: where everything is."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+PerformedBy = Annotated[
+    str, typer.Option("--performed-by", help="Who does it.", default_factory=getpass.getuser, show_default="you")
+]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; an error of ours ends the program with one line and exit status 1."""
+    try:
+        return asyncio.run(work)
+    except StockkeeperError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def fail(error: StockkeeperError | str) -> NoReturn:
+    """Say what is wrong, and end."""
+    if isinstance(error, str):
+        err.print(f"[red]error:[/red] {escape(error)}")
+    else:
+        code = getattr(error, "code", type(error).__name__)
+        err.print(f"[red]{code}:[/red] {escape(str(error))}")
+    raise SystemExit(1)
+
+
+async def connect() -> Stockkeeper:
+    """Connect to what the environment names, or else to the stack that is up in this directory.
+
+    Raises:
+        Unreachable: Nobody answers there.
+    """
+    if not ClientConfig.load_client_connect_config().get("target_host"):
+        stack = running_here()
+        if stack is not None:
+            return await Stockkeeper.connect(
+                stack["temporal_address"],
+                namespace=stack["namespace"],
+                queue=os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"],
+            )
+    return await Stockkeeper.connect()
+
+
+def running_here() -> dict[str, str] | None:
+    """Where everything of this directory's stack is; None if none is up."""
+    try:
+        stack: dict[str, str] = json.loads((DATA_DIR / STACK_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return stack
+
+
+def extra_missing(extra: str, error: ImportError) -> NoReturn:
+    """A command needs more than was installed."""
+    sys.stderr.write(f"this command needs `pip install 'stockkeeper[{extra}]'` ({error.name} is missing)\n")
+    raise SystemExit(1)

@@ -1,0 +1,47 @@
+"""What the command line prints, and where: answers on standard output, everything else on standard error."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_COLOURS = {
+    "ACTIVE": "green",
+    "WAITING": "yellow",
+    "FULFILLED": "cyan",
+    "CANCELLED": "dim",
+    "EXPIRED": "yellow",
+    "REJECTED": "red",
+    "IMPORTED": "green",
+    "REFUSED": "red",
+}
+
+
+def coloured(status: str) -> str:
+    """A status as people find it fastest."""
+    colour = _COLOURS.get(status)
+    return f"[{colour}]{status}[/{colour}]" if colour else escape(status)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
+    """A table; a column whose name begins with ``#`` holds numbers."""
+    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def print_json(value: BaseModel | Sequence[Any] | dict[str, Any]) -> None:
+    """For programs: JSON as the wire has it, and nothing else."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    out.print_json(json.dumps(plain))

@@ -1,0 +1,96 @@
+"""`stockkeeper up`, `setup` and `demo`: the commands that bring a stack up, or make one ready."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from starter.cli import context
+from starter.cli.context import DATA_DIR, STACK_FILE, run
+from starter.cli.output import err, out
+
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one unless given.")]
+
+
+def up(
+    *,
+    data_dir: Annotated[Path, typer.Option(help="Keeps the data; survives restarts.")] = DATA_DIR,
+    temporal_port: Port = None,
+    ui_port: Port = None,
+    postgres_port: Port = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written when all is up: where everything is, JSON.")] = None,
+) -> None:
+    """PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
+    try:
+        from devstack.serve import serving  # noqa: PLC0415 - the stack is an extra
+    except ImportError as error:
+        context.extra_missing("stack", error)
+    files = [data_dir / STACK_FILE, *([ready_file] if ready_file else [])]
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+        err.print("bringing up PostgreSQL, Temporal and a worker …")
+        async with serving(data_dir, temporal_port=temporal_port, ui_port=ui_port, postgres_port=postgres_port) as info:
+            for file in files:
+                info.write_ready_file(file)
+            try:
+                out.print(f"[green]up[/green], data in {escape(str(data_dir.absolute()))}")
+                out.print(f"  Temporal    {info.temporal_address}  namespace {info.namespace}, queue {info.task_queue}")
+                out.print(f"  its UI      {info.ui_url or 'where your Temporal has it'}")
+                out.print(f"  PostgreSQL  in {escape(str(files[0]))}, readable by you only: the URL has a password")
+                out.print("In this directory, `stockkeeper` finds it by itself; elsewhere:")
+                out.print(f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}")
+                out.print("Ctrl-C stops it.")
+                await stop.wait()
+                err.print("stopping …")
+            finally:
+                for file in files:
+                    file.unlink(missing_ok=True)
+
+    run(work())
+
+
+def setup() -> None:
+    """Migrations and search attributes on an existing Temporal and PostgreSQL; again and again without harm.
+
+    DATABASE_URL names the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace.
+    """
+    try:
+        from devstack.setup import set_up  # noqa: PLC0415 - the worker is an extra
+    except ImportError as error:
+        context.extra_missing("worker", error)
+    stack = context.running_here()
+    database_url = os.environ.get("DATABASE_URL") or (stack or {}).get("database_url")
+    if not database_url:
+        context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
+
+    async def work() -> None:
+        client = (await context.connect()).client
+        report = await set_up(client, database_url)
+        changed = (
+            f"from {report.revision_before or 'nothing'} to" if report.revision_before != report.revision else "at"
+        )
+        out.print(f"database: {changed} revision {report.revision}")
+        added = ", ".join(report.search_attributes_added) or "all there"
+        out.print(f"search attributes: {added}")
+
+    run(work())
+
+
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it up afterwards, to look around, until Ctrl-C.")] = False,
+) -> None:
+    """Every process end to end on sample data, on a fresh stack of its own; exit 0 only if all came out right."""
+    try:
+        from devstack.demo import show_everything  # noqa: PLC0415 - the stack is an extra
+    except ImportError as error:
+        context.extra_missing("stack", error)
+    if not run(show_everything(keep=keep)):
+        raise SystemExit(1)

@@ -1,0 +1,93 @@
+"""The client for Python services."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Self
+
+from temporalio.client import Client
+
+from contracts.reservation import ReservationLine, ReservationState
+from starter import reservation
+from starter.calls import ANSWER_WITHIN
+from starter.connection import connect_temporal, task_queue
+
+
+class Stockkeeper:
+    """Stock, as a service sees it. One for a process is enough; it may be used from many tasks at once."""
+
+    def __init__(self, client: Client, *, task_queue: str, answer_within: timedelta = ANSWER_WITHIN) -> None:
+        self.client = client
+        self.task_queue = task_queue
+        self.answer_within = answer_within
+
+    @classmethod
+    async def connect(
+        cls,
+        address: str | None = None,
+        *,
+        namespace: str | None = None,
+        queue: str | None = None,
+        answer_within: timedelta = ANSWER_WITHIN,
+    ) -> Self:
+        """Connect to Temporal.
+
+        Args:
+            address: ``host:port``; None: by the standard ``TEMPORAL_*`` variables or ``temporal.toml``, or else
+                ``localhost:7233``.
+            namespace: The same for the namespace.
+            queue: The workers' task queue; None: ``STOCKKEEPER_TASK_QUEUE``, or else ``stockkeeper``.
+            answer_within: How long each call waits for its answer before it raises `Unreachable`.
+
+        Raises:
+            Unreachable: Nobody answers there.
+        """
+        client = await connect_temporal(address, namespace)
+        return cls(client, task_queue=queue or task_queue(), answer_within=answer_within)
+
+    async def reserve(
+        self,
+        reference_id: str,
+        lines: Sequence[ReservationLine],
+        *,
+        performed_by: str,
+        ttl_minutes: float = 30,
+    ) -> reservation.Hold:
+        """Hold all of these lines until the deadline, or none of them.
+
+        The reference is what makes it happen once: the same call again, after a lost answer or a crash, gives the same
+        hold. A reference whose hold has ended isn't held again; an order that starts over needs a new one, such as
+        ``1042-2``. After `InsufficientStock` the same reference may try again.
+
+        Args:
+            reference_id: Your name for it: the order's number.
+            lines: Units of a product in a warehouse. The same product on two lines counts together.
+            performed_by: The service or person that asks.
+            ttl_minutes: How long to hold; may be a fraction.
+
+        Raises:
+            InsufficientStock: With the numbers of every item that is short. Nothing is held.
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is held.
+            OperationConflict: The reference was used for other lines.
+            InvalidState: The reference's hold was cancelled or has expired.
+            Unreachable: No answer in time. It may be held: ask again.
+        """
+        return await reservation.reserve(
+            self.client,
+            reference_id,
+            lines,
+            performed_by=performed_by,
+            ttl_minutes=ttl_minutes,
+            task_queue=self.task_queue,
+            within=self.answer_within,
+        )
+
+    async def hold(self, reference_id: str) -> reservation.Hold:
+        """The hold of a reference that was reserved before, here or elsewhere.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        hold = reservation.Hold(self.client, reference_id, ReservationState(), self.answer_within)
+        await hold.refresh()
+        return hold

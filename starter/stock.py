@@ -1,0 +1,69 @@
+"""Questions about stock, for programs and the command line."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, TypeVar
+
+from temporalio.client import ActivityFailureError, Client
+
+from contracts.converter import as_domain_error
+from contracts.messages import Message
+from contracts.policies import READ
+from contracts.stock import FindItems, FoundItems, ShowLevels, StockActivities, StockLevel, StockLevels
+from starter.calls import answer
+from starter.reservation import checked
+
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A")
+
+
+async def find_items(
+    client: Client, products: Iterable[str], warehouses: Iterable[str], *, task_queue: str
+) -> FoundItems:
+    """The ids behind SKUs and names; ids are taken as well.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        Unreachable: No worker answers.
+    """
+    question = checked(FindItems, products=sorted(set(products)), warehouses=sorted(set(warehouses)))
+    return await _ask(client, StockActivities.find_items, question, task_queue)
+
+
+async def levels(
+    client: Client,
+    *,
+    product: str | None = None,
+    warehouse: str | None = None,
+    below_reorder_point: bool = False,
+    task_queue: str,
+) -> AsyncIterator[StockLevel]:
+    """What items have, in the order of SKU and warehouse, read page by page.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        Unreachable: No worker answers.
+    """
+    question = checked(ShowLevels, product=product, warehouse=warehouse, below_reorder_point=below_reorder_point)
+    while True:
+        page: StockLevels = await _ask(client, StockActivities.show_levels, question, task_queue)
+        for level in page.levels:
+            yield level
+        if not page.more:
+            return
+        last = page.levels[-1]
+        question = question.model_copy(update={"after": (last.sku, last.warehouse)})
+
+
+async def _ask(client: Client, activity: Callable[[Any, Q], A], question: Q, task_queue: str) -> A:
+    async with answer("stock"):
+        try:
+            return await client.execute_activity_method(  # its typing knows only asynchronous methods
+                activity,  # type: ignore[arg-type]
+                question,
+                id=f"question-{uuid.uuid4()}",
+                task_queue=task_queue,
+                **READ,
+            )
+        except ActivityFailureError as error:
+            raise as_domain_error(error) or error from None

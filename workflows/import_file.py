@@ -1,0 +1,299 @@
+"""The import of a file: its rows come in pages, and count all at once or not at all."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from pydantic import AwareDatetime
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from contracts import policies, search_attributes
+from contracts.converter import as_domain_error
+from contracts.import_file import (
+    ABANDONED_AFTER,
+    WORKFLOW_TYPE,
+    AddPage,
+    Applied,
+    ApplyImport,
+    DiscardImport,
+    Finish,
+    ImportActivities,
+    ImportProblem,
+    ImportRequest,
+    ImportState,
+    OpenImport,
+    StagePage,
+    workflow_id,
+)
+from contracts.messages import State, parse, utc
+from domain.errors import DomainError, InvalidRequest
+from domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
+from workflows.process import Process, command
+from workflows.steps import write
+
+
+class _Carried(State):
+    """What a run leaves to the run that continues it: everything that its history had taught it."""
+
+    state: ImportState
+    signals: int
+    heard_at: AwareDatetime
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
+class ImportWorkflow(Process[ImportState]):
+    """Imports one file: all of its rows, or none.
+
+    Answers: update ``opened`` (use it with update-with-start). Commands: ``add_page``, ``finish``. Ends IMPORTED,
+    REFUSED with the bad rows, or ABANDONED when nothing is heard for an hour; a start that is wrong fails the run.
+    """
+
+    _request: ImportRequest
+
+    @workflow.init
+    def __init__(self, *payload: Any) -> None:
+        super().__init__(ImportState())
+        self._payload = payload
+        self._heard_at = workflow.now()
+        self._refusal: DomainError | None = None
+        self._shown: ImportStatus | None = None
+        if workflow.info().continued_run_id is not None:
+            self._take_over_from_the_run_before()
+
+    @workflow.run
+    async def run(self, *payload: Any) -> ImportState:
+        """Take pages until all are there, apply them, and end; or end when nobody sends any more."""
+        del payload  # It was taken at init, so that commands that come first see it too.
+        life = asyncio.create_task(self._live())
+        try:
+            await asyncio.shield(life)
+        except asyncio.CancelledError:
+            # An operator cancelled the workflow itself. What is being applied is applied; waiting pages are forgotten.
+            async with self.turn():
+                if self.state.status is ImportStatus.LOADING:
+                    await self._abandon("the workflow was cancelled")
+            await life
+        if self.state.status is ImportStatus.LOADING:
+            self._continue_in_another_run()
+        return await self.ended()
+
+    @workflow.update(name="opened", description="Waits until it is known whether the file was imported before.")
+    async def opened(self, *payload: Any) -> ImportState:
+        """The answer to the start: LOADING, and pages may come; or IMPORTED already."""
+        del payload  # Takes none; a client that sends null or {} means the same.
+        await self.answer_to_start()
+        return self.state
+
+    @command(AddPage)
+    async def add_page(self, message: AddPage, key: str) -> None:
+        """Some of the rows. `{performed_by, page, rows}`."""
+        del key  # The page's number says which page it is, however often it comes.
+        self._heard_at = workflow.now()
+        if self.state.status is ImportStatus.IMPORTED:
+            return  # Somebody else sent the same file, and was faster.
+        self._require(ImportEvent.ADD_PAGE)
+        step = StagePage(
+            operation_id=self._operation("page", str(message.page)),
+            performed_by=message.performed_by,
+            as_of=workflow.now(),
+            import_id=workflow.info().workflow_id,
+            kind=self._request.kind,
+            columns=self._request.columns,
+            page=message.page,
+            rows=message.rows,
+        )
+        # As a local activity, like the other quick writes: its input doesn't go into the history a second time.
+        staged = await write(ImportActivities.stage_page, step, f"keep page {message.page}")
+        self.state.pages = staged.pages
+        self.state.rows = staged.rows
+        self._show()
+
+    @command(Finish)
+    async def finish(self, message: Finish, key: str) -> None:
+        """That was all: apply it, whole or not at all. `{performed_by, pages, rows}`."""
+        del key
+        self._heard_at = workflow.now()
+        if self.state.status is ImportStatus.IMPORTED:
+            return
+        if self._refusal is not None:
+            raise self._refusal
+        self._require(ImportEvent.FINISH)
+        if (message.pages, message.rows) != (self.state.pages, self.state.rows):
+            raise InvalidRequest(
+                f"{message.pages} pages with {message.rows} rows were announced, "
+                f"{self.state.pages} pages with {self.state.rows} rows have come"
+            )
+        self._go(ImportEvent.FINISH)
+        try:
+            self._imported(ImportEvent.APPLY, await self._apply(message))
+        except DomainError as refusal:
+            await self._refuse(refusal)
+
+    async def _live(self) -> None:
+        """From the start to the end of the import, or of this run's share of it."""
+        try:
+            await self._open()
+        except DomainError as failure:
+            await self.failed(failure)
+        self.start_answered()
+        while self.state.status is ImportStatus.LOADING:
+            if workflow.info().is_continue_as_new_suggested():
+                # Pages that are under way are kept first. Whoever sends one after the other, as our client does,
+                # leaves a moment for this after each; whoever sends many at once makes the history longer meanwhile.
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return
+            await self._until_something_comes()
+
+    async def _open(self) -> None:
+        """Check the start, and see whether the file was imported before.
+
+        Raises:
+            InvalidRequest: The start is wrong.
+        """
+        if self.state.kind:
+            return  # A run before this one did.
+        request = parse(ImportRequest, self._payload)
+        expected = workflow_id(request.kind, request.digest)
+        if workflow.info().workflow_id != expected:
+            raise InvalidRequest(f"the workflow id for this file is {expected}")
+        if wrong := bad_columns(request.kind, request.columns):
+            raise InvalidRequest("; ".join(wrong))
+        self._request = request
+        self.state.kind = request.kind
+        self.state.file_name = request.file_name
+        step = OpenImport(
+            operation_id=self._operation("open"),
+            performed_by=request.performed_by,
+            as_of=workflow.now(),
+            import_id=workflow.info().workflow_id,
+            apply_operation_id=self._operation("apply"),
+        )
+        opened = await write(ImportActivities.open_import, step, "was it imported before?")
+        if opened.applied is not None:
+            self.state.already_imported = True
+            self.note("the same file was imported before; nothing changed this time")
+            self._imported(ImportEvent.RECOGNIZE, opened.applied)
+        else:
+            self._show()
+
+    async def _until_something_comes(self) -> None:
+        """Wait for the end, or for a history that is long enough; an import that hears nothing is abandoned."""
+        deadline = self._heard_at + ABANDONED_AFTER
+        try:
+            await workflow.wait_condition(
+                lambda: self.state.status is not ImportStatus.LOADING or workflow.info().is_continue_as_new_suggested(),
+                timeout=max(deadline - workflow.now(), timedelta()),
+                timeout_summary=f"abandoned unless a page has come by {utc(deadline)}",
+            )
+        except TimeoutError:
+            async with self.turn():
+                # Pages that came meanwhile have moved the deadline; one timer for an hour, not one for each page.
+                if self.state.status is ImportStatus.LOADING and self._heard_at + ABANDONED_AFTER <= workflow.now():
+                    await self._abandon(f"nothing came for {ABANDONED_AFTER}")
+
+    async def _apply(self, message: Finish) -> Applied:
+        step = ApplyImport(
+            operation_id=self._operation("apply"),
+            performed_by=message.performed_by,
+            as_of=workflow.now(),
+            import_id=workflow.info().workflow_id,
+            kind=self._request.kind,
+            columns=self._request.columns,
+            pages=message.pages,
+            rows=message.rows,
+        )
+        summary = f"apply {message.rows} rows, all or none"
+        try:
+            # Through the task queue: it may take minutes, and an operator shall see it under way.
+            return await workflow.execute_activity_method(
+                ImportActivities.apply_import, step, summary=summary, **policies.BULK_WRITE
+            )
+        except FailureError as error:
+            raise as_domain_error(error) or error from None
+
+    def _imported(self, event: ImportEvent, applied: Applied) -> None:
+        self.state.rows = applied.rows
+        self.state.inserted = applied.inserted
+        self.state.updated = applied.updated
+        self.state.unchanged = applied.unchanged
+        self._go(event)
+
+    async def _refuse(self, refusal: DomainError) -> NoReturn:
+        """The file is refused, which is an outcome: the run completes, and the file may be sent again."""
+        self._refusal = refusal
+        found = refusal.details if isinstance(refusal, InvalidRequest) else {}
+        self.state.errors = [ImportProblem.model_validate(each) for each in found.get("errors", [])]
+        self.state.errors_total = found.get("errors_total", 0)
+        self.note(f"refused: {refusal.message}")
+        await self._discard("forget the pages of a refused file")
+        self._go(ImportEvent.REFUSE)
+        raise refusal
+
+    async def _abandon(self, reason: str) -> None:
+        self.note(f"abandoned: {reason}")
+        await self._discard(f"forget the pages: {reason}")
+        self._go(ImportEvent.ABANDON)
+
+    async def _discard(self, summary: str) -> None:
+        step = DiscardImport(
+            operation_id=self._operation("discard"),
+            performed_by=self._request.performed_by,
+            as_of=workflow.now(),
+            import_id=workflow.info().workflow_id,
+        )
+        await write(ImportActivities.discard_import, step, summary)
+
+    def _continue_in_another_run(self) -> NoReturn:
+        """Begin a new history. Nothing is under way: the state and two numbers are all there is to hand over."""
+        carried = _Carried(state=self.state, signals=self._signals, heard_at=self._heard_at)
+        workflow.continue_as_new(args=[self._request, carried])
+
+    def _take_over_from_the_run_before(self) -> None:
+        """Be as it was. At init, before any command: the number of a signal must go on from the last run's."""
+        if len(self._payload) == 2:  # Otherwise Temporal started the same run again, as a client's retry policy may.
+            self._request = parse(ImportRequest, self._payload[:1])
+            carried = parse(_Carried, self._payload[1:])
+            self.state = carried.state
+            self._signals = carried.signals
+            self._heard_at = carried.heard_at
+
+    def _require(self, event: ImportEvent) -> None:
+        IMPORT.next(self.state.status, event, of=self.state.file_name)
+
+    def _go(self, event: ImportEvent) -> None:
+        self.state.status = IMPORT.next(self.state.status, event, of=self.state.file_name)
+        self._show()
+
+    def _operation(self, *step: str) -> str:
+        return "/".join((workflow.info().workflow_id, *step))
+
+    def _show(self) -> None:
+        """Tell whoever searches for the run, and whoever looks at it."""
+        if self._shown is not self.state.status:
+            self._shown = self.state.status
+            workflow.upsert_search_attributes(
+                [
+                    search_attributes.STATUS.value_set(self.state.status),
+                    search_attributes.REFERENCE.value_set(self.state.file_name),
+                ]
+            )
+        workflow.set_current_details(_details(self.state))
+
+
+def _details(state: ImportState) -> str:
+    """The run in a few lines of Markdown: where it stands, what has come, what is wrong with it."""
+    told = {
+        ImportStatus.LOADING: f"{state.rows} rows on {state.pages} pages have come. Next: `add_page` or `finish`; "
+        "otherwise it is abandoned, and nothing has changed.",
+        ImportStatus.APPLYING: f"{state.rows} rows are being checked and written, all or none.",
+        ImportStatus.IMPORTED: f"{state.rows} rows: {state.inserted} new, {state.updated} updated, "
+        f"{state.unchanged} unchanged.",
+        ImportStatus.REFUSED: "Nothing has changed. Mend what is wrong and send the file again.",
+        ImportStatus.ABANDONED: "Nothing has changed.",
+    }
+    problems = [f"| {bad.line} | {bad.column or ''} | {bad.message} |" for bad in state.errors]
+    table = ["| line | column | what is wrong |", "|---:|---|---|", *problems, ""] if problems else []
+    notes = [f"- {note}" for note in state.notes[-5:]]
+    headline = f"**{state.status}** · {state.kind} from {state.file_name}. {told[state.status]}"
+    return "\n".join([headline, "", *table, *notes])
