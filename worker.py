@@ -17,19 +17,31 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.import_file import ImportSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from contracts.policies import TASK_QUEUE
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
 from starter.connection import connect_temporal
+from workflows.import_file import ImportWorkflow
 from workflows.reservation import ReservationWorkflow
 
-WORKFLOWS = [ReservationWorkflow]
+WORKFLOWS = [ReservationWorkflow, ImportWorkflow]
 
-# Pure packages, the same for every workflow: loading them anew in each sandbox would cost memory and time. A lint rule
-# keeps clocks and randomness out of them, which the sandbox then doesn't.
-PASSED_THROUGH = ("contracts", "domain", "pydantic", "pydantic_core", "annotated_types")
+# What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some
+# milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
+# themselves stay watched.
+PASSED_THROUGH = (
+    "contracts",
+    "domain",
+    "workflows.process",
+    "workflows.steps",
+    "pydantic",
+    "pydantic_core",
+    "annotated_types",
+)
+SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
 class Settings(BaseSettings):
@@ -79,13 +91,11 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=activities_of(ReservationSteps(database), StockQuestions(database)),
+        activities=activities_of(ReservationSteps(database), ImportSteps(database), StockQuestions(database)),
         activity_executor=ThreadPoolExecutor(settings.concurrency, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        workflow_runner=SANDBOX,
         # What has begun may end: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
     )

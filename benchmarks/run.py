@@ -1,0 +1,9 @@
+"""`make bench`: every benchmark, one after the other."""
+
+import asyncio
+
+from benchmarks import activity_ways, dev_server
+
+if __name__ == "__main__":
+    dev_server.main()
+    asyncio.run(activity_ways.run())
