@@ -36,6 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Connection
+from sqlalchemy.types import TypeEngine
 
 from contracts.import_file import Applied, ApplyImport
 from database.locks import lock_table
@@ -61,6 +62,10 @@ class Target:
     key: tuple[str, ...]
     id: str | None = None
     """The id that a file may bring along."""
+
+    def type_of(self, name: str) -> TypeEngine[Any]:
+        """How the database stores a column of the file. Opening stock becomes a movement, so it is no column there."""
+        return self.table.c[name].type if name in self.table.c else BigInteger()
 
 
 TARGETS: Mapping[ImportKind, Target] = {
@@ -120,10 +125,7 @@ def load(connection: Connection, step: ApplyImport) -> Incoming:
         func.jsonb_to_recordset(import_pages.c.rows)
         .table_valued(
             column("line", BigInteger),
-            *(
-                column(name, target.table.c[name].type if name in own else _NAMED_BY[name][1].type)
-                for name in step.columns
-            ),
+            *(column(name, target.type_of(name) if name in own else _NAMED_BY[name][1].type) for name in step.columns),
             name="given",
         )
         .render_derived(with_types=True)
@@ -132,7 +134,7 @@ def load(connection: Connection, step: ApplyImport) -> Incoming:
         "incoming",
         MetaData(),
         Column("line", BigInteger),
-        *(Column(name, target.table.c[name].type) for name in own),
+        *(Column(name, target.type_of(name)) for name in own),
         *(Column(f"given_{name}", Text) for name in references),
         *(Column(id_name, BigInteger) for id_name in references.values()),
         prefixes=["TEMPORARY"],

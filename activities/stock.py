@@ -46,6 +46,10 @@ class StockQuestions(StockActivities):
                     question.warehouses,
                     UnknownWarehouse,
                 ),
+                skus=_names(connection, products.c.sku, products.c.product_id, question.product_ids),
+                warehouse_names=_names(
+                    connection, warehouses.c.name, warehouses.c.warehouse_id, question.warehouse_ids
+                ),
             )
 
     @activity.defn(name="show_levels", no_thread_cancel_exception=True)
@@ -112,3 +116,8 @@ def _ids(
         shown = ", ".join(repr(text) for text in missing[:10])
         raise unknown(f"no {unknown.kind} is called {shown}")
     return {text: found[text] for text in wanted}
+
+
+def _names(connection: Connection, name: Column[str], key: Column[int], wanted: Sequence[int]) -> dict[int, str]:
+    rows = connection.execute(select(key.label("key"), name.label("name")).where(key.in_(wanted)))
+    return {row.key: row.name for row in rows}

@@ -19,7 +19,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, from_json
 
 from contracts.messages import MAX_UNITS
-from domain.import_file import BadRow, ImportKind
+from domain.import_file import PROBLEMS_NAMED as PROBLEMS_NAMED  # noqa: PLC0414 - what follows is part of the contract
+from domain.import_file import BadRow as BadRow  # noqa: PLC0414
+from domain.import_file import ImportKind
+from domain.import_file import bad_columns as bad_columns  # noqa: PLC0414
+from domain.import_file import refusal as refusal  # noqa: PLC0414
 
 MAX_IMPORTED_ID = 2**53 - 1
 """The largest id that every JSON reader keeps exact. It leaves the database room to count on from there."""

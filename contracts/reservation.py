@@ -20,7 +20,7 @@ from contracts.messages import (
     Timestamp,
     Units,
 )
-from domain.reservation import ReservationStatus as ReservationStatus  # part of the contract
+from domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "ReservationWorkflow"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from contracts.messages import MAX_LINES, Message
+from contracts.messages import MAX_LINES, Id, Message
 
 LEVELS_AT_ONCE = 1_000
 
@@ -16,17 +16,24 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class FindItems(Message):
-    """Names that people use: a SKU or a product id, a warehouse's name or its id."""
+    """What people call things, to find their ids, and ids, to find what people call them.
+
+    A product goes by its SKU or its id, a warehouse by its name or its id.
+    """
 
     products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
     warehouses: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+    warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
 
 
 class FoundItems(BaseModel):
-    """The ids behind the names."""
+    """The ids behind the names, and the names of the ids; an id that nothing has is left out."""
 
     products: dict[str, int]
     warehouses: dict[str, int]
+    skus: dict[int, str]
+    warehouse_names: dict[int, str]
 
 
 class ShowLevels(Message):

@@ -30,6 +30,18 @@ async def find_items(
     return await _ask(client, StockActivities.find_items, question, task_queue)
 
 
+async def names(
+    client: Client, product_ids: Iterable[int], warehouse_ids: Iterable[int], *, task_queue: str
+) -> FoundItems:
+    """The SKUs and names behind ids; an id that nothing has is left out.
+
+    Raises:
+        Unreachable: No worker answers.
+    """
+    question = checked(FindItems, product_ids=sorted(set(product_ids)), warehouse_ids=sorted(set(warehouse_ids)))
+    return await _ask(client, StockActivities.find_items, question, task_queue)
+
+
 async def levels(
     client: Client,
     *,

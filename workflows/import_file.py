@@ -1,6 +1,7 @@
 """The import of a file: its rows come in pages, and count all at once or not at all."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -70,9 +71,11 @@ class ImportWorkflow(Process[ImportState]):
             await asyncio.shield(life)
         except asyncio.CancelledError:
             # An operator cancelled the workflow itself. What is being applied is applied; waiting pages are forgotten.
-            async with self.turn():
-                if self.state.status is ImportStatus.LOADING:
-                    await self._abandon("the workflow was cancelled")
+            with contextlib.suppress(DomainError):  # A start that was wrong fails the run below.
+                await self.answer_to_start()
+                async with self.turn():
+                    if self.state.status is ImportStatus.LOADING:
+                        await self._abandon("the workflow was cancelled")
             await life
         if self.state.status is ImportStatus.LOADING:
             self._continue_in_another_run()

@@ -248,13 +248,18 @@ def _details(state: ReservationState, names: dict[int | None, HeldLineState]) ->
         ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
         ReservationStatus.REJECTED: f"Out of stock: nothing was held for {of}.",
     }
-    rows = ["| product | warehouse | units | left |", "|---|---|---:|---:|"]
+    rows = [_row("product", "warehouse", "ordered", "shipped"), "|---|---|---:|---:|"]
     for line in state.lines[:_LINES_SHOWN]:
         name = names.get(line.reservation_id)
         product = name.sku if name else f"product {line.product_id}"
         place = name.warehouse if name else f"warehouse {line.warehouse_id}"
-        rows.append(f"| {product} | {place} | {line.quantity} | {line.quantity_fulfilled} |")
+        rows.append(_row(product, place, line.quantity, line.quantity_fulfilled))
     if len(state.lines) > _LINES_SHOWN:
-        rows.append(f"| and {len(state.lines) - _LINES_SHOWN} more lines | | | |")
+        rows.append(_row(f"and {len(state.lines) - _LINES_SHOWN} more lines", "", "", ""))
     notes = [f"- {note}" for note in state.notes[-5:]]
     return "\n".join([f"**{state.status}** · {told.get(state.status, '')}", "", *rows, "", *notes])
+
+
+def _row(*cells: object) -> str:
+    # The UI sets a table without any space between its columns.
+    return "|" + "|".join(f"{str(cell).replace('|', chr(92) + '|')}\u2003" for cell in cells) + "|"

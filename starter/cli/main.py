@@ -1,5 +1,6 @@
 """`stockkeeper`: one command for everything that a person needs."""
 
+import os
 import sys
 
 
@@ -10,4 +11,13 @@ def main() -> None:
     except ImportError as error:
         sys.stderr.write(f"the command line needs: pip install 'stockkeeper[cli]' ({error.name} is missing)\n")
         raise SystemExit(1) from None
-    app()
+    status: object = 0
+    try:
+        app()
+    except SystemExit as end:
+        status = end.code
+    # Everything is closed by now but the SDK's own threads, one of which may still be inside Python; taking the
+    # interpreter down under it aborts the process, with a status that isn't ours.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))

@@ -13,15 +13,19 @@ from contracts.errors import InvalidRequest
 from contracts.messages import utc
 from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, ReservationStatus
 from contracts.reservation import ReservationLine as Line
+from contracts.stock import FoundItems
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.output import coloured, err, out, print_json, table
 from starter.client import Stockkeeper
-from starter.reservation import Hold, checked
-from starter.stock import find_items
+from starter.reservation import checked
+from starter.stock import find_items, names
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel what is held.")
 
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
+
+
+Answer = tuple[ReservationState, FoundItems | None]
 
 
 class _Wanted(NamedTuple):
@@ -41,11 +45,11 @@ def start(
 ) -> None:
     """Hold stock for an order: all of its lines, or none."""
 
-    async def work() -> ReservationState:
+    async def work() -> Answer:
         stock = await connect()
         lines = await _lines(stock, [_wanted(text) for text in line])
         hold = await stock.reserve(reference, lines, performed_by=performed_by, ttl_minutes=ttl_minutes)
-        return hold.state
+        return await _named(stock, hold.state, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -97,8 +101,9 @@ def list_(
 def show(reference: Reference, *, as_json: AsJson = False) -> None:
     """How an order's reservation stands, and what was refused."""
 
-    async def work() -> ReservationState:
-        return (await (await connect()).hold(reference)).state
+    async def work() -> Answer:
+        stock = await connect()
+        return await _named(stock, (await stock.hold(reference)).state, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -118,7 +123,7 @@ def fulfill(
 ) -> None:
     """The goods leave: all that is held, or some lines."""
 
-    async def work() -> ReservationState:
+    async def work() -> Answer:
         stock = await connect()
         lines = None
         if line:
@@ -134,7 +139,8 @@ def fulfill(
                 for want in wanted
             ]
         hold = await stock.hold(reference)
-        return await hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id)
+        state = await hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id)
+        return await _named(stock, state, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -149,8 +155,10 @@ def extend(
 ) -> None:
     """Move the deadline."""
 
-    async def work() -> ReservationState:
-        return await (await _hold(reference)).extend(performed_by=performed_by, ttl_minutes=ttl_minutes)
+    async def work() -> Answer:
+        stock = await connect()
+        state = await (await stock.hold(reference)).extend(performed_by=performed_by, ttl_minutes=ttl_minutes)
+        return await _named(stock, state, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -165,14 +173,25 @@ def cancel(
 ) -> None:
     """Give back what is held."""
 
-    async def work() -> ReservationState:
-        return await (await _hold(reference)).cancel(performed_by=performed_by, reason=reason)
+    async def work() -> Answer:
+        stock = await connect()
+        state = await (await stock.hold(reference)).cancel(performed_by=performed_by, reason=reason)
+        return await _named(stock, state, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
 
-async def _hold(reference: str) -> Hold:
-    return await (await connect()).hold(reference)
+async def _named(stock: Stockkeeper, state: ReservationState, *, as_json: bool) -> Answer:
+    """The state, and for people the names of what it is about."""
+    if as_json:
+        return state, None
+    found = await names(
+        stock.client,
+        [line.product_id for line in state.lines],
+        [line.warehouse_id for line in state.lines if line.warehouse_id],
+        task_queue=stock.task_queue,
+    )
+    return state, found
 
 
 def _wanted(text: str, *, warehouse_needed: bool = True) -> _Wanted:
@@ -184,7 +203,7 @@ def _wanted(text: str, *, warehouse_needed: bool = True) -> _Wanted:
     return _Wanted(product, warehouse or None, int(units))
 
 
-async def _found(stock: Stockkeeper, wanted: Sequence[_Wanted]) -> Any:
+async def _found(stock: Stockkeeper, wanted: Sequence[_Wanted]) -> FoundItems:
     return await find_items(
         stock.client,
         [want.product for want in wanted],
@@ -199,7 +218,7 @@ async def _lines(stock: Stockkeeper, wanted: Sequence[_Wanted]) -> list[Line]:
         checked(
             Line,
             product_id=found.products[want.product],
-            warehouse_id=found.warehouses[want.warehouse],
+            warehouse_id=found.warehouses[want.warehouse or ""],
             quantity=want.quantity,
         )
         for want in wanted
@@ -224,20 +243,20 @@ def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     }
 
 
-def _show(state: ReservationState, *, as_json: bool) -> None:
-    if as_json:
+def _show(answer: Answer, *, as_json: bool) -> None:
+    state, found = answer
+    if as_json or found is None:
         print_json(state)
         return
     until = f" until {utc(state.expires_at)}" if state.expires_at else ""
     out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {coloured(state.status)}{until}")
     out.print(
         table(
-            ["#line", "#product", "#warehouse", "#units", "#left the shelf"],
+            ["product", "warehouse", "#ordered", "#shipped"],
             [
                 [
-                    str(line.reservation_id or ""),
-                    str(line.product_id),
-                    str(line.warehouse_id or ""),
+                    escape(found.skus.get(line.product_id, f"product {line.product_id}")),
+                    escape(found.warehouse_names.get(line.warehouse_id or 0, f"warehouse {line.warehouse_id}")),
                     str(line.quantity),
                     str(line.quantity_fulfilled),
                 ]

@@ -303,6 +303,8 @@ GRANT SELECT, INSERT, UPDATE ON
     cycle_counts, cycle_count_lines, imported_demand
     TO stockkeeper_worker;
 GRANT SELECT, INSERT ON stock_movements TO stockkeeper_worker;
+-- A worker asks at its start whether this is the schema that it needs.
+GRANT SELECT ON alembic_version TO stockkeeper_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_pages TO stockkeeper_worker;
 -- A file may bring its own ids; counting then goes on after the largest.
 GRANT UPDATE ON SEQUENCE

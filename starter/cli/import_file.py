@@ -1,0 +1,100 @@
+"""`stockkeeper import`: a CSV file, all of it or nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from contracts.errors import InvalidRequest
+from contracts.import_file import ImportKind, ImportState, ImportStatus
+from starter.cli.context import AsJson, PerformedBy, connect, run
+from starter.cli.output import err, out, print_json, table
+from starter.import_file import Progress as Watch
+from starter.import_file import import_file
+
+_LONG_FILE_BYTES = 100_000
+"""A few thousand rows: from there on somebody who waits likes to see that it moves."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("import")(import_)
+
+
+def import_(
+    kind: Annotated[ImportKind, typer.Argument(metavar="KIND", help=f"One of {', '.join(ImportKind)}.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8 with a header and commas.", dir_okay=False)],
+    *,
+    performed_by: PerformedBy,
+    as_json: AsJson = False,
+) -> None:
+    """Import a CSV file: all of its rows, or none. The same file twice does no harm."""
+
+    async def work(watch: Watch) -> ImportState:
+        stock = await connect()
+        return await import_file(
+            stock.client, kind, file, performed_by=performed_by, task_queue=stock.task_queue, progress=watch
+        )
+
+    async def work_or_refusal(watch: Watch) -> ImportState | InvalidRequest:
+        try:
+            return await work(watch)
+        except InvalidRequest as refused:
+            return refused
+
+    with _progress(file) as watch:
+        outcome = run(work_or_refusal(watch))
+    if isinstance(outcome, InvalidRequest):
+        _show_refusal(kind, file, outcome, as_json=as_json)
+        raise SystemExit(1)
+    if as_json:
+        print_json(outcome)
+    else:
+        out.print(escape(summary(outcome, kind)))
+
+
+def summary(state: ImportState, kind: ImportKind) -> str:
+    """What came of it, in a line."""
+    if state.already_imported:
+        return f"nothing to do: this file was imported before ({state.rows:,} {kind.noun})"
+    return (
+        f"imported {state.rows:,} {kind.noun}: "
+        f"{state.inserted:,} new, {state.updated:,} updated, {state.unchanged:,} unchanged"
+    )
+
+
+def _show_refusal(kind: ImportKind, file: Path, refused: InvalidRequest, *, as_json: bool) -> None:
+    errors: list[dict[str, Any]] = refused.details.get("errors", [])
+    total = int(refused.details.get("errors_total", len(errors)))
+    if as_json:
+        state = {"kind": kind, "file_name": file.name, "status": ImportStatus.REFUSED}
+        print_json(ImportState.model_validate(state | {"errors": errors, "errors_total": total}))
+    if not errors:
+        err.print(f"[red]{refused.code}:[/red] {escape(refused.message)}")
+        return
+    found = f"{total:,} {'errors' if total > 1 else 'error'}"
+    err.print(f"[red]refused:[/red] {escape(file.name)} has {found}; nothing was imported")
+    rows = [[str(bad["line"]), escape(bad["column"] or ""), escape(bad["message"])] for bad in errors]
+    err.print(table(["#line", "column", "what is wrong"], rows))
+    if total > len(errors):
+        err.print(f"and {total - len(errors):,} more")
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Watch]:
+    """A bar on standard error, if the file is long and somebody is looking."""
+    if not err.is_terminal or not file.is_file() or file.stat().st_size < _LONG_FILE_BYTES:
+        yield lambda sent, rows: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def watch(sent: int, rows: int) -> None:
+            bar.update(task, description="applying" if sent == rows else "sending", completed=sent, total=rows)
+
+        yield watch
