@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, String, bindparam, delete, func, or_, text
+from sqlalchemy import Connection, String, bindparam, delete, func, or_, select, text
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
 from activities.import_stock import book_opening_stock
-from activities.import_tables import load, lock_target, require_sound, staged, upsert
+from activities.import_tables import load, lock_target, require_sound, upsert
 from activities.writes import database_errors, effect_once
 from contracts.import_file import (
     Applied,
@@ -84,7 +84,7 @@ class ImportSteps(ImportActivities):
                         "staged_at": step.as_of,
                     },
                 )
-                pages, row_count = staged(connection, step.import_id)
+                pages, row_count = _staged(connection, step.import_id)
         return Staged(pages=pages, rows=row_count)
 
     @activity.defn(name="apply_import", no_thread_cancel_exception=True)
@@ -112,7 +112,7 @@ class ImportSteps(ImportActivities):
 def _apply(connection: Connection, operation: Operation, step: ApplyImport) -> Applied:
     # A million rows take longer than an order's few; until the end of this transaction that is right.
     connection.execute(func.set_config("statement_timeout", BULK_STATEMENT_TIMEOUT, True).select())  # noqa: FBT003
-    pages, rows = staged(connection, step.import_id)
+    pages, rows = _staged(connection, step.import_id)
     if (pages, rows) != (step.pages, step.rows):
         raise InvalidRequest(
             f"{step.pages} pages with {step.rows} rows were announced, {pages} pages with {rows} rows have come"
@@ -127,6 +127,16 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImport) -> A
         applied = upsert(connection, incoming)
     _forget(connection, step.import_id)
     return applied
+
+
+def _staged(connection: Connection, import_id: str) -> tuple[int, int]:
+    """Pages and rows that are staged of an import."""
+    counted = connection.execute(
+        select(func.count(), func.coalesce(func.sum(import_pages.c.row_count), 0)).where(
+            import_pages.c.import_id == import_id
+        )
+    ).one()
+    return int(counted[0]), int(counted[1])
 
 
 def _forget(connection: Connection, import_id: str) -> int:

@@ -311,13 +311,3 @@ def _count_on_after(connection: Connection, table: Table, ids: ColumnElement[int
     sequence = cast(func.pg_get_serial_sequence(table.name, ids.name), REGCLASS)
     largest = select(func.max(ids)).scalar_subquery()
     connection.execute(select(func.setval(sequence, func.greatest(func.nextval(sequence), largest))))
-
-
-def staged(connection: Connection, import_id: str) -> tuple[int, int]:
-    """Pages and rows that are staged of an import."""
-    counted = connection.execute(
-        select(func.count(), func.coalesce(func.sum(import_pages.c.row_count), 0)).where(
-            import_pages.c.import_id == import_id
-        )
-    ).one()
-    return int(counted[0]), int(counted[1])

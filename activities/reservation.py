@@ -5,7 +5,7 @@ the reservation as it is then. The promise stands in `reservations` and its unit
 leaves the shelf is a movement in the ledger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, text, update
@@ -14,7 +14,7 @@ from sqlalchemy.types import BigInteger
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import effect_once
+from activities.writes import database_errors, effect_once
 from contracts.reservation import (
     ExtendReservation,
     FulfillLine,
@@ -82,6 +82,9 @@ _NAMES = text("""
 """)
 
 
+ReservationStep = ReserveStock | FulfillReservation | ReleaseReservation | ExtendReservation
+
+
 class ReservationSteps(ReservationActivities):
     """`ReservationActivities` on PostgreSQL."""
 
@@ -102,13 +105,7 @@ class ReservationSteps(ReservationActivities):
             InsufficientStock: With the numbers of every item that is short.
             OperationConflict: The reference holds something else already.
         """
-        holding, done_already = effect_once(
-            self._database, step, Holding, lambda connection, operation: _reserve(connection, operation, step)
-        )
-        if done_already:
-            with self._database.transaction() as connection:
-                return _holding(connection, step.reference_type, step.reference_id)
-        return holding
+        return self._once(step, lambda connection, operation: _reserve(connection, operation, step))
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
     def fulfill_reservation(self, step: FulfillReservation) -> Holding:
@@ -121,13 +118,12 @@ class ReservationSteps(ReservationActivities):
             InvalidRequest: More of something is wanted than is held.
         """
 
-        def effect(connection: Connection, operation: Operation) -> Holding:
+        def effect(connection: Connection, operation: Operation) -> None:
             lines = _lock_open(connection, step, ReservationEvent.FULFILL)
             taken = plan_fulfilment(lines, _wanted(step.lines))
             _fulfill(connection, operation, step, lines, taken)
-            return _holding(connection, step.reference_type, step.reference_id)
 
-        return effect_once(self._database, step, Holding, effect)[0]
+        return self._once(step, effect)
 
     @activity.defn(name="release_reservation", no_thread_cancel_exception=True)
     def release_reservation(self, step: ReleaseReservation) -> Holding:
@@ -141,15 +137,14 @@ class ReservationSteps(ReservationActivities):
             InvalidState: To cancel, the reservation must be open and its deadline still ahead.
         """
 
-        def effect(connection: Connection, operation: Operation) -> Holding:
+        def effect(connection: Connection, operation: Operation) -> None:
             if step.status is ReservationStatus.CANCELLED:
                 lines = _lock_open(connection, step, ReservationEvent.CANCEL)
             else:
                 lines = lock_reservation(connection, step.reference_type, step.reference_id)
             _close(connection, operation, lines, step.status, step.as_of, step.reason)
-            return _holding(connection, step.reference_type, step.reference_id)
 
-        return effect_once(self._database, step, Holding, effect)[0]
+        return self._once(step, effect)
 
     @activity.defn(name="extend_reservation", no_thread_cancel_exception=True)
     def extend_reservation(self, step: ExtendReservation) -> Holding:
@@ -161,7 +156,7 @@ class ReservationSteps(ReservationActivities):
             InvalidState: The reservation isn't open any more, or its deadline has come.
         """
 
-        def effect(connection: Connection, operation: Operation) -> Holding:
+        def effect(connection: Connection, operation: Operation) -> None:
             del operation
             lines = _lock_open(connection, step, ReservationEvent.EXTEND)
             still_held = [line.reservation_id for line in lines if line.quantity_open]
@@ -170,19 +165,35 @@ class ReservationSteps(ReservationActivities):
                 .where(reservations.c.reservation_id.in_(still_held))
                 .values(expires_at=step.expires_at)
             )
+
+        return self._once(step, effect)
+
+    def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], None]) -> Holding:
+        """The effect, once, and the reservation as it is now.
+
+        A repeat may come long after: what was stored then may have been overtaken, and the workflow takes over whatever
+        it is told. So a repeat reads again.
+        """
+
+        def effect_and_answer(connection: Connection, operation: Operation) -> Holding:
+            effect(connection, operation)
             return _holding(connection, step.reference_type, step.reference_id)
 
-        return effect_once(self._database, step, Holding, effect)[0]
+        holding, done_already = effect_once(self._database, step, Holding, effect_and_answer)
+        if not done_already:
+            return holding
+        with database_errors(), self._database.transaction() as connection:
+            return _holding(connection, step.reference_type, step.reference_id)
 
 
-def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> Holding:
+def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> None:
     lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
     wanted = wanted_by_item(lines)
     if held := read_reservation(connection, step.reference_type, step.reference_id):
         # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
         if [(line.item, line.quantity) for line in held] != lines:
             raise OperationConflict(f"{step.reference_type} {step.reference_id} has another reservation already")
-        return _holding(connection, step.reference_type, step.reference_id)
+        return
     require_items(connection, wanted)
     levels = lock_items(connection, wanted)
     if short := shortages(wanted, levels):
@@ -204,7 +215,6 @@ def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -
         },
     )
     ledger.reserve(connection, wanted)
-    return _holding(connection, step.reference_type, step.reference_id)
 
 
 def _release_overdue(
@@ -228,7 +238,7 @@ def _release_overdue(
 
 def _lock_open(
     connection: Connection,
-    step: FulfillReservation | ReleaseReservation | ExtendReservation,
+    step: ReservationStep,
     event: ReservationEvent,
 ) -> list[HeldLine]:
     lines = lock_reservation(connection, step.reference_type, step.reference_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from contracts import reservation
+from contracts import import_file, reservation
 from contracts.errors import DomainError
 from contracts.policies import TASK_QUEUE
 from contracts.search_attributes import TYPES
@@ -26,6 +26,16 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         },
         "updates_without_payload": ["reserved"],
         "state": reservation.ReservationState,
+    },
+    import_file.WORKFLOW_TYPE: {
+        "workflow_id": "import-{kind}-{digest}",
+        "start": import_file.ImportRequest,
+        "commands": {
+            "add_page": import_file.AddPage,
+            "finish": import_file.Finish,
+        },
+        "updates_without_payload": ["opened"],
+        "state": import_file.ImportState,
     },
 }
 

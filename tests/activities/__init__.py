@@ -1,0 +1,1 @@
+"""The writes, on PostgreSQL, without Temporal."""

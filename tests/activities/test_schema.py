@@ -1,0 +1,81 @@
+"""The migrations: they make what the code names, and can be run at any time by anybody."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, make_url, text
+
+from database.migrate import current_revision, newest_revision, upgrade
+from database.sessions import connect
+from database.tables import METADATA
+from devstack.stack import StackInfo
+
+
+@pytest.fixture
+def empty(stack: StackInfo, engine: Engine) -> Iterator[Engine]:
+    """A database with nothing in it."""
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = make_url(stack.database_url).set(database=name).render_as_string(hide_password=False)
+    empty = connect(url)
+    yield empty
+    empty.dispose()
+    with autocommit.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+def test_the_tables_of_the_code_are_those_of_the_database(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_the_columns_may_be_null_in_both_or_in_neither(engine: Engine) -> None:
+    query = text("""
+        SELECT table_name, column_name, is_nullable = 'YES' FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    """)
+    with engine.connect() as connection:
+        in_database = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    assert in_database == {
+        (table.name, column.name): column.nullable for table in METADATA.tables.values() for column in table.columns
+    }
+
+
+def test_an_upgrade_brings_an_empty_database_to_the_newest_revision(empty: Engine) -> None:
+    assert current_revision(empty) is None
+    assert upgrade(empty) is None
+    assert current_revision(empty) == newest_revision()
+
+
+def test_a_second_upgrade_changes_nothing(engine: Engine) -> None:
+    assert upgrade(engine) == newest_revision()
+    assert current_revision(engine) == newest_revision()
+
+
+def test_two_upgrades_at_once_wait_for_each_other(empty: Engine) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        before = list(threads.map(lambda _: upgrade(empty), range(2)))
+    assert set(before) == {None, newest_revision()}
+    assert current_revision(empty) == newest_revision()
+
+
+def test_every_table_is_within_the_workers_reach(engine: Engine) -> None:
+    query = text("""
+        SELECT table_name, string_agg(privilege_type, ' ' ORDER BY privilege_type)
+        FROM information_schema.role_table_grants WHERE grantee = 'stockkeeper_worker' GROUP BY table_name
+    """)
+    with engine.connect() as connection:
+        granted = {row[0]: row[1] for row in connection.execute(query)}
+    # At its start it asks for the revision.
+    assert granted.pop("alembic_version") == "SELECT"
+    assert set(granted) == set(METADATA.tables)
+    assert granted["stock_movements"] == "INSERT SELECT"
+    # Deleting is for the pages of a file on its way in, and for nothing else.
+    assert {table for table, rights in granted.items() if "DELETE" in rights} == {"import_pages"}

@@ -1,0 +1,107 @@
+"""What the database's errors mean to Temporal: what to try again, and what never to."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.writes import database_errors
+from database.locks import lock_items
+from database.sessions import Database
+from domain.errors import InsufficientStock, Shortage
+from domain.reservation import ItemKey
+from tests.shop import Shop
+
+SOON = timedelta(milliseconds=50)
+
+
+def test_a_refusal_is_final_and_benign() -> None:
+    refusal = InsufficientStock.of([Shortage(1, 2, 3, 0)])
+    with pytest.raises(ApplicationError) as caught, database_errors():
+        raise refusal
+    error = caught.value
+    assert (error.type, error.message, error.non_retryable) == ("InsufficientStock", refusal.message, True)
+    assert error.details == ([{"product_id": 1, "warehouse_id": 2, "requested": 3, "available": 0}],)
+    assert error.category is ApplicationErrorCategory.BENIGN
+
+
+def test_a_deadlock_is_tried_again_soon(engine: Engine, shop: Shop) -> None:
+    first, second = shop.items(2, units=1)
+    both_have_one = Barrier(2)
+
+    def lock(one: ItemKey, other: ItemKey) -> ApplicationError | None:
+        try:
+            with database_errors(), engine.begin() as connection:
+                lock_items(connection, [one])
+                both_have_one.wait(10)
+                lock_items(connection, [other])
+        except ApplicationError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = list(threads.map(lock, (first, second), (second, first)))
+    [error] = [each for each in outcomes if each is not None]
+    assert (error.type, error.message, error.next_retry_delay) == ("DatabaseBusy", "deadlock", SOON)
+    assert not error.non_retryable
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"), [("lock_timeout", "lock timeout"), ("statement_timeout", "statement timeout")]
+)
+def test_a_row_that_stays_locked_is_tried_again_soon(engine: Engine, shop: Shop, setting: str, problem: str) -> None:
+    item = shop.item(1)
+    with engine.begin() as holder:
+        lock_items(holder, [item])
+        with engine.begin() as waiting:
+            waiting.execute(text(f"SET LOCAL {setting} = '50ms'"))
+            with pytest.raises(ApplicationError) as caught, database_errors(), waiting.begin_nested():
+                lock_items(waiting, [item])
+    error = caught.value
+    assert (error.type, error.message, error.next_retry_delay) == ("DatabaseBusy", problem, SOON)
+    assert not error.non_retryable
+
+
+def test_a_failed_serialization_is_tried_again_soon(engine: Engine, shop: Shop) -> None:
+    item = shop.item(1)
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as early:
+        early.execute(text("SELECT 1"))
+        early.execute(text("SELECT count(*) FROM inventory_items"))
+        shop.move(item, 1)
+        with pytest.raises(ApplicationError) as caught, database_errors():
+            lock_items(early, [item])
+    assert (caught.value.type, caught.value.message) == ("DatabaseBusy", "serialization failure")
+    assert not caught.value.non_retryable
+
+
+@pytest.mark.parametrize("value", ["'\\u0000'::jsonb ->> 0", "(2::numeric ^ 70)::bigint", "'x'::integer"])
+def test_a_value_that_cannot_be_stored_is_the_requests_fault_and_final(engine: Engine, value: str) -> None:
+    with pytest.raises(ApplicationError) as caught, database_errors(), engine.begin() as connection:
+        connection.exec_driver_sql(f"SELECT {value}")
+    assert (caught.value.type, caught.value.non_retryable) == ("InvalidRequest", True)
+
+
+def test_any_other_trouble_is_tried_again_as_it_is(engine: Engine) -> None:
+    with pytest.raises(DBAPIError), database_errors(), engine.begin() as connection:
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_a_snapshot_sees_one_instant_and_cannot_write(database: Database, shop: Shop) -> None:
+    item = shop.item(1)
+    query = text("SELECT quantity_on_hand FROM inventory_items WHERE product_id = :product_id")
+    with database.snapshot() as connection:
+        assert connection.execute(query, {"product_id": item.product_id}).scalar_one() == 1
+        shop.move(item, 5)
+        assert connection.execute(query, {"product_id": item.product_id}).scalar_one() == 1
+        with pytest.raises(DBAPIError, match="read-only"):
+            connection.execute(text("DELETE FROM import_pages"))
+
+
+def test_values_stay_out_of_error_messages(engine: Engine) -> None:
+    with pytest.raises(DBAPIError) as caught, engine.begin() as connection:
+        connection.execute(text("SELECT CAST(:secret AS integer) / 0"), {"secret": 4711})
+    assert "4711" not in str(caught.value)

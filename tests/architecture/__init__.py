@@ -1,0 +1,1 @@
+"""The walls between the packages, and the contract in its written form."""

@@ -1,0 +1,89 @@
+"""The contract as other languages read it, and the interfaces on both sides of it."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.import_file import ImportSteps
+from activities.reservation import ReservationSteps
+from contracts import errors
+from contracts.import_file import ImportActivities
+from contracts.reservation import ReservationActivities
+from contracts.schema import generate
+from worker import WORKFLOWS, activities_of
+
+CONTRACTS = Path(__file__).parents[2] / "contracts"
+
+
+def _activities(owner: type) -> dict[str, str]:
+    """Its methods that are activities, and the names that they go by."""
+    marked = {name: getattr(member, "__temporal_activity_definition", None) for name, member in vars(owner).items()}
+    return {name: definition.name for name, definition in marked.items() if definition is not None}
+
+
+INTERFACES: list[tuple[type, type]] = [
+    (ReservationActivities, ReservationSteps),
+    (ImportActivities, ImportSteps),
+]
+
+
+@pytest.mark.parametrize(("interface", "implementation"), INTERFACES, ids=lambda each: each.__name__)
+def test_every_activity_is_implemented_under_its_name(interface: type, implementation: type) -> None:
+    assert _activities(interface)
+    assert _activities(implementation) == _activities(interface)
+
+
+@pytest.mark.parametrize(("interface", "implementation"), INTERFACES, ids=lambda each: each.__name__)
+def test_no_activity_is_cut_off_in_the_middle_of_its_transaction(interface: type, implementation: type) -> None:
+    for name in _activities(interface):
+        definition: Any = vars(implementation)[name].__temporal_activity_definition
+        assert definition.no_thread_cancel_exception, name
+
+
+def test_every_interface_of_the_contract_is_looked_at() -> None:
+    protocols = {
+        name
+        for path in CONTRACTS.glob("*.py")
+        for name in re.findall(r"^class (\w+)\(Protocol\)", path.read_text(), re.MULTILINE)
+    }
+    assert protocols == {interface.__name__ for interface, _ in INTERFACES}
+
+
+def test_a_worker_finds_every_activity_of_an_implementation() -> None:
+    for interface, implementation in INTERFACES:
+        found = {member.__name__ for member in activities_of(implementation.__new__(implementation))}
+        assert found == set(_activities(interface))
+
+
+def test_no_two_workflows_and_no_two_activities_have_the_same_name() -> None:
+    workflows = [vars(workflow)["__temporal_workflow_definition"].name for workflow in WORKFLOWS]
+    activities = [name for interface, _ in INTERFACES for name in _activities(interface).values()]
+    for names in (workflows, activities):
+        assert len(names) == len(set(names))
+
+
+def test_the_written_schema_is_the_one_of_the_models() -> None:
+    written = (CONTRACTS / "schema.json").read_text()
+    assert json.loads(written) == generate()
+    assert written == json.dumps(generate(), indent=2, sort_keys=True) + "\n"
+
+
+def test_every_workflow_of_the_schema_has_its_commands_as_update_and_as_signal() -> None:
+    definitions = {
+        definition.name: definition
+        for definition in (vars(workflow)["__temporal_workflow_definition"] for workflow in WORKFLOWS)
+    }
+    for name, described in generate()["workflows"].items():
+        commands = set(described["commands"])
+        assert commands <= set(definitions[name].signals)
+        assert commands | set(described["updates_without_payload"]) == set(definitions[name].updates)
+        assert "state" in definitions[name].queries
+
+
+def test_every_error_says_what_it_is() -> None:
+    for name in errors.__all__:
+        assert inspect.getdoc(getattr(errors, name)), name

@@ -1,0 +1,116 @@
+"""What may not be within reach of what. import-linter holds the table of packages; this is the rest."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+# A workflow is replayed: what a clock, a random number or the machine says would be another thing the second time.
+FORBIDDEN_MODULES = {
+    "glob", "http", "multiprocessing", "numpy", "os", "pathlib", "platform", "queue", "random", "requests", "secrets",
+    "shutil", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",
+}  # fmt: skip
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter", "fromtimestamp"}
+REPLAYED = sorted(
+    path for package in ("domain", "contracts", "workflows") for path in (REPOSITORY / package).glob("**/*.py")
+)
+
+
+def offences(source: str) -> list[str]:
+    """Imports and calls that have no place in what is replayed."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] in FORBIDDEN_MODULES]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in FORBIDDEN_MODULES:
+            found.append(str(node.module))
+        elif isinstance(node, ast.Attribute) and node.attr in CLOCKS:
+            owner = ast.unparse(node.value)
+            if owner != "workflow":
+                found.append(f"{owner}.{node.attr}")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"open", "input", "id"}:
+            found.append(f"{node.func.id}()")
+    return found
+
+
+@pytest.mark.parametrize("path", REPLAYED, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_what_is_replayed_reads_no_clock_and_no_chance(path: Path) -> None:
+    assert offences(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "import os.path",
+        "from random import choice",
+        "import uuid as u",
+        "datetime.now(UTC)",
+        "date.today()",
+        "when = datetime.datetime.utcnow",
+        "open('x')",
+    ],
+)
+def test_a_clock_or_chance_would_be_seen(source: str) -> None:
+    assert len(offences(source)) == 1
+
+
+def test_the_clock_of_the_workflow_is_the_right_one() -> None:
+    assert offences("workflow.now() + timedelta(minutes=5)") == []
+    assert len(REPLAYED) > 15
+
+
+def _loaded_by(module: str) -> set[str]:
+    program = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_a_service_that_starts_workflows_carries_no_database_and_no_command_line() -> None:
+    loaded = _loaded_by("starter")
+    assert {"starter", "contracts", "domain", "temporalio", "pydantic"} <= loaded
+    heavy = {"sqlalchemy", "psycopg", "alembic", "typer", "rich", "click", "pydantic_settings"}
+    ours = {"activities", "database", "devstack", "worker"}
+    assert loaded & (heavy | ours) == set()
+
+
+def test_workflows_carry_no_database() -> None:
+    assert _loaded_by("workflows.reservation") & {"sqlalchemy", "psycopg", "activities", "database"} == set()
+
+
+def test_the_domain_carries_the_standard_library_only() -> None:
+    loaded = _loaded_by("domain.reservation, domain.errors, domain.transitions")
+    assert loaded & {"pydantic", "temporalio", "sqlalchemy", "contracts"} == set()
+
+
+def _project() -> dict[str, list[str]]:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    return {"": project["dependencies"], **project["optional-dependencies"]}
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+
+
+def test_a_service_needs_temporalio_and_pydantic_and_nothing_else() -> None:
+    assert _names(_project()[""]) == {"temporalio", "pydantic"}
+
+
+def test_what_a_worker_needs_is_in_its_extra() -> None:
+    assert {"sqlalchemy", "psycopg", "alembic", "pydantic-settings"} <= _names(_project()["worker"])
+
+
+def test_every_requirement_is_pinned_and_by_version_only() -> None:
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+_-]+", line)] == []
+    assert not any("://" in line or line.startswith("-") for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in pins}
+    needed = {name.lower() for extra in _project().values() for name in _names(extra)} - {"stockkeeper"}
+    assert needed <= pinned

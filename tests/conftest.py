@@ -1,0 +1,102 @@
+"""One PostgreSQL, one Temporal and one worker for the whole session; every test brings its own products."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from database.migrate import upgrade
+from database.sessions import Database, connect
+from devstack.setup import register_search_attributes
+from devstack.stack import StackInfo, running_stack
+from starter.connection import connect_temporal
+from tests.auditor import assert_books_agree
+from tests.shop import Shop
+from tests.wire import Orders
+from worker import Settings, build_database, build_worker
+
+# The same examples every time, and no time limit: on a busy machine that would fail by chance.
+hypothesis_settings.register_profile("stockkeeper", deadline=None, database=None, derandomize=True)
+hypothesis_settings.load_profile("stockkeeper")
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackInfo]:
+    """PostgreSQL and Temporal."""
+    async with running_stack(tmp_path_factory.mktemp("stack"), fast=True, headless=True, environ={}) as info:
+        yield info
+
+
+@pytest.fixture(scope="session")
+def engine(stack: StackInfo) -> Iterator[Engine]:
+    """The migrated database, as its owner, with enough connections for tests that race."""
+    engine = connect(stack.database_url, pool_size=20, application_name="tests")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def settings(stack: StackInfo, engine: Engine) -> Settings:
+    """A worker's settings: it acts as the role that can't change the past."""
+    del engine  # The schema has to be there first.
+    return Settings(
+        database_url=SecretStr(stack.database_url),
+        database_role="stockkeeper_worker",
+        task_queue=stack.task_queue,
+        concurrency=20,
+    )
+
+
+@pytest.fixture(scope="session")
+def database(settings: Settings) -> Iterator[Database]:
+    """The database as a worker sees it."""
+    database = build_database(settings)
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def our_client(stack: StackInfo) -> Client:
+    """A client with our converter, with the search attributes registered."""
+    client = await connect_temporal(stack.temporal_address, stack.namespace)
+    await register_search_attributes(client)
+    return client
+
+
+@pytest.fixture(scope="session")
+async def plain_client(stack: StackInfo) -> Client:
+    """A client with Temporal's own JSON converter, as any other service has."""
+    return await Client.connect(stack.temporal_address, namespace=stack.namespace)
+
+
+@pytest.fixture(scope="session")
+async def worker(our_client: Client, database: Database, settings: Settings) -> AsyncIterator[None]:
+    """One worker for all tests that don't bring their own."""
+    async with build_worker(our_client, database, settings):
+        yield
+
+
+@pytest.fixture(scope="session")
+def orders(plain_client: Client, worker: None, stack: StackInfo) -> Orders:
+    """The order service, with a worker at the other end."""
+    del worker
+    return Orders(plain_client, stack.task_queue)
+
+
+@pytest.fixture
+def shop(engine: Engine) -> Shop:
+    """Makes products, warehouses and stock."""
+    return Shop(engine)
+
+
+@pytest.fixture(autouse=True)
+def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test did to the stock, the auditor goes over all of it afterwards."""
+    audited = request.getfixturevalue("engine") if "engine" in request.fixturenames else None
+    yield
+    if audited is not None:
+        assert_books_agree(audited)

@@ -1,0 +1,1 @@
+"""The rules, a thousand times a second."""

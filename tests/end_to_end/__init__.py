@@ -1,0 +1,1 @@
+"""What a service sees that knows only the wire contract."""

@@ -1,0 +1,175 @@
+"""A start that is wrong: a clear error at once, a run that has failed with the same, and nothing changed."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+
+from tests.bad import (
+    ANY_MESSAGE,
+    Spoil,
+    bad_lines,
+    bad_number,
+    line_without,
+    repeated_lines,
+    with_fields,
+    with_line,
+    without,
+)
+from tests.books import level, nothing_changes
+from tests.shop import Shop, new_reference
+from tests.wire import Json, Orders, at_once, refusal, request, shortage
+
+_MINUTES_OF_A_YEAR = 366 * 24 * 60
+_LONGEST_MESSAGE = 2_000
+
+INVALID: dict[str, Spoil] = {
+    **ANY_MESSAGE,
+    **bad_number("ttl_minutes", at_most=_MINUTES_OF_A_YEAR),
+    **bad_lines("product_id", "warehouse_id", "quantity"),
+    "ttl_minutes null": with_fields(ttl_minutes=None),
+    "reference_id missing": without("reference_id"),
+    "reference_id null": with_fields(reference_id=None),
+    "reference_id empty": with_fields(reference_id=""),
+    "reference_id a number": with_fields(reference_id=1042),
+    "reference_id of a megabyte": with_fields(reference_id="x" * 1_000_000),
+    "reference_id with a tab": with_fields(reference_id="a\tb"),
+    "reference_id of another order": with_fields(reference_id="another-order"),
+    "reference_type null": with_fields(reference_type=None),
+    "reference_type TRANSFER": with_fields(reference_type="TRANSFER"),
+    "reference_type in small letters": with_fields(reference_type="order"),
+    "lines missing": without("lines"),
+    "lines null": with_fields(lines=None),
+    "product_id missing": line_without("product_id"),
+    "product_id null": with_line(product_id=None),
+    "warehouse_id missing": line_without("warehouse_id"),
+    "warehouse_id null, which isn't served yet": with_line(warehouse_id=None),
+    "wait_minutes, which isn't served yet": with_fields(wait_minutes=5),
+    "wait_minutes null": with_fields(wait_minutes=None),
+    "wait_minutes negative": with_fields(wait_minutes=-1),
+    "wait_minutes a string": with_fields(wait_minutes="0"),
+    "wait_minutes true": with_fields(wait_minutes=True),
+    "wait_minutes too large": with_fields(wait_minutes=_MINUTES_OF_A_YEAR + 1),
+    "wait_minutes not a number": with_fields(wait_minutes=float("nan")),
+}
+
+
+async def _is_refused(orders: Orders, payload: dict[str, list[Json]], error: str) -> None:
+    """By update-with-start and by a plain start alike."""
+    asked, started = payload
+    handle = await orders.start(started, payload[started])
+    answered, failed = await at_once(refusal(orders.reserve_raw(asked, payload[asked])), refusal(handle.result()))
+    assert (answered.type, failed.type) == (error, error)
+    assert (await refusal(orders.result(asked))) == answered
+    assert max(len(answered.message), len(failed.message)) < _LONGEST_MESSAGE
+    for reference in payload:
+        assert await orders.status(reference) == WorkflowExecutionStatus.FAILED
+
+
+@pytest.mark.parametrize("spoil", INVALID.values(), ids=INVALID)
+async def test_an_invalid_start_is_refused(orders: Orders, shop: Shop, engine: Engine, spoil: Spoil) -> None:
+    item = shop.item(10)
+    payloads = {reference: spoil(request(reference, (item, 1))) for reference in (new_reference(), new_reference())}
+    with nothing_changes(engine, item):
+        await _is_refused(orders, payloads, "InvalidRequest")
+
+
+async def test_products_that_are_not_there_are_named(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    strangers = [item._replace(product_id=2**62 + number) for number in (2, 1)]
+    with nothing_changes(engine, item):
+        refused = await refusal(orders.reserve(new_reference(), (item, 1), *((each, 1) for each in strangers)))
+    assert (refused.type, refused.details) == ("UnknownProduct", {"product_ids": [2**62 + 1, 2**62 + 2]})
+    assert refused.message == f"no product with id {2**62 + 1}, {2**62 + 2}"
+
+
+async def test_warehouses_that_are_not_there_are_named(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    with nothing_changes(engine, item):
+        refused = await refusal(orders.reserve(new_reference(), (item._replace(warehouse_id=2**62), 1)))
+    assert (refused.type, refused.details) == ("UnknownWarehouse", {"warehouse_ids": [2**62]})
+
+
+async def test_a_thousand_unknown_products_are_named_within_bounds(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    strangers = [(item._replace(product_id=2**62 + number), 1) for number in range(1_000)]
+    with nothing_changes(engine, item):
+        refused = await refusal(orders.reserve(new_reference(), *strangers))
+    assert refused.type == "UnknownProduct"
+    assert len(refused.details["product_ids"]) == 1_000
+
+
+async def test_a_product_that_is_no_longer_sold_is_refused(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10, product=shop.product(is_active=False))
+    references = [new_reference(), new_reference()]
+    with nothing_changes(engine, item):
+        await _is_refused(orders, {each: [request(each, (item, 1))] for each in references}, "InvalidRequest")
+
+
+async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(
+    orders: Orders, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    with nothing_changes(engine, item):
+        refused = await refusal(
+            orders.reserve_raw(reference, repeated_lines(1_000)(request(reference, (item, 1_000_000_000))))
+        )
+    assert (refused.type, refused.details) == ("InsufficientStock", [shortage(item, 10**12, 10)])
+
+
+async def test_a_thousand_lines_are_held(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(1_000)
+    reference = new_reference()
+    state = await orders.reserve_raw(reference, repeated_lines(1_000)(request(reference, (item, 1))))
+    assert len(state["lines"]) == 1_000
+    assert level(engine, item) == (1_000, 1_000)
+    assert (await orders.fulfill(reference))["status"] == "FULFILLED"
+    assert level(engine, item) == (0, 0)
+
+
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        "ReservationWorkflow",
+        request(reference, (item, 1)),
+        id=f"order-{reference}",
+        task_queue=orders.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    with nothing_changes(engine, item):
+        refused = await refusal(
+            orders.client.execute_update_with_start_workflow("reserved", start_workflow_operation=start)
+        )
+    assert refused.type == "InvalidRequest"
+    assert refused.message == f"the workflow id for this reference is reservation-{reference}"
+    assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
+
+
+@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend"])
+async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(
+    orders: Orders, shop: Shop, engine: Engine, command: str
+) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    sent = {
+        "fulfill": {"performed_by": "picker"},
+        "cancel": {"performed_by": "shop", "reason": "no longer wanted"},
+        "extend": {"performed_by": "shop", "ttl_minutes": 5},
+    }
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        "ReservationWorkflow",
+        request(reference, (item, 0)),
+        id=f"reservation-{reference}",
+        task_queue=orders.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    with nothing_changes(engine, item):
+        refused = await refusal(
+            orders.client.execute_update_with_start_workflow(command, sent[command], start_workflow_operation=start)
+        )
+    assert refused.type == "InvalidRequest"
+    assert await refusal(orders.result(reference)) == refused

@@ -1,0 +1,1 @@
+"""Recorded runs, which every later version of the code must still understand."""

@@ -1,0 +1,1 @@
+"""The client's side alone: nothing is sent."""

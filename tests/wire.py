@@ -1,0 +1,217 @@
+"""A foreign service: it has a Temporal client and the contract, speaks plain JSON, and knows none of our code."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
+
+from domain.reservation import ItemKey
+
+ANSWER_SECONDS = 30.0
+"""Nothing may hang: an answer that takes longer than this, on a busy machine, is a failure."""
+
+Json = Any
+Handle = WorkflowHandle[Any, Any]
+
+
+def line(item: ItemKey, quantity: int) -> dict[str, Json]:
+    """A line of a request: units of a product from a warehouse."""
+    return {"product_id": item.product_id, "warehouse_id": item.warehouse_id, "quantity": quantity}
+
+
+def request(reference: str, *lines: tuple[ItemKey, int], **other: Json) -> dict[str, Json]:
+    """A reservation's start."""
+    return {
+        "reference_type": "ORDER",
+        "reference_id": reference,
+        "lines": [line(item, quantity) for item, quantity in lines],
+        "performed_by": "shop",
+    } | other
+
+
+def shortage(item: ItemKey, requested: int, available: int) -> dict[str, int]:
+    """One entry of the details of `InsufficientStock`."""
+    return {
+        "product_id": item.product_id,
+        "warehouse_id": item.warehouse_id,
+        "requested": requested,
+        "available": available,
+    }
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a caller of any language sees of a clear no."""
+
+    type: str
+    details: Json
+    message: str
+
+
+async def answer(call: Awaitable[Any]) -> Json:
+    """What the call answers; it does so in time."""
+    return await asyncio.wait_for(call, ANSWER_SECONDS)
+
+
+async def refusal(call: Awaitable[Any]) -> Refusal:
+    """What the call is refused with; it is, and in time."""
+    with pytest.raises((WorkflowUpdateFailedError, WorkflowFailureError)) as caught:
+        await answer(call)
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError), repr(cause)
+    return Refusal(cause.type or "", cause.details[0] if cause.details else None, cause.message)
+
+
+class Orders:
+    """The order service's side of reservations."""
+
+    def __init__(self, client: Client, task_queue: str, task_timeout: timedelta | None = None) -> None:
+        self.client = client
+        self.task_queue = task_queue
+        self.task_timeout = task_timeout
+
+    def handle(self, reference: str, run_id: str | None = None) -> Handle:
+        """The run for a reference."""
+        return self.client.get_workflow_handle(f"reservation-{reference}", run_id=run_id)
+
+    async def reserve(
+        self,
+        reference: str,
+        *lines: tuple[ItemKey, int],
+        update_id: str | None = None,
+        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        **other: Json,
+    ) -> Json:
+        """Start and answer in one call."""
+        return await self.reserve_raw(
+            reference, [request(reference, *lines, **other)], update_id=update_id, reuse=reuse
+        )
+
+    async def reserve_raw(
+        self,
+        reference: str,
+        payload: Sequence[Json],
+        *,
+        update_id: str | None = None,
+        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    ) -> Json:
+        """The same with whatever arguments."""
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            "ReservationWorkflow",
+            args=list(payload),
+            id=f"reservation-{reference}",
+            task_queue=self.task_queue,
+            task_timeout=self.task_timeout,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=reuse,
+        )
+        try:
+            return await answer(
+                self.client.execute_update_with_start_workflow("reserved", start_workflow_operation=start, id=update_id)
+            )
+        finally:
+            # The start has an outcome of its own, which somebody has to take.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(start.workflow_handle(), ANSWER_SECONDS)
+
+    async def start(self, reference: str, payload: Sequence[Json]) -> Handle:
+        """Start without waiting for an answer."""
+        return await self.client.start_workflow(
+            "ReservationWorkflow",
+            args=list(payload),
+            id=f"reservation-{reference}",
+            task_queue=self.task_queue,
+            task_timeout=self.task_timeout,
+        )
+
+    async def update(self, reference: str, name: str, *payload: Json, update_id: str | None = None) -> Json:
+        """A command as an update, with whatever arguments."""
+        return await answer(self.handle(reference).execute_update(name, args=list(payload), id=update_id))
+
+    async def fulfill(
+        self, reference: str, lines: Sequence[Json] | None = None, update_id: str | None = None, **other: Json
+    ) -> Json:
+        """Goods leave; all that is left unless lines are given."""
+        command = {"performed_by": "picker", "lines": lines} | other
+        return await self.update(reference, "fulfill", command, update_id=update_id)
+
+    async def cancel(self, reference: str, reason: str = "changed my mind", update_id: str | None = None) -> Json:
+        """Give the stock back."""
+        return await self.update(reference, "cancel", {"performed_by": "shop", "reason": reason}, update_id=update_id)
+
+    async def extend(self, reference: str, ttl_minutes: float, update_id: str | None = None) -> Json:
+        """Move the deadline."""
+        command = {"performed_by": "shop", "ttl_minutes": ttl_minutes}
+        return await self.update(reference, "extend", command, update_id=update_id)
+
+    async def signal(self, reference: str, name: str, *payload: Json) -> None:
+        """A command as a signal, or any other signal."""
+        await self.handle(reference).signal(name, args=list(payload))
+
+    async def state(self, reference: str) -> Json:
+        """What the query answers."""
+        return await answer(self.handle(reference).query("state"))
+
+    async def result(self, reference: str) -> Json:
+        """What the run returns, once it has closed."""
+        return await answer(self.handle(reference).result())
+
+    async def status(self, reference: str) -> WorkflowExecutionStatus | None:
+        """Where the run stands."""
+        return (await self.handle(reference).describe()).status
+
+
+def lines_of(state: Json) -> list[tuple[ItemKey, int, int]]:
+    """The lines of a state: item, units, and units that have left."""
+    return [
+        (
+            ItemKey(each["warehouse_id"], each["product_id"]),
+            each["quantity"],
+            each["quantity_fulfilled"],
+        )
+        for each in state["lines"]
+    ]
+
+
+T = TypeVar("T")
+
+
+async def eventually(probe: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    """Ask until it is so; what it was then."""
+    deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    while not holds(seen := await probe()):
+        assert asyncio.get_running_loop().time() < deadline, f"still {seen!r}"
+        await asyncio.sleep(0.02)
+    return seen
+
+
+async def at_once(*calls: Coroutine[Any, Any, T]) -> list[T]:
+    """All together; if one fails the others are stopped, so that nothing goes on behind the next test's back."""
+    async with asyncio.TaskGroup() as tasks:
+        begun = [tasks.create_task(call) for call in calls]
+    return [task.result() for task in begun]
+
+
+async def until(instant: datetime) -> None:
+    """Wait for an instant, which is all that a deadline can be waited for by."""
+    await asyncio.sleep(max(0.0, instant.timestamp() - time.time()))
+
+
+def deadline_of(state: Json) -> datetime:
+    """When a hold ends."""
+    return datetime.fromisoformat(state["expires_at"])

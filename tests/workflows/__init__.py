@@ -1,0 +1,1 @@
+"""The processes in time: deadlines by time skipping, and races at them."""

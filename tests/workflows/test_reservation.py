@@ -1,0 +1,167 @@
+"""Deadlines: to the minute by skipping time, and raced for on the real clock."""
+
+import shutil
+import sysconfig
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from contracts import search_attributes
+from contracts.converter import DATA_CONVERTER
+from database.sessions import Database
+from tests.books import level
+from tests.shop import Shop, new_reference
+from tests.wire import Orders, at_once, deadline_of, lines_of, refusal, request, until
+from worker import Settings, build_worker
+
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+class FarFuture:
+    """A Temporal whose clock goes as fast as a test asks it to."""
+
+    def __init__(self, environment: WorkflowEnvironment, task_queue: str) -> None:
+        self.environment = environment
+        self.orders = Orders(environment.client, task_queue)
+
+    async def now(self) -> datetime:
+        return await self.environment.get_current_time()
+
+    async def go_to(self, instant: datetime) -> None:
+        await self.environment.sleep(instant - await self.now())
+
+
+@pytest.fixture
+async def future(database: Database, settings: Settings) -> AsyncIterator[FarFuture]:
+    """A time-skipping server with a worker of its own; its activities are on the same PostgreSQL as all."""
+    program = shutil.which("temporal-test-server", path=sysconfig.get_path("scripts"))
+    assert program is not None
+    async with AsyncExitStack() as running:
+        environment = await running.enter_async_context(
+            await WorkflowEnvironment.start_time_skipping(
+                test_server_existing_path=program, data_converter=DATA_CONVERTER
+            )
+        )
+        with_attributes = AddSearchAttributesRequest(namespace="default", search_attributes=search_attributes.TYPES)
+        await environment.client.operator_service.add_search_attributes(with_attributes)
+        await running.enter_async_context(build_worker(environment.client, database, settings))
+        yield FarFuture(environment, settings.task_queue)
+
+
+async def test_a_hold_lasts_thirty_minutes_to_the_second(future: FarFuture, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    before = await future.now()
+    await future.orders.start(reference, [request(reference, (item, 4))])
+    deadline = deadline_of(await future.orders.update(reference, "reserved"))
+    assert before + 30 * MINUTE <= deadline <= await future.now() + 30 * MINUTE
+    await future.go_to(deadline - SECOND)
+    assert (await future.orders.state(reference))["status"] == "ACTIVE"
+    assert level(engine, item) == (10, 4)
+    state = await future.orders.result(reference)
+    assert (state["status"], deadline_of(state)) == ("EXPIRED", deadline)
+    assert level(engine, item) == (10, 0)
+    [fired] = [
+        event.event_time.ToDatetime(UTC)
+        async for event in future.orders.handle(reference).fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_TIMER_FIRED
+    ]
+    assert timedelta(0) <= fired - deadline < SECOND
+
+
+async def test_an_extended_hold_lasts_until_the_new_deadline(future: FarFuture, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    await future.orders.start(reference, [request(reference, (item, 4))])
+    first = deadline_of(await future.orders.update(reference, "reserved"))
+    await future.go_to(first - SECOND)
+    moved = deadline_of(await future.orders.extend(reference, 60))
+    assert timedelta(0) <= moved - (first - SECOND + 60 * MINUTE) < SECOND
+    await future.go_to(first + 30 * MINUTE)
+    assert (await future.orders.state(reference))["status"] == "ACTIVE"
+    assert level(engine, item) == (10, 4)
+    await future.go_to(moved - SECOND)
+    sooner = deadline_of(await future.orders.extend(reference, 0.5))
+    await future.go_to(sooner)
+    state = await future.orders.result(reference)
+    assert (state["status"], deadline_of(state)) == ("EXPIRED", sooner)
+    assert timedelta(0) <= await future.now() - sooner < SECOND
+    assert level(engine, item) == (10, 0)
+
+
+async def test_goods_leave_until_just_before_the_deadline_after_days(
+    future: FarFuture, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    week = 7 * 24 * 60
+    await future.orders.start(reference, [request(reference, (item, 4), ttl_minutes=week)])
+    deadline = deadline_of(await future.orders.update(reference, "reserved"))
+    await future.go_to(deadline - SECOND)
+    state = await future.orders.fulfill(reference)
+    assert (state["status"], lines_of(state)) == ("FULFILLED", [(item, 4, 4)])
+    assert await future.orders.result(reference) == state
+    assert level(engine, item) == (6, 0)
+
+
+async def test_a_command_races_the_deadline_and_one_of_them_wins(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(100)
+
+    async def race(number: int) -> tuple[str, str]:
+        """The command's answer and the run's end."""
+        reference = new_reference()
+        held = await orders.reserve(reference, (item, 1), ttl_minutes=1.5 / 60)
+        # From half a second before the deadline to a little after it, most of them very close.
+        await until(deadline_of(held) + timedelta(milliseconds=[-500, -20, -10, -5, -2, 0, 2, 5, 10, 30][number % 10]))
+        command = orders.fulfill if number % 2 == 0 else orders.cancel
+        try:
+            answered = (await command(reference))["status"]
+        except WorkflowUpdateFailedError as error:
+            answered = getattr(error.cause, "type", None) or "the run was over"
+        except RPCError:
+            answered = "the run was over"
+        return answered, (await orders.result(reference))["status"]
+
+    outcomes = Counter(await at_once(*(race(number) for number in range(40))))
+    assert set(outcomes) <= {
+        ("FULFILLED", "FULFILLED"),
+        ("CANCELLED", "CANCELLED"),
+        ("InvalidState", "EXPIRED"),
+        ("the run was over", "EXPIRED"),
+    }
+    shipped = outcomes["FULFILLED", "FULFILLED"]
+    assert shipped >= 1
+    assert shipped + outcomes["CANCELLED", "CANCELLED"] < 40
+    assert level(engine, item) == (100 - shipped, 0)
+
+
+async def test_an_overdue_hold_whose_worker_is_down_does_not_block_the_next_buyer(
+    our_client: Client, plain_client: Client, database: Database, settings: Settings, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(5)
+    ours, theirs = (settings.model_copy(update={"task_queue": new_reference("queue")}) for _ in range(2))
+    holder, buyer = Orders(plain_client, ours.task_queue), Orders(plain_client, theirs.task_queue)
+    held_by, bought_by = new_reference(), new_reference()
+    async with build_worker(our_client, database, theirs):
+        async with build_worker(our_client, database, ours):
+            held = await holder.reserve(held_by, (item, 5), ttl_minutes=1 / 60)
+            assert (await refusal(buyer.reserve(bought_by, (item, 5)))).type == "InsufficientStock"
+            await buyer.result(bought_by)
+        await until(deadline_of(held))
+        assert (await buyer.reserve(bought_by, (item, 5)))["status"] == "ACTIVE"
+        assert level(engine, item) == (5, 5)
+        async with build_worker(our_client, database, ours):
+            assert (await holder.result(held_by))["status"] == "EXPIRED"
+        assert level(engine, item) == (5, 5)
+        assert (await buyer.fulfill(bought_by))["status"] == "FULFILLED"
+    assert level(engine, item) == (0, 0)
