@@ -35,6 +35,7 @@ WORKFLOWS = [ReservationWorkflow, ImportWorkflow]
 PASSED_THROUGH = (
     "contracts",
     "domain",
+    "workflows.details",
     "workflows.process",
     "workflows.steps",
     "pydantic",

@@ -1,7 +1,5 @@
 """The import of a file: its rows come in pages, and count all at once or not at all."""
 
-import asyncio
-import contextlib
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -30,6 +28,7 @@ from contracts.import_file import (
 from contracts.messages import State, parse, utc
 from domain.errors import DomainError, InvalidRequest
 from domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
+from workflows.details import details, table
 from workflows.process import Process, command
 from workflows.steps import write
 
@@ -66,17 +65,7 @@ class ImportWorkflow(Process[ImportState]):
     async def run(self, *payload: Any) -> ImportState:
         """Take pages until all are there, apply them, and end; or end when nobody sends any more."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        life = asyncio.create_task(self._live())
-        try:
-            await asyncio.shield(life)
-        except asyncio.CancelledError:
-            # An operator cancelled the workflow itself. What is being applied is applied; waiting pages are forgotten.
-            with contextlib.suppress(DomainError):  # A start that was wrong fails the run below.
-                await self.answer_to_start()
-                async with self.turn():
-                    if self.state.status is ImportStatus.LOADING:
-                        await self._abandon("the workflow was cancelled")
-            await life
+        await self.live(self._live(), give_up=self._give_up)
         if self.state.status is ImportStatus.LOADING:
             self._continue_in_another_run()
         return await self.ended()
@@ -97,7 +86,7 @@ class ImportWorkflow(Process[ImportState]):
             return  # Somebody else sent the same file, and was faster.
         self._require(ImportEvent.ADD_PAGE)
         step = StagePage(
-            operation_id=self._operation("page", str(message.page)),
+            operation_id=self.operation("page", str(message.page)),
             performed_by=message.performed_by,
             as_of=workflow.now(),
             import_id=workflow.info().workflow_id,
@@ -133,6 +122,12 @@ class ImportWorkflow(Process[ImportState]):
         except DomainError as refusal:
             await self._refuse(refusal)
 
+    async def _give_up(self) -> None:
+        """A cancelled workflow forgets the pages that wait. What is being applied is applied."""
+        async with self.turn():
+            if self.state.status is ImportStatus.LOADING:
+                await self._abandon("the workflow was cancelled")
+
     async def _live(self) -> None:
         """From the start to the end of the import, or of this run's share of it."""
         try:
@@ -166,11 +161,11 @@ class ImportWorkflow(Process[ImportState]):
         self.state.kind = request.kind
         self.state.file_name = request.file_name
         step = OpenImport(
-            operation_id=self._operation("open"),
+            operation_id=self.operation("open"),
             performed_by=request.performed_by,
             as_of=workflow.now(),
             import_id=workflow.info().workflow_id,
-            apply_operation_id=self._operation("apply"),
+            apply_operation_id=self.operation("apply"),
         )
         opened = await write(ImportActivities.open_import, step, "was it imported before?")
         if opened.applied is not None:
@@ -197,7 +192,7 @@ class ImportWorkflow(Process[ImportState]):
 
     async def _apply(self, message: Finish) -> Applied:
         step = ApplyImport(
-            operation_id=self._operation("apply"),
+            operation_id=self.operation("apply"),
             performed_by=message.performed_by,
             as_of=workflow.now(),
             import_id=workflow.info().workflow_id,
@@ -240,7 +235,7 @@ class ImportWorkflow(Process[ImportState]):
 
     async def _discard(self, summary: str) -> None:
         step = DiscardImport(
-            operation_id=self._operation("discard"),
+            operation_id=self.operation("discard"),
             performed_by=self._request.performed_by,
             as_of=workflow.now(),
             import_id=workflow.info().workflow_id,
@@ -268,9 +263,6 @@ class ImportWorkflow(Process[ImportState]):
         self.state.status = IMPORT.next(self.state.status, event, of=self.state.file_name)
         self._show()
 
-    def _operation(self, *step: str) -> str:
-        return "/".join((workflow.info().workflow_id, *step))
-
     def _show(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         if self._shown is not self.state.status:
@@ -295,8 +287,7 @@ def _details(state: ImportState) -> str:
         ImportStatus.REFUSED: "Nothing has changed. Mend what is wrong and send the file again.",
         ImportStatus.ABANDONED: "Nothing has changed.",
     }
-    problems = [f"| {bad.line} | {bad.column or ''} | {bad.message} |" for bad in state.errors]
-    table = ["| line | column | what is wrong |", "|---:|---|---|", *problems, ""] if problems else []
-    notes = [f"- {note}" for note in state.notes[-5:]]
-    headline = f"**{state.status}** · {state.kind} from {state.file_name}. {told[state.status]}"
-    return "\n".join([headline, "", *table, *notes])
+    bad_rows = table(
+        ["#line", "column", "what is wrong"], [(bad.line, bad.column or "", bad.message) for bad in state.errors]
+    )
+    return details(state.status, f"{state.kind} from {state.file_name}. {told[state.status]}", bad_rows, state.notes)

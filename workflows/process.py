@@ -7,8 +7,8 @@ state's notes. Commands are carried out one at a time, in the order in which the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
@@ -95,6 +95,10 @@ class Process(Generic[S]):
         entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"
         self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
 
+    def operation(self, *step: str) -> str:
+        """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow."""
+        return "/".join((workflow.info().workflow_id, *step))
+
     def start_answered(self, failure: DomainError | None = None) -> None:
         """The start is decided: commands that came early go on, or fail as the run will."""
         self._failure = failure
@@ -121,7 +125,22 @@ class Process(Generic[S]):
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state
 
-    @asynccontextmanager
+    async def live(self, life: Coroutine[Any, Any, None], give_up: Callable[[], Awaitable[None]]) -> None:
+        """Live to the end, also if an operator cancels the workflow itself: then give up in order first.
+
+        A cancellation must not tear a step in two: what was held would be forgotten. So it doesn't reach ``life``,
+        which goes on until what ``give_up`` has done has ended it.
+        """
+        living = asyncio.create_task(life)
+        try:
+            await asyncio.shield(living)
+        except asyncio.CancelledError:
+            with contextlib.suppress(DomainError):  # It had ended, or its start was wrong: `life` knows what to do.
+                await self.answer_to_start()
+                await give_up()
+            await living
+
+    @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Nothing else changes the state meanwhile."""
         async with self._turn:

@@ -1,7 +1,5 @@
 """The reservation: stock held for an order until it leaves, is given back, or the deadline comes."""
 
-import asyncio
-import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -29,10 +27,9 @@ from contracts.reservation import (
 )
 from domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
 from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from workflows.details import details, table
 from workflows.process import Process, command
 from workflows.steps import write
-
-_LINES_SHOWN = 20
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
@@ -54,15 +51,7 @@ class ReservationWorkflow(Process[ReservationState]):
     async def run(self, *payload: Any) -> ReservationState:
         """Hold the stock, serve commands until nothing is held any more, and release at the deadline."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        life = asyncio.create_task(self._live())
-        try:
-            await asyncio.shield(life)
-        except asyncio.CancelledError:
-            # An operator cancelled the workflow itself: what it holds goes back, as by the command.
-            order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
-            with contextlib.suppress(DomainError):
-                await self.carry_out("cancel", [order], "workflow-cancelled")
-            await life
+        await self.live(self._live(), give_up=self._give_up)
         return await self.ended()
 
     @workflow.update(name="reserved", description="Waits until the stock is held, and answers with the state.")
@@ -85,7 +74,7 @@ class ReservationWorkflow(Process[ReservationState]):
             return  # Everything has left: sent twice, that is what was wanted.
         self._require(ReservationEvent.FULFILL)
         step = FulfillReservation(
-            operation_id=self._operation("fulfill", message.fulfillment_id or key),
+            operation_id=self.operation("fulfill", message.fulfillment_id or key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
             reference_type=self.state.reference_type,
@@ -109,7 +98,7 @@ class ReservationWorkflow(Process[ReservationState]):
         """Moves the deadline, counted from now. `{performed_by, ttl_minutes}`."""
         self._require(ReservationEvent.EXTEND)
         step = ExtendReservation(
-            operation_id=self._operation("extend", key),
+            operation_id=self.operation("extend", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
             reference_type=self.state.reference_type,
@@ -120,6 +109,11 @@ class ReservationWorkflow(Process[ReservationState]):
         self._take_over(
             await write(ReservationActivities.extend_reservation, step, f"extend until {utc(step.expires_at)}")
         )
+
+    async def _give_up(self) -> None:
+        """What a cancelled workflow holds goes back, as by the command."""
+        order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
+        await self.carry_out("cancel", [order], "workflow-cancelled")
 
     async def _live(self) -> None:
         try:
@@ -148,7 +142,7 @@ class ReservationWorkflow(Process[ReservationState]):
         ]
         _require_served(request)
         step = ReserveStock(
-            operation_id=f"{workflow.info().workflow_id}/reserve",
+            operation_id=self.operation("reserve"),
             performed_by=request.performed_by,
             as_of=workflow.now(),
             reference_type=request.reference_type,
@@ -178,7 +172,7 @@ class ReservationWorkflow(Process[ReservationState]):
 
     async def _release(self, status: EndedStatus, step_name: str, reason: str) -> None:
         step = ReleaseReservation(
-            operation_id=self._operation(step_name),
+            operation_id=self.operation(step_name),
             performed_by=self._actor,
             as_of=workflow.now(),
             reference_type=self.state.reference_type,
@@ -196,9 +190,6 @@ class ReservationWorkflow(Process[ReservationState]):
 
     def _require(self, event: ReservationEvent) -> None:
         RESERVATION.next(self.state.status, event, of=self.state.reference_id)
-
-    def _operation(self, *step: str) -> str:
-        return "/".join((workflow.info().workflow_id, *step))
 
     def _take_over(self, holding: Holding) -> None:
         """What the database says is how it is."""
@@ -248,18 +239,11 @@ def _details(state: ReservationState, names: dict[int | None, HeldLineState]) ->
         ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
         ReservationStatus.REJECTED: f"Out of stock: nothing was held for {of}.",
     }
-    rows = [_row("product", "warehouse", "ordered", "shipped"), "|---|---|---:|---:|"]
-    for line in state.lines[:_LINES_SHOWN]:
+    rows = []
+    for line in state.lines:
         name = names.get(line.reservation_id)
         product = name.sku if name else f"product {line.product_id}"
         place = name.warehouse if name else f"warehouse {line.warehouse_id}"
-        rows.append(_row(product, place, line.quantity, line.quantity_fulfilled))
-    if len(state.lines) > _LINES_SHOWN:
-        rows.append(_row(f"and {len(state.lines) - _LINES_SHOWN} more lines", "", "", ""))
-    notes = [f"- {note}" for note in state.notes[-5:]]
-    return "\n".join([f"**{state.status}** · {told.get(state.status, '')}", "", *rows, "", *notes])
-
-
-def _row(*cells: object) -> str:
-    # The UI sets a table without any space between its columns.
-    return "|" + "|".join(f"{str(cell).replace('|', chr(92) + '|')}\u2003" for cell in cells) + "|"
+        rows.append((product, place, line.quantity, line.quantity_fulfilled))
+    lines = table(["product", "warehouse", "#ordered", "#shipped"], rows)
+    return details(state.status, told.get(state.status, ""), lines, state.notes)
