@@ -21,6 +21,7 @@ from devstack.serve import serving
 from devstack.stack import StackInfo
 from starter import FulfillLine, InsufficientStock, InvalidState, Line, Stockkeeper
 from starter.cli.output import err, out, table
+from starter.connection import connect_plainly
 from starter.import_file import import_file
 from starter.stock import find_items, levels
 
@@ -107,7 +108,8 @@ async def show_everything(*, keep: bool = False) -> bool:
 
 
 async def _scenes(info: StackInfo) -> list[Scene]:
-    stock = await Stockkeeper.connect(info.temporal_address, namespace=info.namespace, queue=info.task_queue)
+    client = await connect_plainly(info.temporal_address, info.namespace)
+    stock = Stockkeeper(client, task_queue=info.task_queue)
     shown: list[Scene] = []
     for kind in KINDS:
         err.print(f"  importing {kind} …")

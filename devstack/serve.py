@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
-from starter.connection import connect_temporal
+from starter.connection import connect_plainly, connect_temporal
 from worker import Settings, build_database, build_worker
 
 WORKER_ROLE = "stockkeeper_worker"
@@ -41,12 +41,16 @@ async def serving(
         fast=fast,
         environ=environ,
     ) as info:
-        client = await connect_temporal(info.temporal_address, info.namespace)
+        ours = info.ui_url is not None
+        connect = connect_plainly if ours else connect_temporal
+        client = await connect(info.temporal_address, info.namespace)
         await set_up(client, info.database_url)
         settings = Settings(
             database_url=SecretStr(info.database_url),
             task_queue=info.task_queue,
-            database_role=environ.get("STOCKKEEPER_DATABASE_ROLE", None if "DATABASE_URL" in environ else WORKER_ROLE),
+            database_role=environ.get(
+                "STOCKKEEPER_DATABASE_ROLE", None if environ.get("DATABASE_URL") else WORKER_ROLE
+            ),
         )
         database = build_database(settings)
         try:

@@ -3,7 +3,7 @@
 import os
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
 from contracts.converter import DATA_CONVERTER
 from contracts.errors import Unreachable
@@ -31,7 +31,20 @@ async def connect_temporal(address: str | None = None, namespace: str | None = N
     config["target_host"] = address or config.get("target_host") or LOCAL_ADDRESS
     if namespace:
         config["namespace"] = namespace
+    return await _connected(config)
+
+
+async def connect_plainly(address: str, namespace: str) -> Client:
+    """A client for a dev server on this machine: without the TLS or API key that the environment has for another.
+
+    Raises:
+        Unreachable: Nobody answers there.
+    """
+    return await _connected({"target_host": address, "namespace": namespace})
+
+
+async def _connected(config: ClientConnectConfig) -> Client:
     try:
         return await Client.connect(**config, data_converter=DATA_CONVERTER)
     except RuntimeError as error:
-        raise Unreachable(f"no Temporal server answers at {config['target_host']}") from error
+        raise Unreachable(f"no Temporal server answers at {config.get('target_host')}") from error

@@ -16,6 +16,7 @@ from temporalio.envconfig import ClientConfig
 from contracts.errors import StockkeeperError
 from starter.cli.output import err
 from starter.client import Stockkeeper
+from starter.connection import connect_plainly
 
 T = TypeVar("T")
 
@@ -59,11 +60,8 @@ async def connect() -> Stockkeeper:
     if not ClientConfig.load_client_connect_config().get("target_host"):
         stack = running_here()
         if stack is not None:
-            return await Stockkeeper.connect(
-                stack["temporal_address"],
-                namespace=stack["namespace"],
-                queue=os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"],
-            )
+            client = await connect_plainly(stack["temporal_address"], stack["namespace"])
+            return Stockkeeper(client, task_queue=os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"])
     return await Stockkeeper.connect()
 
 

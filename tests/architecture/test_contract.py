@@ -10,10 +10,12 @@ import pytest
 
 from activities.import_file import ImportSteps
 from activities.reservation import ReservationSteps
+from activities.stock import StockQuestions
 from contracts import errors
 from contracts.import_file import ImportActivities
 from contracts.reservation import ReservationActivities
 from contracts.schema import generate
+from contracts.stock import StockActivities
 from worker import WORKFLOWS, activities_of
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -28,6 +30,7 @@ def _activities(owner: type) -> dict[str, str]:
 INTERFACES: list[tuple[type, type]] = [
     (ReservationActivities, ReservationSteps),
     (ImportActivities, ImportSteps),
+    (StockActivities, StockQuestions),
 ]
 
 
@@ -55,7 +58,7 @@ def test_every_interface_of_the_contract_is_looked_at() -> None:
 
 def test_a_worker_finds_every_activity_of_an_implementation() -> None:
     for interface, implementation in INTERFACES:
-        found = {member.__name__ for member in activities_of(implementation.__new__(implementation))}
+        found = {member.__name__ for member in activities_of(object.__new__(implementation))}
         assert found == set(_activities(interface))
 
 

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL and Temporal dev server, for `up`, `demo` and the tests alike."""

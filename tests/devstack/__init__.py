@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL and Temporal dev server, brought up for real."""
