@@ -1,0 +1,48 @@
+"""A worker that is killed from within: `python -m tests.faults.dying_worker [STEP before|after]`.
+
+It is the real one, except that it dies by SIGKILL at the first call of a step: before the step's transaction, or after
+its commit and before anybody hears of it. Without arguments it lives until it is killed from outside.
+"""
+
+import asyncio
+import functools
+import os
+import signal
+import sys
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.worker import Worker
+
+import worker
+from activities.reservation import ReservationSteps
+
+
+def dying(step_name: str, moment: str) -> type[ReservationSteps]:
+    """The activities, of which one is deadly."""
+    original = getattr(ReservationSteps, step_name)
+
+    def step_and_die(self: ReservationSteps, step: Any) -> Any:
+        if moment == "after":
+            original(self, step)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    # The name and the types of the original, without being marked as an activity already.
+    deadly = functools.wraps(original, updated=())(step_and_die)
+    marked = activity.defn(name=step_name, no_thread_cancel_exception=True)(deadly)
+    return type("DyingSteps", (ReservationSteps,), {step_name: marked})
+
+
+def main(arguments: list[str]) -> None:
+    """Work, and die."""
+    if arguments:
+        setattr(worker, "ReservationSteps", dying(*arguments))  # noqa: B010 the module doesn't offer it
+    # Tasks that a dead worker had kept for itself come back after a second instead of ten.
+    brisk = functools.partial(Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1))
+    setattr(worker, "Worker", brisk)  # noqa: B010
+    asyncio.run(worker.run(worker.Settings()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

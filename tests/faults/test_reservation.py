@@ -1,0 +1,233 @@
+"""Workers are killed and the database goes away: the effect happens once, and the answer comes in the end."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from database.sessions import Database
+from devstack.stack import StackInfo
+from domain.reservation import ItemKey
+from tests.books import ItemBooks, books, level
+from tests.outages import Outages
+from tests.rows import locked
+from tests.shop import Shop, new_reference
+from tests.wire import Json, Orders, at_once, eventually, line, lines_of, request
+from worker import Settings, build_worker
+
+REPOSITORY = Path(__file__).parents[2]
+BRISK = timedelta(seconds=1)
+"""How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
+
+
+class Workplace:
+    """A task queue of its own, and workers in processes of their own."""
+
+    def __init__(self, stack: StackInfo, client: Client, settings: Settings, logs: Path) -> None:
+        self._stack = stack
+        self._logs = logs
+        self.settings = settings.model_copy(update={"task_queue": new_reference("queue")})
+        self.orders = Orders(client, self.settings.task_queue, task_timeout=BRISK)
+
+    @asynccontextmanager
+    async def worker(self, *how_to_die: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A worker, which is dead at the latest at the end."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")} | {
+            "DATABASE_URL": self._stack.database_url,
+            "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
+            "STOCKKEEPER_TASK_QUEUE": self.settings.task_queue,
+            "STOCKKEEPER_CONCURRENCY": "4",
+            "TEMPORAL_ADDRESS": self._stack.temporal_address,
+            "TEMPORAL_NAMESPACE": self._stack.namespace,
+        }
+        with (self._logs / f"{new_reference('worker')}.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.faults.dying_worker", *how_to_die),
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def workplace(
+    stack: StackInfo, plain_client: Client, our_client: Client, settings: Settings, tmp_path: Path
+) -> Callable[[], Workplace]:
+    """Makes a new workplace at each call."""
+    del our_client  # It registers the search attributes.
+    return lambda: Workplace(stack, plain_client, settings, tmp_path)
+
+
+@pytest.fixture
+def outages(stack: StackInfo) -> Outages:
+    """What can happen to the database."""
+    return Outages(stack.database_url)
+
+
+Call = Callable[[Orders, str, ItemKey], Awaitable[Json]]
+
+
+async def test_a_worker_killed_around_its_commit_leaves_one_effect_and_an_answer(
+    workplace: Callable[[], Workplace],
+    our_client: Client,
+    database: Database,
+    shop: Shop,
+    engine: Engine,
+) -> None:
+    async def dies(step: str, moment: str, prepare: Call | None, call: Call) -> tuple[Orders, str, ItemKey, Json]:
+        place, reference, item = workplace(), new_reference(), shop.item(10)
+        async with place.worker(step, moment) as deadly:
+            if prepare is not None:
+                await prepare(place.orders, reference, item)
+            answered = asyncio.ensure_future(call(place.orders, reference, item))
+            assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+            assert not answered.done()
+        async with build_worker(our_client, database, place.settings):
+            answer = await answered
+            # Who asks again hears the same, and it happens no second time.
+            assert await place.orders.state(reference) == answer
+            if answer["status"] == "ACTIVE":
+                before = books(engine, item).items
+                assert await place.orders.reserve(reference, (item, 3)) == answer
+                assert books(engine, item).items == before
+        return place.orders, reference, item, answer
+
+    def reserve(orders: Orders, reference: str, item: ItemKey, **other: Any) -> Awaitable[Json]:
+        return orders.reserve(reference, (item, 3), **other)
+
+    def reserve_briefly(orders: Orders, reference: str, item: ItemKey) -> Awaitable[Json]:
+        return reserve(orders, reference, item, ttl_minutes=1 / 60)
+
+    outcomes = await at_once(
+        dies("reserve_stock", "before", None, reserve),
+        dies("reserve_stock", "after", None, reserve),
+        dies("fulfill_reservation", "after", reserve, lambda orders, ref, item: orders.fulfill(ref, [line(item, 1)])),
+        dies("release_reservation", "after", reserve, lambda orders, ref, item: orders.cancel(ref)),
+        dies("release_reservation", "after", reserve_briefly, lambda orders, ref, item: orders.result(ref)),
+        dies("extend_reservation", "after", reserve, lambda orders, ref, item: orders.extend(ref, 60)),
+    )
+    held = ItemBooks(on_hand=10, reserved=3, held=3, open_lines=1, movements=1, moved=10)
+    shipped = ItemBooks(on_hand=9, reserved=2, held=2, open_lines=1, movements=2, moved=9)
+    released = ItemBooks(on_hand=10, reserved=0, held=0, open_lines=0, movements=1, moved=10)
+    assert [(answer["status"], books(engine, item).items[0]) for _, _, item, answer in outcomes] == [
+        ("ACTIVE", held),
+        ("ACTIVE", held),
+        ("ACTIVE", shipped),
+        ("CANCELLED", released),
+        ("EXPIRED", released),
+        ("ACTIVE", held),
+    ]
+    assert lines_of(outcomes[2][3]) == [(outcomes[2][2], 3, 1)]
+
+
+async def test_workers_killed_under_load_lose_and_double_nothing(
+    workplace: Callable[[], Workplace], shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(1_000)
+    place = workplace()
+    chance = random.Random(5)
+    kills = served = 0
+
+    async def die_and_be_replaced() -> None:
+        nonlocal kills
+        while kills < 5:
+            async with place.worker() as victim:
+                await asyncio.sleep(chance.uniform(1.5, 2.5))
+                victim.kill()
+                assert await victim.wait() == -signal.SIGKILL
+                kills += 1
+
+    async def serve_customers() -> None:
+        nonlocal served
+        while kills < 5 or served < 60:
+            reference = new_reference()
+            assert (await place.orders.reserve(reference, (item, 2)))["status"] == "ACTIVE"
+            state = await place.orders.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
+            assert lines_of(state) == [(item, 2, 1)]
+            assert (await place.orders.cancel(reference))["status"] == "CANCELLED"
+            served += 1
+
+    async with place.worker():
+        await at_once(*(serve_customers() for _ in range(8)), die_and_be_replaced())
+    assert level(engine, item) == (1_000 - served, 0)
+
+
+async def test_cut_connections_reach_no_caller(orders: Orders, outages: Outages, shop: Shop, engine: Engine) -> None:
+    item = shop.item(100)
+
+    async def serve() -> None:
+        reference = new_reference()
+        await orders.reserve(reference, (item, 2))
+        assert lines_of(await orders.fulfill(reference, [line(item, 1)])) == [(item, 2, 1)]
+
+    cuts = 0
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(30):
+            tasks.create_task(serve())
+        for _ in range(15):
+            cuts += await asyncio.to_thread(outages.cut_connections)
+            await asyncio.sleep(0.05)
+    assert cuts > 10
+    assert level(engine, item) == (70, 30)
+
+
+async def test_a_database_that_is_away_delays_the_answer(
+    orders: Orders, outages: Outages, shop: Shop, engine: Engine
+) -> None:
+    """The step then waits in the task queue, where an operator sees it."""
+    item, held_item = shop.items(2, units=10)
+    reference, held = new_reference(), new_reference()
+    await orders.reserve(held, (held_item, 4))
+
+    async def scheduled(of: str) -> list[str]:
+        return [
+            event.activity_task_scheduled_event_attributes.activity_type.name
+            async for event in orders.handle(of).fetch_history_events()
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+        ]
+
+    with outages.database_away():
+        await orders.start(reference, [request(reference, (item, 3))])
+        reserving = asyncio.ensure_future(orders.update(reference, "reserved"))
+        shipping = asyncio.ensure_future(orders.fulfill(held))
+        await eventually(lambda: scheduled(held), lambda steps: steps == ["fulfill_reservation"])
+        await eventually(lambda: scheduled(reference), lambda steps: steps == ["reserve_stock"])
+        [pending] = (await orders.handle(reference).describe()).raw_description.pending_activities
+        assert pending.activity_type.name == "reserve_stock"
+        assert not reserving.done()
+    assert (await reserving)["status"] == "ACTIVE"
+    assert (await shipping)["status"] == "FULFILLED"
+    assert [level(engine, each) for each in (item, held_item)] == [(10, 3), (6, 0)]
+
+
+async def test_a_row_locked_for_longer_than_anybody_waits_delays_the_answer(
+    orders: Orders, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    async with locked(engine, item) as lock:
+        reserving = asyncio.ensure_future(orders.reserve(reference, (item, 3)))
+        await lock.has_somebody_waiting()
+        await lock.has_nobody_waiting()
+        await lock.has_somebody_waiting()
+        assert not reserving.done()
+    assert (await reserving)["status"] == "ACTIVE"
+    assert level(engine, item) == (10, 3)
