@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -23,6 +24,8 @@ from activities.stock import StockQuestions
 from contracts.policies import TASK_QUEUE
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
+from devstack.setup import missing_search_attributes
+from domain.errors import StockkeeperError
 from starter.connection import connect_temporal
 from workflows.import_file import ImportWorkflow
 from workflows.reservation import ReservationWorkflow
@@ -106,16 +109,17 @@ async def run(settings: Settings) -> None:
     """Work until told to stop.
 
     Raises:
-        SystemExit: The database isn't there, or has another schema than this version needs.
+        StockkeeperError: Something isn't there or isn't ready, in one line.
     """
     if not settings.database_url.get_secret_value():
-        sys.exit("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
+        raise StockkeeperError("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
     if settings.metrics_address:
         metrics = PrometheusConfig(bind_address=settings.metrics_address)
         Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=metrics)))
     database = build_database(settings)
     require_schema(database)
     client = await connect_temporal()
+    await require_search_attributes(client)
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
@@ -128,13 +132,34 @@ def require_schema(database: Database) -> None:
     """Refuse to work on a schema that isn't ours, rather than to fail at the first order.
 
     Raises:
-        SystemExit: With what to do.
+        StockkeeperError: With what to do.
     """
     found, needed = current_revision(database.engine), newest_revision()
     if found != needed:
-        sys.exit(f"the database is at revision {found or 'none'}, this worker needs {needed}: run `stockkeeper setup`")
+        raise StockkeeperError(
+            f"the database is at revision {found or 'none'}, this worker needs {needed}: run `stockkeeper setup`"
+        )
+
+
+async def require_search_attributes(client: Client) -> None:
+    """Refuse to work where the search attributes aren't registered: the first workflow to set one would be stuck.
+
+    Raises:
+        StockkeeperError: With what to do.
+    """
+    try:
+        missing = await missing_search_attributes(client)
+    except RPCError as error:
+        # Not everybody may ask; Temporal Cloud, for one, has another way.
+        logging.getLogger("stockkeeper").warning("can't see the search attributes: %s", error.message)
+        return
+    if missing:
+        raise StockkeeperError(f"{', '.join(missing)} not registered with Temporal: run `stockkeeper setup`")
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(run(Settings()))
+    try:
+        asyncio.run(run(Settings()))
+    except StockkeeperError as error:
+        sys.exit(str(error))

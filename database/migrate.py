@@ -6,6 +6,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from database.sessions import reaching
+
 _LOCK = 5_766_420_018
 """Any number, as long as everybody who migrates takes the same: two set-ups at once then wait for each other."""
 
@@ -25,8 +27,12 @@ def newest_revision() -> str:
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The revision that the database has; None for an empty one."""
-    with engine.connect() as connection:
+    """The revision that the database has; None for an empty one.
+
+    Raises:
+        Unreachable: It can't be asked.
+    """
+    with reaching(engine), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -35,8 +41,11 @@ def upgrade(engine: Engine) -> str | None:
 
     Returns:
         The revision that the database had before.
+
+    Raises:
+        Unreachable: The database can't be reached.
     """
-    with engine.begin() as connection:
+    with reaching(engine), engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         before = MigrationContext.configure(connection).get_current_revision()
         config = _config()

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import OperationalError
+
+from domain.errors import Unreachable
 
 _SETTINGS = {
     "timezone": "UTC",
@@ -41,6 +44,21 @@ class Database:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         ) as connection:
             yield connection
+
+
+@contextmanager
+def reaching(engine: Engine) -> Iterator[None]:
+    """Say in one line if the database can't be reached, for whoever has just started a program.
+
+    Raises:
+        Unreachable: Nobody answers there, or not to this user. The password isn't in the message.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        where = f"{engine.url.host}:{engine.url.port or 5432}"
+        why = str(error.orig).strip().splitlines()[0]
+        raise Unreachable(f"no PostgreSQL answers at {where} to {engine.url.username}: {why}") from error
 
 
 def connect(url: str, *, pool_size: int = 5, role: str | None = None, application_name: str = "stockkeeper") -> Engine:

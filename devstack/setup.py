@@ -48,8 +48,7 @@ async def register_search_attributes(client: Client) -> list[str]:
     Returns:
         The names that were added.
     """
-    known = await _registered(client)
-    missing = {name: kind for name, kind in search_attributes.TYPES.items() if name not in known}
+    missing = {name: search_attributes.TYPES[name] for name in await missing_search_attributes(client)}
     if not missing:
         return []
     try:
@@ -61,13 +60,14 @@ async def register_search_attributes(client: Client) -> list[str]:
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise
     async with asyncio.timeout(_SEEN_EVERYWHERE_WITHIN.total_seconds()):
-        while not missing.keys() <= await _registered(client):  # noqa: ASYNC110 - the server has no event for it
+        while await missing_search_attributes(client):  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.05)
     return sorted(missing)
 
 
-async def _registered(client: Client) -> set[str]:
+async def missing_search_attributes(client: Client) -> list[str]:
+    """The names that the namespace doesn't know yet."""
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
-    return set(answer.custom_attributes)
+    return sorted(search_attributes.TYPES.keys() - set(answer.custom_attributes))

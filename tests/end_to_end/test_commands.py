@@ -1,0 +1,139 @@
+"""`stockkeeper reserve` and `stockkeeper stock`: SKUs and names where the wire has ids, and one line on an error."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import Engine, select
+from typer.testing import CliRunner, Result
+
+from database.tables import products, warehouses
+from devstack.stack import StackInfo
+from domain.reservation import ItemKey
+from starter.cli.app import app
+from tests.books import level, nothing_changes
+from tests.shop import Shop, new_reference
+from tests.wire import eventually
+
+Command = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def command(stack: StackInfo, worker: None) -> Command:
+    """Runs one command as a person would, in a thread of its own: it brings its own event loop."""
+    del worker
+    environment = {
+        "TEMPORAL_ADDRESS": stack.temporal_address,
+        "TEMPORAL_NAMESPACE": stack.namespace,
+        "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
+        "COLUMNS": "200",
+    }
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environment)
+
+    return run
+
+
+def names(engine: Engine, item: ItemKey) -> tuple[str, str]:
+    """What people call an item: SKU and warehouse."""
+    with engine.connect() as connection:
+        sku = connection.execute(select(products.c.sku).where(products.c.product_id == item.product_id)).scalar_one()
+        place = connection.execute(
+            select(warehouses.c.name).where(warehouses.c.warehouse_id == item.warehouse_id)
+        ).scalar_one()
+    return str(sku), str(place)
+
+
+async def test_an_order_is_held_shown_extended_shipped_and_listed(command: Command, shop: Shop, engine: Engine) -> None:
+    item, order = shop.item(10), new_reference()
+    sku, place = names(engine, item)
+    held = await command("reserve", "start", order, "--line", f"{sku}@{place}=4", "--performed-by", "ada")
+    assert held.exit_code == 0
+    assert f"order {order}: ACTIVE until " in held.stdout
+    assert f"{sku}" in held.stdout
+    assert level(engine, item) == (10, 4)
+
+    extended = await command("reserve", "extend", order, "--ttl-minutes", "90")
+    assert (extended.exit_code, f"order {order}: ACTIVE until " in extended.stdout) == (0, True)
+
+    for _ in range(2):
+        part = await command("reserve", "fulfill", order, "--line", f"{sku}=1", "--fulfillment-id", "parcel", "--json")
+        assert (part.exit_code, json.loads(part.stdout)["lines"][0]["quantity_fulfilled"]) == (0, 1)
+    shipped = await command("reserve", "fulfill", order)
+    assert (shipped.exit_code, f"order {order}: FULFILLED" in shipped.stdout) == (0, True)
+    assert level(engine, item) == (6, 0)
+
+    shown = await command("reserve", "show", order, "--json")
+    assert json.loads(shown.stdout)["status"] == "FULFILLED"
+
+    async def listed() -> list[tuple[str, str]]:
+        result = await command("reserve", "list", "--status", "FULFILLED", "--sku", sku, "--json")
+        return [(row["reference_id"], row["status"]) for row in json.loads(result.stdout)]
+
+    assert await eventually(listed, bool) == [(order, "FULFILLED")]
+
+
+async def test_ids_are_taken_where_names_are(command: Command, shop: Shop, engine: Engine) -> None:
+    item, order = shop.item(10), new_reference()
+    held = await command("reserve", "start", order, "--line", f"{item.product_id}@{item.warehouse_id}=4")
+    assert (held.exit_code, level(engine, item)) == (0, (10, 4))
+    cancelled = await command("reserve", "cancel", order, "--reason", "no", "--json")
+    assert (json.loads(cancelled.stdout)["status"], level(engine, item)) == ("CANCELLED", (10, 0))
+
+
+async def test_an_error_is_one_line_and_exit_status_one(command: Command, shop: Shop, engine: Engine) -> None:
+    item = shop.item(3)
+    sku, place = names(engine, item)
+    refusals = {
+        ("start", "--line", f"{sku}@{place}=4"): (
+            f"InsufficientStock: product {item.product_id} in warehouse {item.warehouse_id}: requested 4, available 3"
+        ),
+        ("start", "--line", f"nothing@{place}=1"): "UnknownProduct: no product is called 'nothing'",
+        ("start", "--line", f"{sku}@nowhere=1"): "UnknownWarehouse: no warehouse is called 'nowhere'",
+        ("start", "--line", f"{sku}=1"): (
+            f"InvalidRequest: --line '{sku}=1': it has to be SKU@WAREHOUSE=UNITS, such as TEA-100@Main=2"
+        ),
+        ("start", "--line", f"{sku}@{place}=0"): "InvalidRequest: quantity: Input should be greater than 0",
+        ("show",): "NotFound: reservation ORDER: there is none",
+    }
+    with nothing_changes(engine, item):
+        for (verb, *options), message in refusals.items():
+            order = new_reference()
+            result = await command("reserve", verb, order, *options)
+            assert (result.exit_code, result.stdout, result.stderr) == (1, "", message.replace("ORDER", order) + "\n")
+
+
+async def test_levels_are_shown_by_product_and_by_warehouse(command: Command, shop: Shop, engine: Engine) -> None:
+    first, second = shop.items(2, 7)
+    (sku, place), (other, _) = names(engine, first), names(engine, second)
+    await command("reserve", "start", new_reference(), "--line", f"{sku}@{place}=2")
+    of_product = json.loads((await command("stock", "show", sku, "--json")).stdout)
+    assert of_product == [
+        {
+            "product_id": first.product_id,
+            "sku": sku,
+            "name": of_product[0]["name"],
+            "warehouse_id": first.warehouse_id,
+            "warehouse": place,
+            "quantity_on_hand": 7,
+            "quantity_reserved": 2,
+            "quantity_available": 5,
+            "reorder_point": None,
+        }
+    ]
+    of_warehouse = json.loads((await command("stock", "show", "--warehouse", place, "--json")).stdout)
+    assert [(each["sku"], each["quantity_available"]) for each in of_warehouse] == sorted([(sku, 5), (other, 7)])
+    for_people = (await command("stock", "show", sku)).stdout
+    assert [word for word in for_people.split() if word.isdecimal()][-3:] == ["7", "2", "5"]
+
+
+async def test_levels_come_page_by_page(
+    command: Command, shop: Shop, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.stock.LEVELS_AT_ONCE", 2)
+    items = shop.items(5, 1)
+    _, place = names(engine, items[0])
+    rows = json.loads((await command("stock", "show", "--warehouse", place, "--json")).stdout)
+    assert [row["sku"] for row in rows] == sorted(names(engine, item)[0] for item in items)

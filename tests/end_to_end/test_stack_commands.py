@@ -1,0 +1,191 @@
+"""`stockkeeper up`, `setup` and `demo`, and `python worker.py`: as processes, the way people run them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from devstack.processes import free_port
+from devstack.stack import StackInfo
+from tests.devstack.processes import all_gone, below, comes_true, command_line
+
+STOCKKEEPER = Path(sysconfig.get_path("scripts")) / "stockkeeper"
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This one's, without what would lead to somebody's Temporal or database."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "DATABASE_URL"))}
+    return ours | {"COLUMNS": "200"} | more
+
+
+def stockkeeper(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """A command, to its end."""
+    return subprocess.run(
+        [STOCKKEEPER, *arguments],
+        cwd=cwd,
+        env=env or environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def up(cwd: Path, *arguments: str | Path) -> Iterator["tuple[subprocess.Popen[str], dict[str, str]]"]:
+    """`stockkeeper up` until the end of the block, and what its ready file says."""
+    ready = cwd / "ready.json"
+    process = subprocess.Popen(
+        [STOCKKEEPER, "up", "--ready-file", ready, *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert comes_true(lambda: ready.exists() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
+        yield process, json.loads(ready.read_text())
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def import_sample(cwd: Path, *kinds: str) -> None:
+    """Files of the sample, by the command that finds the stack of its directory."""
+    for kind in kinds:
+        result = stockkeeper("import", kind, ROOT / "devstack" / "sample" / f"{kind}.csv", cwd=cwd)
+        assert result.returncode == 0, result.stderr
+
+
+def test_up_serves_from_its_directory_until_it_is_interrupted_and_again(tmp_path: Path) -> None:
+    with up(tmp_path) as (process, ready):
+        assert set(ready) == {"temporal_address", "namespace", "task_queue", "ui_url", "database_url"}
+        assert (ready["namespace"], ready["task_queue"]) == ("default", "stockkeeper")
+        assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600
+        import_sample(tmp_path, "products", "warehouses", "stock")
+        held = stockkeeper("reserve", "start", "1", "--line", "TEA-100@Hamburg=3", cwd=tmp_path)
+        assert (held.returncode, held.stderr) == (0, "")
+        password = ready["database_url"].split(":")[2].split("@")[0]
+        started = below(process.pid)
+        assert not [pid for pid in started if password in " ".join(command_line(pid))]
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors
+        assert password not in printed + errors
+        assert all_gone(started)
+        assert not (tmp_path / "ready.json").exists()
+    with up(tmp_path) as (process, _):
+        shipped = stockkeeper("reserve", "fulfill", "1", "--json", cwd=tmp_path)
+        assert json.loads(shipped.stdout)["status"] == "FULFILLED"
+        shown = json.loads(
+            stockkeeper("stock", "show", "TEA-100", "--warehouse", "Hamburg", "--json", cwd=tmp_path).stdout
+        )
+        assert (shown[0]["quantity_on_hand"], shown[0]["quantity_reserved"]) == (397, 0)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+def test_a_second_up_and_a_taken_port_are_refused_in_one_line(tmp_path: Path) -> None:
+    with up(tmp_path) as (_, ready):
+        second = stockkeeper("up", cwd=tmp_path)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert "is in use by a stack that runs: stop that or choose another directory" in second.stderr
+        port = ready["temporal_address"].split(":")[1]
+        elsewhere = stockkeeper("up", "--data-dir", "other", "--temporal-port", port, cwd=tmp_path)
+        assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
+        assert f"port {port} is taken: choose another with --temporal-port" in elsewhere.stderr
+        assert "Traceback" not in second.stderr + elsewhere.stderr
+
+
+def test_up_ends_with_one_line_when_a_server_ends_by_itself(tmp_path: Path) -> None:
+    with up(tmp_path) as (process, _):
+        [temporal] = [pid for pid in below(process.pid) if command_line(pid)[1:3] == ["server", "start-dev"]]
+        started = below(process.pid)
+        os.kill(temporal, signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "Temporal ended by itself: its log is in the data directory" in errors
+        assert all_gone(started)
+
+
+def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeated(
+    stack: StackInfo, tmp_path: Path
+) -> None:
+    database = "setup_" + str(os.getpid())
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{database}"')
+    url = stack.database_url.rsplit("/", 1)[0] + f"/{database}"
+    env = environment(DATABASE_URL=url, TEMPORAL_ADDRESS=stack.temporal_address, TEMPORAL_NAMESPACE=stack.namespace)
+    first = stockkeeper("setup", cwd=tmp_path, env=env)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "database: from nothing to revision 0001" in first.stdout
+    again = stockkeeper("setup", cwd=tmp_path, env=env)
+    assert (again.returncode, again.stdout) == (
+        0,
+        "database: at revision 0001\nsearch attributes: all there\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "DATABASE_URL isn't set: postgresql://user:password@host:port/database"),
+        ("postgresql://nobody:secret@127.0.0.1:{port}/none", "no PostgreSQL answers at 127.0.0.1:{port}"),
+    ],
+)
+def test_setup_and_worker_say_what_is_missing(tmp_path: Path, stack: StackInfo, url: str, message: str) -> None:
+    port = str(free_port())
+    env = environment(DATABASE_URL=url.replace("{port}", port), TEMPORAL_ADDRESS=stack.temporal_address)
+    ended = stockkeeper("setup", cwd=tmp_path, env=env)
+    worker = subprocess.run(
+        [sys.executable, ROOT / "worker.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    for result in (ended, worker):
+        assert result.returncode == 1
+        assert message.replace("{port}", port) in result.stderr
+        assert "Traceback" not in result.stderr
+        assert "secret" not in result.stderr
+
+
+def test_a_worker_of_its_own_does_the_work(tmp_path: Path, stack: StackInfo, worker: None) -> None:
+    del worker  # The search attributes and the schema are there.
+    env = environment(
+        DATABASE_URL=stack.database_url,
+        TEMPORAL_ADDRESS=stack.temporal_address,
+        STOCKKEEPER_TASK_QUEUE="a-queue-of-its-own",
+        STOCKKEEPER_DATABASE_ROLE="stockkeeper_worker",
+    )
+    process = subprocess.Popen([sys.executable, ROOT / "worker.py"], cwd=tmp_path, env=env, stderr=subprocess.PIPE)
+    try:
+        shown = stockkeeper("stock", "show", "--json", "--limit", "1", cwd=tmp_path, env=env)
+        assert shown.returncode == 0, shown.stderr
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_demo_comes_out_right(tmp_path: Path) -> None:
+    # Not even a Temporal that the environment names may be touched by it.
+    env = environment(TEMPORAL_ADDRESS="127.0.0.1:1", DATABASE_URL="postgresql://127.0.0.1:1/none")
+    result = stockkeeper("demo", cwd=tmp_path, env=env)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "all came out right" in result.stdout
+    assert "✗" not in result.stdout

@@ -1,0 +1,161 @@
+"""A Python service and its holds: typed calls, and errors of ours whatever Temporal calls them."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from contracts.reservation import ReservationStatus
+from devstack.processes import free_port
+from devstack.stack import StackInfo
+from domain.reservation import ItemKey
+from starter import (
+    FulfillLine,
+    Hold,
+    InsufficientStock,
+    InvalidRequest,
+    InvalidState,
+    Line,
+    NotFound,
+    OperationConflict,
+    Shortage,
+    Stockkeeper,
+    UnknownProduct,
+    Unreachable,
+)
+from tests.books import level, nothing_changes
+from tests.shop import Shop, new_reference
+
+
+@pytest.fixture
+async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
+    """What a service has."""
+    del worker
+    return Stockkeeper(our_client, task_queue=stack.task_queue)
+
+
+def line(item: ItemKey, quantity: int) -> Line:
+    return Line(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
+
+
+async def reserve(stock: Stockkeeper, reference: str, *lines: Line, ttl_minutes: float = 30) -> Hold:
+    return await stock.reserve(reference, lines, performed_by="checkout", ttl_minutes=ttl_minutes)
+
+
+async def test_a_hold_is_shipped_in_parts(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    hold = await reserve(stock, new_reference(), line(item, 4))
+    assert (hold.state.status, level(engine, item)) == ("ACTIVE", (10, 4))
+    part = FulfillLine(product_id=item.product_id, quantity=1)
+    for _ in range(2):  # The parcel's name makes the second call a repeat.
+        await hold.fulfill([part], performed_by="packing", fulfillment_id="parcel-1")
+        assert (hold.state.lines[0].quantity_fulfilled, level(engine, item)) == (1, (9, 3))
+    state = await hold.fulfill(performed_by="packing")
+    assert (state.status, hold.state, level(engine, item)) == ("FULFILLED", state, (6, 0))
+
+
+async def test_a_parcel_with_the_same_name_and_other_content_is_a_conflict(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    hold = await reserve(stock, new_reference(), line(item, 4))
+    await hold.fulfill([FulfillLine(product_id=item.product_id, quantity=1)], performed_by="p", fulfillment_id="1")
+    with nothing_changes(engine, item), pytest.raises(OperationConflict):
+        await hold.fulfill([FulfillLine(product_id=item.product_id, quantity=2)], performed_by="p", fulfillment_id="1")
+
+
+async def test_extend_and_cancel(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    hold = await reserve(stock, new_reference(), line(item, 4))
+    before = hold.state.expires_at
+    after = (await hold.extend(performed_by="checkout", ttl_minutes=90)).expires_at
+    assert before is not None
+    assert after is not None
+    assert timedelta(minutes=59) < after - before < timedelta(minutes=61)
+    assert (await hold.cancel(performed_by="customer", reason="no")).status is ReservationStatus.CANCELLED
+    assert level(engine, item) == (10, 0)
+
+
+async def test_out_of_stock_has_the_numbers_and_may_be_tried_again(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(3), new_reference()
+    with nothing_changes(engine, item), pytest.raises(InsufficientStock) as refused:
+        await reserve(stock, reference, line(item, 2), line(item, 2))
+    assert refused.value.shortages == [Shortage(item.product_id, item.warehouse_id, requested=4, available=3)]
+    shop.move(item, 5)
+    hold = await reserve(stock, reference, line(item, 2), line(item, 2))
+    assert (hold.state.status, level(engine, item)) == ("ACTIVE", (8, 4))
+
+
+async def test_the_same_call_again_gives_the_same_hold(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item, reference = shop.item(10), new_reference()
+    holds = await asyncio.gather(*(reserve(stock, reference, line(item, 4)) for _ in range(5)))
+    assert {hold.state.lines[0].reservation_id for hold in holds} == {holds[0].state.lines[0].reservation_id}
+    assert level(engine, item) == (10, 4)
+
+
+async def test_the_same_reference_for_other_lines_is_a_conflict_while_it_runs(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(10), new_reference()
+    await reserve(stock, reference, line(item, 4))
+    with nothing_changes(engine, item), pytest.raises(OperationConflict):
+        await reserve(stock, reference, line(item, 5))
+
+
+async def test_what_has_ended_is_not_held_again(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item, reference = shop.item(10), new_reference()
+    hold = await reserve(stock, reference, line(item, 4))
+    await hold.cancel(performed_by="customer", reason="no")
+    with nothing_changes(engine, item), pytest.raises(InvalidState) as refused:
+        await reserve(stock, reference, line(item, 4))
+    assert refused.value.details == {"status": "CANCELLED", "command": "reserve"}
+
+
+async def test_a_command_to_a_run_that_has_ended_is_judged_by_its_last_state(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(10), new_reference()
+    hold = await reserve(stock, reference, line(item, 4))
+    await hold.fulfill(performed_by="packing")
+    await stock.client.get_workflow_handle(f"reservation-{reference}").result()
+    with nothing_changes(engine, item):
+        assert (await hold.fulfill(performed_by="packing")).status is ReservationStatus.FULFILLED
+        assert (await stock.hold(reference)).state.status is ReservationStatus.FULFILLED
+        with pytest.raises(InvalidState) as refused:
+            await hold.cancel(performed_by="customer", reason="too late")
+    assert refused.value.details == {"status": "FULFILLED", "command": "cancel"}
+
+
+async def test_wrong_requests_are_refused_before_anything_is_sent(stock: Stockkeeper, shop: Shop) -> None:
+    item, reference = shop.item(10), new_reference()
+    with pytest.raises(InvalidRequest, match=r"^ttl_minutes: Input should be greater than 0$"):
+        await reserve(stock, reference, line(item, 1), ttl_minutes=0)
+    with pytest.raises(NotFound):
+        await stock.hold(reference)
+
+
+async def test_an_unknown_product_fails_the_call_and_may_be_corrected(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(10), new_reference()
+    with nothing_changes(engine, item), pytest.raises(UnknownProduct) as refused:
+        await reserve(stock, reference, Line(product_id=2**40, warehouse_id=item.warehouse_id, quantity=1))
+    assert refused.value.ids == [2**40]
+    assert (await reserve(stock, reference, line(item, 1))).state.status is ReservationStatus.ACTIVE
+
+
+async def test_without_a_worker_the_call_ends_in_time(our_client: Client, shop: Shop) -> None:
+    item = shop.item(10)
+    alone = Stockkeeper(our_client, task_queue="nobody-listens", answer_within=timedelta(seconds=0.5))
+    with pytest.raises(Unreachable, match=r"no answer within 0\.5 s; is a worker running\?$"):
+        await reserve(alone, new_reference(), line(item, 1))
+
+
+async def test_without_a_server_it_says_where_it_looked() -> None:
+    port = free_port()
+    with pytest.raises(Unreachable, match=rf"^no Temporal server answers at 127\.0\.0\.1:{port}$"):
+        await Stockkeeper.connect(f"127.0.0.1:{port}")
