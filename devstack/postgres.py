@@ -8,13 +8,11 @@ import stat
 import subprocess
 import warnings
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 
-from devstack.claims import DirectoryClaim
 from devstack.processes import LOOPBACK, GuardedProcess, StackError, free_port, require_free_port
+from devstack.server import EmbeddedServer
 
 with warnings.catch_warnings():
     # On import it looks for a runtime directory, which only its own way of running PostgreSQL needs.
@@ -29,11 +27,6 @@ PORT_OPTION = "--postgres-port"
 # PostgreSQL refuses to run as root; this account, the wheel's own choice, then runs it instead.
 ACCOUNT_UNDER_ROOT = "pgserver"
 
-# After a crash there is a log to replay before the first connection.
-READY_TIMEOUT_SECONDS = 60.0
-# A stop writes what is in memory to the data files; killing it then loses nothing, but the next start replays the log.
-STOP_GRACE_SECONDS = 30.0
-
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     # Paths of sockets are limited to some hundred bytes and data directories aren't.
@@ -47,13 +40,16 @@ SETTINGS = {
 FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """PostgreSQL on a loopback port, with its data, its password and its log in one directory.
 
     The superuser's password is random, made with the data and kept beside it in a file that only its owner reads.
     """
 
     name = "PostgreSQL"
+    # A stop writes what is in memory to the data files; killing it then loses nothing, but the next start has a log to
+    # replay.
+    stop_grace_seconds = 30.0
 
     def __init__(self, data_dir: Path, port: int | None = None, *, fast: bool = False) -> None:
         """Nothing is touched before `start`.
@@ -63,55 +59,23 @@ class EmbeddedPostgres:
             port: The loopback port; None for a free one.
             fast: For throwaway data: commits don't wait for the disk, so a power cut may lose all of it.
         """
-        self._directory = data_dir.absolute()
+        super().__init__(data_dir)
         self._wanted_port = port
         self._port: int | None = None
         self._fast = fast
-        self._claim = DirectoryClaim(self._directory)
-        self._process: GuardedProcess | None = None
 
-    def start(self) -> None:
-        """Brings the server up, with the database `stockkeeper` in it.
+    def _run(self, claim: int) -> GuardedProcess:
+        account = _account_to_run_as()
+        if account is not None:
+            _let_others_pass(self._data)
+        if self._wanted_port:
+            require_free_port(self._wanted_port, PORT_OPTION)
+        self._port = self._wanted_port or free_port()
+        self._ensure_data(account, claim)
+        return self._run_server(account, claim)
 
-        Raises:
-            StackError: The port is taken, the directory is in use, or PostgreSQL does not come up.
-        """
-        try:
-            claim = self._claim.take(STOP_GRACE_SECONDS)
-            account = _account_to_run_as()
-            if account is not None:
-                _let_others_pass(self._data)
-            if self._wanted_port:
-                require_free_port(self._wanted_port, PORT_OPTION)
-            self._port = self._wanted_port or free_port()
-            self._ensure_data(account, claim)
-            self._process = self._run_server(account, claim)
-            self._process.wait_until_ready(self.name, self._why_not_ready, READY_TIMEOUT_SECONDS)
-            self._create_database()
-        except BaseException:
-            self.stop()
-            raise
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has been started and still runs."""
-        return self._process is not None and self._process.is_alive
-
-    def stop(self) -> None:
-        """Stops the server in good order and gives the directory up; without harm when it isn't running."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-        self._claim.release()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _once_ready(self) -> None:
+        self._create_database()
 
     @property
     def url(self) -> str:
@@ -180,7 +144,7 @@ class EmbeddedPostgres:
             ],
             log=self._directory / "postgres.log",
             cwd=self._directory,
-            grace_seconds=STOP_GRACE_SECONDS,
+            grace_seconds=self.stop_grace_seconds,
             user=account,
             inherit=[claim],
         )

@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
 from devstack.postgres import EmbeddedPostgres
 from devstack.processes import StackError
+from devstack.server import EmbeddedServer
 from devstack.temporal import DevServer
 
 DEFAULT_NAMESPACE = "default"
@@ -77,8 +78,8 @@ async def running_stack(
     """
     configured = _configured_temporal(environ)
     namespace = configured.get("namespace", DEFAULT_NAMESPACE)
-    postgres = None
-    temporal = None
+    postgres: EmbeddedPostgres | None = None
+    temporal: DevServer | None = None
     if not environ.get("DATABASE_URL"):
         postgres = EmbeddedPostgres(data_dir / "postgres", postgres_port, fast=fast)
     if "target_host" not in configured:
@@ -106,7 +107,7 @@ def _configured_temporal(environ: Mapping[str, str]) -> ClientConnectConfig:
 
 
 @asynccontextmanager
-async def _all_running(servers: Sequence[EmbeddedPostgres | DevServer]) -> AsyncIterator[None]:
+async def _all_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
     """Starts the servers side by side, and stops the last one first."""
     async with AsyncExitStack() as stops:
         for server in servers:
@@ -123,7 +124,7 @@ async def _all_running(servers: Sequence[EmbeddedPostgres | DevServer]) -> Async
 
 
 @asynccontextmanager
-async def _watched(servers: Sequence[EmbeddedPostgres | DevServer]) -> AsyncIterator[None]:
+async def _watched(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
     """Ends the body with a `StackError` if a server is gone while it runs: nobody should wait for an answer from it."""
     body = asyncio.current_task()
     gone: list[str] = []

@@ -6,21 +6,16 @@ import shutil
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from devstack.claims import DirectoryClaim
 from devstack.processes import LOOPBACK, GuardedProcess, StackError, free_ports, require_free_port
+from devstack.server import EmbeddedServer
 
 PORT_OPTION = "--temporal-port"
 UI_PORT_OPTION = "--ui-port"
-
-READY_TIMEOUT_SECONDS = 60.0
-STOP_GRACE_SECONDS = 10.0
 
 # What each of these brings, benchmarks/dev_server.py measures.
 DYNAMIC_CONFIG: Mapping[str, object] = {
@@ -35,10 +30,11 @@ DYNAMIC_CONFIG: Mapping[str, object] = {
 SQLITE_PRAGMAS: Mapping[str, str] = {"journal_mode": "wal", "synchronous": "normal"}
 
 
-class DevServer:
+class DevServer(EmbeddedServer):
     """The Temporal dev server on loopback ports, with its database and its log in one directory."""
 
     name = "Temporal"
+    stop_grace_seconds = 10.0
 
     def __init__(
         self,
@@ -62,7 +58,7 @@ class DevServer:
             dynamic_config: Temporal's settings that differ from their defaults.
             sqlite_pragmas: SQLite's settings that differ from the dev server's defaults.
         """
-        self._directory = data_dir.absolute()
+        super().__init__(data_dir)
         self._wanted_port = port
         self._wanted_ui_port = None if headless else ui_port
         self._port, self._ui_port = 0, 0
@@ -70,52 +66,18 @@ class DevServer:
         self._headless = headless
         self._dynamic_config = dynamic_config
         self._sqlite_pragmas = sqlite_pragmas
-        self._claim = DirectoryClaim(self._directory)
-        self._process: GuardedProcess | None = None
 
-    def start(self) -> None:
-        """Brings the server up and returns once it answers; not from within a running event loop.
-
-        Raises:
-            StackError: A port is taken, the directory is in use, or the server does not come up.
-        """
-        try:
-            claim = self._claim.take(STOP_GRACE_SECONDS)
-            self._choose_ports()
-            self._process = GuardedProcess.start(
-                self._command(),
-                log=self._directory / "temporal.log",
-                cwd=self._directory,
-                # Profiles and settings of the person who starts it are not for this server.
-                environment={"HOME": str(self._directory)},
-                grace_seconds=STOP_GRACE_SECONDS,
-                inherit=[claim],
-            )
-            self._process.wait_until_ready(self.name, self._why_not_ready, READY_TIMEOUT_SECONDS)
-        except BaseException:
-            self.stop()
-            raise
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has been started and still runs."""
-        return self._process is not None and self._process.is_alive
-
-    def stop(self) -> None:
-        """Stops the server in good order and gives the directory up; without harm when it isn't running."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-        self._claim.release()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def _run(self, claim: int) -> GuardedProcess:
+        self._choose_ports()
+        return GuardedProcess.start(
+            self._command(),
+            log=self._directory / "temporal.log",
+            cwd=self._directory,
+            # Profiles and settings of the person who starts it are not for this server.
+            environment={"HOME": str(self._directory)},
+            grace_seconds=self.stop_grace_seconds,
+            inherit=[claim],
+        )
 
     @property
     def address(self) -> str:
