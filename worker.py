@@ -24,9 +24,9 @@ from activities.stock import StockQuestions
 from contracts.policies import TASK_QUEUE
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
-from devstack.setup import missing_search_attributes
 from domain.errors import StockkeeperError
 from starter.connection import connect_temporal
+from starter.namespace import missing_search_attributes
 from workflows.import_file import ImportWorkflow
 from workflows.reservation import ReservationWorkflow
 

@@ -10,9 +10,9 @@ from temporalio.client import Client
 
 from database.migrate import upgrade
 from database.sessions import Database, connect
-from devstack.setup import register_search_attributes
 from devstack.stack import StackInfo, running_stack
 from starter.connection import connect_temporal
+from starter.namespace import register_search_attributes
 from tests.auditor import assert_books_agree
 from tests.shop import Shop
 from tests.wire import Orders

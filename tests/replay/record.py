@@ -19,9 +19,9 @@ from temporalio.client import Client, WorkflowHistory
 
 from database.migrate import upgrade
 from database.sessions import connect
-from devstack.setup import register_search_attributes
 from devstack.stack import running_stack
 from starter.connection import connect_temporal
+from starter.namespace import register_search_attributes
 from tests.outages import Outages
 from tests.shop import Shop
 from tests.wire import Json, Orders, eventually, line, refusal, request
