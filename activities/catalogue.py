@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from database.tables import products, warehouses
 from domain.errors import InvalidRequest, UnknownProduct, UnknownWarehouse
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 
 
 def require_items(connection: Connection, items: Iterable[ItemKey]) -> None:

@@ -9,11 +9,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 from activities.import_tables import Incoming, problem, refuse_if_any
 from contracts.import_file import Applied, ApplyImport
 from database import ledger
-from database.ledger import MovementType
 from database.locks import lock_items
 from database.operations import Operation
 from database.tables import inventory_items, stock_movements
-from domain.reservation import ItemKey
+from domain.stock import ItemKey, MovementType
 
 OPENING_STOCK = "opening stock"
 """The reason of these movements, by which a later file knows them again."""

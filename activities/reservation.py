@@ -26,7 +26,6 @@ from contracts.reservation import (
     ReserveStock,
 )
 from database import ledger
-from database.ledger import MovementType
 from database.locks import lock_items, lock_reservation, overdue_lines, read_reservation
 from database.operations import Operation
 from database.sessions import Database
@@ -34,17 +33,14 @@ from database.tables import reservations
 from domain.errors import InsufficientStock, InvalidState, OperationConflict, Shortage
 from domain.reservation import (
     HeldLine,
-    ItemKey,
-    Level,
     ReservationEvent,
     ReservationStatus,
     WantedLine,
     plan_fulfilment,
     require_open,
-    shortages,
     status_of,
-    wanted_by_item,
 )
+from domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
 
 _INSERT_LINES = text("""
     INSERT INTO reservations (

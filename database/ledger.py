@@ -7,26 +7,13 @@ one before.
 """
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.operations import Operation
-from domain.reservation import ItemKey
-
-
-class MovementType(StrEnum):
-    """Why on hand changed. PURCHASE, RETURN and TRANSFER_IN add; SALE and TRANSFER_OUT take; ADJUSTMENT does either."""
-
-    PURCHASE = "PURCHASE"
-    SALE = "SALE"
-    RETURN = "RETURN"
-    ADJUSTMENT = "ADJUSTMENT"
-    TRANSFER_IN = "TRANSFER_IN"
-    TRANSFER_OUT = "TRANSFER_OUT"
-
+from domain.stock import ItemKey, MovementType
 
 _ARRAYS = tuple(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "quantities"))
 

@@ -20,7 +20,8 @@ from sqlalchemy import Connection, Row, Table, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
-from domain.reservation import HeldLine, ItemKey, Level, ReservationStatus
+from domain.reservation import HeldLine, ReservationStatus
+from domain.stock import ItemKey, Level
 
 _ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
 

@@ -5,13 +5,13 @@ share one deadline. It ends when everything has left (FULFILLED), by wish (CANCE
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
-from domain.errors import InvalidRequest, Shortage
+from domain.errors import InvalidRequest
+from domain.stock import ItemKey
 from domain.transitions import TransitionTable
 
 
@@ -61,26 +61,6 @@ RESERVATION = TransitionTable(
 )
 
 
-class ItemKey(NamedTuple):
-    """One product in one warehouse, in the order in which items are locked."""
-
-    warehouse_id: int
-    product_id: int
-
-
-@dataclass(frozen=True)
-class Level:
-    """What an item has: units on hand, and of these the units reserved."""
-
-    on_hand: int = 0
-    reserved: int = 0
-
-    @property
-    def available(self) -> int:
-        """Units that can still be promised: on hand minus reserved."""
-        return self.on_hand - self.reserved
-
-
 @dataclass(frozen=True)
 class HeldLine:
     """One line of a reservation as the database has it; quantities in units."""
@@ -96,23 +76,6 @@ class HeldLine:
     def quantity_open(self) -> int:
         """Units still held: nothing once the line is no longer ACTIVE."""
         return self.quantity - self.quantity_fulfilled if self.status is ReservationStatus.ACTIVE else 0
-
-
-def wanted_by_item(lines: Iterable[tuple[ItemKey, int]]) -> dict[ItemKey, int]:
-    """Units wanted of each item: the same item on two lines counts together. In lock order."""
-    wanted: Counter[ItemKey] = Counter()
-    for item, quantity in lines:
-        wanted[item] += quantity
-    return dict(sorted(wanted.items()))
-
-
-def shortages(wanted: Mapping[ItemKey, int], levels: Mapping[ItemKey, Level]) -> list[Shortage]:
-    """What can't be held, in lock order; empty if everything can. An item without a row has nothing."""
-    return [
-        Shortage(item.product_id, item.warehouse_id, quantity, available)
-        for item, quantity in wanted.items()
-        if (available := levels.get(item, Level()).available) < quantity
-    ]
 
 
 def status_of(lines: Sequence[HeldLine]) -> ReservationStatus:

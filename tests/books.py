@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import Engine, text
 
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from tests.wire import eventually
 
 _LOCK = text("""

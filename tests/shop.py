@@ -6,10 +6,9 @@ import uuid
 from sqlalchemy import Connection, Engine, insert
 
 from database import ledger, operations, tables
-from database.ledger import MovementType
 from database.locks import lock_items
 from database.operations import Operation
-from domain.reservation import ItemKey
+from domain.stock import ItemKey, MovementType
 
 _numbers = itertools.count(1)
 

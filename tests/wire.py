@@ -20,7 +20,7 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 
 ANSWER_SECONDS = 30.0
 """Nothing may hang: an answer that takes longer than this, on a busy machine, is a failure."""

@@ -20,7 +20,8 @@ from contracts.reservation import (
     ReserveStock,
 )
 from database.sessions import Database
-from domain.reservation import ItemKey, ReservationStatus
+from domain.reservation import ReservationStatus
+from domain.stock import ItemKey
 
 R = TypeVar("R")
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from database import ledger
-from database.ledger import MovementType
 from database.operations import Operation
 from database.sessions import Database
-from domain.reservation import ItemKey
+from domain.stock import ItemKey, MovementType
 from tests.books import level, nothing_changes
 from tests.shop import Shop
 

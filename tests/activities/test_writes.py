@@ -13,7 +13,7 @@ from activities.writes import database_errors
 from database.locks import lock_items
 from database.sessions import Database
 from domain.errors import InsufficientStock, Shortage
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from tests.shop import Shop
 
 SOON = timedelta(milliseconds=50)

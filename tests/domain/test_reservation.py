@@ -10,18 +10,15 @@ from hypothesis import strategies as st
 from domain.errors import InvalidRequest, InvalidState, Shortage
 from domain.reservation import (
     HeldLine,
-    ItemKey,
-    Level,
     ReservationEvent,
     ReservationStatus,
     WantedLine,
     is_overdue,
     plan_fulfilment,
     require_open,
-    shortages,
     status_of,
-    wanted_by_item,
 )
+from domain.stock import ItemKey, Level, shortages, wanted_by_item
 
 A, B, C = ItemKey(1, 10), ItemKey(1, 20), ItemKey(2, 5)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from database.tables import products, warehouses
 from devstack.stack import StackInfo
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from starter.cli.app import app
 from tests.books import level, nothing_changes
 from tests.shop import Shop, new_reference

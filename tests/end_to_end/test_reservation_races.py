@@ -9,7 +9,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from tests.books import ItemBooks, books, level
 from tests.shop import Shop, new_reference
 from tests.wire import Json, Orders, at_once, line, shortage

@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from tests.shop import Shop, new_reference
 from tests.wire import Json, Orders, answer, deadline_of, eventually, line, refusal
 

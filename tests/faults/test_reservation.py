@@ -18,7 +18,7 @@ from temporalio.client import Client
 
 from database.sessions import Database
 from devstack.stack import StackInfo
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from tests.books import ItemBooks, books, level
 from tests.outages import Outages
 from tests.rows import locked

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from contracts.reservation import ReservationStatus
 from devstack.processes import free_port
 from devstack.stack import StackInfo
-from domain.reservation import ItemKey
+from domain.stock import ItemKey
 from starter import (
     FulfillLine,
     Hold,
