@@ -46,8 +46,8 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    not_compared: ClassVar[frozenset[str]] = frozenset({"operation_id", "as_of"})
-    """Fields that may differ between two steps that are the same one: a repeat comes later."""
+    not_compared: ClassVar[frozenset[str]] = frozenset({"operation_id", "performed_by", "as_of"})
+    """Fields that may differ between two steps that are the same one: a repeat comes later, or from somebody else."""
 
     operation_id: str
     performed_by: str

@@ -1,5 +1,6 @@
 """What runs can be searched by: `StockStatus="ACTIVE" and StockSkus="TEA-100"` finds who holds the tea."""
 
+import json
 from collections.abc import Iterable
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -22,20 +23,29 @@ TYPES: dict[str, "IndexedValueType.ValueType"] = {
 }
 """What has to be registered with a namespace before a worker can run."""
 
-_LIST_BYTES = 1_500
+_VALUE_BYTES = 1_800
+"""Temporal refuses a value above 2 KiB, and ends a workflow whose search attributes are refused."""
+
+
+def keyword(value: str) -> str:
+    """The value, or as much of its beginning as Temporal takes."""
+    while _encoded(value) > _VALUE_BYTES:
+        value = value[: len(value) * 9 // 10]
+    return value
 
 
 def keywords(values: Iterable[str]) -> list[str]:
-    """The values once each, in order, as many as fit.
-
-    Temporal refuses a value above 2 KiB, and a workflow whose search attributes are refused is stuck; so a very long
-    list is searchable by its first entries.
-    """
+    """The values once each, in order, as many as Temporal takes: a very long list is found by its first entries."""
     fitting: list[str] = []
     size = 0
-    for value in dict.fromkeys(values):
-        size += len(value.encode()) + 4
-        if size > _LIST_BYTES:
+    for value in dict.fromkeys(map(keyword, values)):
+        size += _encoded(value) + len(", ")
+        if size > _VALUE_BYTES:
             break
         fitting.append(value)
     return fitting
+
+
+def _encoded(value: str) -> int:
+    # As the SDK sends it: JSON in ASCII, where a letter may take six bytes and a symbol twelve.
+    return len(json.dumps(value))

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
-from domain.errors import Unreachable
+from domain.errors import StockkeeperError, Unreachable
 
 _SETTINGS = {
     "timezone": "UTC",
@@ -69,10 +69,20 @@ def connect(url: str, *, pool_size: int = 5, role: str | None = None, applicatio
         pool_size: Connections at most; a process runs as many activities at once.
         role: The role to act as, such as ``stockkeeper_worker``; None: as whoever the URL names.
         application_name: What the database shows for these connections.
+
+    Raises:
+        StockkeeperError: The URL isn't one.
     """
+    try:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+    except ArgumentError:
+        # Not the error's own words: they repeat the URL, which may have a password.
+        raise StockkeeperError(
+            "DATABASE_URL isn't one: it should be postgresql://user:password@host:port/database"
+        ) from None
     settings = _SETTINGS | {"application_name": application_name} | ({"role": role} if role else {})
     return create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
+        parsed,
         pool_size=pool_size,
         max_overflow=0,
         # Values may be somebody's; they stay out of error messages, which end up in workflow histories.

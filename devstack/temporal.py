@@ -94,6 +94,8 @@ class DevServer(EmbeddedServer):
             require_free_port(self._wanted_port, PORT_OPTION)
         if self._wanted_ui_port:
             require_free_port(self._wanted_ui_port, UI_PORT_OPTION)
+        if self._wanted_port and self._wanted_port == self._wanted_ui_port:
+            raise StackError(f"port {self._wanted_port} can't serve both: choose another with {UI_PORT_OPTION}")
         free, free_for_ui = free_ports(2)
         self._port = self._wanted_port or free
         self._ui_port = self._wanted_ui_port or free_for_ui

@@ -19,7 +19,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.converter import as_domain_error
-from contracts.errors import InvalidState, NotFound, Unreachable
+from contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
 from contracts.messages import Message, State
 
 S = TypeVar("S", bound=State)
@@ -30,6 +30,8 @@ ANSWER_WITHIN = timedelta(seconds=30)
 _NOBODY_THERE = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 # Temporal says it of an update that came when the workflow had a task that failed or timed out: a worker in trouble.
 _NOT_READY = "Workflow Task in failed state"
+# ... and of one that was not looked at before the run ended.
+_ENDED_MEANWHILE = "aborted by closing workflow"
 
 
 @contextlib.asynccontextmanager
@@ -56,11 +58,17 @@ async def answer(what: str, within: timedelta = ANSWER_WITHIN) -> AsyncIterator[
     except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError) as error:
         raise Unreachable(f"{what}: no answer within {within.total_seconds():g} s; is a worker running?") from error
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            raise NotFound(f"{what}: there is none") from error
-        if error.status in _NOBODY_THERE or _NOT_READY in str(error):
-            raise Unreachable(f"{what}: no answer: {error.message}") from error
-        raise
+        raise _in_our_words(error, what) from error
+
+
+def _in_our_words(error: RPCError, what: str) -> StockkeeperError:
+    if _ENDED_MEANWHILE in error.message:
+        return NotFound(f"{what}: it has ended")
+    if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
+        return NotFound(f"{what}: there is none")
+    if error.status in _NOBODY_THERE or _NOT_READY in error.message:
+        return Unreachable(f"{what}: no answer: {error.message}")
+    return StockkeeperError(f"{what}: Temporal refuses: {error.message}")
 
 
 async def start_and_ask(
@@ -125,6 +133,7 @@ async def command(
     what: str,
     done_already: set[str],
     within: timedelta,
+    update_id: str | None = None,
 ) -> S:
     """Send a command and wait for the new state.
 
@@ -136,6 +145,8 @@ async def command(
         what: The process in words.
         done_already: Statuses at the end of the process in which this command has nothing left to do.
         within: How long to wait for the answer.
+        update_id: The caller's own name for this very command: sent again, Temporal answers as it did the first time,
+            also after the process has ended.
 
     Raises:
         InvalidState: The process has ended otherwise.
@@ -143,7 +154,7 @@ async def command(
     """
     try:
         async with answer(what, within):
-            state_then = await handle.execute_update(name, message, result_type=state)
+            state_then = await handle.execute_update(name, message, id=update_id, result_type=state)
         return state.model_validate(state_then)
     except NotFound:
         # Also what Temporal says of a run that has ended; then its last state decides.

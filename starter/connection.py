@@ -46,5 +46,5 @@ async def connect_plainly(address: str, namespace: str) -> Client:
 async def _connected(config: ClientConnectConfig) -> Client:
     try:
         return await Client.connect(**config, data_converter=DATA_CONVERTER)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise Unreachable(f"no Temporal server answers at {config.get('target_host')}") from error

@@ -1,12 +1,13 @@
 """Reservations for Python services: hold stock, then ship, extend or give back what was held."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import Client
 
-from contracts.errors import InvalidState, OperationConflict
+from contracts.errors import OperationConflict
 from contracts.messages import Message, parse, utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
@@ -22,8 +23,6 @@ from contracts.reservation import (
 from starter.calls import command, read_state, start_and_ask
 
 M = TypeVar("M", bound=Message)
-
-_ENDED_EMPTY = {"CANCELLED", "EXPIRED"}
 
 
 class Hold:
@@ -77,7 +76,12 @@ class Hold:
             lines=None if lines is None else [line.model_dump() for line in lines],
             fulfillment_id=fulfillment_id,
         )
-        return await self._command("fulfill", message, {"FULFILLED"} if lines is None else set())
+        update_id = None
+        if fulfillment_id is not None:
+            # The content is part of it: another one under the same name has to be refused, and not answered like this.
+            content = hashlib.sha256(message.model_dump_json(exclude={"performed_by"}).encode()).hexdigest()
+            update_id = f"fulfill-{content[:32]}"
+        return await self._command("fulfill", message, {"FULFILLED"} if lines is None else set(), update_id)
 
     async def cancel(
         self,
@@ -113,7 +117,9 @@ class Hold:
     def _what(self) -> str:
         return f"reservation {self.reference_id}"
 
-    async def _command(self, name: str, message: Message, done_already: set[str]) -> ReservationState:
+    async def _command(
+        self, name: str, message: Message, done_already: set[str], update_id: str | None = None
+    ) -> ReservationState:
         self.state = await command(
             self._handle,
             name,
@@ -122,6 +128,7 @@ class Hold:
             what=self._what,
             done_already=done_already,
             within=self._within,
+            update_id=update_id,
         )
         return self.state
 
@@ -160,8 +167,6 @@ async def reserve(
     held = [(line.product_id, line.warehouse_id, line.quantity) for line in state.lines]
     if held != [(line.product_id, line.warehouse_id, line.quantity) for line in request.lines]:
         raise OperationConflict(f"reservation {reference_id} was made for other lines")
-    if state.status in _ENDED_EMPTY:
-        raise InvalidState.of(f"reservation {reference_id}", state.status, "reserve")
     return Hold(client, reference_id, state, within)
 
 

@@ -96,8 +96,11 @@ class Process(Generic[S]):
         self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
 
     def operation(self, *step: str) -> str:
-        """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow."""
-        return "/".join((workflow.info().workflow_id, *step))
+        """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow.
+
+        A slash within a part is escaped: whatever callers call their things, two operations never share an id.
+        """
+        return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (workflow.info().workflow_id, *step))
 
     def start_answered(self, failure: DomainError | None = None) -> None:
         """The start is decided: commands that came early go on, or fail as the run will."""

@@ -1,12 +1,12 @@
 """The reservation: stock held for an order until it leaves, is given back, or the deadline comes."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from temporalio import workflow
 
 from contracts import search_attributes
-from contracts.messages import parse, utc
+from contracts.messages import State, parse, utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
     Cancel,
@@ -31,6 +31,16 @@ from workflows.details import details, table
 from workflows.process import Process, command
 from workflows.steps import write
 
+_ENDED_EMPTY = (ReservationStatus.CANCELLED, ReservationStatus.EXPIRED)
+
+
+class _Carried(State):
+    """What a run leaves to the run that continues it: everything that its history had taught it."""
+
+    holding: Holding
+    notes: list[str]
+    signals: int
+
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
 class ReservationWorkflow(Process[ReservationState]):
@@ -45,13 +55,18 @@ class ReservationWorkflow(Process[ReservationState]):
         super().__init__(ReservationState())
         self._payload = payload
         self._shortage: InsufficientStock | None = None
-        self._actor = ""
+        self._holding: Holding | None = None
+        self._requested_by = ""
+        if workflow.info().continued_run_id is not None and len(payload) == 2:
+            self._take_over_from_the_run_before()
 
     @workflow.run
     async def run(self, *payload: Any) -> ReservationState:
         """Hold the stock, serve commands until nothing is held any more, and release at the deadline."""
         del payload  # It was taken at init, so that commands that come first see it too.
         await self.live(self._live(), give_up=self._give_up)
+        if self.state.status is ReservationStatus.ACTIVE:
+            self._continue_in_another_run()
         return await self.ended()
 
     @workflow.update(name="reserved", description="Waits until the stock is held, and answers with the state.")
@@ -60,11 +75,14 @@ class ReservationWorkflow(Process[ReservationState]):
 
         Raises:
             InsufficientStock: Nothing is held.
+            InvalidState: The reference was held before, and its hold was cancelled or has expired.
         """
         del payload  # Takes none; a client that sends null or {} means the same.
         await self.answer_to_start()
         if self._shortage is not None:
             raise self._shortage
+        if self.state.status in _ENDED_EMPTY:
+            raise InvalidState.of(f"reservation {self.state.reference_id}", self.state.status, "reserve")
         return self.state
 
     @command(Fulfill)
@@ -72,7 +90,10 @@ class ReservationWorkflow(Process[ReservationState]):
         """Goods leave: all that is left, or the lines given. `{performed_by, lines, fulfillment_id}`."""
         if self.state.status is ReservationStatus.FULFILLED and message.lines is None:
             return  # Everything has left: sent twice, that is what was wanted.
-        self._require(ReservationEvent.FULFILL)
+        if message.fulfillment_id is None:
+            self._require(ReservationEvent.FULFILL)
+        # A shipment with a name may be one that has left already, and then its repeat is right in any status. Only the
+        # database knows.
         step = FulfillReservation(
             operation_id=self.operation("fulfill", message.fulfillment_id or key),
             performed_by=message.performed_by,
@@ -90,8 +111,7 @@ class ReservationWorkflow(Process[ReservationState]):
         if self.state.status is ReservationStatus.CANCELLED:
             return
         self._require(ReservationEvent.CANCEL)
-        self._actor = message.performed_by
-        await self._release(ReservationStatus.CANCELLED, f"cancel/{key}", message.reason)
+        await self._release(ReservationStatus.CANCELLED, message.performed_by, message.reason, "cancel", key)
 
     @command(Extend)
     async def extend(self, message: Extend, key: str) -> None:
@@ -116,21 +136,28 @@ class ReservationWorkflow(Process[ReservationState]):
         await self.carry_out("cancel", [order], "workflow-cancelled")
 
     async def _live(self) -> None:
-        try:
-            await self._hold()
-        except InsufficientStock as shortage:
-            self._reject(shortage)
-        except DomainError as failure:
-            await self.failed(failure)
+        if self._holding is None:
+            try:
+                await self._hold()
+            except InsufficientStock as shortage:
+                self._reject(shortage)
+            except DomainError as failure:
+                await self.failed(failure)
+        else:
+            self._take_over(self._holding)
         self.start_answered()
+        if self.state.status is ReservationStatus.EXPIRED:
+            # A hold that was over when this run found it: a buyer may have released no more of it than they needed.
+            await self._expire()
         while self.state.status is ReservationStatus.ACTIVE:
+            if workflow.info().is_continue_as_new_suggested():
+                # Many parcels make a long history. Commands that are under way are answered first.
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return
             await self._until_the_deadline()
 
     async def _hold(self) -> None:
-        request = parse(ReservationRequest, self._payload)
-        self._actor = request.performed_by
-        self.state.reference_type = request.reference_type
-        self.state.reference_id = request.reference_id
+        request = self._read_request()
         self.state.lines = [
             ReservationLineState(
                 reservation_id=None,
@@ -160,7 +187,11 @@ class ReservationWorkflow(Process[ReservationState]):
             raise InvalidState.of("a hold without a deadline", self.state.status, "expire")
         try:
             await workflow.wait_condition(
-                lambda: self.state.status is not ReservationStatus.ACTIVE or self.state.expires_at != deadline,
+                lambda: (
+                    self.state.status is not ReservationStatus.ACTIVE
+                    or self.state.expires_at != deadline
+                    or workflow.info().is_continue_as_new_suggested()
+                ),
                 timeout=max(deadline - workflow.now(), timedelta()),
                 timeout_summary=f"hold ends {utc(deadline)}",
             )
@@ -168,12 +199,15 @@ class ReservationWorkflow(Process[ReservationState]):
             async with self.turn():
                 # A command that was under way at the deadline has finished by now, and may have won.
                 if self.state.status is ReservationStatus.ACTIVE and self.state.expires_at == deadline:
-                    await self._release(ReservationStatus.EXPIRED, "expire", f"the deadline came, {utc(deadline)}")
+                    await self._expire()
 
-    async def _release(self, status: EndedStatus, step_name: str, reason: str) -> None:
+    async def _expire(self) -> None:
+        await self._release(ReservationStatus.EXPIRED, self._requested_by, "the deadline came", "expire")
+
+    async def _release(self, status: EndedStatus, performed_by: str, reason: str, *step_name: str) -> None:
         step = ReleaseReservation(
-            operation_id=self.operation(step_name),
-            performed_by=self._actor,
+            operation_id=self.operation(*step_name),
+            performed_by=performed_by,
             as_of=workflow.now(),
             reference_type=self.state.reference_type,
             reference_id=self.state.reference_id,
@@ -181,6 +215,29 @@ class ReservationWorkflow(Process[ReservationState]):
             reason=reason,
         )
         self._take_over(await write(ReservationActivities.release_reservation, step, f"release: {reason}"))
+
+    def _read_request(self) -> ReservationRequest:
+        request = parse(ReservationRequest, self._payload if self._holding is None else self._payload[:1])
+        self._requested_by = request.performed_by
+        self.state.reference_type = request.reference_type
+        self.state.reference_id = request.reference_id
+        return request
+
+    def _continue_in_another_run(self) -> NoReturn:
+        """Begin a new history. Nothing is under way: what is held, the notes and a number are all there is."""
+        holding = self._holding
+        if holding is None:
+            raise InvalidState.of("a reservation that holds nothing", self.state.status, "continue")
+        carried = _Carried(holding=holding, notes=self.state.notes, signals=self._signals)
+        workflow.continue_as_new(args=[self._payload[0], carried])
+
+    def _take_over_from_the_run_before(self) -> None:
+        """Be as it was. At init, before any command: the number of a signal must go on from the last run's."""
+        carried = parse(_Carried, self._payload[1:])
+        self._holding = carried.holding
+        self._signals = carried.signals
+        self.state.notes = carried.notes
+        self._read_request()
 
     def _reject(self, shortage: InsufficientStock) -> None:
         self.state.status = RESERVATION.next(self.state.status, ReservationEvent.REJECT)
@@ -193,6 +250,7 @@ class ReservationWorkflow(Process[ReservationState]):
 
     def _take_over(self, holding: Holding) -> None:
         """What the database says is how it is."""
+        self._holding = holding
         self.state.status = holding.status
         self.state.expires_at = holding.expires_at
         self.state.lines = [ReservationLineState.model_validate(line.model_dump()) for line in holding.lines]
@@ -203,7 +261,7 @@ class ReservationWorkflow(Process[ReservationState]):
         workflow.upsert_search_attributes(
             [
                 search_attributes.STATUS.value_set(self.state.status),
-                search_attributes.REFERENCE.value_set(self.state.reference_id),
+                search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.reference_id)),
                 search_attributes.SKUS.value_set(
                     search_attributes.keywords(line.sku for line in names.values()),
                 ),

@@ -44,10 +44,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def fail(error: StockkeeperError | str) -> NoReturn:
     """Say what is wrong, and end."""
     if isinstance(error, str):
-        err.print(f"[red]error:[/red] {escape(error)}")
+        err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
     else:
         code = getattr(error, "code", type(error).__name__)
-        err.print(f"[red]{code}:[/red] {escape(str(error))}")
+        err.print(f"[red]{code}:[/red] {escape(str(error))}", soft_wrap=True)
     raise SystemExit(1)
 
 
@@ -68,10 +68,10 @@ async def connect() -> Stockkeeper:
 def running_here() -> dict[str, str] | None:
     """Where everything of this directory's stack is; None if none is up."""
     try:
-        stack: dict[str, str] = json.loads((DATA_DIR / STACK_FILE).read_text())
+        stack = json.loads((DATA_DIR / STACK_FILE).read_text())
     except (OSError, ValueError):
         return None
-    return stack
+    return stack if isinstance(stack, dict) else None
 
 
 def extra_missing(extra: str, error: ImportError) -> NoReturn:

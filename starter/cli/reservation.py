@@ -9,11 +9,12 @@ from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
 from contracts import search_attributes
-from contracts.errors import InvalidRequest
+from contracts.errors import InsufficientStock, InvalidRequest
 from contracts.messages import utc
-from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, ReservationStatus
+from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, ReservationStatus, workflow_id
 from contracts.reservation import ReservationLine as Line
 from contracts.stock import FoundItems
+from starter.calls import answer
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.output import coloured, err, out, print_json, table
 from starter.client import Stockkeeper
@@ -47,8 +48,12 @@ def start(
 
     async def work() -> Answer:
         stock = await connect()
-        lines = await _lines(stock, [_wanted(text) for text in line])
-        hold = await stock.reserve(reference, lines, performed_by=performed_by, ttl_minutes=ttl_minutes)
+        wanted = [_wanted(text) for text in line]
+        lines = await _lines(stock, wanted)
+        try:
+            hold = await stock.reserve(reference, lines, performed_by=performed_by, ttl_minutes=ttl_minutes)
+        except InsufficientStock as short:
+            raise _in_names(short, wanted, lines) from None
         return await _named(stock, hold.state, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
@@ -71,8 +76,9 @@ def list_(
             conditions.append(f'{search_attributes.STATUS.name}="{status}"')
         if sku:
             conditions.append(f'{search_attributes.SKUS.name}="{_quoted(sku)}"')
-        found = stock.client.list_workflows(" AND ".join(conditions), limit=limit)
-        return [_listed(execution) async for execution in found]
+        async with answer("reservations"):
+            found = stock.client.list_workflows(" AND ".join(conditions), limit=limit)
+            return [_listed(execution) async for execution in found]
 
     rows = run(work())
     if as_json:
@@ -195,9 +201,10 @@ async def _named(stock: Stockkeeper, state: ReservationState, *, as_json: bool) 
 
 
 def _wanted(text: str, *, warehouse_needed: bool = True) -> _Wanted:
-    what, equals, units = text.rpartition("=")
+    what, _, units = text.rpartition("=")
     product, at, warehouse = what.rpartition("@") if "@" in what else (what, "", "")
-    if not equals or not product or not units.isdecimal() or (at and not warehouse) or (warehouse_needed and not at):
+    complete = product and (warehouse or not (at or warehouse_needed))
+    if not complete or not (units.isascii() and units.isdecimal()):
         shape = "SKU@WAREHOUSE=UNITS" if warehouse_needed else "SKU@WAREHOUSE=UNITS or SKU=UNITS"
         raise InvalidRequest(f"--line {text!r}: it has to be {shape}, such as TEA-100@Main=2")
     return _Wanted(product, warehouse or None, int(units))
@@ -225,6 +232,17 @@ async def _lines(stock: Stockkeeper, wanted: Sequence[_Wanted]) -> list[Line]:
     ]
 
 
+def _in_names(short: InsufficientStock, wanted: Sequence[_Wanted], lines: Sequence[Line]) -> InsufficientStock:
+    """The same error, in the words that were typed."""
+    typed = {(line.product_id, line.warehouse_id): want for want, line in zip(wanted, lines, strict=True)}
+    told = [
+        f"{want.product} in {want.warehouse}: requested {each.requested}, available {each.available}"
+        for each in short.shortages
+        if (want := typed.get((each.product_id, each.warehouse_id)))
+    ]
+    return InsufficientStock("; ".join(told) or short.message, short.shortages)
+
+
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
@@ -233,7 +251,7 @@ def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     found = execution.typed_search_attributes
     deadline = found.get(search_attributes.DEADLINE)
     return {
-        "reference_id": found.get(search_attributes.REFERENCE) or execution.id,
+        "reference_id": found.get(search_attributes.REFERENCE) or execution.id.removeprefix(workflow_id("")),
         "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
         "expires_at": deadline.isoformat() if deadline else None,
         "skus": list(found.get(search_attributes.SKUS) or []),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from contracts.errors import StockkeeperError
 from starter.cli import context
 from starter.cli.context import DATA_DIR, STACK_FILE, run
 from starter.cli.output import err, out
@@ -32,21 +33,33 @@ def up(
     files = [data_dir / STACK_FILE, *([ready_file] if ready_file else [])]
 
     async def work() -> None:
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StockkeeperError(f"{data_dir} can't be the data directory: {error.strerror}") from None
         stop = asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+        if ready_file:
+            # One from before a crash would send whoever waits for it to ports where nobody listens any more.
+            ready_file.unlink(missing_ok=True)
+            if not ready_file.absolute().parent.is_dir():
+                raise StockkeeperError(f"{ready_file} can't be written: its directory isn't there")
         err.print("bringing up PostgreSQL, Temporal and a worker …")
         async with serving(data_dir, temporal_port=temporal_port, ui_port=ui_port, postgres_port=postgres_port) as info:
             for file in files:
                 info.write_ready_file(file)
             try:
-                out.print(f"[green]up[/green], data in {escape(str(data_dir.absolute()))}")
-                out.print(f"  Temporal    {info.temporal_address}  namespace {info.namespace}, queue {info.task_queue}")
-                out.print(f"  its UI      {info.ui_url or 'where your Temporal has it'}")
-                out.print(f"  PostgreSQL  in {escape(str(files[0]))}, readable by you only: the URL has a password")
-                out.print("In this directory, `stockkeeper` finds it by itself; elsewhere:")
-                out.print(f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}")
-                out.print("Ctrl-C stops it.")
+                out.print(
+                    f"[green]up[/green], data in {escape(str(data_dir.absolute()))}\n"
+                    f"  Temporal    {info.temporal_address}  namespace {info.namespace}, queue {info.task_queue}\n"
+                    f"  its UI      {info.ui_url or 'where your Temporal has it'}\n"
+                    f"  PostgreSQL  in {escape(str(files[0]))}, readable by you only: the URL has a password\n"
+                    "In this directory, `stockkeeper` finds it by itself; elsewhere:\n"
+                    f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}\n"
+                    "Ctrl-C stops it.",
+                    soft_wrap=True,
+                )
                 await stop.wait()
                 err.print("stopping …")
             finally:

@@ -201,3 +201,28 @@ def test_movements_at_once_rise_one_after_the_other(engine: Engine, shop: Shop) 
     assert len(history) == 80
     assert instants == sorted(set(instants))
     assert level(engine, item) == (40, 0)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "balance_after", "created_at", "message"),
+    [
+        (5, 15, "clock_timestamp()", "has 10 on hand, but its latest movement left 15"),
+        (5, 500, "clock_timestamp()", "has 10 on hand, but its latest movement left 500"),
+        (5, 10, "clock_timestamp()", "doesn't follow the one before it"),
+        (5, 15, "clock_timestamp() - interval '1 day'", "doesn't follow the one before it"),
+    ],
+)
+def test_a_movement_cannot_be_written_without_its_item_nor_into_the_past(
+    engine: Engine, shop: Shop, quantity: int, balance_after: int, created_at: str, message: str
+) -> None:
+    item = shop.item(10)
+    insert = text(f"""
+        INSERT INTO stock_movements (
+            warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, performed_by, reason,
+            operation_id, workflow_id, run_id, created_at)
+        VALUES (:warehouse_id, :product_id, 'PURCHASE', :quantity, :balance_after, 'r', 'p', 'r', 'o', 'w', 'r',
+            {created_at})
+    """)
+    written = item._asdict() | {"quantity": quantity, "balance_after": balance_after}
+    with nothing_changes(engine, item), pytest.raises(IntegrityError, match=message), engine.begin() as begun:
+        begun.execute(insert, written)

@@ -269,6 +269,7 @@ async def test_a_hold_whose_run_is_gone_lasts_until_its_deadline_and_no_longer(
     await orders.result(waiting)
     assert (await orders.reserve(new_reference(), (item, 5)))["status"] == "ACTIVE"
     assert level(engine, item) == (5, 5)
-    again = await orders.reserve(gone, (item, 5))
-    assert again["status"] == "EXPIRED"
+    again = await refusal(orders.reserve(gone, (item, 5)))
+    assert (again.type, again.details) == ("InvalidState", {"status": "EXPIRED", "command": "reserve"})
+    assert (await orders.result(gone))["status"] == "EXPIRED"
     assert level(engine, item) == (5, 5)

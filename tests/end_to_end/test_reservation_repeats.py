@@ -48,7 +48,11 @@ async def test_a_start_after_the_end_changes_nothing(orders: Orders, shop: Shop,
     ended = await orders.result(reference)
     assert ended["status"] == ending
     with nothing_changes(engine, item):
-        assert await orders.reserve(reference, (item, 3)) == ended
+        if ending == "FULFILLED":
+            assert await orders.reserve(reference, (item, 3)) == ended
+        else:  # Whoever asks for a hold must not take this for one.
+            again = await refusal(orders.reserve(reference, (item, 3)))
+            assert (again.type, again.details) == ("InvalidState", {"status": ending, "command": "reserve"})
         assert await orders.result(reference) == ended
 
 
@@ -236,3 +240,56 @@ async def test_to_end_what_has_ended_that_way_is_no_mistake(orders: Orders, shop
         assert await answer(again) == state
 
     await at_once(race("fulfill"), race("cancel"))
+
+
+async def test_the_last_parcel_sent_twice_at_once_is_answered_twice(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    await orders.reserve(reference, (item, 3))
+    parcel = [{"product_id": item.product_id, "quantity": 3}]
+    # Another command in between keeps the run from ending between the two.
+    first, second = await at_once(
+        orders.fulfill(reference, parcel, fulfillment_id="parcel"),
+        orders.fulfill(reference, parcel, fulfillment_id="parcel"),
+    )
+    assert first == second
+    assert (first["status"], level(engine, item)) == ("FULFILLED", (7, 0))
+
+
+async def test_somebody_else_may_repeat_a_parcel_and_a_start(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    await orders.reserve(reference, (item, 3))
+    parcel = [{"product_id": item.product_id, "quantity": 1}]
+    shipped = await orders.fulfill(reference, parcel, fulfillment_id="parcel", performed_by="early shift")
+    with nothing_changes(engine, item):
+        again = await orders.fulfill(reference, parcel, fulfillment_id="parcel", performed_by="late shift")
+        assert again == shipped
+        assert await orders.reserve(reference, (item, 3), performed_by="night shift") == shipped
+
+
+async def test_slashes_in_names_keep_operations_apart(orders: Orders, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    reference = new_reference()
+    await orders.reserve(reference, (item, 3))
+    parcel = [{"product_id": item.product_id, "quantity": 1}]
+    await orders.fulfill(reference, parcel, fulfillment_id="x/reserve")
+    assert (await orders.reserve(f"{reference}/fulfill/x", (item, 2)))["status"] == "ACTIVE"
+    assert level(engine, item) == (9, 4)
+
+
+async def test_what_a_buyer_left_of_an_overdue_hold_is_released_when_it_is_taken_over(
+    orders: Orders, shop: Shop, engine: Engine
+) -> None:
+    needed, other = shop.items(2, 5)
+    gone, waiting = new_reference(), new_reference()
+    await orders.reserve(gone, (needed, 5), (other, 5), ttl_minutes=1 / 60)
+    await orders.handle(gone).terminate("by mistake")
+    await orders.reserve(waiting, (shop.item(1), 1), ttl_minutes=1 / 60)
+    await orders.result(waiting)
+    await orders.reserve(new_reference(), (needed, 5))
+    assert (level(engine, needed), level(engine, other)) == ((5, 5), (5, 5))
+    refused = await refusal(orders.reserve(gone, (needed, 5), (other, 5)))
+    assert refused.type == "InvalidState"
+    assert (await orders.result(gone))["status"] == "EXPIRED"
+    assert (level(engine, needed), level(engine, other)) == ((5, 5), (5, 0))

@@ -56,6 +56,17 @@ async def test_a_hold_is_shipped_in_parts(stock: Stockkeeper, shop: Shop, engine
     assert (state.status, hold.state, level(engine, item)) == ("FULFILLED", state, (6, 0))
 
 
+@pytest.mark.parametrize("ending", ["shipped", "expired"])
+async def test_a_parcel_is_repeated_after_the_end(stock: Stockkeeper, shop: Shop, engine: Engine, ending: str) -> None:
+    item, reference = shop.item(10), new_reference()
+    hold = await reserve(stock, reference, line(item, 4), ttl_minutes=1 / 60 if ending == "expired" else 30)
+    parcel = [FulfillLine(product_id=item.product_id, quantity=1 if ending == "expired" else 4)]
+    shipped = await hold.fulfill(parcel, performed_by="packing", fulfillment_id="parcel")
+    await stock.client.get_workflow_handle(f"reservation-{reference}").result()
+    with nothing_changes(engine, item):
+        assert await hold.fulfill(parcel, performed_by="the next shift", fulfillment_id="parcel") == shipped
+
+
 async def test_a_parcel_with_the_same_name_and_other_content_is_a_conflict(
     stock: Stockkeeper, shop: Shop, engine: Engine
 ) -> None:

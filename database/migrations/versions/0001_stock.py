@@ -257,32 +257,57 @@ CREATE TRIGGER stock_movements_append_only
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
 
 -- On hand and ledger can't be committed apart: what an item has is what its latest movement left.
-CREATE FUNCTION require_a_movement() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION require_on_hand_to_be_the_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     on_hand bigint;
     balance bigint;
 BEGIN
-    SELECT quantity_on_hand INTO on_hand FROM inventory_items WHERE item_id = NEW.item_id;
+    SELECT quantity_on_hand INTO on_hand FROM inventory_items
+        WHERE warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id;
     SELECT balance_after INTO balance FROM stock_movements
         WHERE warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id
         ORDER BY created_at DESC, movement_id DESC LIMIT 1;
     IF on_hand IS NOT NULL AND on_hand <> coalesce(balance, 0) THEN
-        RAISE EXCEPTION 'item % has % on hand, but its latest movement left %',
-            NEW.item_id, on_hand, coalesce(balance, 0)
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'inventory_items_need_a_movement';
+        RAISE EXCEPTION 'product % in warehouse % has % on hand, but its latest movement left %',
+            NEW.product_id, NEW.warehouse_id, on_hand, coalesce(balance, 0)
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'on_hand_is_the_ledger';
     END IF;
     RETURN NULL;
 END $$;
 
+-- A movement comes after all earlier ones of its item, and goes on from the balance that the last of them left.
+CREATE FUNCTION require_the_movement_to_follow() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    previous_balance bigint;
+    previous_at timestamptz;
+BEGIN
+    SELECT balance_after, created_at INTO previous_balance, previous_at FROM stock_movements
+        WHERE warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id AND movement_id < NEW.movement_id
+        ORDER BY created_at DESC, movement_id DESC LIMIT 1;
+    IF previous_at >= NEW.created_at OR NEW.balance_after <> coalesce(previous_balance, 0) + NEW.quantity THEN
+        RAISE EXCEPTION 'movement % doesn''t follow the one before it', NEW.movement_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'movements_follow_each_other';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER stock_movements_follow_each_other
+    AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_movement_to_follow();
+
+CREATE CONSTRAINT TRIGGER stock_movements_are_on_hand
+    AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
+
 CREATE CONSTRAINT TRIGGER inventory_items_need_a_movement
     AFTER UPDATE OF quantity_on_hand ON inventory_items DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (OLD.quantity_on_hand IS DISTINCT FROM NEW.quantity_on_hand)
-    EXECUTE FUNCTION require_a_movement();
+    EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
 
 CREATE CONSTRAINT TRIGGER inventory_items_begin_with_a_movement
     AFTER INSERT ON inventory_items DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.quantity_on_hand <> 0)
-    EXECUTE FUNCTION require_a_movement();
+    EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
 """
 
 # The worker may do what its activities do. It may add to the ledger, and change nothing that stands there.
