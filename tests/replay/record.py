@@ -24,7 +24,7 @@ from starter.connection import connect_temporal
 from starter.namespace import register_search_attributes
 from tests.outages import Outages
 from tests.shop import Shop
-from tests.wire import Json, Orders, eventually, line, refusal, request
+from tests.wire import Json, Orders, at_once, eventually, line, refusal, request
 from worker import Settings, build_database, build_worker
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -108,6 +108,30 @@ class Scenes:
         await self._orders.handle(reference).terminate("by mistake")
         await self._orders.reserve(reference, (item, 2))
         await self._orders.fulfill(reference)
+
+    async def adopted_too_late(self, reference: str) -> None:
+        """The second run for one order whose hold is over, though a buyer has released only one of its lines."""
+        needed, other = self._shop.items(2, 5)
+        await self._orders.reserve(reference, (needed, 5), (other, 5), ttl_minutes=0.01)
+        await self._orders.handle(reference).terminate("by mistake")
+        await self._orders.reserve(f"{reference}-waits-as-long", (self._shop.item(1), 1), ttl_minutes=0.01)
+        await self._orders.result(f"{reference}-waits-as-long")
+        await self._orders.reserve(f"{reference}-buyer", (needed, 5))
+        await refusal(self._orders.reserve(reference, (needed, 5), (other, 5)))
+
+    async def continued(self, reference: str) -> None:
+        """The second run of an order with so many parcels that one history isn't enough."""
+        item = self._shop.item(10_000)
+        await self._orders.reserve(reference, *[(item, 20)] * 200)
+        first = await self._run_of(reference)
+        while await self._run_of(reference) == first:
+            await at_once(*(self._orders.fulfill(reference, [line(item, 1)]) for _ in range(5)))
+        await self._orders.signal(reference, "cancel", {"performed_by": "shop"})
+        await self._orders.fulfill(reference, [line(item, 1)])
+        await self._orders.cancel(reference)
+
+    async def _run_of(self, reference: str) -> str | None:
+        return (await self._orders.handle(reference).describe()).run_id
 
     async def database_away(self, reference: str) -> None:
         """The steps go by the task queue."""

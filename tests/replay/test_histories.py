@@ -33,7 +33,7 @@ def _replayer(workflows: Sequence[type], runner: WorkflowRunner = SANDBOX) -> Re
 
 def test_there_is_a_history_of_each_way_that_a_reservation_can_go() -> None:
     assert set(RECORDED) == {path_of(scene) for scene in SCENES}
-    assert len(RECORDED) == 14
+    assert len(RECORDED) == 16
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
