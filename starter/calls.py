@@ -27,6 +27,8 @@ S = TypeVar("S", bound=State)
 ANSWER_WITHIN = timedelta(seconds=30)
 """How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
 
+_LAST_LOOK = timedelta(seconds=5)
+
 _NOBODY_THERE = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 # Temporal says it of an update that came when the workflow had a task that failed or timed out: a worker in trouble.
 _NOT_READY = "Workflow Task in failed state"
@@ -156,10 +158,13 @@ async def command(
         async with answer(what, within):
             state_then = await handle.execute_update(name, message, id=update_id, result_type=state)
         return state.model_validate(state_then)
-    except NotFound:
-        # Also what Temporal says of a run that has ended; then its last state decides.
-        last = await read_state(handle, state, what=what, within=within)
-    status = str(getattr(last, "status", ""))
-    if status in done_already:
-        return last
-    raise InvalidState.of(what, status, name)
+    except (NotFound, Unreachable) as error:
+        # A run that has ended doesn't take commands any more, and one that met the end may never be answered. Either
+        # way the last state may tell that there is nothing left to do.
+        last = await read_state(handle, state, what=what, within=min(within, _LAST_LOOK))
+        status = str(getattr(last, "status", ""))
+        if status in done_already:
+            return last
+        if isinstance(error, Unreachable):
+            raise
+        raise InvalidState.of(what, status, name) from None

@@ -270,7 +270,7 @@ class ImportWorkflow(Process[ImportState]):
             workflow.upsert_search_attributes(
                 [
                     search_attributes.STATUS.value_set(self.state.status),
-                    search_attributes.REFERENCE.value_set(self.state.file_name),
+                    search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.file_name)),
                 ]
             )
         workflow.set_current_details(_details(self.state))
