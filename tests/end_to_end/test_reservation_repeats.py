@@ -242,18 +242,20 @@ async def test_to_end_what_has_ended_that_way_is_no_mistake(orders: Orders, shop
     await at_once(race("fulfill"), race("cancel"))
 
 
-async def test_the_last_parcel_sent_twice_at_once_is_answered_twice(orders: Orders, shop: Shop, engine: Engine) -> None:
+async def test_the_last_parcel_sent_twice_is_answered_twice(orders: Orders, shop: Shop, engine: Engine) -> None:
+    brisk = Orders(orders.client, orders.task_queue, task_timeout=timedelta(seconds=1))
     item = shop.item(10)
     reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    await brisk.reserve(reference, (item, 3))
     parcel = [{"product_id": item.product_id, "quantity": 3}]
-    # Another command in between keeps the run from ending between the two.
-    first, second = await at_once(
-        orders.fulfill(reference, parcel, fulfillment_id="parcel"),
-        orders.fulfill(reference, parcel, fulfillment_id="parcel"),
-    )
-    assert first == second
-    assert (first["status"], level(engine, item)) == ("FULFILLED", (7, 0))
+    async with locked(engine, item) as lock:
+        # The second is let in while the first still waits for the row, so the run can't end before both are answered.
+        first = asyncio.ensure_future(brisk.fulfill(reference, parcel, fulfillment_id="parcel"))
+        await lock.has_somebody_waiting()
+        second = asyncio.ensure_future(brisk.fulfill(reference, parcel, fulfillment_id="parcel"))
+        await eventually(lambda: _accepted(brisk, reference), lambda accepted: accepted == 3)
+    assert await first == await second
+    assert ((await first)["status"], level(engine, item)) == ("FULFILLED", (7, 0))
 
 
 async def test_somebody_else_may_repeat_a_parcel_and_a_start(orders: Orders, shop: Shop, engine: Engine) -> None:
