@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -57,10 +57,15 @@ class Settings(BaseSettings):
     database_role: str | None = None
     """Act as this role, such as ``stockkeeper_worker``, which can't change the ledger's past."""
     task_queue: str = TASK_QUEUE
-    concurrency: int = 20
-    """Activities at once; as many threads and as many database connections."""
+    concurrency: PositiveInt = 10
+    """Activities of each kind, local and regular, at once; twice as many threads, and database connections."""
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
+
+    @property
+    def threads(self) -> int:
+        """Threads and connections, so that nothing that may run has to wait for one."""
+        return 2 * self.concurrency
 
 
 def build_database(settings: Settings) -> Database:
@@ -68,7 +73,7 @@ def build_database(settings: Settings) -> Database:
     return Database(
         connect(
             settings.database_url.get_secret_value(),
-            pool_size=settings.concurrency,
+            pool_size=settings.threads,
             role=settings.database_role,
             application_name="stockkeeper-worker",
         )
@@ -88,15 +93,15 @@ def activities_of(*implementations: object) -> list[Callable[..., Any]]:
 def build_worker(client: Client, database: Database, settings: Settings) -> Worker:
     """The worker, ready to run.
 
-    Threads, activities at once and database connections are one number: with fewer threads or connections an activity's
-    time would run while it stands in a queue that nobody sees.
+    There is a thread and a connection for each activity that may run, local or regular: with fewer, an activity's time
+    would run while it stands in a queue that nobody sees.
     """
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities_of(ReservationSteps(database), ImportSteps(database), StockQuestions(database)),
-        activity_executor=ThreadPoolExecutor(settings.concurrency, thread_name_prefix="activity"),
+        activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,
         workflow_runner=SANDBOX,
@@ -161,5 +166,5 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(run(Settings()))
-    except StockkeeperError as error:
+    except (StockkeeperError, ValidationError) as error:
         sys.exit(str(error))

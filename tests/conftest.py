@@ -47,7 +47,7 @@ def settings(stack: StackInfo, engine: Engine) -> Settings:
         database_url=SecretStr(stack.database_url),
         database_role="stockkeeper_worker",
         task_queue=stack.task_queue,
-        concurrency=20,
+        concurrency=10,
     )
 
 
