@@ -193,7 +193,7 @@ def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -
     require_items(connection, wanted)
     levels = lock_items(connection, wanted)
     if short := shortages(wanted, levels):
-        _release_overdue(connection, operation, step, levels, short)
+        _release_overdue(connection, operation, step, wanted, levels, short)
     connection.execute(
         _INSERT_LINES,
         {
@@ -217,6 +217,7 @@ def _release_overdue(
     connection: Connection,
     operation: Operation,
     step: ReserveStock,
+    wanted: Mapping[ItemKey, int],
     levels: Mapping[ItemKey, Level],
     short: Sequence[Shortage],
 ) -> None:
@@ -225,7 +226,6 @@ def _release_overdue(
     overdue = overdue_lines(connection, items, step.as_of)
     freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
     after = {item: Level(level.on_hand, level.reserved - freed.get(item, 0)) for item, level in levels.items()}
-    wanted = wanted_by_item((ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines)
     if still_short := shortages(wanted, after):
         raise InsufficientStock.of(still_short)
     reason = f"overdue, and needed for {step.reference_type} {step.reference_id}"

@@ -36,7 +36,7 @@ LOCKED_WRITE: dict[str, Any] = {
 """A locked write through the task queue: for what isn't urgent, and for the hot path when the database is away."""
 
 BULK_WRITE: dict[str, Any] = {
-    # One transaction over a whole file: a million rows take about a minute; an attempt may take an hour.
+    # One transaction over a whole file: a million rows take minutes; an attempt may take an hour.
     "start_to_close_timeout": timedelta(hours=1),
     # The activity sends a sign of life every few seconds (`activities.heartbeats`); a worker that was killed is missed
     # soon, and not after the hour.

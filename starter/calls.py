@@ -20,9 +20,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.converter import as_domain_error
 from contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
-from contracts.messages import Message, State
+from contracts.messages import Message, State, parse
 
 S = TypeVar("S", bound=State)
+M = TypeVar("M", bound=Message)
 
 ANSWER_WITHIN = timedelta(seconds=30)
 """How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
@@ -34,6 +35,15 @@ _NOBODY_THERE = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPC
 _NOT_READY = "Workflow Task in failed state"
 # ... and of one that was not looked at before the run ended.
 _ENDED_MEANWHILE = "aborted by closing workflow"
+
+
+def checked(model: type[M], **fields: Any) -> M:
+    """A message that would pass at the other end, too.
+
+    Raises:
+        InvalidRequest: It wouldn't; nothing was sent.
+    """
+    return parse(model, [fields])
 
 
 @contextlib.asynccontextmanager

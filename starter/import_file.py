@@ -18,9 +18,8 @@ from contracts.import_file import (
     ImportStatus,
     workflow_id,
 )
-from starter.calls import ANSWER_WITHIN, command, start_and_ask
+from starter.calls import ANSWER_WITHIN, checked, command, start_and_ask
 from starter.csv_files import CsvFile, read_csv
-from starter.reservation import checked
 
 APPLIED_WITHIN = timedelta(hours=2)
 """How long to wait for the end: a large file takes minutes, and a database in trouble longer."""

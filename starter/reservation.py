@@ -3,12 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
 from temporalio.client import Client
 
 from contracts.errors import OperationConflict
-from contracts.messages import Message, parse, utc
+from contracts.messages import Message, utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
     Cancel,
@@ -20,9 +19,7 @@ from contracts.reservation import (
     ReservationState,
     workflow_id,
 )
-from starter.calls import command, read_state, start_and_ask
-
-M = TypeVar("M", bound=Message)
+from starter.calls import checked, command, read_state, start_and_ask
 
 
 class Hold:
@@ -168,12 +165,3 @@ async def reserve(
     if held != [(line.product_id, line.warehouse_id, line.quantity) for line in request.lines]:
         raise OperationConflict(f"reservation {reference_id} was made for other lines")
     return Hold(client, reference_id, state, within)
-
-
-def checked(model: type[M], **fields: Any) -> M:
-    """A message that would pass at the other end, too.
-
-    Raises:
-        InvalidRequest: It wouldn't; nothing was sent.
-    """
-    return parse(model, [fields])

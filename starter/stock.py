@@ -10,8 +10,7 @@ from contracts.converter import as_domain_error
 from contracts.messages import Message
 from contracts.policies import READ
 from contracts.stock import FindItems, FoundItems, ShowLevels, StockActivities, StockLevel, StockLevels
-from starter.calls import answer
-from starter.reservation import checked
+from starter.calls import answer, checked
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A")

@@ -124,7 +124,7 @@ class ImportWorkflow(Process[ImportState]):
 
     async def _give_up(self) -> None:
         """A cancelled workflow forgets the pages that wait. What is being applied is applied."""
-        async with self.turn():
+        async with self.turn:
             if self.state.status is ImportStatus.LOADING:
                 await self._abandon("the workflow was cancelled")
 
@@ -185,7 +185,7 @@ class ImportWorkflow(Process[ImportState]):
                 timeout_summary=f"abandoned unless a page has come by {utc(deadline)}",
             )
         except TimeoutError:
-            async with self.turn():
+            async with self.turn:
                 # Pages that came meanwhile have moved the deadline; one timer for an hour, not one for each page.
                 if self.state.status is ImportStatus.LOADING and self._heard_at + ABANDONED_AFTER <= workflow.now():
                     await self._abandon(f"nothing came for {ABANDONED_AFTER}")

@@ -8,7 +8,7 @@ state's notes. Commands are carried out one at a time, in the order in which the
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
@@ -76,7 +76,8 @@ class Process(Generic[S]):
         self.state = state
         self._answered = False
         self._failure: DomainError | None = None
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Whoever has it is the only one to change the state meanwhile."""
         self._signals = 0
 
     @workflow.query(name="state", description="What it is now; answers after the run has ended, too.")
@@ -143,12 +144,6 @@ class Process(Generic[S]):
                 await give_up()
             await living
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Nothing else changes the state meanwhile."""
-        async with self._turn:
-            yield
-
     async def carry_out(self, name: str, payload: Sequence[object], key: str) -> None:
         """One command, when it is its turn.
 
@@ -158,7 +153,7 @@ class Process(Generic[S]):
         marked = self._commands[name]
         message = parse(marked.message, payload)
         await self.answer_to_start()
-        async with self.turn():
+        async with self.turn:
             await marked.body(self, message, key)
 
     async def note_refusal(self, name: str, payload: Sequence[object]) -> None:

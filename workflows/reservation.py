@@ -1,5 +1,6 @@
 """The reservation: stock held for an order until it leaves, is given back, or the deadline comes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -196,7 +197,7 @@ class ReservationWorkflow(Process[ReservationState]):
                 timeout_summary=f"hold ends {utc(deadline)}",
             )
         except TimeoutError:
-            async with self.turn():
+            async with self.turn:
                 # A command that was under way at the deadline has finished by now, and may have won.
                 if self.state.status is ReservationStatus.ACTIVE and self.state.expires_at == deadline:
                     await self._expire()
@@ -243,7 +244,7 @@ class ReservationWorkflow(Process[ReservationState]):
         self.state.status = RESERVATION.next(self.state.status, ReservationEvent.REJECT)
         self._shortage = shortage
         self.note(f"rejected: {shortage.message}")
-        self._show(names={})
+        self._show()
 
     def _require(self, event: ReservationEvent) -> None:
         RESERVATION.next(self.state.status, event, of=self.state.reference_id)
@@ -254,24 +255,21 @@ class ReservationWorkflow(Process[ReservationState]):
         self.state.status = holding.status
         self.state.expires_at = holding.expires_at
         self.state.lines = [ReservationLineState.model_validate(line.model_dump()) for line in holding.lines]
-        self._show({line.reservation_id: line for line in holding.lines})
+        self._show()
 
-    def _show(self, names: dict[int | None, HeldLineState]) -> None:
+    def _show(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
+        held = self._holding.lines if self._holding else []
         workflow.upsert_search_attributes(
             [
                 search_attributes.STATUS.value_set(self.state.status),
                 search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.reference_id)),
-                search_attributes.SKUS.value_set(
-                    search_attributes.keywords(line.sku for line in names.values()),
-                ),
-                search_attributes.WAREHOUSES.value_set(
-                    search_attributes.keywords(line.warehouse for line in names.values()),
-                ),
+                search_attributes.SKUS.value_set(search_attributes.keywords(line.sku for line in held)),
+                search_attributes.WAREHOUSES.value_set(search_attributes.keywords(line.warehouse for line in held)),
                 *([search_attributes.DEADLINE.value_set(self.state.expires_at)] if self.state.expires_at else []),
             ]
         )
-        workflow.set_current_details(_details(self.state, names))
+        workflow.set_current_details(_details(self.state, held))
 
 
 def _require_served(request: ReservationRequest) -> None:
@@ -285,7 +283,7 @@ def _require_served(request: ReservationRequest) -> None:
         raise InvalidRequest("warehouse_id: choosing the warehouse isn't served yet; name one on each line")
 
 
-def _details(state: ReservationState, names: dict[int | None, HeldLineState]) -> str:
+def _details(state: ReservationState, held: Sequence[HeldLineState]) -> str:
     """The run in a few lines of Markdown: where it stands, what it holds, what comes next."""
     of = f"{state.reference_type.lower()} {state.reference_id}"
     until = f" until {utc(state.expires_at)}" if state.expires_at else ""
@@ -297,11 +295,10 @@ def _details(state: ReservationState, names: dict[int | None, HeldLineState]) ->
         ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
         ReservationStatus.REJECTED: f"Out of stock: nothing was held for {of}.",
     }
-    rows = []
-    for line in state.lines:
-        name = names.get(line.reservation_id)
-        product = name.sku if name else f"product {line.product_id}"
-        place = name.warehouse if name else f"warehouse {line.warehouse_id}"
-        rows.append((product, place, line.quantity, line.quantity_fulfilled))
+    rows = [(line.sku, line.warehouse, line.quantity, line.quantity_fulfilled) for line in held] or [
+        # Nothing is held, so nobody has looked up what people call it.
+        (f"product {line.product_id}", f"warehouse {line.warehouse_id}", line.quantity, 0)
+        for line in state.lines
+    ]
     lines = table(["product", "warehouse", "#ordered", "#shipped"], rows)
     return details(state.status, told.get(state.status, ""), lines, state.notes)

@@ -14,11 +14,10 @@ from contracts.messages import utc
 from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, ReservationStatus, workflow_id
 from contracts.reservation import ReservationLine as Line
 from contracts.stock import FoundItems
-from starter.calls import answer
+from starter.calls import answer, checked
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.output import coloured, err, out, print_json, table
 from starter.client import Stockkeeper
-from starter.reservation import checked
 from starter.stock import find_items, names
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel what is held.")

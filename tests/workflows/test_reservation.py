@@ -1,22 +1,15 @@
 """Deadlines: to the minute by skipping time, and raced for on the real clock."""
 
-import shutil
-import sysconfig
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from contracts import search_attributes
-from contracts.converter import DATA_CONVERTER
 from database.sessions import Database
 from tests.books import level
 from tests.shop import Shop, new_reference
@@ -42,20 +35,9 @@ class FarFuture:
 
 
 @pytest.fixture
-async def future(database: Database, settings: Settings) -> AsyncIterator[FarFuture]:
-    """A time-skipping server with a worker of its own; its activities are on the same PostgreSQL as all."""
-    program = shutil.which("temporal-test-server", path=sysconfig.get_path("scripts"))
-    assert program is not None
-    async with AsyncExitStack() as running:
-        environment = await running.enter_async_context(
-            await WorkflowEnvironment.start_time_skipping(
-                test_server_existing_path=program, data_converter=DATA_CONVERTER
-            )
-        )
-        with_attributes = AddSearchAttributesRequest(namespace="default", search_attributes=search_attributes.TYPES)
-        await environment.client.operator_service.add_search_attributes(with_attributes)
-        await running.enter_async_context(build_worker(environment.client, database, settings))
-        yield FarFuture(environment, settings.task_queue)
+def future(skipping: WorkflowEnvironment, settings: Settings) -> FarFuture:
+    """Orders there, and a clock to move."""
+    return FarFuture(skipping, settings.task_queue)
 
 
 async def test_a_hold_lasts_thirty_minutes_to_the_second(future: FarFuture, shop: Shop, engine: Engine) -> None:
