@@ -25,19 +25,16 @@ from contracts.import_file import (
     StagePage,
     workflow_id,
 )
-from contracts.messages import State, parse, utc
+from contracts.messages import parse, utc
 from domain.errors import DomainError, InvalidRequest
 from domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.details import details, table
-from workflows.process import Process, command
+from workflows.process import Carried, Process, command
 from workflows.steps import write
 
 
-class _Carried(State):
-    """What a run leaves to the run that continues it: everything that its history had taught it."""
-
+class _Carried(Carried):
     state: ImportState
-    signals: int
     heard_at: AwareDatetime
 
 
@@ -53,13 +50,14 @@ class ImportWorkflow(Process[ImportState]):
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(ImportState())
-        self._payload = payload
+        super().__init__(ImportState(), payload)
         self._heard_at = workflow.now()
         self._refusal: DomainError | None = None
         self._shown: ImportStatus | None = None
-        if workflow.info().continued_run_id is not None:
-            self._take_over_from_the_run_before()
+        if (carried := self.left_by_the_run_before(_Carried)) is not None:
+            self._request = parse(ImportRequest, self.payload[:1])
+            self.state = carried.state
+            self._heard_at = carried.heard_at
 
     @workflow.run
     async def run(self, *payload: Any) -> ImportState:
@@ -67,7 +65,9 @@ class ImportWorkflow(Process[ImportState]):
         del payload  # It was taken at init, so that commands that come first see it too.
         await self.live(self._live(), give_up=self._give_up)
         if self.state.status is ImportStatus.LOADING:
-            self._continue_in_another_run()
+            self.continue_in_another_run(
+                _Carried(state=self.state, signals=self.signals, heard_at=self._heard_at),
+            )
         return await self.ended()
 
     @workflow.update(name="opened", description="Waits until it is known whether the file was imported before.")
@@ -136,10 +136,10 @@ class ImportWorkflow(Process[ImportState]):
             await self.failed(failure)
         self.start_answered()
         while self.state.status is ImportStatus.LOADING:
-            if workflow.info().is_continue_as_new_suggested():
+            if self.history_is_long:
                 # Pages that are under way are kept first. Whoever sends one after the other, as our client does,
                 # leaves a moment for this after each; whoever sends many at once makes the history longer meanwhile.
-                await workflow.wait_condition(workflow.all_handlers_finished)
+                await workflow.wait_condition(self.settled)
                 return
             await self._until_something_comes()
 
@@ -151,10 +151,8 @@ class ImportWorkflow(Process[ImportState]):
         """
         if self.state.kind:
             return  # A run before this one did.
-        request = parse(ImportRequest, self._payload)
-        expected = workflow_id(request.kind, request.digest)
-        if workflow.info().workflow_id != expected:
-            raise InvalidRequest(f"the workflow id for this file is {expected}")
+        request = parse(ImportRequest, self.payload)
+        self.require_workflow_id(workflow_id(request.kind, request.digest), of="file")
         if wrong := bad_columns(request.kind, request.columns):
             raise InvalidRequest("; ".join(wrong))
         self._request = request
@@ -180,7 +178,7 @@ class ImportWorkflow(Process[ImportState]):
         deadline = self._heard_at + ABANDONED_AFTER
         try:
             await workflow.wait_condition(
-                lambda: self.state.status is not ImportStatus.LOADING or workflow.info().is_continue_as_new_suggested(),
+                lambda: self.state.status is not ImportStatus.LOADING or self.history_is_long,
                 timeout=max(deadline - workflow.now(), timedelta()),
                 timeout_summary=f"abandoned unless a page has come by {utc(deadline)}",
             )
@@ -241,20 +239,6 @@ class ImportWorkflow(Process[ImportState]):
             import_id=workflow.info().workflow_id,
         )
         await write(ImportActivities.discard_import, step, summary)
-
-    def _continue_in_another_run(self) -> NoReturn:
-        """Begin a new history. Nothing is under way: the state and two numbers are all there is to hand over."""
-        carried = _Carried(state=self.state, signals=self._signals, heard_at=self._heard_at)
-        workflow.continue_as_new(args=[self._request, carried])
-
-    def _take_over_from_the_run_before(self) -> None:
-        """Be as it was. At init, before any command: the number of a signal must go on from the last run's."""
-        if len(self._payload) == 2:  # Otherwise Temporal started the same run again, as a client's retry policy may.
-            self._request = parse(ImportRequest, self._payload[:1])
-            carried = parse(_Carried, self._payload[1:])
-            self.state = carried.state
-            self._signals = carried.signals
-            self._heard_at = carried.heard_at
 
     def _require(self, event: ImportEvent) -> None:
         IMPORT.next(self.state.status, event, of=self.state.file_name)

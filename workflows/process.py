@@ -16,7 +16,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from contracts.converter import as_domain_error
-from contracts.messages import Message, parse
+from contracts.messages import Message, State, parse
 from domain.errors import DomainError, InvalidRequest
 
 NOTES_KEPT = 100
@@ -29,7 +29,14 @@ class Noted(Protocol):
     notes: list[str]
 
 
+class Carried(State):
+    """What a run leaves to the run that continues it; a subclass adds everything that its history had taught it."""
+
+    signals: int
+
+
 S = TypeVar("S", bound=Noted)
+C = TypeVar("C", bound=Carried)
 M = TypeVar("M", bound=Message)
 P = TypeVar("P", bound="Process[Any]")
 Body = Callable[[P, M, str], Awaitable[None]]
@@ -57,7 +64,11 @@ def command(message: type[M]) -> Callable[[Body[P, M]], Body[P, M]]:
 
 
 class Process(Generic[S]):
-    """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`."""
+    """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`.
+
+    A process with very many commands goes on in another run: it watches `history_is_long`, waits until it is
+    `settled`, and calls `continue_in_another_run`; the next run takes over at init, by `left_by_the_run_before`.
+    """
 
     state: S
     _commands: dict[str, _Command]
@@ -72,8 +83,11 @@ class Process(Generic[S]):
             setattr(cls, name, _as_update(name, marked, summary))
             setattr(cls, f"{name}_signal", _as_signal(name, summary))
 
-    def __init__(self, state: S) -> None:
+    def __init__(self, state: S, payload: Sequence[Any]) -> None:
         self.state = state
+        self.payload = tuple(payload)
+        """The arguments of the start, as they came."""
+        self._under_way: set[asyncio.Task[None]] = set()
         self._answered = False
         self._failure: DomainError | None = None
         self.turn = asyncio.Lock()
@@ -103,6 +117,51 @@ class Process(Generic[S]):
         """
         return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (workflow.info().workflow_id, *step))
 
+    def require_workflow_id(self, expected: str, of: str) -> None:
+        """Two runs must never command one document, so its name is the workflow's.
+
+        Raises:
+            InvalidRequest: It was started under another id.
+        """
+        if workflow.info().workflow_id != expected:
+            raise InvalidRequest(f"the workflow id for this {of} is {expected}")
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nothing waits for but the end of the run."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def settled(self) -> bool:
+        """Whether everybody who waits for an answer has one, and nothing goes on in the background."""
+        return workflow.all_handlers_finished() and not self._under_way
+
+    @property
+    def history_is_long(self) -> bool:
+        """Whether Temporal suggests to go on in another run."""
+        return workflow.info().is_continue_as_new_suggested()
+
+    def continue_in_another_run(self, carried: Carried) -> NoReturn:
+        """Begin a new history with the same start, and what this one had taught. Everything is settled."""
+        workflow.continue_as_new(args=[self.payload[0], carried])
+
+    def left_by_the_run_before(self, model: type[C]) -> C | None:
+        """What the run before this one has left; None for a first run.
+
+        At init, before any command: the number of a signal must go on from the last run's.
+        """
+        # With one argument, Temporal started the same request again, as a client's retry policy may.
+        if workflow.info().continued_run_id is None or len(self.payload) != 2:
+            return None
+        carried = parse(model, self.payload[1:])
+        self._signals = carried.signals
+        return carried
+
+    @property
+    def signals(self) -> int:
+        """How many signals this chain of runs has had, to be carried."""
+        return self._signals
+
     def start_answered(self, failure: DomainError | None = None) -> None:
         """The start is decided: commands that came early go on, or fail as the run will."""
         self._failure = failure
@@ -121,12 +180,12 @@ class Process(Generic[S]):
     async def failed(self, failure: DomainError) -> NoReturn:
         """End the run with this error, once everybody who waits for an answer has been given it."""
         self.start_answered(failure)
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await workflow.wait_condition(self.settled)
         raise failure
 
     async def ended(self) -> S:
         """The state as the workflow's result, once everybody who waits for an answer has one."""
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await workflow.wait_condition(self.settled)
         return self.state
 
     async def live(self, life: Coroutine[Any, Any, None], give_up: Callable[[], Awaitable[None]]) -> None:

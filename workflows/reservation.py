@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from temporalio import workflow
 
 from contracts import search_attributes
-from contracts.messages import State, parse, utc
+from contracts.messages import parse, utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
     Cancel,
@@ -29,18 +29,15 @@ from contracts.reservation import (
 from domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
 from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows.details import details, table
-from workflows.process import Process, command
+from workflows.process import Carried, Process, command
 from workflows.steps import write
 
 _ENDED_EMPTY = (ReservationStatus.CANCELLED, ReservationStatus.EXPIRED)
 
 
-class _Carried(State):
-    """What a run leaves to the run that continues it: everything that its history had taught it."""
-
+class _Carried(Carried):
     holding: Holding
     notes: list[str]
-    signals: int
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
@@ -53,13 +50,14 @@ class ReservationWorkflow(Process[ReservationState]):
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(ReservationState())
-        self._payload = payload
+        super().__init__(ReservationState(), payload)
         self._shortage: InsufficientStock | None = None
         self._holding: Holding | None = None
         self._requested_by = ""
-        if workflow.info().continued_run_id is not None and len(payload) == 2:
-            self._take_over_from_the_run_before()
+        if (carried := self.left_by_the_run_before(_Carried)) is not None:
+            self._holding = carried.holding
+            self.state.notes = carried.notes
+            self._read_request()
 
     @workflow.run
     async def run(self, *payload: Any) -> ReservationState:
@@ -151,9 +149,9 @@ class ReservationWorkflow(Process[ReservationState]):
             # A hold that was over when this run found it: a buyer may have released no more of it than they needed.
             await self._expire()
         while self.state.status is ReservationStatus.ACTIVE:
-            if workflow.info().is_continue_as_new_suggested():
+            if self.history_is_long:
                 # Many parcels make a long history. Commands that are under way are answered first.
-                await workflow.wait_condition(workflow.all_handlers_finished)
+                await workflow.wait_condition(self.settled)
                 return
             await self._until_the_deadline()
 
@@ -168,6 +166,7 @@ class ReservationWorkflow(Process[ReservationState]):
             )
             for line in request.lines
         ]
+        self.require_workflow_id(workflow_id(request.reference_id), of="reference")
         _require_served(request)
         step = ReserveStock(
             operation_id=self.operation("reserve"),
@@ -191,7 +190,7 @@ class ReservationWorkflow(Process[ReservationState]):
                 lambda: (
                     self.state.status is not ReservationStatus.ACTIVE
                     or self.state.expires_at != deadline
-                    or workflow.info().is_continue_as_new_suggested()
+                    or self.history_is_long
                 ),
                 timeout=max(deadline - workflow.now(), timedelta()),
                 timeout_summary=f"hold ends {utc(deadline)}",
@@ -218,27 +217,18 @@ class ReservationWorkflow(Process[ReservationState]):
         self._take_over(await write(ReservationActivities.release_reservation, step, f"release: {reason}"))
 
     def _read_request(self) -> ReservationRequest:
-        request = parse(ReservationRequest, self._payload if self._holding is None else self._payload[:1])
+        request = parse(ReservationRequest, self.payload if self._holding is None else self.payload[:1])
         self._requested_by = request.performed_by
         self.state.reference_type = request.reference_type
         self.state.reference_id = request.reference_id
         return request
 
     def _continue_in_another_run(self) -> NoReturn:
-        """Begin a new history. Nothing is under way: what is held, the notes and a number are all there is."""
+        """What is held, the notes and a number are all there is to hand over."""
         holding = self._holding
         if holding is None:
             raise InvalidState.of("a reservation that holds nothing", self.state.status, "continue")
-        carried = _Carried(holding=holding, notes=self.state.notes, signals=self._signals)
-        workflow.continue_as_new(args=[self._payload[0], carried])
-
-    def _take_over_from_the_run_before(self) -> None:
-        """Be as it was. At init, before any command: the number of a signal must go on from the last run's."""
-        carried = parse(_Carried, self._payload[1:])
-        self._holding = carried.holding
-        self._signals = carried.signals
-        self.state.notes = carried.notes
-        self._read_request()
+        self.continue_in_another_run(_Carried(holding=holding, notes=self.state.notes, signals=self.signals))
 
     def _reject(self, shortage: InsufficientStock) -> None:
         self.state.status = RESERVATION.next(self.state.status, ReservationEvent.REJECT)
@@ -274,9 +264,6 @@ class ReservationWorkflow(Process[ReservationState]):
 
 def _require_served(request: ReservationRequest) -> None:
     """What the contract has and this version can't do yet is refused, rather than done otherwise."""
-    expected = workflow_id(request.reference_id)
-    if workflow.info().workflow_id != expected:
-        raise InvalidRequest(f"the workflow id for this reference is {expected}")
     if request.wait_minutes:
         raise InvalidRequest("wait_minutes: waiting for stock isn't served yet; send 0")
     if any(line.warehouse_id is None for line in request.lines):
