@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -19,18 +20,22 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.import_file import ImportSteps
+from activities.notice import NoticeSteps, NoticeWays, services_of
+from activities.purchase_order import PurchaseOrderSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from contracts.policies import TASK_QUEUE
+from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
 from domain.errors import StockkeeperError
 from starter.connection import connect_temporal
 from starter.namespace import missing_search_attributes
 from workflows.import_file import ImportWorkflow
+from workflows.purchase_order import PurchaseOrderWorkflow
 from workflows.reservation import ReservationWorkflow
 
-WORKFLOWS = [ReservationWorkflow, ImportWorkflow]
+WORKFLOWS = [ReservationWorkflow, PurchaseOrderWorkflow, ImportWorkflow]
 
 # What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some
 # milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
@@ -39,6 +44,7 @@ PASSED_THROUGH = (
     "contracts",
     "domain",
     "workflows.details",
+    "workflows.notices",
     "workflows.process",
     "workflows.steps",
     "pydantic",
@@ -48,10 +54,19 @@ PASSED_THROUGH = (
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
+def _notice_urls(urls: SecretStr) -> SecretStr:
+    services_of(urls.get_secret_value())
+    return urls
+
+
+NoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
+
+
 class Settings(BaseSettings):
     """What a worker is told by its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
 
-    model_config = SettingsConfigDict(env_prefix="STOCKKEEPER_", populate_by_name=True)
+    # What is wrong may be a password.
+    model_config = SettingsConfigDict(env_prefix="STOCKKEEPER_", populate_by_name=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
     database_role: str | None = None
@@ -61,6 +76,25 @@ class Settings(BaseSettings):
     """Activities of each kind, local and regular, at once; twice as many threads, and database connections."""
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
+    approval: ApprovalPolicy = DEFAULT_APPROVAL
+    """Who approves purchase orders that don't say it themselves, as JSON; it counts for orders drafted from now on."""
+    over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
+    """How much more than ordered may be received, in percent of each line; for orders drafted from now on."""
+    notice_urls: NoticeUrls = SecretStr("")
+    """Where procurement hears of things: Apprise URLs, separated by spaces or commas."""
+    escalation_notice_urls: NoticeUrls = SecretStr("")
+    """Where it is heard that nobody decided; empty: where procurement hears of things."""
+    supplier_notice_urls: NoticeUrls = SecretStr("")
+    """How suppliers are written to, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
+
+    @property
+    def notice_ways(self) -> NoticeWays:
+        """How each audience is reached."""
+        return NoticeWays(
+            procurement=self.notice_urls.get_secret_value(),
+            escalation=self.escalation_notice_urls.get_secret_value(),
+            supplier=self.supplier_notice_urls.get_secret_value(),
+        )
 
     @property
     def threads(self) -> int:
@@ -100,7 +134,15 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=activities_of(ReservationSteps(database), ImportSteps(database), StockQuestions(database)),
+        activities=activities_of(
+            ReservationSteps(database),
+            PurchaseOrderSteps(
+                database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
+            ),
+            NoticeSteps(database, settings.notice_ways),
+            ImportSteps(database),
+            StockQuestions(database),
+        ),
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, select
 
-from database.tables import products, warehouses
-from domain.errors import InvalidRequest, UnknownProduct, UnknownWarehouse
+from database.tables import products, suppliers, warehouses
+from domain.errors import InvalidRequest, UnknownProduct, UnknownSupplier, UnknownWarehouse
 from domain.stock import ItemKey
 
 
@@ -34,3 +34,14 @@ def require_items(connection: Connection, items: Iterable[ItemKey]) -> None:
         raise UnknownWarehouse.of(missing)
     if inactive := sorted(row.sku for row in known if not row.is_active):
         raise InvalidRequest(f"no longer active: {', '.join(inactive[:10])}")
+
+
+def require_supplier(connection: Connection, supplier_id: int) -> None:
+    """The supplier exists.
+
+    Raises:
+        UnknownSupplier: It doesn't.
+    """
+    known = select(suppliers.c.supplier_id).where(suppliers.c.supplier_id == supplier_id)
+    if connection.execute(known).one_or_none() is None:
+        raise UnknownSupplier.of([supplier_id])

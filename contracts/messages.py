@@ -5,11 +5,23 @@ string, nothing unbounded. What passes between our own parts, and what we answer
 so that workers of two versions understand each other.
 """
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from contracts.converter import Undecodable
@@ -19,8 +31,13 @@ MAX_LINES = 1_000
 MAX_UNITS = 1_000_000_000
 MAX_ID = 2**63 - 1
 MAX_MINUTES = 366 * 24 * 60.0
+MAX_HOURS = 366 * 24.0
+MONEY_PLACES = 6
 _PROBLEMS_SHOWN = 10
 _PLACE_SHOWN = 80
+_MONEY_WIRE = re.compile(r"[0-9]{1,30}(\.[0-9]{1,6})?", re.ASCII)
+_YEARS = range(1970, 2200)
+_DAY_WIRE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 class Message(BaseModel):
@@ -63,14 +80,62 @@ def _printable(text: str) -> str:
     return text
 
 
+def _exact(value: Any) -> Any:
+    # Never a float: 0.1 isn't a tenth there. A whole number is exact in JSON, too.
+    if isinstance(value, Decimal):
+        return value
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _MONEY_WIRE.fullmatch(text):
+        raise ValueError('must be an amount of money as a string, such as "12.50", with at most six decimals')
+    return Decimal(text)
+
+
+def money(amount: Decimal) -> str:
+    """An amount as people and JSON have it: all of its digits, and at least two decimals."""
+    whole, _, fraction = f"{amount:.{MONEY_PLACES}f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0'):0<2}"
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    # Read here, because pydantic would take a moment at midnight for a day, too.
+    if not isinstance(value, str) or not _DAY_WIRE.fullmatch(value):
+        raise ValueError("must be a day, such as 2026-11-23")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    if day.year not in _YEARS:
+        # Temporal counts nanoseconds in 64 bits, which end in 2262; a deadline beyond would stop the workflow.
+        raise ValueError(f"must be between {_YEARS[0]} and {_YEARS[-1]}")
+    return day
+
+
 _Line = AfterValidator(_printable)
 
 Units = Annotated[int, Field(gt=0, le=MAX_UNITS, description="A number of units.")]
 Id = Annotated[int, Field(gt=0, le=MAX_ID)]
 Minutes = Annotated[float, Field(gt=0, le=MAX_MINUTES, description="Minutes; may be a fraction.")]
+Hours = Annotated[float, Field(gt=0, le=MAX_HOURS, description="Hours; may be a fraction.")]
+Day = Annotated[date, BeforeValidator(_day), Field(description="A day: 2026-11-23.")]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    PlainSerializer(money, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^{_MONEY_WIRE.pattern}$",
+            "description": "An amount of money, exact: a string, because a JSON number may be read as a float.",
+        }
+    ),
+]
+UnitCost = Annotated[Money, Field(lt=10**12)]
 Reference = Annotated[str, Field(min_length=1, max_length=200), _Line]
 Actor = Annotated[str, Field(min_length=1, max_length=200, description="The person or service that does it."), _Line]
 Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why."), _Line]
+Note = Annotated[str, Field(max_length=500, description="Anything worth keeping."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
 
 M = TypeVar("M", bound=BaseModel)

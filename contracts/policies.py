@@ -47,6 +47,17 @@ BULK_WRITE: dict[str, Any] = {
 }
 """A write that is as large as a person's file."""
 
+NOTICE: dict[str, Any] = {
+    # A mail server may take its time.
+    "start_to_close_timeout": timedelta(minutes=1),
+    # A process that has ended waits for its last notices, and an operator would wonder why: so not for long.
+    "schedule_to_close_timeout": timedelta(minutes=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=2)
+    ),
+}
+"""Word to people outside: worth a few tries, and nothing waits for it."""
+
 READ: dict[str, Any] = {
     # A person waits for the answer.
     "start_to_close_timeout": timedelta(seconds=15),

@@ -5,7 +5,8 @@ The order is the same for everybody, so nobody waits in a circle:
 1. the operation (`database.operations.once` inserts it, which makes a repeat wait for the first),
 2. the document, where there is a row for it (a purchase order, a transfer), or the whole table of an import into the
    catalogue,
-3. the inventory items, sorted by (warehouse_id, product_id).
+3. the inventory items, sorted by (warehouse_id, product_id),
+4. what a supplier's performance is kept in, sorted by product.
 
 A reservation has no row of its own above its lines. Its lines are guarded by their items: whoever reads a line to
 decide on it, or changes it, holds the lock of the line's item. That is what lets a buyer who is short of stock release
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
 from domain.reservation import HeldLine, ReservationStatus
 from domain.stock import ItemKey, Level
 
@@ -32,6 +34,14 @@ _LOCK_ITEMS = text("""
         USING (warehouse_id, product_id)
     ORDER BY item.warehouse_id, item.product_id
     FOR NO KEY UPDATE OF item
+""").bindparams(*_ITEM_ARRAYS)
+
+_CREATE_ITEMS = text("""
+    INSERT INTO inventory_items (warehouse_id, product_id)
+    SELECT warehouse_id, product_id
+    FROM unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
+    ORDER BY warehouse_id, product_id
+    ON CONFLICT DO NOTHING
 """).bindparams(*_ITEM_ARRAYS)
 
 _LOCK_ITEMS_OF_RESERVATION = text("""
@@ -59,6 +69,21 @@ _OVERDUE_LINES = text("""
     WHERE status = 'ACTIVE' AND expires_at <= :as_of
     ORDER BY reservation_id
 """).bindparams(*_ITEM_ARRAYS)
+
+
+_LOCK_PURCHASE_ORDER = text("""
+    SELECT po_id, po_number, supplier_id, warehouse_id, status, requested_by, required_approvals
+    FROM purchase_orders WHERE po_number = :po_number
+    FOR NO KEY UPDATE
+""")
+
+_APPROVERS = text("SELECT approver FROM purchase_order_approvals WHERE po_id = :po_id ORDER BY approved_at, approver")
+
+_ORDER_LINES = text("""
+    SELECT line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable
+    FROM purchase_order_lines WHERE po_id = :po_id
+    ORDER BY line_number
+""")
 
 
 def item_arrays(items: Iterable[ItemKey]) -> dict[str, list[int]]:
@@ -89,6 +114,13 @@ def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey
     }
 
 
+def lock_or_create_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
+    """The same for goods that come in: an item that the warehouse never held begins with nothing."""
+    wanted = set(items)
+    connection.execute(_CREATE_ITEMS, item_arrays(wanted))
+    return lock_items(connection, wanted)
+
+
 def lock_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
     """Lock a reservation by its items, and read its lines as they are then; empty if there are none."""
     of = {"reference_type": reference_type, "reference_id": reference_id}
@@ -106,6 +138,25 @@ def overdue_lines(connection: Connection, items: Iterable[ItemKey], as_of: datet
     """Lines that are still held on these items although their deadline has come. The caller has locked the items."""
     rows = connection.execute(_OVERDUE_LINES, item_arrays(items) | {"as_of": as_of})
     return [_held_line(row) for row in rows]
+
+
+def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder | None:
+    """Lock a purchase order's own row, and read the order as it is then; None if there is none."""
+    order = connection.execute(_LOCK_PURCHASE_ORDER, {"po_number": po_number}).one_or_none()
+    if order is None:
+        return None
+    of = {"po_id": order.po_id}
+    return PurchaseOrder(
+        po_id=order.po_id,
+        po_number=order.po_number,
+        supplier_id=order.supplier_id,
+        warehouse_id=order.warehouse_id,
+        status=PurchaseOrderStatus(order.status),
+        requested_by=order.requested_by,
+        required_approvals=order.required_approvals,
+        approvers=list(connection.execute(_APPROVERS, of).scalars()),
+        lines=[OrderLine(*row) for row in connection.execute(_ORDER_LINES, of)],
+    )
 
 
 def _held_line(row: Row[Any]) -> HeldLine:

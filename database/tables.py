@@ -30,6 +30,7 @@ METADATA = MetaData()
 
 _MONEY = Numeric(18, 6)
 _DAYS = Numeric(9, 3)
+_MEASURED_DAYS = Numeric(12, 6)
 _INSTANT = DateTime(timezone=True)
 
 
@@ -97,6 +98,10 @@ product_suppliers = Table(
     Column("lead_time_deviation_days", _DAYS),
     _needed("minimum_order_quantity", BigInteger, server_default=text("1")),
     _needed("pack_size", BigInteger, server_default=text("1")),
+    _needed("lead_times_measured", BigInteger, server_default=text("0")),
+    Column("measured_lead_time_days", _MEASURED_DAYS),
+    Column("measured_lead_time_deviation_days", _MEASURED_DAYS),
+    Column("last_unit_cost", _MONEY),
     Index("product_suppliers_one_preferred", "product_id", unique=True, postgresql_where=text("is_preferred")),
     Index("product_suppliers_supplier", "supplier_id"),
 )
@@ -196,7 +201,20 @@ purchase_orders = Table(
     _needed("requested_by", Text),
     _needed("reason", Text),
     _needed("created_at", _INSTANT),
+    _needed("total", Numeric(38, 6)),
+    _needed("required_approvals", Integer),
+    _needed("approval_policy", JSONB),
+    _needed("over_delivery_percent", _DAYS),
+    Column("submitted_at", _INSTANT),
+    Column("confirmed_at", _INSTANT),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
     UniqueConstraint("po_number", name="purchase_orders_po_number_key"),
+    UniqueConstraint("po_id", "requested_by", name="purchase_orders_requester"),
     Index("purchase_orders_by_supplier", "supplier_id"),
     Index(
         "purchase_orders_open",
@@ -215,7 +233,65 @@ purchase_order_lines = Table(
     _needed("unit_cost", _MONEY),
     _needed("quantity_received", BigInteger, server_default=text("0")),
     _needed("quantity_rejected", BigInteger, server_default=text("0")),
+    _needed("quantity_receivable", BigInteger),
     Index("purchase_order_lines_by_product", "product_id"),
+)
+
+purchase_order_approvals = Table(
+    "purchase_order_approvals",
+    METADATA,
+    Column("po_id", BigInteger, primary_key=True),
+    Column("approver", Text, primary_key=True),
+    _needed("requested_by", Text),
+    _needed("approved_at", _INSTANT),
+    Column("note", Text),
+    _needed("operation_id", Text),
+    ForeignKeyConstraint(
+        ["po_id", "requested_by"],
+        ["purchase_orders.po_id", "purchase_orders.requested_by"],
+        name="purchase_order_approvals_of",
+    ),
+    Index("purchase_order_approvals_distinct", "po_id", text("lower(approver)"), unique=True),
+)
+
+purchase_order_receipts = Table(
+    "purchase_order_receipts",
+    METADATA,
+    Column("po_id", ForeignKey("purchase_orders.po_id"), primary_key=True),
+    Column("receipt_id", Text, primary_key=True),
+    _needed("received_at", _INSTANT),
+    _needed("received_by", Text),
+    _needed("operation_id", Text),
+)
+
+purchase_order_receipt_lines = Table(
+    "purchase_order_receipt_lines",
+    METADATA,
+    Column("po_id", BigInteger, primary_key=True),
+    Column("receipt_id", Text, primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    _needed("quantity", BigInteger),
+    _needed("quantity_rejected", BigInteger),
+    ForeignKeyConstraint(
+        ["po_id", "receipt_id"],
+        ["purchase_order_receipts.po_id", "purchase_order_receipts.receipt_id"],
+        name="purchase_order_receipt_lines_receipt",
+    ),
+    ForeignKeyConstraint(
+        ["po_id", "line_number"],
+        ["purchase_order_lines.po_id", "purchase_order_lines.line_number"],
+        name="purchase_order_receipt_lines_line",
+    ),
+)
+
+supplier_lead_times = Table(
+    "supplier_lead_times",
+    METADATA,
+    Column("po_id", ForeignKey("purchase_orders.po_id"), primary_key=True),
+    Column("product_id", ForeignKey("products.product_id"), primary_key=True),
+    _needed("supplier_id", BigInteger, ForeignKey("suppliers.supplier_id")),
+    _needed("lead_time_days", _MEASURED_DAYS),
+    Index("supplier_lead_times_of", "supplier_id", "product_id"),
 )
 
 transfer_orders = Table(

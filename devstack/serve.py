@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
@@ -13,6 +14,23 @@ from starter.connection import connect_plainly, connect_temporal
 from worker import Settings, build_database, build_worker
 
 WORKER_ROLE = "stockkeeper_worker"
+
+
+class _Unset(Settings):
+    """Settings with an environment that isn't this process's: a demo must not write to anybody's suppliers."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but what is said here."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 @asynccontextmanager
@@ -45,7 +63,7 @@ async def serving(
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
         await set_up(client, info.database_url)
-        settings = Settings(
+        settings = (Settings if environ is os.environ else _Unset)(
             database_url=SecretStr(info.database_url),
             task_queue=info.task_queue,
             database_role=environ.get(

@@ -14,6 +14,7 @@ from devstack.stack import StackInfo, running_stack
 from starter.connection import connect_temporal
 from starter.namespace import register_search_attributes
 from tests.auditor import assert_books_agree
+from tests.purchasing import Purchasing
 from tests.shop import Shop
 from tests.wire import Orders
 from worker import Settings, build_database, build_worker
@@ -85,6 +86,13 @@ def orders(plain_client: Client, worker: None, stack: StackInfo) -> Orders:
     """The order service, with a worker at the other end."""
     del worker
     return Orders(plain_client, stack.task_queue)
+
+
+@pytest.fixture(scope="session")
+def purchasing(plain_client: Client, worker: None, stack: StackInfo) -> Purchasing:
+    """Procurement, with the same worker."""
+    del worker
+    return Purchasing(plain_client, stack.task_queue)
 
 
 @pytest.fixture

@@ -42,6 +42,15 @@ class Shop:
             )
             return int(added.scalar_one())
 
+    def supplier(self, email: str | None = None) -> int:
+        """A new supplier's id."""
+        values = {"name": f"Supplier {self._run}-{next(_numbers)}", "email": email}
+        with self.engine.begin() as connection:
+            added = connection.execute(
+                insert(tables.suppliers).values(values).returning(tables.suppliers.c.supplier_id)
+            )
+            return int(added.scalar_one())
+
     def item(self, units: int, *, product: int | None = None, warehouse: int | None = None) -> ItemKey:
         """An item with this opening stock, of a new product in a new warehouse unless told otherwise."""
         item = ItemKey(warehouse or self.warehouse(), product or self.product())

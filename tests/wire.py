@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from temporalio.client import (
@@ -77,8 +77,12 @@ async def refusal(call: Awaitable[Any]) -> Refusal:
     return Refusal(cause.type or "", cause.details[0] if cause.details else None, cause.message)
 
 
-class Orders:
-    """The order service's side of reservations."""
+class Caller:
+    """A service's side of one kind of process: its runs go by the caller's own names."""
+
+    workflow_type: ClassVar[str]
+    prefix: ClassVar[str]
+    answer_to_start: ClassVar[str]
 
     def __init__(self, client: Client, task_queue: str, task_timeout: timedelta | None = None) -> None:
         self.client = client
@@ -87,22 +91,9 @@ class Orders:
 
     def handle(self, reference: str, run_id: str | None = None) -> Handle:
         """The run for a reference."""
-        return self.client.get_workflow_handle(f"reservation-{reference}", run_id=run_id)
+        return self.client.get_workflow_handle(f"{self.prefix}{reference}", run_id=run_id)
 
-    async def reserve(
-        self,
-        reference: str,
-        *lines: tuple[ItemKey, int],
-        update_id: str | None = None,
-        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        **other: Json,
-    ) -> Json:
-        """Start and answer in one call."""
-        return await self.reserve_raw(
-            reference, [request(reference, *lines, **other)], update_id=update_id, reuse=reuse
-        )
-
-    async def reserve_raw(
+    async def ask_raw(
         self,
         reference: str,
         payload: Sequence[Json],
@@ -110,11 +101,11 @@ class Orders:
         update_id: str | None = None,
         reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     ) -> Json:
-        """The same with whatever arguments."""
+        """Start and answer in one call, with whatever arguments."""
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            "ReservationWorkflow",
+            self.workflow_type,
             args=list(payload),
-            id=f"reservation-{reference}",
+            id=f"{self.prefix}{reference}",
             task_queue=self.task_queue,
             task_timeout=self.task_timeout,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -122,7 +113,9 @@ class Orders:
         )
         try:
             return await answer(
-                self.client.execute_update_with_start_workflow("reserved", start_workflow_operation=start, id=update_id)
+                self.client.execute_update_with_start_workflow(
+                    self.answer_to_start, start_workflow_operation=start, id=update_id
+                )
             )
         finally:
             # The start has an outcome of its own, which somebody has to take.
@@ -132,9 +125,9 @@ class Orders:
     async def start(self, reference: str, payload: Sequence[Json]) -> Handle:
         """Start without waiting for an answer."""
         return await self.client.start_workflow(
-            "ReservationWorkflow",
+            self.workflow_type,
             args=list(payload),
-            id=f"reservation-{reference}",
+            id=f"{self.prefix}{reference}",
             task_queue=self.task_queue,
             task_timeout=self.task_timeout,
         )
@@ -142,22 +135,6 @@ class Orders:
     async def update(self, reference: str, name: str, *payload: Json, update_id: str | None = None) -> Json:
         """A command as an update, with whatever arguments."""
         return await answer(self.handle(reference).execute_update(name, args=list(payload), id=update_id))
-
-    async def fulfill(
-        self, reference: str, lines: Sequence[Json] | None = None, update_id: str | None = None, **other: Json
-    ) -> Json:
-        """Goods leave; all that is left unless lines are given."""
-        command = {"performed_by": "picker", "lines": lines} | other
-        return await self.update(reference, "fulfill", command, update_id=update_id)
-
-    async def cancel(self, reference: str, reason: str = "changed my mind", update_id: str | None = None) -> Json:
-        """Give the stock back."""
-        return await self.update(reference, "cancel", {"performed_by": "shop", "reason": reason}, update_id=update_id)
-
-    async def extend(self, reference: str, ttl_minutes: float, update_id: str | None = None) -> Json:
-        """Move the deadline."""
-        command = {"performed_by": "shop", "ttl_minutes": ttl_minutes}
-        return await self.update(reference, "extend", command, update_id=update_id)
 
     async def signal(self, reference: str, name: str, *payload: Json) -> None:
         """A command as a signal, or any other signal."""
@@ -174,6 +151,41 @@ class Orders:
     async def status(self, reference: str) -> WorkflowExecutionStatus | None:
         """Where the run stands."""
         return (await self.handle(reference).describe()).status
+
+
+class Orders(Caller):
+    """The order service's side of reservations."""
+
+    workflow_type = "ReservationWorkflow"
+    prefix = "reservation-"
+    answer_to_start = "reserved"
+
+    async def reserve(
+        self,
+        reference: str,
+        *lines: tuple[ItemKey, int],
+        update_id: str | None = None,
+        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        **other: Json,
+    ) -> Json:
+        """Start and answer in one call."""
+        return await self.ask_raw(reference, [request(reference, *lines, **other)], update_id=update_id, reuse=reuse)
+
+    async def fulfill(
+        self, reference: str, lines: Sequence[Json] | None = None, update_id: str | None = None, **other: Json
+    ) -> Json:
+        """Goods leave; all that is left unless lines are given."""
+        command = {"performed_by": "picker", "lines": lines} | other
+        return await self.update(reference, "fulfill", command, update_id=update_id)
+
+    async def cancel(self, reference: str, reason: str = "changed my mind", update_id: str | None = None) -> Json:
+        """Give the stock back."""
+        return await self.update(reference, "cancel", {"performed_by": "shop", "reason": reason}, update_id=update_id)
+
+    async def extend(self, reference: str, ttl_minutes: float, update_id: str | None = None) -> Json:
+        """Move the deadline."""
+        command = {"performed_by": "shop", "ttl_minutes": ttl_minutes}
+        return await self.update(reference, "extend", command, update_id=update_id)
 
 
 def lines_of(state: Json) -> list[tuple[ItemKey, int, int]]:

@@ -53,7 +53,6 @@ class ImportWorkflow(Process[ImportState]):
         super().__init__(ImportState(), payload)
         self._heard_at = workflow.now()
         self._refusal: DomainError | None = None
-        self._shown: ImportStatus | None = None
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._request = parse(ImportRequest, self.payload[:1])
             self.state = carried.state
@@ -249,15 +248,13 @@ class ImportWorkflow(Process[ImportState]):
 
     def _show(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
-        if self._shown is not self.state.status:
-            self._shown = self.state.status
-            workflow.upsert_search_attributes(
-                [
-                    search_attributes.STATUS.value_set(self.state.status),
-                    search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.file_name)),
-                ]
-            )
-        workflow.set_current_details(_details(self.state))
+        self.show(
+            _details(self.state),
+            [
+                search_attributes.STATUS.value_set(self.state.status),
+                search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.file_name)),
+            ],
+        )
 
 
 def _details(state: ImportState) -> str:

@@ -8,12 +8,12 @@ state's notes. Commands are carried out one at a time, in the order in which the
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import RawValue, SearchAttributeUpdate
 
 from contracts.converter import as_domain_error
 from contracts.messages import Message, State, parse
@@ -87,6 +87,8 @@ class Process(Generic[S]):
         self.state = state
         self.payload = tuple(payload)
         """The arguments of the start, as they came."""
+        self._shown: dict[str, Any] = {}
+        self._memo: Mapping[str, Any] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._answered = False
         self._failure: DomainError | None = None
@@ -116,6 +118,27 @@ class Process(Generic[S]):
         A slash within a part is escaped: whatever callers call their things, two operations never share an id.
         """
         return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (workflow.info().workflow_id, *step))
+
+    def show(
+        self,
+        told: str,
+        attributes: Sequence[SearchAttributeUpdate[Any]],
+        memo: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell whoever looks at the run, and whoever searches for it or lists it; what hasn't changed isn't sent again.
+
+        Args:
+            told: The run in a few lines of Markdown (`workflows.details`).
+            attributes: What it can be found by.
+            memo: What a list shows beside that.
+        """
+        workflow.set_current_details(told)
+        if changed := [each for each in attributes if self._shown.get(each.key.name) != each.value]:
+            self._shown.update({each.key.name: each.value for each in changed})
+            workflow.upsert_search_attributes(changed)
+        if memo and memo != self._memo:
+            self._memo = memo
+            workflow.upsert_memo(memo)
 
     def require_workflow_id(self, expected: str, of: str) -> None:
         """Two runs must never command one document, so its name is the workflow's.

@@ -250,16 +250,16 @@ class ReservationWorkflow(Process[ReservationState]):
     def _show(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         held = self._holding.lines if self._holding else []
-        workflow.upsert_search_attributes(
+        self.show(
+            _details(self.state, held),
             [
                 search_attributes.STATUS.value_set(self.state.status),
                 search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.reference_id)),
                 search_attributes.SKUS.value_set(search_attributes.keywords(line.sku for line in held)),
                 search_attributes.WAREHOUSES.value_set(search_attributes.keywords(line.warehouse for line in held)),
                 *([search_attributes.DEADLINE.value_set(self.state.expires_at)] if self.state.expires_at else []),
-            ]
+            ],
         )
-        workflow.set_current_details(_details(self.state, held))
 
 
 def _require_served(request: ReservationRequest) -> None:

@@ -60,7 +60,7 @@ async def _is_refused(orders: Orders, payload: dict[str, list[Json]], error: str
     """By update-with-start and by a plain start alike."""
     asked, started = payload
     handle = await orders.start(started, payload[started])
-    answered, failed = await at_once(refusal(orders.reserve_raw(asked, payload[asked])), refusal(handle.result()))
+    answered, failed = await at_once(refusal(orders.ask_raw(asked, payload[asked])), refusal(handle.result()))
     assert (answered.type, failed.type) == (error, error)
     assert (await refusal(orders.result(asked))) == answered
     assert max(len(answered.message), len(failed.message)) < _LONGEST_MESSAGE
@@ -115,7 +115,7 @@ async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(
     reference = new_reference()
     with nothing_changes(engine, item):
         refused = await refusal(
-            orders.reserve_raw(reference, repeated_lines(1_000)(request(reference, (item, 1_000_000_000))))
+            orders.ask_raw(reference, repeated_lines(1_000)(request(reference, (item, 1_000_000_000))))
         )
     assert (refused.type, refused.details) == ("InsufficientStock", [shortage(item, 10**12, 10)])
 
@@ -123,7 +123,7 @@ async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(
 async def test_a_thousand_lines_are_held(orders: Orders, shop: Shop, engine: Engine) -> None:
     item = shop.item(1_000)
     reference = new_reference()
-    state = await orders.reserve_raw(reference, repeated_lines(1_000)(request(reference, (item, 1))))
+    state = await orders.ask_raw(reference, repeated_lines(1_000)(request(reference, (item, 1))))
     assert len(state["lines"]) == 1_000
     assert level(engine, item) == (1_000, 1_000)
     assert (await orders.fulfill(reference))["status"] == "FULFILLED"

@@ -1,0 +1,104 @@
+"""Notices go out by Apprise: mail, chat, webhook, whatever the settings name by URL.
+
+A URL may hold a password, and an address is somebody's: neither is logged, nor told to Temporal.
+"""
+
+import logging
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import apprise
+from sqlalchemy import select
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.writes import database_errors
+from contracts.notice import Audience, Notice, NoticeActivities, NoticeSent
+from database.sessions import Database
+from database.tables import suppliers
+
+_LOG = logging.getLogger("stockkeeper.notices")
+ADDRESS = "{email}"
+"""Stands in a supplier's URL for the address that the supplier's row has."""
+
+
+# What Apprise says of a failure may have an address or a URL in it.
+logging.getLogger("apprise").setLevel(logging.CRITICAL)
+
+
+def services_of(urls: str) -> apprise.Apprise:
+    """The services behind Apprise URLs that are separated by spaces or commas.
+
+    Raises:
+        ValueError: One of them isn't such a URL. The message doesn't repeat it.
+    """
+    services = apprise.Apprise()
+    if urls.strip() and not services.add(urls):
+        raise ValueError("isn't a list of notice URLs as Apprise has them, such as mailto://user:password@example.com")
+    return services
+
+
+@dataclass(frozen=True)
+class NoticeWays:
+    """How each audience is reached: Apprise URLs, separated by spaces or commas; empty: not at all.
+
+    Attributes:
+        procurement: Who buys: wanted approvals, outcomes, late deliveries.
+        escalation: Who is told if procurement doesn't decide; empty: procurement again.
+        supplier: With ``{email}`` where the supplier's address belongs.
+    """
+
+    procurement: str = ""
+    escalation: str = ""
+    supplier: str = ""
+
+
+class NoticeSteps(NoticeActivities):
+    """`NoticeActivities` by Apprise."""
+
+    def __init__(self, database: Database, ways: NoticeWays) -> None:
+        self._database = database
+        self._ways = ways
+
+    @activity.defn(name="send_notice", no_thread_cancel_exception=True)
+    def send_notice(self, notice: Notice) -> NoticeSent:
+        """Log it, and send it by every way that its audience has.
+
+        A way that took it isn't asked again if another one fails and the notice is tried anew. A worker that dies in
+        between may send it twice: no mail server can be asked whether it had it already.
+
+        Raises:
+            ApplicationError: Not every way took it; it is worth another try.
+        """
+        _LOG.info("notice to %s: %s", notice.audience.lower(), notice.title)
+        services = list(services_of(self._urls(notice)))
+        # What an earlier attempt reported: the places, in that list, of those that took it.
+        taken = set(activity.info().heartbeat_details)
+        for place, service in enumerate(services):
+            if place not in taken and apprise.Apprise(service).notify(title=notice.title, body=notice.body):
+                taken.add(place)
+                activity.heartbeat(*sorted(taken))
+        refusing = [str(service.service_name) for place, service in enumerate(services) if place not in taken]
+        if refusing:
+            _LOG.warning("notice to %s not taken by %s", notice.audience.lower(), ", ".join(refusing))
+            raise ApplicationError(f"not taken by {', '.join(refusing)}", type="NoticeNotTaken")
+        return NoticeSent(ways=len(services))
+
+    def _urls(self, notice: Notice) -> str:
+        match notice.audience:
+            case Audience.PROCUREMENT:
+                return self._ways.procurement
+            case Audience.ESCALATION:
+                return self._ways.escalation or self._ways.procurement
+            case Audience.SUPPLIER:
+                return self._to_supplier(notice.supplier_id)
+
+    def _to_supplier(self, supplier_id: int | None) -> str:
+        if ADDRESS not in self._ways.supplier:
+            return self._ways.supplier
+        with database_errors(), self._database.snapshot() as connection:
+            address = connection.execute(
+                select(suppliers.c.email).where(suppliers.c.supplier_id == supplier_id)
+            ).scalar_one_or_none()
+        # Quoted, so that an address can't become a part of the URL that means something else.
+        return self._ways.supplier.replace(ADDRESS, quote(address, safe="")) if address else ""

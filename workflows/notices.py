@@ -1,0 +1,58 @@
+"""How a process sends word to people: in the background, and visible in its own state."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from contracts import policies
+from contracts.notice import Notice, NoticeActivities, NoticeOutcome, NoticeState
+
+NOTICES_KEPT = 100
+
+
+class Notified(Protocol):
+    """A state that shows what was sent; the latest hundred stay."""
+
+    notices: list[NoticeState]
+
+
+class Notices:
+    """What a process sends.
+
+    Args:
+        state: Where it is shown.
+        in_background: The process's way to do something that nothing waits for.
+        changed: Called when something has become of a notice.
+    """
+
+    def __init__(
+        self,
+        state: Notified,
+        in_background: Callable[[Coroutine[Any, Any, None]], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._in_background = in_background
+        self._changed = changed
+
+    def send(self, notice: Notice) -> None:
+        """Send it, and go on at once: no process stops because a mail server does."""
+        entry = NoticeState(at=workflow.now(), audience=notice.audience, title=notice.title)
+        self._state.notices = [*self._state.notices[-(NOTICES_KEPT - 1) :], entry]
+        self._in_background(self._send(notice, entry))
+
+    async def _send(self, notice: Notice, entry: NoticeState) -> None:
+        try:
+            sent = await workflow.execute_activity_method(
+                NoticeActivities.send_notice,
+                notice,
+                summary=f"notice to {notice.audience.lower()}: {notice.title}",
+                **policies.NOTICE,
+            )
+        except FailureError:
+            entry.outcome = NoticeOutcome.FAILED
+        else:
+            entry.outcome = NoticeOutcome.SENT if sent.ways else NoticeOutcome.LOGGED
+        self._changed()

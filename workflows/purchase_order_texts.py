@@ -1,0 +1,160 @@
+"""What people read of a purchase order: in the Temporal UI, and in notices."""
+
+from collections.abc import Sequence
+
+from contracts.messages import money, utc
+from contracts.notice import Audience, Notice, NoticeOutcome
+from contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
+from domain.purchase_order import PurchaseOrderStatus
+from workflows.details import details, table
+
+_LINES_IN_A_NOTICE = 200
+_NOTICES_SHOWN = 5
+
+
+def approval_wanted(order: StoredPurchaseOrder) -> Notice:
+    """A draft waits for people."""
+    return _to_procurement(order, f"Approval wanted: {_named(order)}")
+
+
+def reminder(order: StoredPurchaseOrder) -> Notice:
+    """It still does."""
+    return _to_procurement(order, f"Still waiting for approval: {_named(order)}")
+
+
+def escalation(order: StoredPurchaseOrder) -> Notice:
+    """Whoever is above is told."""
+    return Notice(
+        audience=Audience.ESCALATION, title=f"Nobody has decided on {_named(order)}", body=_for_procurement(order)
+    )
+
+
+def late(order: StoredPurchaseOrder) -> Notice:
+    """The expected day is over."""
+    return _to_procurement(order, f"Late: {_named(order)} was expected on {order.expected_delivery_date}")
+
+
+def news(was: PurchaseOrderStatus, order: StoredPurchaseOrder) -> list[Notice]:
+    """Who hears of a change of status, beside those who read the run."""
+    if order.status is PurchaseOrderStatus.SUBMITTED:
+        return [_to_supplier(order, f"Purchase order {order.po_number}")]
+    if order.status is PurchaseOrderStatus.CANCELLED and was is PurchaseOrderStatus.DRAFT:
+        return [_to_procurement(order, f"Cancelled: {_named(order)}: {order.closed_reason}")]
+    if order.status is PurchaseOrderStatus.CANCELLED:
+        return [_to_supplier(order, f"Purchase order {order.po_number} is cancelled")]
+    if order.status is PurchaseOrderStatus.RECEIVED and order.closed_reason is not None:
+        return [_to_supplier(order, f"Purchase order {order.po_number}: the rest is no longer expected")]
+    return []
+
+
+def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
+    """The run in a few lines of Markdown: where it stands, who decided, what is missing, what comes next."""
+    parts = [
+        *_approvals(order),
+        *table(
+            ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"],
+            [
+                (
+                    line.sku,
+                    money(line.unit_cost),
+                    line.qty,
+                    line.quantity_received,
+                    line.quantity_rejected,
+                    _missing(line),
+                )
+                for line in order.line_items
+            ],
+        ),
+        "",
+        *(
+            f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_outcome(notice.outcome)}: {notice.title}"
+            for notice in state.notices[-_NOTICES_SHOWN:]
+        ),
+    ]
+    told = f"{order.supplier} → {order.warehouse}, total {money(order.total)}. {_next(order)}"
+    asked = f"Requested by {order.requested_by} at {utc(order.drafted_at)}: {order.reason}"
+    return details(order.status, told, [asked, "", *parts], state.notes)
+
+
+def _next(order: StoredPurchaseOrder) -> str:
+    expected = f" Expected on {order.expected_delivery_date}." if order.expected_delivery_date else ""
+    match order.status:
+        case PurchaseOrderStatus.DRAFT:
+            missing = order.required_approvals - len(order.approvals)
+            return (
+                f"Waits for {missing} of {order.required_approvals} approvals, by anybody but {order.requested_by}. "
+                "Next: `approve`, `reject` or `cancel`; otherwise it is cancelled at the last deadline."
+            )
+        case PurchaseOrderStatus.SUBMITTED:
+            return f"Out to the supplier.{expected} Next: `confirm`, `receive`, `close_short` or `cancel`."
+        case PurchaseOrderStatus.CONFIRMED:
+            return f"Confirmed by the supplier.{expected} Next: `receive`, `close_short` or `cancel`."
+        case PurchaseOrderStatus.RECEIVED:
+            return f"Closed short: {order.closed_reason}." if order.closed_reason else "Everything has come."
+        case PurchaseOrderStatus.CANCELLED:
+            return f"Nothing more is expected: {order.closed_reason}."
+
+
+def _approvals(order: StoredPurchaseOrder) -> Sequence[str]:
+    if not order.required_approvals:
+        return ["No approval is needed for this total.", ""]
+    rows = [(each.approver, utc(each.at), each.note or "") for each in order.approvals]
+    given = f"Approvals: {len(order.approvals)} of {order.required_approvals}"
+    return [given, "", *table(["approved by", "at", "note"], rows), ""]
+
+
+def _missing(line: StoredLine) -> int:
+    return max(line.qty - line.quantity_received, 0)
+
+
+def _outcome(outcome: NoticeOutcome) -> str:
+    return {
+        NoticeOutcome.PENDING: " (under way)",
+        NoticeOutcome.SENT: "",
+        NoticeOutcome.LOGGED: " (logged only)",
+        NoticeOutcome.FAILED: " (not delivered)",
+    }[outcome]
+
+
+def _named(order: StoredPurchaseOrder) -> str:
+    return f"purchase order {order.po_number}, {money(order.total)} from {order.supplier}"
+
+
+def _to_procurement(order: StoredPurchaseOrder, title: str) -> Notice:
+    return Notice(audience=Audience.PROCUREMENT, title=title, body=_for_procurement(order))
+
+
+def _to_supplier(order: StoredPurchaseOrder, title: str) -> Notice:
+    expected = order.expected_delivery_date
+    body = [
+        f"Deliver to: {order.warehouse}",
+        *([f"Expected on: {expected}"] if expected else []),
+        "",
+        *_lines(order),
+        "",
+        f"Total: {money(order.total)}",
+    ]
+    return Notice(audience=Audience.SUPPLIER, supplier_id=order.supplier_id, title=title, body="\n".join(body))
+
+
+def _for_procurement(order: StoredPurchaseOrder) -> str:
+    return "\n".join(
+        [
+            f"Requested by {order.requested_by}: {order.reason}",
+            f"Approvals: {len(order.approvals)} of {order.required_approvals}",
+            "",
+            *_lines(order),
+            "",
+            f"Total: {money(order.total)}",
+        ]
+    )
+
+
+def _lines(order: StoredPurchaseOrder) -> list[str]:
+    shown = [
+        f"{line.qty} x {line.sku} at {money(line.unit_cost)}"
+        + (f", {line.quantity_received} received" if line.quantity_received else "")
+        for line in order.line_items[:_LINES_IN_A_NOTICE]
+    ]
+    more = len(order.line_items) - len(shown)
+    return [*shown, f"and {more} more lines"] if more else shown
