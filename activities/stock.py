@@ -9,15 +9,17 @@ from activities.writes import database_errors
 from contracts.stock import (
     LEVELS_AT_ONCE,
     FindItems,
+    FindTerms,
     FoundItems,
+    FoundTerms,
     ShowLevels,
     StockActivities,
     StockLevel,
     StockLevels,
 )
 from database.sessions import Database
-from database.tables import inventory_items, products, warehouses
-from domain.errors import UnknownProduct, UnknownWarehouse
+from database.tables import inventory_items, product_suppliers, products, suppliers, warehouses
+from domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 
 
 class StockQuestions(StockActivities):
@@ -31,7 +33,7 @@ class StockQuestions(StockActivities):
         """The ids behind names. A name that is somebody's SKU is that, even if it looks like an id.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name or id.
         """
         with database_errors(), self._database.snapshot() as connection:
             return FoundItems(
@@ -46,11 +48,32 @@ class StockQuestions(StockActivities):
                     question.warehouses,
                     UnknownWarehouse,
                 ),
+                suppliers=_ids(
+                    connection,
+                    suppliers,
+                    suppliers.c.name,
+                    suppliers.c.supplier_id,
+                    question.suppliers,
+                    UnknownSupplier,
+                ),
                 skus=_names(connection, products.c.sku, products.c.product_id, question.product_ids),
                 warehouse_names=_names(
                     connection, warehouses.c.name, warehouses.c.warehouse_id, question.warehouse_ids
                 ),
+                supplier_names=_names(connection, suppliers.c.name, suppliers.c.supplier_id, question.supplier_ids),
             )
+
+    @activity.defn(name="find_terms", no_thread_cancel_exception=True)
+    def find_terms(self, question: FindTerms) -> FoundTerms:
+        """The unit costs that a supplier has agreed to."""
+        with database_errors(), self._database.snapshot() as connection:
+            rows = connection.execute(
+                select(product_suppliers.c.product_id, product_suppliers.c.unit_cost).where(
+                    product_suppliers.c.supplier_id == question.supplier_id,
+                    product_suppliers.c.product_id.in_(question.product_ids),
+                )
+            )
+            return FoundTerms(unit_costs={row.product_id: row.unit_cost for row in rows})
 
     @activity.defn(name="show_levels", no_thread_cancel_exception=True)
     def show_levels(self, question: ShowLevels) -> StockLevels:
@@ -100,7 +123,7 @@ def _ids(
     name: Column[str],
     key: Column[int],
     wanted: Sequence[str],
-    unknown: type[UnknownProduct | UnknownWarehouse],
+    unknown: type[UnknownProduct | UnknownWarehouse | UnknownSupplier],
 ) -> dict[str, int]:
     by_name = {
         row.name: row.key

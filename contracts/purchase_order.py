@@ -25,6 +25,7 @@ from contracts.messages import (
     Timestamp,
     UnitCost,
     Units,
+    money,
 )
 from contracts.notice import NoticeState
 from domain.errors import InvalidRequest
@@ -294,7 +295,9 @@ class PurchaseOrderMemo(TypedDict):
     """What a list of runs shows of an order beside its search attributes, without asking each run."""
 
     supplier: str
+    total: str
     requested_by: str
+    drafted_at: str
     required_approvals: int
     approvals: int
 
@@ -303,7 +306,9 @@ def memo(order: StoredPurchaseOrder) -> PurchaseOrderMemo:
     """The run's memo."""
     return PurchaseOrderMemo(
         supplier=order.supplier,
+        total=money(order.total),
         requested_by=order.requested_by,
+        drafted_at=order.drafted_at.isoformat(),
         required_approvals=order.required_approvals,
         approvals=len(order.approvals),
     )

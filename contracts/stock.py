@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from contracts.messages import MAX_LINES, Id, Message
+from contracts.messages import MAX_LINES, Id, Message, Money
 
 LEVELS_AT_ONCE = 1_000
 
@@ -18,13 +18,15 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 class FindItems(Message):
     """What people call things, to find their ids, and ids, to find what people call them.
 
-    A product goes by its SKU or its id, a warehouse by its name or its id.
+    A product goes by its SKU or its id, a warehouse and a supplier by their names or ids.
     """
 
     products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
     warehouses: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    suppliers: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
     product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+    supplier_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
 
 
 class FoundItems(BaseModel):
@@ -32,8 +34,23 @@ class FoundItems(BaseModel):
 
     products: dict[str, int]
     warehouses: dict[str, int]
+    suppliers: dict[str, int] = Field(default_factory=dict)
     skus: dict[int, str]
     warehouse_names: dict[int, str]
+    supplier_names: dict[int, str] = Field(default_factory=dict)
+
+
+class FindTerms(Message):
+    """What a supplier has agreed to for these products."""
+
+    supplier_id: Id
+    product_ids: list[Id] = Field(max_length=MAX_LINES)
+
+
+class FoundTerms(BaseModel):
+    """The agreed unit cost by product id; a product that the supplier isn't known for is left out."""
+
+    unit_costs: dict[int, Money]
 
 
 class ShowLevels(Message):
@@ -72,6 +89,11 @@ class StockActivities(Protocol):
     @activity.defn(name="find_items")
     def find_items(self, question: FindItems) -> FoundItems:
         """The ids behind names."""
+        ...
+
+    @activity.defn(name="find_terms")
+    def find_terms(self, question: FindTerms) -> FoundTerms:
+        """What a supplier asks for its products."""
         ...
 
     @activity.defn(name="show_levels")

@@ -1,4 +1,4 @@
-"""Stockkeeper for Python services: reserve stock, and command what was reserved.
+"""Stockkeeper for Python services: reserve stock, order it, and command what was started.
 
     from starter import Line, Stockkeeper, InsufficientStock
 
@@ -24,12 +24,18 @@ from contracts.errors import (
     UnknownWarehouse,
     Unreachable,
 )
+from contracts.purchase_order import ApprovalPolicy, ApprovalTier, PurchaseOrderState, ReceiptLine
+from contracts.purchase_order import PurchaseOrderLine as OrderLine
 from contracts.reservation import FulfillLine, ReservationState
 from contracts.reservation import ReservationLine as Line
 from starter.client import Stockkeeper
+from starter.purchase_order import AwaitingApproval, PurchaseOrder
 from starter.reservation import Hold
 
 __all__ = [
+    "ApprovalPolicy",
+    "ApprovalTier",
+    "AwaitingApproval",
     "DomainError",
     "FulfillLine",
     "Hold",
@@ -40,6 +46,10 @@ __all__ = [
     "NotFound",
     "NotPermitted",
     "OperationConflict",
+    "OrderLine",
+    "PurchaseOrder",
+    "PurchaseOrderState",
+    "ReceiptLine",
     "ReservationState",
     "Shortage",
     "Stockkeeper",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -143,7 +143,7 @@ async def command(
     state: type[S],
     *,
     what: str,
-    done_already: set[str],
+    done_already: Callable[[S], bool],
     within: timedelta,
     update_id: str | None = None,
 ) -> S:
@@ -155,7 +155,7 @@ async def command(
         message: Its payload.
         state: What it answers with.
         what: The process in words.
-        done_already: Statuses at the end of the process in which this command has nothing left to do.
+        done_already: Whether, by the last state of a process that has ended, this command has nothing left to do.
         within: How long to wait for the answer.
         update_id: The caller's own name for this very command: sent again, Temporal answers as it did the first time,
             also after the process has ended.
@@ -172,9 +172,8 @@ async def command(
         # A run that has ended doesn't take commands any more, and one that met the end may never be answered. Either
         # way the last state may tell that there is nothing left to do.
         last = await read_state(handle, state, what=what, within=min(within, _LAST_LOOK))
-        status = str(getattr(last, "status", ""))
-        if status in done_already:
+        if done_already(last):
             return last
         if isinstance(error, Unreachable):
             raise
-        raise InvalidState.of(what, status, name) from None
+        raise InvalidState.of(what, str(getattr(last, "status", "")), name) from None

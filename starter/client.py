@@ -1,15 +1,19 @@
 """The client for Python services."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Self
 
 from temporalio.client import Client
 
-from contracts.reservation import ReservationLine, ReservationState
+from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine
+from contracts.reservation import ReservationLine
+from starter import purchase_order as orders
 from starter import reservation
 from starter.calls import ANSWER_WITHIN
 from starter.connection import connect_temporal, task_queue
+from starter.purchase_order import AwaitingApproval, PurchaseOrder
+from starter.reservation import Hold
 
 
 class Stockkeeper:
@@ -51,7 +55,7 @@ class Stockkeeper:
         *,
         performed_by: str,
         ttl_minutes: float = 30,
-    ) -> reservation.Hold:
+    ) -> Hold:
         """Hold all of these lines until the deadline, or none of them.
 
         The reference is what makes it happen once: the same call again, after a lost answer or a crash, gives the same
@@ -81,13 +85,74 @@ class Stockkeeper:
             within=self.answer_within,
         )
 
-    async def hold(self, reference_id: str) -> reservation.Hold:
+    async def hold(self, reference_id: str) -> Hold:
         """The hold of a reference that was reserved before, here or elsewhere.
 
         Raises:
             NotFound: There is none.
             Unreachable: No worker answers.
         """
-        hold = reservation.Hold(self.client, reference_id, ReservationState(), self.answer_within)
-        await hold.refresh()
-        return hold
+        return await reservation.find_hold(self.client, reference_id, within=self.answer_within)
+
+    async def draft_purchase_order(
+        self,
+        po_number: str,
+        lines: Sequence[PurchaseOrderLine],
+        *,
+        supplier_id: int,
+        warehouse_id: int,
+        requested_by: str,
+        reason: str,
+        expected_delivery_date: date | None = None,
+        approval: ApprovalPolicy | None = None,
+    ) -> PurchaseOrder:
+        """Draft a purchase order: it waits for approval, or goes out at once if its total needs none.
+
+        The number is what makes it happen once: the same call again, after a lost answer or a crash, gives the same
+        order.
+
+        Args:
+            po_number: Your number for it.
+            lines: Units of a product, and what one costs.
+            supplier_id: From whom.
+            warehouse_id: Where it is to be delivered.
+            requested_by: Who wants it; somebody else has to approve it.
+            reason: Why, for whoever decides.
+            expected_delivery_date: A day in the warehouse's timezone.
+            approval: Who has to approve; None: as the workers' settings say.
+
+        Raises:
+            UnknownSupplier, UnknownWarehouse, UnknownProduct, InvalidRequest: The request is wrong. Nothing is stored.
+            OperationConflict: The number is another order's.
+            Unreachable: No answer in time. It may be stored: ask again.
+        """
+        return await orders.draft_purchase_order(
+            self.client,
+            po_number,
+            lines,
+            supplier_id=supplier_id,
+            warehouse_id=warehouse_id,
+            requested_by=requested_by,
+            reason=reason,
+            expected_delivery_date=expected_delivery_date,
+            approval=approval,
+            task_queue=self.task_queue,
+            within=self.answer_within,
+        )
+
+    async def purchase_order(self, po_number: str) -> PurchaseOrder:
+        """A purchase order that was drafted before, here or elsewhere.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await orders.find_purchase_order(self.client, po_number, within=self.answer_within)
+
+    async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
+        """Drafts that wait for approval, the oldest first. What has just changed may take a moment to show.
+
+        Raises:
+            Unreachable: Nobody answers.
+        """
+        return await orders.awaiting_approval(self.client, limit=limit)

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from contracts.import_rows import PROBLEMS_NAMED, BadRow, bad_columns, read_rows
 
 _ROWS_AT_ONCE = 1_000
 _HEADER_LINE = 1
+_NO_ROWS = "there are no rows below the header"
 
 Line = tuple[int, list[str]]
 
@@ -94,9 +96,29 @@ def read_csv(kind: ImportKind, path: Path) -> CsvFile:
     Raises:
         InvalidRequest: It can't be read as that. The details have ``errors``, the first bad rows by line.
     """
+    with _opened(path) as raw:
+        return _read(kind, path.name, raw)
+
+
+def read_table(path: Path) -> tuple[list[str], list[Line]]:
+    """The header of a small file, and its rows as they are, each with its line.
+
+    Raises:
+        InvalidRequest: It can't be read as CSV, or there is nothing in it.
+    """
+    with _opened(path) as raw:
+        columns, lines = _header_and_lines(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+        rows = list(lines)
+    if not rows:
+        raise refusal([BadRow(_HEADER_LINE, None, _NO_ROWS)], 1)
+    return columns, rows
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as raw:
-            return _read(kind, path.name, raw)
+            yield raw
     except OSError as error:
         raise InvalidRequest(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -104,14 +126,18 @@ def read_csv(kind: ImportKind, path: Path) -> CsvFile:
         raise refusal([BadRow(line, None, "isn't UTF-8: save the file as CSV in UTF-8")], 1) from None
 
 
-def _read(kind: ImportKind, name: str, raw: BinaryIO) -> CsvFile:
-    digesting = _Digesting(raw, kind)
-    buffered = io.BufferedReader(digesting, 1 << 20)  # type: ignore[type-var]
-    text = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
+def _header_and_lines(text: io.TextIOWrapper) -> tuple[list[str], Iterator[Line]]:
     lines = _lines(text)
     columns = [cell.strip() for cell in next(lines, (_HEADER_LINE, []))[1]]
     if not columns:
         raise refusal([BadRow(_HEADER_LINE, None, "the file is empty: it needs a header and rows")], 1)
+    return columns, lines
+
+
+def _read(kind: ImportKind, name: str, raw: BinaryIO) -> CsvFile:
+    digesting = _Digesting(raw, kind)
+    buffered = io.BufferedReader(digesting, 1 << 20)  # type: ignore[type-var]
+    columns, lines = _header_and_lines(io.TextIOWrapper(buffered, encoding="utf-8-sig", newline=""))
     if wrong := bad_columns(kind, columns):
         raise refusal([BadRow(_HEADER_LINE, None, each) for each in wrong], len(wrong))
     pages, bad, total = _Pages(), list[BadRow](), 0
@@ -125,7 +151,7 @@ def _read(kind: ImportKind, name: str, raw: BinaryIO) -> CsvFile:
         raise refusal(bad, total)
     pages.close()
     if not pages.pages:
-        raise refusal([BadRow(_HEADER_LINE, None, "there are no rows below the header")], 1)
+        raise refusal([BadRow(_HEADER_LINE, None, _NO_ROWS)], 1)
     if len(pages.pages) > MAX_PAGES:
         raise InvalidRequest(f"the file is too large: {len(pages.pages)} pages, {MAX_PAGES} at most; split it")
     return CsvFile(kind, name, digesting.sha256.hexdigest()[:16], columns, pages.pages)

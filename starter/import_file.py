@@ -29,7 +29,6 @@ Progress = Callable[[int, int], None]
 
 _ATTEMPTS = 5
 _FILE_NAME_LENGTH = 200
-_IMPORTED = {str(ImportStatus.IMPORTED)}
 
 
 async def import_file(
@@ -105,7 +104,7 @@ async def _send(client: Client, file: CsvFile, performed_by: str, task_queue: st
             return state
         message = checked(AddPage, performed_by=performed_by, page=number, rows=page.packed)
         state = await command(
-            handle, "add_page", message, ImportState, what=what, done_already=_IMPORTED, within=ANSWER_WITHIN
+            handle, "add_page", message, ImportState, what=what, done_already=_is_imported, within=ANSWER_WITHIN
         )
         sent += page.rows
         progress(sent, file.rows)
@@ -113,8 +112,12 @@ async def _send(client: Client, file: CsvFile, performed_by: str, task_queue: st
         return state
     finish = checked(Finish, performed_by=performed_by, pages=len(file.pages), rows=file.rows)
     return await command(
-        handle, "finish", finish, ImportState, what=what, done_already=_IMPORTED, within=APPLIED_WITHIN
+        handle, "finish", finish, ImportState, what=what, done_already=_is_imported, within=APPLIED_WITHIN
     )
+
+
+def _is_imported(last: ImportState) -> bool:
+    return last.status is ImportStatus.IMPORTED
 
 
 def _presentable(name: str) -> str:

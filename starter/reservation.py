@@ -1,13 +1,12 @@
 """Reservations for Python services: hold stock, then ship, extend or give back what was held."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
 from contracts.errors import OperationConflict
-from contracts.messages import Message, utc
+from contracts.messages import utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
     Cancel,
@@ -19,32 +18,24 @@ from contracts.reservation import (
     ReservationState,
     workflow_id,
 )
-from starter.calls import checked, command, read_state, start_and_ask
+from starter.calls import checked, start_and_ask
+from starter.document import Document, update_id_of
 
 
-class Hold:
+class Hold(Document[ReservationState]):
     """Stock that is held for one reference.
 
     Attributes:
-        reference_id: The caller's own name for it.
         state: What was true when it was last heard of; every command brings it up to date.
     """
 
-    def __init__(self, client: Client, reference_id: str, state: ReservationState, within: timedelta) -> None:
-        self._within = within
-        self._handle = client.get_workflow_handle(workflow_id(reference_id))
-        self.reference_id = reference_id
-        self.state = state
+    kind = "reservation"
+    state_type = ReservationState
 
-    async def refresh(self) -> ReservationState:
-        """Ask again how it stands; answers after it has ended, too.
-
-        Raises:
-            NotFound: There is no such reservation.
-            Unreachable: No worker answers.
-        """
-        self.state = await read_state(self._handle, ReservationState, what=self._what, within=self._within)
-        return self.state
+    @property
+    def reference_id(self) -> str:
+        """The caller's own name for it."""
+        return self.name
 
     async def fulfill(
         self,
@@ -73,12 +64,12 @@ class Hold:
             lines=None if lines is None else [line.model_dump() for line in lines],
             fulfillment_id=fulfillment_id,
         )
-        update_id = None
-        if fulfillment_id is not None:
-            # The content is part of it: another one under the same name has to be refused, and not answered like this.
-            content = hashlib.sha256(message.model_dump_json(exclude={"performed_by"}).encode()).hexdigest()
-            update_id = f"fulfill-{content[:32]}"
-        return await self._command("fulfill", message, {"FULFILLED"} if lines is None else set(), update_id)
+        return await self._command(
+            "fulfill",
+            message,
+            lambda last: lines is None and last.status == "FULFILLED",
+            None if fulfillment_id is None else update_id_of("fulfill", message),
+        )
 
     async def cancel(
         self,
@@ -93,7 +84,7 @@ class Hold:
             Unreachable: No answer in time.
         """
         message = checked(Cancel, performed_by=performed_by, reason=reason)
-        return await self._command("cancel", message, {"CANCELLED"})
+        return await self._command("cancel", message, lambda last: last.status == "CANCELLED")
 
     async def extend(
         self,
@@ -108,26 +99,7 @@ class Hold:
             Unreachable: No answer in time.
         """
         message = checked(Extend, performed_by=performed_by, ttl_minutes=ttl_minutes)
-        return await self._command("extend", message, set())
-
-    @property
-    def _what(self) -> str:
-        return f"reservation {self.reference_id}"
-
-    async def _command(
-        self, name: str, message: Message, done_already: set[str], update_id: str | None = None
-    ) -> ReservationState:
-        self.state = await command(
-            self._handle,
-            name,
-            message,
-            ReservationState,
-            what=self._what,
-            done_already=done_already,
-            within=self._within,
-            update_id=update_id,
-        )
-        return self.state
+        return await self._command("extend", message, lambda _: False)
 
 
 async def reserve(
@@ -164,4 +136,11 @@ async def reserve(
     held = [(line.product_id, line.warehouse_id, line.quantity) for line in state.lines]
     if held != [(line.product_id, line.warehouse_id, line.quantity) for line in request.lines]:
         raise OperationConflict(f"reservation {reference_id} was made for other lines")
-    return Hold(client, reference_id, state, within)
+    return Hold(client, reference_id, workflow_id(reference_id), state, within)
+
+
+async def find_hold(client: Client, reference_id: str, *, within: timedelta) -> Hold:
+    """A hold that was made before. See `starter.client.Stockkeeper.hold`."""
+    hold = Hold(client, reference_id, workflow_id(reference_id), ReservationState(), within)
+    await hold.refresh()
+    return hold

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from temporalio.client import ActivityFailureError, Client
@@ -9,7 +10,7 @@ from temporalio.client import ActivityFailureError, Client
 from contracts.converter import as_domain_error
 from contracts.messages import Message
 from contracts.policies import READ
-from contracts.stock import FindItems, FoundItems, ShowLevels, StockActivities, StockLevel, StockLevels
+from contracts.stock import FindItems, FindTerms, FoundItems, ShowLevels, StockActivities, StockLevel, StockLevels
 from starter.calls import answer, checked
 
 Q = TypeVar("Q", bound=Message)
@@ -17,28 +18,60 @@ A = TypeVar("A")
 
 
 async def find_items(
-    client: Client, products: Iterable[str], warehouses: Iterable[str], *, task_queue: str
+    client: Client,
+    products: Iterable[str],
+    warehouses: Iterable[str],
+    suppliers: Iterable[str] = (),
+    *,
+    task_queue: str,
 ) -> FoundItems:
     """The ids behind SKUs and names; ids are taken as well.
 
     Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing is called that.
         Unreachable: No worker answers.
     """
-    question = checked(FindItems, products=sorted(set(products)), warehouses=sorted(set(warehouses)))
+    question = checked(
+        FindItems,
+        products=sorted(set(products)),
+        warehouses=sorted(set(warehouses)),
+        suppliers=sorted(set(suppliers)),
+    )
     return await _ask(client, StockActivities.find_items, question, task_queue)
 
 
 async def names(
-    client: Client, product_ids: Iterable[int], warehouse_ids: Iterable[int], *, task_queue: str
+    client: Client,
+    product_ids: Iterable[int],
+    warehouse_ids: Iterable[int],
+    supplier_ids: Iterable[int] = (),
+    *,
+    task_queue: str,
 ) -> FoundItems:
     """The SKUs and names behind ids; an id that nothing has is left out.
 
     Raises:
         Unreachable: No worker answers.
     """
-    question = checked(FindItems, product_ids=sorted(set(product_ids)), warehouse_ids=sorted(set(warehouse_ids)))
+    question = checked(
+        FindItems,
+        product_ids=sorted(set(product_ids)),
+        warehouse_ids=sorted(set(warehouse_ids)),
+        supplier_ids=sorted(set(supplier_ids)),
+    )
     return await _ask(client, StockActivities.find_items, question, task_queue)
+
+
+async def unit_costs(
+    client: Client, supplier_id: int, product_ids: Iterable[int], *, task_queue: str
+) -> dict[int, Decimal]:
+    """What a supplier has agreed to ask for one of each product; a product it isn't known for is left out.
+
+    Raises:
+        Unreachable: No worker answers.
+    """
+    question = checked(FindTerms, supplier_id=supplier_id, product_ids=sorted(set(product_ids)))
+    return (await _ask(client, StockActivities.find_terms, question, task_queue)).unit_costs
 
 
 async def levels(

@@ -29,6 +29,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 PerformedBy = Annotated[
     str, typer.Option("--performed-by", help="Who does it.", default_factory=getpass.getuser, show_default="you")
 ]
+Approver = Annotated[
+    str, typer.Option("--approver", help="Who decides.", default_factory=getpass.getuser, show_default="you")
+]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -43,12 +46,18 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def fail(error: StockkeeperError | str) -> NoReturn:
     """Say what is wrong, and end."""
+    explain(error)
+    raise SystemExit(1)
+
+
+def explain(error: StockkeeperError | str, *, of: str = "") -> None:
+    """Say in one line what is wrong, and of several things with which."""
+    which = f"{escape(of)}: " if of else ""
     if isinstance(error, str):
-        err.print(f"[red]error:[/red] {escape(error)}", soft_wrap=True)
+        err.print(f"{which}[red]error:[/red] {escape(error)}", soft_wrap=True)
     else:
         code = getattr(error, "code", type(error).__name__)
-        err.print(f"[red]{code}:[/red] {escape(str(error))}", soft_wrap=True)
-    raise SystemExit(1)
+        err.print(f"{which}[red]{code}:[/red] {escape(str(error))}", soft_wrap=True)
 
 
 async def connect() -> Stockkeeper:

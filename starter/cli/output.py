@@ -14,6 +14,10 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 _COLOURS = {
+    "DRAFT": "yellow",
+    "SUBMITTED": "blue",
+    "CONFIRMED": "cyan",
+    "RECEIVED": "green",
     "ACTIVE": "green",
     "WAITING": "yellow",
     "FULFILLED": "cyan",
@@ -29,6 +33,21 @@ def coloured(status: str) -> str:
     """A status as people find it fastest."""
     colour = _COLOURS.get(status)
     return f"[{colour}]{status}[/{colour}]" if colour else escape(status)
+
+
+def changed(before: object, after: object) -> str:
+    """A value, and what it was if that is another: ``0 → 45``. None is nothing."""
+    now = _plain(after)
+    return now if before == after else f"[dim]{_plain(before) or 'none'} →[/dim] [bold]{now or 'none'}[/bold]"
+
+
+def changed_status(before: str | None, after: str) -> str:
+    """The same for a status; None before: it has only just begun."""
+    return coloured(after) if before in (None, after) else f"[dim]{before} →[/dim] {coloured(after)}"
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else escape(str(value))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:

@@ -14,10 +14,11 @@ from contracts.messages import utc
 from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, ReservationStatus, workflow_id
 from contracts.reservation import ReservationLine as Line
 from contracts.stock import FoundItems
-from starter.calls import answer, checked
+from starter.calls import checked
 from starter.cli.context import AsJson, PerformedBy, connect, run
-from starter.cli.output import coloured, err, out, print_json, table
+from starter.cli.output import changed, changed_status, coloured, err, out, print_json, table
 from starter.client import Stockkeeper
+from starter.runs import find_runs
 from starter.stock import find_items, names
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel what is held.")
@@ -25,7 +26,12 @@ app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, e
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 
 
-Answer = tuple[ReservationState, FoundItems | None]
+class _Answer(NamedTuple):
+    """What came of a command: the state before and after it, and for people the names of what it is about."""
+
+    state: ReservationState
+    before: ReservationState | None = None
+    found: FoundItems | None = None
 
 
 class _Wanted(NamedTuple):
@@ -45,7 +51,7 @@ def start(
 ) -> None:
     """Hold stock for an order: all of its lines, or none."""
 
-    async def work() -> Answer:
+    async def work() -> _Answer:
         stock = await connect()
         wanted = [_wanted(text) for text in line]
         lines = await _lines(stock, wanted)
@@ -53,7 +59,7 @@ def start(
             hold = await stock.reserve(reference, lines, performed_by=performed_by, ttl_minutes=ttl_minutes)
         except InsufficientStock as short:
             raise _in_names(short, wanted, lines) from None
-        return await _named(stock, hold.state, as_json=as_json)
+        return await _named(stock, hold.state, None, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -70,14 +76,8 @@ def list_(
 
     async def work() -> list[dict[str, Any]]:
         stock = await connect()
-        conditions = [f'WorkflowType="{WORKFLOW_TYPE}"']
-        if status:
-            conditions.append(f'{search_attributes.STATUS.name}="{status}"')
-        if sku:
-            conditions.append(f'{search_attributes.SKUS.name}="{_quoted(sku)}"')
-        async with answer("reservations"):
-            found = stock.client.list_workflows(" AND ".join(conditions), limit=limit)
-            return [_listed(execution) async for execution in found]
+        found = find_runs(stock.client, WORKFLOW_TYPE, status=status, sku=sku, limit=limit)
+        return [_listed(execution) async for execution in found]
 
     rows = run(work())
     if as_json:
@@ -106,9 +106,9 @@ def list_(
 def show(reference: Reference, *, as_json: AsJson = False) -> None:
     """How an order's reservation stands, and what was refused."""
 
-    async def work() -> Answer:
+    async def work() -> _Answer:
         stock = await connect()
-        return await _named(stock, (await stock.hold(reference)).state, as_json=as_json)
+        return await _named(stock, (await stock.hold(reference)).state, None, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -128,7 +128,7 @@ def fulfill(
 ) -> None:
     """The goods leave: all that is held, or some lines."""
 
-    async def work() -> Answer:
+    async def work() -> _Answer:
         stock = await connect()
         lines = None
         if line:
@@ -144,8 +144,9 @@ def fulfill(
                 for want in wanted
             ]
         hold = await stock.hold(reference)
+        before = hold.state
         state = await hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id)
-        return await _named(stock, state, as_json=as_json)
+        return await _named(stock, state, before, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -160,10 +161,12 @@ def extend(
 ) -> None:
     """Move the deadline."""
 
-    async def work() -> Answer:
+    async def work() -> _Answer:
         stock = await connect()
-        state = await (await stock.hold(reference)).extend(performed_by=performed_by, ttl_minutes=ttl_minutes)
-        return await _named(stock, state, as_json=as_json)
+        hold = await stock.hold(reference)
+        before = hold.state
+        state = await hold.extend(performed_by=performed_by, ttl_minutes=ttl_minutes)
+        return await _named(stock, state, before, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
@@ -178,25 +181,28 @@ def cancel(
 ) -> None:
     """Give back what is held."""
 
-    async def work() -> Answer:
+    async def work() -> _Answer:
         stock = await connect()
-        state = await (await stock.hold(reference)).cancel(performed_by=performed_by, reason=reason)
-        return await _named(stock, state, as_json=as_json)
+        hold = await stock.hold(reference)
+        before = hold.state
+        state = await hold.cancel(performed_by=performed_by, reason=reason)
+        return await _named(stock, state, before, as_json=as_json)
 
     _show(run(work()), as_json=as_json)
 
 
-async def _named(stock: Stockkeeper, state: ReservationState, *, as_json: bool) -> Answer:
-    """The state, and for people the names of what it is about."""
+async def _named(
+    stock: Stockkeeper, state: ReservationState, before: ReservationState | None, *, as_json: bool
+) -> _Answer:
     if as_json:
-        return state, None
+        return _Answer(state)
     found = await names(
         stock.client,
         [line.product_id for line in state.lines],
         [line.warehouse_id for line in state.lines if line.warehouse_id],
         task_queue=stock.task_queue,
     )
-    return state, found
+    return _Answer(state, before, found)
 
 
 def _wanted(text: str, *, warehouse_needed: bool = True) -> _Wanted:
@@ -242,10 +248,6 @@ def _in_names(short: InsufficientStock, wanted: Sequence[_Wanted], lines: Sequen
     return InsufficientStock("; ".join(told) or short.message, short.shortages)
 
 
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
 def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     found = execution.typed_search_attributes
     deadline = found.get(search_attributes.DEADLINE)
@@ -260,13 +262,15 @@ def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     }
 
 
-def _show(answer: Answer, *, as_json: bool) -> None:
-    state, found = answer
+def _show(answer: _Answer, *, as_json: bool) -> None:
+    state, before, found = answer
     if as_json or found is None:
         print_json(state)
         return
-    until = f" until {utc(state.expires_at)}" if state.expires_at else ""
-    out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {coloured(state.status)}{until}")
+    before = before or state
+    until = f" until {changed(_until(before), _until(state))}" if state.expires_at else ""
+    status = changed_status(before.status, state.status)
+    out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {status}{until}")
     out.print(
         table(
             ["product", "warehouse", "#ordered", "#shipped"],
@@ -275,11 +279,15 @@ def _show(answer: Answer, *, as_json: bool) -> None:
                     escape(found.skus.get(line.product_id, f"product {line.product_id}")),
                     escape(found.warehouse_names.get(line.warehouse_id or 0, f"warehouse {line.warehouse_id}")),
                     str(line.quantity),
-                    str(line.quantity_fulfilled),
+                    changed(was.quantity_fulfilled, line.quantity_fulfilled),
                 ]
-                for line in state.lines
+                for was, line in zip(before.lines, state.lines, strict=True)
             ],
         )
     )
     for note in state.notes:
         err.print(f"note: {escape(note)}", style="yellow")
+
+
+def _until(state: ReservationState) -> str:
+    return utc(state.expires_at) if state.expires_at else ""

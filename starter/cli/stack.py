@@ -1,6 +1,7 @@
 """`stockkeeper up`, `setup` and `demo`: the commands that bring a stack up, or make one ready."""
 
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
@@ -46,6 +47,9 @@ def up(
             if not ready_file.absolute().parent.is_dir():
                 raise StockkeeperError(f"{ready_file} can't be written: its directory isn't there")
         err.print("bringing up PostgreSQL, Temporal and a worker …")
+        # What the worker has to say to an operator: notices, first of all.
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("stockkeeper").setLevel(logging.INFO)
         async with serving(data_dir, temporal_port=temporal_port, ui_port=ui_port, postgres_port=postgres_port) as info:
             for file in files:
                 info.write_ready_file(file)

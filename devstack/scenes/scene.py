@@ -1,0 +1,60 @@
+"""What a scene is, and what it is played with."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from contracts.stock import FoundItems
+from starter import FulfillLine, Line, OrderLine, ReceiptLine, Stockkeeper
+from starter.stock import levels
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One thing that was shown: what was done, what was expected of it, and what was seen."""
+
+    title: str
+    expected: str
+    seen: str
+
+    @property
+    def came_out_right(self) -> bool:
+        """Whether what was seen is what was expected."""
+        return self.seen == self.expected
+
+
+class Shop:
+    """A service that sells from the sample's stock, and buys for it."""
+
+    def __init__(self, stock: Stockkeeper, found: FoundItems) -> None:
+        self.stock = stock
+        self._products = found.products
+        self.warehouses = found.warehouses
+        self.suppliers = found.suppliers
+
+    def line(self, sku: str, quantity: int, warehouse: str = "Hamburg") -> Line:
+        """A line by the names of the sample."""
+        return Line(product_id=self._products[sku], warehouse_id=self.warehouses[warehouse], quantity=quantity)
+
+    def part(self, sku: str, quantity: int) -> FulfillLine:
+        """A part of a shipment."""
+        return FulfillLine(product_id=self._products[sku], quantity=quantity)
+
+    def wanted(self, sku: str, qty: int, unit_cost: str) -> OrderLine:
+        """A line of a purchase order."""
+        return OrderLine(product_id=self._products[sku], qty=qty, unit_cost=Decimal(unit_cost))
+
+    def came(self, sku: str, quantity: int, rejected: int = 0) -> ReceiptLine:
+        """A line of a receipt."""
+        return ReceiptLine(product_id=self._products[sku], quantity=quantity, rejected_quantity=rejected)
+
+    async def level(self, sku: str, warehouse: str = "Hamburg") -> str:
+        """What there is, in words."""
+        async for level in levels(
+            self.stock.client, product=sku, warehouse=warehouse, task_queue=self.stock.task_queue
+        ):
+            return f"{level.quantity_on_hand} on hand, {level.quantity_reserved} reserved"
+        return "never stocked"
+
+
+Play = Callable[[Shop], Awaitable[Scene]]

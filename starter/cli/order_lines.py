@@ -1,0 +1,105 @@
+"""The lines of an order as a person types them, or has them in a file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from contracts.errors import InvalidRequest
+from contracts.import_rows import BadRow, refusal
+from contracts.messages import money
+from contracts.purchase_order import PurchaseOrderLine
+from starter.calls import checked
+from starter.client import Stockkeeper
+from starter.csv_files import read_table
+from starter.stock import unit_costs
+
+_NEEDED = {"sku", "qty"}
+_KNOWN = _NEEDED | {"unit_cost"}
+
+
+class WantedLine(NamedTuple):
+    """One line in words; no cost: what the supplier has agreed to."""
+
+    product: str
+    qty: int
+    unit_cost: str | None
+
+
+def lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
+    """Lines such as ``TEA-100=50@4.20`` or ``TEA-100=50``.
+
+    Raises:
+        InvalidRequest: One isn't such a line.
+    """
+    wanted = []
+    for text in texts:
+        what, at, cost = text.rpartition("@") if "@" in text.rpartition("=")[2] else (text, "", "")
+        product, _, units = what.rpartition("=")
+        if not product or not _is_whole(units) or (at and not cost):
+            raise InvalidRequest(f"--line {text!r}: it has to be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20")
+        wanted.append(WantedLine(product, int(units), cost or None))
+    return wanted
+
+
+def lines_from_file(path: Path) -> list[WantedLine]:
+    """Lines of a CSV file with the columns sku, qty and, if it isn't as agreed, unit_cost.
+
+    Raises:
+        InvalidRequest: It isn't such a file; the first bad rows are named by line.
+    """
+    columns, rows = read_table(path)
+    if set(columns) - _KNOWN or _NEEDED - set(columns) or len(columns) != len(set(columns)):
+        raise InvalidRequest(f"{path}: the columns have to be sku, qty and, unless as agreed, unit_cost")
+    wanted, bad = [], []
+    for line, cells in rows:
+        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        if len(cells) != len(columns) or not row.get("sku") or not _is_whole(row.get("qty", "")):
+            bad.append(BadRow(line, None, "needs a sku and a whole number of units"))
+        else:
+            wanted.append(WantedLine(row["sku"], int(row["qty"]), row.get("unit_cost") or None))
+    if bad:
+        raise refusal(bad, len(bad))
+    return wanted
+
+
+def split_units(text: str, option: str) -> tuple[str, int]:
+    """``TEA-100=45`` as product and units.
+
+    Raises:
+        InvalidRequest: It isn't that.
+    """
+    product, _, units = text.rpartition("=")
+    if not product or not _is_whole(units):
+        raise InvalidRequest(f"{option} {text!r}: it has to be SKU=UNITS, such as TEA-100=45")
+    return product, int(units)
+
+
+async def with_costs(
+    stock: Stockkeeper, supplier_id: int, wanted: Sequence[WantedLine], products: Mapping[str, int]
+) -> list[PurchaseOrderLine]:
+    """The lines with their ids, and the agreed cost where none was given.
+
+    Raises:
+        InvalidRequest: Nothing is agreed for a product, or a cost isn't an amount.
+    """
+    asked = [products[line.product] for line in wanted if line.unit_cost is None]
+    agreed = await unit_costs(stock.client, supplier_id, asked, task_queue=stock.task_queue) if asked else {}
+    if unknown := sorted(
+        {line.product for line in wanted if not line.unit_cost and products[line.product] not in agreed}
+    ):
+        raise InvalidRequest(
+            f"no cost is agreed with this supplier for {', '.join(unknown[:10])}: say it, as in =50@4.20"
+        )
+    return [
+        checked(
+            PurchaseOrderLine,
+            product_id=products[line.product],
+            qty=line.qty,
+            unit_cost=line.unit_cost or money(agreed[products[line.product]]),
+        )
+        for line in wanted
+    ]
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

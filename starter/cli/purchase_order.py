@@ -1,0 +1,397 @@
+"""`stockkeeper po`: order from suppliers, decide on what others want to order, and receive what comes."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.markup import escape
+from temporalio.client import WorkflowExecution
+
+from contracts import search_attributes
+from contracts.errors import InvalidRequest, StockkeeperError
+from contracts.messages import money, utc
+from contracts.purchase_order import WORKFLOW_TYPE, PurchaseOrderState, PurchaseOrderStatus, ReceiptLine, workflow_id
+from contracts.stock import FoundItems
+from starter.calls import checked
+from starter.cli.context import Approver, AsJson, PerformedBy, connect, explain, run
+from starter.cli.order_lines import lines_from_file, lines_from_options, split_units, with_costs
+from starter.cli.output import changed, changed_status, coloured, err, out, print_json, table
+from starter.client import Stockkeeper
+from starter.purchase_order import PurchaseOrder
+from starter.runs import find_runs
+from starter.stock import find_items, names
+
+app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, approve, confirm, receive.")
+
+Number = Annotated[str, typer.Argument(metavar="PO", help="The purchase order's number.")]
+Reason = Annotated[str, typer.Option(help="Why.")]
+Day = Annotated[
+    datetime | None, typer.Option("--expected", formats=["%Y-%m-%d"], help="The day on which it is expected.")
+]
+
+
+class _Answer(NamedTuple):
+    """What came of a command: the state before and after it, and for people the names of what it is about."""
+
+    state: PurchaseOrderState
+    before: PurchaseOrderState | None = None
+    found: FoundItems | None = None
+
+
+@app.command("create")
+def create(
+    po_number: Number,
+    *,
+    supplier: Annotated[str, typer.Option(help="From whom: a name or an id.")],
+    warehouse: Annotated[str, typer.Option(help="Where it is to be delivered: a name or an id.")],
+    line: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="SKU=UNITS[@COST]", help="Once for each line; without a cost, as agreed."),
+    ] = None,
+    lines: Annotated[
+        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, qty, unit_cost.")
+    ] = None,
+    expected: Day = None,
+    reason: Reason,
+    performed_by: PerformedBy,
+    as_json: AsJson = False,
+) -> None:
+    """Draft an order. It waits for approval, or goes out at once if its total needs none."""
+
+    async def work() -> _Answer:
+        if (lines is None) == (not line):
+            raise InvalidRequest("give the lines by --line, or a file of them by --lines")
+        wanted = lines_from_file(lines) if lines else lines_from_options(line or [])
+        stock = await connect()
+        found = await find_items(
+            stock.client, [each.product for each in wanted], [warehouse], [supplier], task_queue=stock.task_queue
+        )
+        order = await stock.draft_purchase_order(
+            po_number,
+            await with_costs(stock, found.suppliers[supplier], wanted, found.products),
+            supplier_id=found.suppliers[supplier],
+            warehouse_id=found.warehouses[warehouse],
+            requested_by=performed_by,
+            reason=reason,
+            expected_delivery_date=expected.date() if expected else None,
+        )
+        return await _named(stock, order.state, None, as_json=as_json)
+
+    _show(run(work()), as_json=as_json)
+
+
+@app.command("inbox")
+def inbox(
+    *,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many at most.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What waits for approval, the oldest first."""
+
+    async def work() -> list[dict[str, Any]]:
+        stock = await connect()
+        return [
+            {
+                "po_number": draft.po_number,
+                "supplier": draft.supplier,
+                "total": money(draft.total),
+                "approvals": draft.approvals,
+                "required_approvals": draft.required_approvals,
+                "requested_by": draft.requested_by,
+                "since": draft.since.isoformat(),
+                "approve_by": draft.approve_by.isoformat() if draft.approve_by else None,
+            }
+            for draft in await stock.awaiting_approval(limit=limit)
+        ]
+
+    rows = run(work())
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        out.print("nothing waits for approval")
+        return
+    out.print(
+        table(
+            ["order", "supplier", "#total", "approvals", "requested by", "since", "cancelled unless approved by"],
+            [
+                [
+                    escape(row["po_number"]),
+                    escape(row["supplier"]),
+                    row["total"],
+                    f"{row['approvals']} of {row['required_approvals']}",
+                    escape(row["requested_by"]),
+                    utc(datetime.fromisoformat(row["since"])),
+                    utc(datetime.fromisoformat(row["approve_by"])) if row["approve_by"] else "",
+                ]
+                for row in rows
+            ],
+        )
+    )
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[PurchaseOrderStatus | None, typer.Option(help="Only these.")] = None,
+    sku: Annotated[str | None, typer.Option(help="Only those of this product.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, latest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Purchase orders, the latest first."""
+
+    async def work() -> list[dict[str, Any]]:
+        stock = await connect()
+        found = find_runs(stock.client, WORKFLOW_TYPE, status=status, sku=sku, limit=limit)
+        return [await _listed(execution) async for execution in found]
+
+    rows = run(work())
+    if as_json:
+        print_json(rows)
+        return
+    out.print(
+        table(
+            ["order", "status", "supplier", "#total", "products", "where"],
+            [
+                [
+                    escape(row["po_number"]),
+                    coloured(row["status"]),
+                    escape(row["supplier"] or ""),
+                    row["total"] or "",
+                    escape(", ".join(row["skus"])),
+                    escape(", ".join(row["warehouses"])),
+                ]
+                for row in rows
+            ],
+        )
+    )
+    if len(rows) == limit:
+        err.print(f"the latest {limit}; --limit shows more")
+
+
+@app.command("show")
+def show(po_number: Number, *, as_json: AsJson = False) -> None:
+    """How an order stands: who approved it, what came, what was sent to whom, what was refused."""
+
+    async def work() -> _Answer:
+        stock = await connect()
+        return await _named(stock, (await stock.purchase_order(po_number)).state, None, as_json=as_json)
+
+    _show(run(work()), as_json=as_json)
+
+
+@app.command("approve")
+def approve(
+    po_numbers: Annotated[list[str], typer.Argument(metavar="PO...", help="One order, or several.")],
+    *,
+    note: Annotated[str | None, typer.Option(help="Anything worth keeping.")] = None,
+    approver: Approver,
+    as_json: AsJson = False,
+) -> None:
+    """Approve orders. Of several, each is decided by itself; the exit status tells whether all went well."""
+    answers = run(_approve_all(po_numbers, approver, note, as_json=as_json))
+    done = [answer for answer in answers if isinstance(answer, _Answer)]
+    if len(po_numbers) == 1:
+        _show(done[0], as_json=as_json)
+        return
+    if as_json:
+        print_json([answer.state.model_dump(mode="json") for answer in done])
+    for number, answer in zip(po_numbers, answers, strict=True):
+        if isinstance(answer, StockkeeperError):
+            explain(answer, of=number)
+        elif not as_json:
+            out.print(_headline(answer.before or answer.state, answer.state))
+    if len(done) < len(answers):
+        raise SystemExit(1)
+
+
+async def _approve_all(
+    po_numbers: Sequence[str], approver: str, note: str | None, *, as_json: bool
+) -> list[_Answer | StockkeeperError]:
+    """One after the other. Of several, one that is refused doesn't keep the others from being decided."""
+    stock = await connect()
+    answers: list[_Answer | StockkeeperError] = []
+    for number in po_numbers:
+        try:
+            answer = await _commanded(
+                stock, number, lambda order: order.approve(approver=approver, note=note), as_json=as_json
+            )
+            answers.append(answer)
+        except StockkeeperError as refused:
+            if len(po_numbers) == 1:
+                raise
+            answers.append(refused)
+    return answers
+
+
+@app.command("reject")
+def reject(po_number: Number, *, reason: Reason, approver: Approver, as_json: AsJson = False) -> None:
+    """Reject an order, which cancels it."""
+    _command(po_number, lambda order: order.reject(approver=approver, reason=reason), as_json=as_json)
+
+
+@app.command("confirm")
+def confirm(po_number: Number, *, expected: Day = None, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+    """The supplier has accepted it, perhaps for another day."""
+    day = expected.date() if expected else None
+    _command(
+        po_number,
+        lambda order: order.confirm(performed_by=performed_by, expected_delivery_date=day),
+        as_json=as_json,
+    )
+
+
+@app.command("receive")
+def receive(
+    po_number: Number,
+    line: Annotated[
+        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="What is accepted into stock.")
+    ] = None,
+    *,
+    rejected: Annotated[
+        list[str] | None, typer.Option("--rejected", metavar="SKU=UNITS", help="What came on top and is sent back.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is still owed has come.")] = False,
+    receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
+    performed_by: PerformedBy,
+    as_json: AsJson = False,
+) -> None:
+    """Goods have come: put them into stock."""
+
+    async def work() -> _Answer:
+        if everything == bool(line):
+            raise InvalidRequest("say what came by --line, or --all if it is everything that is still owed")
+        stock = await connect()
+        accepted_units = [split_units(text, "--line") for text in line or []]
+        rejected_units = [split_units(text, "--rejected") for text in rejected or []]
+        order = await stock.purchase_order(po_number)
+        products = [product for product, _ in [*accepted_units, *rejected_units]]
+        found = await find_items(stock.client, products, [], task_queue=stock.task_queue)
+        came: dict[int, list[int]] = {}
+        if everything:
+            for each in order.state.line_items:
+                came.setdefault(each.product_id, [0, 0])[0] += max(each.qty - each.quantity_received, 0)
+        for place, units in ((0, accepted_units), (1, rejected_units)):
+            for product, count in units:
+                came.setdefault(found.products[product], [0, 0])[place] += count
+        lines = [
+            checked(ReceiptLine, product_id=product_id, quantity=accepted, rejected_quantity=sent_back)
+            for product_id, (accepted, sent_back) in came.items()
+            if accepted or sent_back
+        ]
+        if not lines:
+            raise InvalidRequest(f"purchase order {po_number}: nothing is owed any more")
+        return await _commanded(
+            stock,
+            po_number,
+            lambda order: order.receive(receipt_id, lines, performed_by=performed_by),
+            as_json=as_json,
+        )
+
+    _show(run(work()), as_json=as_json)
+
+
+@app.command("close-short")
+def close_short(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+    """Expect nothing more of it: what came stays, the rest is given up."""
+    _command(po_number, lambda order: order.close_short(performed_by=performed_by, reason=reason), as_json=as_json)
+
+
+@app.command("cancel")
+def cancel(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+    """It isn't wanted any more, and nothing of it has come."""
+    _command(po_number, lambda order: order.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
+
+
+_Send = Callable[[PurchaseOrder], Awaitable[PurchaseOrderState]]
+
+
+def _command(po_number: str, send: _Send, *, as_json: bool) -> None:
+    async def work() -> _Answer:
+        return await _commanded(await connect(), po_number, send, as_json=as_json)
+
+    _show(run(work()), as_json=as_json)
+
+
+async def _commanded(stock: Stockkeeper, po_number: str, send: _Send, *, as_json: bool) -> _Answer:
+    order = await stock.purchase_order(po_number)
+    before = order.state
+    return await _named(stock, await send(order), before, as_json=as_json)
+
+
+async def _named(
+    stock: Stockkeeper, state: PurchaseOrderState, before: PurchaseOrderState | None, *, as_json: bool
+) -> _Answer:
+    if as_json:
+        return _Answer(state)
+    found = await names(
+        stock.client,
+        [line.product_id for line in state.line_items],
+        [state.warehouse_id] if state.warehouse_id else [],
+        [state.supplier_id] if state.supplier_id else [],
+        task_queue=stock.task_queue,
+    )
+    return _Answer(state, before, found)
+
+
+async def _listed(execution: WorkflowExecution) -> dict[str, Any]:
+    found = execution.typed_search_attributes
+    shown = await execution.memo()
+    return {
+        "po_number": found.get(search_attributes.REFERENCE) or execution.id.removeprefix(workflow_id("")),
+        "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
+        "supplier": shown.get("supplier"),
+        "total": shown.get("total"),
+        "skus": list(found.get(search_attributes.SKUS) or []),
+        "warehouses": list(found.get(search_attributes.WAREHOUSES) or []),
+        "workflow_id": execution.id,
+        "run_id": execution.run_id,
+    }
+
+
+def _headline(before: PurchaseOrderState, state: PurchaseOrderState) -> str:
+    given = f"{changed(len(before.approvals), len(state.approvals))} of {state.required_approvals} approvals"
+    status = changed_status(before.status, state.status)
+    return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}"
+
+
+def _show(answer: _Answer, *, as_json: bool) -> None:
+    state, before, found = answer
+    if as_json or found is None:
+        print_json(state)
+        return
+    before = before or state
+    supplier = found.supplier_names.get(state.supplier_id or 0, f"supplier {state.supplier_id}")
+    warehouse = found.warehouse_names.get(state.warehouse_id or 0, f"warehouse {state.warehouse_id}")
+    out.print(_headline(before, state))
+    out.print(f"{escape(supplier)} → {escape(warehouse)}, total {money(state.total)}")
+    if state.expected_delivery_date or before.expected_delivery_date:
+        out.print(f"expected on {changed(before.expected_delivery_date, state.expected_delivery_date)}")
+    out.print(f"requested by {escape(state.requested_by)}: {escape(state.reason)}")
+    if state.status is PurchaseOrderStatus.DRAFT and state.approve_by:
+        out.print(f"cancelled unless approved by {utc(state.approve_by)}")
+    for approval in state.approvals:
+        note = f": {escape(approval.note)}" if approval.note else ""
+        new = "" if approval in before.approvals else " [bold](new)[/bold]"
+        out.print(f"approved by {escape(approval.approver)} at {utc(approval.at)}{note}{new}")
+    if state.closed_reason:
+        out.print(f"closed: {escape(state.closed_reason)}")
+    out.print(_lines(before, state, found))
+    for notice in state.notices:
+        outcome = notice.outcome.lower()
+        err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
+    for told in state.notes:
+        err.print(f"note: {escape(told)}", style="yellow")
+
+
+def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
+    rows: list[Sequence[str]] = []
+    for was, line in zip(before.line_items, state.line_items, strict=True):
+        sku = found.skus.get(line.product_id, f"product {line.product_id}")
+        received = changed(was.quantity_received, line.quantity_received)
+        rejected = changed(was.quantity_rejected, line.quantity_rejected)
+        missing = str(max(line.qty - line.quantity_received, 0))
+        rows.append([escape(sku), money(line.unit_cost), str(line.qty), received, rejected, missing])
+    return table(["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"], rows)

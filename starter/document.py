@@ -1,0 +1,69 @@
+"""What a reservation, a purchase order and the like have in common for whoever commands them."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import ClassVar, Generic, TypeVar
+
+from temporalio.client import Client
+
+from contracts.messages import Message, State
+from starter.calls import command, read_state
+
+S = TypeVar("S", bound=State)
+
+
+class Document(Generic[S]):
+    """A process by its name.
+
+    Attributes:
+        name: The caller's own name for it.
+        state: What was true when it was last heard of; every command brings it up to date.
+    """
+
+    kind: ClassVar[str]
+    state_type: type[S]
+
+    def __init__(self, client: Client, name: str, workflow_id: str, state: S, within: timedelta) -> None:
+        self._within = within
+        self._handle = client.get_workflow_handle(workflow_id)
+        self.name = name
+        self.state = state
+
+    async def refresh(self) -> S:
+        """Ask again how it stands; answers after it has ended, too.
+
+        Raises:
+            NotFound: There is no such process.
+            Unreachable: No worker answers.
+        """
+        self.state = await read_state(self._handle, self.state_type, what=self._what, within=self._within)
+        return self.state
+
+    @property
+    def _what(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    async def _command(
+        self, name: str, message: Message, done_already: Callable[[S], bool], update_id: str | None = None
+    ) -> S:
+        self.state = await command(
+            self._handle,
+            name,
+            message,
+            self.state_type,
+            what=self._what,
+            done_already=done_already,
+            within=self._within,
+            update_id=update_id,
+        )
+        return self.state
+
+
+def update_id_of(command_name: str, message: Message) -> str:
+    """An id for a command that has a name of its own in it: sent again, Temporal answers as it did the first time.
+
+    The content is part of it: another one under the same name has to be refused, and not answered like this.
+    """
+    content = hashlib.sha256(message.model_dump_json(exclude={"performed_by"}).encode()).hexdigest()
+    return f"{command_name}-{content[:32]}"
