@@ -43,7 +43,6 @@ schema: $(STAMP) ## write contracts/schema.json anew from the models
 
 histories: $(STAMP) ## record the replay tests' histories anew (look at the diff: it is a wire change)
 	$(BIN)/python -m tests.replay.record
-	$(BIN)/python -m tests.replay.record_import_file
 
 bench: $(STAMP) ## what benchmarks/README.md describes, as ratios measured in one run
 	$(BIN)/python -m benchmarks.run

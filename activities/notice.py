@@ -38,7 +38,14 @@ def services_of(urls: str) -> apprise.Apprise:
     return services
 
 
-@dataclass(frozen=True)
+def _take(service: apprise.NotifyBase, notice: Notice) -> bool:
+    # As plain text: a mail would otherwise be taken for HTML, and its lines run into one.
+    text = apprise.NotifyFormat.TEXT
+    return bool(apprise.Apprise(service).notify(title=notice.title, body=notice.body, body_format=text))
+
+
+# Not to be shown, in whatever message: there may be passwords in it.
+@dataclass(frozen=True, repr=False)
 class NoticeWays:
     """How each audience is reached: Apprise URLs, separated by spaces or commas; empty: not at all.
 
@@ -75,7 +82,7 @@ class NoticeSteps(NoticeActivities):
         # What an earlier attempt reported: the places, in that list, of those that took it.
         taken = set(activity.info().heartbeat_details)
         for place, service in enumerate(services):
-            if place not in taken and apprise.Apprise(service).notify(title=notice.title, body=notice.body):
+            if place not in taken and _take(service, notice):
                 taken.add(place)
                 activity.heartbeat(*sorted(taken))
         refusing = [str(service.service_name) for place, service in enumerate(services) if place not in taken]

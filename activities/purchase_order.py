@@ -30,7 +30,7 @@ from contracts.purchase_order import (
     StoredPurchaseOrder,
 )
 from database import ledger
-from database.locks import lock_or_create_items, lock_purchase_order
+from database.locks import lock_or_create_items, lock_purchase_order, lock_supplier
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import (
@@ -97,13 +97,6 @@ _KEEP_LEAD_TIMES = text("""
     JOIN purchase_order_receipts USING (po_id, receipt_id)
     WHERE po_id = :po_id AND came.quantity > 0
     GROUP BY po_id, line.product_id, supplier_id, submitted_at
-""")
-
-_LOCK_PERFORMANCE = text("""
-    SELECT product_id FROM product_suppliers JOIN supplier_lead_times AS measured USING (product_id, supplier_id)
-    WHERE measured.po_id = :po_id
-    ORDER BY product_id
-    FOR NO KEY UPDATE OF product_suppliers
 """)
 
 # Mean and sample standard deviation, over all orders of the product from this supplier.
@@ -227,7 +220,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         An item that the warehouse never held is made. With the last unit that is owed the order is RECEIVED, and the
         time that the supplier took is measured.
 
-        Locks: the order, then the items, then the supplier's performance. Operation:
+        Locks: the order, then the items, then the supplier. Operation:
         ``{workflow}/receive/{receipt_id}``.
 
         Raises:
@@ -249,7 +242,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
             _book_receipt(connection, operation, step, order, taken)
             status = order.after_receipt(taken)
             if status is PurchaseOrderStatus.RECEIVED:
-                _close(connection, operation, order.po_id, status, step.as_of, reason=None)
+                _close(connection, operation, order, status, step.as_of, reason=None)
 
         return self._once(step, effect)
 
@@ -259,7 +252,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
 
         Closed short with goods received it is RECEIVED, and the time that the supplier took is measured.
 
-        Locks: the order, then the supplier's performance. Operation: ``{workflow}/{event}`` and the command's key.
+        Locks: the order, then the supplier. Operation: ``{workflow}/{event}`` and the command's key.
 
         Raises:
             InvalidState: It can't end in this way now.
@@ -273,7 +266,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
                 status = order.after_close_short()
             else:
                 status = order.after(step.event)
-            _close(connection, operation, order.po_id, status, step.as_of, reason=step.reason)
+            _close(connection, operation, order, status, step.as_of, reason=step.reason)
 
         return self._once(step, effect)
 
@@ -424,6 +417,7 @@ def _book_receipt(
         reference_id=order.po_number,
         reason=f"receipt {step.receipt_id} of purchase order {order.po_number}",
     )
+    lock_supplier(connection, order.supplier_id)
     connection.execute(
         _KEEP_UNIT_COSTS,
         {"po_id": order.po_id, "line_numbers": [line.line_number for line, _ in arrived], "as_of": step.as_of},
@@ -433,18 +427,18 @@ def _book_receipt(
 def _close(
     connection: Connection,
     operation: Operation,
-    po_id: int,
+    order: PurchaseOrder,
     status: PurchaseOrderStatus,
     as_of: datetime,
     *,
     reason: str | None,
 ) -> None:
     """End the order, and measure how long the supplier took for what came."""
-    _set(connection, po_id, status=status, closed_at=as_of, closed_by=operation.operation_id, closed_reason=reason)
-    of = {"po_id": po_id}
+    values = {"closed_at": as_of, "closed_by": operation.operation_id, "closed_reason": reason}
+    _set(connection, order.po_id, status=status, **values)
+    of = {"po_id": order.po_id}
     if connection.execute(_KEEP_LEAD_TIMES, of).rowcount:
-        # Two orders of one product that end at once: the second waits here, and then sees the first's measurement.
-        connection.execute(_LOCK_PERFORMANCE, of)
+        lock_supplier(connection, order.supplier_id)
         connection.execute(_MEASURE, of)
 
 
@@ -477,6 +471,7 @@ def _stored(connection: Connection, po_number: str) -> StoredPurchaseOrder:
         drafted_at=order["created_at"],
         submitted_at=order["submitted_at"],
         closed_reason=order["closed_reason"],
+        drafted_by_another_run=order["run_id"] != activity.info().workflow_run_id,
     )
 
 

@@ -268,6 +268,7 @@ class StoredPurchaseOrder(BaseModel):
     Attributes:
         due_at: The end of the expected day where the warehouse is: the instant from which the delivery is late.
         policy: The approval policy that was in force when it was drafted.
+        drafted_by_another_run: Whether it wasn't the run that asks now.
     """
 
     po_id: int
@@ -289,6 +290,7 @@ class StoredPurchaseOrder(BaseModel):
     drafted_at: AwareDatetime
     submitted_at: AwareDatetime | None
     closed_reason: str | None
+    drafted_by_another_run: bool = False
 
 
 class PurchaseOrderMemo(TypedDict):

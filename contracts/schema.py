@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from contracts import import_file, reservation
+from contracts import import_file, purchase_order, reservation
 from contracts.errors import DomainError
 from contracts.policies import TASK_QUEUE
 from contracts.search_attributes import TYPES
@@ -26,6 +26,20 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         },
         "updates_without_payload": ["reserved"],
         "state": reservation.ReservationState,
+    },
+    purchase_order.WORKFLOW_TYPE: {
+        "workflow_id": purchase_order.workflow_id("{po_number}"),
+        "start": purchase_order.PurchaseOrderRequest,
+        "commands": {
+            "approve": purchase_order.Approve,
+            "reject": purchase_order.Reject,
+            "confirm": purchase_order.Confirm,
+            "receive": purchase_order.Receive,
+            "close_short": purchase_order.CloseShort,
+            "cancel": purchase_order.CancelOrder,
+        },
+        "updates_without_payload": ["drafted"],
+        "state": purchase_order.PurchaseOrderState,
     },
     import_file.WORKFLOW_TYPE: {
         "workflow_id": "import-{kind}-{digest}",

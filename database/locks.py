@@ -6,7 +6,7 @@ The order is the same for everybody, so nobody waits in a circle:
 2. the document, where there is a row for it (a purchase order, a transfer), or the whole table of an import into the
    catalogue,
 3. the inventory items, sorted by (warehouse_id, product_id),
-4. what a supplier's performance is kept in, sorted by product.
+4. the supplier, for everything that its performance is kept in.
 
 A reservation has no row of its own above its lines. Its lines are guarded by their items: whoever reads a line to
 decide on it, or changes it, holds the lock of the line's item. That is what lets a buyer who is short of stock release
@@ -78,6 +78,8 @@ _LOCK_PURCHASE_ORDER = text("""
 """)
 
 _APPROVERS = text("SELECT approver FROM purchase_order_approvals WHERE po_id = :po_id ORDER BY approved_at, approver")
+
+_LOCK_SUPPLIER = text("SELECT supplier_id FROM suppliers WHERE supplier_id = :supplier_id FOR NO KEY UPDATE")
 
 _ORDER_LINES = text("""
     SELECT line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable
@@ -157,6 +159,14 @@ def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder
         approvers=list(connection.execute(_APPROVERS, of).scalars()),
         lines=[OrderLine(*row) for row in connection.execute(_ORDER_LINES, of)],
     )
+
+
+def lock_supplier(connection: Connection, supplier_id: int) -> None:
+    """Lock what a supplier's performance is kept in, of all products, so that nobody locks two of them in turn.
+
+    Whoever measures after waiting here sees what the other has measured.
+    """
+    connection.execute(_LOCK_SUPPLIER, {"supplier_id": supplier_id})
 
 
 def _held_line(row: Row[Any]) -> HeldLine:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 _QUESTIONS = {
     "nothing is oversold": "SELECT count(*) FROM inventory_items WHERE quantity_reserved > quantity_on_hand",
@@ -33,6 +33,34 @@ _QUESTIONS = {
             FROM stock_movements) AS movement
         WHERE back
     """,
+    "an order's lines have what its receipts brought": """
+        SELECT count(*) FROM purchase_order_lines AS line
+        WHERE (quantity_received, quantity_rejected) <> (
+            SELECT coalesce(sum(quantity), 0), coalesce(sum(came.quantity_rejected), 0)
+            FROM purchase_order_receipt_lines AS came
+            WHERE (came.po_id, came.line_number) = (line.po_id, line.line_number))
+    """,
+    "what was accepted of an order is what was purchased": """
+        SELECT count(*) FROM (
+            SELECT po_number AS reference_id, warehouse_id, product_id, sum(quantity) AS units
+            FROM purchase_order_receipt_lines
+            JOIN purchase_order_lines USING (po_id, line_number)
+            JOIN purchase_orders USING (po_id)
+            WHERE quantity > 0
+            GROUP BY po_number, warehouse_id, product_id) AS accepted
+        FULL JOIN (
+            SELECT reference_id, warehouse_id, product_id, sum(quantity) AS units
+            FROM stock_movements WHERE movement_type = 'PURCHASE'
+            GROUP BY reference_id, warehouse_id, product_id) AS purchased
+            USING (reference_id, warehouse_id, product_id)
+        WHERE accepted.units IS DISTINCT FROM purchased.units
+    """,
+    "no order goes out without its approvals": """
+        SELECT count(*) FROM purchase_orders AS ordered
+        WHERE status IN ('SUBMITTED', 'CONFIRMED', 'RECEIVED')
+            AND required_approvals > (
+                SELECT count(*) FROM purchase_order_approvals AS approval WHERE approval.po_id = ordered.po_id)
+    """,
     "every operation has its result": "SELECT count(*) FROM operations WHERE result IS NULL",
 }
 
@@ -48,6 +76,9 @@ class Invariant:
 def check_invariants(engine: Engine) -> list[Invariant]:
     """Ask for every rule how many rows break it, all at one instant."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        return [
-            Invariant(rule, connection.execute(text(question)).scalar_one()) for rule, question in _QUESTIONS.items()
-        ]
+        return invariants(connection)
+
+
+def invariants(connection: Connection) -> list[Invariant]:
+    """The same within a transaction, as it sees the books."""
+    return [Invariant(rule, connection.execute(text(question)).scalar_one()) for rule, question in _QUESTIONS.items()]

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
+from devstack.processes import StackError
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
 from starter.connection import connect_plainly, connect_temporal
@@ -33,6 +34,22 @@ class _Unset(Settings):
         return (init_settings,)
 
 
+def _settings(environ: Mapping[str, str]) -> Settings:
+    try:
+        return (Settings if environ is os.environ else _Unset)()
+    except (ValidationError, SettingsError) as error:
+        raise StackError(f"the environment has a setting that is wrong: {_in_a_line(error)}") from None
+
+
+def _in_a_line(error: ValidationError | SettingsError) -> str:
+    if isinstance(error, SettingsError):
+        return str(error)
+    return "; ".join(
+        f"STOCKKEEPER_{str(problem['loc'][0]).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_context=False, include_url=False)
+    )
+
+
 @asynccontextmanager
 async def serving(
     data_dir: Path,
@@ -49,8 +66,9 @@ async def serving(
     else's may have another role in its URL, which is left as it is.
 
     Raises:
-        StackError: The stack doesn't come up.
+        StackError: The stack doesn't come up, or a setting is wrong.
     """
+    settings = _settings(environ)
     async with running_stack(
         data_dir,
         temporal_port=temporal_port,
@@ -63,12 +81,14 @@ async def serving(
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
         await set_up(client, info.database_url)
-        settings = (Settings if environ is os.environ else _Unset)(
-            database_url=SecretStr(info.database_url),
-            task_queue=info.task_queue,
-            database_role=environ.get(
-                "STOCKKEEPER_DATABASE_ROLE", None if environ.get("DATABASE_URL") else WORKER_ROLE
-            ),
+        settings = settings.model_copy(
+            update={
+                "database_url": SecretStr(info.database_url),
+                "task_queue": info.task_queue,
+                "database_role": environ.get(
+                    "STOCKKEEPER_DATABASE_ROLE", None if environ.get("DATABASE_URL") else WORKER_ROLE
+                ),
+            }
         )
         database = build_database(settings)
         try:

@@ -25,6 +25,32 @@ _FINDINGS = text("""
             coalesce(lag(balance_after) OVER history, 0) AS balance_before
         FROM stock_movements
         WINDOW history AS (PARTITION BY warehouse_id, product_id ORDER BY movement_id)
+    ),
+    receipt AS (
+        SELECT po_id, line_number, sum(quantity) AS accepted, sum(quantity_rejected) AS rejected
+        FROM purchase_order_receipt_lines GROUP BY po_id, line_number
+    ),
+    ordered AS (
+        SELECT po_number, warehouse_id, product_id, line_number, quantity_received, quantity_rejected,
+            coalesce(accepted, 0) AS accepted, coalesce(rejected, 0) AS rejected
+        FROM purchase_orders
+        JOIN purchase_order_lines USING (po_id)
+        LEFT JOIN receipt USING (po_id, line_number)
+    ),
+    delivered AS (
+        SELECT po_number, warehouse_id, product_id, sum(accepted) AS units
+        FROM ordered GROUP BY po_number, warehouse_id, product_id
+    ),
+    bought AS (
+        SELECT reference_id AS po_number, warehouse_id, product_id, sum(quantity) AS units
+        FROM stock_movements WHERE movement_type = 'PURCHASE' GROUP BY reference_id, warehouse_id, product_id
+    ),
+    out AS (
+        SELECT po_number, status, required_approvals, (
+            SELECT count(DISTINCT lower(approver)) FROM purchase_order_approvals AS approval
+            WHERE approval.po_id = purchase_orders.po_id AND lower(approver) <> lower(purchase_orders.requested_by)
+        ) AS approvals
+        FROM purchase_orders WHERE status IN ('SUBMITTED', 'CONFIRMED', 'RECEIVED')
     )
     SELECT 'item ' || item_id || ': on hand ' || on_hand || ', movements add up to ' || moved
         FROM item WHERE on_hand <> moved
@@ -44,6 +70,19 @@ _FINDINGS = text("""
     SELECT 'movement ' || movement_id || ': ' || balance_before || ' and ' || quantity || ' make ' || balance_after
         FROM chain WHERE balance_before + quantity <> balance_after
     UNION ALL
+    SELECT 'order ' || po_number || ' line ' || line_number || ': received ' || quantity_received || ' and rejected '
+            || quantity_rejected || ', receipts add up to ' || accepted || ' and ' || rejected
+        FROM ordered WHERE (quantity_received, quantity_rejected) <> (accepted, rejected)
+    UNION ALL
+    SELECT 'order ' || po_number || ' product ' || product_id || ' in warehouse ' || warehouse_id || ': receipts of '
+            || coalesce(delivered.units, 0) || ', purchases of ' || coalesce(bought.units, 0)
+        FROM delivered FULL JOIN bought USING (po_number, warehouse_id, product_id)
+        WHERE coalesce(delivered.units, 0) <> coalesce(bought.units, 0)
+    UNION ALL
+    SELECT 'order ' || po_number || ': ' || status || ' with ' || approvals || ' of ' || required_approvals
+            || ' approvals'
+        FROM out WHERE approvals < required_approvals
+    UNION ALL
     SELECT 'operation ' || operation_id || ': no result'
         FROM operations WHERE result IS NULL
 """)
@@ -55,6 +94,6 @@ def findings(connection: Connection) -> list[str]:
 
 
 def assert_books_agree(engine: Engine) -> None:
-    """On hand, ledger, promises and balances agree for every item."""
+    """On hand, ledger, promises and balances agree for every item, and orders with what came of them."""
     with engine.connect() as connection:
         assert findings(connection) == []

@@ -30,12 +30,22 @@ def with_fields(**fields: Json) -> Spoil:
     return lambda message: [message | fields]
 
 
+def lines_field(message: dict[str, Json]) -> str:
+    """What the message calls its lines."""
+    return "line_items" if "line_items" in message else "lines"
+
+
+def with_lines(lines: Json) -> Spoil:
+    """The message with something else where its lines were."""
+    return lambda message: [message | {lines_field(message): lines}]
+
+
 def with_line(**fields: Json) -> Spoil:
     """The message with fields of its first line set."""
 
     def spoil(message: dict[str, Json]) -> list[Json]:
         changed = copy.deepcopy(message)
-        changed["lines"][0] |= fields
+        changed[lines_field(message)][0] |= fields
         return [changed]
 
     return spoil
@@ -46,7 +56,7 @@ def line_without(field: str) -> Spoil:
 
     def spoil(message: dict[str, Json]) -> list[Json]:
         changed = copy.deepcopy(message)
-        del changed["lines"][0][field]
+        del changed[lines_field(message)][0][field]
         return [changed]
 
     return spoil
@@ -54,7 +64,7 @@ def line_without(field: str) -> Spoil:
 
 def repeated_lines(count: int) -> Spoil:
     """The message with its first line so many times."""
-    return lambda message: [message | {"lines": message["lines"] * count}]
+    return lambda message: with_lines(message[lines_field(message)] * count)(message)
 
 
 def twice(message: dict[str, Json]) -> list[Json]:
@@ -72,41 +82,55 @@ def raw(data: bytes, **metadata: bytes) -> Spoil:
     return instead(RawValue(Payload(metadata=metadata, data=data)))
 
 
-ANY_MESSAGE: dict[str, Spoil] = {
-    "no argument": instead(),
-    "null": instead(None),
-    "two arguments": twice,
-    "a list": instead([]),
-    "a list of messages": lambda message: [[message]],
-    "a string": instead("please"),
-    "JSON in a string": as_text,
-    "a number": instead(42),
-    "a huge number": instead(10**400),
-    "true": instead(True),
-    "an empty object": instead({}),
-    "an unknown field": with_fields(colour="red"),
-    "an empty field name": with_fields(**{"": 1}),
-    "a field name of a megabyte": with_fields(**{MEGABYTE: 1}),
-    "performed_by missing": without("performed_by"),
-    "performed_by null": with_fields(performed_by=None),
-    "performed_by empty": with_fields(performed_by=""),
-    "performed_by a number": with_fields(performed_by=7),
-    "performed_by a list": with_fields(performed_by=["ann"]),
-    "performed_by an object": with_fields(performed_by={"name": "ann"}),
-    "performed_by of a megabyte": with_fields(performed_by=MEGABYTE),
-    "performed_by with a line break": with_fields(performed_by="ann\nbob"),
-    "performed_by with a null character": with_fields(performed_by="ann\x00"),
-    "performed_by with half a character": with_fields(performed_by="ann\ud800"),
-    "performed_by with spaces around": with_fields(performed_by=" ann "),
-    "broken JSON": raw(b'{"performed_by": "ann', encoding=b"json/plain"),
-    "no JSON": raw(b"\xff\xfe", encoding=b"json/plain"),
-    "nothing as JSON": raw(b"", encoding=b"json/plain"),
-    "JSON too deep": raw(b"[" * 100_000, encoding=b"json/plain"),
-    "bytes": raw(b"\x00\x01", encoding=b"binary/plain"),
-    "an unknown encoding": raw(b"{}", encoding=b"binary/secret"),
-    "no encoding": raw(b"{}"),
-    "an unknown protobuf": raw(b"{}", encoding=b"json/protobuf", messageType=b"a.B"),
-}
+def any_message(actor: str = "performed_by") -> dict[str, Spoil]:
+    """What is wrong for every message in which this field says who sends it."""
+    return {
+        "no argument": instead(),
+        "null": instead(None),
+        "two arguments": twice,
+        "a list": instead([]),
+        "a list of messages": lambda message: [[message]],
+        "a string": instead("please"),
+        "JSON in a string": as_text,
+        "a number": instead(42),
+        "a huge number": instead(10**400),
+        "true": instead(True),
+        "an empty object": instead({}),
+        "an unknown field": with_fields(colour="red"),
+        "an empty field name": with_fields(**{"": 1}),
+        "a field name of a megabyte": with_fields(**{MEGABYTE: 1}),
+        f"{actor} missing": without(actor),
+        **bad_text(actor),
+        "broken JSON": raw(b'{"performed_by": "ann', encoding=b"json/plain"),
+        "no JSON": raw(b"\xff\xfe", encoding=b"json/plain"),
+        "nothing as JSON": raw(b"", encoding=b"json/plain"),
+        "JSON too deep": raw(b"[" * 100_000, encoding=b"json/plain"),
+        "bytes": raw(b"\x00\x01", encoding=b"binary/plain"),
+        "an unknown encoding": raw(b"{}", encoding=b"binary/secret"),
+        "no encoding": raw(b"{}"),
+        "an unknown protobuf": raw(b"{}", encoding=b"json/protobuf", messageType=b"a.B"),
+    }
+
+
+def bad_text(field: str, *, at_most: int = 200) -> dict[str, Spoil]:
+    """What is wrong for a field that takes a line of text which must not be empty."""
+    values: dict[str, Json] = {
+        "null": None,
+        "empty": "",
+        "a number": 7,
+        "a list": ["ann"],
+        "an object": {"name": "ann"},
+        "too long": "x" * (at_most + 1),
+        "of a megabyte": MEGABYTE,
+        "with a line break": "ann\nbob",
+        "with a null character": "ann\x00",
+        "with half a character": "ann\ud800",
+        "with spaces around": " ann ",
+    }
+    return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
+
+
+ANY_MESSAGE = any_message()
 """What is wrong for every message."""
 
 
@@ -129,8 +153,8 @@ def bad_number(field: str, *, at_most: float) -> dict[str, Spoil]:
     return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
 
 
-def bad_lines(*numbers: str) -> dict[str, Spoil]:
-    """What is wrong for lines with these fields, each a whole positive number."""
+def bad_lines(*numbers: str, units: str = "quantity") -> dict[str, Spoil]:
+    """What is wrong for lines with these fields, each a whole positive number; one of them is the number of units."""
     values: dict[str, Json] = {
         "zero": 0,
         "negative": -1,
@@ -147,17 +171,75 @@ def bad_lines(*numbers: str) -> dict[str, Spoil]:
     }
     fields = {f"{number} {name}": with_line(**{number: value}) for number in numbers for name, value in values.items()}
     return fields | {
-        "lines empty": with_fields(lines=[]),
-        "lines an object": with_fields(lines={"0": {}}),
-        "lines a string": with_fields(lines="all"),
-        "lines a megabyte": with_fields(lines=MEGABYTE),
-        "lines of null": with_fields(lines=[None]),
-        "lines of lists": with_fields(lines=[[1, 1, 1]]),
-        "lines of numbers": with_fields(lines=[1, 2]),
+        "lines empty": with_lines([]),
+        "lines an object": with_lines({"0": {}}),
+        "lines a string": with_lines("all"),
+        "lines a megabyte": with_lines(MEGABYTE),
+        "lines of null": with_lines([None]),
+        "lines of lists": with_lines([[1, 1, 1]]),
+        "lines of numbers": with_lines([1, 2]),
         "too many lines": repeated_lines(1_001),
         "an unknown field in a line": with_line(sku="TEA-100"),
         "a field name of a megabyte in a line": with_line(**{MEGABYTE: 1}),
-        "quantity missing": line_without("quantity"),
-        "quantity null": with_line(quantity=None),
-        "quantity past the most": with_line(quantity=1_000_000_001),
+        f"{units} missing": line_without(units),
+        f"{units} null": with_line(**{units: None}),
+        f"{units} past the most": with_line(**{units: 1_000_000_001}),
     }
+
+
+def bad_days(field: str) -> dict[str, Spoil]:
+    """What is wrong for a field that takes a day."""
+    values: dict[str, Json] = {
+        "that isn't in the calendar": "2026-02-30",
+        "without zeros": "2026-1-1",
+        "without dashes": "20261123",
+        "of a week": "2026-W48-1",
+        "with a time": "2026-11-23T00:00:00",
+        "with a time and an offset": "2026-11-23T00:00:00Z",
+        "with a space": "2026-11-23 ",
+        "in other digits": "\u0662\u0660\u0662\u0666-\u0661\u0661-\u0662\u0663",
+        "before all days": "0000-01-01",
+        "too early": "1969-12-31",
+        "too late": "2200-01-01",
+        "a word": "tomorrow",
+        "an empty string": "",
+        "a megabyte": MEGABYTE,
+        "a number": 20_261_123,
+        "zero": 0,
+        "true": True,
+        "a list": ["2026-11-23"],
+        "not a number": float("nan"),
+    }
+    return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
+
+
+BAD_MONEY: dict[str, Json] = {
+    "a float": 1.0,
+    "a fraction": 12.5,
+    "true": True,
+    "false": False,
+    "not a number": float("nan"),
+    "infinite": float("inf"),
+    "not a number in a string": "NaN",
+    "infinite in a string": "Infinity",
+    "negative": "-1.00",
+    "a negative number": -1,
+    "with too many decimals": "1.0000001",
+    "with a point and nothing": "1.",
+    "with nothing and a point": ".5",
+    "with a plus": "+1",
+    "with an exponent": "1e3",
+    "with a comma": "1,50",
+    "with an underscore": "1_000",
+    "with a currency": "1.00 EUR",
+    "with a space": " 1.00",
+    "in other digits": "\u0661\u0662",
+    "of too many digits": "1" * 31,
+    "a huge number": 10**40,
+    "a megabyte": "1" * 1_000_000,
+    "a word": "free",
+    "an empty string": "",
+    "a list": ["1.00"],
+    "an object": {"amount": "1.00"},
+}
+"""What isn't an amount of money."""

@@ -1,12 +1,20 @@
 """Procurement as a foreign service: a Temporal client, the contract, and plain JSON."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
 
+from database.sessions import Database
+from database.tables import suppliers
 from domain.stock import ItemKey
-from tests.wire import Caller, Json
+from tests.rows import LockedItem
+from tests.shop import new_reference
+from tests.wire import Caller, Json, eventually
+from worker import Settings, build_worker
 
 TWO_APPROVALS: dict[str, Json] = {
     "tiers": [{"up_to": None, "approvals": 2}],
@@ -18,7 +26,7 @@ ONE_APPROVAL = TWO_APPROVALS | {"tiers": [{"up_to": None, "approvals": 1}]}
 NO_APPROVAL = TWO_APPROVALS | {"tiers": [{"up_to": None, "approvals": 0}]}
 
 
-def wanted(item: ItemKey, qty: int, unit_cost: str = "1.00") -> dict[str, Json]:
+def wanted(item: ItemKey, qty: int, unit_cost: Json = "1.00") -> dict[str, Json]:
     """A line of an order."""
     return {"product_id": item.product_id, "qty": qty, "unit_cost": unit_cost}
 
@@ -27,6 +35,16 @@ def came(item: ItemKey, quantity: int, rejected: int | None = None) -> dict[str,
     """A line of a receipt; without rejected units, as most callers send it."""
     line = {"product_id": item.product_id, "quantity": quantity}
     return line if rejected is None else line | {"rejected_quantity": rejected}
+
+
+def receipt(receipt_id: str, *lines: Json, **other: Json) -> dict[str, Json]:
+    """A receipt."""
+    return {"receipt_id": receipt_id, "performed_by": "wes", "lines": list(lines)} | other
+
+
+def approval(approver: str) -> dict[str, Json]:
+    """An approval."""
+    return {"approver": approver, "note": "fine"}
 
 
 def draft(po_number: str, supplier_id: int, warehouse_id: int, *lines: Json, **other: Json) -> dict[str, Json]:
@@ -77,8 +95,7 @@ class Purchasing(Caller):
 
     async def receive(self, po_number: str, receipt_id: str, *lines: Json, **other: Json) -> Json:
         """Goods have come."""
-        receipt = {"receipt_id": receipt_id, "performed_by": "wes", "lines": list(lines)} | other
-        return await self.update(po_number, "receive", receipt)
+        return await self.update(po_number, "receive", receipt(receipt_id, *lines, **other))
 
     async def close_short(self, po_number: str, reason: str = "discontinued") -> Json:
         """The rest isn't expected any more."""
@@ -87,6 +104,43 @@ class Purchasing(Caller):
     async def cancel(self, po_number: str, reason: str = "not needed") -> Json:
         """It isn't wanted any more."""
         return await self.update(po_number, "cancel", {"performed_by": "rita", "reason": reason})
+
+    async def quiet(self, po_number: str, notices: int = 0) -> Json:
+        """The state once there are as many notices, and none of them is under way any more."""
+        return await eventually(
+            lambda: self.state(po_number),
+            lambda state: (
+                len(state["notices"]) >= notices and all(each["outcome"] != "PENDING" for each in state["notices"])
+            ),
+        )
+
+    async def told(self, po_number: str, *titles: tuple[str, str]) -> None:
+        """Exactly these notices went out, as ``(audience, title)`` in order; with nowhere to go, to the log."""
+        state = await self.quiet(po_number, len(titles))
+        assert [(each["audience"], each["title"]) for each in state["notices"]] == list(titles)
+        assert {each["outcome"] for each in state["notices"]} <= {"LOGGED"}
+
+    async def accepted(self, po_number: str, count: int) -> None:
+        """Return once the run has let so many updates in, whether or not it has answered them."""
+        accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+        await eventually(lambda: self.history(po_number, accepted), lambda events: len(events) == count)
+
+
+def quantities(state: Json) -> list[tuple[int, int, int]]:
+    """The lines of a state: units ordered, received and rejected."""
+    return [(each["qty"], each["quantity_received"], each["quantity_rejected"]) for each in state["line_items"]]
+
+
+def less_notices(state: Json) -> Json:
+    """A state without its notices, which go out in the background."""
+    return {name: value for name, value in state.items() if name != "notices"}
+
+
+def supplier_name(engine: Engine, supplier_id: int) -> str:
+    """What people call a supplier."""
+    with engine.connect() as connection:
+        name = select(suppliers.c.name).where(suppliers.c.supplier_id == supplier_id)
+        return str(connection.execute(name).scalar_one())
 
 
 _MOVEMENTS = text("""
@@ -99,3 +153,63 @@ def purchases(engine: Engine, po_number: str) -> list[tuple[Any, ...]]:
     """What an order has put into stock: product, units, balance, by whom and why, in the order of the ledger."""
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(_MOVEMENTS, {"po_number": po_number})]
+
+
+_CHANGING = (
+    "purchase_orders",
+    "purchase_order_lines",
+    "purchase_order_approvals",
+    "purchase_order_receipts",
+    "purchase_order_receipt_lines",
+    "supplier_lead_times",
+    "product_suppliers",
+    "inventory_items",
+)
+_STORED = text(
+    " UNION ALL ".join(
+        [
+            *(f"SELECT md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM {table} AS row" for table in _CHANGING),
+            # Both are only ever added to.
+            "SELECT count(*)::text FROM stock_movements",
+            "SELECT count(*)::text FROM operations",
+        ]
+    )
+)
+
+
+@contextmanager
+def nothing_is_stored(engine: Engine) -> Iterator[None]:
+    """Whatever happens inside leaves every order, every item and the ledger as they were, to the last operation."""
+
+    def stored() -> list[Any]:
+        with engine.connect() as connection:
+            return list(connection.execute(_STORED).scalars())
+
+    before = stored()
+    yield
+    assert stored() == before
+
+
+@asynccontextmanager
+async def locked_order(engine: Engine, po_number: str) -> AsyncIterator[LockedItem]:
+    """Nobody else gets at the order meanwhile."""
+    with engine.begin() as connection:
+        lock = text("SELECT 1 FROM purchase_orders WHERE po_number = :po_number FOR UPDATE")
+        assert connection.execute(lock, {"po_number": po_number}).one()
+        yield LockedItem(engine, connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+class Branch:
+    """A task queue of its own, for workers that are told something else, or that aren't there yet."""
+
+    def __init__(self, plain_client: Client, our_client: Client, database: Database, settings: Settings) -> None:
+        self._client = our_client
+        self._database = database
+        self._settings = settings.model_copy(update={"task_queue": new_reference("queue")})
+        self.purchasing = Purchasing(plain_client, self._settings.task_queue)
+
+    @asynccontextmanager
+    async def worker(self, **told: Any) -> AsyncIterator[None]:
+        """A worker with these settings."""
+        async with build_worker(self._client, self._database, self._settings.model_copy(update=told)):
+            yield

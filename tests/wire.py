@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -152,6 +155,45 @@ class Caller:
         """Where the run stands."""
         return (await self.handle(reference).describe()).status
 
+    async def noted(self, reference: str, count: int) -> list[str]:
+        """The notes once there are as many, without their times."""
+        state = await eventually(lambda: self.state(reference), lambda state: len(state["notes"]) >= count)
+        assert all(note[19:25] == " UTC: " for note in state["notes"])
+        assert len(state["notes"]) == count
+        return [note[25:] for note in state["notes"]]
+
+    async def found(self, query: str) -> list[str]:
+        """The references of the runs that a search finds, sorted."""
+        return sorted([run.id.removeprefix(self.prefix) async for run in self.client.list_workflows(query)])
+
+    async def metadata(self, reference: str) -> WorkflowMetadata:
+        """What the run tells of itself in the Temporal UI."""
+        query = self.handle(reference).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        metadata = await answer(query)
+        assert isinstance(metadata, WorkflowMetadata)
+        return metadata
+
+    async def history(
+        self, reference: str, *kinds: "EventType.ValueType", run_id: str | None = None
+    ) -> list[HistoryEvent]:
+        """The events of these kinds, in order; of the latest run unless told otherwise."""
+        events = self.handle(reference, run_id).fetch_history_events()
+        return [event async for event in events if event.event_type in kinds]
+
+    async def summaries(self, reference: str, kind: "EventType.ValueType", run_id: str | None = None) -> list[str]:
+        """What the Temporal UI shows beside the events of a kind."""
+        converter = self.client.data_converter.payload_converter
+        return [
+            converter.from_payload(event.user_metadata.summary, str)
+            for event in await self.history(reference, kind, run_id=run_id)
+        ]
+
+
+def cells(details: str) -> list[list[str]]:
+    """The rows of the tables in a run's details, heads and rulers among them."""
+    rows = [row for row in details.splitlines() if row.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
 
 class Orders(Caller):
     """The order service's side of reservations."""
@@ -217,6 +259,17 @@ async def at_once(*calls: Coroutine[Any, Any, T]) -> list[T]:
     async with asyncio.TaskGroup() as tasks:
         begun = [tasks.create_task(call) for call in calls]
     return [task.result() for task in begun]
+
+
+async def few_at_once(*calls: Callable[[], Awaitable[T]], lanes: int = 10) -> list[T]:
+    """The same for very many calls that needn't race: so many at a time."""
+    free = asyncio.Semaphore(lanes)
+
+    async def when_it_is_its_turn(call: Callable[[], Awaitable[T]]) -> T:
+        async with free:
+            return await call()
+
+    return await at_once(*(when_it_is_its_turn(call) for call in calls))
 
 
 async def until(instant: datetime) -> None:

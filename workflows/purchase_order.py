@@ -156,11 +156,18 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         """It isn't wanted any more, and nothing of it has come. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CANCEL, message.performed_by, message.reason, key)
 
+    def note(self, text: str) -> None:
+        """Keep it, and show it at once."""
+        super().note(text)
+        self._show()
+
     async def _give_up(self) -> None:
         """A cancelled workflow expects nothing more, as by the command that fits."""
-        received = any(line.quantity_received for line in self.state.line_items)
-        order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
-        await self.carry_out("close_short" if received else "cancel", [order], "workflow-cancelled")
+        async with self.turn:
+            # What was under way has finished by now, and may have been the first goods.
+            received = any(line.quantity_received for line in self.state.line_items)
+            event: EndEvent = PurchaseOrderEvent.CLOSE_SHORT if received else PurchaseOrderEvent.CANCEL
+            await self._end(event, "operator", "the workflow was cancelled", "workflow-cancelled")
 
     async def _live(self) -> None:
         if self._order is None:
@@ -199,11 +206,11 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         )
         summary = f"draft {request.po_number}: {len(request.line_items)} lines"
         order = await write(PurchaseOrderActivities.draft_purchase_order, step, summary)
-        if order.drafted_at != step.as_of:
-            # Another run has drafted it before, and has sent what was to be sent.
+        if order.drafted_by_another_run:
+            # It has sent what was to be sent.
             self._order = order
         self._take_over(order)
-        if self.state.status is PurchaseOrderStatus.DRAFT and order.drafted_at == step.as_of:
+        if self.state.status is PurchaseOrderStatus.DRAFT and not order.drafted_by_another_run:
             self._tell(texts.approval_wanted(order))
 
     async def _wait_for_approval(self) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from activities.import_file import ImportSteps
+from activities.notice import NoticeSteps
+from activities.purchase_order import PurchaseOrderSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from contracts import errors
 from contracts.import_file import ImportActivities
+from contracts.notice import NoticeActivities
+from contracts.purchase_order import PurchaseOrderActivities
 from contracts.reservation import ReservationActivities
 from contracts.schema import generate
 from contracts.stock import StockActivities
@@ -29,6 +33,8 @@ def _activities(owner: type) -> dict[str, str]:
 
 INTERFACES: list[tuple[type, type]] = [
     (ReservationActivities, ReservationSteps),
+    (PurchaseOrderActivities, PurchaseOrderSteps),
+    (NoticeActivities, NoticeSteps),
     (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),
 ]

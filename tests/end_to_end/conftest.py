@@ -6,8 +6,11 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import Client
 
+from database.sessions import Database
 from devstack.stack import StackInfo
 from tests.imports import Imports
+from tests.purchasing import Branch
+from worker import Settings
 
 
 @pytest.fixture
@@ -15,3 +18,9 @@ def imports(our_client: Client, worker: None, stack: StackInfo, tmp_path: Path, 
     """Somebody with files, and a worker at the other end."""
     del worker
     return Imports(our_client, stack.task_queue, tmp_path, engine)
+
+
+@pytest.fixture
+def branch(plain_client: Client, our_client: Client, database: Database, settings: Settings) -> Branch:
+    """Procurement with a task queue of its own, where nobody works yet."""
+    return Branch(plain_client, our_client, database, settings)

@@ -16,14 +16,15 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 import worker
+from activities.purchase_order import PurchaseOrderSteps
 from activities.reservation import ReservationSteps
 
 
-def dying(step_name: str, moment: str) -> type[ReservationSteps]:
+def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:
     """The activities, of which one is deadly."""
-    original = getattr(ReservationSteps, step_name)
+    original = getattr(activities, step_name)
 
-    def step_and_die(self: ReservationSteps, step: Any) -> Any:
+    def step_and_die(self: Any, step: Any) -> Any:
         if moment == "after":
             original(self, step)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -31,13 +32,15 @@ def dying(step_name: str, moment: str) -> type[ReservationSteps]:
     # The name and the types of the original, without being marked as an activity already.
     deadly = functools.wraps(original, updated=())(step_and_die)
     marked = activity.defn(name=step_name, no_thread_cancel_exception=True)(deadly)
-    return type("DyingSteps", (ReservationSteps,), {step_name: marked})
+    return type("DyingSteps", (activities,), {step_name: marked})
 
 
 def main(arguments: list[str]) -> None:
     """Work, and die."""
     if arguments:
-        setattr(worker, "ReservationSteps", dying(*arguments))  # noqa: B010 the module doesn't offer it
+        step_name, moment = arguments
+        [activities] = [each for each in (ReservationSteps, PurchaseOrderSteps) if hasattr(each, step_name)]
+        setattr(worker, activities.__name__, dying(activities, step_name, moment))
     # Tasks that a dead worker had kept for itself come back after a second instead of ten.
     brisk = functools.partial(Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1))
     setattr(worker, "Worker", brisk)  # noqa: B010

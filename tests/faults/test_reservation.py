@@ -1,86 +1,24 @@
 """Workers are killed and the database goes away: the effect happens once, and the answer comes in the end."""
 
 import asyncio
-import os
 import random
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from database.sessions import Database
-from devstack.stack import StackInfo
 from domain.stock import ItemKey
 from tests.books import ItemBooks, books, level
+from tests.faults.workplace import Workplace
 from tests.outages import Outages
 from tests.rows import locked
 from tests.shop import Shop, new_reference
 from tests.wire import Json, Orders, at_once, eventually, line, lines_of, request
-from worker import Settings, build_worker
-
-REPOSITORY = Path(__file__).parents[2]
-BRISK = timedelta(seconds=1)
-"""How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
-
-
-class Workplace:
-    """A task queue of its own, and workers in processes of their own."""
-
-    def __init__(self, stack: StackInfo, client: Client, settings: Settings, logs: Path) -> None:
-        self._stack = stack
-        self._logs = logs
-        self.settings = settings.model_copy(update={"task_queue": new_reference("queue")})
-        self.orders = Orders(client, self.settings.task_queue, task_timeout=BRISK)
-
-    @asynccontextmanager
-    async def worker(self, *how_to_die: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A worker, which is dead at the latest at the end."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")} | {
-            "DATABASE_URL": self._stack.database_url,
-            "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
-            "STOCKKEEPER_TASK_QUEUE": self.settings.task_queue,
-            "STOCKKEEPER_CONCURRENCY": "4",
-            "TEMPORAL_ADDRESS": self._stack.temporal_address,
-            "TEMPORAL_NAMESPACE": self._stack.namespace,
-        }
-        with (self._logs / f"{new_reference('worker')}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.faults.dying_worker", *how_to_die),
-                cwd=REPOSITORY,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-@pytest.fixture
-def workplace(
-    stack: StackInfo, plain_client: Client, our_client: Client, settings: Settings, tmp_path: Path
-) -> Callable[[], Workplace]:
-    """Makes a new workplace at each call."""
-    del our_client  # It registers the search attributes.
-    return lambda: Workplace(stack, plain_client, settings, tmp_path)
-
-
-@pytest.fixture
-def outages(stack: StackInfo) -> Outages:
-    """What can happen to the database."""
-    return Outages(stack.database_url)
-
+from worker import build_worker
 
 Call = Callable[[Orders, str, ItemKey], Awaitable[Json]]
 

@@ -1,0 +1,138 @@
+"""A worker's settings: what they mean, and that a wrong one is told without what may be a password."""
+
+import json
+import os
+import runpy
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from activities.notice import NoticeWays
+from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from worker import Settings
+
+WORKER = Path(__file__).parents[2] / "worker.py"
+HOURS = {"remind_after_hours": 1, "escalate_after_hours": 2.5, "cancel_after_hours": 3}
+TIERS = [{"up_to": "500.00", "approvals": 0}, {"up_to": None, "approvals": 3}]
+NOTICE_URLS = ("STOCKKEEPER_NOTICE_URLS", "STOCKKEEPER_ESCALATION_NOTICE_URLS", "STOCKKEEPER_SUPPLIER_NOTICE_URLS")
+
+Set = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def environ(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """Sets a variable; none of the machine's own is there."""
+    for name in [name for name in os.environ if name.startswith("STOCKKEEPER_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch.setenv
+
+
+def test_nothing_set_is_the_policy_of_the_contract_no_tolerance_and_no_way() -> None:
+    settings = Settings()
+    assert (settings.approval, settings.over_delivery_percent) == (DEFAULT_APPROVAL, Decimal(0))
+    assert vars(settings.notice_ways) == vars(NoticeWays("", "", ""))
+
+
+def test_who_approves_is_said_in_json(environ: Set) -> None:
+    environ("STOCKKEEPER_APPROVAL", json.dumps({"tiers": TIERS} | HOURS))
+    approval = Settings().approval
+    assert approval == ApprovalPolicy.model_validate_json(json.dumps({"tiers": TIERS} | HOURS))
+    assert [(tier.up_to, tier.approvals) for tier in approval.tiers] == [(Decimal(500), 0), (None, 3)]
+    assert (approval.remind_after_hours, approval.escalate_after_hours, approval.cancel_after_hours) == (1, 2.5, 3)
+
+
+BAD_POLICIES: dict[str, tuple[Any, str]] = {
+    "no tiers": ({"tiers": []} | HOURS, "approval.tiers"),
+    "no tier for large orders": ({"tiers": TIERS[:1]} | HOURS, "the last one must have up_to null"),
+    "falling bounds": ({"tiers": [TIERS[0], TIERS[0], TIERS[1]]} | HOURS, "up_to must rise"),
+    "a bound that isn't exact": (
+        {"tiers": [{"up_to": 0.1, "approvals": 0}, TIERS[1]]} | HOURS,
+        "approval.tiers.0.up_to",
+    ),
+    "a number of people that isn't one": ({"tiers": [{"up_to": None, "approvals": -1}]} | HOURS, "approvals"),
+    "no reminder": ({"tiers": TIERS} | dict(list(HOURS.items())[1:]), "approval.remind_after_hours"),
+    "no time at all": ({"tiers": TIERS} | HOURS | {"cancel_after_hours": 0}, "approval.cancel_after_hours"),
+    "a field that isn't known": ({"tiers": TIERS} | HOURS | {"remind_after_days": 1}, "approval.remind_after_days"),
+    "something else": ([], "approval"),
+}
+
+
+@pytest.mark.parametrize(("policy", "problem"), BAD_POLICIES.values(), ids=BAD_POLICIES)
+def test_a_policy_that_cannot_be_followed_is_refused_by_name(environ: Set, policy: Any, problem: str) -> None:
+    environ("STOCKKEEPER_APPROVAL", json.dumps(policy))
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert caught.value.error_count() == 1
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("percent", ["0", "2.5", "0.125", "1000"])
+def test_the_tolerance_is_exact(environ: Set, percent: str) -> None:
+    environ("STOCKKEEPER_OVER_DELIVERY_PERCENT", percent)
+    assert Settings().over_delivery_percent == Decimal(percent)
+
+
+@pytest.mark.parametrize("percent", ["-1", "-0.001", "1000.001", "0.0001", "NaN", "Infinity", "", "ten", "10%"])
+def test_a_tolerance_that_makes_no_sense_is_refused(environ: Set, percent: str) -> None:
+    environ("STOCKKEEPER_OVER_DELIVERY_PERCENT", percent)
+    with pytest.raises(ValidationError, match=r"\nover_delivery_percent\n"):
+        Settings()
+
+
+def test_each_audience_has_its_urls(environ: Set) -> None:
+    urls = (
+        "mailto://robot:passw0rd@example.com, json://example.com/hook",
+        "json://example.com/boss",
+        "mailto://robot:passw0rd@example.com?to={email}",
+    )
+    for name, value in zip(NOTICE_URLS, urls, strict=True):
+        environ(name, value)
+    settings = Settings()
+    assert vars(settings.notice_ways) == vars(NoticeWays(*urls))
+    assert [secret for secret in ("passw0rd", "example.com", "hook") if secret in repr(settings)] == []
+
+
+@pytest.mark.parametrize("name", NOTICE_URLS)
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "s3cret",
+        "nobody://robot:s3cret@example.com",
+        "json://example.com nobody://s3cret@example.com",
+        "mailto://s3cret",
+    ],
+)
+def test_what_is_no_notice_url_is_refused_and_not_repeated(
+    environ: Set, caplog: pytest.LogCaptureFixture, name: str, urls: str
+) -> None:
+    environ(name, urls)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert caught.value.error_count() == 1
+    told = f"{caught.value} {caught.value!r} {caplog.text}"
+    assert "isn't a list of notice URLs as Apprise has them" in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STOCKKEEPER_APPROVAL", '{"tiers": s3cret'),
+        ("STOCKKEEPER_APPROVAL", '{"tiers": "s3cret"}'),
+        ("STOCKKEEPER_NOTICE_URLS", "nobody://s3cret@example.com"),
+        ("STOCKKEEPER_CONCURRENCY", "s3cret"),
+    ],
+)
+def test_a_worker_with_a_wrong_setting_says_so_and_ends(environ: Set, name: str, value: str) -> None:
+    environ(name, value)
+    with pytest.raises(SystemExit) as caught:
+        # In this process: the settings are read before anything is begun.
+        runpy.run_path(str(WORKER), run_name="__main__")
+    message = caught.value.code
+    assert isinstance(message, str)
+    assert name.removeprefix("STOCKKEEPER_").lower() in message
+    assert "s3cret" not in message

@@ -1,0 +1,140 @@
+"""Workers are killed and the database goes away: goods are booked once, and whoever should hear of it does."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from database.sessions import Database
+from domain.stock import ItemKey
+from tests.books import level
+from tests.faults.workplace import Workplace
+from tests.outages import Outages
+from tests.purchasing import (
+    NO_APPROVAL,
+    ONE_APPROVAL,
+    Purchasing,
+    came,
+    draft,
+    less_notices,
+    purchases,
+    quantities,
+    supplier_name,
+    wanted,
+)
+from tests.shop import Shop, new_reference
+from tests.wire import Json, at_once, eventually
+from worker import build_worker
+
+Call = Callable[[Purchasing, str, ItemKey], Awaitable[Json]]
+
+
+async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effect_and_an_answer(
+    workplace: Callable[[], Workplace], our_client: Client, database: Database, shop: Shop, engine: Engine
+) -> None:
+    supplier = shop.supplier()
+
+    async def dies(step: str, prepare: Call | None, call: Call) -> tuple[str, ItemKey, Json]:
+        place, number, item = workplace(), new_reference("po"), shop.item(4)
+        async with place.worker(step, "after") as deadly:
+            if prepare is not None:
+                await prepare(place.purchasing, number, item)
+                # A notice that dies with its worker is missed only after a minute.
+                await place.purchasing.quiet(number)
+            answered = asyncio.ensure_future(call(place.purchasing, number, item))
+            assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+            assert not answered.done()
+        async with build_worker(our_client, database, place.settings):
+            state = await answered
+            assert less_notices(await place.purchasing.state(number)) == less_notices(state)
+            name = f"purchase order {number}, 10.00 from {supplier_name(engine, supplier)}"
+            asked, out = ("PROCUREMENT", f"Approval wanted: {name}"), ("SUPPLIER", f"Purchase order {number}")
+            # Whoever should hear of it does, although the worker died before it could tell.
+            await place.purchasing.told(
+                number,
+                *{
+                    "draft_purchase_order": [asked] if state["required_approvals"] else [out],
+                    "approve_purchase_order": [asked, out],
+                    "receive_purchase_order": [out],
+                    "end_purchase_order": [
+                        out,
+                        ("SUPPLIER", f"Purchase order {number}: the rest is no longer expected"),
+                    ],
+                }[step],
+            )
+            assert state["notes"] == []
+        return number, item, state
+
+    def drafted(policy: Json) -> Call:
+        return lambda purchasing, number, item: purchasing.draft(number, supplier, [(item, 10)], approval=policy)
+
+    def receive(purchasing: Purchasing, number: str, item: ItemKey) -> Awaitable[Json]:
+        return purchasing.receive(number, "truck-1", came(item, 3, 1))
+
+    async def draft_and_receive(purchasing: Purchasing, number: str, item: ItemKey) -> Json:
+        await drafted(NO_APPROVAL)(purchasing, number, item)
+        return await receive(purchasing, number, item)
+
+    outcomes = await at_once(
+        dies("draft_purchase_order", None, drafted(ONE_APPROVAL)),
+        dies("draft_purchase_order", None, drafted(NO_APPROVAL)),
+        dies(
+            "approve_purchase_order",
+            drafted(ONE_APPROVAL),
+            lambda purchasing, number, item: purchasing.approve(number, "ann"),
+        ),
+        dies("receive_purchase_order", drafted(NO_APPROVAL), receive),
+        dies("end_purchase_order", draft_and_receive, lambda purchasing, number, item: purchasing.close_short(number)),
+    )
+    assert [(state["status"], len(state["approvals"]), quantities(state)) for _, _, state in outcomes] == [
+        ("DRAFT", 0, [(10, 0, 0)]),
+        ("SUBMITTED", 0, [(10, 0, 0)]),
+        ("SUBMITTED", 1, [(10, 0, 0)]),
+        ("SUBMITTED", 0, [(10, 3, 1)]),
+        ("RECEIVED", 0, [(10, 3, 1)]),
+    ]
+    for (number, item, _), units in zip(outcomes, (0, 0, 0, 3, 3), strict=True):
+        assert level(engine, item) == (4 + units, 0)
+        assert [moved for _, moved, *_ in purchases(engine, number)] == ([units] if units else [])
+
+
+async def test_a_database_that_is_away_delays_the_answers(
+    purchasing: Purchasing, outages: Outages, shop: Shop, engine: Engine
+) -> None:
+    """The steps then wait in the task queue, where an operator sees them."""
+    item, supplier = shop.item(4), shop.supplier()
+    drafted, approved, received = (new_reference("po") for _ in range(3))
+    await purchasing.draft(approved, supplier, [(item, 10)], approval=ONE_APPROVAL)
+    await purchasing.draft(received, supplier, [(item, 10)], approval=NO_APPROVAL)
+
+    async def waits_for(number: str, step: str) -> None:
+        """The step is among the pending activities: a notice may be on its way beside it."""
+
+        async def pending() -> list[str]:
+            description = (await purchasing.handle(number).describe()).raw_description
+            return [each.activity_type.name for each in description.pending_activities]
+
+        await eventually(pending, lambda steps: step in steps)
+
+    with outages.database_away():
+        await purchasing.start(drafted, [draft(drafted, supplier, item.warehouse_id, wanted(item, 10))])
+        drafting = asyncio.ensure_future(purchasing.update(drafted, "drafted"))
+        approving = asyncio.ensure_future(purchasing.approve(approved, "ann"))
+        receiving = asyncio.ensure_future(purchasing.receive(received, "truck-1", came(item, 10)))
+        again = asyncio.ensure_future(purchasing.receive(received, "truck-1", came(item, 10)))
+        await at_once(
+            waits_for(drafted, "draft_purchase_order"),
+            waits_for(approved, "approve_purchase_order"),
+            waits_for(received, "receive_purchase_order"),
+        )
+        assert not any(each.done() for each in (drafting, approving, receiving, again))
+    assert [(await each)["status"] for each in (drafting, approving, receiving, again)] == [
+        "SUBMITTED",
+        "SUBMITTED",
+        "RECEIVED",
+        "RECEIVED",
+    ]
+    assert (await purchasing.result(received))["status"] == "RECEIVED"
+    assert (level(engine, item), len(purchases(engine, received))) == ((14, 0), 1)

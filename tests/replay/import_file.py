@@ -1,0 +1,111 @@
+"""The ways that an import can go."""
+
+import hashlib
+
+from contracts.import_file import ImportKind, encode_row, pack_rows, workflow_id
+from tests.replay.recording import Scenes, Stage
+from tests.wire import Caller, refusal
+
+_BY = "recorder"
+
+
+class _Files(Caller):
+    """Somebody with suppliers' files, which go by their digest."""
+
+    workflow_type = "ImportWorkflow"
+    prefix = workflow_id(ImportKind.SUPPLIERS, "")
+    answer_to_start = "opened"
+
+
+class _File:
+    """A file on its way in, command by command."""
+
+    def __init__(self, files: _Files, digest: str) -> None:
+        self._files = files
+        self._digest = digest
+        self._pages = 0
+        self._rows = 0
+
+    async def begin(self, *columns: str) -> None:
+        """Start, and wait for nothing."""
+        request = {
+            "kind": "suppliers",
+            "file_name": "suppliers.csv",
+            "digest": self._digest,
+            "columns": columns,
+            "performed_by": _BY,
+        }
+        await self._files.start(self._digest, [request])
+
+    async def add(self, *rows: list[str]) -> None:
+        """Send a page."""
+        packed = pack_rows([encode_row(line, cells) for line, cells in enumerate(rows, self._rows + 2)])
+        page = {"performed_by": _BY, "page": self._pages, "rows": packed}
+        await self._files.update(self._digest, "add_page", page)
+        self._pages += 1
+        self._rows += len(rows)
+
+    async def finish(self) -> None:
+        """That was all."""
+        all_of_it = {"performed_by": _BY, "pages": self._pages, "rows": self._rows}
+        await self._files.update(self._digest, "finish", all_of_it)
+
+
+class ImportScenes(Scenes):
+    """Each scene's name makes the file's digest, by which its run goes."""
+
+    process = "import_file"
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._caller = self._files = _Files(stage.client, stage.settings.task_queue)
+
+    def reference_of(self, scene: str) -> str:
+        return hashlib.sha256(scene.encode()).hexdigest()[:16]
+
+    async def imported(self, name: str) -> None:
+        file, digest = self._file(name), self.reference_of(name)
+        await file.begin("name", "email")
+        await self._files.update(digest, "opened")
+        await file.add(["Acme", "a@x.at"], ["Best", ""])
+        await self._files.signal(digest, "add_page", {"page": 1})
+        await self._files.signal(digest, "hurry")
+        await file.add(["Clark", ""])
+        await file.finish()
+
+    async def recognized(self, name: str) -> None:
+        """The second run for one file, which finds that the first has imported it."""
+        file = self._file(name)
+        await file.begin("name")
+        await file.add(["Dorn"])
+        await file.finish()
+        await self._files.result(self.reference_of(name))
+        await file.begin("name")
+
+    async def refused(self, name: str) -> None:
+        file = self._file(name)
+        await file.begin("name")
+        await file.add(["Ems"], ["Ems"])
+        await refusal(file.finish())
+
+    async def cancelled(self, name: str) -> None:
+        file = self._file(name)
+        await file.begin("name")
+        await file.add(["Frey"])
+        await self._files.handle(self.reference_of(name)).cancel()
+
+    async def failed(self, name: str) -> None:
+        await self._file(name).begin("phone")
+
+    async def continued(self, name: str) -> None:
+        """The run that goes on after a long one, with the page that came before."""
+        file, digest = self._file(name), self.reference_of(name)
+        await file.begin("name")
+        await file.add(["Gans"])
+        await self._continue(digest)
+        await self._files.signal(digest, "add_page", {"page": 1})
+        await file.add(["Haas"])
+        await file.finish()
+
+    def _file(self, name: str) -> _File:
+        return _File(self._files, self.reference_of(name))

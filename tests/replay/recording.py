@@ -1,0 +1,182 @@
+"""What recording takes, whatever the process: a stage, scenes, and the histories that are kept of them."""
+
+import contextlib
+import inspect
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import SecretStr
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.worker import Worker
+
+from database.migrate import upgrade
+from database.sessions import Database, connect
+from devstack.stack import running_stack
+from starter.connection import connect_temporal
+from starter.namespace import register_search_attributes
+from tests.outages import Outages
+from tests.shop import Shop
+from tests.wire import Caller, Handle, Json, answer, eventually
+from worker import Settings, build_database, build_worker
+
+HISTORIES = Path(__file__).parent / "histories"
+_MEGABYTE = 1024 * 1024
+_WORKER_NAME = re.compile(r"\d+@.+")
+_PORT = re.compile(r"\bport \d+\b")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stack that scenes are played on.
+
+    Attributes:
+        client: As any other service has it, with Temporal's own JSON.
+        ours: A worker's client.
+    """
+
+    client: Client
+    ours: Client
+    database: Database
+    settings: Settings
+    shop: Shop
+    outages: Outages
+
+    def worker(self, task_queue: str | None = None) -> Worker:
+        """A worker, to be entered; on the task queue that all scenes use unless they name another."""
+        named = {} if task_queue is None else {"task_queue": task_queue}
+        return build_worker(self.ours, self.database, self.settings.model_copy(update=named))
+
+
+class Scenes:
+    """What is played of one process. Each public coroutine is a history; it is told its name, for its run to go by.
+
+    What is kept is the latest run, once it has closed; of a scene that is under way, once it waits for nothing but
+    time and people.
+    """
+
+    process: ClassVar[str]
+    """What the histories' names begin with."""
+    under_way: ClassVar[frozenset[str]] = frozenset()
+    """The scenes that end while their run is open, which is where a deployment finds most runs."""
+
+    _caller: Caller
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._shop = stage.shop
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The scenes, in the order in which they are written and played."""
+        return [
+            name
+            for name, member in vars(cls).items()
+            if inspect.iscoroutinefunction(member) and not name.startswith("_")
+        ]
+
+    @classmethod
+    def path(cls, scene: str) -> Path:
+        """Where a scene's history is."""
+        return HISTORIES / f"{cls.process}_{scene}.json"
+
+    def reference_of(self, scene: str) -> str:
+        """What the caller calls a scene's run."""
+        return scene
+
+    async def record(self) -> None:
+        """Play every scene, and keep the histories."""
+        for scene in self.names():
+            await getattr(self, scene)(scene)
+            self.path(scene).write_text(await self._history(scene))
+
+    async def _history(self, scene: str) -> str:
+        run = self._caller.handle(self.reference_of(scene))
+        if scene in self.under_way:
+            await eventually(lambda: _is_at_rest(run), lambda at_rest: at_rest)
+        else:
+            with contextlib.suppress(WorkflowFailureError):  # However it ends.
+                await answer(run.result())
+        history = without_names(json.loads((await run.fetch_history()).to_json()))
+        return json.dumps(history, indent=1, sort_keys=True) + "\n"
+
+    async def _scheduled(self, reference: str) -> None:
+        """Wait until a step goes by the task queue."""
+        scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+        await eventually(lambda: self._caller.history(reference, scheduled), lambda events: len(events) == 1)
+
+    async def _continue(self, reference: str) -> None:
+        """Bring a run to go on in another one, whose history is as short as that of any other.
+
+        Temporal suggests it from 4 MiB on. Signals that are none of its commands make a history long and change
+        nothing; each becomes a note.
+        """
+        noted = len((await self._caller.state(reference))["notes"])
+        first = await self._latest_run(reference)
+        for number in range(1, 4):
+            await self._caller.signal(reference, "chatter", "x" * (3 * _MEGABYTE // 2))
+            await self._caller.noted(reference, noted + number)
+        await eventually(lambda: self._latest_run(reference), lambda run: run != first)
+
+    async def _latest_run(self, reference: str) -> str | None:
+        return (await self._caller.handle(reference).describe()).run_id
+
+
+async def _is_at_rest(run: Handle) -> bool:
+    """Whether it waits for nothing but time and people."""
+    described = (await run.describe()).raw_description
+    return not described.HasField("pending_workflow_task") and not described.pending_activities
+
+
+@asynccontextmanager
+async def a_stage() -> AsyncIterator[Stage]:
+    """A stack of its own, without a worker yet."""
+    with tempfile.TemporaryDirectory() as data:
+        async with running_stack(Path(data), fast=True, headless=True, environ={}) as stack:
+            engine = connect(stack.database_url)
+            upgrade(engine)
+            ours = await connect_temporal(stack.temporal_address, stack.namespace)
+            await register_search_attributes(ours)
+            settings = Settings(
+                database_url=SecretStr(stack.database_url),
+                database_role="stockkeeper_worker",
+                task_queue=stack.task_queue,
+            )
+            database = build_database(settings)
+            yield Stage(
+                client=await Client.connect(stack.temporal_address, namespace=stack.namespace),
+                ours=ours,
+                database=database,
+                settings=settings,
+                shop=Shop(engine),
+                outages=Outages(stack.database_url),
+            )
+            engine.dispose()
+            database.engine.dispose()
+
+
+def load(path: Path) -> WorkflowHistory:
+    """A recorded history, under the workflow id that it had."""
+    started = json.loads(path.read_text())["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], path.read_text())
+
+
+def without_names(value: Json) -> Json:
+    """The history less what names the machine that it was recorded on."""
+    if isinstance(value, dict):
+        if value.get("kind") == "TASK_QUEUE_KIND_STICKY":
+            return value | {"name": "sticky"}
+        # Where in which directory an error arose, and what else was loaded there, says nothing to a replay.
+        told_nothing = {"stackTrace", "buildId"}
+        return {key: "" if key in told_nothing else without_names(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_names(each) for each in value]
+    if isinstance(value, str):
+        return "worker" if _WORKER_NAME.fullmatch(value) else _PORT.sub("port 5432", value)
+    return value

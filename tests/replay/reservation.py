@@ -1,0 +1,112 @@
+"""The ways that a reservation can go."""
+
+from tests.replay.recording import Scenes, Stage
+from tests.wire import Orders, line, refusal, request
+
+
+class ReservationScenes(Scenes):
+    """Each scene's name is the order's reference."""
+
+    process = "reservation"
+    under_way = frozenset({"held"})
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._caller = self._orders = Orders(stage.client, stage.settings.task_queue)
+
+    async def held(self, reference: str) -> None:
+        await self._orders.reserve(reference, (self._shop.item(5), 2))
+
+    async def fulfilled(self, reference: str) -> None:
+        first, second = self._shop.items(2, units=5)
+        await self._orders.reserve(reference, (first, 2), (second, 1))
+        await self._orders.fulfill(reference)
+
+    async def fulfilled_in_parts(self, reference: str) -> None:
+        item = self._shop.item(5)
+        held = await self._orders.reserve(reference, (item, 3), (item, 2))
+        await self._orders.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
+        last = {"reservation_id": held["lines"][1]["reservation_id"], "quantity": 2}
+        await self._orders.fulfill(reference, [last])
+        await self._orders.fulfill(reference)
+
+    async def cancelled(self, reference: str) -> None:
+        item = self._shop.item(5)
+        await self._orders.reserve(reference, (item, 2))
+        await self._orders.fulfill(reference, [line(item, 1)])
+        await self._orders.cancel(reference)
+
+    async def expired(self, reference: str) -> None:
+        await self._orders.reserve(reference, (self._shop.item(5), 2), ttl_minutes=0.01)
+
+    async def extended(self, reference: str) -> None:
+        await self._orders.reserve(reference, (self._shop.item(5), 2))
+        await self._orders.extend(reference, 60)
+        await self._orders.extend(reference, 0.01)
+
+    async def rejected(self, reference: str) -> None:
+        await refusal(self._orders.reserve(reference, (self._shop.item(5), 6)))
+
+    async def invalid(self, reference: str) -> None:
+        await refusal(self._orders.reserve(reference, (self._shop.item(5), 0)))
+
+    async def unknown_product(self, reference: str) -> None:
+        item = self._shop.item(5)._replace(product_id=10**12)
+        await refusal(self._orders.reserve(reference, (item, 1)))
+
+    async def released_by_signal(self, reference: str) -> None:
+        item = self._shop.item(5)
+        await self._orders.reserve(reference, (item, 2))
+        await self._orders.signal(reference, "approve", {"approver": "ann"})
+        await self._orders.signal(reference, "fulfill", {"performed_by": "picker", "lines": [line(item, 9)]})
+        await self._orders.signal(reference, "cancel", {"performed_by": "shop"})
+        await self._orders.noted(reference, 3)
+        await self._orders.signal(reference, "cancel", {"performed_by": "shop", "reason": "customer called"})
+
+    async def refused_commands(self, reference: str) -> None:
+        item = self._shop.item(5)
+        await self._orders.reserve(reference, (item, 2))
+        await refusal(self._orders.fulfill(reference, [line(item, 3)]))
+        await refusal(self._orders.extend(reference, -1))
+        await self._orders.fulfill(reference)
+
+    async def cancelled_by_operator(self, reference: str) -> None:
+        await self._orders.reserve(reference, (self._shop.item(5), 2))
+        await self._orders.handle(reference).cancel()
+
+    async def adopted(self, reference: str) -> None:
+        """The second run for one order, which finds what the first has held."""
+        item = self._shop.item(5)
+        await self._orders.reserve(reference, (item, 2))
+        await self._orders.handle(reference).terminate("by mistake")
+        await self._orders.reserve(reference, (item, 2))
+        await self._orders.fulfill(reference)
+
+    async def adopted_too_late(self, reference: str) -> None:
+        """The second run for one order whose hold is over, though a buyer has released only one of its lines."""
+        needed, other = self._shop.items(2, 5)
+        await self._orders.reserve(reference, (needed, 5), (other, 5), ttl_minutes=0.01)
+        await self._orders.handle(reference).terminate("by mistake")
+        await self._orders.reserve(f"{reference}-waits-as-long", (self._shop.item(1), 1), ttl_minutes=0.01)
+        await self._orders.result(f"{reference}-waits-as-long")
+        await self._orders.reserve(f"{reference}-buyer", (needed, 5))
+        await refusal(self._orders.reserve(reference, (needed, 5), (other, 5)))
+
+    async def continued(self, reference: str) -> None:
+        """The run that goes on after a long one, with what has left before and the number of the next signal."""
+        item = self._shop.item(5)
+        await self._orders.reserve(reference, (item, 4))
+        await self._orders.fulfill(reference, [line(item, 1)])
+        await self._continue(reference)
+        await self._orders.signal(reference, "cancel", {"performed_by": "shop"})
+        await self._orders.fulfill(reference, [line(item, 1)])
+        await self._orders.cancel(reference)
+
+    async def database_away(self, reference: str) -> None:
+        """The steps go by the task queue."""
+        item = self._shop.item(5)
+        with self._stage.outages.database_away():
+            await self._orders.start(reference, [request(reference, (item, 2))])
+            await self._scheduled(reference)
+        await self._orders.update(reference, "reserved")
+        await self._orders.fulfill(reference)
