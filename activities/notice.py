@@ -4,6 +4,7 @@ A URL may hold a password, and an address is somebody's: neither is logged, nor 
 """
 
 import logging
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -24,6 +25,8 @@ ADDRESS = "{email}"
 
 # What Apprise says of a failure may have an address or a URL in it.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
+# A URL may have commas of its own: what begins the next one is its scheme.
+_BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
 
 
 def services_of(urls: str) -> apprise.Apprise:
@@ -101,11 +104,15 @@ class NoticeSteps(NoticeActivities):
                 return self._to_supplier(notice.supplier_id)
 
     def _to_supplier(self, supplier_id: int | None) -> str:
-        if ADDRESS not in self._ways.supplier:
-            return self._ways.supplier
-        with database_errors(), self._database.snapshot() as connection:
-            address = connection.execute(
-                select(suppliers.c.email).where(suppliers.c.supplier_id == supplier_id)
-            ).scalar_one_or_none()
-        # Quoted, so that an address can't become a part of the URL that means something else.
-        return self._ways.supplier.replace(ADDRESS, quote(address, safe="")) if address else ""
+        urls = _BETWEEN_URLS.split(self._ways.supplier)
+        if any(ADDRESS in url for url in urls):
+            with database_errors(), self._database.snapshot() as connection:
+                address = connection.execute(
+                    select(suppliers.c.email).where(suppliers.c.supplier_id == supplier_id)
+                ).scalar_one_or_none()
+            if not address:
+                urls = [url for url in urls if ADDRESS not in url]
+            else:
+                # Quoted, so that an address can't become a part of the URL that means something else.
+                urls = [url.replace(ADDRESS, quote(address, safe="")) for url in urls]
+        return " ".join(urls)

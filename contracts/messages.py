@@ -96,6 +96,12 @@ def money(amount: Decimal) -> str:
     return f"{whole}.{fraction.rstrip('0'):0<2}"
 
 
+def amount(value: Decimal) -> str:
+    """An amount as people read it: ``12,780.00``."""
+    whole, _, fraction = money(value).partition(".")
+    return f"{int(whole):,}.{fraction}"
+
+
 def _day(value: Any) -> Any:
     if isinstance(value, date):
         return value

@@ -259,7 +259,8 @@ class PurchaseOrder:
         for product_id, (quantity, rejected) in delivered.items():
             lines = [line for line in self.lines if line.product_id == product_id]
             if not lines:
-                raise InvalidRequest(f"product {product_id} isn't on purchase order {self.po_number}")
+                message = f"product {product_id} isn't on purchase order {self.po_number}"
+                raise InvalidRequest(message, {"product_id": product_id})
             accepted = _spread(quantity, lines)
             if sum(accepted.values()) < quantity:
                 raise _too_many(product_id, quantity, lines)

@@ -106,8 +106,8 @@ def read_table(path: Path) -> tuple[list[str], list[Line]]:
     Raises:
         InvalidRequest: It can't be read as CSV, or there is nothing in it.
     """
-    with _opened(path) as raw:
-        columns, lines = _header_and_lines(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+    with _opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+        columns, lines = _header_and_lines(text)
         rows = list(lines)
     if not rows:
         raise refusal([BadRow(_HEADER_LINE, None, _NO_ROWS)], 1)

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from contracts import search_attributes
 from contracts.errors import OperationConflict
-from contracts.messages import money
+from contracts.messages import amount
 from contracts.purchase_order import (
     WORKFLOW_TYPE,
     ApprovalPolicy,
@@ -170,7 +170,7 @@ async def draft_purchase_order(
         reason=reason,
         approval=approval.model_dump(mode="json") if approval else None,
     )
-    total = money(sum((line.qty * line.unit_cost for line in lines), Decimal(0)))
+    total = amount(sum((line.qty * line.unit_cost for line in lines), Decimal(0)))
     state = await start_and_ask(
         client,
         WORKFLOW_TYPE,

@@ -168,10 +168,13 @@ _CHANGING = (
 _STORED = text(
     " UNION ALL ".join(
         [
-            *(f"SELECT md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM {table} AS row" for table in _CHANGING),
+            *(
+                f"SELECT '{table}', md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM {table} AS row"
+                for table in _CHANGING
+            ),
             # Both are only ever added to.
-            "SELECT count(*)::text FROM stock_movements",
-            "SELECT count(*)::text FROM operations",
+            "SELECT 'stock_movements', count(*)::text FROM stock_movements",
+            "SELECT 'operations', max(created_at)::text || ' ' || max(operation_id) FROM operations",
         ]
     )
 )
@@ -181,9 +184,9 @@ _STORED = text(
 def nothing_is_stored(engine: Engine) -> Iterator[None]:
     """Whatever happens inside leaves every order, every item and the ledger as they were, to the last operation."""
 
-    def stored() -> list[Any]:
+    def stored() -> dict[str, str]:
         with engine.connect() as connection:
-            return list(connection.execute(_STORED).scalars())
+            return {row[0]: row[1] for row in connection.execute(_STORED)}
 
     before = stored()
     yield

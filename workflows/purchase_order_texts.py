@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from contracts.messages import money, utc
+from contracts.messages import amount, utc
 from contracts.notice import Audience, Notice, NoticeOutcome
 from contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
 from domain.purchase_order import PurchaseOrderStatus
@@ -56,7 +56,7 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
             [
                 (
                     line.sku,
-                    money(line.unit_cost),
+                    amount(line.unit_cost),
                     line.qty,
                     line.quantity_received,
                     line.quantity_rejected,
@@ -71,19 +71,20 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
             for notice in state.notices[-_NOTICES_SHOWN:]
         ),
     ]
-    told = f"{order.supplier} → {order.warehouse}, total {money(order.total)}. {_next(order)}"
+    told = f"{order.supplier} → {order.warehouse}, total {amount(order.total)}. {_next(state, order)}"
     asked = f"Requested by {order.requested_by} at {utc(order.drafted_at)}: {order.reason}"
     return details(order.status, told, [asked, "", *parts], state.notes)
 
 
-def _next(order: StoredPurchaseOrder) -> str:
+def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
     expected = f" Expected on {order.expected_delivery_date}." if order.expected_delivery_date else ""
     match order.status:
         case PurchaseOrderStatus.DRAFT:
             missing = order.required_approvals - len(order.approvals)
+            until = f"at {utc(state.approve_by)}" if state.approve_by else "at the last deadline"
             return (
                 f"Waits for {missing} of {order.required_approvals} approvals, by anybody but {order.requested_by}. "
-                "Next: `approve`, `reject` or `cancel`; otherwise it is cancelled at the last deadline."
+                f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
             )
         case PurchaseOrderStatus.SUBMITTED:
             return f"Out to the supplier.{expected} Next: `confirm`, `receive`, `close_short` or `cancel`."
@@ -117,7 +118,7 @@ def _outcome(outcome: NoticeOutcome) -> str:
 
 
 def _named(order: StoredPurchaseOrder) -> str:
-    return f"purchase order {order.po_number}, {money(order.total)} from {order.supplier}"
+    return f"purchase order {order.po_number}, {amount(order.total)} from {order.supplier}"
 
 
 def _to_procurement(order: StoredPurchaseOrder, title: str) -> Notice:
@@ -132,7 +133,7 @@ def _to_supplier(order: StoredPurchaseOrder, title: str) -> Notice:
         "",
         *_lines(order),
         "",
-        f"Total: {money(order.total)}",
+        f"Total: {amount(order.total)}",
     ]
     return Notice(audience=Audience.SUPPLIER, supplier_id=order.supplier_id, title=title, body="\n".join(body))
 
@@ -145,14 +146,14 @@ def _for_procurement(order: StoredPurchaseOrder) -> str:
             "",
             *_lines(order),
             "",
-            f"Total: {money(order.total)}",
+            f"Total: {amount(order.total)}",
         ]
     )
 
 
 def _lines(order: StoredPurchaseOrder) -> list[str]:
     shown = [
-        f"{line.qty} x {line.sku} at {money(line.unit_cost)}"
+        f"{line.qty} x {line.sku} at {amount(line.unit_cost)}"
         + (f", {line.quantity_received} received" if line.quantity_received else "")
         for line in order.line_items[:_LINES_IN_A_NOTICE]
     ]

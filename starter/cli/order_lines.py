@@ -84,12 +84,10 @@ async def with_costs(
     """
     asked = [products[line.product] for line in wanted if line.unit_cost is None]
     agreed = await unit_costs(stock.client, supplier_id, asked, task_queue=stock.task_queue) if asked else {}
-    if unknown := sorted(
-        {line.product for line in wanted if not line.unit_cost and products[line.product] not in agreed}
-    ):
-        raise InvalidRequest(
-            f"no cost is agreed with this supplier for {', '.join(unknown[:10])}: say it, as in =50@4.20"
-        )
+    without = {line.product for line in wanted if not line.unit_cost and products[line.product] not in agreed}
+    if without:
+        named = ", ".join(sorted(without)[:10])
+        raise InvalidRequest(f"no cost is agreed with this supplier for {named}: say it, such as SKU=50@4.20")
     return [
         checked(
             PurchaseOrderLine,

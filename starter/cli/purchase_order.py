@@ -1,7 +1,8 @@
 """`stockkeeper po`: order from suppliers, decide on what others want to order, and receive what comes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from temporalio.client import WorkflowExecution
 
 from contracts import search_attributes
 from contracts.errors import InvalidRequest, StockkeeperError
-from contracts.messages import money, utc
+from contracts.messages import amount, money, utc
 from contracts.purchase_order import WORKFLOW_TYPE, PurchaseOrderState, PurchaseOrderStatus, ReceiptLine, workflow_id
 from contracts.stock import FoundItems
 from starter.calls import checked
@@ -120,7 +121,7 @@ def inbox(
                 [
                     escape(row["po_number"]),
                     escape(row["supplier"]),
-                    row["total"],
+                    amount(Decimal(row["total"])),
                     f"{row['approvals']} of {row['required_approvals']}",
                     escape(row["requested_by"]),
                     utc(datetime.fromisoformat(row["since"])),
@@ -159,7 +160,7 @@ def list_(
                     escape(row["po_number"]),
                     coloured(row["status"]),
                     escape(row["supplier"] or ""),
-                    row["total"] or "",
+                    amount(Decimal(row["total"])) if row["total"] else "",
                     escape(", ".join(row["skus"])),
                     escape(", ".join(row["warehouses"])),
                 ]
@@ -283,12 +284,15 @@ def receive(
         ]
         if not lines:
             raise InvalidRequest(f"purchase order {po_number}: nothing is owed any more")
-        return await _commanded(
-            stock,
-            po_number,
-            lambda order: order.receive(receipt_id, lines, performed_by=performed_by),
-            as_json=as_json,
-        )
+        try:
+            return await _commanded(
+                stock,
+                po_number,
+                lambda order: order.receive(receipt_id, lines, performed_by=performed_by),
+                as_json=as_json,
+            )
+        except InvalidRequest as refused:
+            raise _in_names(refused, found.products) from None
 
     _show(run(work()), as_json=as_json)
 
@@ -303,6 +307,15 @@ def close_short(po_number: Number, *, reason: Reason, performed_by: PerformedBy,
 def cancel(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
     """It isn't wanted any more, and nothing of it has come."""
     _command(po_number, lambda order: order.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
+
+
+def _in_names(refused: InvalidRequest, products: Mapping[str, int]) -> InvalidRequest:
+    """The same error, in the words that were typed."""
+    about = refused.details.get("product_id")
+    typed = next((name for name, product_id in products.items() if product_id == about), None)
+    if typed is None:
+        return refused
+    return InvalidRequest(refused.message.replace(f"product {about}", typed, 1), refused.details)
 
 
 _Send = Callable[[PurchaseOrder], Awaitable[PurchaseOrderState]]
@@ -352,8 +365,10 @@ async def _listed(execution: WorkflowExecution) -> dict[str, Any]:
 
 
 def _headline(before: PurchaseOrderState, state: PurchaseOrderState) -> str:
-    given = f"{changed(len(before.approvals), len(state.approvals))} of {state.required_approvals} approvals"
     status = changed_status(before.status, state.status)
+    given = "no approval needed"
+    if state.required_approvals:
+        given = f"{changed(len(before.approvals), len(state.approvals))} of {state.required_approvals} approvals"
     return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}"
 
 
@@ -366,7 +381,7 @@ def _show(answer: _Answer, *, as_json: bool) -> None:
     supplier = found.supplier_names.get(state.supplier_id or 0, f"supplier {state.supplier_id}")
     warehouse = found.warehouse_names.get(state.warehouse_id or 0, f"warehouse {state.warehouse_id}")
     out.print(_headline(before, state))
-    out.print(f"{escape(supplier)} → {escape(warehouse)}, total {money(state.total)}")
+    out.print(f"{escape(supplier)} → {escape(warehouse)}, total {amount(state.total)}")
     if state.expected_delivery_date or before.expected_delivery_date:
         out.print(f"expected on {changed(before.expected_delivery_date, state.expected_delivery_date)}")
     out.print(f"requested by {escape(state.requested_by)}: {escape(state.reason)}")
@@ -393,5 +408,5 @@ def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundIt
         received = changed(was.quantity_received, line.quantity_received)
         rejected = changed(was.quantity_rejected, line.quantity_rejected)
         missing = str(max(line.qty - line.quantity_received, 0))
-        rows.append([escape(sku), money(line.unit_cost), str(line.qty), received, rejected, missing])
+        rows.append([escape(sku), amount(line.unit_cost), str(line.qty), received, rejected, missing])
     return table(["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"], rows)

@@ -108,7 +108,8 @@ def test_money_is_written_with_all_its_digits_and_at_least_two_decimals(amount: 
     assert Account(amount=Decimal(amount)).model_dump(mode="json") == {"amount": written}
 
 
-@given(st.decimals(0, Decimal(10) ** 30 - 1, places=6))
+# Made from their digits: a Decimal's arithmetic would round the largest up, to one digit too many.
+@given(st.integers(0, 10**36 - 1).map(lambda millionths: Decimal(f"{millionths}e-6")))
 def test_money_comes_back_as_it_went(amount: Decimal) -> None:
     written = Account(amount=amount).model_dump_json()
     assert Account.model_validate_json(written).amount == amount

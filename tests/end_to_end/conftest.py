@@ -1,13 +1,17 @@
 """What several files here begin with."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from temporalio.client import Client
+from typer.testing import CliRunner, Result
 
 from database.sessions import Database
 from devstack.stack import StackInfo
+from starter.cli.app import app
+from tests.commands import Command
 from tests.imports import Imports
 from tests.purchasing import Branch
 from worker import Settings
@@ -24,3 +28,20 @@ def imports(our_client: Client, worker: None, stack: StackInfo, tmp_path: Path, 
 def branch(plain_client: Client, our_client: Client, database: Database, settings: Settings) -> Branch:
     """Procurement with a task queue of its own, where nobody works yet."""
     return Branch(plain_client, our_client, database, settings)
+
+
+@pytest.fixture
+def command(stack: StackInfo, worker: None) -> Command:
+    """Runs one command as a person would, in a thread of its own: it brings its own event loop."""
+    del worker
+    environment = {
+        "TEMPORAL_ADDRESS": stack.temporal_address,
+        "TEMPORAL_NAMESPACE": stack.namespace,
+        "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
+        "COLUMNS": "200",
+    }
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environment)
+
+    return run

@@ -1,49 +1,14 @@
 """`stockkeeper reserve` and `stockkeeper stock`: SKUs and names where the wire has ids, and one line on an error."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import Engine, select
-from typer.testing import CliRunner, Result
+from sqlalchemy import Engine
 
-from database.tables import products, warehouses
-from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter.cli.app import app
 from tests.books import level, nothing_changes
+from tests.commands import Command, names
 from tests.shop import Shop, new_reference
 from tests.wire import eventually
-
-Command = Callable[..., Awaitable[Result]]
-
-
-@pytest.fixture
-def command(stack: StackInfo, worker: None) -> Command:
-    """Runs one command as a person would, in a thread of its own: it brings its own event loop."""
-    del worker
-    environment = {
-        "TEMPORAL_ADDRESS": stack.temporal_address,
-        "TEMPORAL_NAMESPACE": stack.namespace,
-        "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
-        "COLUMNS": "200",
-    }
-
-    async def run(*arguments: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environment)
-
-    return run
-
-
-def names(engine: Engine, item: ItemKey) -> tuple[str, str]:
-    """What people call an item: SKU and warehouse."""
-    with engine.connect() as connection:
-        sku = connection.execute(select(products.c.sku).where(products.c.product_id == item.product_id)).scalar_one()
-        place = connection.execute(
-            select(warehouses.c.name).where(warehouses.c.warehouse_id == item.warehouse_id)
-        ).scalar_one()
-    return str(sku), str(place)
 
 
 async def test_an_order_is_held_shown_extended_shipped_and_listed(command: Command, shop: Shop, engine: Engine) -> None:
@@ -62,7 +27,7 @@ async def test_an_order_is_held_shown_extended_shipped_and_listed(command: Comma
         part = await command("reserve", "fulfill", order, "--line", f"{sku}=1", "--fulfillment-id", "parcel", "--json")
         assert (part.exit_code, json.loads(part.stdout)["lines"][0]["quantity_fulfilled"]) == (0, 1)
     shipped = await command("reserve", "fulfill", order)
-    assert (shipped.exit_code, f"order {order}: FULFILLED" in shipped.stdout) == (0, True)
+    assert (shipped.exit_code, f"order {order}: ACTIVE → FULFILLED" in shipped.stdout) == (0, True)
     assert level(engine, item) == (6, 0)
 
     shown = await command("reserve", "show", order, "--json")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.client import WorkflowUpdateFailedError
 
+from contracts.messages import amount
 from contracts.purchase_order import ApprovalPolicy
 from tests.purchasing import (
     ONE_APPROVAL,
@@ -43,7 +44,7 @@ async def test_the_total_says_how_many_approvals_are_needed(
         assert (state["status"], state["submitted_at"], len(state["approvals"])) == ("DRAFT", None, given)
         state = await purchasing.approve(number, f"approver-{given}")
     assert (state["status"], approvers(state)) == ("SUBMITTED", [f"approver-{given}" for given in range(needed)])
-    name = f"purchase order {number}, {state['total']} from {supplier_name(engine, supplier)}"
+    name = f"purchase order {number}, {amount(Decimal(state['total']))} from {supplier_name(engine, supplier)}"
     asked = [("PROCUREMENT", f"Approval wanted: {name}")] if needed else []
     await purchasing.told(number, *asked, ("SUPPLIER", f"Purchase order {number}"))
 

@@ -6,6 +6,7 @@ from functools import partial
 from sqlalchemy import Engine, select
 from temporalio.api.enums.v1 import EventType
 
+from contracts.messages import utc
 from database.tables import products, warehouses
 from domain.stock import ItemKey
 from tests.purchasing import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS, Purchasing, came, supplier_name, wanted
@@ -108,7 +109,6 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
     item, supplier, number = shop.item(0), shop.supplier(), new_reference("po")
     sku = _sku(engine, item)
     of = f"{supplier_name(engine, supplier)} → {_warehouse(engine, item)}, total 10.00."
-    next_of_a_draft = "Next: `approve`, `reject` or `cancel`; otherwise it is cancelled at the last deadline."
     head = ["product", "unit cost", "ordered", "received", "rejected", "missing"]
 
     async def details() -> list[str]:
@@ -121,6 +121,8 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
         )
 
     state = await purchasing.draft(number, supplier, [(item, 10)], approval=TWO_APPROVALS)
+    until = utc(datetime.fromisoformat(state["approve_by"]))
+    next_of_a_draft = f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled at {until}."
     asked = f"Requested by rita at {_shown(_drafted(state))}: below the reorder point"
     wanting = f"Approval wanted: purchase order {number}, 10.00 from {supplier_name(engine, supplier)}"
     await told(wanting)

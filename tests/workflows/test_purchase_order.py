@@ -83,7 +83,7 @@ async def test_what_nobody_decides_is_reminded_of_escalated_and_cancelled(
     remind_after, escalate_after, cancel_after = HURRIED if hurried else DEFAULT
     drafted = datetime.fromisoformat(state["approve_by"]) - cancel_after
     assert drafted <= await future.now() < drafted + MINUTE
-    name = future.name(number) if hurried else future.name(number).replace("10.00", "10000.00")
+    name = future.name(number) if hurried else future.name(number).replace("10.00", "10,000.00")
     notices = [("PROCUREMENT", f"Approval wanted: {name}")]
     deadlines: list[datetime] = []
     for after, notice in (

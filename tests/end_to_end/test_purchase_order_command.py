@@ -1,0 +1,154 @@
+"""`stockkeeper po`: names where the wire has ids, what a command changed, and one line on an error."""
+
+import json
+from pathlib import Path
+
+from sqlalchemy import Engine, insert, select
+
+from database import tables
+from tests.books import level
+from tests.commands import Command, names
+from tests.purchasing import nothing_is_stored
+from tests.shop import Shop, new_reference
+from tests.wire import eventually
+
+
+def supplier_named(shop: Shop, engine: Engine) -> tuple[int, str]:
+    """A new supplier, and what it is called."""
+    supplier = shop.supplier()
+    with engine.connect() as connection:
+        called = select(tables.suppliers.c.name).where(tables.suppliers.c.supplier_id == supplier)
+        return supplier, str(connection.execute(called).scalar_one())
+
+
+def agree(engine: Engine, supplier: int, product: int, unit_cost: str) -> None:
+    """The catalogue says what the supplier asks."""
+    row = {"product_id": product, "supplier_id": supplier, "unit_cost": unit_cost, "lead_time_days": 7}
+    with engine.begin() as connection:
+        connection.execute(insert(tables.product_suppliers).values(row))
+
+
+async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop: Shop, engine: Engine) -> None:
+    item, po = shop.item(0), new_reference("po")
+    (sku, place), (_, supplier) = names(engine, item), supplier_named(shop, engine)
+    made = await command(
+        *("po", "create", po, "--supplier", supplier, "--warehouse", place, "--line", f"{sku}=1000@1.50"),
+        *("--reason", "nearly out", "--performed-by", "rita", "--expected", "2030-01-02"),
+    )
+    assert (made.exit_code, f"purchase order {po}: DRAFT, 0 of 1 approvals" in made.stdout) == (0, True)
+    assert f"{supplier} → {place}, total 1,500.00" in made.stdout
+
+    own = await command("po", "approve", po, "--approver", "rita")
+    assert own.exit_code == 1
+    assert own.stderr == f"NotPermitted: purchase order {po} was requested by rita, who can't approve it\n"
+
+    approved = await command("po", "approve", po, "--approver", "ann", "--note", "fine")
+    assert f"purchase order {po}: DRAFT → SUBMITTED, 0 → 1 of 1 approvals" in approved.stdout
+    confirmed = await command("po", "confirm", po, "--expected", "2030-02-03")
+    assert "SUBMITTED → CONFIRMED" in confirmed.stdout
+    assert "expected on 2030-01-02 → 2030-02-03" in confirmed.stdout
+
+    receipt = ("po", "receive", po, "--receipt-id", "R-1", "--line", f"{sku}=400", "--rejected", f"{sku}=3")
+    assert [("0 → 400" in each.stdout, "0 → 3" in each.stdout) for each in [await command(*receipt)]] == [(True, True)]
+    again = await command(*receipt)
+    assert (again.exit_code, "→ 400" in again.stdout, level(engine, item)) == (0, False, (400, 0))
+
+    too_many = await command("po", "receive", po, "--receipt-id", "R-2", "--line", f"{sku}=601")
+    assert (too_many.exit_code, too_many.stderr) == (1, f"InvalidRequest: {sku}: 601 came, 600 still owed\n")
+    rest = await command("po", "receive", po, "--receipt-id", "R-2", "--all", "--json")
+    assert (json.loads(rest.stdout)["status"], level(engine, item)) == ("RECEIVED", (1000, 0))
+    late = await command("po", "cancel", po, "--reason", "too late")
+    assert (late.exit_code, late.stderr) == (1, f"InvalidState: purchase order {po} is RECEIVED: it can't cancel\n")
+
+    async def listed() -> list[tuple[str, str, str]]:
+        result = await command("po", "list", "--status", "RECEIVED", "--sku", sku, "--json")
+        return [(row["po_number"], row["supplier"], row["total"]) for row in json.loads(result.stdout)]
+
+    assert await eventually(listed, bool) == [(po, supplier, "1500.00")]
+
+
+async def test_lines_come_from_a_file_at_the_agreed_cost(
+    command: Command, shop: Shop, engine: Engine, tmp_path: Path
+) -> None:
+    first, second = shop.items(2, 0)
+    (sku, place), (other, _) = names(engine, first), names(engine, second)
+    supplier, _ = supplier_named(shop, engine)
+    agree(engine, supplier, first.product_id, "2.40")
+    file = tmp_path / "lines.csv"
+    file.write_text(f"sku,qty,unit_cost\n{sku},10,\n{other},3,7.125\n")
+    whole = ("po", "create", new_reference("po"), "--supplier", str(supplier), "--warehouse", place, "--reason", "r")
+    made = json.loads((await command(*whole, "--lines", str(file), "--json")).stdout)
+    assert (made["status"], made["total"]) == ("SUBMITTED", "45.375")
+    assert [(line["product_id"], line["qty"], line["unit_cost"]) for line in made["line_items"]] == [
+        (first.product_id, 10, "2.40"),
+        (second.product_id, 3, "7.125"),
+    ]
+
+
+async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
+    command: Command, shop: Shop, engine: Engine, tmp_path: Path
+) -> None:
+    item = shop.item(0)
+    (sku, place), (_, supplier) = names(engine, item), supplier_named(shop, engine)
+    columns, rows = tmp_path / "columns.csv", tmp_path / "rows.csv"
+    columns.write_text("sku,units\nA,1\n")
+    rows.write_text(f"sku,qty\n{sku},1\n{sku},many\n")
+    cases = {
+        ("--line", f"{sku}=2"): (
+            f"InvalidRequest: no cost is agreed with this supplier for {sku}: say it, such as SKU=50@4.20"
+        ),
+        ("--line", f"{sku}@2"): (
+            f"InvalidRequest: --line '{sku}@2': it has to be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20"
+        ),
+        ("--line", f"{sku}=2@cheap"): (
+            'InvalidRequest: unit_cost: Value error, must be an amount of money as a string, such as "12.50", '
+            "with at most six decimals"
+        ),
+        ("--line", "nothing=2@1"): "UnknownProduct: no product is called 'nothing'",
+        (): "InvalidRequest: give the lines by --line, or a file of them by --lines",
+        ("--lines", str(columns)): (
+            f"InvalidRequest: {columns}: the columns have to be sku, qty and, unless as agreed, unit_cost"
+        ),
+        ("--lines", str(rows)): "InvalidRequest: line 3: needs a sku and a whole number of units",
+    }
+    whole = ("--supplier", supplier, "--warehouse", place, "--reason", "r")
+    with nothing_is_stored(engine):
+        for options, message in cases.items():
+            result = await command("po", "create", new_reference("po"), *whole, *options)
+            assert (result.exit_code, result.stdout, result.stderr) == (1, "", message + "\n")
+
+
+async def test_forty_approvals_are_one_command_and_one_refusal_stops_none(
+    command: Command, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(0)
+    (sku, place), (_, supplier) = names(engine, item), supplier_named(shop, engine)
+    numbers = [new_reference("po") for _ in range(3)]
+    for number, requester in zip(numbers, ("rita", "ann", "rita"), strict=True):
+        made = await command(
+            *("po", "create", number, "--supplier", supplier, "--warehouse", place, "--line", f"{sku}=1000@1.50"),
+            *("--reason", "nearly out", "--performed-by", requester),
+        )
+        assert made.exit_code == 0
+
+    async def waiting() -> list[str]:
+        found = json.loads((await command("po", "inbox", "--json")).stdout)
+        return [row["po_number"] for row in found if row["po_number"] in numbers]
+
+    assert await eventually(waiting, lambda found: len(found) == 3) == numbers
+    approved = await command("po", "approve", *numbers, "--approver", "ann")
+    assert approved.exit_code == 1
+    assert approved.stdout.splitlines() == [
+        f"purchase order {number}: DRAFT → SUBMITTED, 0 → 1 of 1 approvals" for number in (numbers[0], numbers[2])
+    ]
+    assert approved.stderr == (
+        f"{numbers[1]}: NotPermitted: purchase order {numbers[1]} was requested by ann, who can't approve it\n"
+    )
+    rejected = await command("po", "reject", numbers[1], "--approver", "bob", "--reason", "too much")
+    assert "DRAFT → CANCELLED" in rejected.stdout
+    assert "closed: too much" in rejected.stdout
+    closed = await command("po", "close-short", numbers[0], "--reason", "discontinued", "--json")
+    assert json.loads(closed.stdout)["status"] == "CANCELLED"
+    shown = await command("po", "show", numbers[2])
+    assert f"purchase order {numbers[2]}: SUBMITTED, 1 of 1 approvals" in shown.stdout
+    assert await eventually(waiting, lambda found: not found) == []

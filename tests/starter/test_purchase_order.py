@@ -1,0 +1,156 @@
+"""A Python service and its purchase orders: typed calls, and errors of ours whatever Temporal calls them."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from devstack.stack import StackInfo
+from domain.stock import ItemKey
+from starter import (
+    ApprovalPolicy,
+    ApprovalTier,
+    AwaitingApproval,
+    InvalidRequest,
+    InvalidState,
+    NotFound,
+    NotPermitted,
+    OperationConflict,
+    OrderLine,
+    PurchaseOrder,
+    ReceiptLine,
+    Stockkeeper,
+    UnknownSupplier,
+)
+from tests.books import level
+from tests.purchasing import nothing_is_stored, purchases
+from tests.shop import Shop, new_reference
+from tests.wire import eventually
+
+
+@pytest.fixture
+async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
+    """What a service has."""
+    del worker
+    return Stockkeeper(our_client, task_queue=stack.task_queue)
+
+
+def policy(approvals: int) -> ApprovalPolicy:
+    return ApprovalPolicy(
+        tiers=[ApprovalTier(up_to=None, approvals=approvals)],
+        remind_after_hours=1,
+        escalate_after_hours=2,
+        cancel_after_hours=3,
+    )
+
+
+async def draft(
+    stock: Stockkeeper, number: str, supplier: int, item: ItemKey, *, qty: int = 5, approvals: int = 1
+) -> PurchaseOrder:
+    return await stock.draft_purchase_order(
+        number,
+        [OrderLine(product_id=item.product_id, qty=qty, unit_cost=Decimal("2.50"))],
+        supplier_id=supplier,
+        warehouse_id=item.warehouse_id,
+        requested_by="planning",
+        reason="nearly out",
+        approval=policy(approvals),
+    )
+
+
+def came(item: ItemKey, quantity: int, rejected: int = 0) -> ReceiptLine:
+    return ReceiptLine(product_id=item.product_id, quantity=quantity, rejected_quantity=rejected)
+
+
+async def test_an_order_is_approved_confirmed_and_received(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item, number = shop.item(0), new_reference("po")
+    order = await draft(stock, number, shop.supplier(), item)
+    assert (order.po_number, order.state.status, order.state.total) == (number, "DRAFT", Decimal("12.50"))
+    with pytest.raises(NotPermitted):
+        await order.approve(approver="planning")
+    assert (await order.approve(approver="ann", note="fine")).status == "SUBMITTED"
+    confirmed = await order.confirm(performed_by="sam", expected_delivery_date=date(2030, 1, 2))
+    assert (confirmed.status, confirmed.expected_delivery_date) == ("CONFIRMED", date(2030, 1, 2))
+    part = await order.receive("R-1", [came(item, 2, rejected=1)], performed_by="dock")
+    assert (part.line_items[0].quantity_received, part.line_items[0].quantity_rejected) == (2, 1)
+    with pytest.raises(InvalidRequest, match="4 came, 3 still owed"):
+        await order.receive("R-2", [came(item, 4)], performed_by="dock")
+    state = await order.receive("R-3", [came(item, 3)], performed_by="dock")
+    assert (state.status, order.state, level(engine, item)) == ("RECEIVED", state, (5, 0))
+    assert [units for _, units, *_ in purchases(engine, number)] == [2, 3]
+
+
+async def test_what_is_repeated_after_the_end_is_answered_as_it_was(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, number = shop.item(0), new_reference("po")
+    order = await draft(stock, number, shop.supplier(), item)
+    await order.approve(approver="ann")
+    received = await order.receive("R-1", [came(item, 5)], performed_by="dock")
+    last = await stock.client.get_workflow_handle(f"purchase-order-{number}").result()
+    assert last["status"] == "RECEIVED"
+    with nothing_is_stored(engine):
+        assert await order.receive("R-1", [came(item, 5)], performed_by="the next shift") == received
+        assert (await order.approve(approver="Ann")).status == "RECEIVED"
+        for refused in (order.approve(approver="bob"), order.cancel(performed_by="ann", reason="no")):
+            with pytest.raises(InvalidState):
+                await refused
+    assert level(engine, item) == (5, 0)
+
+
+async def test_a_draft_asked_for_twice_is_one_order(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item, supplier, number = shop.item(0), shop.supplier(), new_reference("po")
+    first = await draft(stock, number, supplier, item)
+    with nothing_is_stored(engine):
+        assert (await draft(stock, number, supplier, item)).state.po_id == first.state.po_id
+        with pytest.raises(OperationConflict):
+            await draft(stock, number, supplier, item, qty=6)
+        with pytest.raises(OperationConflict):
+            await draft(stock, number, shop.supplier(), item)
+    cancelled = await first.cancel(performed_by="planning", reason="not needed")
+    assert (cancelled.status, cancelled.closed_reason) == ("CANCELLED", "not needed")
+    assert (await first.cancel(performed_by="planning", reason="not needed")).status == "CANCELLED"
+    assert (await draft(stock, number, supplier, item)).state.status == "CANCELLED"
+
+
+async def test_an_order_is_found_again_and_closed_short(stock: Stockkeeper, shop: Shop) -> None:
+    item, number = shop.item(0), new_reference("po")
+    await draft(stock, number, shop.supplier(), item, approvals=0)
+    found = await stock.purchase_order(number)
+    assert found.state.status == "SUBMITTED"
+    closed = await found.close_short(performed_by="ann", reason="discontinued")
+    assert (closed.status, closed.closed_reason) == ("CANCELLED", "discontinued")
+    again = await found.close_short(performed_by="ann", reason="discontinued")
+    assert (again.status, again.closed_reason, again.po_id) == ("CANCELLED", "discontinued", closed.po_id)
+    with pytest.raises(NotFound):
+        await stock.purchase_order(new_reference("po"))
+
+
+async def test_a_wrong_draft_stores_nothing(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
+    item = shop.item(0)
+    with nothing_is_stored(engine), pytest.raises(UnknownSupplier):
+        await draft(stock, new_reference("po"), 10**12, item)
+
+
+async def test_the_inbox_has_what_waits_the_oldest_first(stock: Stockkeeper, shop: Shop) -> None:
+    item, supplier = shop.item(0), shop.supplier()
+    numbers = [new_reference("po") for _ in range(3)]
+    orders = [await draft(stock, number, supplier, item, approvals=2) for number in numbers]
+    submitted = new_reference("po")
+    await draft(stock, submitted, supplier, item, approvals=0)
+    await orders[1].approve(approver="ann")
+    await orders[2].reject(approver="ann", reason="no")
+
+    async def ours() -> list[AwaitingApproval]:
+        return [each for each in await stock.awaiting_approval() if each.po_number in {*numbers, submitted}]
+
+    def is_so(found: list[AwaitingApproval]) -> bool:
+        return [(each.po_number, each.approvals) for each in found] == [(numbers[0], 0), (numbers[1], 1)]
+
+    first, second = await eventually(ours, is_so)
+    assert (first.total, first.required_approvals, first.requested_by) == (Decimal("12.50"), 2, "planning")
+    assert first.since < second.since
+    assert first.approve_by == orders[0].state.approve_by
+    assert await stock.awaiting_approval(limit=1) == (await stock.awaiting_approval())[:1]
