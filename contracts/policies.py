@@ -50,10 +50,11 @@ BULK_WRITE: dict[str, Any] = {
 NOTICE: dict[str, Any] = {
     # A mail server may take its time.
     "start_to_close_timeout": timedelta(minutes=1),
-    # A process that has ended waits for its last notices, and an operator would wonder why: so not for long.
-    "schedule_to_close_timeout": timedelta(minutes=15),
+    # Long enough for a mail server that is down over a weekend, and for a night without a worker. A process that has
+    # ended stays open meanwhile, with the pending notice and its last error for the operator to see.
+    "schedule_to_close_timeout": timedelta(days=3),
     "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=2)
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
     ),
 }
 """Word to people outside: worth a few tries, and nothing waits for it."""

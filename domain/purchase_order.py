@@ -7,6 +7,7 @@ approvals, or by wish as long as nothing has come.
 """
 
 import itertools
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -110,7 +111,9 @@ def is_same_person(one: str, other: str) -> bool:
 def _folded(name: str) -> str:
     # Of an İ, Python leaves an i with a dot above it, and PostgreSQL's lower() a plain i. The database must not find
     # one person where we see two: it would refuse for ever what we try to store.
-    return name.casefold().replace("i\u0307", "i")
+    folded = unicodedata.normalize("NFKC", name).casefold().replace("i\u0307", "i")
+    # An é is one character or two, by the keyboard that it comes from.
+    return unicodedata.normalize("NFKC", folded)
 
 
 def receivable(qty: int, over_delivery_percent: Decimal) -> int:

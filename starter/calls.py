@@ -19,7 +19,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.converter import as_domain_error
-from contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
+from contracts.errors import DomainError, InvalidState, NotFound, StockkeeperError, Unreachable
 from contracts.messages import Message, State, parse
 
 S = TypeVar("S", bound=State)
@@ -158,16 +158,26 @@ async def command(
         done_already: Whether, by the last state of a process that has ended, this command has nothing left to do.
         within: How long to wait for the answer.
         update_id: The caller's own name for this very command: sent again, Temporal answers as it did the first time,
-            also after the process has ended.
+            also after the process has ended. A refusal isn't final, and is asked for anew.
 
     Raises:
         InvalidState: The process has ended otherwise.
         DomainError, NotFound, Unreachable: See `answer`.
     """
-    try:
+
+    async def send(by: str | None) -> S:
         async with answer(what, within):
-            state_then = await handle.execute_update(name, message, id=update_id, result_type=state)
+            state_then = await handle.execute_update(name, message, id=by, result_type=state)
         return state.model_validate(state_then)
+
+    try:
+        try:
+            return await send(update_id)
+        except DomainError:
+            if update_id is None:
+                raise
+            # Temporal keeps a refusal under that name, too: what was too early yesterday may be right today.
+            return await send(None)
     except (NotFound, Unreachable) as error:
         # A run that has ended doesn't take commands any more, and one that met the end may never be answered. Either
         # way the last state may tell that there is nothing left to do.

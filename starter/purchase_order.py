@@ -209,7 +209,7 @@ async def awaiting_approval(client: Client, *, limit: int | None) -> list[Awaiti
             continue  # It has only just begun, and isn't stored yet.
         found.append(
             AwaitingApproval(
-                po_number=run.typed_search_attributes.get(search_attributes.REFERENCE) or run.id,
+                po_number=run.id.removeprefix(workflow_id("")),
                 supplier=str(shown["supplier"]),
                 total=Decimal(shown["total"]),
                 approvals=int(shown["approvals"]),

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from contracts import policies
-from contracts.notice import Notice, NoticeActivities, NoticeOutcome, NoticeState
+from contracts.notice import Audience, Notice, NoticeActivities, NoticeOutcome, NoticeState
 
 NOTICES_KEPT = 100
 
@@ -53,6 +53,10 @@ class Notices:
             )
         except FailureError:
             entry.outcome = NoticeOutcome.FAILED
+            if notice.audience is Audience.SUPPLIER:
+                # Somebody has to tell the supplier by other means.
+                title = f"Not delivered to the supplier: {notice.title}"
+                self.send(Notice(audience=Audience.PROCUREMENT, title=title, body=notice.body))
         else:
             entry.outcome = NoticeOutcome.SENT if sent.ways else NoticeOutcome.LOGGED
         self._changed()

@@ -353,7 +353,7 @@ async def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     found = execution.typed_search_attributes
     shown = await execution.memo()
     return {
-        "po_number": found.get(search_attributes.REFERENCE) or execution.id.removeprefix(workflow_id("")),
+        "po_number": execution.id.removeprefix(workflow_id("")),
         "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
         "supplier": shown.get("supplier"),
         "total": shown.get("total"),

@@ -252,7 +252,7 @@ def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     found = execution.typed_search_attributes
     deadline = found.get(search_attributes.DEADLINE)
     return {
-        "reference_id": found.get(search_attributes.REFERENCE) or execution.id.removeprefix(workflow_id("")),
+        "reference_id": execution.id.removeprefix(workflow_id("")),
         "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
         "expires_at": deadline.isoformat() if deadline else None,
         "skus": list(found.get(search_attributes.SKUS) or []),

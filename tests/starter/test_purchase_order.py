@@ -100,6 +100,19 @@ async def test_what_is_repeated_after_the_end_is_answered_as_it_was(
     assert level(engine, item) == (5, 0)
 
 
+async def test_a_receipt_that_came_too_early_is_booked_when_it_is_sent_again(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(0)
+    order = await draft(stock, new_reference("po"), shop.supplier(), item)
+    with nothing_is_stored(engine), pytest.raises(InvalidState):
+        await order.receive("R-1", [came(item, 2)], performed_by="dock")
+    await order.approve(approver="ann")
+    for _ in range(2):
+        state = await order.receive("R-1", [came(item, 2)], performed_by="dock")
+        assert (state.line_items[0].quantity_received, level(engine, item)) == (2, (2, 0))
+
+
 async def test_a_draft_asked_for_twice_is_one_order(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
     item, supplier, number = shop.item(0), shop.supplier(), new_reference("po")
     first = await draft(stock, number, supplier, item)
