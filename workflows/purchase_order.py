@@ -38,9 +38,10 @@ from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOr
 from workflows import purchase_order_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
-from workflows.steps import write
+from workflows.steps import St, write
 
 _OUT = (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED)
+_LINES_OF_A_SMALL_ORDER = 50
 _ON_TIME = "stockkeeper"
 """Who does what nobody does: a deadline."""
 
@@ -67,9 +68,11 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         self._deadlines_met: list[str] = []
         self._told_late_for: datetime | None = None
         self._ended_by: EndEvent | None = None
+        self._lines = 0
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self.state = carried.state
             self._order = carried.order
+            self._lines = len(carried.order.line_items)
             self._deadlines_met = carried.deadlines_met
             self._told_late_for = carried.told_late_for
         self._notices = Notices(self.state, self.in_background, self._show)
@@ -109,7 +112,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             note=message.note,
         )
         summary = f"approved by {message.approver}"
-        self._take_over(await write(PurchaseOrderActivities.approve_purchase_order, step, summary))
+        self._take_over(await self._write(PurchaseOrderActivities.approve_purchase_order, step, summary))
 
     @command(Reject)
     async def reject(self, message: Reject, key: str) -> None:
@@ -127,7 +130,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             expected_delivery_date=message.expected_delivery_date,
         )
         day = f" for {message.expected_delivery_date}" if message.expected_delivery_date else ""
-        self._take_over(await write(PurchaseOrderActivities.confirm_purchase_order, step, f"confirmed{day}"))
+        self._take_over(await self._write(PurchaseOrderActivities.confirm_purchase_order, step, f"confirmed{day}"))
 
     @command(Receive)
     async def receive(self, message: Receive, key: str) -> None:
@@ -144,7 +147,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {accepted} units, {rejected} rejected"
-        self._take_over(await write(PurchaseOrderActivities.receive_purchase_order, step, summary))
+        self._take_over(await self._write(PurchaseOrderActivities.receive_purchase_order, step, summary))
 
     @command(CloseShort)
     async def close_short(self, message: CloseShort, key: str) -> None:
@@ -191,6 +194,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         request = parse(PurchaseOrderRequest, self.payload)
         self.state.po_number = request.po_number
         self.require_workflow_id(workflow_id(request.po_number), of="purchase order")
+        self._lines = len(request.line_items)
         step = DraftPurchaseOrder(
             operation_id=self.operation("draft"),
             performed_by=request.requested_by,
@@ -205,7 +209,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             approval=request.approval,
         )
         summary = f"draft {request.po_number}: {len(request.line_items)} lines"
-        order = await write(PurchaseOrderActivities.draft_purchase_order, step, summary)
+        order = await self._write(PurchaseOrderActivities.draft_purchase_order, step, summary)
         if order.drafted_by_another_run:
             # It has sent what was to be sent.
             self._order = order
@@ -285,6 +289,11 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
                 if self._order is not None:
                     self._tell(texts.late(self._order))
 
+    async def _write(
+        self, activity: Callable[[Any, St], StoredPurchaseOrder], step: St, summary: str
+    ) -> StoredPurchaseOrder:
+        return await write(activity, step, summary, locally=self._lines <= _LINES_OF_A_SMALL_ORDER)
+
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         if self._ended_by is event:
             return  # Sent twice: that is what was wanted.
@@ -296,7 +305,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             event=event,
             reason=reason,
         )
-        order = await write(PurchaseOrderActivities.end_purchase_order, step, f"{event}: {reason}")
+        order = await self._write(PurchaseOrderActivities.end_purchase_order, step, f"{event}: {reason}")
         self._ended_by = event
         self._take_over(order)
 

@@ -14,7 +14,7 @@ R = TypeVar("R")
 St = TypeVar("St", bound=Step)
 
 
-async def write(activity: Callable[[Any, St], R], step: St, summary: str) -> R:
+async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, locally: bool = True) -> R:
     """Let a step happen, once, whatever it takes.
 
     First in this workflow task, as a local activity: that is the fast way, and normally all there is. If the database
@@ -25,15 +25,18 @@ async def write(activity: Callable[[Any, St], R], step: St, summary: str) -> R:
         activity: A method of the activities' interface in `contracts`.
         step: What it is to do.
         summary: What the operator reads beside it.
+        locally: Whether to try the fast way. Not for an answer that is large: many of them in one workflow task, after
+            a worker was away for a while, would be more than Temporal takes at once, however often it is tried.
 
     Raises:
         DomainError: The answer is no, and nothing has changed.
     """
-    try:
-        return await workflow.execute_local_activity_method(activity, step, summary=summary, **policies.LOCAL_WRITE)
-    except FailureError as error:
-        if refusal := as_domain_error(error):
-            raise refusal from None
+    if locally:
+        try:
+            return await workflow.execute_local_activity_method(activity, step, summary=summary, **policies.LOCAL_WRITE)
+        except FailureError as error:
+            if refusal := as_domain_error(error):
+                raise refusal from None
     try:
         return await workflow.execute_activity_method(activity, step, summary=summary, **policies.LOCKED_WRITE)
     except FailureError as error:

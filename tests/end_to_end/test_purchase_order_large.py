@@ -154,3 +154,19 @@ async def test_the_longest_names_there_can_be(purchasing: Purchasing, shop: Shop
     state = await purchasing.result(number)
     assert (state["status"], state["closed_reason"]) == ("RECEIVED", reason)
     assert [notice["outcome"] for notice in state["notices"]] == ["LOGGED"] * 4
+
+
+async def test_the_steps_of_a_large_order_are_reported_one_by_one(purchasing: Purchasing, shop: Shop) -> None:
+    """All local activities of a workflow task go into one message, and many large answers would be too much for it."""
+    item, supplier = shop.item(0), shop.supplier()
+
+    async def by_the_task_queue(lines: int) -> list[str]:
+        number = new_reference("po")
+        await purchasing.draft(number, supplier, [(item, 1)] * lines, approval=TWO_APPROVALS)
+        await purchasing.approve(number, "ann")
+        scheduled = await purchasing.history(number, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+        names = [each.activity_task_scheduled_event_attributes.activity_type.name for each in scheduled]
+        return [name for name in names if name != "send_notice"]
+
+    assert await by_the_task_queue(50) == []
+    assert await by_the_task_queue(51) == ["draft_purchase_order", "approve_purchase_order"]
