@@ -16,7 +16,7 @@ from sqlalchemy.types import BigInteger, Integer
 from temporalio import activity
 
 from activities.catalogue import require_items, require_supplier
-from activities.writes import database_errors, effect_once
+from activities.writes import document_once
 from contracts.purchase_order import (
     ApprovalPolicy,
     ApprovalState,
@@ -320,17 +320,9 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         )
 
     def _once(self, step: PurchaseOrderStep, effect: Callable[[Connection, Operation], None]) -> StoredPurchaseOrder:
-        """The effect, once, and the order as it is now: a repeat may come long after, and reads again."""
-
-        def effect_and_answer(connection: Connection, operation: Operation) -> StoredPurchaseOrder:
-            effect(connection, operation)
-            return _stored(connection, step.po_number)
-
-        stored, done_already = effect_once(self._database, step, StoredPurchaseOrder, effect_and_answer)
-        if not done_already:
-            return stored
-        with database_errors(), self._database.transaction() as connection:
-            return _stored(connection, step.po_number)
+        return document_once(
+            self._database, step, StoredPurchaseOrder, effect, lambda connection: _stored(connection, step.po_number)
+        )
 
 
 def _lock(connection: Connection, po_number: str) -> PurchaseOrder:

@@ -14,7 +14,7 @@ from sqlalchemy.types import BigInteger
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import database_errors, effect_once
+from activities.writes import document_once
 from contracts.reservation import (
     ExtendReservation,
     FulfillLine,
@@ -165,21 +165,13 @@ class ReservationSteps(ReservationActivities):
         return self._once(step, effect)
 
     def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], None]) -> Holding:
-        """The effect, once, and the reservation as it is now.
-
-        A repeat may come long after: what was stored then may have been overtaken, and the workflow takes over whatever
-        it is told. So a repeat reads again.
-        """
-
-        def effect_and_answer(connection: Connection, operation: Operation) -> Holding:
-            effect(connection, operation)
-            return _holding(connection, step.reference_type, step.reference_id)
-
-        holding, done_already = effect_once(self._database, step, Holding, effect_and_answer)
-        if not done_already:
-            return holding
-        with database_errors(), self._database.transaction() as connection:
-            return _holding(connection, step.reference_type, step.reference_id)
+        return document_once(
+            self._database,
+            step,
+            Holding,
+            effect,
+            lambda connection: _holding(connection, step.reference_type, step.reference_id),
+        )
 
 
 def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> None:

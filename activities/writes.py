@@ -52,6 +52,40 @@ def effect_once(
     return result.model_validate(outcome.result), outcome.done_already
 
 
+def document_once(
+    database: Database,
+    step: Step,
+    result: type[Result],
+    effect: Callable[[Connection, Operation], None],
+    read: Callable[[Connection], Result],
+) -> Result:
+    """The effect on a document, once, and the document as it is now.
+
+    A repeat may come long after: what was stored then may have been overtaken, and the workflow takes over whatever it
+    is told. So a repeat reads again.
+
+    Args:
+        database: Where.
+        step: What is asked for.
+        result: What the answer is.
+        effect: Locks, decides and writes.
+        read: The document in a transaction.
+
+    Raises:
+        DomainError, ApplicationError: See `effect_once`.
+    """
+
+    def effect_and_answer(connection: Connection, operation: Operation) -> Result:
+        effect(connection, operation)
+        return read(connection)
+
+    answer, done_already = effect_once(database, step, result, effect_and_answer)
+    if not done_already:
+        return answer
+    with database_errors(), database.transaction() as connection:
+        return read(connection)
+
+
 def _operation(step: Step) -> Operation:
     info = activity.info()
     return Operation(
