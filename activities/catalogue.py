@@ -9,8 +9,13 @@ from domain.errors import InvalidRequest, UnknownProduct, UnknownSupplier, Unkno
 from domain.stock import ItemKey
 
 
-def require_items(connection: Connection, items: Iterable[ItemKey]) -> None:
+def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: bool = True) -> None:
     """Products and warehouses exist, and the products are sold.
+
+    Args:
+        connection: The transaction.
+        items: Products and where.
+        sold: Whether they have to be; what isn't sold any more can still be moved.
 
     Raises:
         UnknownProduct: With every id that isn't there.
@@ -32,7 +37,7 @@ def require_items(connection: Connection, items: Iterable[ItemKey]) -> None:
     ).scalars()
     if missing := warehouse_ids - set(places):
         raise UnknownWarehouse.of(missing)
-    if inactive := sorted(row.sku for row in known if not row.is_active):
+    if sold and (inactive := sorted(row.sku for row in known if not row.is_active)):
         raise InvalidRequest(f"no longer active: {', '.join(inactive[:10])}")
 
 

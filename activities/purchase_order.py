@@ -42,16 +42,14 @@ from database.tables import (
 )
 from domain.errors import InvalidRequest, OperationConflict
 from domain.purchase_order import (
-    Delivered,
     PurchaseOrder,
     PurchaseOrderEvent,
     PurchaseOrderStatus,
-    Taken,
-    delivered_by_product,
     receivable,
     required_approvals,
     total_of,
 )
+from domain.receipt import Delivered, Taken, delivered_by_product
 from domain.stock import ItemKey, MovementType
 
 _BOOKED = text("""
@@ -378,7 +376,7 @@ def _book_receipt(
                 "receipt_id": step.receipt_id,
                 "line_number": number,
                 "quantity": share.accepted,
-                "quantity_rejected": share.rejected,
+                "quantity_rejected": share.unfit,
             }
             for number, share in taken.items()
         ],
@@ -389,7 +387,7 @@ def _book_receipt(
             "po_id": order.po_id,
             "line_numbers": list(taken),
             "accepted": [share.accepted for share in taken.values()],
-            "rejected": [share.rejected for share in taken.values()],
+            "rejected": [share.unfit for share in taken.values()],
         },
     )
     arrived = [

@@ -5,12 +5,9 @@ the reservation as it is then. The promise stands in `reservations` and its unit
 leaves the shelf is a movement in the ledger.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, bindparam, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy import Connection, text
 from temporalio import activity
 
 from activities.catalogue import require_items
@@ -25,12 +22,11 @@ from contracts.reservation import (
     ReservationActivities,
     ReserveStock,
 )
-from database import ledger
-from database.locks import lock_items, lock_reservation, overdue_lines, read_reservation
+from database import holds
+from database.locks import lock_reservation, read_reservation
 from database.operations import Operation
 from database.sessions import Database
-from database.tables import reservations
-from domain.errors import InsufficientStock, InvalidState, OperationConflict, Shortage
+from domain.errors import InvalidState, OperationConflict
 from domain.reservation import (
     HeldLine,
     ReservationEvent,
@@ -40,36 +36,7 @@ from domain.reservation import (
     require_open,
     status_of,
 )
-from domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
-
-_INSERT_LINES = text("""
-    INSERT INTO reservations (
-        product_id, warehouse_id, quantity, reference_type, reference_id, expires_at, created_at,
-        performed_by, operation_id, workflow_id, run_id)
-    SELECT product_id, warehouse_id, quantity, :reference_type, :reference_id, :expires_at, :as_of,
-        :performed_by, :operation_id, :workflow_id, :run_id
-    FROM unnest(:product_ids, :warehouse_ids, :quantities) WITH ORDINALITY
-        AS line (product_id, warehouse_id, quantity, position)
-    ORDER BY position
-""").bindparams(*(bindparam(name, type_=ARRAY(BigInteger)) for name in ("product_ids", "warehouse_ids", "quantities")))
-
-_FULFILL_LINES = text("""
-    UPDATE reservations AS held
-    SET quantity_fulfilled = held.quantity_fulfilled + taken.units,
-        status = CASE WHEN whole THEN 'FULFILLED' ELSE held.status END,
-        closed_at = CASE WHEN whole THEN :as_of END,
-        closed_by = CASE WHEN whole THEN :operation_id END
-    FROM (
-        SELECT reservation_id, units, quantity_fulfilled + units = quantity AS whole
-        FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
-        JOIN reservations USING (reservation_id)
-    ) AS taken
-    WHERE held.reservation_id = taken.reservation_id
-""").bindparams(
-    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
-    bindparam("as_of", type_=reservations.c.closed_at.type),
-    bindparam("operation_id", type_=reservations.c.closed_by.type),
-)
+from domain.stock import ItemKey, MovementType
 
 _NAMES = text("""
     SELECT reservation_id, sku, warehouses.name AS warehouse
@@ -117,7 +84,16 @@ class ReservationSteps(ReservationActivities):
         def effect(connection: Connection, operation: Operation) -> None:
             lines = _lock_open(connection, step, ReservationEvent.FULFILL)
             taken = plan_fulfilment(lines, _wanted(step.lines))
-            _fulfill(connection, operation, step, lines, taken)
+            holds.take(
+                connection,
+                operation,
+                lines,
+                taken,
+                MovementType.SALE,
+                reference_id=step.reference_id,
+                reason=f"fulfilled {step.reference_type} {step.reference_id}",
+                as_of=step.as_of,
+            )
 
         return self._once(step, effect)
 
@@ -138,7 +114,7 @@ class ReservationSteps(ReservationActivities):
                 lines = _lock_open(connection, step, ReservationEvent.CANCEL)
             else:
                 lines = lock_reservation(connection, step.reference_type, step.reference_id)
-            _close(connection, operation, lines, step.status, step.as_of, step.reason)
+            holds.release(connection, operation, lines, step.status, reason=step.reason, as_of=step.as_of)
 
         return self._once(step, effect)
 
@@ -155,12 +131,7 @@ class ReservationSteps(ReservationActivities):
         def effect(connection: Connection, operation: Operation) -> None:
             del operation
             lines = _lock_open(connection, step, ReservationEvent.EXTEND)
-            still_held = [line.reservation_id for line in lines if line.quantity_open]
-            connection.execute(
-                update(reservations)
-                .where(reservations.c.reservation_id.in_(still_held))
-                .values(expires_at=step.expires_at)
-            )
+            holds.extend(connection, lines, step.expires_at)
 
         return self._once(step, effect)
 
@@ -176,52 +147,21 @@ class ReservationSteps(ReservationActivities):
 
 def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> None:
     lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
-    wanted = wanted_by_item(lines)
     if held := read_reservation(connection, step.reference_type, step.reference_id):
         # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
         if [(line.item, line.quantity) for line in held] != lines:
             raise OperationConflict(f"{step.reference_type} {step.reference_id} has another reservation already")
         return
-    require_items(connection, wanted)
-    levels = lock_items(connection, wanted)
-    if short := shortages(wanted, levels):
-        _release_overdue(connection, operation, step, wanted, levels, short)
-    connection.execute(
-        _INSERT_LINES,
-        {
-            "product_ids": [item.product_id for item, _ in lines],
-            "warehouse_ids": [item.warehouse_id for item, _ in lines],
-            "quantities": [quantity for _, quantity in lines],
-            "reference_type": step.reference_type,
-            "reference_id": step.reference_id,
-            "expires_at": step.expires_at,
-            "as_of": step.as_of,
-            "performed_by": step.performed_by,
-            "operation_id": operation.operation_id,
-            "workflow_id": operation.workflow_id,
-            "run_id": operation.run_id,
-        },
+    require_items(connection, [item for item, _ in lines])
+    holds.place(
+        connection,
+        operation,
+        step.reference_type,
+        step.reference_id,
+        lines,
+        expires_at=step.expires_at,
+        as_of=step.as_of,
     )
-    ledger.reserve(connection, wanted)
-
-
-def _release_overdue(
-    connection: Connection,
-    operation: Operation,
-    step: ReserveStock,
-    wanted: Mapping[ItemKey, int],
-    levels: Mapping[ItemKey, Level],
-    short: Sequence[Shortage],
-) -> None:
-    """Exact at the deadline: the stock of overdue holds goes to whoever needs it now."""
-    items = [ItemKey(shortage.warehouse_id, shortage.product_id) for shortage in short]
-    overdue = overdue_lines(connection, items, step.as_of)
-    freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
-    after = {item: Level(level.on_hand, level.reserved - freed.get(item, 0)) for item, level in levels.items()}
-    if still_short := shortages(wanted, after):
-        raise InsufficientStock.of(still_short)
-    reason = f"overdue, and needed for {step.reference_type} {step.reference_id}"
-    _close(connection, operation, overdue, ReservationStatus.EXPIRED, step.as_of, reason)
 
 
 def _lock_open(
@@ -240,53 +180,6 @@ def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
     if lines is None:
         return None
     return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]
-
-
-def _fulfill(
-    connection: Connection,
-    operation: Operation,
-    step: FulfillReservation,
-    lines: Sequence[HeldLine],
-    taken: Mapping[int, int],
-) -> None:
-    connection.execute(
-        _FULFILL_LINES,
-        {
-            "reservation_ids": list(taken),
-            "units": list(taken.values()),
-            "as_of": step.as_of,
-            "operation_id": operation.operation_id,
-        },
-    )
-    ledger.move(
-        connection,
-        operation,
-        MovementType.SALE,
-        [(line.item, -taken[line.reservation_id]) for line in lines if line.reservation_id in taken],
-        reference_id=step.reference_id,
-        reason=f"fulfilled {step.reference_type} {step.reference_id}",
-        from_reserved=True,
-    )
-
-
-def _close(
-    connection: Connection,
-    operation: Operation,
-    lines: Sequence[HeldLine],
-    status: ReservationStatus,
-    as_of: datetime,
-    reason: str,
-) -> None:
-    """Release what these lines still hold. Their items are locked."""
-    still_held = [line for line in lines if line.quantity_open]
-    if not still_held:
-        return
-    connection.execute(
-        update(reservations)
-        .where(reservations.c.reservation_id.in_([line.reservation_id for line in still_held]))
-        .values(status=status, closed_at=as_of, closed_by=operation.operation_id, closed_reason=reason)
-    )
-    ledger.reserve(connection, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
 
 
 def _holding(connection: Connection, reference_type: str, reference_id: str) -> Holding:

@@ -2,23 +2,35 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Table, select, tuple_
+from sqlalchemy import Column, Connection, Table, func, select, tuple_
 from temporalio import activity
 
 from activities.writes import database_errors
 from contracts.stock import (
+    IN_TRANSIT_AT_ONCE,
     LEVELS_AT_ONCE,
     FindItems,
     FindTerms,
     FoundItems,
     FoundTerms,
+    InTransit,
+    InTransitPage,
+    ShowInTransit,
     ShowLevels,
     StockActivities,
     StockLevel,
     StockLevels,
 )
 from database.sessions import Database
-from database.tables import inventory_items, product_suppliers, products, suppliers, warehouses
+from database.tables import (
+    inventory_items,
+    product_suppliers,
+    products,
+    suppliers,
+    transfer_order_lines,
+    transfer_orders,
+    warehouses,
+)
 from domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 
 
@@ -114,6 +126,57 @@ class StockQuestions(StockActivities):
         return StockLevels(
             levels=[StockLevel.model_validate(dict(row)) for row in rows[:LEVELS_AT_ONCE]],
             more=len(rows) > LEVELS_AT_ONCE,
+        )
+
+    @activity.defn(name="show_in_transit", no_thread_cancel_exception=True)
+    def show_in_transit(self, question: ShowInTransit) -> InTransitPage:
+        """One page of what is between warehouses, ordered by SKU, source and destination.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+        """
+        places = [name for name in (question.from_warehouse, question.to_warehouse) if name]
+        wanted = self.find_items(FindItems(products=[question.product] if question.product else [], warehouses=places))
+        source, destination = warehouses.alias("source"), warehouses.alias("destination")
+        grouped = (products.c.sku, source.c.name, destination.c.name)
+        conditions = [
+            transfer_order_lines.c.in_transit > 0,
+            *(transfer_order_lines.c.product_id == product_id for product_id in wanted.products.values()),
+        ]
+        if question.from_warehouse:
+            conditions.append(transfer_orders.c.from_warehouse_id == wanted.warehouses[question.from_warehouse])
+        if question.to_warehouse:
+            conditions.append(transfer_orders.c.to_warehouse_id == wanted.warehouses[question.to_warehouse])
+        if question.after:
+            conditions.append(tuple_(*grouped) > tuple_(*question.after))
+        statement = (
+            select(
+                products.c.product_id,
+                products.c.sku,
+                products.c.name,
+                source.c.warehouse_id.label("from_warehouse_id"),
+                source.c.name.label("from_warehouse"),
+                destination.c.warehouse_id.label("to_warehouse_id"),
+                destination.c.name.label("to_warehouse"),
+                func.sum(transfer_order_lines.c.in_transit).label("quantity"),
+                func.count(transfer_orders.c.transfer_id.distinct()).label("transfers"),
+                func.min(transfer_orders.c.dispatched_at).label("dispatched_at"),
+                func.min(transfer_orders.c.due_at).label("due_at"),
+            )
+            .join_from(transfer_order_lines, transfer_orders)
+            .join(products, products.c.product_id == transfer_order_lines.c.product_id)
+            .join(source, source.c.warehouse_id == transfer_orders.c.from_warehouse_id)
+            .join(destination, destination.c.warehouse_id == transfer_orders.c.to_warehouse_id)
+            .where(*conditions)
+            .group_by(products.c.product_id, source.c.warehouse_id, destination.c.warehouse_id)
+            .order_by(*grouped)
+            .limit(IN_TRANSIT_AT_ONCE + 1)
+        )
+        with database_errors(), self._database.snapshot() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return InTransitPage(
+            lines=[InTransit.model_validate(dict(row)) for row in rows[:IN_TRANSIT_AT_ONCE]],
+            more=len(rows) > IN_TRANSIT_AT_ONCE,
         )
 
 

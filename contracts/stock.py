@@ -8,9 +8,11 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from contracts.messages import MAX_LINES, Id, Message, Money
+from contracts.messages import MAX_LINES, Id, Message, Money, State, Timestamp
+from domain.errors import InsufficientStock
 
 LEVELS_AT_ONCE = 1_000
+IN_TRANSIT_AT_ONCE = 1_000
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -83,6 +85,57 @@ class StockLevels(BaseModel):
     more: bool = Field(description="There are more after the last one.")
 
 
+class ShowInTransit(Message):
+    """What is between warehouses: all, of one product, from one warehouse, or to one.
+
+    It comes page by page, in the order of SKU, source and destination.
+    """
+
+    product: Name | None = None
+    from_warehouse: Name | None = None
+    to_warehouse: Name | None = None
+    after: tuple[str, str, str] | None = Field(
+        default=None, description="SKU, source and destination of the last line seen."
+    )
+
+
+class InTransit(BaseModel):
+    """Units of a product that have left one warehouse for another and have not been accounted for."""
+
+    product_id: int
+    sku: str
+    name: str
+    from_warehouse_id: int
+    from_warehouse: str
+    to_warehouse_id: int
+    to_warehouse: str
+    quantity: int
+    transfers: int = Field(description="How many transfers they are on.")
+    dispatched_at: Timestamp = Field(description="When the first of these transfers left.")
+    due_at: Timestamp | None = Field(description="When the first of these that has a due time is overdue.")
+
+
+class InTransitPage(BaseModel):
+    """One page of it."""
+
+    lines: list[InTransit]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class ShortageState(State):
+    """One item that was short: units asked for by the whole request, and units that were available."""
+
+    product_id: int
+    warehouse_id: int
+    requested: int
+    available: int
+
+
+def shortages_of(error: InsufficientStock) -> list[ShortageState]:
+    """The numbers of a refusal, for a state that shows them."""
+    return [ShortageState.model_validate(short) for short in error.details]
+
+
 class StockActivities(Protocol):
     """What can be asked about stock. Implemented in `activities.stock`."""
 
@@ -99,4 +152,9 @@ class StockActivities(Protocol):
     @activity.defn(name="show_levels")
     def show_levels(self, question: ShowLevels) -> StockLevels:
         """How much there is."""
+        ...
+
+    @activity.defn(name="show_in_transit")
+    def show_in_transit(self, question: ShowInTransit) -> InTransitPage:
+        """What is between warehouses."""
         ...

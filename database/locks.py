@@ -24,6 +24,7 @@ from sqlalchemy.types import BigInteger
 from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
 from domain.reservation import HeldLine, ReservationStatus
 from domain.stock import ItemKey, Level
+from domain.transfer import Transfer, TransferLine, TransferStatus
 
 _ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
 
@@ -78,6 +79,18 @@ _LOCK_PURCHASE_ORDER = text("""
 """)
 
 _APPROVERS = text("SELECT approver FROM purchase_order_approvals WHERE po_id = :po_id ORDER BY approved_at, approver")
+
+_LOCK_TRANSFER = text("""
+    SELECT transfer_id, transfer_number, from_warehouse_id, to_warehouse_id, status
+    FROM transfer_orders WHERE transfer_number = :transfer_number
+    FOR NO KEY UPDATE
+""")
+
+_TRANSFER_LINES = text("""
+    SELECT line_number, product_id, quantity, in_transit
+    FROM transfer_order_lines WHERE transfer_id = :transfer_id
+    ORDER BY line_number
+""")
 
 _LOCK_SUPPLIER = text("SELECT supplier_id FROM suppliers WHERE supplier_id = :supplier_id FOR NO KEY UPDATE")
 
@@ -158,6 +171,21 @@ def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder
         required_approvals=order.required_approvals,
         approvers=list(connection.execute(_APPROVERS, of).scalars()),
         lines=[OrderLine(*row) for row in connection.execute(_ORDER_LINES, of)],
+    )
+
+
+def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | None:
+    """Lock a transfer's own row, and read the transfer as it is then; None if there is none."""
+    order = connection.execute(_LOCK_TRANSFER, {"transfer_number": transfer_number}).one_or_none()
+    if order is None:
+        return None
+    return Transfer(
+        transfer_id=order.transfer_id,
+        transfer_number=order.transfer_number,
+        from_warehouse_id=order.from_warehouse_id,
+        to_warehouse_id=order.to_warehouse_id,
+        status=TransferStatus(order.status),
+        lines=[TransferLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})],
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Computed,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -304,6 +305,15 @@ transfer_orders = Table(
     _needed("status", Text, server_default=text("'PENDING'")),
     _needed("requested_by", Text),
     _needed("created_at", _INSTANT),
+    Column("expected_transit_hours", Double),
+    Column("dispatched_at", _INSTANT),
+    Column("due_at", _INSTANT),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
     UniqueConstraint("transfer_number", name="transfer_orders_transfer_number_key"),
 )
 
@@ -317,6 +327,41 @@ transfer_order_lines = Table(
     _needed("received", BigInteger, server_default=text("0")),
     _needed("damaged", BigInteger, server_default=text("0")),
     _needed("written_off", BigInteger, server_default=text("0")),
+    _needed("dispatched", BigInteger, server_default=text("0")),
+    _needed("returned", BigInteger, server_default=text("0")),
+    _needed("in_transit", BigInteger, server_default=text("0")),
+    Index("transfer_order_lines_in_transit", "product_id", postgresql_where=text("in_transit > 0")),
+)
+
+transit_movements = Table(
+    "transit_movements",
+    METADATA,
+    _id("transit_movement_id"),
+    _needed("transfer_id", BigInteger),
+    _needed("line_number", Integer),
+    _needed("kind", Text),
+    _needed("quantity", BigInteger),
+    _needed("balance_after", BigInteger),
+    Column("receipt_id", Text),
+    _needed("performed_by", Text),
+    _needed("reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    _needed("created_at", _INSTANT),
+    ForeignKeyConstraint(
+        ["transfer_id", "line_number"],
+        ["transfer_order_lines.transfer_id", "transfer_order_lines.line_number"],
+        name="transit_movements_line",
+    ),
+    Index(
+        "transit_movements_once",
+        "transfer_id",
+        "line_number",
+        "kind",
+        text("coalesce(receipt_id, '')"),
+        unique=True,
+    ),
 )
 
 cycle_counts = Table(

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.errors import InvalidRequest, InvalidState, NotPermitted
+from domain.receipt import Taken
 from domain.transitions import TransitionTable
 
 
@@ -155,30 +156,6 @@ def total_of(lines: Iterable[tuple[int, Decimal]]) -> Decimal:
     # A Decimal's arithmetic rounds to 28 digits by default; a thousand lines may need more.
     with localcontext(prec=60):
         return sum((qty * unit_cost for qty, unit_cost in lines), Decimal(0))
-
-
-class Delivered(NamedTuple):
-    """What a receipt says of one product: units accepted into stock, and units rejected, which come on top."""
-
-    product_id: int
-    quantity: int
-    rejected_quantity: int
-
-
-class Taken(NamedTuple):
-    """What a line, or a product, gets of a receipt, in units."""
-
-    accepted: int
-    rejected: int
-
-
-def delivered_by_product(delivered: Iterable[Delivered]) -> dict[int, Taken]:
-    """What came of each product: the same product on two lines of a receipt counts together."""
-    came: dict[int, Taken] = {}
-    for each in delivered:
-        before = came.get(each.product_id, Taken(0, 0))
-        came[each.product_id] = Taken(before.accepted + each.quantity, before.rejected + each.rejected_quantity)
-    return came
 
 
 @dataclass(frozen=True)

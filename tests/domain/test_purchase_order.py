@@ -10,14 +10,11 @@ from hypothesis import strategies as st
 from domain.errors import InvalidRequest, InvalidState, NotPermitted
 from domain.purchase_order import (
     PURCHASE_ORDER,
-    Delivered,
     OrderLine,
     PurchaseOrder,
     PurchaseOrderEvent,
     PurchaseOrderStatus,
-    Taken,
     Tier,
-    delivered_by_product,
     is_same_person,
     receivable,
     require_tiers,
@@ -273,9 +270,3 @@ def test_a_draft_is_not_closed_short() -> None:
     with pytest.raises(InvalidState) as caught:
         order(line(1), status=S.DRAFT).after_close_short()
     assert caught.value.details == {"status": "DRAFT", "command": "close_short"}
-
-
-def test_the_same_product_on_two_lines_of_a_receipt_counts_together() -> None:
-    lines = [Delivered(MUG, 1, 0), Delivered(TEA, 2, 1), Delivered(MUG, 0, 4), Delivered(TEA, 3, 0)]
-    assert delivered_by_product(lines) == {MUG: Taken(1, 4), TEA: Taken(5, 1)}
-    assert delivered_by_product([]) == {}

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidRequest, InvalidState
-from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus, Taken
+from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
+from domain.receipt import Taken
 
 S = PurchaseOrderStatus
 TEA, MUG, POT = 10, 20, 30
@@ -157,7 +158,7 @@ def test_nothing_of_a_receipt_is_lost_and_no_line_gets_more_than_it_may(
     by_number = {line.line_number: line for line in lines}
     for product_id in (TEA, MUG):
         shares = [share for number, share in taken.items() if by_number[number].product_id == product_id]
-        accepted, rejected = sum(share.accepted for share in shares), sum(share.rejected for share in shares)
+        accepted, rejected = sum(share.accepted for share in shares), sum(share.unfit for share in shares)
         assert (accepted, rejected) == came.get(product_id, (0, 0))
     assert list(taken) == sorted(taken)
     assert all(any(share) and min(share) >= 0 for share in taken.values())

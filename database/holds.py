@@ -1,0 +1,198 @@
+"""Holds: stock that is promised, whoever it is promised to.
+
+An order's reservation and a transfer's hold at its source are the same rows, under the same locks and the same rules;
+neither goes before the other. A hold stands in `reservations` and its units in `inventory_items`. Only what leaves the
+shelf is a movement.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from database import ledger
+from database.locks import lock_items, overdue_lines
+from database.operations import Operation
+from database.tables import reservations
+from domain.errors import InsufficientStock, Shortage
+from domain.reservation import HeldLine, ReservationStatus
+from domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
+
+_INSERT_LINES = text("""
+    INSERT INTO reservations (
+        product_id, warehouse_id, quantity, reference_type, reference_id, expires_at, created_at,
+        performed_by, operation_id, workflow_id, run_id)
+    SELECT product_id, warehouse_id, quantity, :reference_type, :reference_id, :expires_at, :as_of,
+        :performed_by, :operation_id, :workflow_id, :run_id
+    FROM unnest(:product_ids, :warehouse_ids, :quantities) WITH ORDINALITY
+        AS line (product_id, warehouse_id, quantity, position)
+    ORDER BY position
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("product_ids", "warehouse_ids", "quantities")),
+    bindparam("expires_at", type_=reservations.c.expires_at.type),
+)
+
+_TAKE_LINES = text("""
+    UPDATE reservations AS held
+    SET quantity_fulfilled = held.quantity_fulfilled + taken.units,
+        status = CASE WHEN whole THEN 'FULFILLED' ELSE held.status END,
+        closed_at = CASE WHEN whole THEN :as_of END,
+        closed_by = CASE WHEN whole THEN :operation_id END
+    FROM (
+        SELECT reservation_id, units, quantity_fulfilled + units = quantity AS whole
+        FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
+        JOIN reservations USING (reservation_id)
+    ) AS taken
+    WHERE held.reservation_id = taken.reservation_id
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
+    bindparam("as_of", type_=reservations.c.closed_at.type),
+    bindparam("operation_id", type_=reservations.c.closed_by.type),
+)
+
+
+def place(
+    connection: Connection,
+    operation: Operation,
+    reference_type: str,
+    reference_id: str,
+    lines: Sequence[tuple[ItemKey, int]],
+    *,
+    expires_at: datetime | None,
+    as_of: datetime,
+) -> None:
+    """Hold all of these lines, or none.
+
+    If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
+
+    Locks: the items, sorted by (warehouse_id, product_id).
+
+    Args:
+        connection: The transaction.
+        operation: Who asks, and for which run.
+        reference_type: Who it is held for: ``ORDER`` or ``TRANSFER``.
+        reference_id: Its own name.
+        lines: Items and units. The same item on two lines counts together.
+        expires_at: When the promise ends; None: it doesn't end by itself.
+        as_of: The workflow's time.
+
+    Raises:
+        InsufficientStock: With the numbers of every item that is short.
+    """
+    wanted = wanted_by_item(lines)
+    levels = lock_items(connection, wanted)
+    if short := shortages(wanted, levels):
+        _release_overdue(connection, operation, f"{reference_type} {reference_id}", wanted, levels, short, as_of)
+    connection.execute(
+        _INSERT_LINES,
+        {
+            "product_ids": [item.product_id for item, _ in lines],
+            "warehouse_ids": [item.warehouse_id for item, _ in lines],
+            "quantities": [quantity for _, quantity in lines],
+            "reference_type": reference_type,
+            "reference_id": reference_id,
+            "expires_at": expires_at,
+            "as_of": as_of,
+            "performed_by": operation.performed_by,
+            "operation_id": operation.operation_id,
+            "workflow_id": operation.workflow_id,
+            "run_id": operation.run_id,
+        },
+    )
+    ledger.reserve(connection, wanted)
+
+
+def take(
+    connection: Connection,
+    operation: Operation,
+    lines: Sequence[HeldLine],
+    taken: Mapping[int, int],
+    movement_type: MovementType,
+    *,
+    reference_id: str,
+    reason: str,
+    as_of: datetime,
+) -> None:
+    """Units that were held leave the shelf: a movement for each line that gives some.
+
+    The caller has locked the lines' items.
+
+    Args:
+        connection: The transaction.
+        operation: Who takes them, and for which run.
+        lines: The hold.
+        taken: Units by reservation_id, as `domain.reservation.plan_fulfilment` has them.
+        movement_type: Why they leave: SALE or TRANSFER_OUT.
+        reference_id: The document behind it.
+        reason: One sentence for whoever reads the ledger.
+        as_of: The workflow's time.
+    """
+    connection.execute(
+        _TAKE_LINES,
+        {
+            "reservation_ids": list(taken),
+            "units": list(taken.values()),
+            "as_of": as_of,
+            "operation_id": operation.operation_id,
+        },
+    )
+    ledger.move(
+        connection,
+        operation,
+        movement_type,
+        [(line.item, -taken[line.reservation_id]) for line in lines if line.reservation_id in taken],
+        reference_id=reference_id,
+        reason=reason,
+        from_reserved=True,
+    )
+
+
+def release(
+    connection: Connection,
+    operation: Operation,
+    lines: Sequence[HeldLine],
+    status: ReservationStatus,
+    *,
+    reason: str,
+    as_of: datetime,
+) -> None:
+    """End what these lines still hold, which becomes available. The caller has locked their items."""
+    still_held = [line for line in lines if line.quantity_open]
+    if not still_held:
+        return
+    connection.execute(
+        update(reservations)
+        .where(reservations.c.reservation_id.in_([line.reservation_id for line in still_held]))
+        .values(status=status, closed_at=as_of, closed_by=operation.operation_id, closed_reason=reason)
+    )
+    ledger.reserve(connection, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
+
+
+def extend(connection: Connection, lines: Sequence[HeldLine], expires_at: datetime) -> None:
+    """Give what is still held another deadline. The caller has locked the lines' items."""
+    still_held = [line.reservation_id for line in lines if line.quantity_open]
+    connection.execute(
+        update(reservations).where(reservations.c.reservation_id.in_(still_held)).values(expires_at=expires_at)
+    )
+
+
+def _release_overdue(
+    connection: Connection,
+    operation: Operation,
+    needed_for: str,
+    wanted: Mapping[ItemKey, int],
+    levels: Mapping[ItemKey, Level],
+    short: Sequence[Shortage],
+    as_of: datetime,
+) -> None:
+    """Exact at the deadline: the stock of overdue holds goes to whoever needs it now."""
+    items = [ItemKey(shortage.warehouse_id, shortage.product_id) for shortage in short]
+    overdue = overdue_lines(connection, items, as_of)
+    freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
+    after = {item: Level(level.on_hand, level.reserved - freed.get(item, 0)) for item, level in levels.items()}
+    if still_short := shortages(wanted, after):
+        raise InsufficientStock.of(still_short)
+    reason = f"overdue, and needed for {needed_for}"
+    release(connection, operation, overdue, ReservationStatus.EXPIRED, reason=reason, as_of=as_of)
