@@ -6,7 +6,7 @@ Who may do what, and when, says `domain.transfer`.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, text, update
@@ -124,14 +124,7 @@ class TransferSteps(TransferActivities):
             )
             units = {line.line_number: line.quantity for line in transfer.lines}
             transit.move(connection, operation, transfer.transfer_id, TransitKind.DISPATCHED, units, reason=reason)
-            hours = _stored(connection, step.transfer_number).expected_transit_hours
-            _set(
-                connection,
-                transfer,
-                status=status,
-                dispatched_at=step.as_of,
-                due_at=None if hours is None else step.as_of + timedelta(hours=hours),
-            )
+            _set(connection, transfer, status=status, dispatched_at=step.as_of, due_at=transfer.due_at(step.as_of))
 
         return self._once(step, effect)
 

@@ -81,7 +81,7 @@ _LOCK_PURCHASE_ORDER = text("""
 _APPROVERS = text("SELECT approver FROM purchase_order_approvals WHERE po_id = :po_id ORDER BY approved_at, approver")
 
 _LOCK_TRANSFER = text("""
-    SELECT transfer_id, transfer_number, from_warehouse_id, to_warehouse_id, status
+    SELECT transfer_id, transfer_number, from_warehouse_id, to_warehouse_id, status, expected_transit_hours
     FROM transfer_orders WHERE transfer_number = :transfer_number
     FOR NO KEY UPDATE
 """)
@@ -185,6 +185,7 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
         from_warehouse_id=order.from_warehouse_id,
         to_warehouse_id=order.to_warehouse_id,
         status=TransferStatus(order.status),
+        expected_transit_hours=order.expected_transit_hours,
         lines=[TransferLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})],
     )
 
