@@ -24,6 +24,7 @@ from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
+from activities.transfer import TransferSteps
 from contracts.policies import TASK_QUEUE
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from database.migrate import current_revision, newest_revision
@@ -34,8 +35,9 @@ from starter.namespace import missing_search_attributes
 from workflows.import_file import ImportWorkflow
 from workflows.purchase_order import PurchaseOrderWorkflow
 from workflows.reservation import ReservationWorkflow
+from workflows.transfer import TransferWorkflow
 
-WORKFLOWS = [ReservationWorkflow, PurchaseOrderWorkflow, ImportWorkflow]
+WORKFLOWS = [ReservationWorkflow, PurchaseOrderWorkflow, TransferWorkflow, ImportWorkflow]
 
 # What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some
 # milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
@@ -87,6 +89,9 @@ class Settings(BaseSettings):
     supplier_notice_urls: NoticeUrls = SecretStr("")
     """How suppliers are written to, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
 
+    warehouse_notice_urls: NoticeUrls = SecretStr("")
+    """Where those who move the goods hear of things; empty: where procurement does."""
+
     @property
     def notice_ways(self) -> NoticeWays:
         """How each audience is reached."""
@@ -94,6 +99,7 @@ class Settings(BaseSettings):
             procurement=self.notice_urls.get_secret_value(),
             escalation=self.escalation_notice_urls.get_secret_value(),
             supplier=self.supplier_notice_urls.get_secret_value(),
+            warehouse=self.warehouse_notice_urls.get_secret_value(),
         )
 
     @property
@@ -139,6 +145,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
             PurchaseOrderSteps(
                 database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
             ),
+            TransferSteps(database),
             NoticeSteps(database, settings.notice_ways),
             ImportSteps(database),
             StockQuestions(database),

@@ -56,11 +56,13 @@ class NoticeWays:
         procurement: Who buys: wanted approvals, outcomes, late deliveries.
         escalation: Who is told if procurement doesn't decide; empty: procurement again.
         supplier: With ``{email}`` where the supplier's address belongs.
+        warehouse: Who moves the goods: overdue transfers, what got lost or broken on the way; empty: procurement.
     """
 
     procurement: str = ""
     escalation: str = ""
     supplier: str = ""
+    warehouse: str = ""
 
 
 class NoticeSteps(NoticeActivities):
@@ -100,6 +102,8 @@ class NoticeSteps(NoticeActivities):
                 return self._ways.procurement
             case Audience.ESCALATION:
                 return self._ways.escalation or self._ways.procurement
+            case Audience.WAREHOUSE:
+                return self._ways.warehouse or self._ways.procurement
             case Audience.SUPPLIER:
                 return self._to_supplier(notice.supplier_id)
 

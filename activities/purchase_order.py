@@ -29,6 +29,7 @@ from contracts.purchase_order import (
     StoredLine,
     StoredPurchaseOrder,
 )
+from contracts.receipt import RECEIPTS_SHOWN, ReceiptState
 from database import ledger
 from database.locks import lock_or_create_items, lock_purchase_order, lock_supplier
 from database.operations import Operation
@@ -125,6 +126,16 @@ _READ_LINES = text("""
     FROM purchase_order_lines AS line JOIN products USING (product_id)
     WHERE po_id = :po_id
     ORDER BY line_number
+""")
+
+_READ_RECEIPTS = text("""
+    SELECT receipt_id, received_at AS at, received_by AS performed_by,
+        sum(quantity) AS accepted, sum(quantity_rejected) AS unfit
+    FROM purchase_order_receipts JOIN purchase_order_receipt_lines USING (po_id, receipt_id)
+    WHERE po_id = :po_id
+    GROUP BY po_id, receipt_id
+    ORDER BY received_at DESC, receipt_id DESC
+    LIMIT :most
 """)
 
 PurchaseOrderStep = (
@@ -436,6 +447,7 @@ def _stored(connection: Connection, po_number: str) -> StoredPurchaseOrder:
     """The order as it is in this transaction."""
     order = connection.execute(_READ, {"po_number": po_number}).mappings().one()
     of = {"po_id": order["po_id"]}
+    receipts = connection.execute(_READ_RECEIPTS, of | {"most": RECEIPTS_SHOWN}).mappings().all()
     approvals = connection.execute(
         select(purchase_order_approvals)
         .where(purchase_order_approvals.c.po_id == order["po_id"])
@@ -460,6 +472,7 @@ def _stored(connection: Connection, po_number: str) -> StoredPurchaseOrder:
         reason=order["reason"],
         drafted_at=order["created_at"],
         submitted_at=order["submitted_at"],
+        receipts=[ReceiptState.model_validate(dict(row)) for row in reversed(receipts)],
         closed_reason=order["closed_reason"],
         drafted_by_another_run=order["run_id"] != activity.info().workflow_run_id,
     )

@@ -19,6 +19,7 @@ class Audience(StrEnum):
     PROCUREMENT = "PROCUREMENT"
     ESCALATION = "ESCALATION"
     SUPPLIER = "SUPPLIER"
+    WAREHOUSE = "WAREHOUSE"
 
 
 class NoticeOutcome(StrEnum):

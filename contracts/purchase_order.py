@@ -28,6 +28,7 @@ from contracts.messages import (
     money,
 )
 from contracts.notice import NoticeState
+from contracts.receipt import ReceiptState
 from domain.errors import InvalidRequest
 from domain.purchase_order import PurchaseOrderEvent, Tier, require_tiers
 from domain.purchase_order import PurchaseOrderStatus as PurchaseOrderStatus  # noqa: PLC0414 - part of the contract
@@ -198,6 +199,7 @@ class PurchaseOrderState(State):
     reason: str = ""
     approve_by: Timestamp | None = Field(default=None, description="When a draft without its approvals is cancelled.")
     submitted_at: Timestamp | None = None
+    receipts: list[ReceiptState] = Field(default_factory=list, description="What came; the latest hundred.")
     closed_reason: str | None = Field(default=None, description="Why it was cancelled, or closed short.")
     notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
     notes: list[str] = Field(
@@ -289,6 +291,7 @@ class StoredPurchaseOrder(BaseModel):
     reason: str
     drafted_at: AwareDatetime
     submitted_at: AwareDatetime | None
+    receipts: list[ReceiptState] = Field(default_factory=list)
     closed_reason: str | None
     drafted_by_another_run: bool = False
 

@@ -20,6 +20,7 @@ from contracts.messages import (
     Timestamp,
     Units,
 )
+from contracts.stock import ShortageState
 from domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "ReservationWorkflow"
@@ -110,6 +111,7 @@ class ReservationState(State):
     status: ReservationStatus = ReservationStatus.WAITING
     expires_at: Timestamp | None = None
     lines: list[ReservationLineState] = Field(default_factory=list)
+    shortages: list[ShortageState] = Field(default_factory=list, description="Why it was rejected, item by item.")
     notes: list[str] = Field(
         default_factory=list, description="What was refused, or worth knowing; the latest hundred."
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from contracts import import_file, purchase_order, reservation
+from contracts import import_file, purchase_order, reservation, transfer
 from contracts.errors import DomainError
 from contracts.policies import TASK_QUEUE
 from contracts.search_attributes import TYPES
@@ -40,6 +40,18 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         },
         "updates_without_payload": ["drafted"],
         "state": purchase_order.PurchaseOrderState,
+    },
+    transfer.WORKFLOW_TYPE: {
+        "workflow_id": transfer.workflow_id("{transfer_number}"),
+        "start": transfer.TransferRequest,
+        "commands": {
+            "dispatch": transfer.Dispatch,
+            "receive": transfer.ReceiveTransferred,
+            "write_off": transfer.WriteOff,
+            "cancel": transfer.CancelTransfer,
+        },
+        "updates_without_payload": ["held"],
+        "state": transfer.TransferState,
     },
     import_file.WORKFLOW_TYPE: {
         "workflow_id": "import-{kind}-{digest}",

@@ -1,4 +1,4 @@
-"""Stockkeeper for Python services: reserve stock, order it, and command what was started.
+"""Stockkeeper for Python services: reserve stock, order it, move it, and command what was started.
 
     from starter import Line, Stockkeeper, InsufficientStock
 
@@ -28,13 +28,16 @@ from contracts.purchase_order import ApprovalPolicy, ApprovalTier, PurchaseOrder
 from contracts.purchase_order import PurchaseOrderLine as OrderLine
 from contracts.reservation import FulfillLine, ReservationState
 from contracts.reservation import ReservationLine as Line
+from contracts.transfer import ArrivedLine, TransferLine, TransferState
 from starter.client import Stockkeeper
 from starter.purchase_order import AwaitingApproval, PurchaseOrder
 from starter.reservation import Hold
+from starter.transfer import Transfer
 
 __all__ = [
     "ApprovalPolicy",
     "ApprovalTier",
+    "ArrivedLine",
     "AwaitingApproval",
     "DomainError",
     "FulfillLine",
@@ -54,6 +57,9 @@ __all__ = [
     "Shortage",
     "Stockkeeper",
     "StockkeeperError",
+    "Transfer",
+    "TransferLine",
+    "TransferState",
     "UnknownProduct",
     "UnknownSupplier",
     "UnknownWarehouse",

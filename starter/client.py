@@ -8,12 +8,15 @@ from temporalio.client import Client
 
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine
 from contracts.reservation import ReservationLine
+from contracts.transfer import TransferLine
 from starter import purchase_order as orders
 from starter import reservation
+from starter import transfer as transfers
 from starter.calls import ANSWER_WITHIN
 from starter.connection import connect_temporal, task_queue
 from starter.purchase_order import AwaitingApproval, PurchaseOrder
 from starter.reservation import Hold
+from starter.transfer import Transfer
 
 
 class Stockkeeper:
@@ -156,3 +159,54 @@ class Stockkeeper:
             Unreachable: Nobody answers.
         """
         return await orders.awaiting_approval(self.client, limit=limit)
+
+    async def create_transfer(
+        self,
+        transfer_number: str,
+        lines: Sequence[TransferLine],
+        *,
+        from_warehouse_id: int,
+        to_warehouse_id: int,
+        requested_by: str,
+        expected_transit_hours: float | None = None,
+    ) -> Transfer:
+        """Plan a transfer: all of these lines are held at the source until it is dispatched, or none of them.
+
+        The number is what makes it happen once: the same call again, after a lost answer or a crash, gives the same
+        transfer. After `InsufficientStock` the same number may try again.
+
+        Args:
+            transfer_number: Your number for it.
+            lines: Units of a product. The same product on two lines counts together.
+            from_warehouse_id: Where it is.
+            to_warehouse_id: Where it is to be.
+            requested_by: The service or person that asks.
+            expected_transit_hours: Hours from dispatch after which somebody is told that it is overdue; None: nobody.
+
+        Raises:
+            InsufficientStock: With the numbers of every item that is short. Nothing is held.
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is held.
+            OperationConflict: The number is another transfer's.
+            InvalidState: It was cancelled.
+            Unreachable: No answer in time. It may be held: ask again.
+        """
+        return await transfers.create_transfer(
+            self.client,
+            transfer_number,
+            lines,
+            from_warehouse_id=from_warehouse_id,
+            to_warehouse_id=to_warehouse_id,
+            requested_by=requested_by,
+            expected_transit_hours=expected_transit_hours,
+            task_queue=self.task_queue,
+            within=self.answer_within,
+        )
+
+    async def transfer(self, transfer_number: str) -> Transfer:
+        """A transfer that was made before, here or elsewhere.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await transfers.find_transfer(self.client, transfer_number, within=self.answer_within)

@@ -1,13 +1,14 @@
 """What a reservation, a purchase order and the like have in common for whoever commands them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar, Generic, TypeVar
 
 from temporalio.client import Client
 
 from contracts.messages import Message, State
+from contracts.receipt import ReceiptState
 from starter.calls import command, read_state
 
 S = TypeVar("S", bound=State)
@@ -58,6 +59,12 @@ class Document(Generic[S]):
             update_id=update_id,
         )
         return self.state
+
+
+def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, unfit: int) -> bool:
+    """Whether this receipt, by its name and its units, is among those that were booked."""
+    wanted = (receipt_id, accepted, unfit)
+    return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
 
 
 def update_id_of(command_name: str, message: Message) -> str:

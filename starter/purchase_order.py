@@ -28,7 +28,7 @@ from contracts.purchase_order import (
     workflow_id,
 )
 from starter.calls import checked, start_and_ask
-from starter.document import Document, update_id_of
+from starter.document import Document, is_booked, update_id_of
 from starter.runs import find_runs
 
 
@@ -98,7 +98,13 @@ class PurchaseOrder(Document[PurchaseOrderState]):
         message = checked(
             Receive, receipt_id=receipt_id, performed_by=performed_by, lines=[line.model_dump() for line in lines]
         )
-        return await self._command("receive", message, lambda _: False, update_id_of("receive", message))
+        accepted, rejected = sum(line.quantity for line in lines), sum(line.rejected_quantity for line in lines)
+        return await self._command(
+            "receive",
+            message,
+            lambda last: is_booked(last.receipts, receipt_id, accepted, rejected),
+            update_id_of("receive", message),
+        )
 
     async def close_short(self, *, performed_by: str, reason: str) -> PurchaseOrderState:
         """Expect nothing more: RECEIVED with what came, CANCELLED if nothing came.

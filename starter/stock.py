@@ -10,7 +10,18 @@ from temporalio.client import ActivityFailureError, Client
 from contracts.converter import as_domain_error
 from contracts.messages import Message
 from contracts.policies import READ
-from contracts.stock import FindItems, FindTerms, FoundItems, ShowLevels, StockActivities, StockLevel, StockLevels
+from contracts.stock import (
+    FindItems,
+    FindTerms,
+    FoundItems,
+    InTransit,
+    InTransitPage,
+    ShowInTransit,
+    ShowLevels,
+    StockActivities,
+    StockLevel,
+    StockLevels,
+)
 from starter.calls import answer, checked
 
 Q = TypeVar("Q", bound=Message)
@@ -97,6 +108,31 @@ async def levels(
             return
         last = page.levels[-1]
         question = question.model_copy(update={"after": (last.sku, last.warehouse)})
+
+
+async def in_transit(
+    client: Client,
+    *,
+    product: str | None = None,
+    from_warehouse: str | None = None,
+    to_warehouse: str | None = None,
+    task_queue: str,
+) -> AsyncIterator[InTransit]:
+    """What is between warehouses, in the order of SKU, source and destination, read page by page.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        Unreachable: No worker answers.
+    """
+    question = checked(ShowInTransit, product=product, from_warehouse=from_warehouse, to_warehouse=to_warehouse)
+    while True:
+        page: InTransitPage = await _ask(client, StockActivities.show_in_transit, question, task_queue)
+        for line in page.lines:
+            yield line
+        if not page.more:
+            return
+        last = page.lines[-1]
+        question = question.model_copy(update={"after": (last.sku, last.from_warehouse, last.to_warehouse)})
 
 
 async def _ask(client: Client, activity: Callable[[Any, Q], A], question: Q, task_queue: str) -> A:

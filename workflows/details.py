@@ -2,13 +2,44 @@
 
 from collections.abc import Iterable, Sequence
 
+from contracts.messages import utc
+from contracts.notice import NoticeOutcome, NoticeState
+from contracts.receipt import ReceiptState
+
 _ROWS_SHOWN = 20
 _NOTES_SHOWN = 5
+_NOTICES_SHOWN = 5
+_RECEIPTS_TOLD = 10
+_OUTCOMES = {
+    NoticeOutcome.PENDING: " (under way)",
+    NoticeOutcome.SENT: "",
+    NoticeOutcome.LOGGED: " (logged only)",
+    NoticeOutcome.FAILED: " (not delivered)",
+}
 
 
 def details(status: str, told: str, table: Sequence[str], notes: Sequence[str]) -> str:
     """Where the run stands and what comes next, a small table, and the latest notes."""
     return "\n".join([f"**{status}** · {told}", "", *table, "", *(f"- {note}" for note in notes[-_NOTES_SHOWN:])])
+
+
+def notices(sent: Sequence[NoticeState]) -> list[str]:
+    """The latest notices, and what became of them."""
+    return [
+        f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_OUTCOMES[notice.outcome]}: {notice.title}"
+        for notice in sent[-_NOTICES_SHOWN:]
+    ]
+
+
+def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str]:
+    """The latest receipts as a table: name, when, by whom, and units of both kinds."""
+    return table(
+        columns,
+        [
+            (each.receipt_id, utc(each.at), each.performed_by, each.accepted, each.unfit)
+            for each in booked[-_RECEIPTS_TOLD:]
+        ],
+    )
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

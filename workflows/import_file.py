@@ -1,6 +1,5 @@
 """The import of a file: its rows come in pages, and count all at once or not at all."""
 
-from datetime import timedelta
 from typing import Any, NoReturn
 
 from pydantic import AwareDatetime
@@ -98,7 +97,7 @@ class ImportWorkflow(Process[ImportState]):
         staged = await write(ImportActivities.stage_page, step, f"keep page {message.page}")
         self.state.pages = staged.pages
         self.state.rows = staged.rows
-        self._show()
+        self.tell()
 
     @command(Finish)
     async def finish(self, message: Finish, key: str) -> None:
@@ -167,21 +166,20 @@ class ImportWorkflow(Process[ImportState]):
         opened = await write(ImportActivities.open_import, step, "was it imported before?")
         if opened.applied is not None:
             self.state.already_imported = True
-            self.note("the same file was imported before; nothing changed this time")
             self._imported(ImportEvent.RECOGNIZE, opened.applied)
+            self.note("the same file was imported before; nothing changed this time")
         else:
-            self._show()
+            self.tell()
 
     async def _until_something_comes(self) -> None:
         """Wait for the end, or for a history that is long enough; an import that hears nothing is abandoned."""
         deadline = self._heard_at + ABANDONED_AFTER
-        try:
-            await workflow.wait_condition(
-                lambda: self.state.status is not ImportStatus.LOADING or self.history_is_long,
-                timeout=max(deadline - workflow.now(), timedelta()),
-                timeout_summary=f"abandoned unless a page has come by {utc(deadline)}",
-            )
-        except TimeoutError:
+        silent = await self.comes(
+            deadline,
+            unless=lambda: self.state.status is not ImportStatus.LOADING,
+            summary=f"abandoned unless a page has come by {utc(deadline)}",
+        )
+        if silent:
             async with self.turn:
                 # Pages that came meanwhile have moved the deadline; one timer for an hour, not one for each page.
                 if self.state.status is ImportStatus.LOADING and self._heard_at + ABANDONED_AFTER <= workflow.now():
@@ -244,9 +242,9 @@ class ImportWorkflow(Process[ImportState]):
 
     def _go(self, event: ImportEvent) -> None:
         self.state.status = IMPORT.next(self.state.status, event, of=self.state.file_name)
-        self._show()
+        self.tell()
 
-    def _show(self) -> None:
+    def tell(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         self.show(
             _details(self.state),

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from temporalio import workflow
@@ -108,9 +109,15 @@ class Process(Generic[S]):
         self.note(f"signal {name[:80]!r} is none of its commands")
 
     def note(self, text: str) -> None:
-        """Keep a sentence for whoever looks at the run; the latest hundred stay."""
+        """Keep a sentence for whoever looks at the run, and show it; the latest hundred stay."""
         entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"
         self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
+        if self._shown:
+            self.tell()
+
+    def tell(self) -> None:
+        """Show how it stands, by `show`. A subclass says how; it is called again when there is something to note."""
+        raise NotImplementedError
 
     def operation(self, *step: str) -> str:
         """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow.
@@ -148,6 +155,27 @@ class Process(Generic[S]):
         """
         if workflow.info().workflow_id != expected:
             raise InvalidRequest(f"the workflow id for this {of} is {expected}")
+
+    async def comes(self, deadline: datetime | None, unless: Callable[[], bool], summary: str) -> bool:
+        """Wait for a deadline, unless something else comes first; also a long history is a reason to stop waiting.
+
+        Args:
+            deadline: Until when; None: there is none, and only the other things end the wait.
+            unless: What else ends it.
+            summary: What an operator reads beside the timer.
+
+        Returns:
+            Whether the deadline came.
+        """
+        try:
+            await workflow.wait_condition(
+                lambda: unless() or self.history_is_long,
+                timeout=None if deadline is None else max(deadline - workflow.now(), timedelta()),
+                timeout_summary=summary,
+            )
+        except TimeoutError:
+            return True
+        return False
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nothing waits for but the end of the run."""

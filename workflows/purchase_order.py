@@ -38,10 +38,9 @@ from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOr
 from workflows import purchase_order_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
-from workflows.steps import St, write
+from workflows.steps import LINES_OF_A_SMALL_DOCUMENT, St, write
 
 _OUT = (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED)
-_LINES_OF_A_SMALL_ORDER = 50
 _ON_TIME = "stockkeeper"
 """Who does what nobody does: a deadline."""
 
@@ -75,7 +74,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             self._lines = len(carried.order.line_items)
             self._deadlines_met = carried.deadlines_met
             self._told_late_for = carried.told_late_for
-        self._notices = Notices(self.state, self.in_background, self._show)
+        self._notices = Notices(self.state, self.in_background, self.tell)
 
     @workflow.run
     async def run(self, *payload: Any) -> PurchaseOrderState:
@@ -159,11 +158,6 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         """It isn't wanted any more, and nothing of it has come. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CANCEL, message.performed_by, message.reason, key)
 
-    def note(self, text: str) -> None:
-        """Keep it, and show it at once."""
-        super().note(text)
-        self._show()
-
     async def _give_up(self) -> None:
         """A cancelled workflow expects nothing more, as by the command that fits."""
         async with self.turn:
@@ -215,7 +209,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             self._order = order
         self._take_over(order)
         if self.state.status is PurchaseOrderStatus.DRAFT and not order.drafted_by_another_run:
-            self._tell(texts.approval_wanted(order))
+            self._send(texts.approval_wanted(order))
 
     async def _wait_for_approval(self) -> None:
         """Wait for approvals, with three deadlines that an operator sees as timers of their own."""
@@ -250,14 +244,14 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             timer.cancel()
 
     async def _remind(self) -> None:
-        self._tell_if_waiting(texts.reminder)
+        self._send_if_waiting(texts.reminder)
 
     async def _escalate(self) -> None:
-        self._tell_if_waiting(texts.escalation)
+        self._send_if_waiting(texts.escalation)
 
-    def _tell_if_waiting(self, text: Callable[[StoredPurchaseOrder], Notice]) -> None:
+    def _send_if_waiting(self, text: Callable[[StoredPurchaseOrder], Notice]) -> None:
         if self._order is not None and self.state.status is PurchaseOrderStatus.DRAFT:
-            self._tell(text(self._order))
+            self._send(text(self._order))
 
     async def _lapse(self) -> None:
         async with self.turn:
@@ -274,25 +268,22 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         while self.state.status in _OUT and not self.history_is_long:
             due = self._order.due_at if self._order else None
             told = due is None or due == self._told_late_for
-            try:
-                await workflow.wait_condition(
-                    lambda: (
-                        self.state.status not in _OUT
-                        or self.history_is_long
-                        or (self._order is not None and self._order.due_at != due)  # noqa: B023 - waited for right here
-                    ),
-                    timeout=None if told or due is None else max(due - workflow.now(), timedelta()),
-                    timeout_summary=f"late from {utc(due)}" if due else None,
-                )
-            except TimeoutError:
+            late = await self.comes(
+                None if told else due,
+                unless=lambda: (
+                    self.state.status not in _OUT or (self._order is not None and self._order.due_at != due)  # noqa: B023 - waited for right here
+                ),
+                summary=f"late from {utc(due)}" if due else "",
+            )
+            if late:
                 self._told_late_for = due
                 if self._order is not None:
-                    self._tell(texts.late(self._order))
+                    self._send(texts.late(self._order))
 
     async def _write(
         self, activity: Callable[[Any, St], StoredPurchaseOrder], step: St, summary: str
     ) -> StoredPurchaseOrder:
-        return await write(activity, step, summary, locally=self._lines <= _LINES_OF_A_SMALL_ORDER)
+        return await write(activity, step, summary, locally=self._lines <= LINES_OF_A_SMALL_DOCUMENT)
 
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         if self._ended_by is event:
@@ -327,18 +318,19 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         state.reason = order.reason
         state.approve_by = order.drafted_at + timedelta(hours=order.policy.cancel_after_hours)
         state.submitted_at = order.submitted_at
+        state.receipts = order.receipts
         state.closed_reason = order.closed_reason
         was = before.status if before else PurchaseOrderStatus.DRAFT
         if order.status is not was:
             for notice in texts.news(was, order):
-                self._tell(notice)
-        self._show()
+                self._send(notice)
+        self.tell()
 
-    def _tell(self, notice: Notice) -> None:
+    def _send(self, notice: Notice) -> None:
         self._notices.send(notice)
-        self._show()
+        self.tell()
 
-    def _show(self) -> None:
+    def tell(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         order = self._order
         if order is None:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from contracts.messages import amount, utc
-from contracts.notice import Audience, Notice, NoticeOutcome
+from contracts.notice import Audience, Notice
 from contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
 from domain.purchase_order import PurchaseOrderStatus
-from workflows.details import details, table
+from workflows.details import details, notices, receipts, table
 
 _LINES_IN_A_NOTICE = 200
-_NOTICES_SHOWN = 5
 
 
 def approval_wanted(order: StoredPurchaseOrder) -> Notice:
@@ -66,10 +65,9 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
             ],
         ),
         "",
-        *(
-            f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_outcome(notice.outcome)}: {notice.title}"
-            for notice in state.notices[-_NOTICES_SHOWN:]
-        ),
+        *receipts(["receipt", "at", "by", "#accepted", "#rejected"], order.receipts),
+        "",
+        *notices(state.notices),
     ]
     told = f"{order.supplier} → {order.warehouse}, total {amount(order.total)}. {_next(state, order)}"
     asked = f"Requested by {order.requested_by} at {utc(order.drafted_at)}: {order.reason}"
@@ -106,15 +104,6 @@ def _approvals(order: StoredPurchaseOrder) -> Sequence[str]:
 
 def _missing(line: StoredLine) -> int:
     return max(line.qty - line.quantity_received, 0)
-
-
-def _outcome(outcome: NoticeOutcome) -> str:
-    return {
-        NoticeOutcome.PENDING: " (under way)",
-        NoticeOutcome.SENT: "",
-        NoticeOutcome.LOGGED: " (logged only)",
-        NoticeOutcome.FAILED: " (not delivered)",
-    }[outcome]
 
 
 def _named(order: StoredPurchaseOrder) -> str:

@@ -26,6 +26,7 @@ from contracts.reservation import (
     ReserveStock,
     workflow_id,
 )
+from contracts.stock import shortages_of
 from domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
 from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows.details import details, table
@@ -185,17 +186,12 @@ class ReservationWorkflow(Process[ReservationState]):
         deadline = self.state.expires_at
         if deadline is None:
             raise InvalidState.of("a hold without a deadline", self.state.status, "expire")
-        try:
-            await workflow.wait_condition(
-                lambda: (
-                    self.state.status is not ReservationStatus.ACTIVE
-                    or self.state.expires_at != deadline
-                    or self.history_is_long
-                ),
-                timeout=max(deadline - workflow.now(), timedelta()),
-                timeout_summary=f"hold ends {utc(deadline)}",
-            )
-        except TimeoutError:
+        over = await self.comes(
+            deadline,
+            unless=lambda: self.state.status is not ReservationStatus.ACTIVE or self.state.expires_at != deadline,
+            summary=f"hold ends {utc(deadline)}",
+        )
+        if over:
             async with self.turn:
                 # A command that was under way at the deadline has finished by now, and may have won.
                 if self.state.status is ReservationStatus.ACTIVE and self.state.expires_at == deadline:
@@ -233,8 +229,9 @@ class ReservationWorkflow(Process[ReservationState]):
     def _reject(self, shortage: InsufficientStock) -> None:
         self.state.status = RESERVATION.next(self.state.status, ReservationEvent.REJECT)
         self._shortage = shortage
+        self.state.shortages = shortages_of(shortage)
         self.note(f"rejected: {shortage.message}")
-        self._show()
+        self.tell()
 
     def _require(self, event: ReservationEvent) -> None:
         RESERVATION.next(self.state.status, event, of=self.state.reference_id)
@@ -245,9 +242,9 @@ class ReservationWorkflow(Process[ReservationState]):
         self.state.status = holding.status
         self.state.expires_at = holding.expires_at
         self.state.lines = [ReservationLineState.model_validate(line.model_dump()) for line in holding.lines]
-        self._show()
+        self.tell()
 
-    def _show(self) -> None:
+    def tell(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         held = self._holding.lines if self._holding else []
         self.show(

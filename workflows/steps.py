@@ -10,6 +10,9 @@ from contracts import policies
 from contracts.converter import as_domain_error
 from contracts.messages import Step
 
+LINES_OF_A_SMALL_DOCUMENT = 50
+"""How many lines an answer may have that goes into a workflow task, beside those of everybody else."""
+
 R = TypeVar("R")
 St = TypeVar("St", bound=Step)
 

@@ -1,0 +1,98 @@
+"""What people read of a transfer: in the Temporal UI, and in notices."""
+
+from contracts.messages import utc
+from contracts.notice import Audience, Notice
+from contracts.transfer import StoredTransfer, TransferState
+from domain.transfer import TransferStatus
+from workflows.details import details, notices, receipts, table
+
+_LINES_IN_A_NOTICE = 200
+
+
+def overdue(transfer: StoredTransfer) -> Notice:
+    """It should have arrived by now."""
+    due = f" was due at {utc(transfer.due_at)}" if transfer.due_at else " is overdue"
+    return _to_warehouses(transfer, f"Overdue: {_named(transfer)}{due}, {transfer.in_transit} units in transit")
+
+
+def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
+    """Who hears of what has changed, beside those who read the run: of what got lost or broken on the way."""
+    told = []
+    damaged = sum(line.damaged for line in transfer.line_items) - sum(line.damaged for line in before.line_items)
+    if damaged > 0:
+        told.append(_to_warehouses(transfer, f"Damaged on the way: {damaged} units of {_named(transfer)}"))
+    lost = sum(line.written_off for line in transfer.line_items) - sum(line.written_off for line in before.line_items)
+    if lost > 0:
+        title = f"Written off: {lost} units of {_named(transfer)}: {transfer.closed_reason}"
+        told.append(_to_warehouses(transfer, title))
+    return told
+
+
+def details_of(state: TransferState, transfer: StoredTransfer) -> str:
+    """The run in a few lines of Markdown: where it stands, what has arrived, what is missing, what comes next."""
+    lines = table(
+        ["product", "#sent" if transfer.dispatched_at else "#wanted", *_COLUMNS],
+        [
+            (line.sku, line.quantity, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
+            for line in transfer.line_items
+        ],
+    )
+    arrived = receipts(["receipt", "at", "by", "#fit", "#damaged"], transfer.receipts)
+    told = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {transfer.units} units. {_next(transfer)}"
+    asked = f"Requested by {transfer.requested_by} at {utc(transfer.requested_at)}."
+    parts = [asked, "", *lines, "", *arrived, "", *notices(state.notices)]
+    return details(transfer.status, told, parts, state.notes)
+
+
+def rejection_of(state: TransferState) -> str:
+    """The same for one that wanted more than there was: nobody has looked up what people call its items."""
+    short = table(
+        ["product", "warehouse", "#requested", "#available"],
+        [
+            (f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.requested, each.available)
+            for each in state.shortages
+        ],
+    )
+    told = f"Out of stock: nothing was held for transfer {state.transfer_number}."
+    return details(state.status, told, short, state.notes)
+
+
+_COLUMNS = ("#received", "#damaged", "#written off", "#returned", "#in transit")
+
+
+def _next(transfer: StoredTransfer) -> str:
+    match transfer.status:
+        case TransferStatus.PENDING:
+            return f"Held at {transfer.from_warehouse}. Next: `dispatch` or `cancel`."
+        case TransferStatus.IN_TRANSIT:
+            due = f" Due at {utc(transfer.due_at)}." if transfer.due_at else ""
+            left = f" Left at {utc(transfer.dispatched_at)}." if transfer.dispatched_at else ""
+            return (
+                f"{transfer.in_transit} units in transit.{left}{due} "
+                "Next: `receive`, `write_off` what is missing, or `cancel`: the rest goes back to the source."
+            )
+        case TransferStatus.CANCELLED:
+            return f"Nothing is on its way any more: {transfer.closed_reason}."
+        case _:
+            return f"The rest was written off: {transfer.closed_reason}." if transfer.closed_reason else "It is there."
+
+
+def _named(transfer: StoredTransfer) -> str:
+    return f"transfer {transfer.transfer_number}, {transfer.from_warehouse} → {transfer.to_warehouse}"
+
+
+def _to_warehouses(transfer: StoredTransfer, title: str) -> Notice:
+    shown = transfer.line_items[:_LINES_IN_A_NOTICE]
+    more = len(transfer.line_items) - len(shown)
+    body = [
+        f"Requested by {transfer.requested_by}",
+        *([f"Left at: {utc(transfer.dispatched_at)}"] if transfer.dispatched_at else []),
+        "",
+        *(
+            f"{line.quantity} x {line.sku}: {line.received} received, {line.damaged} damaged, "
+            f"{line.written_off} written off, {line.in_transit} in transit"
+            for line in shown
+        ),
+        *([f"and {more} more lines"] if more else []),
+    ]
+    return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(body))
