@@ -2,7 +2,7 @@
 
 import typer
 
-from starter.cli import import_file, purchase_order, reservation, stack, stock
+from starter.cli import import_file, purchase_order, reservation, stack, stock, transfer
 
 app = typer.Typer(
     name="stockkeeper",
@@ -17,4 +17,5 @@ app.command()(stack.setup)
 import_file.register(app)
 app.add_typer(reservation.app, name="reserve")
 app.add_typer(purchase_order.app, name="po")
+app.add_typer(transfer.app, name="transfer")
 app.add_typer(stock.app, name="stock")

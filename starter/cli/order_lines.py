@@ -13,9 +13,6 @@ from starter.client import Stockkeeper
 from starter.csv_files import read_table
 from starter.stock import unit_costs
 
-_NEEDED = {"sku", "qty"}
-_KNOWN = _NEEDED | {"unit_cost"}
-
 
 class WantedLine(NamedTuple):
     """One line in words; no cost: what the supplier has agreed to."""
@@ -47,19 +44,35 @@ def lines_from_file(path: Path) -> list[WantedLine]:
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
     """
+    rows = _rows(path, "qty", ["unit_cost"], "sku, qty and, unless as agreed, unit_cost")
+    return [WantedLine(row["sku"], int(row["qty"]), row.get("unit_cost") or None) for row in rows]
+
+
+def units_from_file(path: Path) -> list[tuple[str, int]]:
+    """Product and units of each line of a CSV file with the columns sku and quantity.
+
+    Raises:
+        InvalidRequest: It isn't such a file; the first bad rows are named by line.
+    """
+    return [(row["sku"], int(row["quantity"])) for row in _rows(path, "quantity", [], "sku and quantity")]
+
+
+def _rows(path: Path, units: str, more: Sequence[str], described: str) -> list[dict[str, str]]:
+    """The rows of a file that has a product and a number of units in each, and maybe more columns."""
     columns, rows = read_table(path)
-    if set(columns) - _KNOWN or _NEEDED - set(columns) or len(columns) != len(set(columns)):
-        raise InvalidRequest(f"{path}: the columns have to be sku, qty and, unless as agreed, unit_cost")
-    wanted, bad = [], []
+    needed = {"sku", units}
+    if set(columns) - needed - set(more) or needed - set(columns) or len(columns) != len(set(columns)):
+        raise InvalidRequest(f"{path}: the columns have to be {described}")
+    found, bad = [], []
     for line, cells in rows:
         row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-        if len(cells) != len(columns) or not row.get("sku") or not _is_whole(row.get("qty", "")):
+        if len(cells) != len(columns) or not row.get("sku") or not _is_whole(row.get(units, "")):
             bad.append(BadRow(line, None, "needs a sku and a whole number of units"))
         else:
-            wanted.append(WantedLine(row["sku"], int(row["qty"]), row.get("unit_cost") or None))
+            found.append(row)
     if bad:
         raise refusal(bad, len(bad))
-    return wanted
+    return found
 
 
 def split_units(text: str, option: str) -> tuple[str, int]:

@@ -18,6 +18,8 @@ _COLOURS = {
     "SUBMITTED": "blue",
     "CONFIRMED": "cyan",
     "RECEIVED": "green",
+    "PENDING": "yellow",
+    "IN_TRANSIT": "blue",
     "ACTIVE": "green",
     "WAITING": "yellow",
     "FULFILLED": "cyan",

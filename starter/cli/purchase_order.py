@@ -1,28 +1,37 @@
 """`stockkeeper po`: order from suppliers, decide on what others want to order, and receive what comes."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts import search_attributes
 from contracts.errors import InvalidRequest, StockkeeperError
 from contracts.messages import amount, money, utc
 from contracts.purchase_order import WORKFLOW_TYPE, PurchaseOrderState, PurchaseOrderStatus, ReceiptLine, workflow_id
 from contracts.stock import FoundItems
 from starter.calls import checked
 from starter.cli.context import Approver, AsJson, PerformedBy, connect, explain, run
+from starter.cli.documents import (
+    Answer,
+    Desk,
+    Mentioned,
+    Row,
+    has_receipt,
+    in_typed_names,
+    joined,
+    list_runs,
+    print_afterwards,
+    print_list,
+)
 from starter.cli.order_lines import lines_from_file, lines_from_options, split_units, with_costs
-from starter.cli.output import changed, changed_status, coloured, err, out, print_json, table
+from starter.cli.output import changed, changed_status, out, print_json, table
 from starter.client import Stockkeeper
-from starter.purchase_order import PurchaseOrder
-from starter.runs import find_runs
-from starter.stock import find_items, names
+from starter.stock import find_items
 
 app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, approve, confirm, receive.")
 
@@ -31,14 +40,6 @@ Reason = Annotated[str, typer.Option(help="Why.")]
 Day = Annotated[
     datetime | None, typer.Option("--expected", formats=["%Y-%m-%d"], help="The day on which it is expected.")
 ]
-
-
-class _Answer(NamedTuple):
-    """What came of a command: the state before and after it, and for people the names of what it is about."""
-
-    state: PurchaseOrderState
-    before: PurchaseOrderState | None = None
-    found: FoundItems | None = None
 
 
 @app.command("create")
@@ -61,7 +62,7 @@ def create(
 ) -> None:
     """Draft an order. It waits for approval, or goes out at once if its total needs none."""
 
-    async def work() -> _Answer:
+    async def work() -> Answer[PurchaseOrderState]:
         if (lines is None) == (not line):
             raise InvalidRequest("give the lines by --line, or a file of them by --lines")
         wanted = lines_from_file(lines) if lines else lines_from_options(line or [])
@@ -78,9 +79,9 @@ def create(
             reason=reason,
             expected_delivery_date=expected.date() if expected else None,
         )
-        return await _named(stock, order.state, None, as_json=as_json)
+        return await _desk.named(stock, order.state, as_json=as_json)
 
-    _show(run(work()), as_json=as_json)
+    _desk.answer(work(), as_json=as_json)
 
 
 @app.command("inbox")
@@ -142,45 +143,26 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Purchase orders, the latest first."""
-
-    async def work() -> list[dict[str, Any]]:
-        stock = await connect()
-        found = find_runs(stock.client, WORKFLOW_TYPE, status=status, sku=sku, limit=limit)
-        return [await _listed(execution) async for execution in found]
-
-    rows = run(work())
-    if as_json:
-        print_json(rows)
-        return
-    out.print(
-        table(
-            ["order", "status", "supplier", "#total", "products", "where"],
-            [
-                [
-                    escape(row["po_number"]),
-                    coloured(row["status"]),
-                    escape(row["supplier"] or ""),
-                    amount(Decimal(row["total"])) if row["total"] else "",
-                    escape(", ".join(row["skus"])),
-                    escape(", ".join(row["warehouses"])),
-                ]
-                for row in rows
-            ],
-        )
+    rows = list_runs(WORKFLOW_TYPE, _listed, status=status, sku=sku, limit=limit)
+    print_list(
+        rows,
+        ["order", "supplier", "#total", "products", "where"],
+        lambda row: [
+            escape(row["po_number"]),
+            escape(row["supplier"] or ""),
+            amount(Decimal(row["total"])) if row["total"] else "",
+            joined(row["skus"]),
+            joined(row["warehouses"]),
+        ],
+        limit=limit,
+        as_json=as_json,
     )
-    if len(rows) == limit:
-        err.print(f"the latest {limit}; --limit shows more")
 
 
 @app.command("show")
 def show(po_number: Number, *, as_json: AsJson = False) -> None:
     """How an order stands: who approved it, what came, what was sent to whom, what was refused."""
-
-    async def work() -> _Answer:
-        stock = await connect()
-        return await _named(stock, (await stock.purchase_order(po_number)).state, None, as_json=as_json)
-
-    _show(run(work()), as_json=as_json)
+    _desk.look(po_number, as_json=as_json)
 
 
 @app.command("approve")
@@ -193,9 +175,9 @@ def approve(
 ) -> None:
     """Approve orders. Of several, each is decided by itself; the exit status tells whether all went well."""
     answers = run(_approve_all(po_numbers, approver, note, as_json=as_json))
-    done = [answer for answer in answers if isinstance(answer, _Answer)]
+    done = [answer for answer in answers if isinstance(answer, Answer)]
     if len(po_numbers) == 1:
-        _show(done[0], as_json=as_json)
+        _desk.print(done[0], as_json=as_json)
         return
     if as_json:
         print_json([answer.state.model_dump(mode="json") for answer in done])
@@ -203,20 +185,20 @@ def approve(
         if isinstance(answer, StockkeeperError):
             explain(answer, of=number)
         elif not as_json:
-            out.print(_headline(answer.before or answer.state, answer.state))
+            out.print(_headline(answer.before, answer.state))
     if len(done) < len(answers):
         raise SystemExit(1)
 
 
 async def _approve_all(
     po_numbers: Sequence[str], approver: str, note: str | None, *, as_json: bool
-) -> list[_Answer | StockkeeperError]:
+) -> list[Answer[PurchaseOrderState] | StockkeeperError]:
     """One after the other. Of several, one that is refused doesn't keep the others from being decided."""
     stock = await connect()
-    answers: list[_Answer | StockkeeperError] = []
+    answers: list[Answer[PurchaseOrderState] | StockkeeperError] = []
     for number in po_numbers:
         try:
-            answer = await _commanded(
+            answer = await _desk.commanded(
                 stock, number, lambda order: order.approve(approver=approver, note=note), as_json=as_json
             )
             answers.append(answer)
@@ -230,14 +212,14 @@ async def _approve_all(
 @app.command("reject")
 def reject(po_number: Number, *, reason: Reason, approver: Approver, as_json: AsJson = False) -> None:
     """Reject an order, which cancels it."""
-    _command(po_number, lambda order: order.reject(approver=approver, reason=reason), as_json=as_json)
+    _desk.command(po_number, lambda order: order.reject(approver=approver, reason=reason), as_json=as_json)
 
 
 @app.command("confirm")
 def confirm(po_number: Number, *, expected: Day = None, performed_by: PerformedBy, as_json: AsJson = False) -> None:
     """The supplier has accepted it, perhaps for another day."""
     day = expected.date() if expected else None
-    _command(
+    _desk.command(
         po_number,
         lambda order: order.confirm(performed_by=performed_by, expected_delivery_date=day),
         as_json=as_json,
@@ -261,13 +243,16 @@ def receive(
 ) -> None:
     """Goods have come: put them into stock."""
 
-    async def work() -> _Answer:
+    async def work() -> Answer[PurchaseOrderState]:
         if everything == bool(line):
             raise InvalidRequest("say what came by --line, or --all if it is everything that is still owed")
         stock = await connect()
         accepted_units = [split_units(text, "--line") for text in line or []]
         rejected_units = [split_units(text, "--rejected") for text in rejected or []]
         order = await stock.purchase_order(po_number)
+        if everything and has_receipt(order.state.receipts, receipt_id):
+            # Sent again: everything that was owed then has been booked.
+            return await _desk.named(stock, order.state, as_json=as_json)
         products = [product for product, _ in [*accepted_units, *rejected_units]]
         found = await find_items(stock.client, products, [], task_queue=stock.task_queue)
         came: dict[int, list[int]] = {}
@@ -285,82 +270,36 @@ def receive(
         if not lines:
             raise InvalidRequest(f"purchase order {po_number}: nothing is owed any more")
         try:
-            return await _commanded(
+            return await _desk.commanded(
                 stock,
                 po_number,
                 lambda order: order.receive(receipt_id, lines, performed_by=performed_by),
                 as_json=as_json,
             )
         except InvalidRequest as refused:
-            raise _in_names(refused, found.products) from None
+            raise in_typed_names(refused, found.products) from None
 
-    _show(run(work()), as_json=as_json)
+    _desk.answer(work(), as_json=as_json)
 
 
 @app.command("close-short")
 def close_short(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
     """Expect nothing more of it: what came stays, the rest is given up."""
-    _command(po_number, lambda order: order.close_short(performed_by=performed_by, reason=reason), as_json=as_json)
+    _desk.command(po_number, lambda order: order.close_short(performed_by=performed_by, reason=reason), as_json=as_json)
 
 
 @app.command("cancel")
 def cancel(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
     """It isn't wanted any more, and nothing of it has come."""
-    _command(po_number, lambda order: order.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
+    _desk.command(po_number, lambda order: order.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
 
 
-def _in_names(refused: InvalidRequest, products: Mapping[str, int]) -> InvalidRequest:
-    """The same error, in the words that were typed."""
-    about = refused.details.get("product_id")
-    typed = next((name for name, product_id in products.items() if product_id == about), None)
-    if typed is None:
-        return refused
-    return InvalidRequest(refused.message.replace(f"product {about}", typed, 1), refused.details)
-
-
-_Send = Callable[[PurchaseOrder], Awaitable[PurchaseOrderState]]
-
-
-def _command(po_number: str, send: _Send, *, as_json: bool) -> None:
-    async def work() -> _Answer:
-        return await _commanded(await connect(), po_number, send, as_json=as_json)
-
-    _show(run(work()), as_json=as_json)
-
-
-async def _commanded(stock: Stockkeeper, po_number: str, send: _Send, *, as_json: bool) -> _Answer:
-    order = await stock.purchase_order(po_number)
-    before = order.state
-    return await _named(stock, await send(order), before, as_json=as_json)
-
-
-async def _named(
-    stock: Stockkeeper, state: PurchaseOrderState, before: PurchaseOrderState | None, *, as_json: bool
-) -> _Answer:
-    if as_json:
-        return _Answer(state)
-    found = await names(
-        stock.client,
-        [line.product_id for line in state.line_items],
-        [state.warehouse_id] if state.warehouse_id else [],
-        [state.supplier_id] if state.supplier_id else [],
-        task_queue=stock.task_queue,
-    )
-    return _Answer(state, before, found)
-
-
-async def _listed(execution: WorkflowExecution) -> dict[str, Any]:
-    found = execution.typed_search_attributes
+async def _listed(execution: WorkflowExecution) -> Row:
     shown = await execution.memo()
     return {
         "po_number": execution.id.removeprefix(workflow_id("")),
-        "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
         "supplier": shown.get("supplier"),
         "total": shown.get("total"),
-        "skus": list(found.get(search_attributes.SKUS) or []),
-        "warehouses": list(found.get(search_attributes.WAREHOUSES) or []),
-        "workflow_id": execution.id,
-        "run_id": execution.run_id,
     }
 
 
@@ -372,12 +311,8 @@ def _headline(before: PurchaseOrderState, state: PurchaseOrderState) -> str:
     return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}"
 
 
-def _show(answer: _Answer, *, as_json: bool) -> None:
-    state, before, found = answer
-    if as_json or found is None:
-        print_json(state)
-        return
-    before = before or state
+def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
     supplier = found.supplier_names.get(state.supplier_id or 0, f"supplier {state.supplier_id}")
     warehouse = found.warehouse_names.get(state.warehouse_id or 0, f"warehouse {state.warehouse_id}")
     out.print(_headline(before, state))
@@ -394,11 +329,7 @@ def _show(answer: _Answer, *, as_json: bool) -> None:
     if state.closed_reason:
         out.print(f"closed: {escape(state.closed_reason)}")
     out.print(_lines(before, state, found))
-    for notice in state.notices:
-        outcome = notice.outcome.lower()
-        err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
-    for told in state.notes:
-        err.print(f"note: {escape(told)}", style="yellow")
+    print_afterwards(state.notes, state.notices)
 
 
 def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
@@ -410,3 +341,12 @@ def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundIt
         missing = str(max(line.qty - line.quantity_received, 0))
         rows.append([escape(sku), amount(line.unit_cost), str(line.qty), received, rejected, missing])
     return table(["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"], rows)
+
+
+_desk = Desk(
+    find=Stockkeeper.purchase_order,
+    mentions=lambda state: Mentioned(
+        [line.product_id for line in state.line_items], [state.warehouse_id], [state.supplier_id]
+    ),
+    show=_show,
+)

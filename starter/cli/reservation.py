@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -15,23 +15,26 @@ from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, 
 from contracts.reservation import ReservationLine as Line
 from contracts.stock import FoundItems
 from starter.calls import checked
-from starter.cli.context import AsJson, PerformedBy, connect, run
-from starter.cli.output import changed, changed_status, coloured, err, out, print_json, table
+from starter.cli.context import AsJson, PerformedBy, connect
+from starter.cli.documents import (
+    Answer,
+    Desk,
+    Mentioned,
+    Row,
+    joined,
+    list_runs,
+    print_afterwards,
+    print_list,
+    print_shortages,
+    short_in_typed_names,
+)
+from starter.cli.output import changed, changed_status, out, table
 from starter.client import Stockkeeper
-from starter.runs import find_runs
-from starter.stock import find_items, names
+from starter.stock import find_items
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel what is held.")
 
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
-
-
-class _Answer(NamedTuple):
-    """What came of a command: the state before and after it, and for people the names of what it is about."""
-
-    state: ReservationState
-    before: ReservationState | None = None
-    found: FoundItems | None = None
 
 
 class _Wanted(NamedTuple):
@@ -51,17 +54,21 @@ def start(
 ) -> None:
     """Hold stock for an order: all of its lines, or none."""
 
-    async def work() -> _Answer:
+    async def work() -> Answer[ReservationState]:
         stock = await connect()
         wanted = [_wanted(text) for text in line]
         lines = await _lines(stock, wanted)
         try:
             hold = await stock.reserve(reference, lines, performed_by=performed_by, ttl_minutes=ttl_minutes)
         except InsufficientStock as short:
-            raise _in_names(short, wanted, lines) from None
-        return await _named(stock, hold.state, None, as_json=as_json)
+            typed = {
+                (line.product_id, line.warehouse_id or 0): f"{want.product} in {want.warehouse}"
+                for want, line in zip(wanted, lines, strict=True)
+            }
+            raise short_in_typed_names(short, typed) from None
+        return await _desk.named(stock, hold.state, as_json=as_json)
 
-    _show(run(work()), as_json=as_json)
+    _desk.answer(work(), as_json=as_json)
 
 
 @app.command("list")
@@ -73,44 +80,25 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Reservations, the latest first."""
-
-    async def work() -> list[dict[str, Any]]:
-        stock = await connect()
-        found = find_runs(stock.client, WORKFLOW_TYPE, status=status, sku=sku, limit=limit)
-        return [_listed(execution) async for execution in found]
-
-    rows = run(work())
-    if as_json:
-        print_json(rows)
-        return
-    out.print(
-        table(
-            ["order", "status", "until", "holds", "where"],
-            [
-                [
-                    escape(row["reference_id"]),
-                    coloured(row["status"]),
-                    utc(datetime.fromisoformat(row["expires_at"])) if row["expires_at"] else "",
-                    escape(", ".join(row["skus"])),
-                    escape(", ".join(row["warehouses"])),
-                ]
-                for row in rows
-            ],
-        )
+    rows = list_runs(WORKFLOW_TYPE, _listed, status=status, sku=sku, limit=limit)
+    print_list(
+        rows,
+        ["order", "until", "holds", "where"],
+        lambda row: [
+            escape(row["reference_id"]),
+            utc(datetime.fromisoformat(row["expires_at"])) if row["expires_at"] else "",
+            joined(row["skus"]),
+            joined(row["warehouses"]),
+        ],
+        limit=limit,
+        as_json=as_json,
     )
-    if len(rows) == limit:
-        err.print(f"the latest {limit}; --limit shows more")
 
 
 @app.command("show")
 def show(reference: Reference, *, as_json: AsJson = False) -> None:
     """How an order's reservation stands, and what was refused."""
-
-    async def work() -> _Answer:
-        stock = await connect()
-        return await _named(stock, (await stock.hold(reference)).state, None, as_json=as_json)
-
-    _show(run(work()), as_json=as_json)
+    _desk.look(reference, as_json=as_json)
 
 
 @app.command("fulfill")
@@ -128,7 +116,7 @@ def fulfill(
 ) -> None:
     """The goods leave: all that is held, or some lines."""
 
-    async def work() -> _Answer:
+    async def work() -> Answer[ReservationState]:
         stock = await connect()
         lines = None
         if line:
@@ -143,12 +131,14 @@ def fulfill(
                 )
                 for want in wanted
             ]
-        hold = await stock.hold(reference)
-        before = hold.state
-        state = await hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id)
-        return await _named(stock, state, before, as_json=as_json)
+        return await _desk.commanded(
+            stock,
+            reference,
+            lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id),
+            as_json=as_json,
+        )
 
-    _show(run(work()), as_json=as_json)
+    _desk.answer(work(), as_json=as_json)
 
 
 @app.command("extend")
@@ -160,15 +150,9 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """Move the deadline."""
-
-    async def work() -> _Answer:
-        stock = await connect()
-        hold = await stock.hold(reference)
-        before = hold.state
-        state = await hold.extend(performed_by=performed_by, ttl_minutes=ttl_minutes)
-        return await _named(stock, state, before, as_json=as_json)
-
-    _show(run(work()), as_json=as_json)
+    _desk.command(
+        reference, lambda hold: hold.extend(performed_by=performed_by, ttl_minutes=ttl_minutes), as_json=as_json
+    )
 
 
 @app.command("cancel")
@@ -180,29 +164,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Give back what is held."""
-
-    async def work() -> _Answer:
-        stock = await connect()
-        hold = await stock.hold(reference)
-        before = hold.state
-        state = await hold.cancel(performed_by=performed_by, reason=reason)
-        return await _named(stock, state, before, as_json=as_json)
-
-    _show(run(work()), as_json=as_json)
-
-
-async def _named(
-    stock: Stockkeeper, state: ReservationState, before: ReservationState | None, *, as_json: bool
-) -> _Answer:
-    if as_json:
-        return _Answer(state)
-    found = await names(
-        stock.client,
-        [line.product_id for line in state.lines],
-        [line.warehouse_id for line in state.lines if line.warehouse_id],
-        task_queue=stock.task_queue,
-    )
-    return _Answer(state, before, found)
+    _desk.command(reference, lambda hold: hold.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
 
 
 def _wanted(text: str, *, warehouse_needed: bool = True) -> _Wanted:
@@ -237,37 +199,16 @@ async def _lines(stock: Stockkeeper, wanted: Sequence[_Wanted]) -> list[Line]:
     ]
 
 
-def _in_names(short: InsufficientStock, wanted: Sequence[_Wanted], lines: Sequence[Line]) -> InsufficientStock:
-    """The same error, in the words that were typed."""
-    typed = {(line.product_id, line.warehouse_id): want for want, line in zip(wanted, lines, strict=True)}
-    told = [
-        f"{want.product} in {want.warehouse}: requested {each.requested}, available {each.available}"
-        for each in short.shortages
-        if (want := typed.get((each.product_id, each.warehouse_id)))
-    ]
-    return InsufficientStock("; ".join(told) or short.message, short.shortages)
-
-
-def _listed(execution: WorkflowExecution) -> dict[str, Any]:
-    found = execution.typed_search_attributes
-    deadline = found.get(search_attributes.DEADLINE)
+async def _listed(execution: WorkflowExecution) -> Row:
+    deadline = execution.typed_search_attributes.get(search_attributes.DEADLINE)
     return {
         "reference_id": execution.id.removeprefix(workflow_id("")),
-        "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
         "expires_at": deadline.isoformat() if deadline else None,
-        "skus": list(found.get(search_attributes.SKUS) or []),
-        "warehouses": list(found.get(search_attributes.WAREHOUSES) or []),
-        "workflow_id": execution.id,
-        "run_id": execution.run_id,
     }
 
 
-def _show(answer: _Answer, *, as_json: bool) -> None:
-    state, before, found = answer
-    if as_json or found is None:
-        print_json(state)
-        return
-    before = before or state
+def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
     until = f" until {changed(_until(before), _until(state))}" if state.expires_at else ""
     status = changed_status(before.status, state.status)
     out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {status}{until}")
@@ -285,9 +226,18 @@ def _show(answer: _Answer, *, as_json: bool) -> None:
             ],
         )
     )
-    for note in state.notes:
-        err.print(f"note: {escape(note)}", style="yellow")
+    print_shortages(state.shortages, found)
+    print_afterwards(state.notes)
 
 
 def _until(state: ReservationState) -> str:
     return utc(state.expires_at) if state.expires_at else ""
+
+
+_desk = Desk(
+    find=Stockkeeper.hold,
+    mentions=lambda state: Mentioned(
+        [line.product_id for line in state.lines], [line.warehouse_id for line in state.lines]
+    ),
+    show=_show,
+)

@@ -1,0 +1,212 @@
+"""What the commands of all documents have in common: find one, command it, and show what has become of it."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from rich.markup import escape
+from temporalio.client import WorkflowExecution
+
+from contracts import search_attributes
+from contracts.errors import InsufficientStock, InvalidRequest
+from contracts.messages import State
+from contracts.notice import NoticeState
+from contracts.receipt import ReceiptState
+from contracts.stock import FoundItems, ShortageState
+from starter.cli.context import connect, run
+from starter.cli.output import coloured, err, out, print_json, table
+from starter.client import Stockkeeper
+from starter.document import Document
+from starter.runs import find_runs
+from starter.stock import names
+
+D = TypeVar("D", bound=Document[Any])
+S = TypeVar("S", bound=State)
+
+
+class Mentioned(NamedTuple):
+    """Ids in a state that people know by other names."""
+
+    product_ids: Iterable[int] = ()
+    warehouse_ids: Iterable[int | None] = ()
+    supplier_ids: Iterable[int | None] = ()
+
+
+@dataclass(frozen=True)
+class Answer(Generic[S]):
+    """What came of a command: the state before and after it, and for people the names of what it is about."""
+
+    state: S
+    before: S
+    found: FoundItems | None
+
+
+@dataclass(frozen=True)
+class Desk(Generic[D, S]):
+    """Where one kind of document is commanded and shown.
+
+    Attributes:
+        find: One by its name.
+        mentions: What in its state has names.
+        show: Print the state for people, beside what it was before.
+    """
+
+    find: Callable[[Stockkeeper, str], Awaitable[D]]
+    mentions: Callable[[S], Mentioned]
+    show: Callable[[Answer[S], FoundItems], None]
+
+    def answer(self, work: Coroutine[Any, Any, Answer[S]], *, as_json: bool) -> None:
+        """Run a command's work, and print what came of it."""
+        self.print(run(work), as_json=as_json)
+
+    def look(self, name: str, *, as_json: bool) -> None:
+        """Show one."""
+
+        async def work() -> Answer[S]:
+            stock = await connect()
+            return await self.named(stock, (await self.find(stock, name)).state, as_json=as_json)
+
+        self.answer(work(), as_json=as_json)
+
+    def command(self, name: str, send: Callable[[D], Awaitable[S]], *, as_json: bool) -> None:
+        """Command one, and show what has changed."""
+
+        async def work() -> Answer[S]:
+            return await self.commanded(await connect(), name, send, as_json=as_json)
+
+        self.answer(work(), as_json=as_json)
+
+    async def commanded(
+        self, stock: Stockkeeper, name: str, send: Callable[[D], Awaitable[S]], *, as_json: bool
+    ) -> Answer[S]:
+        """The same as a part of more work."""
+        document = await self.find(stock, name)
+        before: S = document.state
+        return await self.named(stock, await send(document), before, as_json=as_json)
+
+    async def named(self, stock: Stockkeeper, state: S, before: S | None = None, *, as_json: bool) -> Answer[S]:
+        """A state with the names that people need; programs have the ids."""
+        found = None
+        if not as_json:
+            mentioned = self.mentions(state)
+            found = await names(
+                stock.client,
+                mentioned.product_ids,
+                (each for each in mentioned.warehouse_ids if each),
+                (each for each in mentioned.supplier_ids if each),
+                task_queue=stock.task_queue,
+            )
+        return Answer(state, state if before is None else before, found)
+
+    def print(self, answer: Answer[S], *, as_json: bool) -> None:
+        """Print an answer, for programs or for people."""
+        if as_json or answer.found is None:
+            print_json(answer.state)
+            return
+        self.show(answer, answer.found)
+
+
+Row = dict[str, Any]
+
+
+def list_runs(
+    workflow_type: str,
+    describe: Callable[[WorkflowExecution], Awaitable[Row]],
+    *,
+    status: str | None,
+    sku: str | None,
+    limit: int,
+) -> list[Row]:
+    """The latest documents of one kind, without asking each run.
+
+    Args:
+        workflow_type: Which kind.
+        describe: What a list says of a run beside what it says of any.
+        status: Only these.
+        sku: Only those that have to do with this product.
+        limit: How many at most.
+    """
+
+    async def work() -> list[Row]:
+        stock = await connect()
+        runs = find_runs(stock.client, workflow_type, status=status, sku=sku, limit=limit)
+        return [await describe(execution) | _any_run(execution) async for execution in runs]
+
+    return run(work())
+
+
+def print_list(
+    rows: Sequence[Row], columns: Sequence[str], cells: Callable[[Row], Sequence[str]], *, limit: int, as_json: bool
+) -> None:
+    """Print what `list_runs` found; for people with these columns, between the status and where it is."""
+    if as_json:
+        print_json(rows)
+        return
+    first, *others = columns
+    out.print(
+        table(
+            [first, "status", *others],
+            [[name, coloured(row["status"]), *more] for row in rows for name, *more in [cells(row)]],
+        )
+    )
+    if len(rows) == limit:
+        err.print(f"the latest {limit}; --limit shows more")
+
+
+def _any_run(execution: WorkflowExecution) -> Row:
+    found = execution.typed_search_attributes
+    return {
+        "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
+        "skus": list(found.get(search_attributes.SKUS) or []),
+        "warehouses": list(found.get(search_attributes.WAREHOUSES) or []),
+        "workflow_id": execution.id,
+        "run_id": execution.run_id,
+    }
+
+
+def joined(values: Iterable[str]) -> str:
+    """Several names in one cell."""
+    return escape(", ".join(values))
+
+
+def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) -> None:
+    """What was sent to people, and what was refused, beside the answer itself."""
+    for notice in notices:
+        outcome = notice.outcome.lower()
+        err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
+    for note in notes:
+        err.print(f"note: {escape(note)}", style="yellow")
+
+
+def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> None:
+    """Why nothing was held."""
+    for each in shortages:
+        product = found.skus.get(each.product_id, f"product {each.product_id}")
+        warehouse = found.warehouse_names.get(each.warehouse_id, f"warehouse {each.warehouse_id}")
+        out.print(
+            f"short: {escape(product)} in {escape(warehouse)}: requested {each.requested}, available {each.available}"
+        )
+
+
+def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str) -> bool:
+    """Whether this receipt was booked: then everything that was owed at that time has been."""
+    return any(each.receipt_id == receipt_id for each in receipts)
+
+
+def in_typed_names(refused: InvalidRequest, products: Mapping[str, int]) -> InvalidRequest:
+    """The same error about a product, in the words that were typed."""
+    about = refused.details.get("product_id")
+    typed = next((name for name, product_id in products.items() if product_id == about), None)
+    if typed is None:
+        return refused
+    return InvalidRequest(refused.message.replace(f"product {about}", typed, 1), refused.details)
+
+
+def short_in_typed_names(short: InsufficientStock, typed: Mapping[tuple[int, int], str]) -> InsufficientStock:
+    """The same for stock that is short: by product and warehouse, what was typed for it."""
+    told = [
+        f"{name}: requested {each.requested}, available {each.available}"
+        for each in short.shortages
+        if (name := typed.get((each.product_id, each.warehouse_id)))
+    ]
+    return InsufficientStock("; ".join(told) or short.message, short.shortages)
