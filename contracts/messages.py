@@ -182,7 +182,8 @@ def _problem(problem: ErrorDetails) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     if len(place) > _PLACE_SHOWN:
         place = place[:_PLACE_SHOWN] + "…"
-    return f"{place}: {problem['msg']}" if place else problem["msg"]
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
 
 
 def _kind(value: object) -> str:

@@ -61,6 +61,29 @@ _QUESTIONS = {
             AND required_approvals > (
                 SELECT count(*) FROM purchase_order_approvals AS approval WHERE approval.po_id = ordered.po_id)
     """,
+    "what has left on a transfer is accounted for": """
+        SELECT count(*) FROM transfer_order_lines
+        WHERE dispatched <> received + damaged + written_off + returned + in_transit
+    """,
+    "a transfer's lines have what their movements add up to": """
+        SELECT count(*) FROM transfer_order_lines AS line
+        WHERE in_transit <> (
+            SELECT coalesce(sum(quantity), 0) FROM transit_movements AS moved
+            WHERE (moved.transfer_id, moved.line_number) = (line.transfer_id, line.line_number))
+    """,
+    "transfers took and brought what their lines say": """
+        SELECT count(*) FROM (
+            SELECT transfer_number AS reference_id,
+                sum(received + returned - dispatched) AS units
+            FROM transfer_orders JOIN transfer_order_lines USING (transfer_id)
+            GROUP BY transfer_number) AS carried
+        FULL JOIN (
+            SELECT reference_id, sum(quantity) AS units
+            FROM stock_movements WHERE movement_type IN ('TRANSFER_IN', 'TRANSFER_OUT')
+            GROUP BY reference_id) AS booked
+            USING (reference_id)
+        WHERE coalesce(carried.units, 0) <> coalesce(booked.units, 0)
+    """,
     "every operation has its result": "SELECT count(*) FROM operations WHERE result IS NULL",
 }
 

@@ -48,6 +48,7 @@ class Document(Generic[S]):
     async def _command(
         self, name: str, message: Message, done_already: Callable[[S], bool], update_id: str | None = None
     ) -> S:
+        known = done_already(self.state)
         self.state = await command(
             self._handle,
             name,
@@ -58,6 +59,9 @@ class Document(Generic[S]):
             within=self._within,
             update_id=update_id,
         )
+        if known and update_id is not None:
+            # A repeat is answered as the first time, which may be long ago.
+            await self.refresh()
         return self.state
 
 

@@ -45,6 +45,50 @@ _FINDINGS = text("""
         SELECT reference_id AS po_number, warehouse_id, product_id, sum(quantity) AS units
         FROM stock_movements WHERE movement_type = 'PURCHASE' GROUP BY reference_id, warehouse_id, product_id
     ),
+    carried AS (
+        SELECT transfer_id, line_number,
+            sum(quantity) FILTER (WHERE kind = 'DISPATCHED') AS dispatched,
+            -sum(quantity) FILTER (WHERE kind = 'RECEIVED') AS received,
+            -sum(quantity) FILTER (WHERE kind = 'DAMAGED') AS damaged,
+            -sum(quantity) FILTER (WHERE kind = 'WRITTEN_OFF') AS written_off,
+            -sum(quantity) FILTER (WHERE kind = 'RETURNED') AS returned,
+            sum(quantity) AS in_transit,
+            (array_agg(balance_after ORDER BY transit_movement_id DESC))[1] AS last_balance
+        FROM transit_movements GROUP BY transfer_id, line_number
+    ),
+    on_its_way AS (
+        SELECT transfer_number, from_warehouse_id, to_warehouse_id, transfer_orders.status, line.*,
+            (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit,
+                line.in_transit)
+            = (coalesce(carried.dispatched, 0), coalesce(carried.received, 0), coalesce(carried.damaged, 0),
+                coalesce(carried.written_off, 0), coalesce(carried.returned, 0), coalesce(carried.in_transit, 0),
+                coalesce(last_balance, 0)) AS agrees
+        FROM transfer_orders
+        JOIN transfer_order_lines AS line USING (transfer_id)
+        LEFT JOIN carried USING (transfer_id, line_number)
+    ),
+    expected_leg AS (
+        SELECT transfer_number, warehouse_id, product_id, movement_type, sum(units) AS units
+        FROM on_its_way CROSS JOIN LATERAL (VALUES
+            (from_warehouse_id, 'TRANSFER_OUT', -dispatched),
+            (to_warehouse_id, 'TRANSFER_IN', received),
+            (from_warehouse_id, 'TRANSFER_IN', returned)) AS leg (warehouse_id, movement_type, units)
+        GROUP BY transfer_number, warehouse_id, product_id, movement_type
+        HAVING sum(units) <> 0
+    ),
+    booked_leg AS (
+        SELECT reference_id AS transfer_number, warehouse_id, product_id, movement_type, sum(quantity) AS units
+        FROM stock_movements WHERE movement_type IN ('TRANSFER_OUT', 'TRANSFER_IN')
+        GROUP BY reference_id, warehouse_id, product_id, movement_type
+    ),
+    held_at_source AS (
+        SELECT reference_id AS transfer_number, sum(quantity - quantity_fulfilled) AS units
+        FROM reservations WHERE reference_type = 'TRANSFER' AND status = 'ACTIVE' GROUP BY reference_id
+    ),
+    pending AS (
+        SELECT transfer_number, sum(quantity) AS units
+        FROM on_its_way WHERE status = 'PENDING' GROUP BY transfer_number
+    ),
     out AS (
         SELECT po_number, status, required_approvals, (
             SELECT count(DISTINCT lower(approver)) FROM purchase_order_approvals AS approval
@@ -82,6 +126,27 @@ _FINDINGS = text("""
     SELECT 'order ' || po_number || ': ' || status || ' with ' || approvals || ' of ' || required_approvals
             || ' approvals'
         FROM out WHERE approvals < required_approvals
+    UNION ALL
+    SELECT 'transfer ' || transfer_number || ' line ' || line_number || ': not what its entries add up to'
+        FROM on_its_way WHERE NOT agrees
+    UNION ALL
+    SELECT 'transfer ' || transfer_number || ' line ' || line_number || ': units appeared or vanished'
+        FROM on_its_way WHERE dispatched <> received + damaged + written_off + returned + in_transit
+            OR dispatched NOT IN (0, quantity) OR least(received, damaged, written_off, returned, in_transit) < 0
+    UNION ALL
+    SELECT 'transfer ' || transfer_number || ': ' || status || ' with ' || sum(in_transit) || ' in transit'
+        FROM on_its_way GROUP BY transfer_number, status HAVING (status = 'IN_TRANSIT') <> (sum(in_transit) > 0)
+    UNION ALL
+    SELECT 'transfer ' || transfer_number || ' product ' || product_id || ' in warehouse ' || warehouse_id || ': '
+            || movement_type || ' of ' || coalesce(booked_leg.units, 0) || ', its lines say '
+            || coalesce(expected_leg.units, 0)
+        FROM expected_leg FULL JOIN booked_leg USING (transfer_number, warehouse_id, product_id, movement_type)
+        WHERE coalesce(expected_leg.units, 0) <> coalesce(booked_leg.units, 0)
+    UNION ALL
+    SELECT 'transfer ' || transfer_number || ': ' || coalesce(pending.units, 0) || ' pending, '
+            || coalesce(held_at_source.units, 0) || ' held'
+        FROM pending FULL JOIN held_at_source USING (transfer_number)
+        WHERE coalesce(pending.units, 0) <> coalesce(held_at_source.units, 0)
     UNION ALL
     SELECT 'operation ' || operation_id || ': no result'
         FROM operations WHERE result IS NULL

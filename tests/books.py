@@ -63,3 +63,45 @@ def nothing_changes(engine: Engine, *items: ItemKey) -> Iterator[None]:
     before = books(engine, *items)
     yield
     assert books(engine, *items) == before
+
+
+_CHANGING = (
+    "purchase_orders",
+    "purchase_order_lines",
+    "purchase_order_approvals",
+    "purchase_order_receipts",
+    "purchase_order_receipt_lines",
+    "supplier_lead_times",
+    "transfer_orders",
+    "transfer_order_lines",
+    "reservations",
+    "product_suppliers",
+    "inventory_items",
+)
+_STORED = text(
+    " UNION ALL ".join(
+        [
+            *(
+                f"SELECT '{table}', md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM {table} AS row"
+                for table in _CHANGING
+            ),
+            # These are only ever added to.
+            "SELECT 'stock_movements', count(*)::text FROM stock_movements",
+            "SELECT 'transit_movements', count(*)::text FROM transit_movements",
+            "SELECT 'operations', max(created_at)::text || ' ' || max(operation_id) FROM operations",
+        ]
+    )
+)
+
+
+@contextmanager
+def nothing_is_stored(engine: Engine) -> Iterator[None]:
+    """Whatever happens inside leaves every document, every item and the ledgers as they were, to the last operation."""
+
+    def stored() -> dict[str, str]:
+        with engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(_STORED)}
+
+    before = stored()
+    yield
+    assert stored() == before

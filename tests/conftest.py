@@ -16,6 +16,7 @@ from starter.namespace import register_search_attributes
 from tests.auditor import assert_books_agree
 from tests.purchasing import Purchasing
 from tests.shop import Shop
+from tests.transfers import Transfers
 from tests.wire import Orders
 from worker import Settings, build_database, build_worker
 
@@ -93,6 +94,13 @@ def purchasing(plain_client: Client, worker: None, stack: StackInfo) -> Purchasi
     """Procurement, with the same worker."""
     del worker
     return Purchasing(plain_client, stack.task_queue)
+
+
+@pytest.fixture(scope="session")
+def transfers(plain_client: Client, worker: None, stack: StackInfo) -> Transfers:
+    """Logistics, with the same worker."""
+    del worker
+    return Transfers(plain_client, stack.task_queue)
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Procurement as a foreign service: a Temporal client, the contract, and plain JSON."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Engine, select, text
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from database.sessions import Database
@@ -13,7 +12,7 @@ from database.tables import suppliers
 from domain.stock import ItemKey
 from tests.rows import LockedItem
 from tests.shop import new_reference
-from tests.wire import Caller, Json, eventually
+from tests.wire import Caller, Json
 from worker import Settings, build_worker
 
 TWO_APPROVALS: dict[str, Json] = {
@@ -105,35 +104,10 @@ class Purchasing(Caller):
         """It isn't wanted any more."""
         return await self.update(po_number, "cancel", {"performed_by": "rita", "reason": reason})
 
-    async def quiet(self, po_number: str, notices: int = 0) -> Json:
-        """The state once there are as many notices, and none of them is under way any more."""
-        return await eventually(
-            lambda: self.state(po_number),
-            lambda state: (
-                len(state["notices"]) >= notices and all(each["outcome"] != "PENDING" for each in state["notices"])
-            ),
-        )
-
-    async def told(self, po_number: str, *titles: tuple[str, str]) -> None:
-        """Exactly these notices went out, as ``(audience, title)`` in order; with nowhere to go, to the log."""
-        state = await self.quiet(po_number, len(titles))
-        assert [(each["audience"], each["title"]) for each in state["notices"]] == list(titles)
-        assert {each["outcome"] for each in state["notices"]} <= {"LOGGED"}
-
-    async def accepted(self, po_number: str, count: int) -> None:
-        """Return once the run has let so many updates in, whether or not it has answered them."""
-        accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
-        await eventually(lambda: self.history(po_number, accepted), lambda events: len(events) == count)
-
 
 def quantities(state: Json) -> list[tuple[int, int, int]]:
     """The lines of a state: units ordered, received and rejected."""
     return [(each["qty"], each["quantity_received"], each["quantity_rejected"]) for each in state["line_items"]]
-
-
-def less_notices(state: Json) -> Json:
-    """A state without its notices, which go out in the background."""
-    return {name: value for name, value in state.items() if name != "notices"}
 
 
 def supplier_name(engine: Engine, supplier_id: int) -> str:
@@ -153,44 +127,6 @@ def purchases(engine: Engine, po_number: str) -> list[tuple[Any, ...]]:
     """What an order has put into stock: product, units, balance, by whom and why, in the order of the ledger."""
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(_MOVEMENTS, {"po_number": po_number})]
-
-
-_CHANGING = (
-    "purchase_orders",
-    "purchase_order_lines",
-    "purchase_order_approvals",
-    "purchase_order_receipts",
-    "purchase_order_receipt_lines",
-    "supplier_lead_times",
-    "product_suppliers",
-    "inventory_items",
-)
-_STORED = text(
-    " UNION ALL ".join(
-        [
-            *(
-                f"SELECT '{table}', md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM {table} AS row"
-                for table in _CHANGING
-            ),
-            # Both are only ever added to.
-            "SELECT 'stock_movements', count(*)::text FROM stock_movements",
-            "SELECT 'operations', max(created_at)::text || ' ' || max(operation_id) FROM operations",
-        ]
-    )
-)
-
-
-@contextmanager
-def nothing_is_stored(engine: Engine) -> Iterator[None]:
-    """Whatever happens inside leaves every order, every item and the ledger as they were, to the last operation."""
-
-    def stored() -> dict[str, str]:
-        with engine.connect() as connection:
-            return {row[0]: row[1] for row in connection.execute(_STORED)}
-
-    before = stored()
-    yield
-    assert stored() == before
 
 
 @asynccontextmanager

@@ -188,6 +188,26 @@ class Caller:
             for event in await self.history(reference, kind, run_id=run_id)
         ]
 
+    async def quiet(self, reference: str, notices: int = 0) -> Json:
+        """The state once there are as many notices, and none of them is under way any more."""
+        return await eventually(
+            lambda: self.state(reference),
+            lambda state: (
+                len(state["notices"]) >= notices and all(each["outcome"] != "PENDING" for each in state["notices"])
+            ),
+        )
+
+    async def told(self, reference: str, *titles: tuple[str, str]) -> None:
+        """Exactly these notices went out, as ``(audience, title)`` in order; with nowhere to go, to the log."""
+        state = await self.quiet(reference, len(titles))
+        assert [(each["audience"], each["title"]) for each in state["notices"]] == list(titles)
+        assert {each["outcome"] for each in state["notices"]} <= {"LOGGED"}
+
+    async def accepted(self, reference: str, count: int) -> None:
+        """Return once the run has let so many updates in, whether or not it has answered them."""
+        accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+        await eventually(lambda: self.history(reference, accepted), lambda events: len(events) == count)
+
 
 def cells(details: str) -> list[list[str]]:
     """The rows of the tables in a run's details, heads and rulers among them."""
@@ -240,6 +260,11 @@ def lines_of(state: Json) -> list[tuple[ItemKey, int, int]]:
         )
         for each in state["lines"]
     ]
+
+
+def less_notices(state: Json) -> Json:
+    """A state without its notices, which go out in the background."""
+    return {name: value for name, value in state.items() if name != "notices"}
 
 
 T = TypeVar("T")

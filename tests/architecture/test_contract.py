@@ -13,6 +13,7 @@ from activities.notice import NoticeSteps
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
+from activities.transfer import TransferSteps
 from contracts import errors
 from contracts.import_file import ImportActivities
 from contracts.notice import NoticeActivities
@@ -20,6 +21,7 @@ from contracts.purchase_order import PurchaseOrderActivities
 from contracts.reservation import ReservationActivities
 from contracts.schema import generate
 from contracts.stock import StockActivities
+from contracts.transfer import TransferActivities
 from worker import WORKFLOWS, activities_of
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -34,6 +36,7 @@ def _activities(owner: type) -> dict[str, str]:
 INTERFACES: list[tuple[type, type]] = [
     (ReservationActivities, ReservationSteps),
     (PurchaseOrderActivities, PurchaseOrderSteps),
+    (TransferActivities, TransferSteps),
     (NoticeActivities, NoticeSteps),
     (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Row, text
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.stock import ItemKey
-from tests.books import level
+from tests.books import level, nothing_is_stored
 from tests.purchasing import (
     NO_APPROVAL,
     ONE_APPROVAL,
@@ -17,9 +17,7 @@ from tests.purchasing import (
     Purchasing,
     approval,
     came,
-    less_notices,
     locked_order,
-    nothing_is_stored,
     purchases,
     quantities,
     receipt,
@@ -27,7 +25,7 @@ from tests.purchasing import (
     wanted,
 )
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, eventually, refusal
+from tests.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

@@ -9,20 +9,10 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.messages import amount
 from contracts.purchase_order import ApprovalPolicy
-from tests.purchasing import (
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Branch,
-    Purchasing,
-    approval,
-    draft,
-    less_notices,
-    nothing_is_stored,
-    supplier_name,
-    wanted,
-)
+from tests.books import nothing_is_stored
+from tests.purchasing import ONE_APPROVAL, TWO_APPROVALS, Branch, Purchasing, approval, draft, supplier_name, wanted
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, eventually, refusal
+from tests.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 
 
 def approvers(state: Json) -> list[str]:

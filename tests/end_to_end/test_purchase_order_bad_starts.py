@@ -22,17 +22,8 @@ from tests.bad import (
     with_line,
     without,
 )
-from tests.purchasing import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    Purchasing,
-    approval,
-    came,
-    draft,
-    nothing_is_stored,
-    receipt,
-    wanted,
-)
+from tests.books import nothing_is_stored
+from tests.purchasing import NO_APPROVAL, ONE_APPROVAL, Purchasing, approval, came, draft, receipt, wanted
 from tests.shop import Shop, new_reference
 from tests.wire import Json, Refusal, at_once, few_at_once, refusal
 

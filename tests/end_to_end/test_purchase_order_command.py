@@ -6,9 +6,8 @@ from pathlib import Path
 from sqlalchemy import Engine, insert, select
 
 from database import tables
-from tests.books import level
+from tests.books import level, nothing_is_stored
 from tests.commands import Command, names
-from tests.purchasing import nothing_is_stored
 from tests.shop import Shop, new_reference
 from tests.wire import eventually
 
@@ -101,7 +100,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
             f"InvalidRequest: --line '{sku}@2': it has to be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20"
         ),
         ("--line", f"{sku}=2@cheap"): (
-            'InvalidRequest: unit_cost: Value error, must be an amount of money as a string, such as "12.50", '
+            'InvalidRequest: unit_cost: must be an amount of money as a string, such as "12.50", '
             "with at most six decimals"
         ),
         ("--line", "nothing=2@1"): "UnknownProduct: no product is called 'nothing'",

@@ -4,22 +4,20 @@ from sqlalchemy import Engine, func, select, update
 from temporalio.api.enums.v1 import EventType
 
 from database.tables import products, stock_movements, suppliers, warehouses
-from tests.books import level
+from tests.books import level, nothing_is_stored
 from tests.purchasing import (
     NO_APPROVAL,
     TWO_APPROVALS,
     Purchasing,
     approval,
     came,
-    less_notices,
-    nothing_is_stored,
     quantities,
     receipt,
     supplier_name,
     wanted,
 )
 from tests.shop import Shop, new_reference
-from tests.wire import eventually, refusal
+from tests.wire import eventually, less_notices, refusal
 
 LINES = 1_000
 

@@ -6,23 +6,11 @@ from decimal import Decimal
 from sqlalchemy import Engine, text
 
 from domain.stock import ItemKey
-from tests.books import ItemBooks, books, level
-from tests.purchasing import (
-    NO_APPROVAL,
-    Branch,
-    Purchasing,
-    came,
-    draft,
-    less_notices,
-    nothing_is_stored,
-    purchases,
-    quantities,
-    receipt,
-    wanted,
-)
+from tests.books import ItemBooks, books, level, nothing_is_stored
+from tests.purchasing import NO_APPROVAL, Branch, Purchasing, came, draft, purchases, quantities, receipt, wanted
 from tests.rows import locked
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, refusal
+from tests.wire import Json, Refusal, at_once, less_notices, refusal
 
 
 async def ordered(purchasing: Purchasing, shop: Shop, *lines: tuple[ItemKey, int]) -> str:

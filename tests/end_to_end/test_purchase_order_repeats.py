@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.books import level
+from tests.books import level, nothing_is_stored
 from tests.purchasing import (
     NO_APPROVAL,
     ONE_APPROVAL,
@@ -17,15 +17,13 @@ from tests.purchasing import (
     Purchasing,
     came,
     draft,
-    less_notices,
-    nothing_is_stored,
     quantities,
     supplier_name,
     wanted,
 )
 from tests.rows import locked
 from tests.shop import Shop, new_reference
-from tests.wire import at_once, eventually, refusal
+from tests.wire import at_once, eventually, less_notices, refusal
 
 CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
 

@@ -18,14 +18,13 @@ from tests.purchasing import (
     Purchasing,
     came,
     draft,
-    less_notices,
     purchases,
     quantities,
     supplier_name,
     wanted,
 )
 from tests.shop import Shop, new_reference
-from tests.wire import Json, at_once, eventually
+from tests.wire import Json, at_once, eventually, less_notices
 from worker import build_worker
 
 Call = Callable[[Purchasing, str, ItemKey], Awaitable[Json]]

@@ -24,8 +24,8 @@ from starter import (
     Stockkeeper,
     UnknownSupplier,
 )
-from tests.books import level
-from tests.purchasing import nothing_is_stored, purchases
+from tests.books import level, nothing_is_stored
+from tests.purchasing import purchases
 from tests.shop import Shop, new_reference
 from tests.wire import eventually
 
