@@ -22,11 +22,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.import_file import ImportSteps
 from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
+from activities.reorder import ReorderSteps
+from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from activities.transfer import TransferSteps
 from contracts.policies import TASK_QUEUE
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
 from domain.errors import StockkeeperError
@@ -34,10 +37,19 @@ from starter.connection import connect_temporal
 from starter.namespace import missing_search_attributes
 from workflows.import_file import ImportWorkflow
 from workflows.purchase_order import PurchaseOrderWorkflow
+from workflows.reorder import ReorderWorkflow
+from workflows.replenishment_plan import ReplenishmentPlanWorkflow
 from workflows.reservation import ReservationWorkflow
 from workflows.transfer import TransferWorkflow
 
-WORKFLOWS = [ReservationWorkflow, PurchaseOrderWorkflow, TransferWorkflow, ImportWorkflow]
+WORKFLOWS = [
+    ReservationWorkflow,
+    PurchaseOrderWorkflow,
+    TransferWorkflow,
+    ReorderWorkflow,
+    ReplenishmentPlanWorkflow,
+    ImportWorkflow,
+]
 
 # What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some
 # milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
@@ -48,6 +60,7 @@ PASSED_THROUGH = (
     "workflows.details",
     "workflows.notices",
     "workflows.process",
+    "workflows.reordering",
     "workflows.steps",
     "pydantic",
     "pydantic_core",
@@ -82,6 +95,10 @@ class Settings(BaseSettings):
     """Who approves purchase orders that don't say it themselves, as JSON; it counts for orders drafted from now on."""
     over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
     """How much more than ordered may be received, in percent of each line; for orders drafted from now on."""
+    order_cost: Annotated[Decimal, Field(ge=0)] = DEFAULT_ORDER_COST
+    """What an order costs, in money, whatever is on it; for planning."""
+    holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
+    """What holding stock costs, as a part of its unit cost per year; for planning."""
     notice_urls: NoticeUrls = SecretStr("")
     """Where procurement hears of things: Apprise URLs, separated by spaces or commas."""
     escalation_notice_urls: NoticeUrls = SecretStr("")
@@ -146,6 +163,15 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
                 database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
             ),
             TransferSteps(database),
+            ReorderSteps(
+                database,
+                approval=settings.approval,
+                over_delivery_percent=settings.over_delivery_percent,
+                task_queue=settings.task_queue,
+            ),
+            ReplenishmentPlanSteps(
+                database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
+            ),
             NoticeSteps(database, settings.notice_ways),
             ImportSteps(database),
             StockQuestions(database),

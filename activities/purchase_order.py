@@ -16,6 +16,7 @@ from sqlalchemy.types import BigInteger, Integer
 from temporalio import activity
 
 from activities.catalogue import require_items, require_supplier
+from activities.drafts import store_draft
 from activities.writes import document_once
 from contracts.purchase_order import (
     ApprovalPolicy,
@@ -36,7 +37,6 @@ from database.operations import Operation
 from database.sessions import Database
 from database.tables import (
     purchase_order_approvals,
-    purchase_order_lines,
     purchase_order_receipt_lines,
     purchase_order_receipts,
     purchase_orders,
@@ -46,9 +46,6 @@ from domain.purchase_order import (
     PurchaseOrder,
     PurchaseOrderEvent,
     PurchaseOrderStatus,
-    receivable,
-    required_approvals,
-    total_of,
 )
 from domain.receipt import Delivered, Taken, delivered_by_product
 from domain.stock import ItemKey, MovementType
@@ -122,7 +119,7 @@ _READ = text("""
 """)
 
 _READ_LINES = text("""
-    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected
+    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, note
     FROM purchase_order_lines AS line JOIN products USING (product_id)
     WHERE po_id = :po_id
     ORDER BY line_number
@@ -284,48 +281,24 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
             # The operation was forgotten since, as old ones are; the order itself never is.
             if not _is_that_draft(_stored(connection, step.po_number), step):
                 raise OperationConflict(f"purchase order {step.po_number} is another one")
+            # One that a reorder run has stored belongs to the run that its workflow is.
+            connection.execute(
+                update(purchase_orders)
+                .where(purchase_orders.c.po_number == step.po_number, purchase_orders.c.run_id == "")
+                .values(run_id=operation.run_id)
+            )
             return
         require_supplier(connection, step.supplier_id)
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.line_items})
-        policy = step.approval or self._approval
-        total = total_of((line.qty, line.unit_cost) for line in step.line_items)
-        needed = required_approvals(policy.as_tiers(), total)
-        status = PurchaseOrderStatus.DRAFT if needed else PurchaseOrderStatus.SUBMITTED
-        po_id = connection.execute(
-            insert(purchase_orders)
-            .values(
-                po_number=step.po_number,
-                supplier_id=step.supplier_id,
-                warehouse_id=step.warehouse_id,
-                status=status,
-                expected_delivery_date=step.expected_delivery_date,
-                requested_by=step.requested_by,
-                reason=step.reason,
-                created_at=step.as_of,
-                total=total,
-                required_approvals=needed,
-                approval_policy=policy.model_dump(mode="json"),
-                over_delivery_percent=self._over_delivery_percent,
-                submitted_at=None if needed else step.as_of,
-                operation_id=operation.operation_id,
-                workflow_id=operation.workflow_id,
-                run_id=operation.run_id,
-            )
-            .returning(purchase_orders.c.po_id)
-        ).scalar_one()
-        connection.execute(
-            insert(purchase_order_lines),
-            [
-                {
-                    "po_id": po_id,
-                    "line_number": number,
-                    "product_id": line.product_id,
-                    "qty": line.qty,
-                    "unit_cost": line.unit_cost,
-                    "quantity_receivable": receivable(line.qty, self._over_delivery_percent),
-                }
-                for number, line in enumerate(step.line_items, 1)
-            ],
+        store_draft(
+            connection,
+            step,
+            step.approval or self._approval,
+            self._over_delivery_percent,
+            as_of=step.as_of,
+            operation_id=operation.operation_id,
+            workflow_id=operation.workflow_id,
+            run_id=operation.run_id,
         )
 
     def _once(self, step: PurchaseOrderStep, effect: Callable[[Connection, Operation], None]) -> StoredPurchaseOrder:

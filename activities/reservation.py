@@ -135,7 +135,7 @@ class ReservationSteps(ReservationActivities):
 
         return self._once(step, effect)
 
-    def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], None]) -> Holding:
+    def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], bool | None]) -> Holding:
         return document_once(
             self._database,
             step,
@@ -145,15 +145,15 @@ class ReservationSteps(ReservationActivities):
         )
 
 
-def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> None:
+def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> bool:
     lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
     if held := read_reservation(connection, step.reference_type, step.reference_id):
         # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
         if [(line.item, line.quantity) for line in held] != lines:
             raise OperationConflict(f"{step.reference_type} {step.reference_id} has another reservation already")
-        return
+        return False
     require_items(connection, [item for item, _ in lines])
-    holds.place(
+    return holds.place(
         connection,
         operation,
         step.reference_type,

@@ -226,18 +226,18 @@ class TransferSteps(TransferActivities):
 
         return self._once(step, effect)
 
-    def _once(self, step: TransferStep, effect: Callable[[Connection, Operation], None]) -> StoredTransfer:
+    def _once(self, step: TransferStep, effect: Callable[[Connection, Operation], bool | None]) -> StoredTransfer:
         return document_once(
             self._database, step, StoredTransfer, effect, lambda connection: _stored(connection, step.transfer_number)
         )
 
 
-def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> None:
+def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> bool:
     if connection.execute(_READ, {"transfer_number": step.transfer_number}).one_or_none() is not None:
         # The operation was forgotten since, as old ones are; the transfer itself never is.
         if not _is_that_transfer(_stored(connection, step.transfer_number), step):
             raise OperationConflict(f"transfer {step.transfer_number} is another one")
-        return
+        return False
     places = (step.from_warehouse_id, step.to_warehouse_id)
     products = {line.product_id for line in step.line_items}
     require_items(connection, {ItemKey(place, product) for place in places for product in products}, sold=False)
@@ -269,7 +269,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> N
             for number, line in enumerate(step.line_items, 1)
         ],
     )
-    holds.place(
+    return holds.place(
         connection,
         operation,
         REFERENCE_TYPE,

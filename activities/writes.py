@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from contracts.converter import as_application_error
-from contracts.messages import Step
+from contracts.messages import Step, StockAnswer
 from database.operations import Operation, once
 from database.sessions import Database
 from domain.errors import DomainError, InvalidRequest
@@ -56,7 +56,7 @@ def document_once(
     database: Database,
     step: Step,
     result: type[Result],
-    effect: Callable[[Connection, Operation], None],
+    effect: Callable[[Connection, Operation], bool | None],
     read: Callable[[Connection], Result],
 ) -> Result:
     """The effect on a document, once, and the document as it is now.
@@ -68,7 +68,7 @@ def document_once(
         database: Where.
         step: What is asked for.
         result: What the answer is.
-        effect: Locks, decides and writes.
+        effect: Locks, decides and writes, and tells if it let an item fall below its reorder point.
         read: The document in a transaction.
 
     Raises:
@@ -76,14 +76,19 @@ def document_once(
     """
 
     def effect_and_answer(connection: Connection, operation: Operation) -> Result:
-        effect(connection, operation)
-        return read(connection)
+        fell_below = effect(connection, operation)
+        return _telling(read(connection), fell_below=bool(fell_below))
 
     answer, done_already = effect_once(database, step, result, effect_and_answer)
     if not done_already:
         return answer
     with database_errors(), database.transaction() as connection:
-        return read(connection)
+        # Whoever asks again may be the first to hear of it.
+        return _telling(read(connection), fell_below=isinstance(answer, StockAnswer) and answer.fell_below)
+
+
+def _telling(answer: Result, *, fell_below: bool) -> Result:
+    return answer.model_copy(update={"fell_below": True}) if fell_below else answer
 
 
 def _operation(step: Step) -> Operation:

@@ -71,6 +71,16 @@ class Step(BaseModel):
     as_of: AwareDatetime
 
 
+class StockAnswer(BaseModel):
+    """What the database says after a step that may have taken stock away.
+
+    Attributes:
+        fell_below: Whether this step let an item fall below its reorder point.
+    """
+
+    fell_below: bool = False
+
+
 def _printable(text: str) -> str:
     # A control character has no business in a name, and PostgreSQL refuses U+0000 outright.
     if not text.isprintable():

@@ -59,6 +59,28 @@ NOTICE: dict[str, Any] = {
 }
 """Word to people outside: worth a few tries, and nothing waits for it."""
 
+PLANNING: dict[str, Any] = {
+    # A page of items takes a second or so; the first rollup of a large ledger takes minutes.
+    "start_to_close_timeout": timedelta(hours=1),
+    "heartbeat_timeout": timedelta(seconds=30),
+    # For a day: then the next run comes, and a person should look at this one.
+    "schedule_to_close_timeout": timedelta(days=1),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+    ),
+}
+"""A page of planning, or the demand of a day."""
+
+ASK: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    # The hourly run comes anyway: who asks needn't stay open for longer than this.
+    "schedule_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+    ),
+}
+"""A word from one process to another."""
+
 READ: dict[str, Any] = {
     # A person waits for the answer.
     "start_to_close_timeout": timedelta(seconds=15),

@@ -90,6 +90,7 @@ class PurchaseOrderLine(Message):
     product_id: Id
     qty: Units
     unit_cost: UnitCost
+    note: Note | None = Field(default=None, description="Why it is on the order, or anything worth keeping.")
 
 
 class PurchaseOrderRequest(Message):
@@ -180,6 +181,7 @@ class PurchaseOrderLineState(State):
     unit_cost: Money
     quantity_received: int = 0
     quantity_rejected: int = Field(default=0, description="Came and wasn't accepted; not in stock, and still owed.")
+    note: str | None = None
 
 
 class PurchaseOrderState(State):

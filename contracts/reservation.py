@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Protocol
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
 
 from contracts.messages import (
@@ -17,6 +17,7 @@ from contracts.messages import (
     Reference,
     State,
     Step,
+    StockAnswer,
     Timestamp,
     Units,
 )
@@ -166,7 +167,7 @@ class HeldLineState(ReservationLineState):
     warehouse: str
 
 
-class Holding(BaseModel):
+class Holding(StockAnswer):
     """What the database says of a reservation, in answer to every step."""
 
     status: ReservationStatus

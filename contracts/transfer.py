@@ -2,7 +2,7 @@
 
 from typing import Annotated, Protocol, Self, TypedDict
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
 
 from contracts.messages import (
@@ -16,6 +16,7 @@ from contracts.messages import (
     Reference,
     State,
     Step,
+    StockAnswer,
     Timestamp,
     Units,
 )
@@ -182,7 +183,7 @@ class StoredTransferLine(TransferLineState):
     sku: str
 
 
-class StoredTransfer(BaseModel):
+class StoredTransfer(StockAnswer):
     """What the database says of a transfer, in answer to every step.
 
     Attributes:

@@ -62,7 +62,7 @@ def place(
     *,
     expires_at: datetime | None,
     as_of: datetime,
-) -> None:
+) -> bool:
     """Hold all of these lines, or none.
 
     If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
@@ -77,6 +77,9 @@ def place(
         lines: Items and units. The same item on two lines counts together.
         expires_at: When the promise ends; None: it doesn't end by itself.
         as_of: The workflow's time.
+
+    Returns:
+        Whether an item fell below its reorder point by this.
 
     Raises:
         InsufficientStock: With the numbers of every item that is short.
@@ -101,7 +104,7 @@ def place(
             "run_id": operation.run_id,
         },
     )
-    ledger.reserve(connection, wanted)
+    return ledger.reserve(connection, wanted)
 
 
 def take(

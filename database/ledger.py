@@ -22,6 +22,8 @@ _RESERVE = text("""
     SET quantity_reserved = item.quantity_reserved + change.quantity
     FROM unnest(:warehouse_ids, :product_ids, :quantities) AS change (warehouse_id, product_id, quantity)
     WHERE (item.warehouse_id, item.product_id) = (change.warehouse_id, change.product_id)
+    RETURNING item.is_below_reorder_point
+        AND item.quantity_available + change.quantity >= item.reorder_point AS fell_below
 """).bindparams(*_ARRAYS)
 
 # One movement for each line. Lines of the same item follow each other by a microsecond, each with its own balance.
@@ -70,17 +72,21 @@ def _arrays(lines: Iterable[tuple[ItemKey, int]]) -> dict[str, list[int]]:
     }
 
 
-def reserve(connection: Connection, units: dict[ItemKey, int]) -> None:
+def reserve(connection: Connection, units: dict[ItemKey, int]) -> bool:
     """Add units to what is reserved of these items; negative units release. The caller has locked the items.
+
+    Returns:
+        Whether an item fell below its reorder point by this.
 
     Raises:
         RuntimeError: An item has no row. Locking first would have shown it.
     """
     if not units:
-        return
-    changed = connection.execute(_RESERVE, _arrays(units.items())).rowcount
-    if changed != len(units):
-        raise RuntimeError(f"{len(units)} items to reserve on, {changed} found")
+        return False
+    fell = connection.execute(_RESERVE, _arrays(units.items())).scalars().all()
+    if len(fell) != len(units):
+        raise RuntimeError(f"{len(units)} items to reserve on, {len(fell)} found")
+    return any(fell)
 
 
 def move(

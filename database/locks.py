@@ -92,6 +92,15 @@ _TRANSFER_LINES = text("""
     ORDER BY line_number
 """)
 
+# Nothing is known of the days of a new warehouse: they begin before all movements.
+_BEGIN_DEMAND = text("""
+    INSERT INTO demand_days (warehouse_id, through)
+    SELECT warehouse_id, '-infinity' FROM warehouses ORDER BY warehouse_id
+    ON CONFLICT DO NOTHING
+""")
+
+_LOCK_DEMAND = text("SELECT warehouse_id FROM demand_days ORDER BY warehouse_id FOR NO KEY UPDATE")
+
 _LOCK_SUPPLIER = text("SELECT supplier_id FROM suppliers WHERE supplier_id = :supplier_id FOR NO KEY UPDATE")
 
 _ORDER_LINES = text("""
@@ -188,6 +197,12 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
         expected_transit_hours=order.expected_transit_hours,
         lines=[TransferLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})],
     )
+
+
+def lock_demand(connection: Connection) -> None:
+    """Let nobody else bring the daily demand up to date meanwhile; a warehouse that is new begins here."""
+    connection.execute(_BEGIN_DEMAND)
+    connection.execute(_LOCK_DEMAND)
 
 
 def lock_supplier(connection: Connection, supplier_id: int) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
+    Sequence,
     Table,
     Text,
     UniqueConstraint,
@@ -120,8 +121,16 @@ inventory_items = Table(
     Column("reorder_quantity", BigInteger),
     Column("last_counted_at", _INSTANT),
     Column("last_moved_at", _INSTANT),
+    _needed("planning", Text, server_default=text("'auto'")),
+    Column(
+        "is_below_reorder_point",
+        Boolean,
+        Computed("coalesce(quantity_on_hand - quantity_reserved < reorder_point, false)", persisted=True),
+        nullable=False,
+    ),
     UniqueConstraint("warehouse_id", "product_id", name="inventory_items_item_key"),
     Index("inventory_items_product", "product_id"),
+    Index("inventory_items_below", "warehouse_id", "product_id", postgresql_where=text("is_below_reorder_point")),
 )
 
 stock_movements = Table(
@@ -143,6 +152,7 @@ stock_movements = Table(
     _item_key("stock_movements_item"),
     Index("stock_movements_by_item", "warehouse_id", "product_id", "created_at", "movement_id"),
     Index("stock_movements_by_reference", "reference_id"),
+    Index("stock_movements_by_time", "created_at", postgresql_using="brin"),
 )
 
 reservations = Table(
@@ -222,6 +232,7 @@ purchase_orders = Table(
         "warehouse_id",
         postgresql_where=text("status IN ('DRAFT', 'SUBMITTED', 'CONFIRMED')"),
     ),
+    Index("purchase_orders_unstarted", "po_id", postgresql_where=text("run_id = ''")),
 )
 
 purchase_order_lines = Table(
@@ -235,7 +246,9 @@ purchase_order_lines = Table(
     _needed("quantity_received", BigInteger, server_default=text("0")),
     _needed("quantity_rejected", BigInteger, server_default=text("0")),
     _needed("quantity_receivable", BigInteger),
+    Column("note", Text),
     Index("purchase_order_lines_by_product", "product_id"),
+    Index("purchase_order_lines_owed", "product_id", postgresql_where=text("quantity_received < qty")),
 )
 
 purchase_order_approvals = Table(
@@ -396,6 +409,44 @@ imported_demand = Table(
     Column("day", Date, primary_key=True),
     _needed("quantity", BigInteger),
 )
+
+daily_demand = Table(
+    "daily_demand",
+    METADATA,
+    Column("warehouse_id", ForeignKey("warehouses.warehouse_id"), primary_key=True),
+    Column("product_id", ForeignKey("products.product_id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    _needed("quantity", BigInteger),
+)
+
+demand_days = Table(
+    "demand_days",
+    METADATA,
+    Column("warehouse_id", ForeignKey("warehouses.warehouse_id"), primary_key=True),
+    _needed("through", Date),
+)
+
+item_plans = Table(
+    "item_plans",
+    METADATA,
+    Column("warehouse_id", BigInteger, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True),
+    _needed("supplier_id", BigInteger, ForeignKey("suppliers.supplier_id")),
+    _needed("days", Integer),
+    _needed("daily_mean", Double),
+    _needed("daily_deviation", Double),
+    _needed("lead_time_days", Double),
+    Column("lead_time_deviation_days", Double),
+    _needed("service_level", Double),
+    _needed("safety_stock", Double),
+    _needed("economic_order_quantity", Double),
+    _needed("reorder_point", BigInteger),
+    _needed("reorder_quantity", BigInteger),
+    _needed("planned_at", _INSTANT),
+    _item_key("item_plans_item"),
+)
+
+REORDER_NUMBERS = Sequence("reorder_numbers", metadata=METADATA)
 
 import_pages = Table(
     "import_pages",

@@ -80,7 +80,7 @@ async def serving(
         ours = info.ui_url is not None
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
-        await set_up(client, info.database_url)
+        await set_up(client, info.database_url, task_queue=info.task_queue)
         settings = settings.model_copy(
             update={
                 "database_url": SecretStr(info.database_url),

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from temporalio.client import ActivityFailureError, Client
 
 from contracts.converter import as_domain_error
-from contracts.messages import Message
 from contracts.policies import READ
 from contracts.stock import (
     FindItems,
@@ -24,7 +24,7 @@ from contracts.stock import (
 )
 from starter.calls import answer, checked
 
-Q = TypeVar("Q", bound=Message)
+Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A")
 
 
@@ -48,7 +48,7 @@ async def find_items(
         warehouses=sorted(set(warehouses)),
         suppliers=sorted(set(suppliers)),
     )
-    return await _ask(client, StockActivities.find_items, question, task_queue)
+    return await ask(client, StockActivities.find_items, question, task_queue)
 
 
 async def names(
@@ -70,7 +70,7 @@ async def names(
         warehouse_ids=sorted(set(warehouse_ids)),
         supplier_ids=sorted(set(supplier_ids)),
     )
-    return await _ask(client, StockActivities.find_items, question, task_queue)
+    return await ask(client, StockActivities.find_items, question, task_queue)
 
 
 async def unit_costs(
@@ -82,7 +82,7 @@ async def unit_costs(
         Unreachable: No worker answers.
     """
     question = checked(FindTerms, supplier_id=supplier_id, product_ids=sorted(set(product_ids)))
-    return (await _ask(client, StockActivities.find_terms, question, task_queue)).unit_costs
+    return (await ask(client, StockActivities.find_terms, question, task_queue)).unit_costs
 
 
 async def levels(
@@ -101,7 +101,7 @@ async def levels(
     """
     question = checked(ShowLevels, product=product, warehouse=warehouse, below_reorder_point=below_reorder_point)
     while True:
-        page: StockLevels = await _ask(client, StockActivities.show_levels, question, task_queue)
+        page: StockLevels = await ask(client, StockActivities.show_levels, question, task_queue)
         for level in page.levels:
             yield level
         if not page.more:
@@ -126,7 +126,7 @@ async def in_transit(
     """
     question = checked(ShowInTransit, product=product, from_warehouse=from_warehouse, to_warehouse=to_warehouse)
     while True:
-        page: InTransitPage = await _ask(client, StockActivities.show_in_transit, question, task_queue)
+        page: InTransitPage = await ask(client, StockActivities.show_in_transit, question, task_queue)
         for line in page.lines:
             yield line
         if not page.more:
@@ -135,13 +135,21 @@ async def in_transit(
         question = question.model_copy(update={"after": (last.sku, last.from_warehouse, last.to_warehouse)})
 
 
-async def _ask(client: Client, activity: Callable[[Any, Q], A], question: Q, task_queue: str) -> A:
+async def ask(
+    client: Client, activity: Callable[[Any, Q], A], question: Q, task_queue: str, *, prefix: str = "question"
+) -> A:
+    """One activity without a workflow around it: a question, or a small change that has an operation id of its own.
+
+    Raises:
+        DomainError: The answer is no.
+        Unreachable: No worker answers.
+    """
     async with answer("stock"):
         try:
             return await client.execute_activity_method(  # its typing knows only asynchronous methods
                 activity,  # type: ignore[arg-type]
                 question,
-                id=f"question-{uuid.uuid4()}",
+                id=f"{prefix}-{uuid.uuid4()}",
                 task_queue=task_queue,
                 **READ,
             )

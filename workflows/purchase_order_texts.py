@@ -9,6 +9,7 @@ from domain.purchase_order import PurchaseOrderStatus
 from workflows.details import details, notices, receipts, table
 
 _LINES_IN_A_NOTICE = 200
+_NOTES_OF_LINES = 20
 
 
 def approval_wanted(order: StoredPurchaseOrder) -> Notice:
@@ -64,6 +65,8 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
                 for line in order.line_items
             ],
         ),
+        "",
+        *(f"- {line.sku}: {line.note}" for line in order.line_items[:_NOTES_OF_LINES] if line.note),
         "",
         *receipts(["receipt", "at", "by", "#accepted", "#rejected"], order.receipts),
         "",
@@ -133,17 +136,18 @@ def _for_procurement(order: StoredPurchaseOrder) -> str:
             f"Requested by {order.requested_by}: {order.reason}",
             f"Approvals: {len(order.approvals)} of {order.required_approvals}",
             "",
-            *_lines(order),
+            *_lines(order, with_notes=True),
             "",
             f"Total: {amount(order.total)}",
         ]
     )
 
 
-def _lines(order: StoredPurchaseOrder) -> list[str]:
+def _lines(order: StoredPurchaseOrder, *, with_notes: bool = False) -> list[str]:
     shown = [
         f"{line.qty} x {line.sku} at {amount(line.unit_cost)}"
         + (f", {line.quantity_received} received" if line.quantity_received else "")
+        + (f" ({line.note})" if line.note and with_notes else "")
         for line in order.line_items[:_LINES_IN_A_NOTICE]
     ]
     more = len(order.line_items) - len(shown)

@@ -31,6 +31,7 @@ from domain.errors import DomainError, InsufficientStock, InvalidRequest, Invali
 from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows.details import details, table
 from workflows.process import Carried, Process, command
+from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
 _ENDED_EMPTY = (ReservationStatus.CANCELLED, ReservationStatus.EXPIRED)
@@ -238,7 +239,9 @@ class ReservationWorkflow(Process[ReservationState]):
 
     def _take_over(self, holding: Holding) -> None:
         """What the database says is how it is."""
-        self._holding = holding
+        if holding.fell_below:
+            self.in_background(ask_for_reorder())
+        self._holding = holding.model_copy(update={"fell_below": False})
         self.state.status = holding.status
         self.state.expires_at = holding.expires_at
         self.state.lines = [ReservationLineState.model_validate(line.model_dump()) for line in holding.lines]

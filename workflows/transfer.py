@@ -34,6 +34,7 @@ from domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
+from workflows.reordering import ask_for_reorder
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT, St, write
 
 
@@ -242,7 +243,9 @@ class TransferWorkflow(Process[TransferState]):
 
     def _take_over(self, transfer: StoredTransfer) -> None:
         """What the database says is how it is; whoever should hear of the difference does."""
-        before, self._transfer = self._transfer, transfer
+        if transfer.fell_below:
+            self.in_background(ask_for_reorder())
+        before, self._transfer = self._transfer, transfer.model_copy(update={"fell_below": False})
         state = self.state
         state.transfer_id = transfer.transfer_id
         state.status = transfer.status

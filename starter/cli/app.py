@@ -2,7 +2,7 @@
 
 import typer
 
-from starter.cli import import_file, purchase_order, reservation, stack, stock, transfer
+from starter.cli import import_file, purchase_order, replenishment, reservation, stack, stock, transfer
 
 app = typer.Typer(
     name="stockkeeper",
@@ -18,4 +18,7 @@ import_file.register(app)
 app.add_typer(reservation.app, name="reserve")
 app.add_typer(purchase_order.app, name="po")
 app.add_typer(transfer.app, name="transfer")
+app.command("reorder")(replenishment.reorder)
+app.add_typer(replenishment.plan_app, name="plan")
+app.add_typer(replenishment.schedule_app, name="schedule")
 app.add_typer(stock.app, name="stock")

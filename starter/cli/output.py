@@ -19,6 +19,8 @@ _COLOURS = {
     "CONFIRMED": "cyan",
     "RECEIVED": "green",
     "PENDING": "yellow",
+    "RUNNING": "yellow",
+    "DONE": "green",
     "IN_TRANSIT": "blue",
     "ACTIVE": "green",
     "WAITING": "yellow",

@@ -340,7 +340,11 @@ def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundIt
         rejected = changed(was.quantity_rejected, line.quantity_rejected)
         missing = str(max(line.qty - line.quantity_received, 0))
         rows.append([escape(sku), amount(line.unit_cost), str(line.qty), received, rejected, missing])
-    return table(["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"], rows)
+    columns = ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"]
+    if not any(line.note for line in state.line_items):
+        return table(columns, rows)
+    notes = [escape(line.note or "") for line in state.line_items]
+    return table([*columns, "why"], [[*row, note] for row, note in zip(rows, notes, strict=True)])
 
 
 _desk = Desk(

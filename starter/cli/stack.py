@@ -74,7 +74,7 @@ def up(
 
 
 def setup() -> None:
-    """Migrations and search attributes on an existing Temporal and PostgreSQL; again and again without harm.
+    """Migrations, search attributes and schedules on an existing Temporal and PostgreSQL; again and again without harm.
 
     DATABASE_URL names the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace.
     """
@@ -88,14 +88,15 @@ def setup() -> None:
         context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
 
     async def work() -> None:
-        client = (await context.connect()).client
-        report = await set_up(client, database_url)
+        stock = await context.connect()
+        report = await set_up(stock.client, database_url, task_queue=stock.task_queue)
         changed = (
             f"from {report.revision_before or 'nothing'} to" if report.revision_before != report.revision else "at"
         )
         out.print(f"database: {changed} revision {report.revision}")
         added = ", ".join(report.search_attributes_added) or "all there"
         out.print(f"search attributes: {added}")
+        out.print(f"schedules: {', '.join(report.schedules_added) or 'all there'}")
 
     run(work())
 

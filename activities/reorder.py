@@ -1,0 +1,281 @@
+"""Reordering in the database: what is below its point and not covered is drafted, once.
+
+Whether an item needs an order is decided under its lock. Two runs that look at the same item at once decide one after
+the other, and the second sees the first one's draft.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+from temporalio import activity
+
+from activities.drafts import store_draft
+from activities.writes import database_errors, effect_once
+from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
+from contracts.reorder import (
+    AT_ONCE,
+    LINES_AN_ORDER,
+    LOOK,
+    REQUESTED_BY,
+    SKIPPED_SHOWN,
+    WORKFLOW_TYPE,
+    AskForReorder,
+    Below,
+    DraftedReorder,
+    DraftReorder,
+    FindBelow,
+    FindUnstarted,
+    Group,
+    ReorderActivities,
+    ReorderRequest,
+    SkippedState,
+    Unstarted,
+)
+from database.locks import lock_items
+from database.operations import Operation
+from database.sessions import Database
+from database.tables import REORDER_NUMBERS, warehouses
+from domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
+from domain.replenishment import Terms, whole_units
+from domain.stock import ItemKey
+
+_COUNT = text("""
+    SELECT count(*) AS items, count(*) FILTER (WHERE is_covered) AS covered
+    FROM items_below WHERE :warehouse_id IS NULL OR warehouse_id = :warehouse_id
+""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+
+_GROUPS = text("""
+    SELECT supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse, count(*) AS items
+    FROM items_below JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
+    WHERE NOT is_covered AND is_active AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+    GROUP BY supplier_id, suppliers.name, warehouse_id, warehouses.name
+    ORDER BY warehouse_id, supplier_id
+""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+
+_SKIPPED = text("""
+    SELECT product_id, warehouse_id,
+        CASE WHEN is_active THEN 'no supplier is known for it' ELSE 'it is no longer active' END AS reason,
+        count(*) OVER () AS items
+    FROM items_below
+    WHERE NOT is_covered AND (supplier_id IS NULL OR NOT is_active)
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+    ORDER BY warehouse_id, product_id
+    LIMIT :most
+""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+
+_NEEDING = text("""
+    SELECT * FROM items_below
+    WHERE warehouse_id = :warehouse_id AND supplier_id = :supplier_id AND NOT is_covered AND is_active
+        AND product_id > :after_product_id
+    ORDER BY product_id
+    LIMIT :most
+""")
+
+_STILL_NEEDING = text("""
+    SELECT * FROM items_below
+    WHERE warehouse_id = :warehouse_id AND product_id = ANY (:product_ids)
+        AND supplier_id = :supplier_id AND NOT is_covered AND is_active
+    ORDER BY product_id
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+_PLANS = text("""
+    SELECT plan.* FROM item_plans AS plan JOIN inventory_items USING (warehouse_id, product_id)
+    WHERE warehouse_id = :warehouse_id AND product_id = ANY (:product_ids) AND planning = 'auto'
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+_UNSTARTED = text("""
+    SELECT po_id, po_number, supplier_id, warehouse_id, expected_delivery_date, requested_by, reason
+    FROM purchase_orders WHERE run_id = '' ORDER BY po_id LIMIT :most
+""")
+
+_LINES = text("""
+    SELECT product_id, qty, unit_cost, note FROM purchase_order_lines WHERE po_id = :po_id ORDER BY line_number
+""")
+
+_UNSTARTED_AT_ONCE = 20
+
+
+class ReorderSteps(ReorderActivities):
+    """`ReorderActivities` on PostgreSQL.
+
+    Args:
+        database: Where.
+        approval: The policy for what is drafted.
+        over_delivery_percent: How much more than ordered may be received, in percent of each line.
+        task_queue: Where the workers listen.
+    """
+
+    def __init__(
+        self, database: Database, *, approval: ApprovalPolicy, over_delivery_percent: Decimal, task_queue: str
+    ) -> None:
+        self._database = database
+        self._approval = approval
+        self._over_delivery_percent = over_delivery_percent
+        self._task_queue = task_queue
+
+    @activity.defn(name="find_below", no_thread_cancel_exception=True)
+    def find_below(self, question: FindBelow) -> Below:
+        """What is below its point: as many items as are, and no others, are looked at."""
+        of = {"warehouse_id": question.warehouse_id}
+        with database_errors(), self._database.snapshot() as connection:
+            count = connection.execute(_COUNT, of).one()
+            groups = connection.execute(_GROUPS, of).mappings().all()
+            skipped = connection.execute(_SKIPPED, of | {"most": SKIPPED_SHOWN}).mappings().all()
+        return Below(
+            items_below=count.items,
+            items_covered=count.covered,
+            groups=[Group.model_validate(dict(row)) for row in groups],
+            skipped=[SkippedState.model_validate(dict(row)) for row in skipped],
+            items_skipped=skipped[0]["items"] if skipped else 0,
+        )
+
+    @activity.defn(name="draft_reorder", no_thread_cancel_exception=True)
+    def draft_reorder(self, step: DraftReorder) -> DraftedReorder:
+        """Draft one order for what one supplier delivers to one warehouse; its workflow is started afterwards.
+
+        Locks: the items, sorted by product. Whether each still needs an order is decided under its lock, where the
+        drafts of other runs are seen. Operation: ``{workflow}/{run}/draft/{pass}/{number}``.
+        """
+        if step.dry_run:
+            with database_errors(), self._database.snapshot() as connection:
+                rows, more = _needing(connection, step)
+                return DraftedReorder(order=_order(connection, step, rows, "dry-run"), more=more)
+
+        def effect(connection: Connection, operation: Operation) -> DraftedReorder:
+            candidates, more = _needing(connection, step)
+            lock_items(connection, [ItemKey(row.warehouse_id, row.product_id) for row in candidates])
+            rows = connection.execute(
+                _STILL_NEEDING,
+                {
+                    "warehouse_id": step.warehouse_id,
+                    "supplier_id": step.supplier_id,
+                    "product_ids": [row.product_id for row in candidates],
+                },
+            ).all()
+            number = f"RO-{connection.execute(select(REORDER_NUMBERS.next_value())).scalar_one()}" if rows else ""
+            order = _order(connection, step, rows, number)
+            if order is not None:
+                store_draft(
+                    connection,
+                    order,
+                    self._approval,
+                    self._over_delivery_percent,
+                    as_of=step.as_of,
+                    operation_id=operation.operation_id,
+                    workflow_id=workflow_id(order.po_number),
+                    run_id="",
+                )
+            return DraftedReorder(order=order, more=more)
+
+        return effect_once(self._database, step, DraftedReorder, effect)[0]
+
+    @activity.defn(name="find_unstarted", no_thread_cancel_exception=True)
+    def find_unstarted(self, question: FindUnstarted) -> Unstarted:
+        """Drafts that a run stored and whose workflow it couldn't start any more: somebody else will."""
+        del question
+        with database_errors(), self._database.snapshot() as connection:
+            orders = connection.execute(_UNSTARTED, {"most": _UNSTARTED_AT_ONCE}).mappings().all()
+            return Unstarted(
+                orders=[
+                    PurchaseOrderRequest(
+                        **{name: value for name, value in order.items() if name != "po_id"},
+                        line_items=[
+                            PurchaseOrderLine.model_validate(dict(line))
+                            for line in connection.execute(_LINES, {"po_id": order["po_id"]}).mappings()
+                        ],
+                    )
+                    for order in orders
+                ]
+            )
+
+    @activity.defn(name="ask_for_reorder")
+    async def ask_for_reorder(self, question: AskForReorder) -> None:
+        """Signal the run that looks at once, and start it if there is none: Temporal does both in one step.
+
+        So nobody who asks is missed, and a thousand who ask within a moment are served by one run.
+        """
+        del question
+        await activity.client().start_workflow(
+            WORKFLOW_TYPE,
+            ReorderRequest(),
+            id=AT_ONCE,
+            task_queue=self._task_queue,
+            start_signal=LOOK,
+            static_summary="what has just fallen below its reorder point",
+        )
+
+
+def _needing(connection: Connection, step: DraftReorder) -> tuple[Sequence[Row[Any]], bool]:
+    """Items that need an order, as many as one has, and whether there are more."""
+    rows = connection.execute(
+        _NEEDING,
+        {
+            "warehouse_id": step.warehouse_id,
+            "supplier_id": step.supplier_id,
+            "after_product_id": step.after_product_id,
+            "most": LINES_AN_ORDER + 1,
+        },
+    ).all()
+    return rows[:LINES_AN_ORDER], len(rows) > LINES_AN_ORDER
+
+
+def _order(
+    connection: Connection, step: DraftReorder, rows: Sequence[Row[Any]], po_number: str
+) -> PurchaseOrderRequest | None:
+    if not rows:
+        return None
+    plans = _plans(connection, step.warehouse_id, [row.product_id for row in rows])
+    where = connection.execute(
+        select(warehouses.c.name, warehouses.c.timezone).where(warehouses.c.warehouse_id == step.warehouse_id)
+    ).one()
+    lead_time_days = max(float(row.lead_time_days) for row in rows)
+    return PurchaseOrderRequest(
+        po_number=po_number,
+        supplier_id=step.supplier_id,
+        warehouse_id=step.warehouse_id,
+        line_items=[_line(row, plans.get(row.product_id)) for row in rows],
+        expected_delivery_date=_day(step.as_of, where.timezone, lead_time_days),
+        requested_by=REQUESTED_BY,
+        reason=f"{len(rows)} item{'s' * (len(rows) != 1)} below the reorder point",
+        approval=None,
+    )
+
+
+def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
+    position = Position(row.quantity_available, row.on_order, row.in_transit)
+    terms = Terms(row.minimum_order_quantity, row.pack_size)
+    return PurchaseOrderLine(
+        product_id=row.product_id,
+        qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms),
+        unit_cost=row.unit_cost,
+        note=reason_for(position, row.reorder_point, terms, planned),
+    )
+
+
+def _plans(connection: Connection, warehouse_id: int, product_ids: Sequence[int]) -> Mapping[int, PlannedNumbers]:
+    rows = connection.execute(_PLANS, {"warehouse_id": warehouse_id, "product_ids": list(product_ids)})
+    return {
+        row.product_id: PlannedNumbers(
+            days=row.days,
+            daily_mean=row.daily_mean,
+            daily_deviation=row.daily_deviation,
+            lead_time_days=row.lead_time_days,
+            lead_time_deviation_days=row.lead_time_deviation_days,
+            service_level=row.service_level,
+            safety_stock=row.safety_stock,
+            economic_order_quantity=row.economic_order_quantity,
+            reorder_point=row.reorder_point,
+        )
+        for row in rows
+    }
+
+
+def _day(as_of: datetime, timezone: str, days: float) -> date:
+    """The day on which something is expected that takes so long, where it is to arrive."""
+    return as_of.astimezone(ZoneInfo(timezone)).date() + timedelta(days=whole_units(days))

@@ -1,0 +1,148 @@
+"""The demand of each day: what left an item by sale or by transfer, by the calendar of its warehouse.
+
+It is a rollup of the ledger. Bringing it up to date reads the movements of the days that are new and of one more, and
+none of those before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Integer
+
+from database.locks import lock_demand
+from database.tables import stock_movements
+from domain.replenishment import Usage, usage_from_sums
+from domain.stock import ItemKey
+
+_AS_OF = bindparam("as_of", type_=stock_movements.c.created_at.type)
+
+# A movement may have been written before midnight and committed after it: the last day that was done is done again.
+_ROLL_UP = text("""
+    WITH zone AS (
+        SELECT warehouse_id, timezone,
+            through::timestamp AT TIME ZONE timezone AS since,
+            date_trunc('day', :as_of AT TIME ZONE timezone) AT TIME ZONE timezone AS until
+        FROM warehouses JOIN demand_days USING (warehouse_id)
+    )
+    INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
+    SELECT warehouse_id, product_id, (created_at AT TIME ZONE timezone)::date, -sum(quantity)
+    FROM stock_movements JOIN zone USING (warehouse_id)
+    WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
+        AND created_at >= (SELECT min(since) FROM zone) AND created_at < (SELECT max(until) FROM zone)
+        AND created_at >= since AND created_at < until
+    GROUP BY warehouse_id, product_id, (created_at AT TIME ZONE timezone)::date
+    ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET quantity = excluded.quantity
+        WHERE known.quantity <> excluded.quantity
+""").bindparams(_AS_OF)
+
+_KEEP_DAYS = text("""
+    UPDATE demand_days AS known
+    SET through = (:as_of AT TIME ZONE timezone)::date - 1
+    FROM warehouses
+    WHERE known.warehouse_id = warehouses.warehouse_id AND through < (:as_of AT TIME ZONE timezone)::date - 1
+""").bindparams(_AS_OF)
+
+# The days of an item begin with its first movement or the first day that a file has of it. Where the ledger has no
+# demand of a day, the file's counts.
+_USAGE = text("""
+    WITH page AS (
+        SELECT warehouse_id, product_id, (:as_of AT TIME ZONE timezone)::date - 1 AS last_day, timezone
+        FROM unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
+        JOIN warehouses USING (warehouse_id)
+    ),
+    spanned AS (
+        SELECT page.warehouse_id, page.product_id, last_day,
+            greatest(last_day - :history_days + 1, least(
+                (first.moved_at AT TIME ZONE timezone)::date, first_imported.day)) AS first_day
+        FROM page
+        LEFT JOIN LATERAL (
+            SELECT created_at AS moved_at FROM stock_movements AS moved
+            WHERE (moved.warehouse_id, moved.product_id) = (page.warehouse_id, page.product_id)
+            ORDER BY created_at LIMIT 1) AS first ON true
+        LEFT JOIN LATERAL (
+            SELECT day FROM imported_demand AS imported
+            WHERE (imported.warehouse_id, imported.product_id) = (page.warehouse_id, page.product_id)
+            ORDER BY day LIMIT 1) AS first_imported ON true
+        WHERE least(first.moved_at, first_imported.day::timestamp AT TIME ZONE timezone) IS NOT NULL
+    ),
+    demand AS (
+        SELECT warehouse_id, product_id, known.quantity
+        FROM spanned JOIN daily_demand AS known USING (warehouse_id, product_id)
+        WHERE day BETWEEN first_day AND last_day
+        UNION ALL
+        SELECT warehouse_id, product_id, imported.quantity
+        FROM spanned JOIN imported_demand AS imported USING (warehouse_id, product_id)
+        WHERE day BETWEEN first_day AND last_day AND NOT EXISTS (
+            SELECT 1 FROM daily_demand AS known
+            WHERE (known.warehouse_id, known.product_id, known.day)
+                = (imported.warehouse_id, imported.product_id, imported.day))
+    ),
+    added AS (
+        SELECT warehouse_id, product_id, sum(quantity) AS total, sum(quantity::numeric * quantity) AS total_of_squares
+        FROM demand GROUP BY warehouse_id, product_id
+    )
+    SELECT warehouse_id, product_id, last_day - first_day + 1 AS days,
+        coalesce(total, 0) AS total, coalesce(total_of_squares, 0) AS total_of_squares
+    FROM spanned LEFT JOIN added USING (warehouse_id, product_id)
+    WHERE first_day <= last_day
+""").bindparams(
+    _AS_OF,
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids")),
+    bindparam("history_days", type_=Integer),
+)
+
+
+@dataclass(frozen=True)
+class RolledUp:
+    """How many days of items were written."""
+
+    days_written: int
+
+
+def roll_up(connection: Connection, as_of: datetime) -> RolledUp:
+    """Bring the demand of each day up to date, to the end of yesterday in each warehouse.
+
+    Locks: the days that are known of each warehouse, so that one after the other does it.
+
+    Args:
+        connection: The transaction.
+        as_of: The workflow's time; yesterday is the day before it, where the warehouse is.
+    """
+    lock_demand(connection)
+    written = connection.execute(_ROLL_UP, {"as_of": as_of}).rowcount
+    connection.execute(_KEEP_DAYS, {"as_of": as_of})
+    return RolledUp(written)
+
+
+def usages(
+    connection: Connection, items: Sequence[ItemKey], history_days: int, as_of: datetime
+) -> dict[ItemKey, Usage]:
+    """What left these items a day, over the last days up to and with yesterday, where the warehouse is.
+
+    Days without demand count as zero, from the item's first day on. An item whose first day is today has no usage yet,
+    and is left out. The rollup has been brought up to date before.
+
+    Args:
+        connection: The transaction.
+        items: Which.
+        history_days: How many days at most.
+        as_of: The workflow's time.
+    """
+    rows = connection.execute(
+        _USAGE,
+        {
+            "warehouse_ids": [item.warehouse_id for item in items],
+            "product_ids": [item.product_id for item in items],
+            "history_days": history_days,
+            "as_of": as_of,
+        },
+    )
+    return {
+        ItemKey(row.warehouse_id, row.product_id): usage_from_sums(
+            int(row.days), int(row.total), int(row.total_of_squares)
+        )
+        for row in rows
+    }

@@ -1,0 +1,218 @@
+"""The reorder run: what is below its point and not covered is drafted, and its approval begins."""
+
+import contextlib
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+from contracts import policies, search_attributes
+from contracts.converter import as_domain_error
+from contracts.messages import parse
+from contracts.purchase_order import WORKFLOW_TYPE as PURCHASE_ORDER_WORKFLOW
+from contracts.purchase_order import PurchaseOrderRequest
+from contracts.purchase_order import workflow_id as purchase_order_workflow_id
+from contracts.reorder import (
+    LOOK,
+    ORDERS_SHOWN,
+    REQUESTED_BY,
+    WORKFLOW_TYPE,
+    DraftReorder,
+    FindBelow,
+    FindUnstarted,
+    Group,
+    ReorderActivities,
+    ReorderedState,
+    ReorderLine,
+    ReorderRequest,
+    ReorderState,
+)
+from domain.errors import DomainError
+from domain.reorder import ReorderStatus
+from workflows import reorder_texts as texts
+from workflows.notices import Notices
+from workflows.process import Carried, Process
+
+TOGETHER_SECONDS = 2.0
+"""Those who ask within so long after each other are served by one look."""
+
+
+class _Carried(Carried):
+    state: ReorderState
+    looks: int
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
+class ReorderWorkflow(Process[ReorderState]):
+    """Orders what is below its reorder point: one draft for each supplier and warehouse.
+
+    Started by the schedule, by hand, or by whatever lets an item fall below its point. Signal: ``look`` (again). No
+    commands. Ends DONE; a request that is wrong fails the run.
+    """
+
+    @workflow.init
+    def __init__(self, *payload: Any) -> None:
+        super().__init__(ReorderState(), payload)
+        self._looks_wanted = 0
+        self._looks = 0
+        self._stopped = False
+        if (carried := self.left_by_the_run_before(_Carried)) is not None:
+            self.state = carried.state
+            self._looks = carried.looks
+            self._looks_wanted = 1
+        self._notices = Notices(self.state, self.in_background, self.tell)
+
+    @workflow.run
+    async def run(self, *payload: Any) -> ReorderState:
+        """Look, order what is needed, and look again if somebody has asked for it meanwhile."""
+        del payload  # It was taken at init.
+        await self.live(self._live(), give_up=self._give_up)
+        if self._looks_wanted and not self._stopped:
+            self.continue_in_another_run(_Carried(state=self.state, looks=self._looks, signals=self.signals))
+        self.state.status = ReorderStatus.DONE
+        self.tell()
+        return await self.ended()
+
+    @workflow.signal(name=LOOK, description="An item has fallen below its point: look (again).")
+    def look(self, *payload: Any) -> None:
+        """Whoever asks while a look is under way gets another one."""
+        del payload
+        self._looks_wanted += 1
+
+    async def _give_up(self) -> None:
+        """What has been drafted stays, with its workflow; nothing more is drafted."""
+        self._stopped = True
+        self.note("stopped: the workflow was cancelled")
+
+    async def _live(self) -> None:
+        try:
+            request = parse(ReorderRequest, self.payload[:1] if self._looks else self.payload)
+        except DomainError as failure:
+            await self.failed(failure)
+        self.state.warehouse_id = request.warehouse_id
+        self.state.dry_run = request.dry_run
+        self.start_answered()
+        while True:
+            if self._looks_wanted:
+                await workflow.sleep(TOGETHER_SECONDS, summary="for others who ask at the same time")
+            self._looks_wanted = 0
+            await self._look()
+            if not self._looks_wanted or self._stopped or self.history_is_long:
+                break
+        await workflow.wait_condition(self.settled)
+
+    async def _look(self) -> None:
+        """Once over everything that is below its point."""
+        self._looks += 1
+        if not self.state.dry_run:
+            await self._start_what_was_left()
+        below = await workflow.execute_activity_method(
+            ReorderActivities.find_below,
+            FindBelow(warehouse_id=self.state.warehouse_id),
+            summary="what is below its point?",
+            **policies.LOCKED_WRITE,
+        )
+        self.state.items_below = below.items_below
+        self.state.items_covered = below.items_covered
+        self.state.skipped = below.skipped
+        self.state.items_skipped = below.items_skipped
+        self.tell()
+        drafted: list[tuple[Group, PurchaseOrderRequest]] = []
+        for group in below.groups:
+            drafted += [(group, order) for order in await self._order(group)]
+        if drafted and not self.state.dry_run:
+            self._notices.send(texts.ordered(drafted, below))
+        self.tell()
+
+    async def _start_what_was_left(self) -> None:
+        """A run may have been stopped between a draft and the start of its workflow."""
+        left = await workflow.execute_activity_method(
+            ReorderActivities.find_unstarted,
+            FindUnstarted(),
+            summary="drafts that nobody has taken over",
+            **policies.LOCKED_WRITE,
+        )
+        for order in left.orders:
+            self.note(f"purchase order {order.po_number} had been drafted and not started")
+            await self._start(order)
+
+    async def _order(self, group: Group) -> list[PurchaseOrderRequest]:
+        """Everything of one supplier for one warehouse: one order, unless it is very much."""
+        orders: list[PurchaseOrderRequest] = []
+        after = 0
+        while not self._stopped:
+            step = DraftReorder(
+                # A schedule's runs have ids of their own, the one that is asked at once has always the same.
+                operation_id=self.operation(
+                    workflow.info().first_execution_run_id,
+                    "draft",
+                    str(self._looks),
+                    str(group.warehouse_id),
+                    str(group.supplier_id),
+                    str(len(orders)),
+                ),
+                performed_by=REQUESTED_BY,
+                as_of=workflow.now(),
+                supplier_id=group.supplier_id,
+                warehouse_id=group.warehouse_id,
+                dry_run=self.state.dry_run,
+                after_product_id=after,
+            )
+            try:
+                drafted = await workflow.execute_activity_method(
+                    ReorderActivities.draft_reorder,
+                    step,
+                    summary=f"{group.supplier} → {group.warehouse}: {group.items} items",
+                    **policies.LOCKED_WRITE,
+                )
+            except FailureError as error:
+                refusal = as_domain_error(error)
+                if refusal is None:
+                    raise
+                self.note(f"{group.supplier} → {group.warehouse}: not drafted: {refusal.message}")
+                return orders
+            if drafted.order is not None:
+                orders.append(drafted.order)
+                self._show_order(drafted.order)
+                if self.state.dry_run:
+                    after = drafted.order.line_items[-1].product_id
+                else:
+                    await self._start(drafted.order)
+            if not drafted.more or drafted.order is None:
+                break
+        return orders
+
+    def _show_order(self, order: PurchaseOrderRequest) -> None:
+        shown = ReorderedState(
+            po_number=None if self.state.dry_run else order.po_number,
+            supplier_id=order.supplier_id,
+            warehouse_id=order.warehouse_id,
+            line_items=[
+                ReorderLine(product_id=line.product_id, qty=line.qty, unit_cost=line.unit_cost, note=line.note or "")
+                for line in order.line_items
+            ],
+        )
+        self.state.orders_drafted += 1
+        self.state.purchase_orders = [*self.state.purchase_orders[-(ORDERS_SHOWN - 1) :], shown]
+        self.tell()
+
+    async def _start(self, order: PurchaseOrderRequest) -> None:
+        """Its approval goes on by itself, whatever becomes of this run. If somebody else has started it, that is it."""
+        with contextlib.suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                PURCHASE_ORDER_WORKFLOW,
+                order,
+                id=purchase_order_workflow_id(order.po_number),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                static_summary=f"purchase order {order.po_number}: {len(order.line_items)} lines, {order.reason}",
+            )
+
+    def tell(self) -> None:
+        """Tell whoever searches for the run, and whoever looks at it."""
+        self.show(
+            texts.details_of(self.state),
+            [search_attributes.STATUS.value_set(self.state.status)],
+        )

@@ -1,0 +1,21 @@
+"""How a process says that an item has fallen below its reorder point."""
+
+import contextlib
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from contracts import policies
+from contracts.reorder import AskForReorder, ReorderActivities
+
+
+async def ask_for_reorder() -> None:
+    """Let somebody look at once. To be called in the background: nobody who reserves waits for it."""
+    # Whatever goes wrong for so long, the hourly run will see the item.
+    with contextlib.suppress(FailureError):
+        await workflow.execute_activity_method(
+            ReorderActivities.ask_for_reorder,
+            AskForReorder(),
+            summary="an item fell below its reorder point",
+            **policies.ASK,
+        )
