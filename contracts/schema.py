@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from contracts import import_file, purchase_order, reservation, transfer
+from contracts import import_file, purchase_order, reorder, replenishment_plan, reservation, transfer
 from contracts.errors import DomainError
 from contracts.policies import TASK_QUEUE
 from contracts.search_attributes import TYPES
@@ -52,6 +52,20 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         },
         "updates_without_payload": ["held"],
         "state": transfer.TransferState,
+    },
+    reorder.WORKFLOW_TYPE: {
+        "workflow_id": "reorder-hourly of the schedule, reorder-at-once, or any",
+        "start": reorder.ReorderRequest,
+        "commands": {},
+        "updates_without_payload": [],
+        "state": reorder.ReorderState,
+    },
+    replenishment_plan.WORKFLOW_TYPE: {
+        "workflow_id": "replenishment-plan-daily of the schedule, or any",
+        "start": replenishment_plan.ReplenishmentPlanRequest,
+        "commands": {},
+        "updates_without_payload": [],
+        "state": replenishment_plan.PlanState,
     },
     import_file.WORKFLOW_TYPE: {
         "workflow_id": "import-{kind}-{digest}",

@@ -11,6 +11,8 @@ import pytest
 from activities.import_file import ImportSteps
 from activities.notice import NoticeSteps
 from activities.purchase_order import PurchaseOrderSteps
+from activities.reorder import ReorderSteps
+from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from activities.transfer import TransferSteps
@@ -18,6 +20,8 @@ from contracts import errors
 from contracts.import_file import ImportActivities
 from contracts.notice import NoticeActivities
 from contracts.purchase_order import PurchaseOrderActivities
+from contracts.reorder import ReorderActivities
+from contracts.replenishment_plan import ReplenishmentPlanActivities
 from contracts.reservation import ReservationActivities
 from contracts.schema import generate
 from contracts.stock import StockActivities
@@ -37,6 +41,8 @@ INTERFACES: list[tuple[type, type]] = [
     (ReservationActivities, ReservationSteps),
     (PurchaseOrderActivities, PurchaseOrderSteps),
     (TransferActivities, TransferSteps),
+    (ReorderActivities, ReorderSteps),
+    (ReplenishmentPlanActivities, ReplenishmentPlanSteps),
     (NoticeActivities, NoticeSteps),
     (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),
