@@ -41,6 +41,17 @@ def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: boo
         raise InvalidRequest(f"no longer active: {', '.join(inactive[:10])}")
 
 
+def require_warehouse(connection: Connection, warehouse_id: int) -> None:
+    """The warehouse exists.
+
+    Raises:
+        UnknownWarehouse: It doesn't.
+    """
+    known = select(warehouses.c.warehouse_id).where(warehouses.c.warehouse_id == warehouse_id)
+    if connection.execute(known).one_or_none() is None:
+        raise UnknownWarehouse.of([warehouse_id])
+
+
 def require_supplier(connection: Connection, supplier_id: int) -> None:
     """The supplier exists.
 

@@ -4,19 +4,21 @@ Whether an item needs an order is decided under its lock. Two runs that look at 
 the other, and the second sees the first one's draft.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, bindparam, select, text
+from sqlalchemy import Connection, Row, RowMapping, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 from temporalio import activity
 
+from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
 from activities.writes import database_errors, effect_once
+from contracts.messages import MAX_UNITS
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
 from contracts.reorder import (
     AT_ONCE,
@@ -45,23 +47,19 @@ from domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
 from domain.replenishment import Terms, whole_units
 from domain.stock import ItemKey
 
-_COUNT = text("""
-    SELECT count(*) AS items, count(*) FILTER (WHERE is_covered) AS covered
-    FROM items_below WHERE :warehouse_id IS NULL OR warehouse_id = :warehouse_id
-""").bindparams(bindparam("warehouse_id", type_=BigInteger))
-
-_GROUPS = text("""
-    SELECT supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse, count(*) AS items
-    FROM items_below JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
-    WHERE NOT is_covered AND is_active AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
-    GROUP BY supplier_id, suppliers.name, warehouse_id, warehouses.name
+# Once over what is below: everything else about it is added up from here.
+_BELOW = text("""
+    SELECT supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse, is_active, is_covered,
+        count(*) AS items
+    FROM items_below JOIN warehouses USING (warehouse_id) LEFT JOIN suppliers USING (supplier_id)
+    WHERE :warehouse_id IS NULL OR warehouse_id = :warehouse_id
+    GROUP BY supplier_id, suppliers.name, warehouse_id, warehouses.name, is_active, is_covered
     ORDER BY warehouse_id, supplier_id
 """).bindparams(bindparam("warehouse_id", type_=BigInteger))
 
 _SKIPPED = text("""
     SELECT product_id, warehouse_id,
-        CASE WHEN is_active THEN 'no supplier is known for it' ELSE 'it is no longer active' END AS reason,
-        count(*) OVER () AS items
+        CASE WHEN is_active THEN 'no supplier is known for it' ELSE 'it is no longer active' END AS reason
     FROM items_below
     WHERE NOT is_covered AND (supplier_id IS NULL OR NOT is_active)
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
@@ -99,6 +97,7 @@ _LINES = text("""
 """)
 
 _UNSTARTED_AT_ONCE = 20
+_DAYS_FORESEEN = 3_660
 
 
 class ReorderSteps(ReorderActivities):
@@ -121,18 +120,28 @@ class ReorderSteps(ReorderActivities):
 
     @activity.defn(name="find_below", no_thread_cancel_exception=True)
     def find_below(self, question: FindBelow) -> Below:
-        """What is below its point: as many items as are, and no others, are looked at."""
+        """What is below its point: as many items as are, and no others, are looked at.
+
+        Raises:
+            UnknownWarehouse: There is no such place.
+        """
         of = {"warehouse_id": question.warehouse_id}
         with database_errors(), self._database.snapshot() as connection:
-            count = connection.execute(_COUNT, of).one()
-            groups = connection.execute(_GROUPS, of).mappings().all()
-            skipped = connection.execute(_SKIPPED, of | {"most": SKIPPED_SHOWN}).mappings().all()
+            if question.warehouse_id is not None:
+                require_warehouse(connection, question.warehouse_id)
+            below = connection.execute(_BELOW, of).mappings().all()
+            uncovered = [row for row in below if not row["is_covered"]]
+            groups = [row for row in uncovered if row["supplier_id"] is not None and row["is_active"]]
+            items_skipped = _items(uncovered) - _items(groups)
+            skipped = (
+                connection.execute(_SKIPPED, of | {"most": SKIPPED_SHOWN}).mappings().all() if items_skipped else []
+            )
         return Below(
-            items_below=count.items,
-            items_covered=count.covered,
+            items_below=_items(below),
+            items_covered=_items(below) - _items(uncovered),
             groups=[Group.model_validate(dict(row)) for row in groups],
             skipped=[SkippedState.model_validate(dict(row)) for row in skipped],
-            items_skipped=skipped[0]["items"] if skipped else 0,
+            items_skipped=items_skipped,
         )
 
     @activity.defn(name="draft_reorder", no_thread_cancel_exception=True)
@@ -211,6 +220,10 @@ class ReorderSteps(ReorderActivities):
         )
 
 
+def _items(groups: Iterable[RowMapping]) -> int:
+    return sum(group["items"] for group in groups)
+
+
 def _needing(connection: Connection, step: DraftReorder) -> tuple[Sequence[Row[Any]], bool]:
     """Items that need an order, as many as one has, and whether there are more."""
     rows = connection.execute(
@@ -252,7 +265,8 @@ def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
     terms = Terms(row.minimum_order_quantity, row.pack_size)
     return PurchaseOrderLine(
         product_id=row.product_id,
-        qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms),
+        # What no order may have at once is ordered by and by.
+        qty=min(quantity_for(position, row.reorder_point, row.reorder_quantity, terms), MAX_UNITS),
         unit_cost=row.unit_cost,
         note=reason_for(position, row.reorder_point, terms, planned),
     )
@@ -276,6 +290,8 @@ def _plans(connection: Connection, warehouse_id: int, product_ids: Sequence[int]
     }
 
 
-def _day(as_of: datetime, timezone: str, days: float) -> date:
-    """The day on which something is expected that takes so long, where it is to arrive."""
+def _day(as_of: datetime, timezone: str, days: float) -> date | None:
+    """The day on which something is expected that takes so long, where it is to arrive; None beyond any calendar."""
+    if days > _DAYS_FORESEEN:
+        return None
     return as_of.astimezone(ZoneInfo(timezone)).date() + timedelta(days=whole_units(days))

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.types import BigInteger, Double
 from temporalio import activity
 
+from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.stock import StockQuestions
 from activities.writes import database_errors, effect_once
@@ -107,7 +108,7 @@ _CHANGED = text("""
     *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "points", "quantities"))
 )
 
-# Somebody may have set an item by hand meanwhile.
+# Somebody may have set an item by hand meanwhile, and another run may have planned it.
 _SET_POINTS = text("""
     UPDATE inventory_items AS item
     SET reorder_point = plan.reorder_point, reorder_quantity = plan.reorder_quantity
@@ -118,6 +119,7 @@ _SET_POINTS = text("""
         JOIN inventory_items AS was USING (warehouse_id, product_id)
     ) AS plan
     WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id) AND item.planning = 'auto'
+        AND (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
     RETURNING item.is_below_reorder_point AND NOT plan.was_below AS fell_below
 """).bindparams(
     *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "points", "quantities"))
@@ -147,9 +149,10 @@ class ReplenishmentPlanSteps(ReplenishmentPlanActivities):
         with heartbeats(), database_errors(), self._database.transaction() as connection:
             connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
             written = roll_up(connection, step.as_of).days_written
-            items = connection.execute(
-                select(func.count()).select_from(inventory_items).where(inventory_items.c.planning == "auto")
-            ).scalar_one()
+            to_plan = select(func.count()).select_from(inventory_items).where(inventory_items.c.planning == "auto")
+            if step.warehouse_id is not None:
+                to_plan = to_plan.where(inventory_items.c.warehouse_id == step.warehouse_id)
+            items = connection.execute(to_plan).scalar_one()
         return RolledUpDemand(days_written=written, items=items)
 
     @activity.defn(name="plan_page", no_thread_cancel_exception=True)
@@ -160,10 +163,15 @@ class ReplenishmentPlanSteps(ReplenishmentPlanActivities):
         those without a whole day of history.
 
         Locks: the items whose point or quantity changes. Operation: ``{workflow}/{run}/plan/{page}``.
+
+        Raises:
+            UnknownWarehouse: There is no such place.
         """
 
         def effect(connection: Connection, operation: Operation) -> PlannedPage:
             del operation
+            if step.warehouse_id is not None:
+                require_warehouse(connection, step.warehouse_id)
             connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
             return self._plan(connection, step)
 

@@ -1,5 +1,6 @@
 """Reordering on the wire: a run that orders what is below its point, and what it asks of the database."""
 
+from decimal import Decimal
 from typing import Protocol
 
 from pydantic import BaseModel, Field
@@ -21,6 +22,8 @@ SCHEDULE = "reorder-hourly"
 LINES_AN_ORDER = 1_000
 SKIPPED_SHOWN = 1_000
 ORDERS_SHOWN = 200
+LINES_SHOWN = 2_000
+"""Of all orders together: Temporal refuses a result of more than 2 MiB, and a line may have half a kilobyte."""
 
 
 class ReorderRequest(Message):
@@ -45,7 +48,11 @@ class ReorderedState(State):
     po_number: str | None
     supplier_id: int
     warehouse_id: int
-    line_items: list[ReorderLine]
+    line_items: list[ReorderLine] = Field(
+        description=f"What is on it. Of all orders together the first {LINES_SHOWN} lines are here."
+    )
+    items: int = Field(default=0, description="How many lines it has altogether.")
+    total: Money = Decimal(0)
 
 
 class SkippedState(State):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from contracts.messages import MAX_UNITS, Id, Message, Money, State, Step, Timestamp
+from contracts.messages import MAX_UNITS, Actor, Id, Message, Money, State, Step, Timestamp
 from contracts.stock import Name
 from domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
 
@@ -46,7 +46,9 @@ class PlanState(State):
 
 
 class RollUpDemand(Step):
-    """Bring the demand of each day up to date."""
+    """Bring the demand of each day up to date, everywhere; and count what is to be planned."""
+
+    warehouse_id: int | None = Field(default=None, description="Whose items are counted. None: all.")
 
 
 class RolledUpDemand(BaseModel):
@@ -88,6 +90,7 @@ class PlannedPage(BaseModel):
 class SetPlanning(Step):
     """Set an item's point and quantity by hand, or let planning have it again."""
 
+    performed_by: Actor
     product: Name
     warehouse: Name
     planning: Literal["auto", "manual"]

@@ -20,20 +20,23 @@ from domain.stock import ItemKey
 _AS_OF = bindparam("as_of", type_=stock_movements.c.created_at.type)
 
 # A movement may have been written before midnight and committed after it: the last day that was done is done again.
+# Which day a movement belongs to is asked of its own instant. Where a day begins can't be: there are midnights that
+# come twice. The bounds around that only say where to look: no timezone is a whole day off.
 _ROLL_UP = text("""
     WITH zone AS (
-        SELECT warehouse_id, timezone,
-            through::timestamp AT TIME ZONE timezone AS since,
-            date_trunc('day', :as_of AT TIME ZONE timezone) AT TIME ZONE timezone AS until
+        SELECT warehouse_id, timezone, through, (:as_of AT TIME ZONE timezone)::date AS today
         FROM warehouses JOIN demand_days USING (warehouse_id)
     )
     INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
-    SELECT warehouse_id, product_id, (created_at AT TIME ZONE timezone)::date, -sum(quantity)
-    FROM stock_movements JOIN zone USING (warehouse_id)
+    SELECT warehouse_id, product_id, day, -sum(quantity)
+    FROM stock_movements
+    JOIN zone USING (warehouse_id)
+    CROSS JOIN LATERAL (SELECT (created_at AT TIME ZONE timezone)::date AS day) AS there
     WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
-        AND created_at >= (SELECT min(since) FROM zone) AND created_at < (SELECT max(until) FROM zone)
-        AND created_at >= since AND created_at < until
-    GROUP BY warehouse_id, product_id, (created_at AT TIME ZONE timezone)::date
+        AND created_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
+        AND created_at < :as_of
+        AND day >= through AND day < today
+    GROUP BY warehouse_id, product_id, day
     ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET quantity = excluded.quantity
         WHERE known.quantity <> excluded.quantity
 """).bindparams(_AS_OF)

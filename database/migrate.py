@@ -47,6 +47,8 @@ def upgrade(engine: Engine) -> str | None:
     """
     with reaching(engine), engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        # A large table takes longer to rewrite than any step may.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         before = MigrationContext.configure(connection).get_current_revision()
         config = _config()
         config.attributes["connection"] = connection

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from database.sessions import connect
 from devstack.invariants import check_invariants
-from devstack.scenes import purchase_order, reservation
+from devstack.scenes import purchase_order, replenishment, reservation
 from devstack.scenes.scene import Scene, Shop
 from devstack.serve import serving
 from devstack.stack import StackInfo
@@ -70,7 +70,7 @@ async def show_everything(*, keep: bool = False) -> bool:
 async def _scenes(info: StackInfo) -> list[Scene]:
     client = await connect_plainly(info.temporal_address, info.namespace)
     stock = Stockkeeper(client, task_queue=info.task_queue)
-    shown: list[Scene] = []
+    shown = [await replenishment.pause_schedules(stock)]
     for kind in KINDS:
         err.print(f"  importing {kind} …")
         shown.append(await _import(stock, kind))
@@ -83,7 +83,7 @@ async def _scenes(info: StackInfo) -> list[Scene]:
         task_queue=stock.task_queue,
     )
     shop = Shop(stock, found)
-    for scene in [*reservation.SCENES, *purchase_order.SCENES]:
+    for scene in [*reservation.SCENES, *purchase_order.SCENES, *replenishment.SCENES]:
         err.print(f"  {(scene.__doc__ or '').strip().rstrip('.')} …")
         shown.append(await scene(shop))
     return shown

@@ -13,6 +13,9 @@ class ReorderStatus(StrEnum):
     DONE = "DONE"
 
 
+_COUNTED = 1e15
+
+
 @dataclass(frozen=True)
 class Position:
     """What an item has and will have, in units.
@@ -77,4 +80,5 @@ def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNum
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    # Beyond what a float counts in units, its digits say nothing, and there may be hundreds of them.
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value < _COUNTED else f"{value:g}"

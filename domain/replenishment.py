@@ -19,6 +19,8 @@ from domain.errors import InvalidRequest
 DAYS_A_YEAR = 365
 _ALMOST = 1e-9
 """Relative. What a sum of floats may be above a whole number by mere arithmetic: 350.00000000000006 is 350."""
+MOST_UNITS = 1_000_000_000
+"""One line of an order has no more."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,13 @@ class Terms:
     pack_size: int = 1
 
     def orderable(self, units: float) -> int:
-        """The fewest units that may be ordered and are as many as these: at least the minimum, in whole packs."""
-        wanted = max(whole_units(units), self.minimum_order_quantity, 1)
-        return -(-wanted // self.pack_size) * self.pack_size
+        """The fewest units that may be ordered and are as many as these: at least the minimum, in whole packs.
+
+        Goods that cost next to nothing to hold ask for more than an order can have; then it is as much as it can.
+        """
+        wanted = max(whole_units(min(units, MOST_UNITS)), self.minimum_order_quantity, 1)
+        packs = min(-(-wanted // self.pack_size), MOST_UNITS // self.pack_size)
+        return max(packs, 1) * self.pack_size
 
 
 def order_quantity(reorder_quantity: int, point: int, position: int, terms: Terms) -> int:

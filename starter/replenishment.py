@@ -4,11 +4,12 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from temporalio.client import Client
 
 from contracts import reorder, replenishment_plan
-from contracts.messages import money
+from contracts.messages import parse
 from contracts.reorder import ReorderRequest, ReorderState
 from contracts.replenishment_plan import (
     ItemPlan,
@@ -69,7 +70,8 @@ async def run_plan(
         warehouse_id=warehouse_id,
         history_days=history_days,
         service_level=service_level,
-        order_cost=None if order_cost is None else money(order_cost),
+        # As the wire has it: all digits and no exponent.
+        order_cost=None if order_cost is None else f"{order_cost:f}",
         holding_cost_rate=holding_cost_rate,
     )
     async with answer("plan", DONE_WITHIN):
@@ -97,22 +99,19 @@ async def set_by_hand(
     """Set an item's point and quantity; planning leaves it alone from then on.
 
     Raises:
+        InvalidRequest: The numbers are wrong; nothing was sent.
         UnknownProduct, UnknownWarehouse: Nothing is called that.
         Unreachable: No worker answers.
     """
     return await _set(
         client,
-        SetPlanning(
-            operation_id=f"planning/{uuid.uuid4()}",
-            performed_by=performed_by,
-            as_of=datetime.now(UTC),
-            product=product,
-            warehouse=warehouse,
-            planning="manual",
-            reorder_point=reorder_point,
-            reorder_quantity=reorder_quantity,
-        ),
         task_queue,
+        performed_by=performed_by,
+        product=product,
+        warehouse=warehouse,
+        planning="manual",
+        reorder_point=reorder_point,
+        reorder_quantity=reorder_quantity,
     )
 
 
@@ -126,20 +125,12 @@ async def set_automatic(
         Unreachable: No worker answers.
     """
     return await _set(
-        client,
-        SetPlanning(
-            operation_id=f"planning/{uuid.uuid4()}",
-            performed_by=performed_by,
-            as_of=datetime.now(UTC),
-            product=product,
-            warehouse=warehouse,
-            planning="auto",
-        ),
-        task_queue,
+        client, task_queue, performed_by=performed_by, product=product, warehouse=warehouse, planning="auto"
     )
 
 
-async def _set(client: Client, step: SetPlanning, task_queue: str) -> ItemPlan:
+async def _set(client: Client, task_queue: str, **fields: Any) -> ItemPlan:
+    step = parse(SetPlanning, [fields | {"operation_id": f"planning/{uuid.uuid4()}", "as_of": datetime.now(UTC)}])
     return await ask(client, ReplenishmentPlanActivities.set_planning, step, task_queue, prefix="planning")
 
 

@@ -25,6 +25,7 @@ from temporalio.client import (
 )
 
 from contracts import reorder, replenishment_plan
+from contracts.errors import NotFound
 from contracts.reorder import ReorderRequest
 from contracts.replenishment_plan import ReplenishmentPlanRequest
 from starter.calls import answer
@@ -142,8 +143,11 @@ async def schedules(client: Client, *, task_queue: str) -> list[ScheduleShown]:
 
 async def _shown(client: Client, planned: _Planned) -> ScheduleShown:
     handle = _handle(client, planned.schedule_id)
-    async with answer(f"schedule {planned.schedule_id}"):
-        found = await handle.describe()
+    try:
+        async with answer(f"schedule {planned.schedule_id}"):
+            found = await handle.describe()
+    except NotFound as error:
+        raise NotFound(f"{error}; `stockkeeper setup` makes it") from None
     recent: Sequence[object] = found.info.recent_actions
     last = found.info.recent_actions[-1] if recent else None
     paused = found.schedule.state.paused

@@ -15,6 +15,7 @@ from contracts.purchase_order import WORKFLOW_TYPE as PURCHASE_ORDER_WORKFLOW
 from contracts.purchase_order import PurchaseOrderRequest
 from contracts.purchase_order import workflow_id as purchase_order_workflow_id
 from contracts.reorder import (
+    LINES_SHOWN,
     LOOK,
     ORDERS_SHOWN,
     REQUESTED_BY,
@@ -98,22 +99,32 @@ class ReorderWorkflow(Process[ReorderState]):
             if self._looks_wanted:
                 await workflow.sleep(TOGETHER_SECONDS, summary="for others who ask at the same time")
             self._looks_wanted = 0
-            await self._look()
+            try:
+                await self._look()
+            except DomainError as failure:
+                await self.failed(failure)
             if not self._looks_wanted or self._stopped or self.history_is_long:
                 break
         await workflow.wait_condition(self.settled)
 
     async def _look(self) -> None:
-        """Once over everything that is below its point."""
+        """Once over everything that is below its point.
+
+        Raises:
+            UnknownWarehouse: The request names one that isn't there.
+        """
         self._looks += 1
         if not self.state.dry_run:
             await self._start_what_was_left()
-        below = await workflow.execute_activity_method(
-            ReorderActivities.find_below,
-            FindBelow(warehouse_id=self.state.warehouse_id),
-            summary="what is below its point?",
-            **policies.LOCKED_WRITE,
-        )
+        try:
+            below = await workflow.execute_activity_method(
+                ReorderActivities.find_below,
+                FindBelow(warehouse_id=self.state.warehouse_id),
+                summary="what is below its point?",
+                **policies.LOCKED_WRITE,
+            )
+        except FailureError as error:
+            raise as_domain_error(error) or error from None
         self.state.items_below = below.items_below
         self.state.items_covered = below.items_covered
         self.state.skipped = below.skipped
@@ -121,6 +132,8 @@ class ReorderWorkflow(Process[ReorderState]):
         self.tell()
         drafted: list[tuple[Group, PurchaseOrderRequest]] = []
         for group in below.groups:
+            if self._goes_on_in_another_run():
+                break
             drafted += [(group, order) for order in await self._order(group)]
         if drafted and not self.state.dry_run:
             self._notices.send(texts.ordered(drafted, below))
@@ -180,19 +193,32 @@ class ReorderWorkflow(Process[ReorderState]):
                     after = drafted.order.line_items[-1].product_id
                 else:
                     await self._start(drafted.order)
-            if not drafted.more or drafted.order is None:
+            if not drafted.more or drafted.order is None or self._goes_on_in_another_run():
                 break
         return orders
 
+    def _goes_on_in_another_run(self) -> bool:
+        """Very many orders make a long history: what is left is for the run that continues this one, which looks again.
+
+        A dry run would find the same again; it only reads, and ends here.
+        """
+        if self.state.dry_run or not self.history_is_long:
+            return False
+        self._looks_wanted += 1
+        return True
+
     def _show_order(self, order: PurchaseOrderRequest) -> None:
+        room = LINES_SHOWN - sum(len(each.line_items) for each in self.state.purchase_orders)
         shown = ReorderedState(
             po_number=None if self.state.dry_run else order.po_number,
             supplier_id=order.supplier_id,
             warehouse_id=order.warehouse_id,
             line_items=[
                 ReorderLine(product_id=line.product_id, qty=line.qty, unit_cost=line.unit_cost, note=line.note or "")
-                for line in order.line_items
+                for line in order.line_items[:room]
             ],
+            items=len(order.line_items),
+            total=texts.total(order),
         )
         self.state.orders_drafted += 1
         self.state.purchase_orders = [*self.state.purchase_orders[-(ORDERS_SHOWN - 1) :], shown]

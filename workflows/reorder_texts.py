@@ -18,19 +18,19 @@ _SKIPPED_TOLD = 20
 def ordered(drafted: Sequence[tuple[Group, PurchaseOrderRequest]], below: Below) -> Notice:
     """What was drafted, and what somebody has to see to."""
     lines = [
-        f"{order.po_number}: {len(order.line_items)} items from {group.supplier} to {group.warehouse}, "
-        f"{amount(_total(order))}"
+        f"{order.po_number}: {_counted(len(order.line_items), 'item')} from {group.supplier} to {group.warehouse}, "
+        f"{amount(total(order))}"
         for group, order in drafted[:_ORDERS_TOLD]
     ]
     if len(drafted) > _ORDERS_TOLD:
         lines.append(f"and {len(drafted) - _ORDERS_TOLD} more orders")
     if below.skipped:
-        lines += ["", f"Not ordered: {below.items_skipped} items"]
+        lines += ["", f"Not ordered: {_counted(below.items_skipped, 'item')}"]
         lines += [
             f"product {each.product_id} in warehouse {each.warehouse_id}: {each.reason}"
             for each in below.skipped[:_SKIPPED_TOLD]
         ]
-    orders = f"{len(drafted)} purchase order{'s' * (len(drafted) != 1)}"
+    orders = _counted(len(drafted), "purchase order")
     return Notice(audience=Audience.PROCUREMENT, title=f"Reordered: {orders} drafted", body="\n".join(lines))
 
 
@@ -43,8 +43,8 @@ def details_of(state: ReorderState) -> str:
                 order.po_number or "(would be drafted)",
                 f"supplier {order.supplier_id}",
                 f"warehouse {order.warehouse_id}",
-                len(order.line_items),
-                amount(total_of((line.qty, line.unit_cost) for line in order.line_items)),
+                order.items,
+                amount(order.total),
             )
             for order in state.purchase_orders
         ],
@@ -54,14 +54,20 @@ def details_of(state: ReorderState) -> str:
         [(f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.reason) for each in state.skipped],
     )
     told = (
-        f"{state.items_below} items are below their reorder point, {state.items_covered} of them on order or on their "
-        f"way already; {state.orders_drafted} purchase orders "
-        f"{'would be' if state.dry_run else 'were'} drafted, {state.items_skipped} items can't be ordered."
+        f"{_counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "
+        f"the way already; {_counted(state.orders_drafted, 'purchase order')} "
+        f"{'would be drafted' if state.dry_run else 'drafted'}; "
+        f"{_counted(state.items_skipped, 'item')} can't be ordered."
     )
     if state.status is ReorderStatus.RUNNING:
         told = f"Under way. {told}"
     return details(state.status, told, [*drafted, "", *skipped, "", *notices(state.notices)], state.notes)
 
 
-def _total(order: PurchaseOrderRequest) -> Decimal:
+def total(order: PurchaseOrderRequest) -> Decimal:
+    """What it costs."""
     return total_of((line.qty, line.unit_cost) for line in order.line_items)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

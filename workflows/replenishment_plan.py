@@ -3,8 +3,10 @@
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 from contracts import policies, search_attributes
+from contracts.converter import as_domain_error
 from contracts.messages import parse
 from contracts.replenishment_plan import (
     PLANNED_BY,
@@ -46,9 +48,11 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         self._at = _Carried(state=self.state, page=0, after=None, looked_at=0, items=0, fell_below=False, signals=0)
         self._stopped = False
         self._done = False
+        self._continued = False
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._at = carried
             self.state = carried.state
+            self._continued = True
 
     @workflow.run
     async def run(self, *payload: Any) -> PlanState:
@@ -69,17 +73,19 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         self.note("stopped: the workflow was cancelled")
 
     async def _live(self) -> None:
-        first = not self._at.page
         try:
-            self._request = parse(ReplenishmentPlanRequest, self.payload if first else self.payload[:1])
+            self._request = parse(ReplenishmentPlanRequest, self.payload[:1] if self._continued else self.payload)
         except DomainError as failure:
             await self.failed(failure)
         self.state.warehouse_id = self._request.warehouse_id
         self.start_answered()
-        if first:
+        if not self._continued:
             await self._bring_demand_up_to_date()
         while not self._done and not self._stopped and not self.history_is_long:
-            await self._plan_a_page()
+            try:
+                await self._plan_a_page()
+            except DomainError as failure:
+                await self.failed(failure)
         if self._done and self._at.fell_below:
             await ask_for_reorder()
         await workflow.wait_condition(self.settled)
@@ -89,6 +95,7 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
             operation_id=self.operation(workflow.info().first_execution_run_id, "demand"),
             performed_by=PLANNED_BY,
             as_of=workflow.now(),
+            warehouse_id=self._request.warehouse_id,
         )
         demand = await workflow.execute_activity_method(
             ReplenishmentPlanActivities.roll_up_demand,
@@ -100,6 +107,11 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         self.tell()
 
     async def _plan_a_page(self) -> None:
+        """The next items.
+
+        Raises:
+            UnknownWarehouse: The request names one that isn't there.
+        """
         self._at.page += 1
         request = self._request
         step = PlanPage(
@@ -113,12 +125,15 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
             order_cost=request.order_cost,
             holding_cost_rate=request.holding_cost_rate,
         )
-        page = await workflow.execute_activity_method(
-            ReplenishmentPlanActivities.plan_page,
-            step,
-            summary=f"plan items from {self._at.looked_at + 1} on",
-            **policies.PLANNING,
-        )
+        try:
+            page = await workflow.execute_activity_method(
+                ReplenishmentPlanActivities.plan_page,
+                step,
+                summary=f"plan items from {self._at.looked_at + 1} on",
+                **policies.PLANNING,
+            )
+        except FailureError as error:
+            raise as_domain_error(error) or error from None
         self._at.looked_at += page.looked_at
         self._at.after = page.after
         self._at.fell_below = self._at.fell_below or page.fell_below

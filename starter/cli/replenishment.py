@@ -61,7 +61,7 @@ def plan(
     if as_json:
         print_json(state)
         return
-    out.print(f"{state.items_planned} items planned, {state.items_changed} changed")
+    out.print(f"{_counted(state.items_planned, 'item')} planned, {state.items_changed} changed")
     print_afterwards(state.notes)
 
 
@@ -131,6 +131,8 @@ def auto(product: Sku, warehouse: Place, *, performed_by: PerformedBy, as_json: 
         )
 
     _show_plan(run(work()), as_json=as_json)
+    if not as_json:
+        err.print("point and quantity stay as they are until the next planning run", style="dim")
 
 
 def reorder(
@@ -266,16 +268,15 @@ async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:
 def _print_reorder(state: ReorderState, found: FoundItems) -> None:
     would = "would be drafted" if state.dry_run else "drafted"
     out.print(
-        f"{state.items_below} items below their reorder point, {state.items_covered} of them covered; "
-        f"{state.orders_drafted} purchase orders {would}"
+        f"{_counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them covered; "
+        f"{_counted(state.orders_drafted, 'purchase order')} {would}"
     )
     for order in state.purchase_orders:
         supplier = found.supplier_names.get(order.supplier_id, f"supplier {order.supplier_id}")
         warehouse = found.warehouse_names.get(order.warehouse_id, f"warehouse {order.warehouse_id}")
         number = f"purchase order [bold]{escape(order.po_number)}[/bold], " if order.po_number else ""
-        total = sum((line.qty * line.unit_cost for line in order.line_items), Decimal(0))
         out.print()
-        out.print(f"{number}{escape(supplier)} → {escape(warehouse)}, total {amount(total)}")
+        out.print(f"{number}{escape(supplier)} → {escape(warehouse)}, total {amount(order.total)}")
         out.print(
             table(
                 ["product", "#units", "#unit cost", "why"],
@@ -290,6 +291,8 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
                 ],
             )
         )
+        if order.items > len(order.line_items):
+            out.print(f"and {_counted(order.items - len(order.line_items), 'more line')}")
     for each in state.skipped:
         sku = found.skus.get(each.product_id, f"product {each.product_id}")
         warehouse = found.warehouse_names.get(each.warehouse_id, f"warehouse {each.warehouse_id}")
@@ -307,25 +310,15 @@ def _show_plan(plan: ItemPlan, *, as_json: bool) -> None:
 def _print_plans(found: list[ItemPlan]) -> None:
     out.print(
         table(
-            [
-                *("sku", "warehouse", "planning", "#available", "#point", "#quantity", "#usage/day", "#deviation"),
-                *("#lead time", "#safety", "#EOQ", "#days", "supplier"),
-            ],
+            ["sku", "warehouse", "planning", "#point", "#quantity", "planned from"],
             [
                 [
                     escape(each.sku),
                     escape(each.warehouse),
                     each.planning,
-                    str(each.quantity_available),
-                    _plain(each.reorder_point),
-                    _plain(each.reorder_quantity),
-                    _plain(each.daily_mean),
-                    _plain(each.daily_deviation),
-                    _plain(each.lead_time_days),
-                    _plain(each.safety_stock),
-                    _plain(each.economic_order_quantity),
-                    _plain(each.days),
-                    escape(each.supplier or ""),
+                    _number(each.reorder_point),
+                    _number(each.reorder_quantity),
+                    _planned_from(each),
                 ]
                 for each in found
             ],
@@ -333,7 +326,26 @@ def _print_plans(found: list[ItemPlan]) -> None:
     )
 
 
-def _plain(value: float | None) -> str:
+def _planned_from(plan: ItemPlan) -> str:
+    """What a person needs to check a plan, in the words of the orders that follow from it."""
+    if plan.supplier is None:
+        return ""
+    varies = f" (deviation {_number(plan.lead_time_deviation_days)})" if plan.lead_time_deviation_days else ""
+    return (
+        f"usage {_number(plan.daily_mean)}/day x lead time {_number(plan.lead_time_days)} days{varies} + safety stock "
+        f"{_number(plan.safety_stock)} (deviation {_number(plan.daily_deviation)} over {plan.days} days, service level "
+        f"{plan.service_level:g}); EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}"
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.2f}"
+    if isinstance(value, int):
+        return str(value)
+    # As an order's reason has it: of a number that is larger than anybody counts, the size.
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value < 1e15 else f"{value:g}"

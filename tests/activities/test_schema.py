@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, make_url, text
 
 from database.migrate import current_revision, newest_revision, upgrade
-from database.sessions import connect
+from database.sessions import Database, connect
 from database.tables import METADATA
 from devstack.stack import StackInfo
 
@@ -37,9 +37,11 @@ def test_the_tables_of_the_code_are_those_of_the_database(engine: Engine) -> Non
 
 
 def test_the_columns_may_be_null_in_both_or_in_neither(engine: Engine) -> None:
+    # What a view has follows from its tables.
     query = text("""
-        SELECT table_name, column_name, is_nullable = 'YES' FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+        SELECT table_name, column_name, is_nullable = 'YES'
+        FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+        WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'alembic_version'
     """)
     with engine.connect() as connection:
         in_database = {(row[0], row[1]): row[2] for row in connection.execute(query)}
@@ -66,6 +68,22 @@ def test_two_upgrades_at_once_wait_for_each_other(empty: Engine) -> None:
     assert current_revision(empty) == newest_revision()
 
 
+VIEWS = {"items_below"}
+
+
+def test_the_views_of_the_database_are_those_that_are_known_here(engine: Engine) -> None:
+    query = text("SELECT table_name FROM information_schema.views WHERE table_schema = 'public'")
+    with engine.connect() as connection:
+        assert set(connection.execute(query).scalars()) == VIEWS
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS))
+def test_the_worker_may_read_every_view(database: Database, view: str) -> None:
+    with database.transaction() as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == "stockkeeper_worker"
+        connection.execute(text(f"SELECT * FROM {view} LIMIT 1")).all()
+
+
 def test_every_table_is_within_the_workers_reach(engine: Engine) -> None:
     query = text("""
         SELECT table_name, string_agg(privilege_type, ' ' ORDER BY privilege_type)
@@ -75,6 +93,7 @@ def test_every_table_is_within_the_workers_reach(engine: Engine) -> None:
         granted = {row[0]: row[1] for row in connection.execute(query)}
     # At its start it asks for the revision.
     assert granted.pop("alembic_version") == "SELECT"
+    assert {view: granted.pop(view) for view in VIEWS} == dict.fromkeys(VIEWS, "SELECT")
     assert set(granted) == set(METADATA.tables)
     assert granted["stock_movements"] == "INSERT SELECT"
     # Deleting is for the pages of a file on its way in, and for nothing else.

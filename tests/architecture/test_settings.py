@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from activities.notice import NoticeWays
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
 from worker import Settings
 
 WORKER = Path(__file__).parents[2] / "worker.py"
@@ -80,6 +81,36 @@ def test_the_tolerance_is_exact(environ: Set, percent: str) -> None:
 def test_a_tolerance_that_makes_no_sense_is_refused(environ: Set, percent: str) -> None:
     environ("STOCKKEEPER_OVER_DELIVERY_PERCENT", percent)
     with pytest.raises(ValidationError, match=r"\nover_delivery_percent\n"):
+        Settings()
+
+
+def test_what_ordering_and_holding_cost_is_the_contracts_unless_said(environ: Set) -> None:
+    settings = Settings()
+    assert (settings.order_cost, settings.holding_cost_rate) == (Decimal(50), 0.25)
+    assert (DEFAULT_ORDER_COST, DEFAULT_HOLDING_COST_RATE) == (Decimal(50), 0.25)
+    environ("STOCKKEEPER_ORDER_COST", "12.34")
+    environ("STOCKKEEPER_HOLDING_COST_RATE", "0.3")
+    settings = Settings()
+    assert (settings.order_cost, settings.holding_cost_rate) == (Decimal("12.34"), 0.3)
+
+
+def test_what_costs_nothing_is_a_setting_too(environ: Set) -> None:
+    environ("STOCKKEEPER_ORDER_COST", "0")
+    environ("STOCKKEEPER_HOLDING_COST_RATE", "0")
+    settings = Settings()
+    assert (settings.order_cost, settings.holding_cost_rate) == (Decimal(0), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("order_cost", value) for value in ("-1", "-0.01", "NaN", "Infinity", "", "ten", "50 EUR", "1,50")),
+        *(("holding_cost_rate", value) for value in ("-0.1", "100.1", "nan", "inf", "", "a quarter", "25%")),
+    ],
+)
+def test_a_cost_that_makes_no_sense_is_refused(environ: Set, field: str, value: str) -> None:
+    environ(f"STOCKKEEPER_{field.upper()}", value)
+    with pytest.raises(ValidationError, match=rf"\n{field}\n"):
         Settings()
 
 

@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from temporalio.client import Client
 
 from devstack.processes import free_port
 from devstack.stack import StackInfo
 from tests.devstack.processes import all_gone, below, comes_true, command_line
+from tests.schedules import NOBODY, forget_schedules
 
 STOCKKEEPER = Path(sysconfig.get_path("scripts")) / "stockkeeper"
 ROOT = Path(__file__).parents[2]
@@ -123,6 +125,15 @@ def test_up_ends_with_one_line_when_a_server_ends_by_itself(tmp_path: Path) -> N
         assert all_gone(started)
 
 
+@pytest.fixture
+async def _no_schedules(our_client: Client) -> AsyncIterator[None]:
+    """Those that a test makes in the session's Temporal end with it."""
+    await forget_schedules(our_client)
+    yield
+    await forget_schedules(our_client)
+
+
+@pytest.mark.usefixtures("_no_schedules")
 def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeated(
     stack: StackInfo, tmp_path: Path
 ) -> None:
@@ -130,14 +141,20 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{database}"')
     url = stack.database_url.rsplit("/", 1)[0] + f"/{database}"
-    env = environment(DATABASE_URL=url, TEMPORAL_ADDRESS=stack.temporal_address, TEMPORAL_NAMESPACE=stack.namespace)
+    env = environment(
+        DATABASE_URL=url,
+        TEMPORAL_ADDRESS=stack.temporal_address,
+        TEMPORAL_NAMESPACE=stack.namespace,
+        STOCKKEEPER_TASK_QUEUE=NOBODY,
+    )
     first = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "database: from nothing to revision 0002" in first.stdout
+    assert "database: from nothing to revision 0004" in first.stdout
+    assert "schedules: reorder-hourly, replenishment-plan-daily" in first.stdout
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,
-        "database: at revision 0002\nsearch attributes: all there\n",
+        "database: at revision 0004\nsearch attributes: all there\nschedules: all there\n",
     )
 
 

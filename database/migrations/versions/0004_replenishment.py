@@ -34,7 +34,8 @@ CREATE TABLE demand_days (
 );
 
 -- The ledger is written in the order of time, so that a few pages of this find the blocks of a day.
-CREATE INDEX stock_movements_by_time ON stock_movements USING brin (created_at) WITH (pages_per_range = 32);
+CREATE INDEX stock_movements_by_time ON stock_movements USING brin (created_at)
+    WITH (pages_per_range = 32, autosummarize = on);
 """
 
 PLANS = """

@@ -1,0 +1,315 @@
+"""A year of demand through the real planning and ordering: is the service that was asked for reached?
+
+Fifty items, once with Poisson demand and once with a lumpy one, are replayed day by day. What decides is the house's
+own: `domain.replenishment` plans, `domain.reorder` says when an order is needed and how large it is. Here is only the
+world around them: customers, a shelf, and suppliers who take their time.
+
+`python -m benchmarks.replenishment_simulation` prints the tables of docs/benchmarks/replenishment.md, and `--plot FILE`
+draws them. All chance comes from one seed, so that the figures are the same each time.
+"""
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from benchmarks.replenishment_world import KINDS, SEED, Item, demand, items, lead_times
+from domain.reorder import Position, quantity_for
+from domain.replenishment import LeadTime, Plan, Policy, plan_item, usage_of
+
+YEARS = 4
+HISTORY_DAYS = 90
+DAYS = 365
+ASKED_FOR = 0.95
+POLICY = Policy(service_level=ASKED_FOR, order_cost=50.0, holding_cost_rate=0.25)
+SHOWN = 0
+"""The item whose year is drawn."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How the year goes.
+
+    Attributes:
+        at_once: An order goes out as soon as a customer takes the item below its point, rather than in the evening.
+        varying: Lead times vary by their deviation, rather than being always the same.
+        deviation_known: Planning knows that deviation.
+        at_least_the_point: What if no order were smaller than the point?
+        refused_known: What if planning knew what customers were refused, which isn't in the ledger?
+        usage_known: What if planning knew the true usage?
+    """
+
+    at_once: bool = True
+    varying: bool = False
+    deviation_known: bool = True
+    at_least_the_point: bool = False
+    refused_known: bool = False
+    usage_known: bool = False
+
+
+@dataclass
+class Year:
+    """What became of an item, or of many of them.
+
+    Attributes:
+        days: Days of items.
+        cycles: From one delivery to the next.
+        short_cycles: Those in which a customer was refused.
+        late_cycles: Of these, those whose lead time took no more than the point: the order went out too far below it.
+        lump_cycles: Of these, those in which a customer wanted more than there was although that was above the point.
+        orders: That went out.
+        wanted: Units.
+        sold: Units.
+        stock: Units on the shelf in the evening, added up.
+        evenings: On hand and the point, day by day; for the plot.
+    """
+
+    CAUSES: ClassVar = ("ordered too late", "a lump", "a busy lead time")
+    _COUNTED: ClassVar = (
+        *("days", "cycles", "short_cycles", "late_cycles", "lump_cycles", "orders", "wanted", "sold", "stock"),
+    )
+
+    days: int = 0
+    cycles: int = 0
+    short_cycles: int = 0
+    late_cycles: int = 0
+    lump_cycles: int = 0
+    orders: int = 0
+    wanted: int = 0
+    sold: int = 0
+    stock: int = 0
+    evenings: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, other: "Year") -> None:
+        """Take in what became of another item."""
+        for name in self._COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def service_level(self) -> float:
+        """The part of the cycles in which nobody was refused: what planning is asked for."""
+        return 1 - self.short_cycles / self.cycles
+
+    @property
+    def missing(self) -> tuple[float, float, float]:
+        """What is missing from it, by cause: the parts of the cycles as in ``CAUSES``."""
+        rest = self.short_cycles - self.late_cycles - self.lump_cycles
+        return self.late_cycles / self.cycles, self.lump_cycles / self.cycles, rest / self.cycles
+
+    @property
+    def standard_error(self) -> float:
+        """How far chance alone moves the service level."""
+        return math.sqrt(self.service_level * (1 - self.service_level) / self.cycles)
+
+
+class Shelf:
+    """One item in one year."""
+
+    def __init__(self, item: Item, kind: str, scenario: Scenario, seed: str) -> None:
+        self._item = item
+        self._kind = kind
+        self._scenario = scenario
+        self._customers = demand(item, kind, seed)
+        self._lead_times = lead_times(item, seed, varying=scenario.varying)
+        # What the ledger has of each day: before the year, everything that was wanted.
+        self._demand = [sum(units for _, units in next(self._customers)) for _ in range(HISTORY_DAYS)]
+        self._plan = self._planned()
+        self._on_hand = self._plan.reorder_point + self._plan.reorder_quantity
+        self._on_order = 0
+        self._due = math.inf
+        self._point_at_order = 0
+        self._wanted_since_order = 0
+        self._short = self._lump = False
+        self.year = Year()
+
+    def live(self) -> Year:
+        """The year, planned anew every morning from the last ninety days."""
+        for day in range(DAYS):
+            self._plan = self._planned()
+            self._sell(day)
+            self._receive(day + 1)
+            self._review(day + 1)
+            self.year.days += 1
+            self.year.stock += self._on_hand
+            self.year.evenings.append((self._on_hand, self._plan.reorder_point))
+        return self.year
+
+    def _sell(self, day: int) -> None:
+        """Who wants more than there is gets nothing and goes elsewhere, as a reservation has it."""
+        wanted = sold = 0
+        for moment, units in next(self._customers):
+            self._receive(day + moment)
+            wanted += units
+            self._wanted_since_order += units
+            if units <= self._on_hand:
+                self._on_hand -= units
+                sold += units
+            else:
+                self._short = True
+                self._lump = self._lump or self._on_hand >= self._plan.reorder_point
+            if self._scenario.at_once:
+                self._review(day + moment)
+        self._demand.append(wanted if self._scenario.refused_known else sold)
+        self.year.wanted += wanted
+        self.year.sold += sold
+
+    def _receive(self, now: float) -> None:
+        if self._due > now:
+            return
+        self._on_hand += self._on_order
+        self._on_order, self._due = 0, math.inf
+        self.year.cycles += 1
+        self.year.short_cycles += self._short
+        self.year.lump_cycles += self._lump
+        is_busy = self._wanted_since_order > self._point_at_order
+        self.year.late_cycles += self._short and not (self._lump or is_busy)
+        self._short = self._lump = False
+
+    def _review(self, now: float) -> None:
+        position, plan = Position(self._on_hand, self._on_order), self._plan
+        if not position.needs_order(plan.reorder_point):
+            return
+        planned = max(plan.reorder_quantity, plan.reorder_point * self._scenario.at_least_the_point)
+        self._on_order = quantity_for(position, plan.reorder_point, planned, self._item.terms)
+        self._due = now + next(self._lead_times)
+        self._point_at_order = plan.reorder_point
+        self._wanted_since_order = 0
+        self.year.orders += 1
+
+    def _planned(self) -> Plan:
+        item, scenario = self._item, self._scenario
+        usage = item.usage(self._kind, HISTORY_DAYS) if scenario.usage_known else usage_of(self._demand[-HISTORY_DAYS:])
+        lead_time = item.lead_time
+        if not (scenario.varying and scenario.deviation_known):
+            lead_time = replace(lead_time, deviation_days=None)
+        return plan_item(usage, lead_time, item.unit_cost, item.terms, POLICY)
+
+
+def replay(kind: str, scenario: Scenario, years: int) -> list[Year]:
+    """What becomes of each item, in as many years as are asked for, each with other customers."""
+    everything = []
+    for item in items():
+        together = Year()
+        for year in range(years):
+            together.add(Shelf(item, kind, scenario, f"{SEED}/{year}").live())
+        everything.append(together)
+    return everything
+
+
+def _has_small_orders(item: Item, kind: str) -> bool:
+    """Whether the planned order is smaller than the point: than what a lead time may take."""
+    fixed = LeadTime(item.lead_time.days)
+    plan = plan_item(item.usage(kind, HISTORY_DAYS), fixed, item.unit_cost, item.terms, POLICY)
+    return plan.reorder_quantity < plan.reorder_point
+
+
+AS_IS = "ordered at once (as it is)"
+STEPS = {
+    "ordered in the evening": Scenario(at_once=False),
+    AS_IS: Scenario(),
+    "and no order is smaller than the point": Scenario(at_least_the_point=True),
+    "and refused customers are counted": Scenario(at_least_the_point=True, refused_known=True),
+    "and the true usage is known": Scenario(at_least_the_point=True, usage_known=True),
+}
+"""One cause after the other is taken away."""
+VARYING = {
+    "vary, with a known deviation": Scenario(varying=True),
+    "vary, the deviation isn't known": Scenario(varying=True, deviation_known=False),
+}
+
+Results = dict[tuple[str, str], list[Year]]
+
+
+def simulate(years: int) -> Results:
+    """Each kind of demand in each scenario."""
+    return {
+        (kind, title): replay(kind, scenario, years) for kind in KINDS for title, scenario in (STEPS | VARYING).items()
+    }
+
+
+def together(each: Iterable[Year]) -> Year:
+    """What became of all of them."""
+    everything = Year()
+    for year in each:
+        everything.add(year)
+    return everything
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def reached_table(results: Results, years: int) -> str:
+    """What was reached, by demand and lead times; and where orders are large or small against the point."""
+    lines = [
+        "| demand | lead times | items | service level reached | fill rate | average stock | orders | stockouts |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+
+    def add(kind: str, lead_times: str, each: Sequence[Year]) -> None:
+        year = together(each)
+        lines.append(
+            _line(
+                *(kind, lead_times, str(len(each))),
+                f"{year.service_level:.1%} ± {year.standard_error:.1%}",
+                f"{year.sold / year.wanted:.1%}",
+                f"{year.stock / year.days:.0f}",
+                f"{year.orders / years:.0f}",
+                f"{year.short_cycles / years:.0f}",
+            )
+        )
+
+    for kind in KINDS:
+        by_item = list(zip(items(), results[kind, AS_IS], strict=True))
+        small = [year for item, year in by_item if _has_small_orders(item, kind)]
+        large = [year for item, year in by_item if not _has_small_orders(item, kind)]
+        add(kind, "fixed", [*large, *small])
+        add(kind, "fixed; orders of the point or more", large)
+        add(kind, "fixed; smaller orders", small)
+        for title in VARYING:
+            add(kind, title, results[kind, title])
+    return "\n".join(lines)
+
+
+def causes_table(results: Results) -> str:
+    """What is missing from the service, and why, as one cause after the other is taken away."""
+    lines = [
+        _line("", *(f"{kind}: reached | {' | '.join(Year.CAUSES)}" for kind in KINDS)),
+        "|---|" + "---:|" * len(KINDS) * (1 + len(Year.CAUSES)),
+    ]
+    for title in STEPS:
+        years = [together(results[kind, title]) for kind in KINDS]
+        lines.append(_line(title, *(f"{part:.1%}" for year in years for part in (year.service_level, *year.missing))))
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables; draw them if that is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replenishment_simulation")
+    parser.add_argument("--years", type=int, default=YEARS, help="how often the year is replayed, with other customers")
+    parser.add_argument("--plot", type=Path, help="draw the tables and a year of two items into this file")
+    given = parser.parse_args(arguments)
+    results = simulate(given.years)
+    print(reached_table(results, given.years), causes_table(results), sep="\n\n")
+    if given.plot:
+        # Only who draws needs Matplotlib.
+        from benchmarks.replenishment_plot import draw  # noqa: PLC0415
+
+        shown = items()[SHOWN]
+        steps = {kind: {title: together(results[kind, title]) for title in STEPS} for kind in KINDS}
+        draw(
+            given.plot,
+            asked_for=ASKED_FOR,
+            causes=Year.CAUSES,
+            steps={
+                kind: {title: (year.service_level, *year.missing) for title, year in of_kind.items()}
+                for kind, of_kind in steps.items()
+            },
+            evenings={kind: Shelf(shown, kind, Scenario(), f"{SEED}/0").live().evenings for kind in KINDS},
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Stock that is planned from its demand, and ordered once: by a run, by ten at a time, and by the sale that empties it.
+
+A warehouse of its own opens for it, whose demand ends today: the sample's is of one October, and from some day on
+nobody would plan by it any more.
+"""
+
+import asyncio
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from contracts.messages import amount
+from contracts.reorder import ReorderState
+from contracts.replenishment_plan import ItemPlan
+from devstack.scenes.scene import Play, Scene, Shop
+from starter import Line, PurchaseOrder, ReceiptLine, Stockkeeper
+from starter.import_file import import_file
+from starter.replenishment import plans, run_plan, run_reorder, set_by_hand
+from starter.schedules import pause_schedule, schedules
+from starter.stock import find_items
+
+_WHERE, _TIMEZONE = "Rotterdam", "Europe/Amsterdam"
+_CUP, _SAUCER = "CUP-1", "SAUCER-1"
+_WEEK = (44, 44, 44, 44, 44, 60, 70)
+"""From Monday on. Over five weeks, whichever day they begin: 50 a day, and 10 the sample's standard deviation."""
+_HISTORY_DAYS = 35
+_RUNS_AT_ONCE = 10
+_WITHIN_SECONDS = 30
+
+_FILES = {
+    "warehouses": ["name,timezone", f"{_WHERE},{_TIMEZONE}"],
+    "products": ["sku,name,unit_cost,unit_price", f"{_CUP},Cup,3.10,7.50", f"{_SAUCER},Saucer,2.00,4.00"],
+    "product-suppliers": [
+        "sku,supplier,is_preferred,unit_cost,lead_time_days,minimum_order_quantity,pack_size",
+        f"{_CUP},Weser Ceramics,true,3.10,7,36,6",
+        f"{_SAUCER},Weser Ceramics,true,2.00,7,12,12",
+    ],
+    "stock": ["sku,warehouse,quantity", f"{_CUP},{_WHERE},500", f"{_SAUCER},{_WHERE},40"],
+}
+
+
+async def pause_schedules(stock: Stockkeeper) -> Scene:
+    """What happens by itself is paused, so that nothing of it happens in the middle of a scene."""
+    for planned in await schedules(stock.client, task_queue=stock.task_queue):
+        await pause_schedule(stock.client, planned.schedule_id, note="demo: everything at its time")
+    shown = await schedules(stock.client, task_queue=stock.task_queue)
+    return Scene(
+        "the schedules that setup has made",
+        "reorder-hourly paused, replenishment-plan-daily paused",
+        ", ".join(f"{each.schedule_id} {'paused' if each.paused else 'running'}" for each in shown),
+    )
+
+
+async def _planned(shop: Shop) -> Scene:
+    """A warehouse opens, and five weeks of demand become a reorder point."""
+    today = datetime.now(ZoneInfo(_TIMEZONE)).date()
+    # Today isn't looked at; it is there for a demo that is shown around midnight.
+    days = [today - timedelta(days=back) for back in range(_HISTORY_DAYS + 1)]
+    sold = ["sku,warehouse,day,quantity", *(f"{_CUP},{_WHERE},{day},{_WEEK[day.weekday()]}" for day in days)]
+    with tempfile.TemporaryDirectory() as directory:
+        for kind, lines in (_FILES | {"demand": sold}).items():
+            path = Path(directory) / f"{kind}.csv"
+            path.write_text("\n".join(lines))
+            await import_file(shop.stock.client, kind, path, performed_by="demo", task_queue=shop.stock.task_queue)
+    state = await run_plan(
+        shop.stock.client,
+        warehouse_id=(await _ids(shop))[_WHERE],
+        history_days=_HISTORY_DAYS,
+        task_queue=shop.stock.task_queue,
+    )
+    plan = await _plan_of(shop, _CUP)
+    return Scene(
+        "plan: 44 cups sold on each weekday, 60 on Saturdays, 70 on Sundays; 7 days to get more",
+        "1 planned: 50 a day, deviation 10, over 35 days: point 394 = 350 + 43.5, quantity 1536",
+        f"{state.items_planned} planned: {plan.daily_mean:g} a day, deviation {plan.daily_deviation:g}, "
+        f"over {plan.days} days: point {plan.reorder_point} = {(plan.daily_mean or 0) * (plan.lead_time_days or 0):g} "
+        f"+ {plan.safety_stock:.1f}, quantity {plan.reorder_quantity}",
+    )
+
+
+async def _dry_run(shop: Shop) -> Scene:
+    """Somebody who knows better sets a point by hand, and looks what would be ordered."""
+    await set_by_hand(
+        shop.stock.client,
+        _SAUCER,
+        _WHERE,
+        reorder_point=50,
+        reorder_quantity=60,
+        performed_by="ann",
+        task_queue=shop.stock.task_queue,
+    )
+    first, second = [await _reorder(shop, dry_run=True) for _ in range(2)]
+    line = first.purchase_orders[0].line_items[0]
+    return Scene(
+        "reorder --dry-run, twice: 40 saucers, and a point of 50",
+        "1 below, 0 covered: 60 would be ordered; point 50 (set by hand); available 40, on order 0, in transit 0; "
+        "minimum 12, pack 12; the second time: 1 below, 0 covered",
+        f"{_found(first)}: {line.qty} would be ordered; {line.note}; the second time: {_found(second)}",
+    )
+
+
+async def _once(shop: Shop) -> Scene:
+    """Ten runs at once find the same item below its point, and one more looks afterwards."""
+    runs = await asyncio.gather(*(_reorder(shop) for _ in range(_RUNS_AT_ONCE)))
+    orders = [order for run in runs for order in run.purchase_orders]
+    drafted = await _order(shop, orders[0].po_number or "")
+    state, line = drafted.state, drafted.state.line_items[0]
+    afterwards = await _reorder(shop)
+    return Scene(
+        f"reorder, {_RUNS_AT_ONCE} runs at once",
+        "1 order: 60 saucers, 120.00, SUBMITTED; another run: 1 below, 1 covered, 0 orders",
+        f"{len(orders)} order: {line.qty} saucers, {amount(state.total)}, {state.status}; "
+        f"another run: {_found(afterwards)}, {afterwards.orders_drafted} orders",
+    )
+
+
+async def _at_once(shop: Shop) -> Scene:
+    """A sale lets the cups fall below their point: that orders them at once, and the next sale not again."""
+    available = [await _sell(shop, order, units) for order, units in (("2001", 100), ("2002", 10))]
+    drafted = await _drafted(shop)
+    available.append(await _sell(shop, "2003", 20))
+    afterwards = await _reorder(shop)
+    line = (await _order(shop, drafted)).state.line_items[0]
+    return Scene(
+        "100 of 500 cups are sold, then 10, and 20 more when these have been ordered",
+        "400, 390, 370 left; 1536 ordered: point 394 = usage 50/day x lead time 7 days + safety stock 43.52 "
+        "(deviation 10 over 35 days, service level 0.95); available 390, on order 0, in transit 0; EOQ 1534.55, "
+        "minimum 36, pack 6; another run: 2 below, 2 covered, 0 orders",
+        f"{', '.join(map(str, available))} left; {line.qty} ordered: {line.note}; "
+        f"another run: {_found(afterwards)}, {afterwards.orders_drafted} orders",
+    )
+
+
+async def _approved(shop: Shop) -> Scene:
+    """Procurement approves what the run has drafted, and the goods come."""
+    order = await _order(shop, await _drafted(shop))
+    approved = await order.approve(approver="buyer")
+    line = approved.line_items[0]
+    came = ReceiptLine(product_id=line.product_id, quantity=line.qty)
+    state = await order.receive("R-1", [came], performed_by="dock")
+    return Scene(
+        "procurement approves what was drafted, and the cups come",
+        "4,761.60: SUBMITTED; RECEIVED: 1906 on hand, 0 reserved; another run: 1 below, 1 covered",
+        f"{amount(approved.total)}: {approved.status}; {state.status}: {await shop.level(_CUP, _WHERE)}; "
+        f"another run: {_found(await _reorder(shop))}",
+    )
+
+
+async def _ids(shop: Shop) -> dict[str, int]:
+    """What the wire calls the product that is sold here, and the warehouse."""
+    found = await find_items(shop.stock.client, [_CUP], [_WHERE], task_queue=shop.stock.task_queue)
+    return found.products | found.warehouses
+
+
+async def _plan_of(shop: Shop, sku: str) -> ItemPlan:
+    found = plans(shop.stock.client, product=sku, warehouse=_WHERE, task_queue=shop.stock.task_queue)
+    [plan] = [each async for each in found]
+    return plan
+
+
+async def _reorder(shop: Shop, *, dry_run: bool = False) -> ReorderState:
+    return await run_reorder(
+        shop.stock.client,
+        warehouse_id=(await _ids(shop))[_WHERE],
+        dry_run=dry_run,
+        task_queue=shop.stock.task_queue,
+    )
+
+
+async def _sell(shop: Shop, order: str, units: int) -> int:
+    """Sell some cups; how many are left."""
+    ids = await _ids(shop)
+    line = Line(product_id=ids[_CUP], warehouse_id=ids[_WHERE], quantity=units)
+    await (await shop.stock.reserve(order, [line], performed_by="checkout")).fulfill(performed_by="packing")
+    return (await _plan_of(shop, _CUP)).quantity_available
+
+
+async def _drafted(shop: Shop) -> str:
+    """The order that is in procurement's inbox, or comes there soon, and that a run has drafted."""
+    async with asyncio.timeout(_WITHIN_SECONDS):
+        while True:
+            for draft in await shop.stock.awaiting_approval():
+                if draft.requested_by == "reorder":
+                    return draft.po_number
+            await asyncio.sleep(0.1)
+
+
+async def _order(shop: Shop, po_number: str) -> PurchaseOrder:
+    """An order, once its own workflow has it."""
+    order = await shop.stock.purchase_order(po_number)
+    async with asyncio.timeout(_WITHIN_SECONDS):
+        while not order.state.line_items:
+            await asyncio.sleep(0.05)
+            await order.refresh()
+    return order
+
+
+def _found(state: ReorderState) -> str:
+    return f"{state.items_below} below, {state.items_covered} covered"
+
+
+SCENES: list[Play] = [_planned, _dry_run, _once, _at_once, _approved]

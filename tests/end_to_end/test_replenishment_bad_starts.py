@@ -1,0 +1,192 @@
+"""A reorder or planning run that is started wrong: it fails at once with a clear error, and nothing is stored."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from devstack.stack import StackInfo
+from tests.bad import BAD_MONEY, Spoil, any_message, bad_number, with_fields
+from tests.books import nothing_is_stored
+from tests.replenishing import Plans, Reorders, nothing_else_to_order, set_point, sold_earlier, supply
+from tests.shop import Shop, new_reference
+from tests.wire import Caller, Json, Refusal, at_once, few_at_once, refusal
+
+_LONGEST_MESSAGE = 2_000
+
+
+@pytest.fixture
+def reorders(plain_client: Client, worker: None, stack: StackInfo) -> Reorders:
+    """Whoever lets runs begin, with a worker at the other end."""
+    del worker
+    return Reorders(plain_client, stack.task_queue)
+
+
+@pytest.fixture
+def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
+    """The same for planning."""
+    del worker
+    return Plans(plain_client, stack.task_queue)
+
+
+@pytest.fixture(autouse=True)
+async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
+    with nothing_else_to_order(engine):
+        await reorders.at_once_is_over()
+        yield
+
+
+@pytest.fixture
+def here(shop: Shop) -> int:
+    """A warehouse where something is to be ordered, and something to be planned."""
+    item = shop.item(4)
+    supply(shop.engine, item, shop.supplier())
+    set_point(shop.engine, item, 10, planning="auto")
+    sold_earlier(shop.engine, item, 50)
+    return item.warehouse_id
+
+
+# Nobody has to say who starts a run, and every field may be left out.
+ANY: dict[str, Spoil] = {
+    name: spoil
+    for name, spoil in any_message().items()
+    if not name.startswith("performed_by") and name != "an empty object"
+} | {"somebody who performs it": with_fields(performed_by="ann")}
+
+
+def bad(field: str, **values: Json) -> dict[str, Spoil]:
+    """The field with each of these values."""
+    return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
+
+
+WAREHOUSE = bad_number("warehouse_id", at_most=2**63 - 1) | bad("warehouse_id", fraction=1.5, float=1.0)
+REORDER: dict[str, Spoil] = {
+    **ANY,
+    **WAREHOUSE,
+    **bad("dry_run", null=None, one=1, zero=0, yes="yes", true="true", list=[True], nan=float("nan")),
+}
+PLAN: dict[str, Spoil] = {
+    **ANY,
+    **WAREHOUSE,
+    **bad_number("history_days", at_most=3_660),
+    **bad("history_days", null=None, fraction=1.5, float=90.0),
+    **bad_number("service_level", at_most=1),
+    **bad("service_level", one=1, nearly=1.0, null=None),
+    **{f"order_cost {name}": with_fields(order_cost=value) for name, value in BAD_MONEY.items()},
+    **{
+        name: spoil
+        for name, spoil in bad_number("holding_cost_rate", at_most=100).items()
+        if not name.endswith(" zero")
+    },
+}
+
+
+def right(here: int) -> dict[str, Json]:
+    """A start that would do something."""
+    return {"warehouse_id": here}
+
+
+async def is_refused(caller: Caller, payload: list[Json]) -> Refusal:
+    """With what; the run has failed with it, and can still be asked."""
+    name = new_reference("bad")
+    await caller.start(name, payload)
+    refused = await refusal(caller.result(name))
+    assert len(refused.message) < _LONGEST_MESSAGE
+    assert await caller.status(name) == WorkflowExecutionStatus.FAILED
+    return refused
+
+
+async def outcomes(caller: Caller, here: int, spoils: dict[str, Spoil]) -> dict[str, str]:
+    """The type of each error."""
+
+    async def outcome(name: str, spoil: Spoil) -> str:
+        try:
+            return (await is_refused(caller, spoil(right(here)))).type
+        except Exception as error:
+            error.add_note(name)
+            raise
+
+    return dict(zip(spoils, await few_at_once(*(partial(outcome, *each) for each in spoils.items())), strict=True))
+
+
+async def test_an_invalid_reorder_run_fails(reorders: Reorders, here: int, engine: Engine) -> None:
+    with nothing_is_stored(engine):
+        assert await outcomes(reorders, here, REORDER) == dict.fromkeys(REORDER, "InvalidRequest")
+    assert (await reorders.run(here))["orders_drafted"] == 1
+
+
+async def test_an_invalid_planning_run_fails(plans: Plans, here: int, engine: Engine) -> None:
+    with nothing_is_stored(engine):
+        assert await outcomes(plans, here, PLAN) == dict.fromkeys(PLAN, "InvalidRequest")
+    assert (await plans.run(here))["items_changed"] == 1
+
+
+async def test_a_warehouse_that_is_not_there_is_named(reorders: Reorders, plans: Plans, engine: Engine) -> None:
+    far = 2**62
+    starts: list[tuple[Caller, Json]] = [
+        (reorders, {"warehouse_id": far}),
+        (reorders, {"warehouse_id": far, "dry_run": True}),
+        (plans, {"warehouse_id": far}),
+    ]
+    with nothing_is_stored(engine):
+        refused = await at_once(*(is_refused(caller, [start]) for caller, start in starts))
+    told = Refusal("UnknownWarehouse", {"warehouse_ids": [far]}, f"no warehouse with id {far}")
+    assert refused == [told] * 3
+
+
+async def test_what_is_wrong_is_said_without_repeating_it(reorders: Reorders, plans: Plans, here: int) -> None:
+    wrong: list[tuple[Caller, list[Json], str]] = [
+        (reorders, [], "ReorderRequest takes one JSON object, 0 arguments came"),
+        (reorders, [None], "ReorderRequest takes a JSON object, null came"),
+        (
+            reorders,
+            [{"warehouse_id": "secret", "dry_run": 1, "urgent": True}],
+            (
+                "warehouse_id: Input should be a valid integer; dry_run: Input should be a valid boolean; "
+                "urgent: Extra inputs are not permitted"
+            ),
+        ),
+        (plans, [right(here)] * 2, "ReplenishmentPlanRequest takes one JSON object, 2 arguments came"),
+        (
+            plans,
+            [{"history_days": 0, "service_level": 1.5, "order_cost": 12.5}],
+            (
+                "history_days: Input should be greater than or equal to 1; service_level: Input should be less than 1; "
+                'order_cost: must be an amount of money as a string, such as "12.50", with at most six decimals'
+            ),
+        ),
+    ]
+    refused = await at_once(*(is_refused(caller, payload) for caller, payload, _ in wrong))
+    assert refused == [Refusal("InvalidRequest", {}, told) for _, _, told in wrong]
+
+
+async def started(caller: Caller, request: Json, signal: str) -> str:
+    """Under which name, with a signal that comes with the start."""
+    name = new_reference("signalled")
+    await caller.client.start_workflow(
+        caller.workflow_type, request, id=name, task_queue=caller.task_queue, start_signal=signal
+    )
+    return name
+
+
+async def test_a_start_that_is_wrong_fails_whatever_signal_comes_with_it(
+    reorders: Reorders, plans: Plans, here: int, engine: Engine
+) -> None:
+    async def fails(caller: Caller, signal: str) -> str:
+        return (await refusal(caller.result(await started(caller, right(here) | {"colour": "red"}, signal)))).type
+
+    with nothing_is_stored(engine):
+        answered = await at_once(*(fails(each, signal) for each in (reorders, plans) for signal in ("look", "hurry")))
+    assert answered == ["InvalidRequest"] * 4
+
+
+async def test_a_signal_that_is_none_of_its_commands_is_noted(reorders: Reorders, plans: Plans, here: int) -> None:
+    looking = await started(reorders, right(here) | {"dry_run": True}, "approve")
+    planning = await started(plans, right(here), "look")
+    assert await reorders.noted(looking, 1) == ["signal 'approve' is none of its commands"]
+    assert await plans.noted(planning, 1) == ["signal 'look' is none of its commands"]
+    state = await reorders.result(looking)
+    assert (state["status"], state["items_below"], state["orders_drafted"]) == ("DONE", 1, 1)
+    assert (await plans.result(planning))["items_changed"] == 1
