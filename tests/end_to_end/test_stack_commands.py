@@ -133,11 +133,11 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     env = environment(DATABASE_URL=url, TEMPORAL_ADDRESS=stack.temporal_address, TEMPORAL_NAMESPACE=stack.namespace)
     first = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "database: from nothing to revision 0002" in first.stdout
+    assert "database: from nothing to revision 0003" in first.stdout
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,
-        "database: at revision 0002\nsearch attributes: all there\n",
+        "database: at revision 0003\nsearch attributes: all there\n",
     )
 
 
