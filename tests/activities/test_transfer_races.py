@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from contracts.reservation import Holding
 from contracts.transfer import StoredTransfer
 from database.sessions import Database
 from domain.stock import ItemKey
 from domain.transfer import TransferStatus
-from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
+from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome, until_waiting
 from tests.activities.steps import MINUTE, NOON, Steps
 from tests.activities.transfer_steps import TransferCalls, arrived
 from tests.books import level
@@ -82,16 +82,21 @@ def test_the_same_products_both_ways_at_once_never_wait_in_a_circle_and_their_su
 def test_items_that_nobody_held_are_made_by_several_transfers_at_once(
     moving: TransferCalls, shop: Shop, engine: Engine
 ) -> None:
-    items, there = shop.items(6, units=40), shop.warehouse()
+    items, there = shop.items(20, units=40), shop.warehouse()
     numbers = [moving.sent(there, *((item, 5) for item in items[:: 1 if number % 2 else -1])) for number in range(8)]
 
     def receive(number: str) -> Outcome:
         return outcome(partial(moving.receive, number, "1", *(arrived(item, 5) for item in items)))
 
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(receive, numbers)) == [(S.RECEIVED, None)] * 8
-    assert [level(engine, item._replace(warehouse_id=there)) for item in items] == [(40, 0)] * 6
-    assert [level(engine, item) for item in items] == [(0, 0)] * 6
+        with engine.begin() as holder:
+            # Nobody can make an item until all of them want to.
+            holder.execute(text("LOCK TABLE inventory_items IN SHARE MODE"))
+            begun = [threads.submit(receive, number) for number in numbers]
+            until_waiting(engine, 8)
+        assert [each.result(WAIT_SECONDS) for each in begun] == [(S.RECEIVED, None)] * 8
+    assert [level(engine, item._replace(warehouse_id=there)) for item in items] == [(40, 0)] * 20
+    assert [level(engine, item) for item in items] == [(0, 0)] * 20
 
 
 DISPATCHED_FIRST = [(S.IN_TRANSIT, None), (S.CANCELLED, None)]

@@ -8,7 +8,7 @@ from tests.bad import Spoil, any_message, bad_lines, bad_text, line_without, wit
 from tests.books import nothing_is_stored
 from tests.shop import Shop, new_reference
 from tests.transfers import Transfers, arrival, arrived, journey
-from tests.wire import Json, answer, at_once, eventually, refusal
+from tests.wire import Json, Refusal, answer, at_once, refusal
 
 ENDING: dict[str, Spoil] = {
     **any_message(),
@@ -63,29 +63,24 @@ async def test_an_invalid_command_changes_nothing(
     numbers = [new_reference("load") for _ in range(AT_ONCE)]
     begun = await at_once(*(begin(number, to, [(item, 10)]) for number in numbers))
 
-    async def is_refused(number: str, before: Json, name: str, count: int) -> str:
-        payload = BAD[command][name](right[command])
-        refused = await refusal(transfers.update(number, command, *payload))
-        assert len(refused.message) < 2_000
-        await transfers.signal(number, command, *payload)
-        state = await eventually(lambda: transfers.state(number), lambda state: len(state["notes"]) > count)
-        assert state | {"notes": []} == before
-        assert len(state["notes"]) == count + 1
-        note = state["notes"][-1]
-        assert note[25:].startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}")
-        assert len(note) <= 500
-        return refused.type
-
     async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, each after the other to the same transfer."""
-        outcomes: dict[str, str] = {}
-        for count, name in enumerate(list(BAD[command])[place::AT_ONCE]):
+        """Every fourth of them, all to the same transfer, each as an update and as a signal."""
+        payloads = {name: BAD[command][name](right[command]) for name in list(BAD[command])[place::AT_ONCE]}
+        refusals: dict[str, Refusal] = {}
+        for name, payload in payloads.items():
             try:
-                outcomes[name] = await is_refused(numbers[place], begun[place], name, count)
+                refusals[name] = await refusal(transfers.update(numbers[place], command, *payload))
             except Exception as error:
                 error.add_note(name)
                 raise
-        return outcomes
+            await transfers.signal(numbers[place], command, *payload)
+        notes = await transfers.noted(numbers[place], len(payloads))
+        for note, (name, refused) in zip(notes, refusals.items(), strict=True):
+            assert len(refused.message) < 2_000, name
+            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
+            assert len(note) <= 500 - 25, name
+        assert await transfers.state(numbers[place]) | {"notes": []} == begun[place]
+        return {name: refused.type for name, refused in refusals.items()}
 
     with nothing_is_stored(engine):
         outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
