@@ -210,13 +210,8 @@ class TransferWorkflow(Process[TransferState]):
             expected_transit_hours=request.expected_transit_hours,
             requested_by=request.requested_by,
         )
-        transfer = await self._write(
-            TransferActivities.hold_transfer, step, f"hold {self._lines} line{'s' * (self._lines != 1)} at the source"
-        )
-        if transfer.held_by_another_run:
-            # It has sent what was to be sent.
-            self._transfer = transfer
-        self._take_over(transfer)
+        summary = f"hold {self._lines} line{'s' * (self._lines != 1)} at the source"
+        self._take_over(await self._write(TransferActivities.hold_transfer, step, summary))
 
     async def _until_all_is_accounted_for(self) -> None:
         """Serve commands until nothing is held and nothing in transit, and say once if it is overdue."""

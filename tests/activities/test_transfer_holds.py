@@ -211,11 +211,10 @@ def test_a_hold_whose_operation_is_forgotten_is_known_by_its_number(
     # There is nothing left that could be held: it isn't held again.
     for _ in range(2):
         assert moving.hold(number, there, (item, 5), hours=2, as_of=LATER) == sent
-    assert not sent.held_by_another_run
     assert (papers(engine, number), level(engine, item)) == (before, (0, 0))
 
 
-def test_another_run_is_told_that_the_transfer_was_held_before(
+def test_another_run_takes_the_transfer_over_as_it_is(
     moving: TransferCalls, shop: Shop, engine: Engine, database: Database
 ) -> None:
     item, there = shop.item(5), shop.warehouse()
@@ -223,9 +222,9 @@ def test_another_run_is_told_that_the_transfer_was_held_before(
     another = TransferCalls(database, run_id="another run")
     with transfer_stays(engine, number, item):
         held = another.hold(number, there, (item, 5), as_of=LATER)
-    assert (held.held_by_another_run, held.requested_at) == (True, NOON)
-    assert another.dispatch(number).held_by_another_run
-    assert not moving.hold(number, there, (item, 5)).held_by_another_run
+    assert held == moving.hold(number, there, (item, 5))
+    assert (held.status, held.requested_at) == ("PENDING", NOON)
+    assert another.dispatch(number) == moving.hold(number, there, (item, 5))
 
 
 def test_a_transfer_that_is_short_releases_an_orders_hold_at_exactly_its_deadline(

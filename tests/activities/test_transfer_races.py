@@ -88,12 +88,14 @@ def test_items_that_nobody_held_are_made_by_several_transfers_at_once(
     def receive(number: str) -> Outcome:
         return outcome(partial(moving.receive, number, "1", *(arrived(item, 5) for item in items)))
 
+    middle = text("INSERT INTO inventory_items (warehouse_id, product_id) VALUES (:there, :product_id)")
     with ThreadPoolExecutor(8) as threads:
-        with engine.begin() as holder:
-            # Nobody can make an item until all of them want to.
-            holder.execute(text("LOCK TABLE inventory_items IN SHARE MODE"))
+        with engine.connect() as holder:
+            # Somebody else is making the item in the middle: all wait, with whatever they have made so far.
+            holder.execute(middle, {"there": there, "product_id": items[10].product_id})
             begun = [threads.submit(receive, number) for number in numbers]
             until_waiting(engine, 8)
+            holder.rollback()
         assert [each.result(WAIT_SECONDS) for each in begun] == [(S.RECEIVED, None)] * 8
     assert [level(engine, item._replace(warehouse_id=there)) for item in items] == [(40, 0)] * 20
     assert [level(engine, item) for item in items] == [(0, 0)] * 20
