@@ -101,9 +101,9 @@ class NoticeSteps(NoticeActivities):
             case Audience.PROCUREMENT:
                 return self._ways.procurement
             case Audience.ESCALATION:
-                return self._ways.escalation or self._ways.procurement
+                return self._ways.escalation.strip() or self._ways.procurement
             case Audience.WAREHOUSE:
-                return self._ways.warehouse or self._ways.procurement
+                return self._ways.warehouse.strip() or self._ways.procurement
             case Audience.SUPPLIER:
                 return self._to_supplier(notice.supplier_id)
 

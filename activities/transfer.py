@@ -374,7 +374,6 @@ def _stored(connection: Connection, transfer_number: str) -> StoredTransfer:
             StoredTransferLine.model_validate(dict(row)) for row in connection.execute(_READ_LINES, of).mappings()
         ],
         receipts=[ReceiptState.model_validate(dict(row)) for row in reversed(receipts)],
-        held_by_another_run=transfer["run_id"] != activity.info().workflow_run_id,
     )
 
 

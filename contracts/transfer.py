@@ -184,11 +184,7 @@ class StoredTransferLine(TransferLineState):
 
 
 class StoredTransfer(StockAnswer):
-    """What the database says of a transfer, in answer to every step.
-
-    Attributes:
-        held_by_another_run: Whether it wasn't the run that asks now which made the hold.
-    """
+    """What the database says of a transfer, in answer to every step."""
 
     transfer_id: int
     transfer_number: str
@@ -205,7 +201,6 @@ class StoredTransfer(StockAnswer):
     due_at: AwareDatetime | None
     receipts: list[ReceiptState]
     closed_reason: str | None
-    held_by_another_run: bool = False
 
     @property
     def units(self) -> int:

@@ -1,14 +1,16 @@
 """Logistics as a foreign service: a Temporal client, the contract, and plain JSON."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 
 from domain.stock import ItemKey
 from tests.books import level
 from tests.rows import LockedItem
+from tests.shop import Shop, new_reference
 from tests.wire import Caller, Json
 
 
@@ -81,6 +83,25 @@ class Transfers(Caller):
         return await self.update(number, "cancel", {"performed_by": "tom", "reason": reason})
 
 
+class Journey(NamedTuple):
+    """A transfer of one product: its number, and the item at both ends."""
+
+    number: str
+    source: ItemKey
+    destination: ItemKey
+
+
+async def journey(transfers: Transfers, shop: Shop, status: str = "IN_TRANSIT", **other: Json) -> Journey:
+    """A new transfer of ten of twelve units that has come so far, to a place that never held the product."""
+    source = shop.item(12)
+    new = Journey(new_reference("load"), source, source._replace(warehouse_id=shop.warehouse()))
+    state = await transfers.create(new.number, new.destination.warehouse_id, [(source, 10)], **other)
+    if status == "IN_TRANSIT":
+        state = await transfers.dispatch(new.number)
+    assert state["status"] == status
+    return new
+
+
 class Units(NamedTuple):
     """A line of a state, in units."""
 
@@ -96,6 +117,25 @@ def units(state: Json) -> list[Units]:
     """The lines of a state."""
     return [Units(*(each[name] for name in Units._fields)) for each in state["line_items"]]
 
+
+def stored(engine: Engine, number: str) -> Row[Any]:
+    """The transfer's row."""
+    with engine.connect() as connection:
+        query = text("SELECT * FROM transfer_orders WHERE transfer_number = :number")
+        return connection.execute(query, {"number": number}).one()
+
+
+_HOLD = text("""
+    SELECT warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at
+    FROM reservations WHERE reference_type = 'TRANSFER' AND reference_id = :number ORDER BY reservation_id
+""")
+
+_NAMES = text("""
+    SELECT source.name, destination.name FROM transfer_orders
+    JOIN warehouses AS source ON source.warehouse_id = from_warehouse_id
+    JOIN warehouses AS destination ON destination.warehouse_id = to_warehouse_id
+    WHERE transfer_number = :number
+""")
 
 _MOVEMENTS = text("""
     SELECT warehouse_id, product_id, movement_type, quantity, balance_after, performed_by, reason
@@ -113,6 +153,19 @@ _EVERYWHERE = text("""
     FROM transfer_order_lines JOIN transfer_orders USING (transfer_id)
     WHERE product_id = ANY (:products) AND (from_warehouse_id = ANY (:places) OR to_warehouse_id = ANY (:places))
 """)
+
+
+def hold(engine: Engine, number: str) -> list[tuple[Any, ...]]:
+    """What it holds or held at the source: where, what, units, units that left, status and deadline, in order."""
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(_HOLD, {"number": number})]
+
+
+def named(engine: Engine, number: str) -> str:
+    """What notices call it."""
+    with engine.connect() as connection:
+        source, destination = connection.execute(_NAMES, {"number": number}).one()
+    return f"transfer {number}, {source} → {destination}"
 
 
 def movements(engine: Engine, number: str) -> list[tuple[Any, ...]]:
@@ -156,6 +209,26 @@ def whereabouts(engine: Engine, products: Sequence[int], places: Sequence[int]) 
         }
         rest = connection.execute(_EVERYWHERE, {"products": list(products), "places": list(places)}).one()
     return Whereabouts(tuple(on_hand.get(place, 0) for place in places), *map(int, rest))
+
+
+@asynccontextmanager
+async def conserved(engine: Engine, products: Sequence[int], places: Sequence[int]) -> AsyncIterator[None]:
+    """Whenever one looks meanwhile, and in the end, as many units are somewhere as before."""
+    total = whereabouts(engine, products, places).total
+    over = asyncio.Event()
+
+    async def look() -> None:
+        looked_last = False
+        while not looked_last:
+            looked_last = over.is_set()
+            found = await asyncio.to_thread(whereabouts, engine, products, places)
+            assert found.total == total, found
+            await asyncio.sleep(0.02)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(look())
+        yield
+        over.set()
 
 
 def stocked(engine: Engine, item: ItemKey) -> tuple[int, int] | None:

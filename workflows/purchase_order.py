@@ -275,10 +275,10 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
                 ),
                 summary=f"late from {utc(due)}" if due else "",
             )
-            if late:
+            # It may have ended, or got another day, in the very task in which the time came.
+            if late and self._order is not None and self.state.status in _OUT and self._order.due_at == due:
                 self._told_late_for = due
-                if self._order is not None:
-                    self._send(texts.late(self._order))
+                self._send(texts.late(self._order))
 
     async def _write(
         self, activity: Callable[[Any, St], StoredPurchaseOrder], step: St, summary: str

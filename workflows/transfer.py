@@ -118,6 +118,8 @@ class TransferWorkflow(Process[TransferState]):
     async def receive(self, message: ReceiveTransferred, key: str) -> None:
         """Goods have arrived. `{receipt_id, performed_by, lines: [{product_id, quantity, damaged_quantity}]}`."""
         del key  # The receipt has a name of its own, however often it is sent. Only the database knows whether it was.
+        if self._transfer is None:
+            self._require(TransferEvent.RECEIVE)  # It was rejected: the database has never heard of it.
         step = ReceiveTransfer(
             operation_id=self.operation("receive", message.receipt_id),
             performed_by=message.performed_by,
@@ -134,6 +136,8 @@ class TransferWorkflow(Process[TransferState]):
     @command(WriteOff)
     async def write_off(self, message: WriteOff, key: str) -> None:
         """What is still missing won't come any more. `{performed_by, reason}`."""
+        if any(line.written_off for line in self.state.line_items):
+            return  # Sent twice: nothing is missing any more.
         self._require(TransferEvent.WRITE_OFF)
         step = WriteOffTransfer(
             operation_id=self.operation("write_off", key),
@@ -207,11 +211,8 @@ class TransferWorkflow(Process[TransferState]):
             expected_transit_hours=request.expected_transit_hours,
             requested_by=request.requested_by,
         )
-        transfer = await self._write(TransferActivities.hold_transfer, step, f"hold {self._lines} lines at the source")
-        if transfer.held_by_another_run:
-            # It has sent what was to be sent.
-            self._transfer = transfer
-        self._take_over(transfer)
+        summary = f"hold {self._lines} line{'s' * (self._lines != 1)} at the source"
+        self._take_over(await self._write(TransferActivities.hold_transfer, step, summary))
 
     async def _until_all_is_accounted_for(self) -> None:
         """Serve commands until nothing is held and nothing in transit, and say once if it is overdue."""
@@ -224,7 +225,8 @@ class TransferWorkflow(Process[TransferState]):
                 ),
                 summary=f"overdue from {utc(due)}" if due else "",
             )
-            if overdue and self._transfer is not None:
+            # Its last units may have arrived in the very task in which the time came.
+            if overdue and self._transfer is not None and not TRANSFER.is_final(self.state.status):
                 self._told_overdue_for = due
                 self._send(texts.overdue(self._transfer))
 

@@ -12,7 +12,7 @@ _LINES_IN_A_NOTICE = 200
 def overdue(transfer: StoredTransfer) -> Notice:
     """It should have arrived by now."""
     due = f" was due at {utc(transfer.due_at)}" if transfer.due_at else " is overdue"
-    return _to_warehouses(transfer, f"Overdue: {_named(transfer)}{due}, {transfer.in_transit} units in transit")
+    return _to_warehouses(transfer, f"Overdue: {_named(transfer)}{due}, {_units(transfer.in_transit)} in transit")
 
 
 def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
@@ -20,25 +20,29 @@ def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
     told = []
     damaged = sum(line.damaged for line in transfer.line_items) - sum(line.damaged for line in before.line_items)
     if damaged > 0:
-        told.append(_to_warehouses(transfer, f"Damaged on the way: {damaged} units of {_named(transfer)}"))
+        told.append(_to_warehouses(transfer, f"Damaged on the way: {_units(damaged)} of {_named(transfer)}"))
     lost = sum(line.written_off for line in transfer.line_items) - sum(line.written_off for line in before.line_items)
     if lost > 0:
-        title = f"Written off: {lost} units of {_named(transfer)}: {transfer.closed_reason}"
+        title = f"Written off: {_units(lost)} of {_named(transfer)}: {transfer.closed_reason}"
         told.append(_to_warehouses(transfer, title))
     return told
 
 
 def details_of(state: TransferState, transfer: StoredTransfer) -> str:
     """The run in a few lines of Markdown: where it stands, what has arrived, what is missing, what comes next."""
+    # The page is narrow: what is nowhere has no column.
+    shown = [(head, name) for head, name in _COLUMNS if name in _ALWAYS or any(_lines(transfer, name))]
     lines = table(
-        ["product", "#sent" if transfer.dispatched_at else "#wanted", *_COLUMNS],
-        [
-            (line.sku, line.quantity, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
-            for line in transfer.line_items
-        ],
+        ["product", "#sent" if transfer.dispatched_at else "#wanted", *(f"#{head}" for head, _ in shown)],
+        zip(
+            _lines(transfer, "sku"),
+            _lines(transfer, "quantity"),
+            *(_lines(transfer, name) for _, name in shown),
+            strict=True,
+        ),
     )
     arrived = receipts(["receipt", "at", "by", "#fit", "#damaged"], transfer.receipts)
-    told = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {transfer.units} units. {_next(transfer)}"
+    told = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {_units(transfer.units)}. {_next(transfer)}"
     asked = f"Requested by {transfer.requested_by} at {utc(transfer.requested_at)}."
     parts = [asked, "", *lines, "", *arrived, "", *notices(state.notices)]
     return details(transfer.status, told, parts, state.notes)
@@ -57,7 +61,19 @@ def rejection_of(state: TransferState) -> str:
     return details(state.status, told, short, state.notes)
 
 
-_COLUMNS = ("#received", "#damaged", "#written off", "#returned", "#in transit")
+_COLUMNS = (
+    ("received", "received"),
+    ("damaged", "damaged"),
+    ("written off", "written_off"),
+    ("returned", "returned"),
+    ("in transit", "in_transit"),
+)
+_ALWAYS = {"received", "damaged", "in_transit"}
+
+
+def _lines(transfer: StoredTransfer, name: str) -> list[object]:
+    """One field of every line."""
+    return [getattr(line, name) for line in transfer.line_items]
 
 
 def _next(transfer: StoredTransfer) -> str:
@@ -68,13 +84,17 @@ def _next(transfer: StoredTransfer) -> str:
             due = f" Due at {utc(transfer.due_at)}." if transfer.due_at else ""
             left = f" Left at {utc(transfer.dispatched_at)}." if transfer.dispatched_at else ""
             return (
-                f"{transfer.in_transit} units in transit.{left}{due} "
+                f"{_units(transfer.in_transit)} in transit.{left}{due} "
                 "Next: `receive`, `write_off` what is missing, or `cancel`: the rest goes back to the source."
             )
         case TransferStatus.CANCELLED:
             return f"Nothing is on its way any more: {transfer.closed_reason}."
         case _:
             return f"The rest was written off: {transfer.closed_reason}." if transfer.closed_reason else "It is there."
+
+
+def _units(count: int) -> str:
+    return f"{count} unit{'s' * (count != 1)}"
 
 
 def _named(transfer: StoredTransfer) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from contracts.stock import FoundItems
-from starter import FulfillLine, Line, OrderLine, ReceiptLine, Stockkeeper
-from starter.stock import levels
+from starter import ArrivedLine, FulfillLine, Line, OrderLine, ReceiptLine, Stockkeeper, TransferLine
+from starter.stock import in_transit, levels
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Scene:
 
 
 class Shop:
-    """A service that sells from the sample's stock, and buys for it."""
+    """A service that sells from the sample's stock, buys for it, and moves it."""
 
     def __init__(self, stock: Stockkeeper, found: FoundItems) -> None:
         self.stock = stock
@@ -47,6 +47,26 @@ class Shop:
     def came(self, sku: str, quantity: int, rejected: int = 0) -> ReceiptLine:
         """A line of a receipt."""
         return ReceiptLine(product_id=self._products[sku], quantity=quantity, rejected_quantity=rejected)
+
+    def moved(self, sku: str, quantity: int) -> TransferLine:
+        """A line of a transfer."""
+        return TransferLine(product_id=self._products[sku], quantity=quantity)
+
+    def arrived(self, sku: str, quantity: int, damaged: int = 0) -> ArrivedLine:
+        """A line of a receipt of one."""
+        return ArrivedLine(product_id=self._products[sku], quantity=quantity, damaged_quantity=damaged)
+
+    async def in_all(self, sku: str) -> str:
+        """What all warehouses have together, in words."""
+        client, task_queue = self.stock.client, self.stock.task_queue
+        units = [level.quantity_on_hand async for level in levels(client, product=sku, task_queue=task_queue)]
+        return f"{sum(units)} in all"
+
+    async def in_transit(self, sku: str) -> str:
+        """What is between the warehouses, in words."""
+        client, task_queue = self.stock.client, self.stock.task_queue
+        units = [line.quantity async for line in in_transit(client, product=sku, task_queue=task_queue)]
+        return f"{sum(units)} in transit"
 
     async def level(self, sku: str, warehouse: str = "Hamburg") -> str:
         """What there is, in words."""

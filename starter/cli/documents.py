@@ -9,7 +9,7 @@ from temporalio.client import WorkflowExecution
 
 from contracts import search_attributes
 from contracts.errors import InsufficientStock, InvalidRequest
-from contracts.messages import State
+from contracts.messages import State, utc
 from contracts.notice import NoticeState
 from contracts.receipt import ReceiptState
 from contracts.stock import FoundItems, ShortageState
@@ -188,8 +188,19 @@ def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> No
         )
 
 
+def print_receipts(receipts: Sequence[ReceiptState], before: Sequence[ReceiptState], *, unfit: str) -> None:
+    """What came, and when; ``unfit`` is what is said of the units that didn't enter stock."""
+    for receipt in receipts:
+        new = "" if receipt in before else " [bold](new)[/bold]"
+        more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
+        out.print(
+            f"receipt {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {utc(receipt.at)}: "
+            f"{receipt.accepted} into stock{more}{new}"
+        )
+
+
 def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str) -> bool:
-    """Whether this receipt was booked: then everything that was owed at that time has been."""
+    """Whether this receipt was booked."""
     return any(each.receipt_id == receipt_id for each in receipts)
 
 

@@ -27,6 +27,7 @@ from starter.cli.documents import (
     list_runs,
     print_afterwards,
     print_list,
+    print_receipts,
 )
 from starter.cli.order_lines import lines_from_file, lines_from_options, split_units, with_costs
 from starter.cli.output import changed, changed_status, out, print_json, table
@@ -250,7 +251,8 @@ def receive(
         accepted_units = [split_units(text, "--line") for text in line or []]
         rejected_units = [split_units(text, "--rejected") for text in rejected or []]
         order = await stock.purchase_order(po_number)
-        if everything and has_receipt(order.state.receipts, receipt_id):
+        owed = any(each.qty > each.quantity_received for each in order.state.line_items)
+        if everything and not owed and has_receipt(order.state.receipts, receipt_id):
             # Sent again: everything that was owed then has been booked.
             return await _desk.named(stock, order.state, as_json=as_json)
         products = [product for product, _ in [*accepted_units, *rejected_units]]
@@ -265,7 +267,7 @@ def receive(
         lines = [
             checked(ReceiptLine, product_id=product_id, quantity=accepted, rejected_quantity=sent_back)
             for product_id, (accepted, sent_back) in came.items()
-            if accepted or sent_back
+            if accepted or sent_back or not everything
         ]
         if not lines:
             raise InvalidRequest(f"purchase order {po_number}: nothing is owed any more")
@@ -326,6 +328,7 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
         note = f": {escape(approval.note)}" if approval.note else ""
         new = "" if approval in before.approvals else " [bold](new)[/bold]"
         out.print(f"approved by {escape(approval.approver)} at {utc(approval.at)}{note}{new}")
+    print_receipts(state.receipts, before.receipts, unfit="rejected")
     if state.closed_reason:
         out.print(f"closed: {escape(state.closed_reason)}")
     out.print(_lines(before, state, found))

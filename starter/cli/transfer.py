@@ -27,6 +27,7 @@ from starter.cli.documents import (
     list_runs,
     print_afterwards,
     print_list,
+    print_receipts,
     print_shortages,
     short_in_typed_names,
 )
@@ -152,7 +153,8 @@ def receive(
         fit_units = [split_units(text, "--line") for text in line or []]
         damaged_units = [split_units(text, "--damaged") for text in damaged or []]
         transfer = await stock.transfer(transfer_number)
-        if everything and has_receipt(transfer.state.receipts, receipt_id):
+        left = any(each.in_transit for each in transfer.state.line_items)
+        if everything and not left and has_receipt(transfer.state.receipts, receipt_id):
             # Sent again: everything that was in transit then has been booked.
             return await _desk.named(stock, transfer.state, as_json=as_json)
         products = [product for product, _ in [*fit_units, *damaged_units]]
@@ -167,7 +169,7 @@ def receive(
         lines = [
             checked(ArrivedLine, product_id=product_id, quantity=fit, damaged_quantity=broken)
             for product_id, (fit, broken) in came.items()
-            if fit or broken
+            if fit or broken or not everything
         ]
         if not lines:
             raise InvalidRequest(f"transfer {transfer_number}: nothing is in transit")
@@ -292,15 +294,10 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
     if state.dispatched_at:
         due = f", due {_due(state.due_at)}" if state.due_at and state.status is TransferStatus.IN_TRANSIT else ""
         out.print(f"left at {utc(state.dispatched_at)}{due}")
-    for receipt in state.receipts:
-        new = "" if receipt in before.receipts else " [bold](new)[/bold]"
-        damaged = f", {receipt.unfit} damaged" if receipt.unfit else ""
-        out.print(
-            f"receipt {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {utc(receipt.at)}: "
-            f"{receipt.accepted} units{damaged}{new}"
-        )
+    print_receipts(state.receipts, before.receipts, unfit="damaged")
     if state.closed_reason:
-        out.print(f"closed: {escape(state.closed_reason)}")
+        what = "cancelled" if state.status is TransferStatus.CANCELLED else "the rest was written off"
+        out.print(f"{what}: {escape(state.closed_reason)}")
     print_shortages(state.shortages, found)
     rows: list[Sequence[str]] = []
     for was, line in zip(before.line_items, state.line_items, strict=True):

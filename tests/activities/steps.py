@@ -76,7 +76,7 @@ class Steps:
             ],
             expires_at=as_of + ttl,
         )
-        return _run("reserve_stock", self._steps.reserve_stock, step)
+        return run_activity("reserve_stock", self._steps.reserve_stock, step)
 
     def fulfill(
         self,
@@ -94,7 +94,7 @@ class Steps:
             reference_id=reference,
             lines=lines,
         )
-        return _run("fulfill_reservation", self._steps.fulfill_reservation, step)
+        return run_activity("fulfill_reservation", self._steps.fulfill_reservation, step)
 
     def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"cancel/{operation}")
@@ -112,7 +112,7 @@ class Steps:
             ttl_minutes=ttl / MINUTE,
             expires_at=as_of + ttl,
         )
-        return _run("extend_reservation", self._steps.extend_reservation, step)
+        return run_activity("extend_reservation", self._steps.extend_reservation, step)
 
     def _release(self, reference: str, status: Any, as_of: datetime, name: str) -> Holding:
         step = ReleaseReservation(
@@ -124,7 +124,7 @@ class Steps:
             status=status,
             reason="because",
         )
-        return _run("release_reservation", self._steps.release_reservation, step)
+        return run_activity("release_reservation", self._steps.release_reservation, step)
 
 
 def wanted(item: ItemKey, qty: int, unit_cost: str = "1.00") -> PurchaseOrderLine:
@@ -285,7 +285,7 @@ class Buying:
         return self._run("end_purchase_order", self._steps.end_purchase_order, step)
 
     def _run(self, name: str, activity: Callable[[Any], StoredPurchaseOrder], step: Any) -> StoredPurchaseOrder:
-        return _run(name, activity, step, run_id=self._run_id)
+        return run_activity(name, activity, step, run_id=self._run_id)
 
 
 def _operation(po_number: str, command: str, key: str | None) -> str:
@@ -341,7 +341,8 @@ def forget(engine: Engine, operation_id: str) -> None:
         assert gone.rowcount == 1
 
 
-def _run(name: str, activity: Callable[[Any], R], step: Any, *, run_id: str = "run") -> R:
+def run_activity(name: str, activity: Callable[[Any], R], step: Any, *, run_id: str = "run") -> R:
+    """The activity's answer to this step, asked for by a run of the workflow that the operation's id names."""
     environment = ActivityEnvironment()
     workflow_id = step.operation_id.partition("/")[0]
     environment.info = dataclasses.replace(

@@ -10,6 +10,7 @@ from database.sessions import Database
 from devstack.invariants import check_invariants, invariants
 from domain.stock import ItemKey
 from tests.activities.steps import Buying, Steps, came
+from tests.activities.transfer_steps import TransferCalls, arrived
 from tests.auditor import findings
 from tests.shop import Shop, new_reference
 
@@ -135,6 +136,143 @@ TAMPERED_ORDERS = {
     ),
 }
 
+_OF_TRANSFER = "WHERE transfer_id = (SELECT transfer_id FROM transfer_orders WHERE transfer_number = :number)"
+_ENTRY = f"{_OF_TRANSFER} AND kind ="
+_HOLD = "WHERE (reference_type, reference_id) = ('TRANSFER', :pending)"
+_LEG = "WHERE reference_id = :number AND movement_type ="
+
+ACCOUNTED = "what has left on a transfer is accounted for"
+CARRIED = "a transfer's lines have what their movements add up to"
+TAKEN = "transfers took and brought what their lines say"
+ENTRIES = "line 1: not what its entries add up to"
+VANISHED = "line 1: units appeared or vanished"
+
+# Of five units two have arrived, one was damaged, and two are in transit; of another transfer four are still held.
+TAMPERED_TRANSFERS: dict[str, tuple[list[str], list[str], set[str]]] = {
+    "damaged units that are received ones": (
+        [f"UPDATE transfer_order_lines SET received = 3, damaged = 0 {_OF_TRANSFER}"],
+        [ENTRIES, "TRANSFER_IN of 2, its lines say 3"],
+        {TAKEN},
+    ),
+    "units that were never written off": (
+        [f"UPDATE transfer_order_lines SET written_off = 1, in_transit = 1 {_OF_TRANSFER}"],
+        [ENTRIES],
+        {CARRIED},
+    ),
+    "units that never came back": (
+        [f"UPDATE transfer_order_lines SET returned = 1, damaged = 0 {_OF_TRANSFER}"],
+        [ENTRIES, "TRANSFER_IN of 0, its lines say 1"],
+        {TAKEN},
+    ),
+    "units that never left": (
+        [f"UPDATE transfer_order_lines SET dispatched = 6, quantity = 6, in_transit = 3 {_OF_TRANSFER}"],
+        [ENTRIES, "TRANSFER_OUT of -5, its lines say -6"],
+        {CARRIED, TAKEN},
+    ),
+    "a lost entry": ([f"DELETE FROM transit_movements {_ENTRY} 'DAMAGED'"], [ENTRIES], {CARRIED}),
+    "all entries lost": ([f"DELETE FROM transit_movements {_OF_TRANSFER}"], [ENTRIES], {CARRIED}),
+    "an entry's units": (
+        [f"UPDATE transit_movements SET quantity = -2 {_ENTRY} 'DAMAGED'"],
+        [ENTRIES],
+        {CARRIED},
+    ),
+    "an entry's kind": (
+        [f"UPDATE transit_movements SET kind = 'RECEIVED' {_ENTRY} 'DAMAGED'"],
+        [ENTRIES],
+        set(),
+    ),
+    "the last balance": (
+        [f"UPDATE transit_movements SET balance_after = 1 {_ENTRY} 'DAMAGED'"],
+        [ENTRIES],
+        set(),
+    ),
+    # What the database refuses as long as the constraint is there.
+    "a unit that vanished": (
+        [
+            "ALTER TABLE transfer_order_lines DROP CONSTRAINT transfer_order_lines_conserve",
+            f"UPDATE transfer_order_lines SET in_transit = 1 {_OF_TRANSFER}",
+        ],
+        [ENTRIES, VANISHED],
+        {ACCOUNTED, CARRIED},
+    ),
+    "a line of which only a part has left": (
+        [
+            "ALTER TABLE transfer_order_lines DROP CONSTRAINT transfer_order_lines_whole",
+            f"UPDATE transfer_order_lines SET quantity = 6 {_OF_TRANSFER}",
+        ],
+        [VANISHED],
+        set(),
+    ),
+    "less than nothing": (
+        [
+            "ALTER TABLE transfer_order_lines DROP CONSTRAINT transfer_order_lines_written_off_check",
+            f"UPDATE transfer_order_lines SET written_off = -1, in_transit = 3 {_OF_TRANSFER}",
+        ],
+        [ENTRIES, VANISHED],
+        {CARRIED},
+    ),
+    "an end with units in transit": (
+        [
+            """
+                UPDATE transfer_orders SET status = 'RECEIVED', closed_at = created_at, closed_by = 'test'
+                WHERE transfer_number = :number
+            """
+        ],
+        ["RECEIVED with 2 in transit"],
+        set(),
+    ),
+    "a transfer in transit that never left": (
+        [
+            """
+                UPDATE transfer_orders SET status = 'IN_TRANSIT', dispatched_at = created_at
+                WHERE transfer_number = :pending
+            """
+        ],
+        ["IN_TRANSIT with 0 in transit", "0 pending, 4 held"],
+        set(),
+    ),
+    "an arrival for something else": (
+        [f"UPDATE stock_movements SET reference_id = 'something else' {_LEG} 'TRANSFER_IN'"],
+        ["TRANSFER_IN of 0, its lines say 2", "transfer something else", "TRANSFER_IN of 2, its lines say 0"],
+        {TAKEN},
+    ),
+    "a departure that is none": (
+        [f"UPDATE stock_movements SET movement_type = 'ADJUSTMENT' {_LEG} 'TRANSFER_OUT'"],
+        ["TRANSFER_OUT of 0, its lines say -5"],
+        {TAKEN},
+    ),
+    "a lost arrival": (
+        [f"DELETE FROM stock_movements {_LEG} 'TRANSFER_IN'"],
+        ["TRANSFER_IN of 0, its lines say 2", "on hand 2, movements add up to 0", "on hand 2, last balance 0"],
+        {TAKEN, SUM, BALANCE},
+    ),
+    "a lost hold": (
+        [f"UPDATE reservations SET status = 'CANCELLED', closed_at = created_at, closed_by = 'test' {_HOLD}"],
+        ["4 pending, 0 held", "reserved 4, open reservations 0"],
+        {RESERVED},
+    ),
+    "a hold for something else": (
+        [f"UPDATE reservations SET reference_id = 'something else' {_HOLD}"],
+        ["4 pending, 0 held", "transfer something else: 0 pending, 4 held"],
+        set(),
+    ),
+    "a hold that is an order's": (
+        [f"UPDATE reservations SET reference_type = 'ORDER' {_HOLD}"],
+        ["4 pending, 0 held"],
+        set(),
+    ),
+    "a hold that outlives its transfer": (
+        [
+            """
+                UPDATE transfer_orders SET status = 'CANCELLED', closed_at = created_at, closed_by = 'test'
+                WHERE transfer_number = :pending
+            """
+        ],
+        ["0 pending, 4 held"],
+        set(),
+    ),
+}
+
 
 @contextmanager
 def _tampering(engine: Engine) -> Iterator[Connection]:
@@ -184,6 +322,27 @@ def test_the_auditor_finds_of_an_order(
         _told(connection, found, rules)
 
 
+def _transfers(database: Database, shop: Shop) -> tuple[str, str]:
+    """The numbers of one that is in transit and of one that is pending."""
+    item, moving = shop.item(10), TransferCalls(database)
+    there = shop.item(0, product=item.product_id).warehouse_id
+    number = moving.sent(there, (item, 5))
+    moving.receive(number, "1", arrived(item, 2))
+    moving.receive(number, "2", arrived(item, 0, damaged=1))
+    return number, moving.held(there, (item, 4))
+
+
+@pytest.mark.parametrize(("changes", "found", "rules"), TAMPERED_TRANSFERS.values(), ids=TAMPERED_TRANSFERS)
+def test_the_auditor_finds_of_a_transfer(
+    engine: Engine, database: Database, shop: Shop, changes: list[str], found: list[str], rules: set[str]
+) -> None:
+    number, pending = _transfers(database, shop)
+    with _tampering(engine) as connection:
+        for change in changes:
+            assert connection.execute(text(change), {"number": number, "pending": pending}).rowcount
+        _told(connection, found, rules)
+
+
 def test_the_auditor_finds_what_is_oversold(engine: Engine, shop: Shop) -> None:
     item = shop.item(10)
     with _tampering(engine) as connection:
@@ -214,6 +373,7 @@ def test_nothing_is_said_of_books_that_agree(engine: Engine, database: Database,
     po_number, item = _order(database, shop)
     Buying(database).close_short(po_number)
     shop.move(item, 2, -5)
+    _transfers(database, shop)
     with engine.connect() as connection:
         assert findings(connection) == []
     assert [each.violations for each in check_invariants(engine)] == [0] * 12

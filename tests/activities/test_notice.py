@@ -134,22 +134,39 @@ def test_every_way_gets_it(inbox: Inbox, database: Database, between: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("audience", "escalation", "place"),
+    ("audience", "place"),
     [
-        (Audience.PROCUREMENT, "/e", "/p"),
-        (Audience.ESCALATION, "/e", "/e"),
-        (Audience.ESCALATION, "", "/p"),
-        (Audience.SUPPLIER, "/e", "/s"),
+        (Audience.PROCUREMENT, "/p"),
+        (Audience.ESCALATION, "/e"),
+        (Audience.SUPPLIER, "/s"),
+        (Audience.WAREHOUSE, "/w"),
     ],
 )
-def test_each_audience_has_its_way(
-    inbox: Inbox, database: Database, audience: Audience, escalation: str, place: str
-) -> None:
+def test_each_audience_has_its_way(inbox: Inbox, database: Database, audience: Audience, place: str) -> None:
     ways = NoticeWays(
-        procurement=inbox.url("/p"), escalation=inbox.url(escalation) if escalation else "", supplier=inbox.url("/s")
+        procurement=inbox.url("/p"),
+        escalation=inbox.url("/e"),
+        supplier=inbox.url("/s"),
+        warehouse=inbox.url("/w"),
     )
     assert Sender(database, ways).send(audience) == NoticeSent(ways=1)
     assert inbox.places == [place]
+
+
+@pytest.mark.parametrize("audience", [Audience.ESCALATION, Audience.WAREHOUSE])
+@pytest.mark.parametrize("urls", ["", "  "])
+def test_who_has_no_way_of_their_own_is_told_by_procurements(
+    inbox: Inbox, database: Database, audience: Audience, urls: str
+) -> None:
+    ways = NoticeWays(procurement=inbox.url("/p"), escalation=urls, supplier=inbox.url("/s"), warehouse=urls)
+    assert Sender(database, ways).send(audience) == NoticeSent(ways=1)
+    assert inbox.places == ["/p"]
+
+
+def test_a_supplier_without_a_way_is_not_told_by_procurements(inbox: Inbox, database: Database) -> None:
+    ways = NoticeWays(procurement=inbox.url("/p"), escalation=inbox.url("/e"), warehouse=inbox.url("/w"))
+    assert Sender(database, ways).send(Audience.SUPPLIER) == NoticeSent(ways=0)
+    assert inbox.places == []
 
 
 @pytest.mark.parametrize("audience", Audience)
@@ -158,7 +175,7 @@ def test_without_a_way_it_stands_in_the_log(
     database: Database, caplog: pytest.LogCaptureFixture, audience: Audience, urls: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    ways = NoticeWays(procurement=urls, escalation=urls, supplier=urls)
+    ways = NoticeWays(procurement=urls, escalation=urls, supplier=urls, warehouse=urls)
     assert Sender(database, ways).send(audience) == NoticeSent(ways=0)
     assert _logged(caplog, logging.INFO) == [f"notice to {audience.lower()}: {TITLE}"]
 

@@ -19,7 +19,12 @@ from worker import Settings
 WORKER = Path(__file__).parents[2] / "worker.py"
 HOURS = {"remind_after_hours": 1, "escalate_after_hours": 2.5, "cancel_after_hours": 3}
 TIERS = [{"up_to": "500.00", "approvals": 0}, {"up_to": None, "approvals": 3}]
-NOTICE_URLS = ("STOCKKEEPER_NOTICE_URLS", "STOCKKEEPER_ESCALATION_NOTICE_URLS", "STOCKKEEPER_SUPPLIER_NOTICE_URLS")
+NOTICE_URLS = (
+    "STOCKKEEPER_NOTICE_URLS",
+    "STOCKKEEPER_ESCALATION_NOTICE_URLS",
+    "STOCKKEEPER_SUPPLIER_NOTICE_URLS",
+    "STOCKKEEPER_WAREHOUSE_NOTICE_URLS",
+)
 
 Set = Callable[[str, str], None]
 
@@ -35,7 +40,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Set:
 def test_nothing_set_is_the_policy_of_the_contract_no_tolerance_and_no_way() -> None:
     settings = Settings()
     assert (settings.approval, settings.over_delivery_percent) == (DEFAULT_APPROVAL, Decimal(0))
-    assert vars(settings.notice_ways) == vars(NoticeWays("", "", ""))
+    assert vars(settings.notice_ways) == vars(NoticeWays("", "", "", ""))
 
 
 def test_who_approves_is_said_in_json(environ: Set) -> None:
@@ -87,7 +92,7 @@ def test_a_tolerance_that_makes_no_sense_is_refused(environ: Set, percent: str) 
 def test_what_ordering_and_holding_cost_is_the_contracts_unless_said(environ: Set) -> None:
     settings = Settings()
     assert (settings.order_cost, settings.holding_cost_rate) == (Decimal(50), 0.25)
-    assert (DEFAULT_ORDER_COST, DEFAULT_HOLDING_COST_RATE) == (Decimal(50), 0.25)
+    assert (Decimal(50), 0.25) == (DEFAULT_ORDER_COST, DEFAULT_HOLDING_COST_RATE)
     environ("STOCKKEEPER_ORDER_COST", "12.34")
     environ("STOCKKEEPER_HOLDING_COST_RATE", "0.3")
     settings = Settings()
@@ -119,12 +124,13 @@ def test_each_audience_has_its_urls(environ: Set) -> None:
         "mailto://robot:passw0rd@example.com, json://example.com/hook",
         "json://example.com/boss",
         "mailto://robot:passw0rd@example.com?to={email}",
+        "json://example.com/docks",
     )
     for name, value in zip(NOTICE_URLS, urls, strict=True):
         environ(name, value)
     settings = Settings()
     assert vars(settings.notice_ways) == vars(NoticeWays(*urls))
-    assert [secret for secret in ("passw0rd", "example.com", "hook") if secret in repr(settings)] == []
+    assert [secret for secret in ("passw0rd", "example.com", "hook", "docks") if secret in repr(settings)] == []
 
 
 @pytest.mark.parametrize("name", NOTICE_URLS)

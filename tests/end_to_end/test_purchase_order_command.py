@@ -66,6 +66,51 @@ async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop:
     assert await eventually(listed, bool) == [(po, supplier, "1500.00")]
 
 
+async def test_everything_is_received_once_however_often_it_is_said(
+    command: Command, shop: Shop, engine: Engine
+) -> None:
+    item, po = shop.item(0), new_reference("po")
+    (sku, place), (_, supplier) = names(engine, item), supplier_named(shop, engine)
+    made = await command(
+        *("po", "create", po, "--supplier", supplier, "--warehouse", place, "--line", f"{sku}=10@1.50"),
+        *("--reason", "nearly out", "--json"),
+    )
+    assert json.loads(made.stdout)["status"] == "SUBMITTED"
+
+    async def received(*options: str) -> str:
+        result = await command("po", "receive", po, *options)
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    async def refused(*options: str) -> str:
+        result = await command("po", "receive", po, *options)
+        assert (result.exit_code, result.stdout) == (1, "")
+        return result.stderr
+
+    everything = ("--receipt-id", "R-2", "--all")
+    await received("--receipt-id", "R-1", "--line", f"{sku}=4")
+    with nothing_is_stored(engine):
+        assert await refused("--receipt-id", "R-2", "--line", f"{sku}=0") == (
+            "InvalidRequest: quantity: nothing came, neither accepted nor rejected\n"
+        )
+        # That delivery was another one: to say nothing would leave six units on the dock.
+        assert await refused("--receipt-id", "R-1", "--all") == (
+            f"OperationConflict: operation purchase-order-{po}/receive/R-1 was done already, "
+            "as receive_purchase_order with another payload\n"
+        )
+    first = json.loads(await received(*everything, "--json"))
+    assert (first["status"], level(engine, item)) == ("RECEIVED", (10, 0))
+    assert [(each["receipt_id"], each["accepted"]) for each in first["receipts"]] == [("R-1", 4), ("R-2", 6)]
+    with nothing_is_stored(engine):
+        again = json.loads(await received(*everything, "--json"))
+        assert (again["status"], again["receipts"]) == ("RECEIVED", first["receipts"])
+        printed = await received(*everything)
+        assert (f"purchase order {po}: RECEIVED, " in printed, "→ 10" in printed) == (True, False)
+        assert await refused("--receipt-id", "R-3", "--all") == (
+            f"InvalidRequest: purchase order {po}: nothing is owed any more\n"
+        )
+
+
 async def test_lines_come_from_a_file_at_the_agreed_cost(
     command: Command, shop: Shop, engine: Engine, tmp_path: Path
 ) -> None:

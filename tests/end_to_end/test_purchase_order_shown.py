@@ -157,8 +157,13 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
         f"**CONFIRMED** · {of} Confirmed by the supplier. Expected on 2199-06-30. "
         "Next: `receive`, `close_short` or `cancel`."
     )
-    await purchasing.receive(number, "truck-1", came(item, 3, 2))
-    assert cells("\n".join(await details()))[-1] == [sku, "1.00", "10", "3", "2", "7"]
+    [receipt] = (await purchasing.receive(number, "truck-1", came(item, 3, 2)))["receipts"]
+    assert cells("\n".join(await details()))[-4:] == [
+        [sku, "1.00", "10", "3", "2", "7"],
+        ["receipt", "at", "by", "accepted", "rejected"],
+        ["---", "---", "---", "---:", "---:"],
+        ["truck-1", _shown(datetime.fromisoformat(receipt["at"])), "wes", "3", "2"],
+    ]
 
     await purchasing.signal(number, "cancel", {"performed_by": "rita", "reason": "not needed"})
     [note] = await purchasing.noted(number, 1)

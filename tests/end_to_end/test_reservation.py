@@ -27,6 +27,7 @@ async def test_a_hold_is_answered_in_one_call_with_the_whole_state(orders: Order
         "reference_id": reference,
         "status": "ACTIVE",
         "lines": [line(item, 3) | {"quantity_fulfilled": 0}],
+        "shortages": [],
         "notes": [],
     }
     assert books(engine, item).items == (

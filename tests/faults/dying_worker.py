@@ -18,6 +18,9 @@ from temporalio.worker import Worker
 import worker
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reservation import ReservationSteps
+from activities.transfer import TransferSteps
+
+STEPS = (ReservationSteps, PurchaseOrderSteps, TransferSteps)
 
 
 def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:
@@ -39,7 +42,7 @@ def main(arguments: list[str]) -> None:
     """Work, and die."""
     if arguments:
         step_name, moment = arguments
-        [activities] = [each for each in (ReservationSteps, PurchaseOrderSteps) if hasattr(each, step_name)]
+        [activities] = [each for each in STEPS if hasattr(each, step_name)]
         setattr(worker, activities.__name__, dying(activities, step_name, moment))
     # Tasks that a dead worker had kept for itself come back after a second instead of ten.
     brisk = functools.partial(Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1))

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from devstack.stack import StackInfo
 from tests.purchasing import Purchasing
 from tests.shop import new_reference
+from tests.transfers import Transfers
 from tests.wire import Orders
 from worker import Settings
 
@@ -30,6 +31,7 @@ class Workplace:
         self.settings = settings.model_copy(update={"task_queue": new_reference("queue")})
         self.orders = Orders(client, self.settings.task_queue, task_timeout=BRISK)
         self.purchasing = Purchasing(client, self.settings.task_queue, task_timeout=BRISK)
+        self.transfers = Transfers(client, self.settings.task_queue, task_timeout=BRISK)
 
     @asynccontextmanager
     async def worker(self, *how_to_die: str) -> AsyncIterator[asyncio.subprocess.Process]:

@@ -13,8 +13,9 @@ from tests.replay.import_file import ImportScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
 from tests.replay.recording import Scenes, a_stage
 from tests.replay.reservation import ReservationScenes
+from tests.replay.transfer import TransferScenes
 
-_ALL: Sequence[type[Scenes]] = (ReservationScenes, ImportScenes, PurchaseOrderScenes)
+_ALL: Sequence[type[Scenes]] = (ReservationScenes, ImportScenes, PurchaseOrderScenes, TransferScenes)
 PROCESSES: Mapping[str, type[Scenes]] = {scenes.process: scenes for scenes in _ALL}
 
 

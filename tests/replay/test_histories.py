@@ -18,11 +18,13 @@ from contracts.converter import DATA_CONVERTER
 from domain.import_file import IMPORT, ImportStatus
 from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderStatus
 from domain.reservation import RESERVATION, ReservationStatus
+from domain.transfer import TRANSFER, TransferStatus
 from tests.replay.import_file import ImportScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
 from tests.replay.record import PROCESSES
 from tests.replay.recording import HISTORIES, load, without_names
 from tests.replay.reservation import ReservationScenes
+from tests.replay.transfer import TransferScenes
 from tests.wire import Json
 from worker import SANDBOX, WORKFLOWS
 
@@ -47,15 +49,29 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         "InvalidRequest": 1,
         "UnknownSupplier": 1,
     },
+    "transfer": {
+        UNDER_WAY: 2,
+        "RECEIVED": 10,
+        "CANCELLED": 7,
+        "REJECTED": 2,
+        "InvalidRequest": 1,
+        "UnknownProduct": 1,
+    },
 }
 FINAL: Mapping[str, set[str]] = {
     "reservation": {status for status in ReservationStatus if RESERVATION.is_final(status)},
     "import_file": {status for status in ImportStatus if IMPORT.is_final(status)},
     "purchase_order": {status for status in PurchaseOrderStatus if PURCHASE_ORDER.is_final(status)},
+    "transfer": {status for status in TransferStatus if TRANSFER.is_final(status)},
 }
 RECORDED = sorted(HISTORIES.glob("*.json"))
 # A start that was wrong in itself did nothing, so there is nothing to do otherwise.
-DID_NOTHING = {ReservationScenes.path("invalid"), ImportScenes.path("failed"), PurchaseOrderScenes.path("invalid")}
+DID_NOTHING = {
+    ReservationScenes.path("invalid"),
+    ImportScenes.path("failed"),
+    PurchaseOrderScenes.path("invalid"),
+    TransferScenes.path("invalid"),
+}
 
 
 @workflow.defn(dynamic=True)
@@ -128,6 +144,7 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
         "reservation": 16,
         "import_file": 6,
         "purchase_order": 21,
+        "transfer": 23,
     }
 
 

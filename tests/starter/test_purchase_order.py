@@ -1,7 +1,9 @@
 """A Python service and its purchase orders: typed calls, and errors of ours whatever Temporal calls them."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -20,12 +22,14 @@ from starter import (
     OperationConflict,
     OrderLine,
     PurchaseOrder,
+    PurchaseOrderState,
     ReceiptLine,
     Stockkeeper,
     UnknownSupplier,
 )
 from tests.books import level, nothing_is_stored
-from tests.purchasing import purchases
+from tests.purchasing import came as came_over_the_wire
+from tests.purchasing import purchases, receipt
 from tests.shop import Shop, new_reference
 from tests.wire import eventually
 
@@ -64,6 +68,15 @@ def came(item: ItemKey, quantity: int, rejected: int = 0) -> ReceiptLine:
     return ReceiptLine(product_id=item.product_id, quantity=quantity, rejected_quantity=rejected)
 
 
+def receipts_of(state: PurchaseOrderState) -> Sequence[tuple[str, str, int, int]]:
+    return [(each.receipt_id, each.performed_by, each.accepted, each.unfit) for each in state.receipts]
+
+
+def less_notices(state: PurchaseOrderState) -> dict[str, Any]:
+    """All but what goes out in the background."""
+    return state.model_dump(exclude={"notices"})
+
+
 async def test_an_order_is_approved_confirmed_and_received(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
     item, number = shop.item(0), new_reference("po")
     order = await draft(stock, number, shop.supplier(), item)
@@ -80,6 +93,7 @@ async def test_an_order_is_approved_confirmed_and_received(stock: Stockkeeper, s
     state = await order.receive("R-3", [came(item, 3)], performed_by="dock")
     assert (state.status, order.state, level(engine, item)) == ("RECEIVED", state, (5, 0))
     assert [units for _, units, *_ in purchases(engine, number)] == [2, 3]
+    assert receipts_of(state) == [("R-1", "dock", 2, 1), ("R-3", "dock", 3, 0)]
 
 
 async def test_what_is_repeated_after_the_end_is_answered_as_it_was(
@@ -89,10 +103,11 @@ async def test_what_is_repeated_after_the_end_is_answered_as_it_was(
     order = await draft(stock, number, shop.supplier(), item)
     await order.approve(approver="ann")
     received = await order.receive("R-1", [came(item, 5)], performed_by="dock")
-    last = await stock.client.get_workflow_handle(f"purchase-order-{number}").result()
-    assert last["status"] == "RECEIVED"
+    await stock.client.get_workflow_handle(f"purchase-order-{number}").result()
+    last = await order.refresh()
+    assert (last.status, less_notices(last)) == ("RECEIVED", less_notices(received))
     with nothing_is_stored(engine):
-        assert await order.receive("R-1", [came(item, 5)], performed_by="the next shift") == received
+        assert await order.receive("R-1", [came(item, 5)], performed_by="the next shift") == last
         assert (await order.approve(approver="Ann")).status == "RECEIVED"
         for refused in (order.approve(approver="bob"), order.cancel(performed_by="ann", reason="no")):
             with pytest.raises(InvalidState):
@@ -111,6 +126,40 @@ async def test_a_receipt_that_came_too_early_is_booked_when_it_is_sent_again(
     for _ in range(2):
         state = await order.receive("R-1", [came(item, 2)], performed_by="dock")
         assert (state.line_items[0].quantity_received, level(engine, item)) == (2, (2, 0))
+
+
+async def test_a_receipt_sent_again_is_booked_once_and_answered_with_what_is_true_now(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(0)
+    order = await draft(stock, new_reference("po"), shop.supplier(), item, approvals=0)
+    await order.receive("R-1", [came(item, 2)], performed_by="dock")
+    now = await order.receive("R-2", [came(item, 1, rejected=2)], performed_by="dock")
+    assert receipts_of(now) == [("R-1", "dock", 2, 0), ("R-2", "dock", 1, 2)]
+    with nothing_is_stored(engine):
+        # Temporal has kept what the first answer was; by now more is there.
+        again = await order.receive("R-1", [came(item, 2)], performed_by="the next shift")
+        assert less_notices(again) == less_notices(now)
+        for other in ([came(item, 1)], [came(item, 1, rejected=1)]):
+            with pytest.raises(OperationConflict):
+                await order.receive("R-1", other, performed_by="dock")
+    assert less_notices(order.state) == less_notices(now)
+
+
+async def test_a_receipt_that_somebody_else_sent_is_known_after_the_end(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, number = shop.item(0), new_reference("po")
+    order = await draft(stock, number, shop.supplier(), item, approvals=0)
+    run = stock.client.get_workflow_handle(f"purchase-order-{number}")
+    await run.signal("receive", receipt("R-1", came_over_the_wire(item, 5, 1)))
+    await run.result()
+    with nothing_is_stored(engine):
+        state = await order.receive("R-1", [came(item, 5, rejected=1)], performed_by="dock")
+        assert (state.status, receipts_of(state)) == ("RECEIVED", [("R-1", "wes", 5, 1)])
+        for receipt_id, line in (("R-1", came(item, 6)), ("R-2", came(item, 5, rejected=1))):
+            with pytest.raises(InvalidState):
+                await order.receive(receipt_id, [line], performed_by="dock")
 
 
 async def test_a_draft_asked_for_twice_is_one_order(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:

@@ -87,12 +87,14 @@ BEGIN
             coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,
             coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS damaged,
             coalesce(-sum(quantity) FILTER (WHERE kind = 'WRITTEN_OFF'), 0) AS written_off,
-            coalesce(-sum(quantity) FILTER (WHERE kind = 'RETURNED'), 0) AS returned
+            coalesce(-sum(quantity) FILTER (WHERE kind = 'RETURNED'), 0) AS returned,
+            coalesce((array_agg(balance_after ORDER BY transit_movement_id DESC))[1], 0) AS balance
         INTO moved
         FROM transit_movements
         WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
-    IF (line.dispatched, line.received, line.damaged, line.written_off, line.returned)
-        IS DISTINCT FROM (moved.dispatched, moved.received, moved.damaged, moved.written_off, moved.returned) THEN
+    IF (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
+        IS DISTINCT FROM (moved.dispatched, moved.received, moved.damaged, moved.written_off, moved.returned,
+            moved.balance) THEN
         RAISE EXCEPTION 'line % of transfer % doesn''t have what its movements add up to',
             NEW.line_number, NEW.transfer_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transit_is_its_movements';
@@ -108,16 +110,16 @@ CREATE CONSTRAINT TRIGGER transit_movements_are_on_a_line
     AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_to_be_its_movements();
 
--- A transfer has something in transit while it says so, and at no other time.
+-- A transfer has something in transit while it says so, and at no other time, whichever of the two changes.
 CREATE FUNCTION require_transit_while_in_transit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    now_status text;
+    transfer transfer_orders;
     units bigint;
 BEGIN
-    SELECT status INTO now_status FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
+    SELECT * INTO transfer FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
     SELECT coalesce(sum(in_transit), 0) INTO units FROM transfer_order_lines WHERE transfer_id = NEW.transfer_id;
-    IF (now_status = 'IN_TRANSIT') <> (units > 0) THEN
-        RAISE EXCEPTION 'transfer % is % with % in transit', NEW.transfer_number, now_status, units
+    IF (transfer.status = 'IN_TRANSIT') <> (units > 0) THEN
+        RAISE EXCEPTION 'transfer % is % with % in transit', transfer.transfer_number, transfer.status, units
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfers_are_in_transit';
     END IF;
     RETURN NULL;
@@ -126,6 +128,16 @@ END $$;
 CREATE CONSTRAINT TRIGGER transfer_orders_are_in_transit
     AFTER INSERT OR UPDATE ON transfer_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_while_in_transit();
+
+CREATE CONSTRAINT TRIGGER transfer_order_lines_are_in_transit
+    AFTER UPDATE OF in_transit ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN ((OLD.in_transit > 0) <> (NEW.in_transit > 0))
+    EXECUTE FUNCTION require_transit_while_in_transit();
+
+CREATE CONSTRAINT TRIGGER transfer_order_lines_begin_in_transit
+    AFTER INSERT ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.in_transit > 0)
+    EXECUTE FUNCTION require_transit_while_in_transit();
 """
 
 GRANTS = """

@@ -1,0 +1,225 @@
+"""What a transfer may do: every status and event, when it is due, and where the units of a receipt go."""
+
+import itertools
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidRequest, InvalidState
+from domain.receipt import Taken
+from domain.transfer import TRANSFER, Transfer, TransferEvent, TransferLine, TransferStatus
+
+S, E = TransferStatus, TransferEvent
+TEA, MUG, POT = 10, 20, 30
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+ALLOWED = {
+    ("PENDING", "reject"): "REJECTED",
+    ("PENDING", "dispatch"): "IN_TRANSIT",
+    ("PENDING", "cancel"): "CANCELLED",
+    ("IN_TRANSIT", "receive"): "IN_TRANSIT",
+    ("IN_TRANSIT", "complete"): "RECEIVED",
+    ("IN_TRANSIT", "write_off"): "RECEIVED",
+    ("IN_TRANSIT", "cancel"): "CANCELLED",
+}
+FORBIDDEN = [pair for pair in itertools.product(TransferStatus, TransferEvent) if pair not in ALLOWED]
+
+
+def line(number: int, product_id: int = TEA, in_transit: int = 5, quantity: int = 9) -> TransferLine:
+    return TransferLine(number, product_id, quantity, in_transit)
+
+
+def transfer(*lines: TransferLine, status: TransferStatus = S.IN_TRANSIT, hours: float | None = None) -> Transfer:
+    return Transfer(1, "T-1", 2, 3, status, hours, lines)
+
+
+@pytest.mark.parametrize(("pair", "after"), ALLOWED.items(), ids=str)
+def test_a_transfer_goes_from_status_to_status(pair: tuple[str, str], after: str) -> None:
+    status, event = TransferStatus(pair[0]), TransferEvent(pair[1])
+    assert TRANSFER.next(status, event) == after
+    assert TRANSFER.allows(status, event)
+    assert transfer(status=status).after(event) == after
+
+
+def test_all_other_pairs_are_forbidden() -> None:
+    assert len(FORBIDDEN) == 5 * 6 - 7
+
+
+@pytest.mark.parametrize(("status", "event"), FORBIDDEN)
+def test_a_transfer_cannot(status: TransferStatus, event: TransferEvent) -> None:
+    assert not TRANSFER.allows(status, event)
+    with pytest.raises(InvalidState, match=f"^transfer T-1 is {status}: it can't {event}$") as caught:
+        transfer(status=status).after(event)
+    assert caught.value.details == {"status": status.value, "command": event.value}
+
+
+def test_three_statuses_are_final() -> None:
+    assert {status for status in S if TRANSFER.is_final(status)} == {"RECEIVED", "CANCELLED", "REJECTED"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "due_at"),
+    [
+        (None, None),
+        (6.0, NOON + timedelta(hours=6)),
+        (0.5, NOON + timedelta(minutes=30)),
+        (0.000001, NOON + timedelta(microseconds=3_600)),
+        (8784.0, NOON + timedelta(days=366)),
+    ],
+)
+def test_it_is_due_so_many_hours_after_it_has_left(hours: float | None, due_at: datetime | None) -> None:
+    assert transfer(hours=hours).due_at(NOON) == due_at
+
+
+def test_what_is_in_transit_is_told_by_line_and_only_where_there_is_some() -> None:
+    assert transfer(line(1), line(2, MUG, 0), line(3, in_transit=2)).in_transit == {1: 5, 3: 2}
+    assert transfer(line(1, in_transit=0)).in_transit == {}
+
+
+def test_each_product_goes_to_its_line_in_the_order_of_the_lines() -> None:
+    sent = transfer(line(1), line(2, MUG), line(3, POT))
+    assert list(sent.plan_receipt({POT: Taken(5, 0), TEA: Taken(2, 1)}).items()) == [
+        (1, Taken(2, 1)),
+        (3, Taken(5, 0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("came", "taken"),
+    [
+        (Taken(1, 0), {1: Taken(1, 0)}),
+        (Taken(0, 1), {1: Taken(0, 1)}),
+        (Taken(5, 0), {1: Taken(5, 0)}),
+        (Taken(4, 1), {1: Taken(4, 1)}),
+        (Taken(0, 5), {1: Taken(0, 5)}),
+        # Nothing is in transit on the fourth line, nothing of this product on the second: the fifth is next.
+        (Taken(6, 0), {1: Taken(5, 0), 5: Taken(1, 0)}),
+        (Taken(5, 1), {1: Taken(5, 0), 5: Taken(0, 1)}),
+        (Taken(4, 2), {1: Taken(4, 1), 5: Taken(0, 1)}),
+        (Taken(0, 6), {1: Taken(0, 5), 5: Taken(0, 1)}),
+        (Taken(7, 1), {1: Taken(5, 0), 5: Taken(2, 1)}),
+        (Taken(3, 5), {1: Taken(3, 2), 5: Taken(0, 3)}),
+        (Taken(8, 0), {1: Taken(5, 0), 5: Taken(3, 0)}),
+        (Taken(0, 8), {1: Taken(0, 5), 5: Taken(0, 3)}),
+    ],
+)
+def test_a_product_on_several_lines_fills_them_in_order_fit_units_first(came: Taken, taken: dict[int, Taken]) -> None:
+    sent = transfer(line(1), line(2, MUG), line(4, in_transit=0), line(5, in_transit=3))
+    assert sent.plan_receipt({TEA: came}) == taken
+
+
+@pytest.mark.parametrize(
+    ("lines", "came", "in_transit", "message"),
+    [
+        ([line(1)], Taken(6, 0), 5, "product 10: 6 came, 5 in transit"),
+        ([line(1)], Taken(0, 6), 5, "product 10: 6 came, 5 in transit"),
+        ([line(1)], Taken(5, 1), 5, "product 10: 6 came, 5 in transit"),
+        ([line(1, in_transit=0)], Taken(1, 0), 0, "product 10: 1 came, 0 in transit"),
+        ([line(1, in_transit=2), line(2, in_transit=3)], Taken(4, 2), 5, "product 10: 6 came, 5 in transit"),
+    ],
+)
+def test_more_than_is_in_transit_is_refused_with_the_numbers(
+    lines: list[TransferLine], came: Taken, in_transit: int, message: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{message}$") as caught:
+        transfer(line(9, MUG), *lines).plan_receipt({MUG: Taken(1, 0), TEA: came})
+    assert caught.value.details == {"product_id": TEA, "quantity": came.units, "in_transit": in_transit}
+
+
+@pytest.mark.parametrize("came", [Taken(1, 0), Taken(0, 1)])
+def test_what_was_not_sent_is_refused(came: Taken) -> None:
+    with pytest.raises(InvalidRequest, match=r"^product 20 isn't on transfer T-1$") as caught:
+        transfer(line(1)).plan_receipt({TEA: Taken(1, 0), MUG: came})
+    assert caught.value.details == {"product_id": MUG}
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.RECEIVED, S.CANCELLED, S.REJECTED])
+def test_goods_only_arrive_while_they_are_in_transit(status: TransferStatus) -> None:
+    # The status is what is said, even of a receipt that would be wrong in any.
+    with pytest.raises(InvalidState) as caught:
+        transfer(line(1), status=status).plan_receipt({MUG: Taken(9, 0)})
+    assert caught.value.details == {"status": status.value, "command": "receive"}
+
+
+def test_it_is_received_once_nothing_is_in_transit_whether_it_came_fit_or_damaged() -> None:
+    sent = transfer(line(1, in_transit=2), line(2, MUG, 0), line(3, MUG, 1))
+    assert sent.after_receipt({}) is S.IN_TRANSIT
+    assert sent.after_receipt({1: Taken(2, 0)}) is S.IN_TRANSIT
+    assert sent.after_receipt({1: Taken(1, 0), 3: Taken(0, 1)}) is S.IN_TRANSIT
+    assert sent.after_receipt({1: Taken(2, 0), 3: Taken(1, 0)}) is S.RECEIVED
+    assert sent.after_receipt({1: Taken(1, 1), 3: Taken(0, 1)}) is S.RECEIVED
+
+
+_LINES = st.lists(st.tuples(st.sampled_from([TEA, MUG]), st.integers(0, 6)), min_size=1, max_size=6).map(
+    lambda rows: [line(number, *row) for number, row in enumerate(rows, 1)]
+)
+
+
+@st.composite
+def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[TransferLine], dict[int, Taken]]:
+    """A transfer's lines, and what came of its products: at most so many units more than are in transit."""
+    lines = draw(_LINES)
+    came = {}
+    for product_id in sorted({line.product_id for line in lines}):
+        units = draw(st.integers(0, _on_the_way(lines, product_id) + too_many))
+        fit = draw(st.integers(0, units))
+        came[product_id] = Taken(fit, units - fit)
+    return lines, {product_id: units for product_id, units in came.items() if any(units)}
+
+
+def _on_the_way(lines: list[TransferLine], product_id: int) -> int:
+    return sum(line.in_transit for line in lines if line.product_id == product_id)
+
+
+@given(_deliveries(too_many=3))
+def test_a_receipt_is_refused_exactly_if_more_came_than_is_in_transit(
+    delivery: tuple[list[TransferLine], dict[int, Taken]],
+) -> None:
+    lines, came = delivery
+    if any(units.units > _on_the_way(lines, product_id) for product_id, units in came.items()):
+        with pytest.raises(InvalidRequest):
+            transfer(*lines).plan_receipt(came)
+    else:
+        transfer(*lines).plan_receipt(came)
+
+
+@given(_deliveries(too_many=0))
+def test_units_are_laid_into_the_places_that_the_lines_have_one_after_the_other(
+    delivery: tuple[list[TransferLine], dict[int, Taken]],
+) -> None:
+    lines, came = delivery
+    laid: Counter[tuple[int, str]] = Counter()
+    for product_id, (fit, damaged) in came.items():
+        places = [each.line_number for each in lines if each.product_id == product_id for _ in range(each.in_transit)]
+        laid.update(zip(places, ["fit"] * fit + ["damaged"] * damaged, strict=False))
+    taken = transfer(*lines).plan_receipt(came)
+    assert list(taken) == sorted({number for number, _ in laid})
+    assert taken == {number: Taken(laid[number, "fit"], laid[number, "damaged"]) for number in taken}
+
+
+@given(_deliveries(too_many=0))
+def test_nothing_of_a_receipt_is_lost_and_no_line_gets_more_than_it_has_in_transit(
+    delivery: tuple[list[TransferLine], dict[int, Taken]],
+) -> None:
+    lines, came = delivery
+    sent = transfer(*lines)
+    taken = sent.plan_receipt(came)
+    product_of = {each.line_number: each.product_id for each in lines}
+    for product_id in (TEA, MUG):
+        shares = [share for number, share in taken.items() if product_of[number] == product_id]
+        fit, damaged = sum(share.accepted for share in shares), sum(share.unfit for share in shares)
+        assert (fit, damaged) == came.get(product_id, (0, 0))
+    assert all(min(share) >= 0 and 0 < share.units <= sent.in_transit[number] for number, share in taken.items())
+
+
+@given(_deliveries(too_many=0))
+def test_it_is_received_exactly_when_all_that_was_in_transit_came(
+    delivery: tuple[list[TransferLine], dict[int, Taken]],
+) -> None:
+    lines, came = delivery
+    sent = transfer(*lines)
+    everything = sum(units.units for units in came.values()) == sum(each.in_transit for each in lines)
+    assert sent.after_receipt(sent.plan_receipt(came)) is (S.RECEIVED if everything else S.IN_TRANSIT)
