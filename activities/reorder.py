@@ -18,7 +18,6 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
 from activities.writes import database_errors, effect_once
-from contracts.messages import MAX_UNITS
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
 from contracts.reorder import (
     AT_ONCE,
@@ -47,13 +46,16 @@ from domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
 from domain.replenishment import Terms, whole_units
 from domain.stock import ItemKey
 
-# Once over what is below: everything else about it is added up from here.
+# Once over what is below: everything else about it is added up from here. Names come last, for the few that are left.
 _BELOW = text("""
-    SELECT supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse, is_active, is_covered,
-        count(*) AS items
-    FROM items_below JOIN warehouses USING (warehouse_id) LEFT JOIN suppliers USING (supplier_id)
-    WHERE :warehouse_id IS NULL OR warehouse_id = :warehouse_id
-    GROUP BY supplier_id, suppliers.name, warehouse_id, warehouses.name, is_active, is_covered
+    WITH below AS (
+        SELECT supplier_id, warehouse_id, is_active, is_covered, count(*) AS items
+        FROM items_below
+        WHERE :warehouse_id IS NULL OR warehouse_id = :warehouse_id
+        GROUP BY supplier_id, warehouse_id, is_active, is_covered
+    )
+    SELECT below.*, suppliers.name AS supplier, warehouses.name AS warehouse
+    FROM below JOIN warehouses USING (warehouse_id) LEFT JOIN suppliers USING (supplier_id)
     ORDER BY warehouse_id, supplier_id
 """).bindparams(bindparam("warehouse_id", type_=BigInteger))
 
@@ -265,8 +267,7 @@ def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
     terms = Terms(row.minimum_order_quantity, row.pack_size)
     return PurchaseOrderLine(
         product_id=row.product_id,
-        # What no order may have at once is ordered by and by.
-        qty=min(quantity_for(position, row.reorder_point, row.reorder_quantity, terms), MAX_UNITS),
+        qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms),
         unit_cost=row.unit_cost,
         note=reason_for(position, row.reorder_point, terms, planned),
     )

@@ -242,46 +242,49 @@ def _line(*cells: str) -> str:
 
 
 def reached_table(results: Results, years: int) -> str:
-    """What was reached, by demand and lead times; and where orders are large or small against the point."""
+    """What was reached: of all items, of those whose orders are of the point or more, and of the others."""
     lines = [
-        "| demand | lead times | items | service level reached | fill rate | average stock | orders | stockouts |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        _line(
+            *("demand", "lead times", "reached", "by items with orders of the point or more", "by the others"),
+            *("fill rate", "average stock", "orders a year", "stockouts a year"),
+        ),
+        "|---|---|" + "---:|" * 7,
     ]
-
-    def add(kind: str, lead_times: str, each: Sequence[Year]) -> None:
-        year = together(each)
-        lines.append(
-            _line(
-                *(kind, lead_times, str(len(each))),
-                f"{year.service_level:.1%} ± {year.standard_error:.1%}",
-                f"{year.sold / year.wanted:.1%}",
-                f"{year.stock / year.days:.0f}",
-                f"{year.orders / years:.0f}",
-                f"{year.short_cycles / years:.0f}",
-            )
-        )
-
     for kind in KINDS:
-        by_item = list(zip(items(), results[kind, AS_IS], strict=True))
-        small = [year for item, year in by_item if _has_small_orders(item, kind)]
-        large = [year for item, year in by_item if not _has_small_orders(item, kind)]
-        add(kind, "fixed", [*large, *small])
-        add(kind, "fixed; orders of the point or more", large)
-        add(kind, "fixed; smaller orders", small)
-        for title in VARYING:
-            add(kind, title, results[kind, title])
+        has_small_orders = [_has_small_orders(item, kind) for item in items()]
+        for title in (AS_IS, *VARYING):
+            by_item = list(zip(has_small_orders, results[kind, title], strict=True))
+            year = together(results[kind, title])
+            lines.append(
+                _line(
+                    *(
+                        kind,
+                        title if title in VARYING else "fixed",
+                        f"{year.service_level:.1%} ± {year.standard_error:.1%}",
+                    ),
+                    *(_reached([year for small, year in by_item if small == wanted]) for wanted in (False, True)),
+                    *(f"{year.sold / year.wanted:.1%}", f"{year.stock / year.days:.0f}"),
+                    *(f"{year.orders / years:.0f}", f"{year.short_cycles / years:.0f}"),
+                )
+            )
     return "\n".join(lines)
+
+
+def _reached(each: Sequence[Year]) -> str:
+    return f"{together(each).service_level:.1%} ({len(each)})" if each else "(0)"
 
 
 def causes_table(results: Results) -> str:
     """What is missing from the service, and why, as one cause after the other is taken away."""
-    lines = [
-        _line("", *(f"{kind}: reached | {' | '.join(Year.CAUSES)}" for kind in KINDS)),
-        "|---|" + "---:|" * len(KINDS) * (1 + len(Year.CAUSES)),
-    ]
+    headings = [f"{kind}: reached | {' | '.join(Year.CAUSES)} | average stock" for kind in KINDS]
+    lines = [_line("", *headings), "|---|" + "---:|" * len(KINDS) * (2 + len(Year.CAUSES))]
     for title in STEPS:
-        years = [together(results[kind, title]) for kind in KINDS]
-        lines.append(_line(title, *(f"{part:.1%}" for year in years for part in (year.service_level, *year.missing))))
+        cells: list[str] = []
+        for kind in KINDS:
+            year = together(results[kind, title])
+            cells += [f"{part:.1%}" for part in (year.service_level, *year.missing)]
+            cells.append(f"{year.stock / year.days:.0f}")
+        lines.append(_line(title, *cells))
     return "\n".join(lines)
 
 
@@ -289,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables; draw them if that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replenishment_simulation")
     parser.add_argument("--years", type=int, default=YEARS, help="how often the year is replayed, with other customers")
-    parser.add_argument("--plot", type=Path, help="draw the tables and a year of two items into this file")
+    parser.add_argument("--plot", type=Path, help="draw the second table, and a year of an item, into this file")
     given = parser.parse_args(arguments)
     results = simulate(given.years)
     print(reached_table(results, given.years), causes_table(results), sep="\n\n")

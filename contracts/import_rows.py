@@ -81,7 +81,8 @@ def _day(cell: Any) -> date:
 
 @cache
 def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # On some machines this is a file beside the others; it is nobody's name for a place.
+    return frozenset(available_timezones()) - {"localtime"}
 
 
 def _timezone(cell: Any) -> str:

@@ -114,7 +114,7 @@ def roll_up(connection: Connection, as_of: datetime) -> RolledUp:
         connection: The transaction.
         as_of: The workflow's time; yesterday is the day before it, where the warehouse is.
     """
-    lock_demand(connection)
+    lock_demand(connection, as_of)
     written = connection.execute(_ROLL_UP, {"as_of": as_of}).rowcount
     connection.execute(_KEEP_DAYS, {"as_of": as_of})
     return RolledUp(written)

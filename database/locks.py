@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from database.tables import stock_movements
 from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
 from domain.reservation import HeldLine, ReservationStatus
 from domain.stock import ItemKey, Level
@@ -92,12 +93,18 @@ _TRANSFER_LINES = text("""
     ORDER BY line_number
 """)
 
-# Nothing is known of the days of a new warehouse: they begin before all movements.
+# The days of a new warehouse begin with its first movement, wherever in the world it is; if there is none yet, now. So
+# it costs no pass over everybody's ledger.
 _BEGIN_DEMAND = text("""
     INSERT INTO demand_days (warehouse_id, through)
-    SELECT warehouse_id, '-infinity' FROM warehouses ORDER BY warehouse_id
+    SELECT warehouse_id, least((
+        SELECT min(created_at) FROM stock_movements AS moved WHERE moved.warehouse_id = new.warehouse_id
+        ), :as_of)::date - 2
+    FROM warehouses AS new
+    WHERE NOT EXISTS (SELECT 1 FROM demand_days AS known WHERE known.warehouse_id = new.warehouse_id)
+    ORDER BY warehouse_id
     ON CONFLICT DO NOTHING
-""")
+""").bindparams(bindparam("as_of", type_=stock_movements.c.created_at.type))
 
 _LOCK_DEMAND = text("SELECT warehouse_id FROM demand_days ORDER BY warehouse_id FOR NO KEY UPDATE")
 
@@ -199,9 +206,9 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
     )
 
 
-def lock_demand(connection: Connection) -> None:
+def lock_demand(connection: Connection, as_of: datetime) -> None:
     """Let nobody else bring the daily demand up to date meanwhile; a warehouse that is new begins here."""
-    connection.execute(_BEGIN_DEMAND)
+    connection.execute(_BEGIN_DEMAND, {"as_of": as_of})
     connection.execute(_LOCK_DEMAND)
 
 

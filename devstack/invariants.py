@@ -84,6 +84,14 @@ _QUESTIONS = {
             USING (reference_id)
         WHERE coalesce(carried.units, 0) <> coalesce(booked.units, 0)
     """,
+    "nothing is reordered while it is on order": """
+        SELECT count(*) FROM (
+            SELECT warehouse_id, product_id
+            FROM purchase_orders JOIN purchase_order_lines USING (po_id)
+            WHERE po_number LIKE 'RO-%' AND requested_by = 'reorder' AND quantity_received < qty
+                AND status IN ('DRAFT', 'SUBMITTED', 'CONFIRMED')
+            GROUP BY warehouse_id, product_id HAVING count(*) > 1) AS twice
+    """,
     "every operation has its result": "SELECT count(*) FROM operations WHERE result IS NULL",
 }
 

@@ -37,6 +37,13 @@ _FINDINGS = text("""
         JOIN purchase_order_lines USING (po_id)
         LEFT JOIN receipt USING (po_id, line_number)
     ),
+    reordered AS (
+        SELECT warehouse_id, product_id, count(*) AS lines
+        FROM purchase_orders JOIN purchase_order_lines USING (po_id)
+        WHERE po_number ~ '^RO-[0-9]+$' AND requested_by = 'reorder'
+            AND status NOT IN ('RECEIVED', 'CANCELLED') AND quantity_received < qty
+        GROUP BY warehouse_id, product_id
+    ),
     delivered AS (
         SELECT po_number, warehouse_id, product_id, sum(accepted) AS units
         FROM ordered GROUP BY po_number, warehouse_id, product_id
@@ -147,6 +154,9 @@ _FINDINGS = text("""
             || coalesce(held_at_source.units, 0) || ' held'
         FROM pending FULL JOIN held_at_source USING (transfer_number)
         WHERE coalesce(pending.units, 0) <> coalesce(held_at_source.units, 0)
+    UNION ALL
+    SELECT 'product ' || product_id || ' in warehouse ' || warehouse_id || ': reordered ' || lines || ' times'
+        FROM reordered WHERE lines > 1
     UNION ALL
     SELECT 'operation ' || operation_id || ': no result'
         FROM operations WHERE result IS NULL

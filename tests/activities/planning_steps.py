@@ -1,11 +1,10 @@
 """Planning's side of the activities, on PostgreSQL, without Temporal around them."""
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, text
 from temporalio.testing import ActivityEnvironment
@@ -24,9 +23,8 @@ from contracts.replenishment_plan import (
 from database.sessions import Database
 from domain.stock import ItemKey
 from tests.activities.past import AS_OF
+from tests.activities.steps import run_activity
 from tests.shop import new_reference
-
-R = TypeVar("R")
 
 
 class Planned(NamedTuple):
@@ -49,7 +47,7 @@ class Planning:
     def roll_up(self, as_of: datetime = AS_OF) -> RolledUpDemand:
         """Bring the demand of each day up to date."""
         step = RollUpDemand(operation_id=f"{new_reference('plan')}/demand", performed_by="planner", as_of=as_of)
-        return _run("roll_up_demand", self._steps.roll_up_demand, step)
+        return run_activity("roll_up_demand", self._steps.roll_up_demand, step)
 
     def page(
         self,
@@ -75,7 +73,7 @@ class Planning:
             order_cost=None if order_cost is None else Decimal(order_cost),
             holding_cost_rate=holding_cost_rate,
         )
-        return _run("plan_page", self._steps.plan_page, step)
+        return run_activity("plan_page", self._steps.plan_page, step)
 
     def pages(self, warehouse_id: int | None, **other: Any) -> Iterator[PlannedPage]:
         """Page after page, as the workflow asks for them."""
@@ -121,11 +119,11 @@ class Planning:
                 "reorder_quantity": quantity,
             }
         )
-        return _run("set_planning", self._steps.set_planning, step)
+        return run_activity("set_planning", self._steps.set_planning, step)
 
     def show(self, **question: Any) -> ItemPlans:
         """What is planned."""
-        return _run("show_plans", self._steps.show_plans, ShowPlans(**question))
+        return ActivityEnvironment().run(self._steps.show_plans, ShowPlans(**question))
 
     def plan_of(self, engine: Engine, item: ItemKey) -> ItemPlan:
         """What is planned for one item."""
@@ -171,12 +169,3 @@ def plans_stay(engine: Engine, *items: ItemKey) -> Iterator[None]:
     before = planned()
     yield
     assert planned() == before
-
-
-def _run(name: str, activity: Callable[[Any], R], argument: Any) -> R:
-    environment = ActivityEnvironment()
-    workflow_id = getattr(argument, "operation_id", "plans").partition("/")[0]
-    environment.info = dataclasses.replace(
-        environment.info, activity_type=name, workflow_id=workflow_id, workflow_run_id="run"
-    )
-    return environment.run(activity, argument)

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Engine, text
 from database.sessions import Database
 from devstack.invariants import check_invariants, invariants
 from domain.stock import ItemKey
+from tests.activities.reorder_steps import Reordering
 from tests.activities.steps import Buying, Steps, came
 from tests.activities.transfer_steps import TransferCalls, arrived
 from tests.auditor import findings
+from tests.replenishing import nothing_else_to_order, set_point, supply
 from tests.shop import Shop, new_reference
 
 _OF_ITEM = "WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)"
@@ -343,6 +345,20 @@ def test_the_auditor_finds_of_a_transfer(
         _told(connection, found, rules)
 
 
+def test_the_auditor_finds_what_is_reordered_twice(engine: Engine, database: Database, shop: Shop) -> None:
+    reordering, here, supplier = Reordering(database), shop.item(4), shop.supplier()
+    there = shop.item(4, product=here.product_id)
+    supply(engine, here, supplier)
+    with nothing_else_to_order(engine):
+        set_point(engine, [here, there], 10)
+        _, number = (reordering.order(supplier, item.warehouse_id).po_number for item in (here, there))
+        with _tampering(engine) as connection:
+            change = "UPDATE purchase_orders SET warehouse_id = :warehouse_id WHERE po_number = :number"
+            connection.execute(text(change), {"warehouse_id": here.warehouse_id, "number": number})
+            told = f"product {here.product_id} in warehouse {here.warehouse_id}: reordered 2 times"
+            _told(connection, [told], {"nothing is reordered while it is on order"})
+
+
 def test_the_auditor_finds_what_is_oversold(engine: Engine, shop: Shop) -> None:
     item = shop.item(10)
     with _tampering(engine) as connection:
@@ -376,4 +392,4 @@ def test_nothing_is_said_of_books_that_agree(engine: Engine, database: Database,
     _transfers(database, shop)
     with engine.connect() as connection:
         assert findings(connection) == []
-    assert [each.violations for each in check_invariants(engine)] == [0] * 12
+    assert [each.violations for each in check_invariants(engine)] == [0] * 13

@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
+from contracts import import_rows
 from database import demand as rollup
 from database.sessions import Database
 from domain.replenishment import usage_of
 from domain.stock import ItemKey, MovementType
 from tests.activities.past import A_DAY, AS_OF, YESTERDAY, Past, demand, local, warehouse_in, write
 from tests.activities.planning_steps import Planning
-from tests.activities.reorder_steps import Moving
 from tests.activities.steps import Buying, Steps, came
+from tests.activities.transfer_steps import TransferCalls, arrived
 from tests.shop import Shop, new_reference
 
 KOLKATA, NEW_YORK, AZORES, HAVANA = "Asia/Kolkata", "America/New_York", "Atlantic/Azores", "America/Havana"
@@ -108,6 +109,15 @@ def test_a_day_of_25_hours_has_them_all(planning: Planning, past: Past, shop: Sh
     assert demand(engine, item) == {"2025-11-01": 1, "2025-11-02": 4_620}
 
 
+def test_every_timezone_that_a_warehouse_may_be_given_is_one_that_the_database_knows(engine: Engine) -> None:
+    """One that it doesn't know would stop planning for all warehouses."""
+    named = sorted(import_rows._timezones())
+    assert {KOLKATA, NEW_YORK, AZORES, HAVANA} < set(named)
+    query = text("SELECT count(now() AT TIME ZONE name) FROM unnest(CAST(:names AS text[])) AS name")
+    with engine.connect() as connection:
+        assert connection.execute(query, {"names": named}).scalar_one() == len(named)
+
+
 @pytest.mark.parametrize(("timezone", "day"), [(AZORES, "2025-10-26"), (HAVANA, "2025-11-02")])
 def test_a_midnight_that_comes_twice_loses_nothing_when_its_day_is_done_again(
     planning: Planning, past: Past, shop: Shop, engine: Engine, timezone: str, day: str
@@ -196,15 +206,15 @@ def test_what_the_processes_themselves_write_counts(
     planning: Planning, database: Database, shop: Shop, engine: Engine
 ) -> None:
     item, elsewhere = shop.item(100), shop.warehouse()
-    selling, buying, moving = Steps(database), Buying(database), Moving(database)
+    selling, buying, moving = Steps(database), Buying(database), TransferCalls(database)
     order = new_reference()
     selling.reserve(order, (item, 30))
     # What is only promised hasn't left, and what comes in is no demand.
     selling.fulfill(order)
     selling.reserve(new_reference(), (item, 5))
     buying.receive(buying.order(shop, (item, 50)), "1", came(item, 50))
-    transfer = moving.send(item, elsewhere, 8)
-    moving.arrive(transfer, item, 8)
+    transfer = moving.sent(elsewhere, (item, 8))
+    moving.receive(transfer, "1", arrived(item, 8))
     with engine.connect() as connection:
         query = text("SELECT max(created_at) FROM stock_movements WHERE product_id = :product_id")
         moved_at = connection.execute(query, {"product_id": item.product_id}).scalar_one()

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from domain.stock import ItemKey
 from tests.activities.meetings import WAIT_SECONDS, held_rows, until_waiting
-from tests.activities.past import A_DAY, AS_OF, YESTERDAY, Past, demand
+from tests.activities.past import A_DAY, AS_OF, YESTERDAY, Past, demand, warehouse_in
 from tests.activities.planning_steps import Planning
 from tests.shop import Shop
 
@@ -61,6 +61,25 @@ def test_doing_it_again_writes_nothing(planning: Planning, past: Past, engine: E
     assert planning.roll_up(AS_OF + timedelta(hours=11)).days_written == 0
     assert demand(engine, item) == known
     assert _known_through(engine, item.warehouse_id) == YESTERDAY
+
+
+@pytest.mark.parametrize(
+    ("timezone", "moment", "through"),
+    [
+        ("UTC", "2025-06-09T23:59+00:00", "2025-06-08"),
+        ("UTC", "2025-06-10T00:00+00:00", "2025-06-09"),
+        ("Asia/Kolkata", "2025-06-09T18:29+00:00", "2025-06-08"),
+        ("Asia/Kolkata", "2025-06-09T18:30+00:00", "2025-06-09"),
+        ("America/New_York", "2025-06-10T03:59+00:00", "2025-06-08"),
+        ("America/New_York", "2025-06-10T04:00+00:00", "2025-06-09"),
+    ],
+)
+def test_it_is_known_through_the_warehouses_yesterday(
+    planning: Planning, shop: Shop, engine: Engine, timezone: str, moment: str, through: str
+) -> None:
+    warehouse = warehouse_in(shop, timezone)
+    planning.roll_up(datetime.fromisoformat(moment))
+    assert str(_known_through(engine, warehouse)) == through
 
 
 def test_the_next_day_adds_its_own(planning: Planning, past: Past, engine: Engine) -> None:

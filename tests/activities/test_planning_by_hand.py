@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from activities import replenishment_plan
 from contracts.messages import MAX_UNITS
-from contracts.replenishment_plan import ItemPlan
+from contracts.replenishment_plan import ItemPlan, ItemPlans
 from database.sessions import Database
 from domain.stock import ItemKey
 from tests.activities.past import AS_OF, SEED, Past
@@ -187,22 +187,28 @@ def test_an_item_without_a_point_is_not_shown(planning: Planning, past: Past, en
     assert (found.plans, found.more) == ([], False)
 
 
+@pytest.mark.parametrize(
+    ("at_once", "sizes"), [(2, [(2, True), (1, False)]), (3, [(3, False)]), (1, [(1, True), (1, True), (1, False)])]
+)
 def test_plans_are_shown_page_by_page(
-    planning: Planning, past: Past, shop: Shop, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    planning: Planning,
+    past: Past,
+    shop: Shop,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    sizes: list[tuple[int, bool]],
 ) -> None:
-    monkeypatch.setattr(replenishment_plan, "PLANS_AT_ONCE", 2)
+    monkeypatch.setattr(replenishment_plan, "PLANS_AT_ONCE", at_once)
     items = _items(past, shop, engine)
+    _, warehouse = min(items)
     seen: list[tuple[str, str]] = []
-    sizes = []
-    while True:
-        # From the first of them on; what other tests have made comes before or after.
-        found = planning.show(warehouse=min(items)[1], after=seen[-1] if seen else None)
-        sizes.append((len(found.plans), found.more))
-        seen += [(plan.sku, plan.warehouse) for plan in found.plans]
-        if not found.more:
-            break
-    assert sizes == [(2, True), (1, False)]
-    assert seen == sorted(each for each in items if each[1] == min(items)[1])
+    pages: list[ItemPlans] = []
+    while not pages or pages[-1].more:
+        pages.append(planning.show(warehouse=warehouse, after=seen[-1] if seen else None))
+        seen += [(plan.sku, plan.warehouse) for plan in pages[-1].plans]
+    assert [(len(page.plans), page.more) for page in pages] == sizes
+    assert seen == sorted(each for each in items if each[1] == warehouse)
 
 
 def test_pages_of_plans_go_on_within_a_product(

@@ -7,8 +7,9 @@ from sqlalchemy import Engine
 
 from database.sessions import Database
 from domain.stock import ItemKey
-from tests.activities.reorder_steps import Moving, Reordering
+from tests.activities.reorder_steps import Reordering
 from tests.activities.steps import Buying, Steps, came
+from tests.activities.transfer_steps import TransferCalls, arrived
 from tests.replenishing import nothing_else_to_order, ordered, set_point, supply
 from tests.shop import Shop, new_reference
 
@@ -27,7 +28,7 @@ class Need:
         self.item, self.supplier = shop.item(4), shop.supplier()
         supply(shop.engine, self.item, self.supplier)
         set_point(shop.engine, self.item, 10)
-        self.buying, self.moving = Buying(database), Moving(database)
+        self.buying, self.moving = Buying(database), TransferCalls(database)
         self.reordering = Reordering(database)
 
     def elsewhere(self, units: int = 0) -> ItemKey:
@@ -50,7 +51,7 @@ class Need:
 
     def transit(self, units: int) -> str:
         """A transfer that is on its way here."""
-        return self.moving.send(self.elsewhere(units), self.item.warehouse_id, units)
+        return self.moving.sent(self.item.warehouse_id, (self.elsewhere(units), units))
 
 
 def _received_in_part(need: Need) -> None:
@@ -118,7 +119,7 @@ def _closed_short(need: Need) -> None:
 def _arrived(need: Need) -> None:
     """It has come from the other warehouse, and has been sold since."""
     number = need.transit(6)
-    need.moving.arrive(number, need.item, 6)
+    need.moving.receive(number, "truck-1", arrived(need.item, 6))
     need.shop.move(need.item, -6)
 
 
@@ -132,11 +133,11 @@ COVERS_NOT: dict[str, tuple[Callable[[Need], object], int]] = {
     "an order to another warehouse": (lambda need: need.order((need.elsewhere(), 9)), 0),
     "an order for another product": (lambda need: need.order((need.other(), 9)), 0),
     "goods that haven't left yet": (
-        lambda need: need.moving.hold(need.elsewhere(9), need.item.warehouse_id, 9),
+        lambda need: need.moving.held(need.item.warehouse_id, (need.elsewhere(9), 9)),
         0,
     ),
     "goods on their way elsewhere": (
-        lambda need: need.moving.send(need.elsewhere(9), need.shop.warehouse(), 9),
+        lambda need: need.moving.sent(need.shop.warehouse(), (need.elsewhere(9), 9)),
         0,
     ),
     "goods that have come": (_arrived, 0),
@@ -165,7 +166,7 @@ def test_what_is_held_for_a_transfer_is_missing_where_it_leaves(database: Databa
     source = need.elsewhere(15)
     set_point(engine, source, 10)
     for units, below in ((5, 0), (1, 1)):
-        need.moving.hold(source, need.item.warehouse_id, units)
+        need.moving.held(need.item.warehouse_id, (source, units))
         assert need.reordering.below(source.warehouse_id).items_below == below
 
 

@@ -1,26 +1,23 @@
 """Reorder runs that meet: whatever is needed is ordered, and nothing twice."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 import activities.reorder
 from contracts.reorder import DraftedReorder
 from database.sessions import Database
 from domain.stock import ItemKey
+from tests.activities.meetings import WAIT_SECONDS, held_rows, until_waiting
 from tests.activities.reorder_steps import Reordering
 from tests.activities.steps import Buying, Steps, came
 from tests.books import level
 from tests.replenishing import nothing_else_to_order, ordered, set_point, supply
 from tests.shop import Shop, new_reference
-
-WAIT_SECONDS = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -35,33 +32,6 @@ def reordering(database: Database) -> Reordering:
     return Reordering(database)
 
 
-@contextmanager
-def _held(engine: Engine, *items: ItemKey) -> Iterator[Connection]:
-    """Hold items, so that whoever wants them waits until the end."""
-    with engine.begin() as holder:
-        for item in items:
-            lock = text("""
-                SELECT 1 FROM inventory_items WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) FOR UPDATE
-            """)
-            assert holder.execute(lock, item._asdict()).all()
-        yield holder
-
-
-def _until_waiting(engine: Engine, sessions: int) -> None:
-    """Return once so many sessions of the worker wait for a lock."""
-    query = text("""
-        SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'stockkeeper-worker' AND cardinality(pg_blocking_pids(pid)) > 0
-    """)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        with engine.connect() as connection:
-            if connection.execute(query).scalar_one() >= sessions:
-                return
-        time.sleep(0.01)
-    pytest.fail(f"{sessions} sessions ought to wait")
-
-
 def _needed(shop: Shop, count: int, suppliers: int = 1) -> tuple[list[ItemKey], list[int]]:
     """Items of one warehouse that have four of ten, dealt out to suppliers."""
     items, of = shop.items(count, units=4), [shop.supplier() for _ in range(suppliers)]
@@ -71,21 +41,20 @@ def _needed(shop: Shop, count: int, suppliers: int = 1) -> tuple[list[ItemKey], 
     return items, of
 
 
+_THESE = "WHERE warehouse_id = :warehouse_id AND product_id = ANY (:product_ids)"
+
+
 def _meet(
     engine: Engine, items: list[ItemKey], *calls: Callable[[], DraftedReorder], meanwhile: str | None = None
 ) -> list[DraftedReorder]:
     """All have seen what is needed, and wait for the items; what happens meanwhile happens before they have them."""
+    these = {"warehouse_id": items[0].warehouse_id, "product_ids": [item.product_id for item in items]}
     with ThreadPoolExecutor(len(calls)) as threads:
-        with _held(engine, *items) as holder:
+        with held_rows(engine, f"inventory_items {_THESE}", **these) as holder:
             begun: list[Future[DraftedReorder]] = [threads.submit(call) for call in calls]
-            _until_waiting(engine, len(calls))
+            until_waiting(engine, len(calls))
             if meanwhile is not None:
-                for item in items:
-                    change = text(f"""
-                        UPDATE inventory_items SET {meanwhile}
-                        WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
-                    """)
-                    holder.execute(change, item._asdict())
+                holder.execute(text(f"UPDATE inventory_items SET {meanwhile} {_THESE}"), these)
         return [each.result(WAIT_SECONDS) for each in begun]
 
 

@@ -247,14 +247,14 @@ async def test_a_dry_run_says_what_would_be_ordered_and_does_nothing(
 async def test_what_would_be_ordered_of_very_much_is_shown_within_bounds(
     reorders: Reorders, shop: Shop, engine: Engine
 ) -> None:
-    """Temporal refuses a result of more than 2 MiB, and the run would never end."""
+    """Temporal refuses a result of more than 2 MiB, and a run with all lines of many orders would never end."""
     warehouse, supplier = shop.warehouse(), shop.supplier()
-    with much(engine, warehouse, supplier, 9_500):
+    with much(engine, warehouse, supplier, 3_500):
         state = await reorders.run(warehouse, dry_run=True)
     orders = state["purchase_orders"]
-    assert (state["items_below"], state["orders_drafted"], state["notes"]) == (9_500, 10, [])
-    assert [order["items"] for order in orders] == [1_000] * 9 + [500]
-    assert [len(order["line_items"]) for order in orders] == [1_000] * 2 + [0] * 8
+    assert (state["items_below"], state["orders_drafted"], state["notes"]) == (3_500, 4, [])
+    assert [order["items"] for order in orders] == [1_000] * 3 + [500]
+    assert [len(order["line_items"]) for order in orders] == [1_000] * 2 + [0] * 2
     assert {order["total"] for order in orders} == {"20000.00", "10000.00"}
 
 
@@ -302,7 +302,8 @@ async def test_a_draft_that_nobody_has_started_is_started_by_the_next_run(
     """A run was stopped between its draft and the start of the order's own workflow."""
     supplier, elsewhere = shop.supplier(), shop.warehouse()
     [item] = needed(shop, supplier)
-    number = Reordering(database).order(supplier, item.warehouse_id, as_of=datetime.now(UTC)).po_number
+    here = item.warehouse_id
+    number = Reordering(database).order(supplier, here, as_of=datetime.now(UTC)).po_number
     assert (await reorders.run(elsewhere, dry_run=True), order_row(engine, number).run_id) == (
         done(elsewhere, dry_run=True),
         "",
@@ -319,7 +320,25 @@ async def test_a_draft_that_nobody_has_started_is_started_by_the_next_run(
     await purchasing.told(number, ("SUPPLIER", f"Purchase order {number}"))
     # From then on it is nobody else's.
     assert await reorders.run(elsewhere) == done(elsewhere)
-    assert await reorders.run(item.warehouse_id) == done(item.warehouse_id, items_below=1, items_covered=1)
+    assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
+
+
+async def test_a_draft_whose_workflow_is_only_just_started_is_left_to_it(
+    reorders: Reorders, plain_client: Client, database: Database, shop: Shop, engine: Engine
+) -> None:
+    """It hasn't come to its first step, so that the draft still looks like nobody's."""
+    supplier = shop.supplier()
+    [item] = needed(shop, supplier)
+    here, slow = item.warehouse_id, Purchasing(plain_client, "nobody-works-here")
+    order = Reordering(database).order(supplier, here, as_of=datetime.now(UTC))
+    number = order.po_number
+    started = await slow.start(number, [order.model_dump(mode="json")])
+    state = await reorders.run(here)
+    assert state == done(here, items_below=1, items_covered=1, notes=state["notes"])
+    assert [note[25:] for note in state["notes"]] == [f"purchase order {number} had been drafted and not started"]
+    assert (await slow.handle(number).describe()).run_id == started.first_execution_run_id
+    assert (order_row(engine, number).run_id, len(ordered(engine, here))) == ("", 1)
+    await started.terminate("it has served its purpose")
 
 
 async def test_a_run_that_an_operator_cancels_ends_what_it_has_begun_and_begins_nothing_more(

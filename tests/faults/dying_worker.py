@@ -17,10 +17,11 @@ from temporalio.worker import Worker
 
 import worker
 from activities.purchase_order import PurchaseOrderSteps
+from activities.reorder import ReorderSteps
 from activities.reservation import ReservationSteps
 from activities.transfer import TransferSteps
 
-STEPS = (ReservationSteps, PurchaseOrderSteps, TransferSteps)
+STEPS = (ReservationSteps, PurchaseOrderSteps, TransferSteps, ReorderSteps)
 
 
 def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:

@@ -12,10 +12,19 @@ from collections.abc import Mapping, Sequence
 from tests.replay.import_file import ImportScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
 from tests.replay.recording import Scenes, a_stage
+from tests.replay.reorder import ReorderScenes
+from tests.replay.replenishment_plan import ReplenishmentPlanScenes
 from tests.replay.reservation import ReservationScenes
 from tests.replay.transfer import TransferScenes
 
-_ALL: Sequence[type[Scenes]] = (ReservationScenes, ImportScenes, PurchaseOrderScenes, TransferScenes)
+_ALL: Sequence[type[Scenes]] = (
+    ReservationScenes,
+    ImportScenes,
+    PurchaseOrderScenes,
+    TransferScenes,
+    ReorderScenes,
+    ReplenishmentPlanScenes,
+)
 PROCESSES: Mapping[str, type[Scenes]] = {scenes.process: scenes for scenes in _ALL}
 
 

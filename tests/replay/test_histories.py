@@ -17,12 +17,16 @@ from temporalio.workflow import NondeterminismError
 from contracts.converter import DATA_CONVERTER
 from domain.import_file import IMPORT, ImportStatus
 from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderStatus
+from domain.reorder import ReorderStatus
+from domain.replenishment import PlanStatus
 from domain.reservation import RESERVATION, ReservationStatus
 from domain.transfer import TRANSFER, TransferStatus
 from tests.replay.import_file import ImportScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
 from tests.replay.record import PROCESSES
 from tests.replay.recording import HISTORIES, load, without_names
+from tests.replay.reorder import ReorderScenes
+from tests.replay.replenishment_plan import ReplenishmentPlanScenes
 from tests.replay.reservation import ReservationScenes
 from tests.replay.transfer import TransferScenes
 from tests.wire import Json
@@ -57,12 +61,16 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         "InvalidRequest": 1,
         "UnknownProduct": 1,
     },
+    "reorder": {"DONE": 11, "InvalidRequest": 1, "UnknownWarehouse": 1},
+    "replenishment_plan": {"DONE": 5, "InvalidRequest": 1, "UnknownWarehouse": 1},
 }
 FINAL: Mapping[str, set[str]] = {
     "reservation": {status for status in ReservationStatus if RESERVATION.is_final(status)},
     "import_file": {status for status in ImportStatus if IMPORT.is_final(status)},
     "purchase_order": {status for status in PurchaseOrderStatus if PURCHASE_ORDER.is_final(status)},
     "transfer": {status for status in TransferStatus if TRANSFER.is_final(status)},
+    "reorder": {ReorderStatus.DONE},
+    "replenishment_plan": {PlanStatus.DONE},
 }
 RECORDED = sorted(HISTORIES.glob("*.json"))
 # A start that was wrong in itself did nothing, so there is nothing to do otherwise.
@@ -71,6 +79,8 @@ DID_NOTHING = {
     ImportScenes.path("failed"),
     PurchaseOrderScenes.path("invalid"),
     TransferScenes.path("invalid"),
+    ReorderScenes.path("invalid"),
+    ReplenishmentPlanScenes.path("invalid"),
 }
 
 
@@ -145,6 +155,8 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
         "import_file": 6,
         "purchase_order": 21,
         "transfer": 23,
+        "reorder": 13,
+        "replenishment_plan": 7,
     }
 
 
