@@ -265,9 +265,10 @@ def _order(
 def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
     position = Position(row.quantity_available, row.on_order, row.in_transit)
     terms = Terms(row.minimum_order_quantity, row.pack_size)
+    is_planned = planned is not None and planned.reorder_point == row.reorder_point
     return PurchaseOrderLine(
         product_id=row.product_id,
-        qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms),
+        qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms, is_planned=is_planned),
         unit_cost=row.unit_cost,
         note=reason_for(position, row.reorder_point, terms, planned),
     )

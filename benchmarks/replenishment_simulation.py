@@ -36,7 +36,7 @@ class Scenario:
         at_once: An order goes out as soon as a customer takes the item below its point, rather than in the evening.
         varying: Lead times vary by their deviation, rather than being always the same.
         deviation_known: Planning knows that deviation.
-        at_least_the_point: What if no order were smaller than the point?
+        small_orders: What if an order were the EOQ, however far that is below the point?
         refused_known: What if planning knew what customers were refused, which isn't in the ledger?
         usage_known: What if planning knew the true usage?
     """
@@ -44,7 +44,7 @@ class Scenario:
     at_once: bool = True
     varying: bool = False
     deviation_known: bool = True
-    at_least_the_point: bool = False
+    small_orders: bool = False
     refused_known: bool = False
     usage_known: bool = False
 
@@ -171,8 +171,10 @@ class Shelf:
         position, plan = Position(self._on_hand, self._on_order), self._plan
         if not position.needs_order(plan.reorder_point):
             return
-        planned = max(plan.reorder_quantity, plan.reorder_point * self._scenario.at_least_the_point)
-        self._on_order = quantity_for(position, plan.reorder_point, planned, self._item.terms)
+        is_planned = not self._scenario.small_orders
+        self._on_order = quantity_for(
+            position, plan.reorder_point, plan.reorder_quantity, self._item.terms, is_planned=is_planned
+        )
         self._due = now + next(self._lead_times)
         self._point_at_order = plan.reorder_point
         self._wanted_since_order = 0
@@ -199,19 +201,19 @@ def replay(kind: str, scenario: Scenario, years: int) -> list[Year]:
 
 
 def _has_small_orders(item: Item, kind: str) -> bool:
-    """Whether the planned order is smaller than the point: than what a lead time may take."""
+    """Whether the EOQ is below the point: below what a lead time may take."""
     fixed = LeadTime(item.lead_time.days)
     plan = plan_item(item.usage(kind, HISTORY_DAYS), fixed, item.unit_cost, item.terms, POLICY)
     return plan.reorder_quantity < plan.reorder_point
 
 
-AS_IS = "ordered at once (as it is)"
+AS_IS = "and no order is smaller than the point: as it is"
 STEPS = {
-    "ordered in the evening": Scenario(at_once=False),
+    "ordered in the evening, and by EOQ only": Scenario(at_once=False, small_orders=True),
+    "ordered at once": Scenario(small_orders=True),
     AS_IS: Scenario(),
-    "and no order is smaller than the point": Scenario(at_least_the_point=True),
-    "and refused customers are counted": Scenario(at_least_the_point=True, refused_known=True),
-    "and the true usage is known": Scenario(at_least_the_point=True, usage_known=True),
+    "and refused customers are counted": Scenario(refused_known=True),
+    "and the true usage is known": Scenario(usage_known=True),
 }
 """One cause after the other is taken away."""
 VARYING = {
@@ -242,10 +244,10 @@ def _line(*cells: str) -> str:
 
 
 def reached_table(results: Results, years: int) -> str:
-    """What was reached: of all items, of those whose orders are of the point or more, and of the others."""
+    """What was reached: by all items, by those with an EOQ of the point or more, and by the others."""
     lines = [
         _line(
-            *("demand", "lead times", "reached", "by items with orders of the point or more", "by the others"),
+            *("demand", "lead times", "reached", "by items with an EOQ of the point or more", "by the others"),
             *("fill rate", "average stock", "orders a year", "stockouts a year"),
         ),
         "|---|---|" + "---:|" * 7,

@@ -59,9 +59,17 @@ class PlannedNumbers:
     reorder_point: int
 
 
-def quantity_for(position: Position, point: int, reorder_quantity: int | None, terms: Terms) -> int:
-    """Units to order. An item without a planned quantity is brought back to its point."""
-    return order_quantity(reorder_quantity or 0, point, position.units, terms)
+def quantity_for(
+    position: Position, point: int, reorder_quantity: int | None, terms: Terms, *, is_planned: bool = False
+) -> int:
+    """Units to order. An item without a planned quantity is brought back to its point.
+
+    What was planned is no less than the point. One open order at a time has to last for a lead time, and the point is
+    what that takes at most: with less, what arrives would be below the point again, and the next order late from the
+    start. Whoever sets a quantity by hand may want just that.
+    """
+    at_least = point if is_planned else 0
+    return order_quantity(max(reorder_quantity or 0, at_least), point, position.units, terms)
 
 
 def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:

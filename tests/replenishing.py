@@ -1,7 +1,7 @@
 """Replenishment as a foreign service: a Temporal client, the contract, and plain JSON."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from tests.wire import Caller, Json, eventually
 
 AT_ONCE = "reorder-at-once"
 """The workflow id of the run that whoever lets an item fall below its point asks for."""
+_MEGABYTE = 1024 * 1024
 
 
 class Reorders(Caller):
@@ -166,12 +167,32 @@ def tidy(engine: Engine) -> None:
         connection.execute(text("UPDATE purchase_orders SET run_id = 'nobody' WHERE run_id = ''"))
 
 
+async def all_are_taken_over(engine: Engine) -> None:
+    """Return once every draft has a run of its own workflow, which writes no more of itself then."""
+
+    async def left() -> int:
+        with engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM purchase_orders WHERE run_id = ''")).scalar_one())
+
+    await eventually(left, lambda drafts: drafts == 0)
+
+
 @contextmanager
 def nothing_else_to_order(engine: Engine) -> Iterator[None]:
     """Neither what other tests have left, nor what this one leaves."""
     tidy(engine)
     yield
     tidy(engine)
+
+
+@asynccontextmanager
+async def nobody_else_orders(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
+    """The same for runs: none looks at once any more, and none leaves a draft whose workflow is yet to begin."""
+    with nothing_else_to_order(engine):
+        await reorders.at_once_is_over()
+        yield
+        await reorders.at_once_is_over()
+        await all_are_taken_over(engine)
 
 
 _SOLD_EARLIER = text("""
@@ -227,3 +248,20 @@ def warehouse_name(engine: Engine, warehouse_id: int) -> str:
     with engine.connect() as connection:
         query = text("SELECT name FROM warehouses WHERE warehouse_id = :warehouse_id")
         return str(connection.execute(query, {"warehouse_id": warehouse_id}).scalar_one())
+
+
+async def make_long(caller: Caller, name: str) -> None:
+    """Make a run's history so long that Temporal suggests another one: with signals, of which it takes no more."""
+    noted = len((await caller.state(name))["notes"])
+    for number in range(1, 4):
+        await caller.signal(name, "chatter", "x" * (3 * _MEGABYTE // 2))
+        await caller.noted(name, noted + number)
+
+
+async def goes_on(caller: Caller, name: str, first: str | None) -> None:
+    """Return once another run has followed the first."""
+
+    async def latest() -> str | None:
+        return (await caller.handle(name).describe()).run_id
+
+    await eventually(latest, lambda run: run != first)

@@ -243,21 +243,22 @@ def test_the_preferred_supplier_is_asked_or_else_the_cheapest(
     reordering: Reordering, shop: Shop, engine: Engine
 ) -> None:
     preferred, cheapest, equal = shop.items(3, units=4)
-    cheap, dear, dearer = (shop.supplier() for _ in range(3))
-    supply(engine, preferred, dear, unit_cost="9.00", is_preferred=True)
-    supply(engine, preferred, cheap, unit_cost="1.00")
-    supply(engine, cheapest, dear, unit_cost="9.00")
-    supply(engine, cheapest, cheap, unit_cost="8.999999")
-    supply(engine, equal, dearer, unit_cost="3.00")
-    supply(engine, equal, dear, unit_cost="3.00")
+    first, second, third = (shop.supplier() for _ in range(3))
+    supply(engine, preferred, first, unit_cost="1.00")
+    supply(engine, preferred, second, unit_cost="9.00", is_preferred=True)
+    supply(engine, cheapest, second, unit_cost="9.00")
+    supply(engine, cheapest, third, unit_cost="8.999999")
+    # Of equals always the same one.
+    supply(engine, equal, third, unit_cost="3.00")
+    supply(engine, equal, second, unit_cost="3.00")
     set_point(engine, [preferred, cheapest, equal], 10)
     lines = {
         order.supplier_id: [(line.product_id, line.unit_cost) for line in order.line_items]
         for order in reordering.everything(preferred.warehouse_id)
     }
     assert lines == {
-        cheap: [(cheapest.product_id, Decimal("8.999999"))],
-        dear: [(preferred.product_id, Decimal("9.00")), (equal.product_id, Decimal("3.00"))],
+        second: [(preferred.product_id, Decimal("9.00")), (equal.product_id, Decimal("3.00"))],
+        third: [(cheapest.product_id, Decimal("8.999999"))],
     }
 
 
@@ -281,7 +282,8 @@ def test_what_cannot_be_ordered_is_named(reordering: Reordering, buying: Buying,
         )
     ]
     before = ordered(engine, here), numbers_used(engine)
-    assert reordering.draft(supplier, here) == DraftedReorder(order=None, more=False)
+    for dry_run in (True, False):
+        assert reordering.draft(supplier, here, dry_run=dry_run) == DraftedReorder(order=None, more=False)
     assert (ordered(engine, here), numbers_used(engine)) == before
 
 

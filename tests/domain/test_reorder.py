@@ -81,6 +81,11 @@ def test_the_quantity_is_the_planned_one_and_brings_the_item_back_to_its_point(
     assert quantity_for(position, 394, planned, Terms()) == quantity
 
 
+@pytest.mark.parametrize(("planned", "quantity"), [(1, 394), (393, 394), (394, 394), (395, 395)], ids=str)
+def test_what_is_ordered_by_plan_is_no_less_than_the_point(planned: int, quantity: int) -> None:
+    assert quantity_for(Position(available=393), 394, planned, Terms(), is_planned=True) == quantity
+
+
 def test_the_quantity_is_what_the_supplier_sells() -> None:
     position = Position(available=393)
     assert quantity_for(position, 394, None, Terms(minimum_order_quantity=10, pack_size=12)) == 12

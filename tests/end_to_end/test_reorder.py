@@ -19,13 +19,14 @@ from tests.replenishing import (
     Plans,
     Reorders,
     much,
-    nothing_else_to_order,
+    nobody_else_orders,
     numbers_used,
     order_row,
     ordered,
     set_point,
     sold_earlier,
     supply,
+    tidy,
     warehouse_name,
 )
 from tests.rows import locked
@@ -49,8 +50,7 @@ def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
 
 @pytest.fixture(autouse=True)
 async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    with nothing_else_to_order(engine):
-        await reorders.at_once_is_over()
+    async with nobody_else_orders(engine, reorders):
         yield
 
 
@@ -339,6 +339,7 @@ async def test_a_draft_whose_workflow_is_only_just_started_is_left_to_it(
     assert (await slow.handle(number).describe()).run_id == started.first_execution_run_id
     assert (order_row(engine, number).run_id, len(ordered(engine, here))) == ("", 1)
     await started.terminate("it has served its purpose")
+    tidy(engine)
 
 
 async def test_a_run_that_an_operator_cancels_ends_what_it_has_begun_and_begins_nothing_more(

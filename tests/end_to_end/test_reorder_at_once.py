@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine
@@ -17,7 +18,7 @@ from tests.replenishing import (
     Ordered,
     Plans,
     Reorders,
-    nothing_else_to_order,
+    nobody_else_orders,
     order_row,
     ordered,
     set_point,
@@ -27,7 +28,7 @@ from tests.replenishing import (
 from tests.rows import locked
 from tests.shop import Shop, new_reference
 from tests.transfers import Transfers
-from tests.wire import Caller, Orders, at_once, eventually
+from tests.wire import Caller, Orders, at_once, eventually, few_at_once
 
 TOGETHER_SECONDS = 2.0
 """For as long a run waits for others who ask at the same time, before it looks."""
@@ -49,10 +50,8 @@ def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
 
 @pytest.fixture(autouse=True)
 async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    with nothing_else_to_order(engine):
-        await reorders.at_once_is_over()
+    async with nobody_else_orders(engine, reorders):
         yield
-        await reorders.at_once_is_over()
 
 
 async def are_ordered(engine: Engine, warehouse_id: int, products: int) -> list[Ordered]:
@@ -69,6 +68,15 @@ async def asked(caller: Caller, reference: str) -> int:
     scheduled = await caller.history(reference, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     names = [event.activity_task_scheduled_event_attributes.activity_type.name for event in scheduled]
     return names.count("ask_for_reorder")
+
+
+async def has_been_heard(caller: Caller, reference: str) -> None:
+    """Return once what it had to say has been taken: it says no more after the test."""
+
+    async def pending() -> int:
+        return len((await caller.handle(reference).describe()).raw_description.pending_activities)
+
+    await eventually(pending, lambda activities: activities == 0)
 
 
 async def test_whatever_lets_an_item_fall_below_its_point_gets_it_ordered(
@@ -107,6 +115,8 @@ async def test_whatever_lets_an_item_fall_below_its_point_gets_it_ordered(
     # What happens to an item that is below its point already asks for nothing more.
     await orders.fulfill(order)
     await transfers.cancel(transfer)
+    assert (await orders.result(order))["status"] == "FULFILLED"
+    assert (await transfers.result(transfer))["status"] == "CANCELLED"
     assert (await plans.run(planned.warehouse_id, history_days=5))["items_changed"] == 0
     assert [await asked(caller, reference) for caller, reference in callers] == [1, 1, 1]
     assert (await reorders.result(AT_ONCE))["status"] == "DONE"
@@ -173,9 +183,13 @@ async def test_a_hundred_drops_at_once_are_served_by_a_few_runs(
     supply(engine, items, supplier)
     set_point(engine, items, 5)
     begun, since = time.monotonic(), datetime.now(UTC)
-    states = await at_once(*(orders.reserve(new_reference(), (item, 6)) for item in items))
+    references = [new_reference() for _ in items]
+    states = await at_once(
+        *(orders.reserve(reference, (item, 6)) for reference, item in zip(references, items, strict=True))
+    )
     assert {state["status"] for state in states} == {"ACTIVE"}
     rows = await are_ordered(engine, here, 100)
+    await few_at_once(*(partial(has_been_heard, orders, reference) for reference in references))
     await reorders.at_once_is_over()
     # One after the other, each of them waiting for others first: on the slowest machine there can't be more.
     most = 1 + (time.monotonic() - begun) / TOGETHER_SECONDS

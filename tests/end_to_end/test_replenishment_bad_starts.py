@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from devstack.stack import StackInfo
 from tests.bad import BAD_MONEY, Spoil, any_message, bad_number, with_fields
 from tests.books import nothing_is_stored
-from tests.replenishing import Plans, Reorders, nothing_else_to_order, set_point, sold_earlier, supply
+from tests.replenishing import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
 from tests.shop import Shop, new_reference
 from tests.wire import Caller, Json, Refusal, at_once, few_at_once, refusal
 
@@ -33,8 +33,7 @@ def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
 
 @pytest.fixture(autouse=True)
 async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    with nothing_else_to_order(engine):
-        await reorders.at_once_is_over()
+    async with nobody_else_orders(engine, reorders):
         yield
 
 

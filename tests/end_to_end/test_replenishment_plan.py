@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from devstack.stack import StackInfo
 from domain.stock import ItemKey
-from tests.replenishing import Plans, Reorders, nothing_else_to_order, set_point, sold_earlier, supply
+from tests.replenishing import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
 from tests.rows import locked
 from tests.shop import Shop
 from tests.wire import Json, at_once
@@ -24,11 +24,8 @@ def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
 
 @pytest.fixture(autouse=True)
 async def _alone(engine: Engine, plain_client: Client, stack: StackInfo) -> AsyncIterator[None]:
-    reorders = Reorders(plain_client, stack.task_queue)
-    with nothing_else_to_order(engine):
-        await reorders.at_once_is_over()
+    async with nobody_else_orders(engine, Reorders(plain_client, stack.task_queue)):
         yield
-        await reorders.at_once_is_over()
 
 
 WEEK = {"history_days": 7}

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
 import pytest
@@ -20,7 +20,7 @@ from tests.outages import Outages
 from tests.replenishing import (
     Plans,
     Reorders,
-    nothing_else_to_order,
+    nobody_else_orders,
     order_row,
     ordered,
     set_point,
@@ -33,8 +33,8 @@ from worker import build_worker
 
 
 @pytest.fixture(autouse=True)
-def _nothing_else_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
+async def _alone(engine: Engine, plain_client: Client) -> AsyncIterator[None]:
+    async with nobody_else_orders(engine, Reorders(plain_client, "whatever the queue")):
         yield
 
 

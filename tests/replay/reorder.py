@@ -9,29 +9,10 @@ from domain.stock import ItemKey
 from tests.activities.reorder_steps import Reordering
 from tests.purchasing import Purchasing
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import AT_ONCE, Reorders, set_point, supply, tidy
+from tests.replenishing import AT_ONCE, Reorders, goes_on, make_long, set_point, supply, tidy
 from tests.rows import LockedItem, locked
 from tests.shop import new_reference
-from tests.wire import Caller, Json, Orders, eventually, refusal
-
-_MEGABYTE = 1024 * 1024
-
-
-async def make_long(caller: Caller, name: str) -> None:
-    """Make a run's history so long that Temporal suggests another one: with signals, of which it takes no more."""
-    noted = len((await caller.state(name))["notes"])
-    for number in range(1, 4):
-        await caller.signal(name, "chatter", "x" * (3 * _MEGABYTE // 2))
-        await caller.noted(name, noted + number)
-
-
-async def goes_on(caller: Caller, name: str, first: str | None) -> None:
-    """Return once another run has followed the first."""
-
-    async def latest() -> str | None:
-        return (await caller.handle(name).describe()).run_id
-
-    await eventually(latest, lambda run: run != first)
+from tests.wire import Json, Orders, refusal
 
 
 class ReorderScenes(Scenes):

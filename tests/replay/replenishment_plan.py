@@ -4,8 +4,7 @@ from sqlalchemy import text
 
 from domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.replay.reorder import goes_on, make_long
-from tests.replenishing import Plans, sold_earlier, supply
+from tests.replenishing import Plans, goes_on, make_long, sold_earlier, supply
 from tests.rows import locked
 from tests.wire import Json, refusal
 

@@ -30,7 +30,7 @@ from starter.schedules import (
     set_up_schedules,
     trigger_schedule,
 )
-from tests.replenishing import Reorders, nothing_else_to_order, ordered, set_point, supply
+from tests.replenishing import Reorders, nobody_else_orders, ordered, set_point, supply
 from tests.rows import locked
 from tests.schedules import NOBODY, SCHEDULES, forget_schedules
 from tests.shop import Shop
@@ -41,8 +41,8 @@ NOTE = "nobody orders during the stocktaking"
 
 
 @pytest.fixture(autouse=True)
-async def _none_before_and_none_after(our_client: Client, engine: Engine) -> AsyncIterator[None]:
-    with nothing_else_to_order(engine):
+async def _none_before_and_none_after(our_client: Client, plain_client: Client, engine: Engine) -> AsyncIterator[None]:
+    async with nobody_else_orders(engine, Reorders(plain_client, NOBODY)):
         await forget_schedules(our_client)
         yield
         await forget_schedules(our_client)
