@@ -21,6 +21,7 @@ from activities.writes import database_errors, effect_once
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
 from contracts.reorder import (
     AT_ONCE,
+    GROUPS_A_LOOK,
     LINES_AN_ORDER,
     LOOK,
     REQUESTED_BY,
@@ -41,7 +42,7 @@ from contracts.reorder import (
 from database.locks import lock_items
 from database.operations import Operation
 from database.sessions import Database
-from database.tables import REORDER_NUMBERS, warehouses
+from database.tables import REORDER_NUMBERS, purchase_orders, warehouses
 from domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
 from domain.replenishment import Terms, whole_units
 from domain.stock import ItemKey
@@ -91,14 +92,13 @@ _PLANS = text("""
 
 _UNSTARTED = text("""
     SELECT po_id, po_number, supplier_id, warehouse_id, expected_delivery_date, requested_by, reason
-    FROM purchase_orders WHERE run_id = '' ORDER BY po_id LIMIT :most
+    FROM purchase_orders WHERE run_id = '' AND po_id > :after_po_id ORDER BY po_id LIMIT 1
 """)
 
 _LINES = text("""
     SELECT product_id, qty, unit_cost, note FROM purchase_order_lines WHERE po_id = :po_id ORDER BY line_number
 """)
 
-_UNSTARTED_AT_ONCE = 20
 _DAYS_FORESEEN = 3_660
 
 
@@ -141,7 +141,8 @@ class ReorderSteps(ReorderActivities):
         return Below(
             items_below=_items(below),
             items_covered=_items(below) - _items(uncovered),
-            groups=[Group.model_validate(dict(row)) for row in groups],
+            groups=[Group.model_validate(dict(row)) for row in groups[:GROUPS_A_LOOK]],
+            more_groups=len(groups) > GROUPS_A_LOOK,
             skipped=[SkippedState.model_validate(dict(row)) for row in skipped],
             items_skipped=items_skipped,
         )
@@ -169,7 +170,7 @@ class ReorderSteps(ReorderActivities):
                     "product_ids": [row.product_id for row in candidates],
                 },
             ).all()
-            number = f"RO-{connection.execute(select(REORDER_NUMBERS.next_value())).scalar_one()}" if rows else ""
+            number = _next_number(connection) if rows else ""
             order = _order(connection, step, rows, number)
             if order is not None:
                 store_draft(
@@ -188,22 +189,17 @@ class ReorderSteps(ReorderActivities):
 
     @activity.defn(name="find_unstarted", no_thread_cancel_exception=True)
     def find_unstarted(self, question: FindUnstarted) -> Unstarted:
-        """Drafts that a run stored and whose workflow it couldn't start any more: somebody else will."""
-        del question
+        """A draft that a run stored and whose workflow it couldn't start any more: somebody else will."""
         with database_errors(), self._database.snapshot() as connection:
-            orders = connection.execute(_UNSTARTED, {"most": _UNSTARTED_AT_ONCE}).mappings().all()
-            return Unstarted(
-                orders=[
-                    PurchaseOrderRequest(
-                        **{name: value for name, value in order.items() if name != "po_id"},
-                        line_items=[
-                            PurchaseOrderLine.model_validate(dict(line))
-                            for line in connection.execute(_LINES, {"po_id": order["po_id"]}).mappings()
-                        ],
-                    )
-                    for order in orders
-                ]
+            found = connection.execute(_UNSTARTED, {"after_po_id": question.after_po_id}).mappings().one_or_none()
+            if found is None:
+                return Unstarted()
+            lines = connection.execute(_LINES, {"po_id": found["po_id"]}).mappings()
+            order = PurchaseOrderRequest(
+                **{name: value for name, value in found.items() if name != "po_id"},
+                line_items=[PurchaseOrderLine.model_validate(dict(line)) for line in lines],
             )
+            return Unstarted(po_id=found["po_id"], order=order)
 
     @activity.defn(name="ask_for_reorder")
     async def ask_for_reorder(self, question: AskForReorder) -> None:
@@ -224,6 +220,15 @@ class ReorderSteps(ReorderActivities):
 
 def _items(groups: Iterable[RowMapping]) -> int:
     return sum(group["items"] for group in groups)
+
+
+def _next_number(connection: Connection) -> str:
+    """A number that no order has; somebody may have taken some for orders of their own."""
+    while True:
+        number = f"RO-{connection.execute(select(REORDER_NUMBERS.next_value())).scalar_one()}"
+        taken = select(purchase_orders.c.po_id).where(purchase_orders.c.po_number == number)
+        if connection.execute(taken).one_or_none() is None:
+            return number
 
 
 def _needing(connection: Connection, step: DraftReorder) -> tuple[Sequence[Row[Any]], bool]:

@@ -71,6 +71,25 @@ PLANNING: dict[str, Any] = {
 }
 """A page of planning, or the demand of a day."""
 
+REORDER: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=30),
+    # A step that fails for so long needs a person, and must not keep the next run from trying: it sees what this one
+    # has left.
+    "schedule_to_close_timeout": timedelta(minutes=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=30),
+    ),
+}
+"""A step of a reorder run."""
+
+SHORT_NOTICE: dict[str, Any] = NOTICE | {
+    # The run's orders tell of themselves; while a run waits for a mail server, no other one begins.
+    "schedule_to_close_timeout": timedelta(minutes=15),
+}
+"""Word of a run that another one follows soon."""
+
 ASK: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     # The hourly run comes anyway: who asks needn't stay open for longer than this.

@@ -20,6 +20,7 @@ LOOK = "look"
 """The signal that tells it to look (again)."""
 SCHEDULE = "reorder-hourly"
 LINES_AN_ORDER = 1_000
+GROUPS_A_LOOK = 1_000
 SKIPPED_SHOWN = 1_000
 ORDERS_SHOWN = 200
 LINES_SHOWN = 2_000
@@ -107,6 +108,7 @@ class Below(BaseModel):
     items_below: int
     items_covered: int
     groups: list[Group]
+    more_groups: bool = Field(default=False, description="There are more groups than these.")
     skipped: list[SkippedState]
     items_skipped: int
 
@@ -133,13 +135,16 @@ class DraftedReorder(BaseModel):
 
 
 class FindUnstarted(BaseModel):
-    """Which drafts of a reorder run has no workflow taken over yet?"""
+    """Which draft of a reorder run, after this one, has no workflow taken over yet?"""
+
+    after_po_id: int = 0
 
 
 class Unstarted(BaseModel):
-    """The answer: the starts of their workflows."""
+    """The answer: the start of its workflow; None: there is none. One at a time, because an order may be large."""
 
-    orders: list[PurchaseOrderRequest]
+    po_id: int = 0
+    order: PurchaseOrderRequest | None = None
 
 
 class AskForReorder(BaseModel):
@@ -161,7 +166,7 @@ class ReorderActivities(Protocol):
 
     @activity.defn(name="find_unstarted")
     def find_unstarted(self, question: FindUnstarted) -> Unstarted:
-        """Drafts whose workflow was never started."""
+        """A draft whose workflow was never started."""
         ...
 
     @activity.defn(name="ask_for_reorder")

@@ -84,6 +84,7 @@ def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNum
         f"{varies} + safety stock {_number(planned.safety_stock)} (deviation {_number(planned.daily_deviation)} over "
         f"{planned.days} days, service level {planned.service_level:g}); {has}; "
         f"EOQ {_number(planned.economic_order_quantity)}, {sold}"
+        + ("; no less than the point" if planned.economic_order_quantity < point else "")
     )
 
 

@@ -1,6 +1,6 @@
 """How a process sends word to people: in the background, and visible in its own state."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from temporalio import workflow
@@ -25,6 +25,7 @@ class Notices:
         state: Where it is shown.
         in_background: The process's way to do something that nothing waits for.
         changed: Called when something has become of a notice.
+        policy: How long it is tried.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Notices:
         state: Notified,
         in_background: Callable[[Coroutine[Any, Any, None]], None],
         changed: Callable[[], None],
+        policy: Mapping[str, Any] = policies.NOTICE,
     ) -> None:
         self._state = state
         self._in_background = in_background
         self._changed = changed
+        self._policy = policy
 
     def send(self, notice: Notice) -> None:
         """Send it, and go on at once: no process stops because a mail server does."""
@@ -49,7 +52,7 @@ class Notices:
                 NoticeActivities.send_notice,
                 notice,
                 summary=f"notice to {notice.audience.lower()}: {notice.title}",
-                **policies.NOTICE,
+                **self._policy,
             )
         except FailureError:
             entry.outcome = NoticeOutcome.FAILED

@@ -63,7 +63,7 @@ class ReorderWorkflow(Process[ReorderState]):
             self.state = carried.state
             self._looks = carried.looks
             self._looks_wanted = 1
-        self._notices = Notices(self.state, self.in_background, self.tell)
+        self._notices = Notices(self.state, self.in_background, self.tell, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> ReorderState:
@@ -103,6 +103,8 @@ class ReorderWorkflow(Process[ReorderState]):
                 await self._look()
             except DomainError as failure:
                 await self.failed(failure)
+            # Whoever asks while a notice is still under way doesn't wait for it.
+            await workflow.wait_condition(lambda: bool(self._looks_wanted) or self._stopped or self.settled())
             if not self._looks_wanted or self._stopped or self.history_is_long:
                 break
         await workflow.wait_condition(self.settled)
@@ -121,7 +123,7 @@ class ReorderWorkflow(Process[ReorderState]):
                 ReorderActivities.find_below,
                 FindBelow(warehouse_id=self.state.warehouse_id),
                 summary="what is below its point?",
-                **policies.LOCKED_WRITE,
+                **policies.REORDER,
             )
         except FailureError as error:
             raise as_domain_error(error) or error from None
@@ -132,24 +134,35 @@ class ReorderWorkflow(Process[ReorderState]):
         self.tell()
         drafted: list[tuple[Group, PurchaseOrderRequest]] = []
         for group in below.groups:
-            if self._goes_on_in_another_run():
+            if self._ends_here():
                 break
             drafted += [(group, order) for order in await self._order(group)]
+        if below.more_groups:
+            self._go_on_later()
         if drafted and not self.state.dry_run:
             self._notices.send(texts.ordered(drafted, below))
         self.tell()
 
     async def _start_what_was_left(self) -> None:
         """A run may have been stopped between a draft and the start of its workflow."""
-        left = await workflow.execute_activity_method(
-            ReorderActivities.find_unstarted,
-            FindUnstarted(),
-            summary="drafts that nobody has taken over",
-            **policies.LOCKED_WRITE,
-        )
-        for order in left.orders:
-            self.note(f"purchase order {order.po_number} had been drafted and not started")
-            await self._start(order)
+        after = 0
+        while not self._stopped and not self.history_is_long:
+            try:
+                left = await workflow.execute_activity_method(
+                    ReorderActivities.find_unstarted,
+                    FindUnstarted(after_po_id=after),
+                    summary="a draft that nobody has taken over?",
+                    **policies.REORDER,
+                )
+            except FailureError:
+                # What is below its point matters more.
+                self.note("drafts that nobody has taken over couldn't be looked for; the next run will try")
+                return
+            if left.order is None:
+                return
+            after = left.po_id
+            self.note(f"purchase order {left.order.po_number} had been drafted and not started")
+            await self._start(left.order)
 
     async def _order(self, group: Group) -> list[PurchaseOrderRequest]:
         """Everything of one supplier for one warehouse: one order, unless it is very much."""
@@ -178,13 +191,13 @@ class ReorderWorkflow(Process[ReorderState]):
                     ReorderActivities.draft_reorder,
                     step,
                     summary=f"{group.supplier} → {group.warehouse}: {group.items} items",
-                    **policies.LOCKED_WRITE,
+                    **policies.REORDER,
                 )
             except FailureError as error:
+                # One supplier's trouble is none of the others', and the next run tries again.
                 refusal = as_domain_error(error)
-                if refusal is None:
-                    raise
-                self.note(f"{group.supplier} → {group.warehouse}: not drafted: {refusal.message}")
+                why = refusal.message if refusal else "the step failed for too long; its last error is in the history"
+                self.note(f"{group.supplier} → {group.warehouse}: not drafted: {why}")
                 return orders
             if drafted.order is not None:
                 orders.append(drafted.order)
@@ -193,19 +206,22 @@ class ReorderWorkflow(Process[ReorderState]):
                     after = drafted.order.line_items[-1].product_id
                 else:
                     await self._start(drafted.order)
-            if not drafted.more or drafted.order is None or self._goes_on_in_another_run():
+            if not drafted.more or drafted.order is None or self._ends_here():
                 break
         return orders
 
-    def _goes_on_in_another_run(self) -> bool:
-        """Very many orders make a long history: what is left is for the run that continues this one, which looks again.
+    def _ends_here(self) -> bool:
+        """Very many orders make a long history: what is left is for the run that continues this one."""
+        if self.history_is_long:
+            self._go_on_later()
+        return self.history_is_long or self._stopped
 
-        A dry run would find the same again; it only reads, and ends here.
-        """
-        if self.state.dry_run or not self.history_is_long:
-            return False
-        self._looks_wanted += 1
-        return True
+    def _go_on_later(self) -> None:
+        """Look again for the rest. A dry run would find the same again: it shows as much as it has found."""
+        if self.state.dry_run:
+            self.note("there is more to order than is shown here")
+        else:
+            self._looks_wanted += 1
 
     def _show_order(self, order: PurchaseOrderRequest) -> None:
         room = LINES_SHOWN - sum(len(each.line_items) for each in self.state.purchase_orders)

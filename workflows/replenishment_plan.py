@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pydantic import AwareDatetime
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
@@ -31,6 +32,7 @@ class _Carried(Carried):
     looked_at: int
     items: int
     fell_below: bool
+    as_of: AwareDatetime
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
@@ -45,7 +47,16 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
     @workflow.init
     def __init__(self, *payload: Any) -> None:
         super().__init__(PlanState(), payload)
-        self._at = _Carried(state=self.state, page=0, after=None, looked_at=0, items=0, fell_below=False, signals=0)
+        self._at = _Carried(
+            state=self.state,
+            page=0,
+            after=None,
+            looked_at=0,
+            items=0,
+            fell_below=False,
+            signals=0,
+            as_of=workflow.now(),
+        )
         self._stopped = False
         self._done = False
         self._continued = False
@@ -94,7 +105,7 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         step = RollUpDemand(
             operation_id=self.operation(workflow.info().first_execution_run_id, "demand"),
             performed_by=PLANNED_BY,
-            as_of=workflow.now(),
+            as_of=self._at.as_of,
             warehouse_id=self._request.warehouse_id,
         )
         demand = await workflow.execute_activity_method(
@@ -117,7 +128,8 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         step = PlanPage(
             operation_id=self.operation(workflow.info().first_execution_run_id, "plan", str(self._at.page)),
             performed_by=PLANNED_BY,
-            as_of=workflow.now(),
+            # The same day for all: demand is known up to the day before it.
+            as_of=self._at.as_of,
             warehouse_id=request.warehouse_id,
             after=self._at.after,
             history_days=request.history_days,

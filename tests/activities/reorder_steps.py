@@ -71,4 +71,12 @@ class Reordering:
 
     def unstarted(self) -> list[PurchaseOrderRequest]:
         """Drafts that no workflow has taken over."""
-        return ActivityEnvironment().run(self._steps.find_unstarted, FindUnstarted()).orders
+        orders: list[PurchaseOrderRequest] = []
+        after = 0
+        while True:
+            found = ActivityEnvironment().run(self._steps.find_unstarted, FindUnstarted(after_po_id=after))
+            if found.order is None:
+                return orders
+            assert found.po_id > after
+            after = found.po_id
+            orders.append(found.order)

@@ -349,3 +349,23 @@ def test_very_many_items_are_several_orders(
     drafted = reordering.draft(supplier, more[0].warehouse_id)
     assert drafted.order is not None
     assert (len(drafted.order.line_items), drafted.more) == (3, False)
+
+
+def test_more_suppliers_than_one_look_takes_are_left_for_the_next(
+    reordering: Reordering, shop: Shop, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activities.reorder, "GROUPS_A_LOOK", 2)
+    items = shop.items(4, units=4)
+    suppliers = sorted(shop.supplier() for _ in range(3))
+    for item, supplier in zip(items, [*suppliers, suppliers[0]], strict=True):
+        supply(engine, item, supplier)
+    set_point(engine, items, 10)
+    there = items[0].warehouse_id
+    below = reordering.below(there)
+    assert ([group.supplier_id for group in below.groups], below.more_groups) == (suppliers[:2], True)
+    assert (below.items_below, below.items_covered, below.items_skipped) == (4, 0, 0)
+    for supplier in suppliers[:2]:
+        reordering.order(supplier, there)
+    below = reordering.below(there)
+    assert ([group.supplier_id for group in below.groups], below.more_groups) == (suppliers[2:], False)
+    assert (below.items_below, below.items_covered) == (4, 3)

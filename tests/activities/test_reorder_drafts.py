@@ -7,8 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-import activities.reorder
-from contracts.purchase_order import PurchaseOrderRequest, StoredPurchaseOrder
+from contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest, StoredPurchaseOrder
 from database.sessions import Database
 from domain.purchase_order import PurchaseOrderStatus
 from tests.activities.reorder_steps import Reordering
@@ -99,10 +98,22 @@ def test_a_draft_belongs_to_the_first_run_of_its_workflow(
     assert (again.drafted_by_another_run, papers(engine, order.po_number)) == (True, after)
 
 
-def test_what_no_workflow_has_taken_over_is_found_as_it_was_drafted(
-    reordering: Reordering, buying: Buying, shop: Shop, engine: Engine, monkeypatch: pytest.MonkeyPatch
+def test_a_number_that_somebody_has_taken_for_an_order_of_their_own_is_left_out(
+    reordering: Reordering, buying: Buying, shop: Shop, engine: Engine
 ) -> None:
-    monkeypatch.setattr(activities.reorder, "_UNSTARTED_AT_ONCE", 3)
+    items, supplier = [shop.item(4) for _ in range(2)], shop.supplier()
+    supply(engine, items, supplier)
+    set_point(engine, items, 10)
+    first = int(reordering.order(supplier, items[0].warehouse_id).po_number.removeprefix("RO-"))
+    for taken in (first + 1, first + 2):
+        lines = [PurchaseOrderLine(product_id=items[1].product_id, qty=1, unit_cost=Decimal(1))]
+        buying.draft(f"RO-{taken}", shop.supplier(), shop.warehouse(), lines)
+    assert reordering.order(supplier, items[1].warehouse_id).po_number == f"RO-{first + 3}"
+
+
+def test_what_no_workflow_has_taken_over_is_found_as_it_was_drafted(
+    reordering: Reordering, buying: Buying, shop: Shop, engine: Engine
+) -> None:
     items, suppliers = shop.items(5, units=4), [shop.supplier() for _ in range(4)]
     for item, supplier in zip(items, [*suppliers, suppliers[0]], strict=True):
         supply(engine, item, supplier, unit_cost="0.50")
@@ -111,7 +122,7 @@ def test_what_no_workflow_has_taken_over_is_found_as_it_was_drafted(
     orders = reordering.everything(items[0].warehouse_id)
     assert [len(order.line_items) for order in orders] == [2, 1, 1, 1]
     with nothing_is_stored(engine):
-        assert reordering.unstarted() == orders[:3]
+        assert reordering.unstarted() == orders
     _take_over(buying, orders[1])
     assert reordering.unstarted() == [orders[0], *orders[2:]]
     for order in (orders[0], *orders[2:]):

@@ -114,7 +114,8 @@ def test_the_reason_says_how_much_the_lead_time_varies() -> None:
     )
     assert reason_for(Position(1, 0, 2), 7, Terms(), numbers) == (
         "point 7 = usage 0.14/day x lead time 12.5 days (deviation 3.61) + safety stock 4.43 (deviation 0.38 over "
-        "7 days, service level 0.999); available 1, on order 0, in transit 2; EOQ 0, minimum 1, pack 1"
+        "7 days, service level 0.999); available 1, on order 0, in transit 2; EOQ 0, minimum 1, pack 1; "
+        "no less than the point"
     )
 
 

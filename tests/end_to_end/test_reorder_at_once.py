@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
+from database.sessions import Database
 from devstack.stack import StackInfo
 from tests.books import level
 from tests.purchasing import Purchasing
@@ -18,6 +20,7 @@ from tests.replenishing import (
     Ordered,
     Plans,
     Reorders,
+    all_are_taken_over,
     nobody_else_orders,
     order_row,
     ordered,
@@ -29,6 +32,7 @@ from tests.rows import locked
 from tests.shop import Shop, new_reference
 from tests.transfers import Transfers
 from tests.wire import Caller, Orders, at_once, eventually, few_at_once
+from worker import Settings, build_worker
 
 TOGETHER_SECONDS = 2.0
 """For as long a run waits for others who ask at the same time, before it looks."""
@@ -200,3 +204,32 @@ async def test_a_hundred_drops_at_once_are_served_by_a_few_runs(
     ordering = {operation.split("/")[1] for operation in operations}
     runs = await eventually(lambda: reorders.found(query), lambda runs: len(runs) >= len(ordering))
     assert 1 <= len(runs) <= most
+
+
+async def test_nobody_who_asks_waits_for_a_notice_that_nobody_takes(
+    plain_client: Client, our_client: Client, database: Database, settings: Settings, shop: Shop, engine: Engine
+) -> None:
+    """The mail server is down; its notice is tried again and again, and what falls below is ordered all the same."""
+    nowhere = {"task_queue": new_reference("queue"), "notice_urls": SecretStr("json://127.0.0.1:9")}
+    elsewhere = settings.model_copy(update=nowhere)
+    first, second = shop.items(2, units=4)
+    supply(engine, [first, second], shop.supplier())
+    set_point(engine, first, 10)
+    runs = Reorders(plain_client, elsewhere.task_queue)
+    async with build_worker(our_client, database, elsewhere):
+        name = await runs.begin(first.warehouse_id)
+
+        async def drafted(orders: int) -> list[str]:
+            state = await eventually(
+                lambda: runs.state(name), lambda state: state["orders_drafted"] == orders == len(state["notices"])
+            )
+            return [each["outcome"] for each in state["notices"]]
+
+        assert await drafted(1) == ["PENDING"]
+        set_point(engine, second, 10)
+        await runs.signal(name, "look")
+        assert await drafted(2) == ["PENDING", "PENDING"]
+        assert await runs.status(name) is WorkflowExecutionStatus.RUNNING
+        assert [row.product_id for row in ordered(engine, first.warehouse_id)] == [first.product_id, second.product_id]
+        await all_are_taken_over(engine)
+        await runs.handle(name).terminate()
