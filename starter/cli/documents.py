@@ -1,6 +1,6 @@
 """What the commands of all documents have in common: find one, command it, and show what has become of it."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -22,6 +22,7 @@ from starter.stock import names
 
 D = TypeVar("D", bound=Document[Any])
 S = TypeVar("S", bound=State)
+T = TypeVar("T")
 
 
 class Mentioned(NamedTuple):
@@ -107,6 +108,20 @@ class Desk(Generic[D, S]):
 
 
 Row = dict[str, Any]
+
+
+def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int) -> list[T]:
+    """The first of what a question answers page by page."""
+
+    async def work() -> list[T]:
+        answers: list[T] = []
+        async for each in found(await connect()):
+            answers.append(each)
+            if len(answers) == limit:
+                break
+        return answers
+
+    return run(work())
 
 
 def list_runs(

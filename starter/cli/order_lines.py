@@ -1,6 +1,6 @@
 """The lines of an order as a person types them, or has them in a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +85,32 @@ def split_units(text: str, option: str) -> tuple[str, int]:
     if not product or not _is_whole(units):
         raise InvalidRequest(f"{option} {text!r}: it has to be SKU=UNITS, such as TEA-100=45")
     return product, int(units)
+
+
+def came_by_product(
+    products: Mapping[str, int],
+    fit: Sequence[tuple[str, int]],
+    unfit: Sequence[tuple[str, int]],
+    outstanding: Iterable[tuple[int, int]] = (),
+) -> dict[int, tuple[int, int]]:
+    """What came of each product, in units: fit ones and, on top, those that aren't.
+
+    Args:
+        products: The ids of what was typed.
+        fit: Product and units, as typed.
+        unfit: The same.
+        outstanding: Product ids and units that have come as well, because everything has.
+    """
+    came: dict[int, tuple[int, int]] = {}
+    units = [
+        *((product_id, count, 0) for product_id, count in outstanding if count),
+        *((products[product], count, 0) for product, count in fit),
+        *((products[product], 0, count) for product, count in unfit),
+    ]
+    for product_id, more_fit, more_unfit in units:
+        fit_so_far, unfit_so_far = came.get(product_id, (0, 0))
+        came[product_id] = (fit_so_far + more_fit, unfit_so_far + more_unfit)
+    return came
 
 
 async def with_costs(

@@ -29,7 +29,7 @@ from starter.cli.documents import (
     print_list,
     print_receipts,
 )
-from starter.cli.order_lines import lines_from_file, lines_from_options, split_units, with_costs
+from starter.cli.order_lines import came_by_product, lines_from_file, lines_from_options, split_units, with_costs
 from starter.cli.output import changed, changed_status, out, print_json, table
 from starter.client import Stockkeeper
 from starter.stock import find_items
@@ -257,17 +257,18 @@ def receive(
             return await _desk.named(stock, order.state, as_json=as_json)
         products = [product for product, _ in [*accepted_units, *rejected_units]]
         found = await find_items(stock.client, products, [], task_queue=stock.task_queue)
-        came: dict[int, list[int]] = {}
-        if everything:
-            for each in order.state.line_items:
-                came.setdefault(each.product_id, [0, 0])[0] += max(each.qty - each.quantity_received, 0)
-        for place, units in ((0, accepted_units), (1, rejected_units)):
-            for product, count in units:
-                came.setdefault(found.products[product], [0, 0])[place] += count
         lines = [
             checked(ReceiptLine, product_id=product_id, quantity=accepted, rejected_quantity=sent_back)
-            for product_id, (accepted, sent_back) in came.items()
-            if accepted or sent_back or not everything
+            for product_id, (accepted, sent_back) in came_by_product(
+                found.products,
+                accepted_units,
+                rejected_units,
+                [
+                    (each.product_id, max(each.qty - each.quantity_received, 0))
+                    for each in order.state.line_items
+                    if everything
+                ],
+            ).items()
         ]
         if not lines:
             raise InvalidRequest(f"purchase order {po_number}: nothing is owed any more")

@@ -12,7 +12,7 @@ from contracts.reorder import ReorderState
 from contracts.replenishment_plan import ItemPlan, PlanState
 from contracts.stock import FoundItems
 from starter.cli.context import AsJson, PerformedBy, connect, run
-from starter.cli.documents import print_afterwards
+from starter.cli.documents import ask_for, print_afterwards
 from starter.cli.output import err, out, print_json, table
 from starter.client import Stockkeeper
 from starter.replenishment import plans, run_plan, run_reorder, set_automatic, set_by_hand
@@ -74,17 +74,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """What is planned, and from which numbers."""
-
-    async def work() -> list[ItemPlan]:
-        stock = await connect()
-        found: list[ItemPlan] = []
-        async for each in plans(stock.client, product=product, warehouse=warehouse, task_queue=stock.task_queue):
-            found.append(each)
-            if len(found) == limit:
-                break
-        return found
-
-    found = run(work())
+    found = ask_for(
+        lambda stock: plans(stock.client, product=product, warehouse=warehouse, task_queue=stock.task_queue), limit
+    )
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
         return

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.stock import StockLevel
-from starter.cli.context import AsJson, connect, run
+from starter.cli.context import AsJson
+from starter.cli.documents import ask_for
 from starter.cli.output import err, out, print_json, table
 from starter.stock import levels
 
@@ -28,23 +28,16 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Levels: on hand, reserved, available."""
-
-    async def work() -> list[StockLevel]:
-        stock = await connect()
-        found: list[StockLevel] = []
-        async for level in levels(
+    found = ask_for(
+        lambda stock: levels(
             stock.client,
             product=product,
             warehouse=warehouse,
             below_reorder_point=below,
             task_queue=stock.task_queue,
-        ):
-            found.append(level)
-            if len(found) == limit:
-                break
-        return found
-
-    found = run(work())
+        ),
+        limit,
+    )
     if as_json:
         print_json([level.model_dump(mode="json") for level in found])
         return

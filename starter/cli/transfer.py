@@ -12,15 +12,16 @@ from temporalio.client import WorkflowExecution
 from contracts import search_attributes
 from contracts.errors import InsufficientStock, InvalidRequest
 from contracts.messages import utc
-from contracts.stock import FoundItems, InTransit
+from contracts.stock import FoundItems
 from contracts.transfer import WORKFLOW_TYPE, ArrivedLine, TransferLine, TransferState, TransferStatus, workflow_id
 from starter.calls import checked
-from starter.cli.context import AsJson, PerformedBy, connect, run
+from starter.cli.context import AsJson, PerformedBy, connect
 from starter.cli.documents import (
     Answer,
     Desk,
     Mentioned,
     Row,
+    ask_for,
     has_receipt,
     in_typed_names,
     joined,
@@ -31,7 +32,7 @@ from starter.cli.documents import (
     print_shortages,
     short_in_typed_names,
 )
-from starter.cli.order_lines import split_units, units_from_file
+from starter.cli.order_lines import came_by_product, split_units, units_from_file
 from starter.cli.output import changed, changed_status, err, out, print_json, table
 from starter.client import Stockkeeper
 from starter.stock import find_items, in_transit
@@ -159,17 +160,14 @@ def receive(
             return await _desk.named(stock, transfer.state, as_json=as_json)
         products = [product for product, _ in [*fit_units, *damaged_units]]
         found = await find_items(stock.client, products, [], task_queue=stock.task_queue)
-        came: dict[int, list[int]] = {}
-        if everything:
-            for each in transfer.state.line_items:
-                came.setdefault(each.product_id, [0, 0])[0] += each.in_transit
-        for place, units in ((0, fit_units), (1, damaged_units)):
-            for product, count in units:
-                came.setdefault(found.products[product], [0, 0])[place] += count
         lines = [
             checked(ArrivedLine, product_id=product_id, quantity=fit, damaged_quantity=broken)
-            for product_id, (fit, broken) in came.items()
-            if fit or broken or not everything
+            for product_id, (fit, broken) in came_by_product(
+                found.products,
+                fit_units,
+                damaged_units,
+                [(each.product_id, each.in_transit) for each in transfer.state.line_items if everything],
+            ).items()
         ]
         if not lines:
             raise InvalidRequest(f"transfer {transfer_number}: nothing is in transit")
@@ -216,23 +214,16 @@ def in_transit_(
     as_json: AsJson = False,
 ) -> None:
     """What is between warehouses, by product and by where from and to."""
-
-    async def work() -> list[InTransit]:
-        stock = await connect()
-        found: list[InTransit] = []
-        async for each in in_transit(
+    found = ask_for(
+        lambda stock: in_transit(
             stock.client,
             product=product,
             from_warehouse=source,
             to_warehouse=destination,
             task_queue=stock.task_queue,
-        ):
-            found.append(each)
-            if len(found) == limit:
-                break
-        return found
-
-    found = run(work())
+        ),
+        limit,
+    )
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
         return

@@ -1,27 +1,22 @@
 """Purchase orders that meet each other: all that is asked for at once happens once, and in turn."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
-from temporalio.exceptions import ApplicationError
+from sqlalchemy import Engine, text
 
-from contracts.purchase_order import StoredPurchaseOrder
 from database.sessions import Database
 from domain.purchase_order import PurchaseOrderStatus
+from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, held_rows, meet, outcome, until_waiting
 from tests.activities.steps import Buying, came, policy_of, wanted
 from tests.books import level
 from tests.purchasing import purchases
 from tests.shop import Shop, new_reference
 
 S = PurchaseOrderStatus
-WAIT_SECONDS = 30.0
-Call = Callable[[], StoredPurchaseOrder]
 
 
 @pytest.fixture
@@ -30,44 +25,9 @@ def buying(database: Database) -> Buying:
     return Buying(database)
 
 
-def _outcome(call: Call) -> tuple[str | None, Any]:
-    """The status that the call answers with, or the error that it is refused with."""
-    try:
-        return call().status, None
-    except ApplicationError as error:
-        return error.type, error.details[0] if error.details else error.message
-
-
-@contextmanager
-def _held(engine: Engine, row: str, **of: Any) -> Iterator[Connection]:
-    """Hold rows of a table, so that whoever wants them waits until the end."""
-    with engine.begin() as holder:
-        assert holder.execute(text(f"SELECT 1 FROM {row} FOR UPDATE"), of).all()
-        yield holder
-
-
-def _until_waiting(engine: Engine, sessions: int) -> None:
-    """Return once so many sessions of the worker wait for a lock."""
-    query = text("""
-        SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'stockkeeper-worker' AND cardinality(pg_blocking_pids(pid)) > 0
-    """)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        with engine.connect() as connection:
-            if connection.execute(query).scalar_one() >= sessions:
-                return
-        time.sleep(0.01)
-    pytest.fail(f"{sessions} sessions ought to wait")
-
-
-def _meet_at_order(engine: Engine, po_number: str, calls: Sequence[Call]) -> list[tuple[str | None, Any]]:
+def _meet_at_order(engine: Engine, po_number: str, calls: Sequence[Call]) -> list[Outcome]:
     """All calls reach the order's row while somebody else has it, and go on from there together."""
-    with ThreadPoolExecutor(len(calls)) as threads:
-        with _held(engine, "purchase_orders WHERE po_number = :po_number", po_number=po_number):
-            begun = [threads.submit(_outcome, call) for call in calls]
-            _until_waiting(engine, len(calls))
-        return [each.result(WAIT_SECONDS) for each in begun]
+    return meet(engine, "purchase_orders WHERE po_number = :po_number", calls, po_number=po_number)
 
 
 def test_of_two_receipts_at_once_for_the_same_units_one_is_booked(buying: Buying, shop: Shop, engine: Engine) -> None:
@@ -142,7 +102,7 @@ def test_orders_in_opposite_line_order_never_wait_in_a_circle(buying: Buying, sh
 
     def receive(number: int) -> tuple[str | None, Any]:
         lines = [came(item, 5) for item in items[:: -1 if number % 2 else 1]]
-        return _outcome(partial(buying.receive, numbers[number], "1", *lines))
+        return outcome(partial(buying.receive, numbers[number], "1", *lines))
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(receive, range(24))) == [(S.RECEIVED, None)] * 24
@@ -159,7 +119,7 @@ def test_items_that_nobody_held_are_made_by_several_orders_at_once(buying: Buyin
     ]
 
     def receive(number: int) -> tuple[str | None, Any]:
-        return _outcome(partial(buying.receive, numbers[number], "1", *(came(item, 5) for item in items)))
+        return outcome(partial(buying.receive, numbers[number], "1", *(came(item, 5) for item in items)))
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(receive, range(8))) == [(S.RECEIVED, None)] * 8
@@ -178,11 +138,11 @@ def test_two_orders_that_end_with_each_others_product_measure_their_supplier_in_
     of = {"supplier_id": supplier, "product_id": first.product_id}
     row = "product_suppliers WHERE (supplier_id, product_id) = (:supplier_id, :product_id)"
     with ThreadPoolExecutor(2) as threads:
-        with _held(engine, row, **of):
-            begun = [threads.submit(_outcome, partial(buying.receive, one, "2", came(first, 5)))]
-            _until_waiting(engine, 1)
-            begun.append(threads.submit(_outcome, partial(buying.receive, other, "2", came(second, 5))))
-            _until_waiting(engine, 2)
+        with held_rows(engine, row, **of):
+            begun = [threads.submit(outcome, partial(buying.receive, one, "2", came(first, 5)))]
+            until_waiting(engine, 1)
+            begun.append(threads.submit(outcome, partial(buying.receive, other, "2", came(second, 5))))
+            until_waiting(engine, 2)
         assert [each.result(WAIT_SECONDS) for each in begun] == [(S.RECEIVED, None)] * 2
     measured = text("""
         SELECT product_id, lead_times_measured FROM product_suppliers WHERE supplier_id = :supplier_id ORDER BY 1

@@ -83,7 +83,7 @@ async def test_a_draft_is_answered_in_one_call_with_the_whole_state(
         "total": "1002.499999",
         "required_approvals": 1,
         "approvals": [],
-        "line_items": [line | {"quantity_received": 0, "quantity_rejected": 0} for line in lines],
+        "line_items": [line | {"quantity_received": 0, "quantity_rejected": 0, "note": None} for line in lines],
         "expected_delivery_date": None,
         "requested_by": "rita",
         "reason": "below the reorder point",
