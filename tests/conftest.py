@@ -13,7 +13,7 @@ from database.sessions import Database, connect
 from devstack.stack import StackInfo, running_stack
 from starter.connection import connect_temporal
 from starter.namespace import register_search_attributes
-from tests.auditor import assert_books_agree
+from tests.auditor import assert_books_agree, newest_warehouse
 from tests.purchasing import Purchasing
 from tests.shop import Shop
 from tests.transfers import Transfers
@@ -111,8 +111,20 @@ def shop(engine: Engine) -> Shop:
 
 @pytest.fixture(autouse=True)
 def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test did to the stock, the auditor goes over all of it afterwards."""
+    """Whatever a test did to the stock, the auditor goes over it afterwards: over all that is in its own warehouses."""
     audited = request.getfixturevalue("engine") if "engine" in request.fixturenames else None
+    since = newest_warehouse(audited) if audited is not None else 0
+    yield
+    if audited is not None:
+        assert_books_agree(audited, since)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """... and at the end of each file over everything that there is."""
+    here = [item for item in request.session.items if item.path == request.path]
+    with_books = any("engine" in getattr(item, "fixturenames", ()) for item in here)
+    audited = request.getfixturevalue("engine") if with_books else None
     yield
     if audited is not None:
         assert_books_agree(audited)
