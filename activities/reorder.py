@@ -18,6 +18,7 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
 from activities.writes import database_errors, effect_once
+from contracts.messages import counted
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
 from contracts.reorder import (
     AT_ONCE,
@@ -251,18 +252,18 @@ def _order(
     if not rows:
         return None
     plans = _plans(connection, step.warehouse_id, [row.product_id for row in rows])
-    where = connection.execute(
-        select(warehouses.c.name, warehouses.c.timezone).where(warehouses.c.warehouse_id == step.warehouse_id)
-    ).one()
+    timezone = connection.execute(
+        select(warehouses.c.timezone).where(warehouses.c.warehouse_id == step.warehouse_id)
+    ).scalar_one()
     lead_time_days = max(float(row.lead_time_days) for row in rows)
     return PurchaseOrderRequest(
         po_number=po_number,
         supplier_id=step.supplier_id,
         warehouse_id=step.warehouse_id,
         line_items=[_line(row, plans.get(row.product_id)) for row in rows],
-        expected_delivery_date=_day(step.as_of, where.timezone, lead_time_days),
+        expected_delivery_date=_day(step.as_of, timezone, lead_time_days),
         requested_by=REQUESTED_BY,
-        reason=f"{len(rows)} item{'s' * (len(rows) != 1)} below the reorder point",
+        reason=f"{counted(len(rows), 'item')} below the reorder point",
         approval=None,
     )
 
@@ -270,7 +271,7 @@ def _order(
 def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
     position = Position(row.quantity_available, row.on_order, row.in_transit)
     terms = Terms(row.minimum_order_quantity, row.pack_size)
-    is_planned = planned is not None and planned.reorder_point == row.reorder_point
+    is_planned = planned is not None and planned.decides(row.reorder_point)
     return PurchaseOrderLine(
         product_id=row.product_id,
         qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms, is_planned=is_planned),

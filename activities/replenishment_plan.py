@@ -41,14 +41,14 @@ from domain.replenishment import LeadTime, Plan, Policy, Terms, lead_time_from, 
 from domain.stock import ItemKey
 
 # The preferred supplier of a product; where none is, the cheapest one.
-SUPPLIERS = """
+_TERMS = text("""
     SELECT DISTINCT ON (product_id) product_id, supplier_id, unit_cost, lead_time_days, lead_time_deviation_days,
         minimum_order_quantity, pack_size, lead_times_measured, measured_lead_time_days,
         measured_lead_time_deviation_days
     FROM product_suppliers
     WHERE product_id = ANY (:product_ids)
     ORDER BY product_id, is_preferred DESC, unit_cost, supplier_id
-"""
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
 
 _PAGE = text("""
     SELECT warehouse_id, product_id FROM inventory_items
@@ -60,8 +60,6 @@ _PAGE = text("""
 """).bindparams(
     *(bindparam(name, type_=BigInteger) for name in ("warehouse_id", "after_warehouse_id", "after_product_id"))
 )
-
-_TERMS = text(SUPPLIERS).bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
 
 _KEPT: dict[str, Any] = {
     **dict.fromkeys(

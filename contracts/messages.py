@@ -112,6 +112,11 @@ def amount(value: Decimal) -> str:
     return f"{int(whole):,}.{fraction}"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things as people read it: ``1 item``, ``2 items``."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _day(value: Any) -> Any:
     if isinstance(value, date):
         return value

@@ -58,6 +58,10 @@ class PlannedNumbers:
     economic_order_quantity: float
     reorder_point: int
 
+    def decides(self, point: int) -> bool:
+        """Whether the item's point is this plan's: nobody has set another one since."""
+        return self.reorder_point == point
+
 
 def quantity_for(
     position: Position, point: int, reorder_quantity: int | None, terms: Terms, *, is_planned: bool = False
@@ -76,7 +80,7 @@ def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNum
     """Why an item is ordered, as numbers that a person can check."""
     has = f"available {position.available}, on order {position.on_order}, in transit {position.in_transit}"
     sold = f"minimum {terms.minimum_order_quantity}, pack {terms.pack_size}"
-    if planned is None or planned.reorder_point != point:
+    if planned is None or not planned.decides(point):
         return f"point {point} (set by hand); {has}; {sold}"
     varies = "" if not planned.lead_time_deviation_days else f" (deviation {_number(planned.lead_time_deviation_days)})"
     return (

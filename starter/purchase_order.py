@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from contracts import search_attributes
 from contracts.errors import OperationConflict
-from contracts.messages import amount
+from contracts.messages import amount, counted
 from contracts.purchase_order import (
     WORKFLOW_TYPE,
     ApprovalPolicy,
@@ -185,7 +185,7 @@ async def draft_purchase_order(
         what=f"purchase order {po_number}",
         workflow_id=workflow_id(po_number),
         task_queue=task_queue,
-        summary=f"purchase order {po_number}: {len(lines)} line{'s' * (len(lines) != 1)}, {total}",
+        summary=f"purchase order {po_number}: {counted(len(lines), 'line')}, {total}",
         state=PurchaseOrderState,
         within=within,
     )

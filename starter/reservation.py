@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio.client import Client
 
 from contracts.errors import OperationConflict
-from contracts.messages import utc
+from contracts.messages import counted, utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
     Cancel,
@@ -129,7 +129,7 @@ async def reserve(
         what=f"reservation {reference_id}",
         workflow_id=workflow_id(reference_id),
         task_queue=task_queue,
-        summary=f"order {reference_id}: {len(lines)} line{'s' * (len(lines) != 1)} until {utc(deadline)}",
+        summary=f"order {reference_id}: {counted(len(lines), 'line')} until {utc(deadline)}",
         state=ReservationState,
         within=within,
     )

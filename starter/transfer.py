@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio.client import Client
 
 from contracts.errors import OperationConflict
+from contracts.messages import counted
 from contracts.transfer import (
     WORKFLOW_TYPE,
     ArrivedLine,
@@ -132,7 +133,7 @@ async def create_transfer(
         what=f"transfer {transfer_number}",
         workflow_id=workflow_id(transfer_number),
         task_queue=task_queue,
-        summary=f"transfer {transfer_number}: {len(lines)} line{'s' * (len(lines) != 1)}, {units} units",
+        summary=f"transfer {transfer_number}: {counted(len(lines), 'line')}, {units} units",
         state=TransferState,
         within=within,
     )

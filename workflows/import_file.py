@@ -4,10 +4,8 @@ from typing import Any, NoReturn
 
 from pydantic import AwareDatetime
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
 from contracts import policies, search_attributes
-from contracts.converter import as_domain_error
 from contracts.import_file import (
     ABANDONED_AFTER,
     WORKFLOW_TYPE,
@@ -29,7 +27,7 @@ from domain.errors import DomainError, InvalidRequest
 from domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.details import details, table
 from workflows.process import Carried, Process, command
-from workflows.steps import write
+from workflows.steps import through_the_queue, write
 
 
 class _Carried(Carried):
@@ -197,13 +195,8 @@ class ImportWorkflow(Process[ImportState]):
             rows=message.rows,
         )
         summary = f"apply {message.rows} rows, all or none"
-        try:
-            # Through the task queue: it may take minutes, and an operator shall see it under way.
-            return await workflow.execute_activity_method(
-                ImportActivities.apply_import, step, summary=summary, **policies.BULK_WRITE
-            )
-        except FailureError as error:
-            raise as_domain_error(error) or error from None
+        # It may take minutes, and an operator shall see it under way.
+        return await through_the_queue(ImportActivities.apply_import, step, summary, policies.BULK_WRITE)
 
     def _imported(self, event: ImportEvent, applied: Applied) -> None:
         self.state.rows = applied.rows

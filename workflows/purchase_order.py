@@ -38,7 +38,7 @@ from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOr
 from workflows import purchase_order_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
-from workflows.steps import LINES_OF_A_SMALL_DOCUMENT, St, write
+from workflows.steps import write
 
 _OUT = (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED)
 _ON_TIME = "stockkeeper"
@@ -111,7 +111,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             note=message.note,
         )
         summary = f"approved by {message.approver}"
-        self._take_over(await self._write(PurchaseOrderActivities.approve_purchase_order, step, summary))
+        self._take_over(await write(PurchaseOrderActivities.approve_purchase_order, step, summary, lines=self._lines))
 
     @command(Reject)
     async def reject(self, message: Reject, key: str) -> None:
@@ -129,7 +129,9 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             expected_delivery_date=message.expected_delivery_date,
         )
         day = f" for {message.expected_delivery_date}" if message.expected_delivery_date else ""
-        self._take_over(await self._write(PurchaseOrderActivities.confirm_purchase_order, step, f"confirmed{day}"))
+        self._take_over(
+            await write(PurchaseOrderActivities.confirm_purchase_order, step, f"confirmed{day}", lines=self._lines)
+        )
 
     @command(Receive)
     async def receive(self, message: Receive, key: str) -> None:
@@ -146,7 +148,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {accepted} units, {rejected} rejected"
-        self._take_over(await self._write(PurchaseOrderActivities.receive_purchase_order, step, summary))
+        self._take_over(await write(PurchaseOrderActivities.receive_purchase_order, step, summary, lines=self._lines))
 
     @command(CloseShort)
     async def close_short(self, message: CloseShort, key: str) -> None:
@@ -203,7 +205,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             approval=request.approval,
         )
         summary = f"draft {request.po_number}: {len(request.line_items)} lines"
-        order = await self._write(PurchaseOrderActivities.draft_purchase_order, step, summary)
+        order = await write(PurchaseOrderActivities.draft_purchase_order, step, summary, lines=self._lines)
         if order.drafted_by_another_run:
             # It has sent what was to be sent.
             self._order = order
@@ -280,11 +282,6 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
                 self._told_late_for = due
                 self._send(texts.late(self._order))
 
-    async def _write(
-        self, activity: Callable[[Any, St], StoredPurchaseOrder], step: St, summary: str
-    ) -> StoredPurchaseOrder:
-        return await write(activity, step, summary, locally=self._lines <= LINES_OF_A_SMALL_DOCUMENT)
-
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         if self._ended_by is event:
             return  # Sent twice: that is what was wanted.
@@ -296,7 +293,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             event=event,
             reason=reason,
         )
-        order = await self._write(PurchaseOrderActivities.end_purchase_order, step, f"{event}: {reason}")
+        order = await write(PurchaseOrderActivities.end_purchase_order, step, f"{event}: {reason}", lines=self._lines)
         self._ended_by = event
         self._take_over(order)
 

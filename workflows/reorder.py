@@ -35,6 +35,7 @@ from domain.reorder import ReorderStatus
 from workflows import reorder_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process
+from workflows.steps import through_the_queue
 
 TOGETHER_SECONDS = 2.0
 """Those who ask within so long after each other are served by one look."""
@@ -118,15 +119,12 @@ class ReorderWorkflow(Process[ReorderState]):
         self._looks += 1
         if not self.state.dry_run:
             await self._start_what_was_left()
-        try:
-            below = await workflow.execute_activity_method(
-                ReorderActivities.find_below,
-                FindBelow(warehouse_id=self.state.warehouse_id),
-                summary="what is below its point?",
-                **policies.REORDER,
-            )
-        except FailureError as error:
-            raise as_domain_error(error) or error from None
+        below = await through_the_queue(
+            ReorderActivities.find_below,
+            FindBelow(warehouse_id=self.state.warehouse_id),
+            "what is below its point?",
+            policies.REORDER,
+        )
         self.state.items_below = below.items_below
         self.state.items_covered = below.items_covered
         self.state.skipped = below.skipped

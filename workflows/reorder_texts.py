@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from contracts.messages import amount
+from contracts.messages import amount, counted
 from contracts.notice import Audience, Notice
 from contracts.purchase_order import PurchaseOrderRequest
 from contracts.reorder import Below, Group, ReorderState
@@ -18,19 +18,19 @@ _SKIPPED_TOLD = 20
 def ordered(drafted: Sequence[tuple[Group, PurchaseOrderRequest]], below: Below) -> Notice:
     """What was drafted, and what somebody has to see to."""
     lines = [
-        f"{order.po_number}: {_counted(len(order.line_items), 'item')} from {group.supplier} to {group.warehouse}, "
+        f"{order.po_number}: {counted(len(order.line_items), 'item')} from {group.supplier} to {group.warehouse}, "
         f"{amount(total(order))}"
         for group, order in drafted[:_ORDERS_TOLD]
     ]
     if len(drafted) > _ORDERS_TOLD:
         lines.append(f"and {len(drafted) - _ORDERS_TOLD} more orders")
     if below.skipped:
-        lines += ["", f"Not ordered: {_counted(below.items_skipped, 'item')}"]
+        lines += ["", f"Not ordered: {counted(below.items_skipped, 'item')}"]
         lines += [
             f"product {each.product_id} in warehouse {each.warehouse_id}: {each.reason}"
             for each in below.skipped[:_SKIPPED_TOLD]
         ]
-    orders = _counted(len(drafted), "purchase order")
+    orders = counted(len(drafted), "purchase order")
     return Notice(audience=Audience.PROCUREMENT, title=f"Reordered: {orders} drafted", body="\n".join(lines))
 
 
@@ -54,10 +54,10 @@ def details_of(state: ReorderState) -> str:
         [(f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.reason) for each in state.skipped],
     )
     told = (
-        f"{_counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "
-        f"the way already; {_counted(state.orders_drafted, 'purchase order')} "
+        f"{counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "
+        f"the way already; {counted(state.orders_drafted, 'purchase order')} "
         f"{'would be drafted' if state.dry_run else 'drafted'}; "
-        f"{_counted(state.items_skipped, 'item')} can't be ordered."
+        f"{counted(state.items_skipped, 'item')} can't be ordered."
     )
     if state.status is ReorderStatus.RUNNING:
         told = f"Under way. {told}"
@@ -67,7 +67,3 @@ def details_of(state: ReorderState) -> str:
 def total(order: PurchaseOrderRequest) -> Decimal:
     """What it costs."""
     return total_of((line.qty, line.unit_cost) for line in order.line_items)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

@@ -4,10 +4,8 @@ from typing import Any
 
 from pydantic import AwareDatetime
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
 from contracts import policies, search_attributes
-from contracts.converter import as_domain_error
 from contracts.messages import parse
 from contracts.replenishment_plan import (
     PLANNED_BY,
@@ -23,6 +21,7 @@ from domain.replenishment import PlanStatus
 from workflows.details import details
 from workflows.process import Carried, Process
 from workflows.reordering import ask_for_reorder
+from workflows.steps import through_the_queue
 
 
 class _Carried(Carried):
@@ -108,12 +107,8 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
             as_of=self._at.as_of,
             warehouse_id=self._request.warehouse_id,
         )
-        demand = await workflow.execute_activity_method(
-            ReplenishmentPlanActivities.roll_up_demand,
-            step,
-            summary="bring the demand of each day up to date",
-            **policies.PLANNING,
-        )
+        summary = "bring the demand of each day up to date"
+        demand = await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.PLANNING)
         self._at.items = demand.items
         self.tell()
 
@@ -137,15 +132,8 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
             order_cost=request.order_cost,
             holding_cost_rate=request.holding_cost_rate,
         )
-        try:
-            page = await workflow.execute_activity_method(
-                ReplenishmentPlanActivities.plan_page,
-                step,
-                summary=f"plan items from {self._at.looked_at + 1} on",
-                **policies.PLANNING,
-            )
-        except FailureError as error:
-            raise as_domain_error(error) or error from None
+        summary = f"plan items from {self._at.looked_at + 1} on"
+        page = await through_the_queue(ReplenishmentPlanActivities.plan_page, step, summary, policies.PLANNING)
         self._at.looked_at += page.looked_at
         self._at.after = page.after
         self._at.fell_below = self._at.fell_below or page.fell_below

@@ -1,8 +1,9 @@
 """How a workflow asks for a write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
@@ -14,10 +15,24 @@ LINES_OF_A_SMALL_DOCUMENT = 50
 """How many lines an answer may have that goes into a workflow task, beside those of everybody else."""
 
 R = TypeVar("R")
+Q = TypeVar("Q", bound=BaseModel)
 St = TypeVar("St", bound=Step)
 
 
-async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, locally: bool = True) -> R:
+async def through_the_queue(activity: Callable[[Any, Q], R], question: Q, summary: str, policy: Mapping[str, Any]) -> R:
+    """Ask for something through the task queue, where an operator sees it under way.
+
+    Raises:
+        DomainError: The answer is no, and nothing has changed.
+        FailureError: There was none for as long as the policy allows.
+    """
+    try:
+        return await workflow.execute_activity_method(activity, question, summary=summary, **policy)
+    except FailureError as error:
+        raise as_domain_error(error) or error from None
+
+
+async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, lines: int = 1) -> R:
     """Let a step happen, once, whatever it takes.
 
     First in this workflow task, as a local activity: that is the fast way, and normally all there is. If the database
@@ -28,19 +43,16 @@ async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, loc
         activity: A method of the activities' interface in `contracts`.
         step: What it is to do.
         summary: What the operator reads beside it.
-        locally: Whether to try the fast way. Not for an answer that is large: many of them in one workflow task, after
-            a worker was away for a while, would be more than Temporal takes at once, however often it is tried.
+        lines: How many the answer has. A large one doesn't go the fast way: many of them in one workflow task, after a
+            worker was away for a while, would be more than Temporal takes at once, however often it is tried.
 
     Raises:
         DomainError: The answer is no, and nothing has changed.
     """
-    if locally:
+    if lines <= LINES_OF_A_SMALL_DOCUMENT:
         try:
             return await workflow.execute_local_activity_method(activity, step, summary=summary, **policies.LOCAL_WRITE)
         except FailureError as error:
             if refusal := as_domain_error(error):
                 raise refusal from None
-    try:
-        return await workflow.execute_activity_method(activity, step, summary=summary, **policies.LOCKED_WRITE)
-    except FailureError as error:
-        raise as_domain_error(error) or error from None
+    return await through_the_queue(activity, step, summary, policies.LOCKED_WRITE)

@@ -1,13 +1,12 @@
 """The transfer: held at the source, on its way, and at its destination."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import AwareDatetime
 from temporalio import workflow
 
 from contracts import search_attributes
-from contracts.messages import parse, utc
+from contracts.messages import counted, parse, utc
 from contracts.notice import Notice
 from contracts.stock import shortages_of
 from contracts.transfer import (
@@ -35,7 +34,7 @@ from workflows import transfer_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
 from workflows.reordering import ask_for_reorder
-from workflows.steps import LINES_OF_A_SMALL_DOCUMENT, St, write
+from workflows.steps import write
 
 
 class _Carried(Carried):
@@ -112,7 +111,7 @@ class TransferWorkflow(Process[TransferState]):
             transfer_number=self.state.transfer_number,
         )
         summary = f"dispatched by {message.performed_by}"
-        self._take_over(await self._write(TransferActivities.dispatch_transfer, step, summary))
+        self._take_over(await write(TransferActivities.dispatch_transfer, step, summary, lines=self._lines))
 
     @command(ReceiveTransferred)
     async def receive(self, message: ReceiveTransferred, key: str) -> None:
@@ -131,7 +130,7 @@ class TransferWorkflow(Process[TransferState]):
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {fit} units, {damaged} damaged"
-        self._take_over(await self._write(TransferActivities.receive_transfer, step, summary))
+        self._take_over(await write(TransferActivities.receive_transfer, step, summary, lines=self._lines))
 
     @command(WriteOff)
     async def write_off(self, message: WriteOff, key: str) -> None:
@@ -147,7 +146,7 @@ class TransferWorkflow(Process[TransferState]):
             reason=message.reason,
         )
         summary = f"write off what is missing: {message.reason}"
-        self._take_over(await self._write(TransferActivities.write_off_transfer, step, summary))
+        self._take_over(await write(TransferActivities.write_off_transfer, step, summary, lines=self._lines))
 
     @command(CancelTransfer)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
@@ -162,7 +161,9 @@ class TransferWorkflow(Process[TransferState]):
             transfer_number=self.state.transfer_number,
             reason=message.reason,
         )
-        self._take_over(await self._write(TransferActivities.cancel_transfer, step, f"cancel: {message.reason}"))
+        self._take_over(
+            await write(TransferActivities.cancel_transfer, step, f"cancel: {message.reason}", lines=self._lines)
+        )
 
     async def _give_up(self) -> None:
         """A cancelled workflow moves nothing any more, as by the command."""
@@ -211,8 +212,8 @@ class TransferWorkflow(Process[TransferState]):
             expected_transit_hours=request.expected_transit_hours,
             requested_by=request.requested_by,
         )
-        summary = f"hold {self._lines} line{'s' * (self._lines != 1)} at the source"
-        self._take_over(await self._write(TransferActivities.hold_transfer, step, summary))
+        summary = f"hold {counted(self._lines, 'line')} at the source"
+        self._take_over(await write(TransferActivities.hold_transfer, step, summary, lines=self._lines))
 
     async def _until_all_is_accounted_for(self) -> None:
         """Serve commands until nothing is held and nothing in transit, and say once if it is overdue."""
@@ -229,9 +230,6 @@ class TransferWorkflow(Process[TransferState]):
             if overdue and self._transfer is not None and not TRANSFER.is_final(self.state.status):
                 self._told_overdue_for = due
                 self._send(texts.overdue(self._transfer))
-
-    async def _write(self, activity: Callable[[Any, St], StoredTransfer], step: St, summary: str) -> StoredTransfer:
-        return await write(activity, step, summary, locally=self._lines <= LINES_OF_A_SMALL_DOCUMENT)
 
     def _reject(self, shortage: InsufficientStock) -> None:
         self.state.status = TRANSFER.next(self.state.status, TransferEvent.REJECT)

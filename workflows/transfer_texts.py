@@ -1,6 +1,6 @@
 """What people read of a transfer: in the Temporal UI, and in notices."""
 
-from contracts.messages import utc
+from contracts.messages import counted, utc
 from contracts.notice import Audience, Notice
 from contracts.transfer import StoredTransfer, TransferState
 from domain.transfer import TransferStatus
@@ -12,7 +12,9 @@ _LINES_IN_A_NOTICE = 200
 def overdue(transfer: StoredTransfer) -> Notice:
     """It should have arrived by now."""
     due = f" was due at {utc(transfer.due_at)}" if transfer.due_at else " is overdue"
-    return _to_warehouses(transfer, f"Overdue: {_named(transfer)}{due}, {_units(transfer.in_transit)} in transit")
+    return _to_warehouses(
+        transfer, f"Overdue: {_named(transfer)}{due}, {counted(transfer.in_transit, 'unit')} in transit"
+    )
 
 
 def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
@@ -20,10 +22,10 @@ def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
     told = []
     damaged = sum(line.damaged for line in transfer.line_items) - sum(line.damaged for line in before.line_items)
     if damaged > 0:
-        told.append(_to_warehouses(transfer, f"Damaged on the way: {_units(damaged)} of {_named(transfer)}"))
+        told.append(_to_warehouses(transfer, f"Damaged on the way: {counted(damaged, 'unit')} of {_named(transfer)}"))
     lost = sum(line.written_off for line in transfer.line_items) - sum(line.written_off for line in before.line_items)
     if lost > 0:
-        title = f"Written off: {_units(lost)} of {_named(transfer)}: {transfer.closed_reason}"
+        title = f"Written off: {counted(lost, 'unit')} of {_named(transfer)}: {transfer.closed_reason}"
         told.append(_to_warehouses(transfer, title))
     return told
 
@@ -42,7 +44,7 @@ def details_of(state: TransferState, transfer: StoredTransfer) -> str:
         ),
     )
     arrived = receipts(["receipt", "at", "by", "#fit", "#damaged"], transfer.receipts)
-    told = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {_units(transfer.units)}. {_next(transfer)}"
+    told = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {counted(transfer.units, 'unit')}. {_next(transfer)}"
     asked = f"Requested by {transfer.requested_by} at {utc(transfer.requested_at)}."
     parts = [asked, "", *lines, "", *arrived, "", *notices(state.notices)]
     return details(transfer.status, told, parts, state.notes)
@@ -84,17 +86,13 @@ def _next(transfer: StoredTransfer) -> str:
             due = f" Due at {utc(transfer.due_at)}." if transfer.due_at else ""
             left = f" Left at {utc(transfer.dispatched_at)}." if transfer.dispatched_at else ""
             return (
-                f"{_units(transfer.in_transit)} in transit.{left}{due} "
+                f"{counted(transfer.in_transit, 'unit')} in transit.{left}{due} "
                 "Next: `receive`, `write_off` what is missing, or `cancel`: the rest goes back to the source."
             )
         case TransferStatus.CANCELLED:
             return f"Nothing is on its way any more: {transfer.closed_reason}."
         case _:
             return f"The rest was written off: {transfer.closed_reason}." if transfer.closed_reason else "It is there."
-
-
-def _units(count: int) -> str:
-    return f"{count} unit{'s' * (count != 1)}"
 
 
 def _named(transfer: StoredTransfer) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from contracts.errors import InvalidRequest
-from contracts.messages import amount, money, utc
+from contracts.messages import amount, counted, money, utc
 from contracts.reorder import ReorderState
 from contracts.replenishment_plan import ItemPlan, PlanState
 from contracts.stock import FoundItems
@@ -61,7 +61,7 @@ def plan(
     if as_json:
         print_json(state)
         return
-    out.print(f"{_counted(state.items_planned, 'item')} planned, {state.items_changed} changed")
+    out.print(f"{counted(state.items_planned, 'item')} planned, {state.items_changed} changed")
     print_afterwards(state.notes)
 
 
@@ -260,8 +260,8 @@ async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:
 def _print_reorder(state: ReorderState, found: FoundItems) -> None:
     would = "would be drafted" if state.dry_run else "drafted"
     out.print(
-        f"{_counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them covered; "
-        f"{_counted(state.orders_drafted, 'purchase order')} {would}"
+        f"{counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them covered; "
+        f"{counted(state.orders_drafted, 'purchase order')} {would}"
     )
     for order in state.purchase_orders:
         supplier = found.supplier_names.get(order.supplier_id, f"supplier {order.supplier_id}")
@@ -284,7 +284,7 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
             )
         )
         if order.items > len(order.line_items):
-            out.print(f"and {_counted(order.items - len(order.line_items), 'more line')}")
+            out.print(f"and {counted(order.items - len(order.line_items), 'more line')}")
     for each in state.skipped:
         sku = found.skus.get(each.product_id, f"product {each.product_id}")
         warehouse = found.warehouse_names.get(each.warehouse_id, f"warehouse {each.warehouse_id}")
@@ -328,10 +328,6 @@ def _planned_from(plan: ItemPlan) -> str:
         f"{_number(plan.safety_stock)} (deviation {_number(plan.daily_deviation)} over {plan.days} days, service level "
         f"{plan.service_level:g}); EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}"
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _number(value: float | None) -> str:
