@@ -58,6 +58,7 @@ PASSED_THROUGH = (
     "contracts",
     "domain",
     "workflows.details",
+    "workflows.giving_way",
     "workflows.notices",
     "workflows.process",
     "workflows.reordering",

@@ -12,6 +12,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once
+from contracts.messages import StockAnswer
 from contracts.reservation import (
     ExtendReservation,
     FulfillLine,
@@ -23,7 +24,7 @@ from contracts.reservation import (
     ReserveStock,
 )
 from database import holds
-from database.locks import lock_reservation, read_reservation
+from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
 from database.sessions import Database
 from domain.errors import InvalidState, OperationConflict
@@ -101,16 +102,21 @@ class ReservationSteps(ReservationActivities):
     def release_reservation(self, step: ReleaseReservation) -> Holding:
         """End the reservation: what it still holds becomes available.
 
-        An expiry that finds the hold ended already, because a buyer who was short released it, leaves it at that.
+        An expiry that finds the hold ended already, because a buyer who was short released it, leaves it at that. Where
+        a line has given way, because what it was promised isn't there, the others follow it.
 
-        Locks: the reservation's items. Operation: ``{workflow}/cancel/{command}`` or ``{workflow}/expire``.
+        Locks: the reservation's items. Operation: ``{workflow}/cancel/{command}``, ``{workflow}/give_way/{command}`` or
+        ``{workflow}/expire``.
 
         Raises:
-            InvalidState: To cancel, the reservation must be open and its deadline still ahead.
+            InvalidState: To cancel, the reservation must be open and its deadline still ahead; to give way, a line of
+                it must have done so.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
-            if step.status is ReservationStatus.CANCELLED:
+            if step.gave_way:
+                lines = lock_given_way(connection, step.reference_type, step.reference_id)
+            elif step.status is ReservationStatus.CANCELLED:
                 lines = _lock_open(connection, step, ReservationEvent.CANCEL)
             else:
                 lines = lock_reservation(connection, step.reference_type, step.reference_id)
@@ -135,7 +141,7 @@ class ReservationSteps(ReservationActivities):
 
         return self._once(step, effect)
 
-    def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], bool | None]) -> Holding:
+    def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], StockAnswer | None]) -> Holding:
         return document_once(
             self._database,
             step,
@@ -145,15 +151,15 @@ class ReservationSteps(ReservationActivities):
         )
 
 
-def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> bool:
+def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> StockAnswer | None:
     lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
     if held := read_reservation(connection, step.reference_type, step.reference_id):
         # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
         if [(line.item, line.quantity) for line in held] != lines:
             raise OperationConflict(f"{step.reference_type} {step.reference_id} has another reservation already")
-        return False
+        return None
     require_items(connection, [item for item, _ in lines])
-    return holds.place(
+    fell_below = holds.place(
         connection,
         operation,
         step.reference_type,
@@ -162,6 +168,7 @@ def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -
         expires_at=step.expires_at,
         as_of=step.as_of,
     )
+    return StockAnswer(fell_below=fell_below)
 
 
 def _lock_open(

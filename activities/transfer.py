@@ -14,6 +14,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once
+from contracts.messages import StockAnswer
 from contracts.receipt import RECEIPTS_SHOWN, ReceiptState
 from contracts.transfer import (
     REFERENCE_TYPE,
@@ -28,13 +29,13 @@ from contracts.transfer import (
     WriteOffTransfer,
 )
 from database import holds, ledger, transit
-from database.locks import lock_or_create_items, lock_reservation, lock_transfer
+from database.locks import lock_given_way, lock_or_create_items, lock_reservation, lock_transfer
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import transfer_order_lines, transfer_orders
-from domain.errors import InvalidRequest, OperationConflict
+from domain.errors import InvalidRequest, InvalidState, OperationConflict
 from domain.receipt import Delivered, Taken, delivered_by_product
-from domain.reservation import ReservationEvent, ReservationStatus, plan_fulfilment, require_open
+from domain.reservation import ReservationStatus, plan_fulfilment, status_of
 from domain.stock import ItemKey, MovementType
 from domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
@@ -102,15 +103,17 @@ class TransferSteps(TransferActivities):
         Locks: the transfer, then the source's items. Operation: ``{workflow}/dispatch/{command}``.
 
         Raises:
-            InvalidState: It isn't PENDING.
+            InvalidState: It isn't PENDING, or its hold has ended.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             transfer = _lock(connection, step)
             status = transfer.after(TransferEvent.DISPATCH)
             held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
-            # Whatever ended the hold, what isn't held can't leave.
-            require_open(held, ReservationEvent.FULFILL, step.as_of, transfer.transfer_number)
+            if (hold := status_of(held)) is not ReservationStatus.ACTIVE:
+                # Whatever ended the hold, what isn't held can't leave.
+                what = f"the hold of transfer {transfer.transfer_number}"
+                raise InvalidState.of(what, hold, TransferEvent.DISPATCH)
             reason = f"dispatched on transfer {transfer.transfer_number}"
             holds.take(
                 connection,
@@ -204,17 +207,19 @@ class TransferSteps(TransferActivities):
     def cancel_transfer(self, step: CallOffTransfer) -> StoredTransfer:
         """Release the hold; or, in transit, put what hasn't arrived back into the source's stock, by TRANSFER_IN.
 
-        Locks: the transfer, then the source's items. Operation: ``{workflow}/cancel/{command}``.
+        Locks: the transfer, then the source's items. Operation: ``{workflow}/cancel/{command}`` or
+        ``{workflow}/give_way/{command}``.
 
         Raises:
-            InvalidState: It has ended.
+            InvalidState: It has ended; or it is to give way, and nothing of its hold has.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             transfer = _lock(connection, step)
-            status = transfer.after(TransferEvent.CANCEL)
+            status = transfer.after(TransferEvent.GIVE_WAY if step.gave_way else TransferEvent.CANCEL)
             if transfer.status is TransferStatus.PENDING:
-                held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
+                lock = lock_given_way if step.gave_way else lock_reservation
+                held = lock(connection, REFERENCE_TYPE, transfer.transfer_number)
                 cancelled = ReservationStatus.CANCELLED
                 holds.release(connection, operation, held, cancelled, reason=step.reason, as_of=step.as_of)
             else:
@@ -226,18 +231,20 @@ class TransferSteps(TransferActivities):
 
         return self._once(step, effect)
 
-    def _once(self, step: TransferStep, effect: Callable[[Connection, Operation], bool | None]) -> StoredTransfer:
+    def _once(
+        self, step: TransferStep, effect: Callable[[Connection, Operation], StockAnswer | None]
+    ) -> StoredTransfer:
         return document_once(
             self._database, step, StoredTransfer, effect, lambda connection: _stored(connection, step.transfer_number)
         )
 
 
-def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> bool:
+def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> StockAnswer | None:
     if connection.execute(_READ, {"transfer_number": step.transfer_number}).one_or_none() is not None:
         # The operation was forgotten since, as old ones are; the transfer itself never is.
         if not _is_that_transfer(_stored(connection, step.transfer_number), step):
             raise OperationConflict(f"transfer {step.transfer_number} is another one")
-        return False
+        return None
     places = (step.from_warehouse_id, step.to_warehouse_id)
     products = {line.product_id for line in step.line_items}
     require_items(connection, {ItemKey(place, product) for place in places for product in products}, sold=False)
@@ -269,7 +276,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> b
             for number, line in enumerate(step.line_items, 1)
         ],
     )
-    return holds.place(
+    fell_below = holds.place(
         connection,
         operation,
         REFERENCE_TYPE,
@@ -278,6 +285,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> b
         expires_at=None,
         as_of=step.as_of,
     )
+    return StockAnswer(fell_below=fell_below)
 
 
 def _is_that_transfer(stored: StoredTransfer, step: HoldTransfer) -> bool:

@@ -12,7 +12,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from contracts.converter import as_application_error
-from contracts.messages import Step, StockAnswer
+from contracts.messages import GaveWay, Step, StockAnswer
+from database.corrections import Correction
 from database.operations import Operation, once
 from database.sessions import Database
 from domain.errors import DomainError, InvalidRequest
@@ -56,7 +57,7 @@ def document_once(
     database: Database,
     step: Step,
     result: type[Result],
-    effect: Callable[[Connection, Operation], bool | None],
+    effect: Callable[[Connection, Operation], StockAnswer | None],
     read: Callable[[Connection], Result],
 ) -> Result:
     """The effect on a document, once, and the document as it is now.
@@ -68,7 +69,8 @@ def document_once(
         database: Where.
         step: What is asked for.
         result: What the answer is.
-        effect: Locks, decides and writes, and tells if it let an item fall below its reorder point.
+        effect: Locks, decides and writes, and tells what it did to others: items that fell below their points, holds
+            that gave way. None: nothing.
         read: The document in a transaction.
 
     Raises:
@@ -76,19 +78,40 @@ def document_once(
     """
 
     def effect_and_answer(connection: Connection, operation: Operation) -> Result:
-        fell_below = effect(connection, operation)
-        return _telling(read(connection), fell_below=bool(fell_below))
+        told = effect(connection, operation)
+        return _telling(read(connection), told)
 
     answer, done_already = effect_once(database, step, result, effect_and_answer)
     if not done_already:
         return answer
     with database_errors(), database.transaction() as connection:
         # Whoever asks again may be the first to hear of it.
-        return _telling(read(connection), fell_below=isinstance(answer, StockAnswer) and answer.fell_below)
+        return _telling(read(connection), answer if isinstance(answer, StockAnswer) else None)
 
 
-def _telling(answer: Result, *, fell_below: bool) -> Result:
-    return answer.model_copy(update={"fell_below": True}) if fell_below else answer
+def _telling(answer: Result, told: StockAnswer | None) -> Result:
+    if told is None:
+        return answer
+    return answer.model_copy(update={"fell_below": told.fell_below, "gave_way": told.gave_way})
+
+
+def told_of(correction: Correction) -> StockAnswer:
+    """What a correction did to others, as an answer tells it."""
+    return StockAnswer(
+        fell_below=correction.fell_below,
+        gave_way=[
+            GaveWay(
+                workflow_id=hold.workflow_id,
+                reference_type=hold.reference_type,
+                reference_id=hold.reference_id,
+                warehouse_id=item.warehouse_id,
+                product_id=item.product_id,
+                quantity=hold.quantity_open,
+            )
+            for item, held in correction.gave_way.items()
+            for hold in held
+        ],
+    )
 
 
 def _operation(step: Step) -> Operation:

@@ -29,6 +29,7 @@ from domain.errors import InvalidRequest
 
 MAX_LINES = 1_000
 MAX_UNITS = 1_000_000_000
+MAX_REASON = 500
 MAX_ID = 2**63 - 1
 MAX_MINUTES = 366 * 24 * 60.0
 MAX_HOURS = 366 * 24.0
@@ -71,14 +72,27 @@ class Step(BaseModel):
     as_of: AwareDatetime
 
 
+class GaveWay(BaseModel):
+    """A hold that ended because what it was promised isn't there: whose, and how many units of what."""
+
+    workflow_id: str
+    reference_type: str
+    reference_id: str
+    warehouse_id: int
+    product_id: int
+    quantity: int
+
+
 class StockAnswer(BaseModel):
     """What the database says after a step that may have taken stock away.
 
     Attributes:
         fell_below: Whether this step let an item fall below its reorder point.
+        gave_way: The holds that ended by it; their workflows have to be told.
     """
 
     fell_below: bool = False
+    gave_way: list[GaveWay] = Field(default_factory=list)
 
 
 def _printable(text: str) -> str:
@@ -155,7 +169,7 @@ Money = Annotated[
 UnitCost = Annotated[Money, Field(lt=10**12)]
 Reference = Annotated[str, Field(min_length=1, max_length=200), _Line]
 Actor = Annotated[str, Field(min_length=1, max_length=200, description="The person or service that does it."), _Line]
-Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why."), _Line]
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
 Note = Annotated[str, Field(max_length=500, description="Anything worth keeping."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
 

@@ -30,9 +30,9 @@ from contracts.messages import (
 from contracts.notice import NoticeState
 from contracts.receipt import ReceiptState
 from domain.errors import InvalidRequest
+from domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from domain.purchase_order import PurchaseOrderEvent, Tier, require_tiers
 from domain.purchase_order import PurchaseOrderStatus as PurchaseOrderStatus  # noqa: PLC0414 - part of the contract
-from domain.purchase_order import is_same_person as is_same_person  # noqa: PLC0414
 
 WORKFLOW_TYPE = "PurchaseOrderWorkflow"
 MAX_APPROVALS = 20

@@ -147,6 +147,7 @@ class ReleaseReservation(Step):
     reference_id: str
     status: EndedStatus
     reason: str
+    gave_way: bool = Field(default=False, description="Only if a line of it has ended already: the others follow it.")
 
 
 class ExtendReservation(Step):

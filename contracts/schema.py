@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from contracts import import_file, purchase_order, reorder, replenishment_plan, reservation, transfer
 from contracts.errors import DomainError
+from contracts.giving_way import GiveWay
 from contracts.policies import TASK_QUEUE
 from contracts.search_attributes import TYPES
 
@@ -23,6 +24,7 @@ _PROCESSES: dict[str, dict[str, Any]] = {
             "fulfill": reservation.Fulfill,
             "cancel": reservation.Cancel,
             "extend": reservation.Extend,
+            "give_way": GiveWay,
         },
         "updates_without_payload": ["reserved"],
         "state": reservation.ReservationState,
@@ -49,6 +51,7 @@ _PROCESSES: dict[str, dict[str, Any]] = {
             "receive": transfer.ReceiveTransferred,
             "write_off": transfer.WriteOff,
             "cancel": transfer.CancelTransfer,
+            "give_way": GiveWay,
         },
         "updates_without_payload": ["held"],
         "state": transfer.TransferState,

@@ -175,6 +175,7 @@ class CallOffTransfer(TransferStep):
     """Release what is held, or bring back what is in transit."""
 
     reason: str
+    gave_way: bool = Field(default=False, description="Only if a line of its hold has ended already.")
 
 
 class StoredTransferLine(TransferLineState):

@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database import ledger
-from database.locks import lock_items, overdue_lines
+from database.locks import lock_items, open_holds, overdue_lines
 from database.operations import Operation
 from database.tables import reservations
 from domain.errors import InsufficientStock, Shortage
-from domain.reservation import HeldLine, ReservationStatus
+from domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
 from domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
 
 _INSERT_LINES = text("""
@@ -171,6 +171,33 @@ def release(
         .values(status=status, closed_at=as_of, closed_by=operation.operation_id, closed_reason=reason)
     )
     ledger.reserve(connection, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
+
+
+def give_way(
+    connection: Connection, operation: Operation, item: ItemKey, units: int, *, reason: str, as_of: datetime
+) -> list[ItemHold]:
+    """Stock that is promised isn't there: end holds on the item, the latest first, until so many units are free.
+
+    Having locked the item is enough: what else an order or a transfer holds, its own workflow releases once it is told.
+
+    Args:
+        connection: The transaction; the item is locked.
+        operation: Who found it, and for which run.
+        item: Where.
+        units: How many units have to be given up.
+        reason: One sentence for those who lose their hold.
+        as_of: The workflow's time.
+
+    Returns:
+        The holds that ended although their deadline was ahead, to be told.
+    """
+    ended = giving_way(open_holds(connection, item), units, as_of)
+    overdue = [hold for hold in ended if hold.is_overdue(as_of)]
+    told = [hold for hold in ended if not hold.is_overdue(as_of)]
+    for given_up, status in ((overdue, ReservationStatus.EXPIRED), (told, ReservationStatus.CANCELLED)):
+        lines = [line for hold in given_up for line in hold.lines]
+        release(connection, operation, lines, status, reason=reason, as_of=as_of)
+    return told
 
 
 def extend(connection: Connection, lines: Sequence[HeldLine], expires_at: datetime) -> None:

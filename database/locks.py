@@ -3,8 +3,8 @@
 The order is the same for everybody, so nobody waits in a circle:
 
 1. the operation (`database.operations.once` inserts it, which makes a repeat wait for the first),
-2. the document, where there is a row for it (a purchase order, a transfer), or the whole table of an import into the
-   catalogue,
+2. the document, where there is a row for it (a purchase order, a transfer, a count, a return, an adjustment), or the
+   whole table of an import into the catalogue,
 3. the inventory items, sorted by (warehouse_id, product_id),
 4. the supplier, for everything that its performance is kept in.
 
@@ -22,12 +22,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.tables import stock_movements
+from domain.errors import InvalidState
 from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
-from domain.reservation import HeldLine, ReservationStatus
+from domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
 from domain.stock import ItemKey, Level
 from domain.transfer import Transfer, TransferLine, TransferStatus
 
-_ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
+ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
+"""How a statement over many items takes them; `item_arrays` gives the values."""
 
 _LOCK_ITEMS = text("""
     SELECT item.warehouse_id, item.product_id, item.quantity_on_hand, item.quantity_reserved
@@ -36,7 +38,7 @@ _LOCK_ITEMS = text("""
         USING (warehouse_id, product_id)
     ORDER BY item.warehouse_id, item.product_id
     FOR NO KEY UPDATE OF item
-""").bindparams(*_ITEM_ARRAYS)
+""").bindparams(*ITEM_ARRAYS)
 
 _CREATE_ITEMS = text("""
     INSERT INTO inventory_items (warehouse_id, product_id)
@@ -44,7 +46,7 @@ _CREATE_ITEMS = text("""
     FROM unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
     ORDER BY warehouse_id, product_id
     ON CONFLICT DO NOTHING
-""").bindparams(*_ITEM_ARRAYS)
+""").bindparams(*ITEM_ARRAYS)
 
 _LOCK_ITEMS_OF_RESERVATION = text("""
     SELECT item.item_id
@@ -70,8 +72,15 @@ _OVERDUE_LINES = text("""
         USING (warehouse_id, product_id)
     WHERE status = 'ACTIVE' AND expires_at <= :as_of
     ORDER BY reservation_id
-""").bindparams(*_ITEM_ARRAYS)
+""").bindparams(*ITEM_ARRAYS)
 
+_OPEN_HOLDS = text("""
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at,
+        reference_type, reference_id, workflow_id
+    FROM reservations
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) AND status = 'ACTIVE'
+    ORDER BY reservation_id
+""")
 
 _LOCK_PURCHASE_ORDER = text("""
     SELECT po_id, po_number, supplier_id, warehouse_id, status, requested_by, required_approvals
@@ -159,6 +168,19 @@ def lock_reservation(connection: Connection, reference_type: str, reference_id: 
     return read_reservation(connection, reference_type, reference_id)
 
 
+def lock_given_way(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
+    """The same for a hold of which a line has given way, because what it was promised isn't there.
+
+    Raises:
+        InvalidState: None of its lines has. Nobody ends a hold by saying so.
+    """
+    lines = lock_reservation(connection, reference_type, reference_id)
+    if (status := status_of(lines)) is not ReservationStatus.CANCELLED:
+        what = f"the hold of {reference_type} {reference_id}"
+        raise InvalidState.of(what, status, ReservationEvent.GIVE_WAY)
+    return lines
+
+
 def read_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
     """A reservation's lines in the order they were asked for. Locks nothing: not for deciding."""
     rows = connection.execute(_HELD_LINES, {"reference_type": reference_type, "reference_id": reference_id})
@@ -169,6 +191,17 @@ def overdue_lines(connection: Connection, items: Iterable[ItemKey], as_of: datet
     """Lines that are still held on these items although their deadline has come. The caller has locked the items."""
     rows = connection.execute(_OVERDUE_LINES, item_arrays(items) | {"as_of": as_of})
     return [_held_line(row) for row in rows]
+
+
+def open_holds(connection: Connection, item: ItemKey) -> list[ItemHold]:
+    """Everybody who holds something of this item, in the order in which they came. The caller has locked the item."""
+    found: dict[tuple[str, str], list[Row[Any]]] = {}
+    for row in connection.execute(_OPEN_HOLDS, item._asdict()):
+        found.setdefault((row.reference_type, row.reference_id), []).append(row)
+    return [
+        ItemHold(reference_type, reference_id, rows[0].workflow_id, [_held_line(row) for row in rows])
+        for (reference_type, reference_id), rows in found.items()
+    ]
 
 
 def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder | None:

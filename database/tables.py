@@ -122,6 +122,7 @@ inventory_items = Table(
     Column("last_counted_at", _INSTANT),
     Column("last_moved_at", _INSTANT),
     _needed("planning", Text, server_default=text("'auto'")),
+    _needed("last_count_was_off", Boolean, server_default=text("false")),
     Column(
         "is_below_reorder_point",
         Boolean,
@@ -386,7 +387,16 @@ cycle_counts = Table(
     _needed("status", Text, server_default=text("'COUNTING'")),
     _needed("requested_by", Text),
     _needed("created_at", _INSTANT),
+    _needed("tolerance_units", BigInteger),
+    _needed("tolerance_percent", _DAYS),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
     UniqueConstraint("count_number", name="cycle_counts_count_number_key"),
+    Index("cycle_counts_open", "warehouse_id", postgresql_where=text("status IN ('COUNTING', 'REVIEW')")),
 )
 
 cycle_count_lines = Table(
@@ -399,6 +409,144 @@ cycle_count_lines = Table(
     Column("system_quantity", BigInteger),
     Column("delta", BigInteger, Computed("counted_quantity - system_quantity", persisted=True)),
     Column("root_cause", Text),
+    _needed("line_number", Integer),
+    _needed("status", Text, server_default=text("'COUNTING'")),
+    Column("count_class", Text),
+    Column("approved_by", Text),
+    Column("posted_at", _INSTANT),
+    Column("posted_by", Text),
+    UniqueConstraint("count_id", "line_number", name="cycle_count_lines_place"),
+    Index("cycle_count_lines_by_product", "product_id"),
+    Index("cycle_count_lines_by_time", "posted_at", postgresql_using="brin"),
+)
+
+cycle_count_entries = Table(
+    "cycle_count_entries",
+    METADATA,
+    Column("count_id", BigInteger, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True),
+    Column("entry_number", Integer, primary_key=True),
+    _needed("counted_by", Text),
+    _needed("counted_quantity", BigInteger),
+    _needed("system_quantity", BigInteger),
+    _needed("within_tolerance", Boolean),
+    Column("root_cause", Text),
+    _needed("counted_at", _INSTANT),
+    _needed("operation_id", Text),
+    ForeignKeyConstraint(
+        ["count_id", "product_id"],
+        ["cycle_count_lines.count_id", "cycle_count_lines.product_id"],
+        name="cycle_count_entries_line",
+    ),
+    Index("cycle_count_entries_distinct", "count_id", "product_id", text("lower(counted_by)"), unique=True),
+)
+
+item_classes = Table(
+    "item_classes",
+    METADATA,
+    Column("warehouse_id", BigInteger, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True),
+    _needed("count_class", Text),
+    _needed("demand", BigInteger),
+    _needed("classified_at", _INSTANT),
+    _item_key("item_classes_item"),
+)
+
+returns = Table(
+    "returns",
+    METADATA,
+    _id("return_id"),
+    _needed("return_number", Text),
+    _needed("warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("reference_id", Text),
+    _needed("status", Text, server_default=text("'EXPECTED'")),
+    _needed("requested_by", Text),
+    _needed("created_at", _INSTANT),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    UniqueConstraint("return_number", name="returns_return_number_key"),
+    Index("returns_by_reference", "reference_id"),
+)
+
+return_lines = Table(
+    "return_lines",
+    METADATA,
+    Column("return_id", ForeignKey("returns.return_id"), primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    _needed("product_id", BigInteger, ForeignKey("products.product_id")),
+    _needed("quantity", BigInteger),
+    _needed("restocked", BigInteger, server_default=text("0")),
+    _needed("scrapped", BigInteger, server_default=text("0")),
+)
+
+return_inspections = Table(
+    "return_inspections",
+    METADATA,
+    Column("return_id", ForeignKey("returns.return_id"), primary_key=True),
+    Column("inspection_id", Text, primary_key=True),
+    _needed("inspected_at", _INSTANT),
+    _needed("inspected_by", Text),
+    _needed("operation_id", Text),
+)
+
+return_inspection_lines = Table(
+    "return_inspection_lines",
+    METADATA,
+    Column("return_id", BigInteger, primary_key=True),
+    Column("inspection_id", Text, primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    _needed("restocked", BigInteger),
+    _needed("scrapped", BigInteger),
+    ForeignKeyConstraint(
+        ["return_id", "inspection_id"],
+        ["return_inspections.return_id", "return_inspections.inspection_id"],
+        name="return_inspection_lines_inspection",
+    ),
+    ForeignKeyConstraint(
+        ["return_id", "line_number"],
+        ["return_lines.return_id", "return_lines.line_number"],
+        name="return_inspection_lines_line",
+    ),
+)
+
+adjustments = Table(
+    "adjustments",
+    METADATA,
+    _id("adjustment_id"),
+    _needed("adjustment_number", Text),
+    _needed("warehouse_id", BigInteger, ForeignKey("warehouses.warehouse_id")),
+    _needed("status", Text),
+    _needed("reason", Text),
+    _needed("requested_by", Text),
+    _needed("created_at", _INSTANT),
+    _needed("value", Numeric(38, 6)),
+    _needed("unvalued_units", BigInteger),
+    _needed("needs_approval", Boolean),
+    _needed("remind_after_hours", Double),
+    _needed("cancel_after_hours", Double),
+    Column("approved_by", Text),
+    Column("approval_note", Text),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    _needed("operation_id", Text),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    UniqueConstraint("adjustment_number", name="adjustments_adjustment_number_key"),
+)
+
+adjustment_lines = Table(
+    "adjustment_lines",
+    METADATA,
+    Column("adjustment_id", ForeignKey("adjustments.adjustment_id"), primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    _needed("product_id", BigInteger, ForeignKey("products.product_id")),
+    _needed("quantity", BigInteger),
+    Column("unit_cost", _MONEY),
 )
 
 imported_demand = Table(

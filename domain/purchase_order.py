@@ -7,7 +7,6 @@ approvals, or by wish as long as nothing has come.
 """
 
 import itertools
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -15,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.errors import InvalidRequest, InvalidState, NotPermitted
+from domain.people import is_same_person
 from domain.receipt import Taken
 from domain.transitions import TransitionTable
 
@@ -102,19 +102,6 @@ def require_tiers(tiers: Sequence[Tier]) -> None:
 def required_approvals(tiers: Sequence[Tier], total: Decimal) -> int:
     """How many different people must approve an order of this total: the first tier that reaches it says."""
     return next(tier.approvals for tier in tiers if tier.up_to is None or total <= tier.up_to)
-
-
-def is_same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: ``Ann`` can't approve what ``ann`` asked for."""
-    return _folded(one) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    # Of an İ, Python leaves an i with a dot above it, and PostgreSQL's lower() a plain i. The database must not find
-    # one person where we see two: it would refuse for ever what we try to store.
-    folded = unicodedata.normalize("NFKC", name).casefold().replace("i\u0307", "i")
-    # An é is one character or two, by the keyboard that it comes from.
-    return unicodedata.normalize("NFKC", folded)
 
 
 def receivable(qty: int, over_delivery_percent: Decimal) -> int:

@@ -27,7 +27,10 @@ class ReservationStatus(StrEnum):
 
 
 class ReservationEvent(StrEnum):
-    """What can happen to a reservation. ``ship`` is a fulfilment that leaves something held."""
+    """What can happen to a reservation.
+
+    ``ship`` is a fulfilment that leaves something held; ``give_way`` means that what was promised isn't there.
+    """
 
     HOLD = "hold"
     REJECT = "reject"
@@ -35,6 +38,7 @@ class ReservationEvent(StrEnum):
     FULFILL = "fulfill"
     EXTEND = "extend"
     CANCEL = "cancel"
+    GIVE_WAY = "give_way"
     EXPIRE = "expire"
 
 
@@ -51,6 +55,7 @@ RESERVATION = TransitionTable(
             ReservationEvent.FULFILL: ReservationStatus.FULFILLED,
             ReservationEvent.EXTEND: ReservationStatus.ACTIVE,
             ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
+            ReservationEvent.GIVE_WAY: ReservationStatus.CANCELLED,
             ReservationEvent.EXPIRE: ReservationStatus.EXPIRED,
         },
         ReservationStatus.FULFILLED: {},
@@ -106,6 +111,54 @@ def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: date
 def is_overdue(line: HeldLine, as_of: datetime) -> bool:
     """Whether the line is still held although its deadline has come. A hold without a deadline never is."""
     return bool(line.quantity_open) and line.expires_at is not None and line.expires_at <= as_of
+
+
+@dataclass(frozen=True)
+class ItemHold:
+    """What one order or transfer holds of one item.
+
+    Attributes:
+        reference_type: ``ORDER`` or ``TRANSFER``.
+        reference_id: Its own name.
+        workflow_id: Who commands it.
+        lines: Its open lines on the item: several, if it asked for the same product on several lines.
+    """
+
+    reference_type: str
+    reference_id: str
+    workflow_id: str
+    lines: Sequence[HeldLine]
+
+    @property
+    def quantity_open(self) -> int:
+        """Units that it holds of the item."""
+        return sum(line.quantity_open for line in self.lines)
+
+    def is_overdue(self, as_of: datetime) -> bool:
+        """Whether its deadline has come."""
+        return any(is_overdue(line, as_of) for line in self.lines)
+
+
+def giving_way(held: Sequence[ItemHold], units: int, as_of: datetime) -> list[ItemHold]:
+    """Which holds on an item end, so that so many units of it are no longer promised: they aren't there.
+
+    Those whose deadline has come end first: nobody is owed them any more. Then the latest: who came last was promised
+    last. A hold gives way whole, because an order is held whole or not at all; so more may become free than had to.
+
+    Args:
+        held: All open holds on the item, in the order in which they were placed.
+        units: How many units have to be given up.
+        as_of: The workflow's time.
+    """
+    overdue = [hold for hold in held if hold.is_overdue(as_of)]
+    others = [hold for hold in reversed(held) if not hold.is_overdue(as_of)]
+    ended: list[ItemHold] = []
+    for hold in [*overdue, *others]:
+        if units <= 0:
+            break
+        ended.append(hold)
+        units -= hold.quantity_open
+    return ended
 
 
 @dataclass(frozen=True)

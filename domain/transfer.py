@@ -29,7 +29,11 @@ class TransferStatus(StrEnum):
 
 
 class TransferEvent(StrEnum):
-    """What can happen to one. ``receive`` is a receipt that leaves something in transit, ``complete`` the last."""
+    """What can happen to one.
+
+    ``receive`` is a receipt that leaves something in transit, ``complete`` the last; ``give_way`` means that what was
+    held at the source isn't there.
+    """
 
     REJECT = "reject"
     DISPATCH = "dispatch"
@@ -37,6 +41,7 @@ class TransferEvent(StrEnum):
     COMPLETE = "complete"
     WRITE_OFF = "write_off"
     CANCEL = "cancel"
+    GIVE_WAY = "give_way"
 
 
 TRANSFER = TransitionTable(
@@ -46,6 +51,7 @@ TRANSFER = TransitionTable(
             TransferEvent.REJECT: TransferStatus.REJECTED,
             TransferEvent.DISPATCH: TransferStatus.IN_TRANSIT,
             TransferEvent.CANCEL: TransferStatus.CANCELLED,
+            TransferEvent.GIVE_WAY: TransferStatus.CANCELLED,
         },
         TransferStatus.IN_TRANSIT: {
             TransferEvent.RECEIVE: TransferStatus.IN_TRANSIT,

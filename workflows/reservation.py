@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from temporalio import workflow
 
 from contracts import search_attributes
+from contracts.giving_way import GiveWay
 from contracts.messages import parse, utc
 from contracts.reservation import (
     WORKFLOW_TYPE,
@@ -46,8 +47,9 @@ class _Carried(Carried):
 class ReservationWorkflow(Process[ReservationState]):
     """Holds stock for one order: all of its lines, or none, until one deadline.
 
-    Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``cancel``, ``extend``. Ends
-    FULFILLED, CANCELLED, EXPIRED, or REJECTED when the stock wasn't there; a request that is wrong fails the run.
+    Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``cancel``, ``extend``; and
+    ``give_way``, by which it is told that what it holds isn't there. Ends FULFILLED, CANCELLED, EXPIRED, or REJECTED
+    when the stock wasn't there; a request that is wrong fails the run.
     """
 
     @workflow.init
@@ -131,6 +133,17 @@ class ReservationWorkflow(Process[ReservationState]):
             await write(ReservationActivities.extend_reservation, step, f"extend until {utc(step.expires_at)}")
         )
 
+    @command(GiveWay)
+    async def give_way(self, message: GiveWay, key: str) -> None:
+        """What was promised isn't there: a line has ended, and the rest goes back. `{performed_by, reason}`."""
+        if self.state.status is ReservationStatus.CANCELLED:
+            return
+        self._require(ReservationEvent.GIVE_WAY)
+        await self._release(
+            ReservationStatus.CANCELLED, message.performed_by, message.reason, "give_way", key, gave_way=True
+        )
+        self.note(f"the hold gave way: {message.reason}")
+
     async def _give_up(self) -> None:
         """What a cancelled workflow holds goes back, as by the command."""
         order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
@@ -201,7 +214,9 @@ class ReservationWorkflow(Process[ReservationState]):
     async def _expire(self) -> None:
         await self._release(ReservationStatus.EXPIRED, self._requested_by, "the deadline came", "expire")
 
-    async def _release(self, status: EndedStatus, performed_by: str, reason: str, *step_name: str) -> None:
+    async def _release(
+        self, status: EndedStatus, performed_by: str, reason: str, *step_name: str, gave_way: bool = False
+    ) -> None:
         step = ReleaseReservation(
             operation_id=self.operation(*step_name),
             performed_by=performed_by,
@@ -210,6 +225,7 @@ class ReservationWorkflow(Process[ReservationState]):
             reference_id=self.state.reference_id,
             status=status,
             reason=reason,
+            gave_way=gave_way,
         )
         self._take_over(await write(ReservationActivities.release_reservation, step, f"release: {reason}"))
 

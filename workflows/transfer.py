@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 from temporalio import workflow
 
 from contracts import search_attributes
+from contracts.giving_way import GiveWay
 from contracts.messages import counted, parse, utc
 from contracts.notice import Notice
 from contracts.stock import shortages_of
@@ -48,8 +49,8 @@ class TransferWorkflow(Process[TransferState]):
     """Moves stock from one warehouse to another: hold, dispatch, receipts.
 
     Answers: update ``held`` (use it with update-with-start). Commands: ``dispatch``, ``receive``, ``write_off``,
-    ``cancel``. Ends RECEIVED, CANCELLED, or REJECTED when the stock wasn't there; a request that is wrong fails the
-    run.
+    ``cancel``; and ``give_way``, by which it is told that what it holds isn't there. Ends RECEIVED, CANCELLED, or
+    REJECTED when the stock wasn't there; a request that is wrong fails the run.
     """
 
     @workflow.init
@@ -164,6 +165,24 @@ class TransferWorkflow(Process[TransferState]):
         self._take_over(
             await write(TransferActivities.cancel_transfer, step, f"cancel: {message.reason}", lines=self._lines)
         )
+
+    @command(GiveWay)
+    async def give_way(self, message: GiveWay, key: str) -> None:
+        """What was held isn't there: a line has ended, and the transfer with it. `{performed_by, reason}`."""
+        if self.state.status is TransferStatus.CANCELLED:
+            return
+        self._require(TransferEvent.GIVE_WAY)
+        step = CallOffTransfer(
+            operation_id=self.operation("give_way", key),
+            performed_by=message.performed_by,
+            as_of=workflow.now(),
+            transfer_number=self.state.transfer_number,
+            reason=message.reason,
+            gave_way=True,
+        )
+        summary = f"its hold gave way: {message.reason}"
+        self._take_over(await write(TransferActivities.cancel_transfer, step, summary, lines=self._lines))
+        self.note(f"the hold gave way: {message.reason}")
 
     async def _give_up(self) -> None:
         """A cancelled workflow moves nothing any more, as by the command."""

@@ -15,7 +15,6 @@ from domain.purchase_order import (
     PurchaseOrderEvent,
     PurchaseOrderStatus,
     Tier,
-    is_same_person,
     receivable,
     require_tiers,
     required_approvals,
@@ -136,30 +135,6 @@ def test_a_tier_may_be_for_nothing_at_all() -> None:
 def test_every_total_has_one_tier_and_every_tier_some_totals(bounds: list[int | None], problem: str) -> None:
     with pytest.raises(InvalidRequest, match=problem):
         require_tiers([Tier(None if bound is None else Decimal(bound), 1) for bound in bounds])
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("ann", "ann", True),
-        ("ann", "Ann", True),
-        ("ANN", "ann", True),
-        ("strauß", "STRAUSS", True),
-        ("ΝΙΚΟΣ", "νικος", True),
-        # PostgreSQL, which keeps the same rule, makes an İ a plain i.
-        ("İpek", "ipek", True),
-        ("İPEK", "i̇pek", True),
-        # An é as one character, and as an e with an accent after it.
-        ("jos\u00e9", "jose\u0301", True),
-        ("ann", "anna", False),
-        ("ann", "an n", False),
-        ("ann", "änn", False),
-        ("jose", "josé", False),
-    ],
-)
-def test_capital_letters_do_not_make_another_person(one: str, other: str, *, same: bool) -> None:
-    assert is_same_person(one, other) is same
-    assert is_same_person(other, one) is same
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""How a process that corrects stock tells those whose holds have given way."""
+
+from collections.abc import Callable, Sequence
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from contracts.giving_way import GIVE_WAY, GiveWay
+from contracts.messages import MAX_REASON, GaveWay, counted
+
+
+async def tell_holders(
+    gave_way: Sequence[GaveWay], performed_by: str, reason: str, note: Callable[[str], None]
+) -> None:
+    """Tell the workflow of each hold that has ended. To be called in the background.
+
+    One that isn't running can't be told, and needn't be: nothing of it goes on, and its stock is free.
+
+    Args:
+        gave_way: The holds.
+        performed_by: Who found it.
+        reason: What was found.
+        note: Keeps a sentence for whoever looks at the run that tells.
+    """
+    for workflow_id in dict.fromkeys(hold.workflow_id for hold in gave_way):
+        message = GiveWay(performed_by=performed_by, reason=reason[:MAX_REASON].rstrip())
+        try:
+            await workflow.get_external_workflow_handle(workflow_id).signal(GIVE_WAY, message)
+        except FailureError:
+            note(f"{workflow_id} isn't running: it couldn't be told that its hold gave way")
+
+
+def named(hold: GaveWay) -> str:
+    """A hold as people call it: ``order 1042, 3 units``."""
+    return f"{hold.reference_type.lower()} {hold.reference_id}, {counted(hold.quantity, 'unit')}"
