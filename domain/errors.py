@@ -180,7 +180,7 @@ class InvalidState(DomainError):
     @classmethod
     def of(cls, what: str, status: str, command: str) -> Self:
         """The error for ``command`` on ``what`` (``reservation 1042``) that is in ``status``."""
-        return cls(f"{what} is {status}: it can't {command}", str(status), command)
+        return cls(f"{what} is {status}: it can't {command}", str(status), str(command))
 
     @property
     def details(self) -> dict[str, str]:

@@ -317,7 +317,7 @@ def test_what_is_not_held_any_more_cannot_leave(moving: TransferCalls, shop: Sho
     with transfer_stays(engine, number, item):
         assert refused(lambda: moving.dispatch(number)) == (
             "InvalidState",
-            {"status": "CANCELLED", "command": "fulfill"},
+            {"status": "CANCELLED", "command": "dispatch"},
         )
     assert moving.cancel(number).status is S.CANCELLED
     assert level(engine, item) == (10, 0)

@@ -20,6 +20,7 @@ ALLOWED = {
     ("PENDING", "reject"): "REJECTED",
     ("PENDING", "dispatch"): "IN_TRANSIT",
     ("PENDING", "cancel"): "CANCELLED",
+    ("PENDING", "give_way"): "CANCELLED",
     ("IN_TRANSIT", "receive"): "IN_TRANSIT",
     ("IN_TRANSIT", "complete"): "RECEIVED",
     ("IN_TRANSIT", "write_off"): "RECEIVED",

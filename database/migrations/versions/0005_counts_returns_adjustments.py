@@ -122,12 +122,12 @@ BEGIN
     SELECT count(*) FILTER (WHERE status = 'COUNTING') AS counting, count(*) FILTER (WHERE status = 'REVIEW') AS review,
             count(*) FILTER (WHERE status = 'CANCELLED') AS cancelled
         INTO lines FROM cycle_count_lines WHERE count_id = NEW.count_id;
-    IF counted.status <> CASE
+    IF counted.status <> (CASE
             WHEN lines.counting > 0 THEN 'COUNTING'
             WHEN lines.review > 0 THEN 'REVIEW'
             WHEN lines.cancelled > 0 THEN 'CANCELLED'
             ELSE 'POSTED'
-        END THEN
+        END) THEN
         RAISE EXCEPTION 'count % is %, and its lines are elsewhere', counted.count_number, counted.status
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'counts_are_their_lines';
     END IF;
