@@ -19,13 +19,17 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.audit_findings import AuditFindings
 from activities.import_file import ImportSteps
+from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
+from activities.runs import Runs
 from activities.stock import StockQuestions
+from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
 from contracts.policies import TASK_QUEUE
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
@@ -40,6 +44,7 @@ from workflows.purchase_order import PurchaseOrderWorkflow
 from workflows.reorder import ReorderWorkflow
 from workflows.replenishment_plan import ReplenishmentPlanWorkflow
 from workflows.reservation import ReservationWorkflow
+from workflows.stock_audit import StockAuditWorkflow
 from workflows.transfer import TransferWorkflow
 
 WORKFLOWS = [
@@ -48,6 +53,7 @@ WORKFLOWS = [
     TransferWorkflow,
     ReorderWorkflow,
     ReplenishmentPlanWorkflow,
+    StockAuditWorkflow,
     ImportWorkflow,
 ]
 
@@ -176,6 +182,10 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
             NoticeSteps(database, settings.notice_ways),
             ImportSteps(database),
             StockQuestions(database),
+            LedgerQuestions(database),
+            StockAuditSteps(database),
+            AuditFindings(database),
+            Runs(),
         ),
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from contracts import import_file, purchase_order, reorder, replenishment_plan, reservation, transfer
+from contracts import import_file, purchase_order, reorder, replenishment_plan, reservation, stock_audit, transfer
 from contracts.errors import DomainError
 from contracts.giving_way import GiveWay
 from contracts.policies import TASK_QUEUE
@@ -69,6 +69,13 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         "commands": {},
         "updates_without_payload": [],
         "state": replenishment_plan.PlanState,
+    },
+    stock_audit.WORKFLOW_TYPE: {
+        "workflow_id": "stock-audit-nightly of the schedule, or any",
+        "start": stock_audit.StockAuditRequest,
+        "commands": {},
+        "updates_without_payload": [],
+        "state": stock_audit.StockAuditState,
     },
     import_file.WORKFLOW_TYPE: {
         "workflow_id": "import-{kind}-{digest}",

@@ -26,6 +26,7 @@ from domain.errors import InvalidState
 from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
 from domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
 from domain.stock import ItemKey, Level
+from domain.stock_audit import Finding, FindingKind, FindingStatus
 from domain.transfer import Transfer, TransferLine, TransferStatus
 
 ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
@@ -100,6 +101,12 @@ _TRANSFER_LINES = text("""
     SELECT line_number, product_id, quantity, in_transit
     FROM transfer_order_lines WHERE transfer_id = :transfer_id
     ORDER BY line_number
+""")
+
+_LOCK_FINDING = text("""
+    SELECT finding_id, kind, warehouse_id, product_id, document, expected, actual, status
+    FROM audit_findings WHERE finding_id = :finding_id
+    FOR NO KEY UPDATE
 """)
 
 # The days of a new warehouse begin with its first movement, wherever in the world it is; if there is none yet, now. So
@@ -236,6 +243,23 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
         status=TransferStatus(order.status),
         expected_transit_hours=order.expected_transit_hours,
         lines=[TransferLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})],
+    )
+
+
+def lock_finding(connection: Connection, finding_id: int) -> Finding | None:
+    """Lock a finding of an audit, and read it as it is then; None if there is none."""
+    row = connection.execute(_LOCK_FINDING, {"finding_id": finding_id}).one_or_none()
+    if row is None:
+        return None
+    return Finding(
+        finding_id=row.finding_id,
+        kind=FindingKind(row.kind),
+        warehouse_id=row.warehouse_id,
+        product_id=row.product_id,
+        document=row.document,
+        expected=row.expected,
+        actual=row.actual,
+        status=FindingStatus(row.status),
     )
 
 

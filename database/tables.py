@@ -178,6 +178,7 @@ reservations = Table(
     Column("closed_reason", Text),
     _item_key("reservations_item"),
     Index("reservations_by_reference", "reference_type", "reference_id"),
+    Index("reservations_by_item", "warehouse_id", "product_id", "created_at"),
     Index(
         "reservations_open_by_item",
         "warehouse_id",
@@ -604,4 +605,44 @@ import_pages = Table(
     _needed("rows", JSONB),
     _needed("row_count", Integer),
     _needed("staged_at", _INSTANT),
+)
+
+audit_findings = Table(
+    "audit_findings",
+    METADATA,
+    _id("finding_id"),
+    _needed("kind", Text),
+    Column("warehouse_id", ForeignKey("warehouses.warehouse_id")),
+    Column("product_id", ForeignKey("products.product_id")),
+    _needed("document", Text, server_default=text("''")),
+    _needed("expected", BigInteger),
+    _needed("actual", BigInteger),
+    _needed("status", Text, server_default=text("'OPEN'")),
+    _needed("first_seen_at", _INSTANT),
+    _needed("last_seen_at", _INSTANT),
+    _needed("workflow_id", Text),
+    _needed("run_id", Text),
+    Column("closed_at", _INSTANT),
+    Column("closed_by", Text),
+    Column("closed_reason", Text),
+    Column("operation_id", Text),
+    Index(
+        "audit_findings_once",
+        "kind",
+        text("coalesce(warehouse_id, 0)"),
+        text("coalesce(product_id, 0)"),
+        "document",
+        unique=True,
+        postgresql_where=text("status IN ('OPEN', 'ACCEPTED')"),
+    ),
+)
+
+reorder_points = Table(
+    "reorder_points",
+    METADATA,
+    Column("warehouse_id", BigInteger, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True),
+    Column("since", _INSTANT, primary_key=True),
+    Column("reorder_point", BigInteger),
+    _item_key("reorder_points_item"),
 )

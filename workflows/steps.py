@@ -1,7 +1,7 @@
 """How a workflow asks for a write."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -19,7 +19,21 @@ Q = TypeVar("Q", bound=BaseModel)
 St = TypeVar("St", bound=Step)
 
 
-async def through_the_queue(activity: Callable[[Any, Q], R], question: Q, summary: str, policy: Mapping[str, Any]) -> R:
+@overload
+async def through_the_queue(
+    activity: Callable[[Any, Q], Awaitable[R]], question: Q, summary: str, policy: Mapping[str, Any]
+) -> R: ...
+
+
+@overload
+async def through_the_queue(
+    activity: Callable[[Any, Q], R], question: Q, summary: str, policy: Mapping[str, Any]
+) -> R: ...
+
+
+async def through_the_queue(
+    activity: Callable[[Any, Q], Any], question: Q, summary: str, policy: Mapping[str, Any]
+) -> Any:
     """Ask for something through the task queue, where an operator sees it under way.
 
     Raises:

@@ -1,0 +1,153 @@
+"""Findings of audits in the database, and what is done about them when a person has decided it.
+
+A repair brings to order what can be without touching the ledger's past; it is an operation like any other, and stands
+with who decided it and why beside the finding. What can't be repaired can be accepted as it is.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import BigInteger, Text
+from temporalio import activity
+
+from activities.writes import database_errors, effect_once
+from contracts.audit_findings import (
+    FINDINGS_A_PAGE,
+    AuditFindingActivities,
+    DecideFinding,
+    FindingShown,
+    FindingsShown,
+    ShowFindings,
+)
+from database import holds
+from database.locks import lock_finding, lock_items, open_holds
+from database.operations import Operation
+from database.sessions import Database
+from database.tables import audit_findings
+from domain.errors import InvalidRequest, InvalidState
+from domain.reservation import ReservationStatus
+from domain.stock import ItemKey
+from domain.stock_audit import Finding, FindingEvent, FindingKind
+
+_SHOW = text("""
+    SELECT finding_id, kind, warehouse_id, warehouses.name AS warehouse, product_id, sku, document, expected, actual,
+        status, first_seen_at, last_seen_at, workflow_id, run_id, closed_at, closed_by, closed_reason,
+        first_seen_at = last_seen_at AS is_new
+    FROM audit_findings LEFT JOIN warehouses USING (warehouse_id) LEFT JOIN products USING (product_id)
+    WHERE (:finding_id IS NULL OR finding_id = :finding_id)
+        AND (:status IS NULL OR status = :status)
+        AND (:before IS NULL OR finding_id < :before)
+    ORDER BY finding_id DESC
+    LIMIT :most
+""").bindparams(
+    bindparam("finding_id", type_=BigInteger), bindparam("status", type_=Text), bindparam("before", type_=BigInteger)
+)
+
+_CLOSE = text("""
+    UPDATE audit_findings
+    SET status = :status, closed_at = :as_of, closed_by = :performed_by, closed_reason = :reason,
+        operation_id = :operation_id
+    WHERE finding_id = :finding_id
+""").bindparams(bindparam("as_of", type_=audit_findings.c.closed_at.type))
+
+_TAKE_LAST_BALANCE = text("""
+    UPDATE inventory_items AS item
+    SET quantity_on_hand = coalesce(
+        (SELECT balance_after FROM balance_at(item.warehouse_id, item.product_id, 'infinity')), 0)
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
+
+_TAKE_HOLDS = text("""
+    UPDATE inventory_items AS item
+    SET quantity_reserved = (
+        SELECT coalesce(sum(quantity - quantity_fulfilled), 0) FROM reservations AS held
+        WHERE (held.warehouse_id, held.product_id) = (item.warehouse_id, item.product_id) AND status = 'ACTIVE')
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
+
+
+class AuditFindings(AuditFindingActivities):
+    """`AuditFindingActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="decide_finding", no_thread_cancel_exception=True)
+    def decide_finding(self, step: DecideFinding) -> FindingShown:
+        """Repair what a finding is about, or accept that it is so; with who decided it and why.
+
+        Locks: the finding, then its item. Operation: the caller's.
+
+        Raises:
+            InvalidRequest: There is no such finding.
+            InvalidState: It is closed; or it is about what nobody can change; or it can't be so: more is promised than
+                is there.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> FindingShown:
+            finding = lock_finding(connection, step.finding_id)
+            if finding is None:
+                raise InvalidRequest(f"there is no finding {step.finding_id}")
+            event = FindingEvent.REPAIR if step.decision == "repair" else FindingEvent.ACCEPT
+            status = finding.after(event)
+            if event is FindingEvent.REPAIR:
+                _repair(connection, operation, finding, step.reason, step.as_of)
+            connection.execute(
+                _CLOSE,
+                {
+                    "status": status,
+                    "as_of": step.as_of,
+                    "performed_by": step.performed_by,
+                    "reason": step.reason,
+                    "operation_id": operation.operation_id,
+                    "finding_id": finding.finding_id,
+                },
+            )
+            return _shown(connection, finding_id=finding.finding_id)[0]
+
+        return effect_once(self._database, step, FindingShown, effect)[0]
+
+    @activity.defn(name="show_findings", no_thread_cancel_exception=True)
+    def show_findings(self, question: ShowFindings) -> FindingsShown:
+        """One page of findings, the latest first."""
+        with database_errors(), self._database.snapshot() as connection:
+            found = _shown(connection, status=question.status, before=question.before, most=FINDINGS_A_PAGE + 1)
+        return FindingsShown(findings=found[:FINDINGS_A_PAGE], more=len(found) > FINDINGS_A_PAGE)
+
+
+def _repair(connection: Connection, operation: Operation, finding: Finding, reason: str, as_of: datetime) -> None:
+    """Bring the item to what everything else says of it."""
+    item = ItemKey(finding.warehouse_id or 0, finding.product_id or 0)
+    lock_items(connection, [item])
+    try:
+        match finding.kind:
+            case FindingKind.ON_HAND_IS_NOT_THE_LAST_BALANCE:
+                connection.execute(_TAKE_LAST_BALANCE, item._asdict())
+            case FindingKind.RESERVED_IS_NOT_THE_HOLDS:
+                connection.execute(_TAKE_HOLDS, item._asdict())
+            case _:
+                lines = [
+                    line
+                    for hold in open_holds(connection, item)
+                    if finding.document == f"{hold.reference_type.lower()} {hold.reference_id}"
+                    for line in hold.lines
+                ]
+                holds.release(connection, operation, lines, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    except IntegrityError:
+        what = f"finding {finding.finding_id} can't be repaired while more is promised than is there (count it); it"
+        raise InvalidState.of(what, finding.status, FindingEvent.REPAIR) from None
+
+
+def _shown(
+    connection: Connection,
+    *,
+    finding_id: int | None = None,
+    status: str | None = None,
+    before: int | None = None,
+    most: int = 1,
+) -> list[FindingShown]:
+    rows = connection.execute(
+        _SHOW, {"finding_id": finding_id, "status": status, "before": before, "most": most}
+    ).mappings()
+    return [FindingShown.model_validate(dict(row)) for row in rows]

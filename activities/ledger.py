@@ -1,0 +1,177 @@
+"""Questions to the ledger. Nothing is locked: what stands there doesn't change."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+from temporalio import activity
+
+from activities.stock import StockQuestions
+from activities.writes import database_errors
+from contracts.ledger import (
+    LEVELS_A_PAGE,
+    MOVEMENTS_A_PAGE,
+    MOVEMENTS_AT_ONCE,
+    Course,
+    CoursePoint,
+    ExportMovements,
+    History,
+    LedgerActivities,
+    LevelsThen,
+    LevelThen,
+    Movement,
+    MovementsPage,
+    ShowCourse,
+    ShowHistory,
+    ShowStockAt,
+)
+from contracts.stock import FindItems
+from database.history import (
+    course_of,
+    levels_then,
+    movements_of,
+    newest_movement,
+    wait_for_writers,
+    written_between,
+)
+from database.sessions import Database
+from domain.errors import InvalidRequest
+from domain.stock import ItemKey
+
+
+class LedgerQuestions(LedgerActivities):
+    """`LedgerActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="show_stock_at", no_thread_cancel_exception=True)
+    def show_stock_at(self, question: ShowStockAt) -> LevelsThen:
+        """One page of what was on hand at an instant, ordered by SKU and warehouse.
+
+        The answer is final: asked again, it is the same, whatever is being written now.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+            InvalidRequest: The instant is yet to come, or somebody has been writing since before it for too long.
+        """
+        product_id, warehouse_id = self._ids(question.product, question.warehouse)
+        with database_errors():
+            wait_for_writers(self._database, question.as_of)
+            with self._database.snapshot() as connection:
+                rows = levels_then(
+                    connection,
+                    question.as_of,
+                    product_id=product_id,
+                    warehouse_id=warehouse_id,
+                    after=question.after or ("", ""),
+                    most=LEVELS_A_PAGE + 1,
+                )
+        return LevelsThen(
+            levels=[LevelThen.model_validate(dict(row)) for row in rows[:LEVELS_A_PAGE]],
+            more=len(rows) > LEVELS_A_PAGE,
+        )
+
+    @activity.defn(name="show_history", no_thread_cancel_exception=True)
+    def show_history(self, question: ShowHistory) -> History:
+        """One page of an item's movements, the latest first.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+        """
+        item = self._item(question.product, question.warehouse)
+        with database_errors(), self._database.snapshot() as connection:
+            rows = movements_of(
+                connection,
+                item,
+                since=question.since,
+                until=question.until,
+                before=question.before,
+                most=MOVEMENTS_AT_ONCE + 1,
+            )
+        return History(
+            movements=[Movement.model_validate(dict(row)) for row in rows[:MOVEMENTS_AT_ONCE]],
+            more=len(rows) > MOVEMENTS_AT_ONCE,
+        )
+
+    @activity.defn(name="show_course", no_thread_cancel_exception=True)
+    def show_course(self, question: ShowCourse) -> Course:
+        """How an item went, as so many points, however many movements there were.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+            InvalidRequest: It doesn't begin before it ends.
+        """
+        item = self._item(question.product, question.warehouse)
+        with database_errors():
+            if question.since >= question.until:
+                raise InvalidRequest("since: must be before until")
+            with self._database.snapshot() as connection:
+                rows = course_of(connection, item, question.since, question.until, question.steps)
+        found = StockQuestions(self._database).find_items(
+            FindItems(product_ids=[item.product_id], warehouse_ids=[item.warehouse_id])
+        )
+        return Course(
+            sku=found.skus[item.product_id],
+            name=question.product,
+            warehouse=found.warehouse_names[item.warehouse_id],
+            points=[CoursePoint.model_validate(dict(row)) for row in rows],
+        )
+
+    @activity.defn(name="export_movements", no_thread_cancel_exception=True)
+    def export_movements(self, question: ExportMovements) -> MovementsPage:
+        """One page of the ledger as CSV, in the order in which it was written.
+
+        The first page says where the file ends: with the last movement that was there when nobody was still writing an
+        earlier one. So nothing is missing from the middle, and nothing is added at the end while it is read.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+            InvalidRequest: Somebody has been writing for too long.
+        """
+        product_id, warehouse_id = self._ids(question.product, question.warehouse)
+        with database_errors():
+            through = question.through_movement_id
+            if through is None:
+                with self._database.snapshot() as connection:
+                    through = newest_movement(connection)
+                wait_for_writers(self._database, datetime.now(UTC))
+            with self._database.snapshot() as connection:
+                rows = written_between(
+                    connection,
+                    product_id=product_id,
+                    warehouse_id=warehouse_id,
+                    since=question.since,
+                    until=question.until,
+                    after=question.after_movement_id,
+                    through=through,
+                    most=MOVEMENTS_A_PAGE,
+                )
+        return MovementsPage(
+            rows=[_as_csv(row) for row in rows],
+            after_movement_id=rows[-1].movement_id if len(rows) == MOVEMENTS_A_PAGE else None,
+            through_movement_id=through,
+            expected=through,
+        )
+
+    def _ids(self, product: str | None, warehouse: str | None) -> tuple[int | None, int | None]:
+        found = StockQuestions(self._database).find_items(
+            FindItems(products=[product] if product else [], warehouses=[warehouse] if warehouse else [])
+        )
+        return (
+            found.products[product] if product else None,
+            found.warehouses[warehouse] if warehouse else None,
+        )
+
+    def _item(self, product: str, warehouse: str) -> ItemKey:
+        found = StockQuestions(self._database).find_items(FindItems(products=[product], warehouses=[warehouse]))
+        return ItemKey(found.warehouses[warehouse], found.products[product])
+
+
+def _as_csv(row: Row[Any]) -> str:
+    line = io.StringIO()
+    values = [value.isoformat() if isinstance(value, datetime) else value for value in row]
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()

@@ -1,0 +1,81 @@
+"""What Temporal knows of runs, for those who compare it with the database. These talk to Temporal only.
+
+What a list finds may be some moments old; what a run itself is asked isn't. So a list only spares most questions.
+"""
+
+import base64
+
+from temporalio import activity
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts import reservation, search_attributes
+from contracts.stock_audit import (
+    RUNS_A_PAGE,
+    AskRetention,
+    FindHolders,
+    FindRunning,
+    FoundHolders,
+    FoundRunning,
+    Retention,
+    RunActivities,
+)
+from domain.reservation import ReservationStatus
+
+
+class Runs(RunActivities):
+    """`RunActivities` by the worker's own client."""
+
+    @activity.defn(name="find_running")
+    async def find_running(self, question: FindRunning) -> FoundRunning:
+        """Which of these workflows aren't running."""
+        client = activity.client()
+        names = ", ".join(f'"{_quoted(name)}"' for name in question.workflow_ids)
+        query = f'ExecutionStatus="Running" AND WorkflowId IN ({names})'
+        listed = {run.id async for run in client.list_workflows(query)} if question.workflow_ids else set()
+        return FoundRunning(
+            not_running=[
+                name for name in question.workflow_ids if name not in listed and not await _is_running(client, name)
+            ]
+        )
+
+    @activity.defn(name="find_holders")
+    async def find_holders(self, question: FindHolders) -> FoundHolders:
+        """Reservations that run and say that they hold stock."""
+        query = (
+            f'WorkflowType="{reservation.WORKFLOW_TYPE}" AND ExecutionStatus="Running" '
+            f'AND {search_attributes.STATUS.name}="{ReservationStatus.ACTIVE}"'
+        )
+        token = base64.b64decode(question.next_page) if question.next_page else None
+        page = activity.client().list_workflows(query, page_size=RUNS_A_PAGE, next_page_token=token)
+        await page.fetch_next_page()
+        following = page.next_page_token
+        return FoundHolders(
+            references=[run.id.removeprefix(reservation.workflow_id("")) for run in page.current_page or ()],
+            next_page=base64.b64encode(following).decode() if following else None,
+        )
+
+    @activity.defn(name="ask_retention")
+    async def ask_retention(self, question: AskRetention) -> Retention:
+        """For how long the namespace keeps a run after its end."""
+        del question
+        client = activity.client()
+        described = await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace)
+        )
+        return Retention(seconds=described.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds())
+
+
+async def _is_running(client: Client, workflow_id: str) -> bool:
+    try:
+        described = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return described.status is WorkflowExecutionStatus.RUNNING
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

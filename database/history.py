@@ -1,0 +1,251 @@
+"""The past of the ledger: an instant's balance is that of the last movement before it, found in an index.
+
+That is `balance_at` in the database, for everybody who asks. `created_at` rises within an item, so there is one
+answer for each instant; movements of one instant can't be, but were there any, the later `movement_id` would count. A
+movement's instant is read under its item's lock, before its transaction commits: whoever asks about the last moments
+has to wait for those who are still writing.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, RowMapping, bindparam, text
+from sqlalchemy.types import BigInteger, Integer
+
+from database.sessions import Database
+from database.tables import stock_movements
+from domain.errors import InvalidRequest
+from domain.stock import ItemKey
+
+LONGEST_TRANSACTION = timedelta(hours=1)
+"""No transaction that writes movements takes longer (`sessions.BULK_STATEMENT_TIMEOUT`)."""
+
+_CLOCKS_APART = timedelta(seconds=2)
+_WAIT_SECONDS = 5.0
+_POLL_SECONDS = 0.005
+
+_NOW = text("SELECT clock_timestamp() AS now, CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text)::bigint AS newest")
+_OLDEST = text("SELECT CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text)::bigint")
+
+INSTANT = bindparam("as_of", type_=stock_movements.c.created_at.type)
+
+_LEVELS_THEN = text("""
+    SELECT product_id, sku, products.name, warehouse_id, warehouses.name AS warehouse,
+        last.balance_after AS quantity_on_hand, last.created_at AS moved_at
+    FROM inventory_items AS item
+    JOIN products USING (product_id)
+    JOIN warehouses USING (warehouse_id)
+    CROSS JOIN LATERAL balance_at(warehouse_id, product_id, :as_of) AS last
+    WHERE (:product_id IS NULL OR product_id = :product_id)
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+        AND (sku, warehouses.name) > (:after_sku, :after_warehouse)
+    ORDER BY sku, warehouses.name
+    LIMIT :most
+""").bindparams(INSTANT, bindparam("product_id", type_=BigInteger), bindparam("warehouse_id", type_=BigInteger))
+
+_HISTORY = text("""
+    SELECT movement_id, created_at, movement_type, quantity, balance_after, reference_id, performed_by, reason,
+        workflow_id, run_id
+    FROM stock_movements
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+        AND created_at >= coalesce(:since, '-infinity') AND created_at < coalesce(:until, 'infinity')
+        AND (created_at, movement_id) < (coalesce(:before_at, 'infinity'), :before_id)
+    ORDER BY created_at DESC, movement_id DESC
+    LIMIT :most
+""").bindparams(
+    *(bindparam(name, type_=stock_movements.c.created_at.type) for name in ("since", "until", "before_at")),
+    bindparam("before_id", type_=BigInteger),
+)
+
+# One step after the other, each by look-ups. What was promised follows from when it was promised, when it left and when
+# it was given up: the holds' own times are the workflows', some milliseconds from the ledger's.
+_COURSE = text("""
+    WITH item AS (SELECT CAST(:warehouse_id AS bigint) AS warehouse_id, CAST(:product_id AS bigint) AS product_id),
+    step AS (
+        SELECT number, :since + (:until - :since) * (number - 1) / :steps AS begins,
+            :since + (:until - :since) * number / :steps AS ends
+        FROM generate_series(1, :steps) AS number
+    ),
+    moved AS (
+        SELECT least(ceil(extract(epoch FROM created_at - :since) * :steps / extract(epoch FROM :until - :since)),
+                :steps)::integer AS number,
+            min(balance_after) AS lowest,
+            sum(quantity) FILTER (WHERE movement_type IN ('PURCHASE', 'TRANSFER_IN', 'RETURN')) AS received,
+            -sum(quantity) FILTER (WHERE movement_type IN ('SALE', 'TRANSFER_OUT')) AS left
+        FROM stock_movements JOIN item USING (warehouse_id, product_id)
+        WHERE created_at > :since AND created_at <= :until
+        GROUP BY 1
+    ),
+    promise AS (
+        SELECT created_at AS at, quantity FROM reservations JOIN item USING (warehouse_id, product_id)
+        WHERE created_at <= :until
+        UNION ALL
+        SELECT closed_at, -(quantity - quantity_fulfilled) FROM reservations JOIN item USING (warehouse_id, product_id)
+        WHERE status IN ('CANCELLED', 'EXPIRED') AND closed_at <= :until
+        UNION ALL
+        SELECT created_at, quantity FROM stock_movements JOIN item USING (warehouse_id, product_id)
+        WHERE movement_type IN ('SALE', 'TRANSFER_OUT') AND created_at <= :until
+    ),
+    promised AS (
+        SELECT greatest(least(ceil(extract(epoch FROM at - :since) * :steps / extract(epoch FROM :until - :since)),
+                :steps), 0)::integer AS number, sum(quantity) AS units
+        FROM promise GROUP BY 1
+    )
+    SELECT step.ends AS at, coalesce(now.balance_after, 0) AS on_hand,
+        least(moved.lowest, coalesce(before.balance_after, 0)) AS lowest,
+        greatest(coalesce((SELECT sum(units) FROM promised WHERE promised.number <= step.number), 0), 0) AS reserved,
+        (SELECT reorder_point FROM reorder_points AS point JOIN item USING (warehouse_id, product_id)
+            WHERE since <= step.ends ORDER BY since DESC LIMIT 1) AS reorder_point,
+        coalesce(moved.received, 0) AS received, coalesce(moved.left, 0) AS left
+    FROM step
+    CROSS JOIN item
+    LEFT JOIN LATERAL balance_at(item.warehouse_id, item.product_id, step.ends) AS now ON true
+    LEFT JOIN LATERAL balance_at(item.warehouse_id, item.product_id, step.begins) AS before ON true
+    LEFT JOIN moved USING (number)
+    ORDER BY number
+""").bindparams(
+    *(bindparam(name, type_=stock_movements.c.created_at.type) for name in ("since", "until")),
+    bindparam("steps", type_=Integer),
+)
+
+
+_NEWEST = text("SELECT coalesce(max(movement_id), 0) FROM stock_movements")
+
+_WRITTEN = text("""
+    SELECT movement_id, created_at, sku, warehouses.name AS warehouse, movement_type, quantity, balance_after,
+        reference_id, performed_by, reason, operation_id, workflow_id, run_id
+    FROM stock_movements JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
+    WHERE movement_id > :after AND movement_id <= :through
+        AND (:product_id IS NULL OR product_id = :product_id)
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+        AND created_at >= coalesce(:since, '-infinity') AND created_at < coalesce(:until, 'infinity')
+    ORDER BY movement_id
+    LIMIT :most
+""").bindparams(
+    *(bindparam(name, type_=stock_movements.c.created_at.type) for name in ("since", "until")),
+    *(bindparam(name, type_=BigInteger) for name in ("product_id", "warehouse_id")),
+)
+
+
+def wait_for_writers(database: Database, as_of: datetime) -> None:
+    """Return once nobody can write a movement any more that belongs before this instant.
+
+    Whoever writes one took its instant before they commit. So those who are writing now are waited for; nobody who
+    begins later can have an earlier instant. An instant that is older than any transaction can be needs no waiting.
+
+    Raises:
+        InvalidRequest: The instant is yet to come, or somebody has been writing for longer than one can wait.
+    """
+    with database.transaction() as connection:
+        now, newest = connection.execute(_NOW).one()
+        if as_of > now + _CLOCKS_APART:
+            raise InvalidRequest("as_of: must not be in the future")
+        if as_of < now - LONGEST_TRANSACTION:
+            return
+        if as_of > now:
+            # Two clocks are never quite the same: let this one come to the instant that is asked for.
+            time.sleep((as_of - now).total_seconds())
+            newest = connection.execute(_NOW).one().newest
+        waited_until = time.monotonic() + _WAIT_SECONDS
+        while connection.execute(_OLDEST).scalar_one() < newest:
+            if time.monotonic() > waited_until:
+                raise InvalidRequest(
+                    "as_of: somebody has been writing since before that instant, such as an import; ask for an "
+                    "earlier one, or again later"
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def levels_then(
+    connection: Connection,
+    as_of: datetime,
+    *,
+    product_id: int | None,
+    warehouse_id: int | None,
+    after: tuple[str, str],
+    most: int,
+) -> Sequence[RowMapping]:
+    """What items had at an instant, in the order of SKU and warehouse, after this one; one index look-up each."""
+    return (
+        connection.execute(
+            _LEVELS_THEN,
+            {
+                "as_of": as_of,
+                "product_id": product_id,
+                "warehouse_id": warehouse_id,
+                "after_sku": after[0],
+                "after_warehouse": after[1],
+                "most": most,
+            },
+        )
+        .mappings()
+        .all()
+    )
+
+
+def movements_of(
+    connection: Connection,
+    item: ItemKey,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    before: tuple[datetime, int] | None,
+    most: int,
+) -> Sequence[RowMapping]:
+    """An item's movements from ``since`` until just before ``until``, the latest first, before this one."""
+    return (
+        connection.execute(
+            _HISTORY,
+            item._asdict()
+            | {
+                "since": since,
+                "until": until,
+                "before_at": before[0] if before else None,
+                "before_id": before[1] if before else 0,
+                "most": most,
+            },
+        )
+        .mappings()
+        .all()
+    )
+
+
+def course_of(
+    connection: Connection, item: ItemKey, since: datetime, until: datetime, steps: int
+) -> Sequence[RowMapping]:
+    """How an item went between two instants: the end of each of so many steps, and what happened in it."""
+    asked = item._asdict() | {"since": since, "until": until, "steps": steps}
+    return connection.execute(_COURSE, asked).mappings().all()
+
+
+def newest_movement(connection: Connection) -> int:
+    """The last movement that was written; none is 0."""
+    return int(connection.execute(_NEWEST).scalar_one())
+
+
+def written_between(
+    connection: Connection,
+    *,
+    product_id: int | None,
+    warehouse_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    after: int,
+    through: int,
+    most: int,
+) -> Sequence[Row[Any]]:
+    """Movements with their names, in the order in which they were written."""
+    return connection.execute(
+        _WRITTEN,
+        {
+            "product_id": product_id,
+            "warehouse_id": warehouse_id,
+            "since": since,
+            "until": until,
+            "after": after,
+            "through": through,
+            "most": most,
+        },
+    ).all()

@@ -1,0 +1,166 @@
+"""What the ledger answers, for programs and the command line."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio.client import Client
+
+from contracts.ledger import (
+    MOVEMENT_COLUMNS,
+    Course,
+    ExportMovements,
+    History,
+    LedgerActivities,
+    LevelThen,
+    Movement,
+    MovementsPage,
+    ShowCourse,
+    ShowHistory,
+    ShowStockAt,
+)
+from starter.calls import checked
+from starter.questions import ask, page_by_page
+from starter.stock import levels
+
+LEVEL_COLUMNS = (
+    *("sku", "warehouse", "quantity_on_hand", "quantity_reserved", "quantity_available"),
+    *("reorder_point",),
+)
+"""The columns of a file of levels."""
+
+
+async def stock_at(
+    client: Client,
+    as_of: datetime,
+    *,
+    product: str | None = None,
+    warehouse: str | None = None,
+    task_queue: str,
+) -> AsyncIterator[LevelThen]:
+    """What was on hand at an instant, in the order of SKU and warehouse, read page by page.
+
+    The answer is final: asked again, it is the same, whatever is being written meanwhile.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        InvalidRequest: The instant is yet to come, or an import has been writing since before it.
+        Unreachable: No worker answers.
+    """
+    question = checked(ShowStockAt, as_of=as_of.isoformat(), product=product, warehouse=warehouse)
+    async for level in page_by_page(
+        client,
+        LedgerActivities.show_stock_at,
+        question,
+        task_queue,
+        rows=lambda page: page.levels,
+        place=lambda level: (level.sku, level.warehouse),
+    ):
+        yield level
+
+
+async def history(
+    client: Client,
+    product: str,
+    warehouse: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    task_queue: str,
+) -> AsyncIterator[Movement]:
+    """An item's movements, the latest first, read page by page.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        Unreachable: No worker answers.
+    """
+    question = checked(ShowHistory, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until))
+    while True:
+        page: History = await ask(client, LedgerActivities.show_history, question, task_queue)
+        for movement in page.movements:
+            yield movement
+        if not page.more:
+            return
+        last = page.movements[-1]
+        question = question.model_copy(update={"before": (last.created_at, last.movement_id)})
+
+
+async def course(
+    client: Client,
+    product: str,
+    warehouse: str,
+    *,
+    since: datetime,
+    until: datetime,
+    steps: int,
+    task_queue: str,
+) -> Course:
+    """How an item went between two instants.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        InvalidRequest: It doesn't begin before it ends.
+        Unreachable: No worker answers.
+    """
+    question = checked(
+        ShowCourse, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until), steps=steps
+    )
+    return await ask(client, LedgerActivities.show_course, question, task_queue)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Some lines of a file, and how far it is: so many of about so many."""
+
+    lines: list[str]
+    done: int
+    expected: int
+
+
+async def export_movements(
+    client: Client,
+    *,
+    product: str | None = None,
+    warehouse: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    task_queue: str,
+) -> AsyncIterator[Exported]:
+    """The ledger as lines of CSV, in the order in which it was written; page by page, so that it may be of any length.
+
+    It ends with the last movement that was there at the beginning.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
+        Unreachable: No worker answers.
+    """
+    yield Exported([",".join(MOVEMENT_COLUMNS)], 0, 0)
+    question = checked(ExportMovements, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until))
+    while True:
+        page: MovementsPage = await ask(client, LedgerActivities.export_movements, question, task_queue)
+        yield Exported(page.rows, page.after_movement_id or page.expected, page.expected)
+        if page.after_movement_id is None:
+            return
+        question = question.model_copy(
+            update={"after_movement_id": page.after_movement_id, "through_movement_id": page.through_movement_id}
+        )
+
+
+async def export_levels(client: Client, *, warehouse: str | None = None, task_queue: str) -> AsyncIterator[str]:
+    """What there is now as lines of CSV, in the order of SKU and warehouse.
+
+    Raises:
+        UnknownWarehouse: Nothing is called that.
+        Unreachable: No worker answers.
+    """
+    yield ",".join(LEVEL_COLUMNS)
+    async for level in levels(client, warehouse=warehouse, task_queue=task_queue):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(getattr(level, name) for name in LEVEL_COLUMNS)
+        yield line.getvalue()
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

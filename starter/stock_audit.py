@@ -1,0 +1,88 @@
+"""Audits for programs and the command line: run one now, see what was found, and decide about it."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from temporalio.client import Client
+
+from contracts import stock_audit
+from contracts.audit_findings import (
+    AuditFindingActivities,
+    DecideFinding,
+    FindingShown,
+    FindingsShown,
+    ShowFindings,
+)
+from contracts.messages import parse
+from contracts.stock_audit import FindingStatus, StockAuditRequest, StockAuditState
+from starter.calls import answer, checked
+from starter.questions import ask
+from starter.replenishment import DONE_WITHIN
+
+
+async def run_audit(client: Client, *, warehouse_id: int | None = None, task_queue: str) -> StockAuditState:
+    """Audit now, and wait until that is done.
+
+    Raises:
+        InvalidRequest, UnknownWarehouse: The request is wrong.
+        Unreachable: Nobody answers.
+    """
+    request = checked(StockAuditRequest, warehouse_id=warehouse_id)
+    async with answer("audit", DONE_WITHIN):
+        state = await client.execute_workflow(
+            stock_audit.WORKFLOW_TYPE,
+            request,
+            id=f"stock-audit-{uuid.uuid4()}",
+            task_queue=task_queue,
+            result_type=StockAuditState,
+            static_summary="an audit, asked for by hand",
+        )
+    return StockAuditState.model_validate(state)
+
+
+async def findings(
+    client: Client, *, status: FindingStatus | None = FindingStatus.OPEN, task_queue: str
+) -> AsyncIterator[FindingShown]:
+    """What audits have found, the latest first, read page by page.
+
+    Raises:
+        Unreachable: No worker answers.
+    """
+    question = checked(ShowFindings, status=status)
+    while True:
+        page: FindingsShown = await ask(client, AuditFindingActivities.show_findings, question, task_queue)
+        for finding in page.findings:
+            yield finding
+        if not page.more:
+            return
+        question = question.model_copy(update={"before": page.findings[-1].finding_id})
+
+
+async def decide(
+    client: Client,
+    finding_id: int,
+    decision: Literal["repair", "accept"],
+    *,
+    performed_by: str,
+    reason: str,
+    task_queue: str,
+) -> FindingShown:
+    """Repair what a finding is about, or accept that it is so.
+
+    Raises:
+        InvalidRequest: There is no such finding, or the reason isn't one.
+        InvalidState: It is closed, or it can't be repaired.
+        Unreachable: No worker answers.
+    """
+    fields = {
+        "operation_id": f"audit/{uuid.uuid4()}",
+        "as_of": datetime.now(UTC),
+        "performed_by": performed_by,
+        "finding_id": finding_id,
+        "decision": decision,
+        "reason": reason,
+    }
+    step = parse(DecideFinding, [fields])
+    return await ask(client, AuditFindingActivities.decide_finding, step, task_queue, prefix="audit")

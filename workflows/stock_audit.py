@@ -1,0 +1,286 @@
+"""The audit: proves page by page that the books agree, and names what doesn't. It repairs nothing."""
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pydantic import AwareDatetime
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from contracts import policies, search_attributes
+from contracts.messages import counted, parse
+from contracts.stock_audit import (
+    AUDITED_BY,
+    FINDINGS_SHOWN,
+    WORKFLOW_TYPE,
+    AskRetention,
+    AuditDocuments,
+    AuditedPage,
+    AuditHolds,
+    AuditItems,
+    AuditStep,
+    CheckHolds,
+    CheckRuns,
+    CloseAudit,
+    FindHolders,
+    FindingState,
+    FindRunning,
+    ForgetOperations,
+    RunActivities,
+    StockAuditActivities,
+    StockAuditRequest,
+    StockAuditState,
+)
+from domain.errors import DomainError
+from domain.stock_audit import AuditStatus
+from workflows import stock_audit_texts as texts
+from workflows.notices import Notices
+from workflows.process import Carried, Process
+from workflows.steps import through_the_queue
+
+_STAGES = (
+    *("items", "purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"),
+    *("holds", "runs", "close", "forget"),
+)
+_LATER = timedelta(seconds=15)
+"""How long a reservation that seems to hold nothing is left alone before it is asked again: it may just be ending."""
+
+_YOUNGEST_FORGOTTEN = timedelta(days=1)
+"""On top of what Temporal keeps: nothing that can be repeated is forgotten."""
+
+A = TypeVar("A", bound=AuditStep)
+
+
+class _Carried(Carried):
+    state: StockAuditState
+    stage: int
+    after_item: tuple[int, int] | None
+    after_document: int
+    after_hold: tuple[int, int, int]
+    next_page: str | None
+    before: AwareDatetime | None
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
+class StockAuditWorkflow(Process[StockAuditState]):
+    """Compares items, documents, holds and runs with each other, and keeps what doesn't agree as findings.
+
+    Started by the schedule or by hand; no commands. Ends DONE; a request that is wrong fails the run.
+    """
+
+    @workflow.init
+    def __init__(self, *payload: Any) -> None:
+        super().__init__(StockAuditState(), payload)
+        self._at = _Carried(
+            state=self.state,
+            stage=0,
+            after_item=None,
+            after_document=0,
+            after_hold=(0, 0, 0),
+            next_page=None,
+            before=None,
+            signals=0,
+        )
+        self._stopped = False
+        self._continued = False
+        if (carried := self.left_by_the_run_before(_Carried)) is not None:
+            self._at = carried
+            self.state = carried.state
+            self._continued = True
+        self._notices = Notices(self.state, self.in_background, self.tell, policies.SHORT_NOTICE)
+
+    @workflow.run
+    async def run(self, *payload: Any) -> StockAuditState:
+        """One thing after the other, then say what was found, and end."""
+        del payload  # It was taken at init.
+        await self.live(self._live(), give_up=self._give_up)
+        if not self._done and not self._stopped:
+            self._at.state = self.state
+            self._at.signals = self.signals
+            self.continue_in_another_run(self._at)
+        self.state.status = AuditStatus.STOPPED if self._stopped else AuditStatus.DONE
+        self.tell()
+        return await self.ended()
+
+    @property
+    def _done(self) -> bool:
+        return self._at.stage == len(_STAGES)
+
+    async def _give_up(self) -> None:
+        """What has been found stays; what hasn't been looked at is left as it was."""
+        self._stopped = True
+        self.note("stopped: the workflow was cancelled")
+
+    async def _live(self) -> None:
+        try:
+            request = parse(StockAuditRequest, self.payload[:1] if self._continued else self.payload)
+        except DomainError as failure:
+            await self.failed(failure)
+        self.state.warehouse_id = request.warehouse_id
+        self.start_answered()
+        while not self._done and not self._stopped and not self.history_is_long:
+            try:
+                await self._next_page()
+            except DomainError as failure:
+                await self.failed(failure)
+            self.tell()
+        if self._done and self.state.findings_in_all:
+            self._notices.send(texts.found(self.state))
+        await workflow.wait_condition(self.settled)
+
+    async def _next_page(self) -> None:
+        """The next page of what is being looked at.
+
+        Raises:
+            UnknownWarehouse: The request names one that isn't there.
+        """
+        match _STAGES[self._at.stage]:
+            case "items":
+                await self._items()
+            case "holds":
+                await self._holds()
+            case "runs":
+                await self._runs()
+            case "close":
+                step = self._step(CloseAudit)
+                summary = "which findings are so no longer?"
+                closed = await through_the_queue(StockAuditActivities.close_audit, step, summary, policies.PLANNING)
+                self.state.findings_gone = closed.gone
+                self._at.stage += 1
+            case "forget":
+                await self._forget()
+            case kind:
+                await self._documents(kind)
+
+    async def _items(self) -> None:
+        step = self._step(AuditItems, after=self._at.after_item)
+        summary = f"items from {self.state.items_checked + 1} on"
+        page = await through_the_queue(StockAuditActivities.audit_items, step, summary, policies.PLANNING)
+        self.state.items_checked += page.checked
+        self._found(page.findings)
+        self._at.after_item = page.after_item
+        if page.after_item is None:
+            self._at.stage += 1
+
+    async def _documents(self, kind: str) -> None:
+        step = self._step(AuditDocuments, kind=kind, after=self._at.after_document)
+        summary = f"{kind.replace('_', ' ')}s against their movements"
+        page: AuditedPage = await through_the_queue(
+            StockAuditActivities.audit_documents, step, summary, policies.PLANNING
+        )
+        self.state.documents_checked += page.checked
+        self._found(page.findings)
+        self._at.after_document = page.after_document or 0
+        if page.after_document is None:
+            self._at.stage += 1
+
+    async def _holds(self) -> None:
+        """Is everything that is held held for a workflow that runs?
+
+        Between a look at the database and one at Temporal things go on, so what seems wrong is looked at twice: still
+        held, and still not running.
+        """
+        step = self._step(AuditHolds, after=self._at.after_hold)
+        summary = f"holds from {self.state.holds_checked + 1} on"
+        page = await through_the_queue(StockAuditActivities.find_open_holds, step, summary, policies.PLANNING)
+        suspects = await self._not_running(page.workflow_ids)
+        if suspects:
+            suspects = (await self._held_for(suspects, keep=False)).workflow_ids
+            suspects = await self._not_running(suspects)
+        if suspects:
+            self._found((await self._held_for(suspects, keep=True)).findings)
+        self.state.holds_checked += page.checked
+        if page.after is None:
+            self._at.stage += 1
+        else:
+            self._at.after_hold = page.after
+
+    async def _held_for(self, workflow_ids: list[str], *, keep: bool) -> Any:
+        step = self._step(CheckHolds, workflow_ids=workflow_ids, keep=keep)
+        summary = f"{counted(len(workflow_ids), 'workflow')} not running: is anything held for them?"
+        return await through_the_queue(StockAuditActivities.check_holds, step, summary, policies.PLANNING)
+
+    async def _not_running(self, workflow_ids: list[str]) -> list[str]:
+        if not workflow_ids:
+            return []
+        question = FindRunning(workflow_ids=workflow_ids)
+        summary = f"are {counted(len(workflow_ids), 'workflow')} running?"
+        found = await through_the_queue(RunActivities.find_running, question, summary, policies.PLANNING)
+        return found.not_running
+
+    async def _runs(self) -> None:
+        """Does every reservation that runs and says so hold something? Only asked of all warehouses together."""
+        if self.state.warehouse_id is not None:
+            self._at.stage += 1
+            return
+        question = FindHolders(next_page=self._at.next_page)
+        summary = f"reservations from {self.state.runs_checked + 1} on"
+        page = await through_the_queue(RunActivities.find_holders, question, summary, policies.PLANNING)
+        suspects = (await self._holding_nothing(page.references, keep=False)).references if page.references else []
+        if suspects:
+            await workflow.sleep(_LATER, summary="reservations that may just be ending")
+            suspects = await self._still_running(suspects)
+        if suspects:
+            self._found((await self._holding_nothing(suspects, keep=True)).findings)
+        self.state.runs_checked += len(page.references)
+        self._at.next_page = page.next_page
+        if page.next_page is None:
+            self._at.stage += 1
+
+    async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
+        step = self._step(CheckRuns, references=references, keep=keep)
+        summary = f"do {counted(len(references), 'reservation')} hold anything?"
+        return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
+
+    async def _still_running(self, references: list[str]) -> list[str]:
+        of = {f"reservation-{reference}": reference for reference in references}
+        ended = await self._not_running(list(of))
+        return [reference for name, reference in of.items() if name not in ended]
+
+    async def _forget(self) -> None:
+        """Operations that are older than anything Temporal could repeat."""
+        if self._at.before is None:
+            try:
+                retention = await through_the_queue(
+                    RunActivities.ask_retention, AskRetention(), "how long are runs kept?", policies.REORDER
+                )
+            except FailureError:
+                # Not everybody may ask; then nothing is forgotten.
+                self.note("operations were kept: Temporal doesn't say how long it keeps runs")
+                self._at.stage += 1
+                return
+            kept = timedelta(seconds=retention.seconds) + _YOUNGEST_FORGOTTEN
+            self._at.before = workflow.now() - kept
+        step = ForgetOperations(
+            operation_id=self.operation(workflow.info().first_execution_run_id, "forget"),
+            performed_by=AUDITED_BY,
+            as_of=workflow.now(),
+            before=self._at.before,
+        )
+        summary = f"forget operations from before {self._at.before:%Y-%m-%d}"
+        forgotten = await through_the_queue(StockAuditActivities.forget_operations, step, summary, policies.PLANNING)
+        self.state.operations_forgotten += forgotten.forgotten
+        if not forgotten.more:
+            self._at.stage += 1
+
+    def _step(self, model: type[A], **fields: Any) -> A:
+        run = workflow.info().first_execution_run_id
+        return model(
+            operation_id=self.operation(run, model.__name__),
+            performed_by=AUDITED_BY,
+            as_of=workflow.now(),
+            warehouse_id=self.state.warehouse_id,
+            seen_by=run,
+            **fields,
+        )
+
+    def _found(self, findings: list[FindingState]) -> None:
+        self.state.findings_in_all += len(findings)
+        self.state.findings = [*self.state.findings, *findings][:FINDINGS_SHOWN]
+
+    def tell(self) -> None:
+        """Tell whoever searches for the run, and whoever looks at it."""
+        self.show(
+            texts.details_of(self.state),
+            [search_attributes.STATUS.value_set(self.state.status)],
+        )

@@ -1,0 +1,76 @@
+"""What people read of an audit: in the Temporal UI, and in the notice about what it has found."""
+
+from contracts.messages import counted
+from contracts.notice import Audience, Notice
+from contracts.stock_audit import FindingState, StockAuditState
+from domain.stock_audit import AuditStatus
+from workflows.details import details, notices, table
+
+_LINES_IN_A_NOTICE = 200
+
+
+def found(state: StockAuditState) -> Notice:
+    """Something doesn't agree, and a person has to look at it."""
+    new = sum(finding.is_new for finding in state.findings)
+    title = f"Audit: {counted(state.findings_in_all, 'finding')}, {new} new"
+    shown = [_line(finding) for finding in state.findings[:_LINES_IN_A_NOTICE]]
+    more = state.findings_in_all - len(shown)
+    body = [
+        *shown,
+        *([f"and {more} more"] if more else []),
+        "",
+        "`stockkeeper audit list` shows them; `audit repair` and `audit accept` decide.",
+    ]
+    return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(body))
+
+
+def details_of(state: StockAuditState) -> str:
+    """The run in a few lines of Markdown: how far it is, and what doesn't agree."""
+    looked_at = ", ".join(
+        counted(number, what)
+        for number, what in (
+            (state.items_checked, "item"),
+            (state.documents_checked, "document"),
+            (state.holds_checked, "hold"),
+            (state.runs_checked, "reservation"),
+        )
+    )
+    agree = state.status is AuditStatus.DONE and not state.findings_in_all
+    told = f"{looked_at} looked at. " + (
+        "Everything agrees." if agree else f"{counted(state.findings_in_all, 'finding')}."
+    )
+    rows = table(
+        ["finding", "what doesn't agree", "product", "warehouse", "of", "#expected", "#is"],
+        [
+            (
+                finding.finding_id,
+                finding.kind.lower().replace("_", " "),
+                _or_nothing(finding.product_id),
+                _or_nothing(finding.warehouse_id),
+                finding.document,
+                finding.expected,
+                finding.actual,
+            )
+            for finding in state.findings
+        ],
+    )
+    parts = [
+        *rows,
+        "",
+        *([f"{counted(state.findings_gone, 'earlier finding')} gone."] if state.findings_gone else []),
+        *notices(state.notices),
+    ]
+    return details(state.status, told, parts, state.notes)
+
+
+def _line(finding: FindingState) -> str:
+    place = [
+        *([f"product {finding.product_id}"] if finding.product_id else []),
+        *([f"warehouse {finding.warehouse_id}"] if finding.warehouse_id else []),
+        *([finding.document] if finding.document else []),
+    ]
+    return f"{finding.finding_id}: {finding.kind}, {', '.join(place)}: expected {finding.expected}, is {finding.actual}"
+
+
+def _or_nothing(value: int | None) -> object:
+    return "" if value is None else value
