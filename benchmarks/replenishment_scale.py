@@ -7,24 +7,21 @@ in turn with it, so that whatever else the machine does falls on both.
 """
 
 import argparse
-import dataclasses
 import itertools
 import random
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy import Engine, text
-from temporalio.testing import ActivityEnvironment
 
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
+from benchmarks.measuring import as_activity, in_turn, seconds_of, table
 from benchmarks.replenishment_shop import Shop
 from contracts.purchase_order import DEFAULT_APPROVAL
 from contracts.reorder import DraftReorder, FindBelow
@@ -41,49 +38,9 @@ ROLL_UPS = 2
 HOLDS = 2_000
 HOLD_ROUNDS = 20
 
-Timings = dict[str, float]
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
 BY_KEY = "one item by its key"
 WITHOUT = "UPDATE without what replenishment added"
 WITH = "UPDATE with it"
-
-
-def in_turn(measured: Mapping[str, Callable[[], float]], rounds: int) -> Timings:
-    """Medians over the rounds, each of which measures all of them in another order."""
-    order = random.Random(0)
-    found: dict[str, list[float]] = {name: [] for name in measured}
-    for _ in range(rounds):
-        for name in order.sample(list(measured), len(measured)):
-            found[name].append(measured[name]())
-    return {name: statistics.median(seconds) for name, seconds in found.items()}
-
-
-def seconds_of(call: Callable[[], object]) -> Callable[[], float]:
-    """The call, with a clock around it."""
-
-    def timed() -> float:
-        began = time.perf_counter()
-        call()
-        return time.perf_counter() - began
-
-    return timed
-
-
-def table(title: str, unit: str, timings: Timings, base: str) -> str:
-    """Each timing, and how many times as long as the base it takes."""
-    factor = {"s": 1, "ms": 1e3, "µs": 1e6}[unit]
-    lines = [f"| {title} | {unit} | times as long as {base} |", "|---|---:|---:|"]
-    for name, seconds in timings.items():
-        lines.append(f"| {name} | {seconds * factor:.2f} | {seconds / timings[base]:.2f} |")
-    return "\n".join(lines)
-
-
-def as_activity(name: str, step: Asked, call: Callable[[Asked], Answer]) -> Answer:
-    """Call it as a worker does."""
-    environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, activity_type=name)
-    return environment.run(call, step)
 
 
 def below(engine: Engine, shop: Shop) -> str:
