@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger, Text
 from temporalio import activity
 
+from activities.transfer import call_off
 from activities.writes import database_errors, effect_once
 from contracts.audit_findings import (
     FINDINGS_A_PAGE,
@@ -21,7 +22,7 @@ from contracts.audit_findings import (
     ShowFindings,
 )
 from database import holds
-from database.locks import lock_finding, lock_items, open_holds
+from database.locks import lock_finding, lock_items, lock_transfer, open_holds
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import audit_findings
@@ -29,6 +30,7 @@ from domain.errors import InvalidRequest, InvalidState
 from domain.reservation import ReservationStatus
 from domain.stock import ItemKey
 from domain.stock_audit import Finding, FindingEvent, FindingKind
+from domain.transfer import TransferStatus
 
 _SHOW = text("""
     SELECT finding_id, kind, warehouse_id, warehouses.name AS warehouse, product_id, sku, document, expected, actual,
@@ -77,7 +79,7 @@ class AuditFindings(AuditFindingActivities):
     def decide_finding(self, step: DecideFinding) -> FindingShown:
         """Repair what a finding is about, or accept that it is so; with who decided it and why.
 
-        Locks: the finding, then its item. Operation: the caller's.
+        Locks: the finding, then its transfer if it is a transfer's hold, then its items. Operation: the caller's.
 
         Raises:
             InvalidRequest: There is no such finding.
@@ -117,26 +119,45 @@ class AuditFindings(AuditFindingActivities):
 
 
 def _repair(connection: Connection, operation: Operation, finding: Finding, reason: str, as_of: datetime) -> None:
-    """Bring the item to what everything else says of it."""
+    """Bring the item to what everything else says of it, or end the hold."""
     item = ItemKey(finding.warehouse_id or 0, finding.product_id or 0)
-    lock_items(connection, [item])
     try:
         match finding.kind:
             case FindingKind.ON_HAND_IS_NOT_THE_LAST_BALANCE:
+                lock_items(connection, [item])
                 connection.execute(_TAKE_LAST_BALANCE, item._asdict())
             case FindingKind.RESERVED_IS_NOT_THE_HOLDS:
+                lock_items(connection, [item])
                 connection.execute(_TAKE_HOLDS, item._asdict())
             case _:
-                lines = [
-                    line
-                    for hold in open_holds(connection, item)
-                    if finding.document == f"{hold.reference_type.lower()} {hold.reference_id}"
-                    for line in hold.lines
-                ]
-                holds.release(connection, operation, lines, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+                _end_hold(connection, operation, item, finding.document, reason=reason, as_of=as_of)
     except IntegrityError:
-        what = f"finding {finding.finding_id} can't be repaired while more is promised than is there (count it); it"
+        first = (
+            "less is reserved than is held (repair that first)"
+            if finding.kind is FindingKind.HOLD_WITHOUT_RUN
+            else "more is promised than is there (count it)"
+        )
+        what = f"finding {finding.finding_id} can't be repaired while {first}; it"
         raise InvalidState.of(what, finding.status, FindingEvent.REPAIR) from None
+
+
+def _end_hold(
+    connection: Connection, operation: Operation, item: ItemKey, document: str, *, reason: str, as_of: datetime
+) -> None:
+    """Give back what an order holds of the item; a transfer is called off, because it moves all of it or nothing."""
+    kind, _, name = document.partition(" ")
+    transfer = lock_transfer(connection, name) if kind == "transfer" else None
+    if transfer is not None and transfer.status is TransferStatus.PENDING:
+        call_off(connection, operation, transfer, reason=reason, as_of=as_of)
+        return
+    lock_items(connection, [item])
+    held = [
+        line
+        for hold in open_holds(connection, item)
+        if document == f"{hold.reference_type.lower()} {hold.reference_id}"
+        for line in hold.lines
+    ]
+    holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
 
 
 def _shown(

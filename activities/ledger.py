@@ -2,15 +2,17 @@
 
 import csv
 import io
-from datetime import UTC, datetime
+import itertools
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 from temporalio import activity
 
 from activities.stock import StockQuestions
 from activities.writes import database_errors
 from contracts.ledger import (
+    BYTES_A_PAGE,
     LEVELS_A_PAGE,
     MOVEMENTS_A_PAGE,
     MOVEMENTS_AT_ONCE,
@@ -37,6 +39,7 @@ from database.history import (
     written_between,
 )
 from database.sessions import Database
+from database.tables import products
 from domain.errors import InvalidRequest
 from domain.stock import ItemKey
 
@@ -110,12 +113,15 @@ class LedgerQuestions(LedgerActivities):
                 raise InvalidRequest("since: must be before until")
             with self._database.snapshot() as connection:
                 rows = course_of(connection, item, question.since, question.until, question.steps)
+                name = connection.execute(
+                    select(products.c.name).where(products.c.product_id == item.product_id)
+                ).scalar_one()
         found = StockQuestions(self._database).find_items(
             FindItems(product_ids=[item.product_id], warehouse_ids=[item.warehouse_id])
         )
         return Course(
             sku=found.skus[item.product_id],
-            name=question.product,
+            name=name,
             warehouse=found.warehouse_names[item.warehouse_id],
             points=[CoursePoint.model_validate(dict(row)) for row in rows],
         )
@@ -137,7 +143,7 @@ class LedgerQuestions(LedgerActivities):
             if through is None:
                 with self._database.snapshot() as connection:
                     through = newest_movement(connection)
-                wait_for_writers(self._database, datetime.now(UTC))
+                wait_for_writers(self._database)
             with self._database.snapshot() as connection:
                 rows = written_between(
                     connection,
@@ -149,9 +155,11 @@ class LedgerQuestions(LedgerActivities):
                     through=through,
                     most=MOVEMENTS_A_PAGE,
                 )
+        lines = _that_fit([_as_csv(row) for row in rows])
+        more = len(lines) < len(rows) or len(rows) == MOVEMENTS_A_PAGE
         return MovementsPage(
-            rows=[_as_csv(row) for row in rows],
-            after_movement_id=rows[-1].movement_id if len(rows) == MOVEMENTS_A_PAGE else None,
+            rows=lines,
+            after_movement_id=rows[len(lines) - 1].movement_id if more else None,
             through_movement_id=through,
             expected=through,
         )
@@ -168,6 +176,12 @@ class LedgerQuestions(LedgerActivities):
     def _item(self, product: str, warehouse: str) -> ItemKey:
         found = StockQuestions(self._database).find_items(FindItems(products=[product], warehouses=[warehouse]))
         return ItemKey(found.warehouses[warehouse], found.products[product])
+
+
+def _that_fit(lines: list[str]) -> list[str]:
+    """As many of the lines as a page may have; at least one."""
+    sizes = itertools.accumulate(len(line.encode()) for line in lines)
+    return [line for line, size in zip(lines, sizes, strict=True) if size <= BYTES_A_PAGE] or lines[:1]
 
 
 def _as_csv(row: Row[Any]) -> str:

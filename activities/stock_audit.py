@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 from temporalio import activity
 
+from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.writes import database_errors
 from contracts.stock_audit import (
@@ -79,13 +80,14 @@ _ITEMS = text("""
     ORDER BY warehouse_id, product_id
 """).bindparams(_PLACE)
 
+# What the documents say is asked for by a range of ids, which the view can look up; a join would go over all of them.
 _DOCUMENTS = text("""
     WITH page AS (
         SELECT * FROM audited_documents WHERE kind = :kind AND id > :after ORDER BY id LIMIT :most
     ),
     said AS (
-        SELECT id, warehouse_id, product_id, movement_type, sum(units) AS units
-        FROM page JOIN documents_say USING (kind, id)
+        SELECT id, warehouse_id, product_id, movement_type, sum(units) AS units FROM documents_say
+        WHERE kind = :kind AND id > :after AND id <= (SELECT max(id) FROM page)
         GROUP BY id, warehouse_id, product_id, movement_type
     ),
     booked AS (
@@ -115,13 +117,18 @@ _HOLDS = text("""
     LIMIT :most
 """).bindparams(_PLACE)
 
+# What an order holds of an item may be on several pages; it belongs to the one that has the last of it.
 _STILL_HELD = text("""
     SELECT workflow_id, warehouse_id, product_id, lower(reference_type) || ' ' || reference_id AS document,
         sum(quantity - quantity_fulfilled) AS units
     FROM reservations
     WHERE status = 'ACTIVE' AND workflow_id = ANY (:workflow_ids)
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+        AND (warehouse_id, product_id) >= (:after_warehouse, :after_product)
+        AND (warehouse_id, product_id) <= (:last_warehouse, :last_product)
     GROUP BY workflow_id, warehouse_id, product_id, reference_type, reference_id
+    HAVING (warehouse_id, product_id, max(reservation_id)) > (:after_warehouse, :after_product, :after_reservation)
+        AND (warehouse_id, product_id, max(reservation_id)) <= (:last_warehouse, :last_product, :last_reservation)
     ORDER BY warehouse_id, product_id, document
 """).bindparams(_PLACE, bindparam("workflow_ids", type_=ARRAY(Text)))
 
@@ -137,7 +144,8 @@ _KEEP = text("""
     VALUES (:kind, :warehouse_id, :product_id, :document, :expected, :actual, :as_of, :as_of, :workflow_id, :run_id)
     ON CONFLICT (kind, coalesce(warehouse_id, 0), coalesce(product_id, 0), document)
         WHERE status IN ('OPEN', 'ACCEPTED')
-    DO UPDATE SET last_seen_at = excluded.last_seen_at, workflow_id = excluded.workflow_id, run_id = excluded.run_id,
+    DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+        workflow_id = excluded.workflow_id, run_id = excluded.run_id,
         expected = excluded.expected, actual = excluded.actual,
         status = CASE WHEN (known.expected, known.actual) = (excluded.expected, excluded.actual)
             THEN known.status ELSE 'OPEN' END,
@@ -147,19 +155,24 @@ _KEEP = text("""
             THEN known.closed_by END,
         closed_reason = CASE WHEN (known.expected, known.actual) = (excluded.expected, excluded.actual)
             THEN known.closed_reason END
-    RETURNING finding_id, status, first_seen_at = last_seen_at AS is_new
+    RETURNING finding_id, status, first_seen_at >= :begun_at AS is_new
 """).bindparams(
     _PLACE,
     bindparam("product_id", type_=BigInteger),
-    bindparam("as_of", type_=audit_findings.c.first_seen_at.type),
+    *(bindparam(name, type_=audit_findings.c.first_seen_at.type) for name in ("as_of", "begun_at")),
 )
 
+# Another audit may be under way, too: what that one has seen meanwhile isn't gone.
 _GONE = text("""
     UPDATE audit_findings SET status = 'GONE', closed_at = :as_of, closed_by = :performed_by,
         closed_reason = 'not so any more'
-    WHERE status IN ('OPEN', 'ACCEPTED') AND run_id <> :seen_by
+    WHERE status IN ('OPEN', 'ACCEPTED') AND last_seen_at < :begun_at
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
-""").bindparams(_PLACE, bindparam("as_of", type_=audit_findings.c.closed_at.type))
+""").bindparams(
+    _PLACE,
+    bindparam("as_of", type_=audit_findings.c.closed_at.type),
+    bindparam("begun_at", type_=audit_findings.c.last_seen_at.type),
+)
 
 # What could be repeated is kept: a hold that is still open may be asked to ship the same parcel again, and a file may
 # be sent again after years.
@@ -203,7 +216,13 @@ class StockAuditSteps(StockAuditActivities):
         """Compare a page of items with their movements and their holds, all in one snapshot.
 
         Locks nothing of the stock. Operation: none; a finding that is seen twice is one finding.
+
+        Raises:
+            UnknownWarehouse: There is no such place.
         """
+        if step.warehouse_id is not None:
+            with database_errors(), self._database.snapshot() as connection:
+                require_warehouse(connection, step.warehouse_id)
         after = step.after or (0, 0)
         asked = {
             "after_warehouse_id": after[0],
@@ -276,8 +295,16 @@ class StockAuditSteps(StockAuditActivities):
 
     @activity.defn(name="check_holds", no_thread_cancel_exception=True)
     def check_holds(self, step: CheckHolds) -> StillHolding:
-        """What is held for these workflows, which aren't running; kept as findings if that is asked for."""
-        rows = self._look(_STILL_HELD, {"workflow_ids": step.workflow_ids, "warehouse_id": step.warehouse_id})
+        """What a page holds for these workflows, which aren't running; kept as findings if that is asked for."""
+        rows = self._look(
+            _STILL_HELD,
+            {
+                "workflow_ids": step.workflow_ids,
+                "warehouse_id": step.warehouse_id,
+                **dict(zip(("after_warehouse", "after_product", "after_reservation"), step.after, strict=True)),
+                **dict(zip(("last_warehouse", "last_product", "last_reservation"), step.through, strict=True)),
+            },
+        )
         off = [
             _Off(
                 FindingKind.HOLD_WITHOUT_RUN,
@@ -304,14 +331,14 @@ class StockAuditSteps(StockAuditActivities):
 
     @activity.defn(name="close_audit", no_thread_cancel_exception=True)
     def close_audit(self, step: CloseAudit) -> ClosedAudit:
-        """Findings that this audit hasn't seen are gone."""
+        """Findings that nobody has seen since this audit began are gone."""
         with database_errors(), self._database.transaction() as connection:
             gone = connection.execute(
                 _GONE,
                 {
                     "as_of": step.as_of,
                     "performed_by": step.performed_by,
-                    "seen_by": step.seen_by,
+                    "begun_at": step.begun_at,
                     "warehouse_id": step.warehouse_id,
                 },
             ).rowcount
@@ -369,7 +396,8 @@ def _item_off(row: RowMapping) -> list[_Off]:
 
 def _kept(connection: Connection, step: AuditStep, off: _Off, workflow_id: str, run_id: str) -> FindingState | None:
     kept = connection.execute(
-        _KEEP, off._asdict() | {"as_of": step.as_of, "workflow_id": workflow_id, "run_id": run_id}
+        _KEEP,
+        off._asdict() | {"as_of": step.as_of, "begun_at": step.begun_at, "workflow_id": workflow_id, "run_id": run_id},
     ).one()
     if kept.status != "OPEN":
         return None

@@ -216,18 +216,7 @@ class TransferSteps(TransferActivities):
 
         def effect(connection: Connection, operation: Operation) -> None:
             transfer = _lock(connection, step)
-            status = transfer.after(TransferEvent.GIVE_WAY if step.gave_way else TransferEvent.CANCEL)
-            if transfer.status is TransferStatus.PENDING:
-                lock = lock_given_way if step.gave_way else lock_reservation
-                held = lock(connection, REFERENCE_TYPE, transfer.transfer_number)
-                cancelled = ReservationStatus.CANCELLED
-                holds.release(connection, operation, held, cancelled, reason=step.reason, as_of=step.as_of)
-            else:
-                back = transfer.in_transit
-                reason = f"back from transfer {transfer.transfer_number}, cancelled in transit: {step.reason}"
-                _into_stock(connection, operation, transfer, transfer.from_warehouse_id, back, reason)
-                transit.move(connection, operation, transfer.transfer_id, TransitKind.RETURNED, back, reason=reason)
-            _close(connection, operation, transfer, status, step.as_of, reason=step.reason)
+            call_off(connection, operation, transfer, reason=step.reason, as_of=step.as_of, gave_way=step.gave_way)
 
         return self._once(step, effect)
 
@@ -237,6 +226,35 @@ class TransferSteps(TransferActivities):
         return document_once(
             self._database, step, StoredTransfer, effect, lambda connection: _stored(connection, step.transfer_number)
         )
+
+
+def call_off(
+    connection: Connection,
+    operation: Operation,
+    transfer: Transfer,
+    *,
+    reason: str,
+    as_of: datetime,
+    gave_way: bool = False,
+) -> None:
+    """End a transfer that isn't wanted, or that can't be: release its hold, or bring back what is in transit.
+
+    The caller has locked the transfer; the source's items are locked here.
+
+    Raises:
+        InvalidState: It has ended; or it is to give way, and nothing of its hold has.
+    """
+    status = transfer.after(TransferEvent.GIVE_WAY if gave_way else TransferEvent.CANCEL)
+    if transfer.status is TransferStatus.PENDING:
+        lock = lock_given_way if gave_way else lock_reservation
+        held = lock(connection, REFERENCE_TYPE, transfer.transfer_number)
+        holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    else:
+        back = transfer.in_transit
+        why = f"back from transfer {transfer.transfer_number}, cancelled in transit: {reason}"
+        _into_stock(connection, operation, transfer, transfer.from_warehouse_id, back, why)
+        transit.move(connection, operation, transfer.transfer_id, TransitKind.RETURNED, back, reason=why)
+    _close(connection, operation, transfer, status, as_of, reason=reason)
 
 
 def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> StockAnswer | None:

@@ -232,6 +232,7 @@ def auditing(large: Ledger) -> str:
                 as_of=datetime.now(UTC),
                 warehouse_id=None,
                 seen_by="benchmark",
+                begun_at=datetime.now(UTC),
                 after=after,
             )
             page = as_activity("audit_items", step, steps.audit_items)

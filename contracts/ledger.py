@@ -11,6 +11,8 @@ from contracts.stock import Name
 LEVELS_A_PAGE = 2_000
 MOVEMENTS_AT_ONCE = 500
 MOVEMENTS_A_PAGE = 5_000
+BYTES_A_PAGE = 1_000_000
+"""A payload may have two million, and quotes count twice in it: reasons can be long."""
 POINTS_OF_A_COURSE = 2_000
 
 
@@ -92,7 +94,7 @@ class CoursePoint(BaseModel):
     Attributes:
         at: The instant.
         on_hand: On hand then.
-        lowest: The least that was on hand within the step.
+        lowest: The least that was on hand within the step; None: nothing had ever moved by its end.
         reserved: Promised then.
         reorder_point: The point then; None: there was none.
         received: What came in within the step: purchases, transfers and returns.
@@ -101,7 +103,7 @@ class CoursePoint(BaseModel):
 
     at: Timestamp
     on_hand: int
-    lowest: int
+    lowest: int | None
     reserved: int
     reorder_point: int | None
     received: int

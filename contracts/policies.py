@@ -1,5 +1,6 @@
 """Every timeout and retry policy, by name, with its reason."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -83,6 +84,10 @@ REORDER: dict[str, Any] = {
     ),
 }
 """A step of a reorder run."""
+
+LOOKS_AGAIN: Sequence[timedelta] = (timedelta(), timedelta(seconds=1), timedelta(seconds=14))
+"""When a run that seems to hold nothing is looked at again, counted from the last look: it may just be ending, and most
+are over at once."""
 
 SHORT_NOTICE: dict[str, Any] = NOTICE | {
     # The run's orders tell of themselves; while a run waits for a mail server, no other one begins.

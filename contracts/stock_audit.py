@@ -66,10 +66,12 @@ class AuditStep(Step):
     Attributes:
         warehouse_id: Only there; None: everywhere.
         seen_by: The run that looks.
+        begun_at: When it began: what nobody had seen by then is new, and what nobody has seen since is gone.
     """
 
     warehouse_id: int | None
     seen_by: str
+    begun_at: Timestamp
 
 
 class AuditItems(AuditStep):
@@ -101,7 +103,7 @@ class AuditedPage(BaseModel):
 
 
 class OpenHolds(BaseModel):
-    """One page of them: how many, and the workflows that they are held for."""
+    """One page of them: how many, the workflows that they are held for, and whether and where the next one begins."""
 
     checked: int
     workflow_ids: list[str]
@@ -109,9 +111,16 @@ class OpenHolds(BaseModel):
 
 
 class FindRunning(BaseModel):
-    """Which of these workflows are running?"""
+    """Which of these workflows are running?
+
+    Attributes:
+        workflow_ids: Which.
+        by_list: Whether to believe a list that one is. It may still have one that ended some moments ago; without it
+            each is asked.
+    """
 
     workflow_ids: list[str]
+    by_list: bool = True
 
 
 class FoundRunning(BaseModel):
@@ -134,10 +143,19 @@ class FoundHolders(BaseModel):
 
 
 class CheckHolds(AuditStep):
-    """These workflows aren't running: do they still hold stock, and is that to be kept as findings?"""
+    """These workflows aren't running: do they still hold stock, and is that to be kept as findings?
+
+    Attributes:
+        workflow_ids: Which.
+        keep: Whether it is.
+        after: Of the holds after this one ...
+        through: ... up to this one: those of one page.
+    """
 
     workflow_ids: list[str]
     keep: bool
+    after: tuple[int, int, int]
+    through: tuple[int, int, int]
 
 
 class StillHolding(BaseModel):
@@ -162,7 +180,7 @@ class HoldingNothing(BaseModel):
 
 
 class CloseAudit(AuditStep):
-    """Findings that this run hasn't seen are so no longer."""
+    """Findings that nobody has seen since this run began are so no longer."""
 
 
 class ClosedAudit(BaseModel):
@@ -189,9 +207,9 @@ class AskRetention(BaseModel):
 
 
 class Retention(BaseModel):
-    """Its answer, in seconds."""
+    """Its answer, in seconds; None: it doesn't say."""
 
-    seconds: float
+    seconds: float | None
 
 
 class StockAuditActivities(Protocol):

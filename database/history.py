@@ -26,8 +26,16 @@ _CLOCKS_APART = timedelta(seconds=2)
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
-_NOW = text("SELECT clock_timestamp() AS now, CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text)::bigint AS newest")
-_OLDEST = text("SELECT CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text)::bigint")
+# Whoever writes a movement has this lock from before they read the clock until they have committed. So whoever doesn't
+# have it yet takes a later instant than the statement's own time, which is that of its begin.
+_WRITERS = text("""
+    SELECT statement_timestamp() AS now, array(
+        SELECT virtualtransaction FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE datname = current_database() AND relation = 'stock_movements'::regclass
+            AND mode = 'RowExclusiveLock' AND granted
+    ) AS writers
+""")
+_STILL_WRITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE virtualtransaction = ANY (:writers))")
 
 INSTANT = bindparam("as_of", type_=stock_movements.c.created_at.type)
 
@@ -40,7 +48,8 @@ _LEVELS_THEN = text("""
     CROSS JOIN LATERAL balance_at(warehouse_id, product_id, :as_of) AS last
     WHERE (:product_id IS NULL OR product_id = :product_id)
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
-        AND (sku, warehouses.name) > (:after_sku, :after_warehouse)
+        -- The first of these is for the index: a page begins where the last one ended.
+        AND sku >= :after_sku AND (sku, warehouses.name) > (:after_sku, :after_warehouse)
     ORDER BY sku, warehouses.name
     LIMIT :most
 """).bindparams(INSTANT, bindparam("product_id", type_=BigInteger), bindparam("warehouse_id", type_=BigInteger))
@@ -59,8 +68,9 @@ _HISTORY = text("""
     bindparam("before_id", type_=BigInteger),
 )
 
-# One step after the other, each by look-ups. What was promised follows from when it was promised, when it left and when
-# it was given up: the holds' own times are the workflows', some milliseconds from the ledger's.
+# One step after the other, each by look-ups; least() leaves out what is null, which is an item before its first
+# movement: it hasn't run out, it was never there. What was promised follows from when it was promised, when it left
+# and when it was given up: the holds' own times are the workflows', some milliseconds from the ledger's.
 _COURSE = text("""
     WITH item AS (SELECT CAST(:warehouse_id AS bigint) AS warehouse_id, CAST(:product_id AS bigint) AS product_id),
     step AS (
@@ -94,8 +104,9 @@ _COURSE = text("""
         FROM promise GROUP BY 1
     )
     SELECT step.ends AS at, coalesce(now.balance_after, 0) AS on_hand,
-        least(moved.lowest, coalesce(before.balance_after, 0)) AS lowest,
-        greatest(coalesce((SELECT sum(units) FROM promised WHERE promised.number <= step.number), 0), 0) AS reserved,
+        least(moved.lowest, before.balance_after) AS lowest,
+        greatest((SELECT coalesce(sum(units), 0) FROM promised WHERE number = 0)
+            + coalesce(sum(promised.units) OVER (ORDER BY step.number), 0), 0) AS reserved,
         (SELECT reorder_point FROM reorder_points AS point JOIN item USING (warehouse_id, product_id)
             WHERE since <= step.ends ORDER BY since DESC LIMIT 1) AS reorder_point,
         coalesce(moved.received, 0) AS received, coalesce(moved.left, 0) AS left
@@ -104,6 +115,7 @@ _COURSE = text("""
     LEFT JOIN LATERAL balance_at(item.warehouse_id, item.product_id, step.ends) AS now ON true
     LEFT JOIN LATERAL balance_at(item.warehouse_id, item.product_id, step.begins) AS before ON true
     LEFT JOIN moved USING (number)
+    LEFT JOIN promised USING (number)
     ORDER BY number
 """).bindparams(
     *(bindparam(name, type_=stock_movements.c.created_at.type) for name in ("since", "until")),
@@ -129,27 +141,28 @@ _WRITTEN = text("""
 )
 
 
-def wait_for_writers(database: Database, as_of: datetime) -> None:
-    """Return once nobody can write a movement any more that belongs before this instant.
+def wait_for_writers(database: Database, as_of: datetime | None = None) -> None:
+    """Return once nobody can write a movement any more that belongs before this instant; None: before now.
 
-    Whoever writes one took its instant before they commit. So those who are writing now are waited for; nobody who
+    Whoever writes one takes its instant before they commit. So those who are writing now are waited for; nobody who
     begins later can have an earlier instant. An instant that is older than any transaction can be needs no waiting.
 
     Raises:
         InvalidRequest: The instant is yet to come, or somebody has been writing for longer than one can wait.
     """
     with database.transaction() as connection:
-        now, newest = connection.execute(_NOW).one()
-        if as_of > now + _CLOCKS_APART:
+        now, writers = connection.execute(_WRITERS).one()
+        asked = as_of or now
+        if asked > now + _CLOCKS_APART:
             raise InvalidRequest("as_of: must not be in the future")
-        if as_of < now - LONGEST_TRANSACTION:
+        if asked < now - LONGEST_TRANSACTION:
             return
-        if as_of > now:
-            # Two clocks are never quite the same: let this one come to the instant that is asked for.
-            time.sleep((as_of - now).total_seconds())
-            newest = connection.execute(_NOW).one().newest
+        while now <= asked:
+            # Two clocks are never quite the same: let this one come to the instant that is asked for, and pass it.
+            time.sleep((asked - now).total_seconds())
+            now, writers = connection.execute(_WRITERS).one()
         waited_until = time.monotonic() + _WAIT_SECONDS
-        while connection.execute(_OLDEST).scalar_one() < newest:
+        while connection.execute(_STILL_WRITING, {"writers": writers}).scalar_one():
             if time.monotonic() > waited_until:
                 raise InvalidRequest(
                     "as_of: somebody has been writing since before that instant, such as an import; ask for an "

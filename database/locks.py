@@ -3,8 +3,8 @@
 The order is the same for everybody, so nobody waits in a circle:
 
 1. the operation (`database.operations.once` inserts it, which makes a repeat wait for the first),
-2. the document, where there is a row for it (a purchase order, a transfer, a count, a return, an adjustment), or the
-   whole table of an import into the catalogue,
+2. the document, where there is a row for it (a purchase order, a transfer, a count, a return, an adjustment), after the
+   audit's finding about it; or the whole table of an import into the catalogue,
 3. the inventory items, sorted by (warehouse_id, product_id),
 4. the supplier, for everything that its performance is kept in.
 

@@ -108,6 +108,11 @@ class Finding:
         """
         status = FINDING.next(self.status, event, of=str(self.finding_id))
         if event is FindingEvent.REPAIR and self.kind not in REPAIRABLE:
-            what = f"finding {self.finding_id} is about the ledger's past, which nobody changes (accept it); it"
+            about = (
+                "a run, which is ended by its own command"
+                if self.kind is FindingKind.RUN_WITHOUT_HOLD
+                else "the ledger's past, which nobody changes (accept it)"
+            )
+            what = f"finding {self.finding_id} is about {about}; it"
             raise InvalidState.of(what, self.kind, event)
         return status

@@ -24,6 +24,7 @@ from contracts.errors import (
     UnknownWarehouse,
     Unreachable,
 )
+from contracts.ledger import LevelThen, Movement
 from contracts.purchase_order import ApprovalPolicy, ApprovalTier, PurchaseOrderState, ReceiptLine
 from contracts.purchase_order import PurchaseOrderLine as OrderLine
 from contracts.reservation import FulfillLine, ReservationState
@@ -45,7 +46,9 @@ __all__ = [
     "InsufficientStock",
     "InvalidRequest",
     "InvalidState",
+    "LevelThen",
     "Line",
+    "Movement",
     "NotFound",
     "NotPermitted",
     "OperationConflict",

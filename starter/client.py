@@ -1,16 +1,17 @@
 """The client for Python services."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from temporalio.client import Client
 
+from contracts.ledger import LevelThen, Movement
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine
 from contracts.reservation import ReservationLine
 from contracts.transfer import TransferLine
+from starter import ledger, reservation
 from starter import purchase_order as orders
-from starter import reservation
 from starter import transfer as transfers
 from starter.calls import ANSWER_WITHIN
 from starter.connection import connect_temporal, task_queue
@@ -210,3 +211,40 @@ class Stockkeeper:
             Unreachable: No worker answers.
         """
         return await transfers.find_transfer(self.client, transfer_number, within=self.answer_within)
+
+    def stock_at(
+        self, as_of: datetime, *, product: str | None = None, warehouse: str | None = None
+    ) -> AsyncIterator[LevelThen]:
+        """What was on hand at an instant, in the order of SKU and warehouse, read page by page.
+
+        The answer is final: asked again, it is the same, whatever is being written meanwhile. What had no movement by
+        then is left out.
+
+        Args:
+            as_of: The instant, with its offset from UTC; not in the future.
+            product: Only this one, by its SKU or id.
+            warehouse: Only this one, by its name or id.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing is called that.
+            InvalidRequest: The instant is yet to come, or an import has been writing since before it.
+            Unreachable: No worker answers.
+        """
+        return ledger.stock_at(self.client, as_of, product=product, warehouse=warehouse, task_queue=self.task_queue)
+
+    def history(
+        self, product: str, warehouse: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Movement]:
+        """An item's movements with who, why and the workflow run behind each: the latest first, read page by page.
+
+        Args:
+            product: Its SKU or id.
+            warehouse: Its name or id.
+            since: From then on.
+            until: Until just before then.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing is called that.
+            Unreachable: No worker answers.
+        """
+        return ledger.history(self.client, product, warehouse, since=since, until=until, task_queue=self.task_queue)

@@ -136,11 +136,12 @@ async def export_movements(
         UnknownProduct, UnknownWarehouse: Nothing is called that.
         Unreachable: No worker answers.
     """
-    yield Exported([",".join(MOVEMENT_COLUMNS)], 0, 0)
+    head = [",".join(MOVEMENT_COLUMNS)]
     question = checked(ExportMovements, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until))
     while True:
         page: MovementsPage = await ask(client, LedgerActivities.export_movements, question, task_queue)
-        yield Exported(page.rows, page.after_movement_id or page.expected, page.expected)
+        yield Exported([*head, *page.rows], page.after_movement_id or page.expected, page.expected)
+        head = []
         if page.after_movement_id is None:
             return
         question = question.model_copy(
@@ -148,18 +149,24 @@ async def export_movements(
         )
 
 
-async def export_levels(client: Client, *, warehouse: str | None = None, task_queue: str) -> AsyncIterator[str]:
+async def export_levels(
+    client: Client, *, product: str | None = None, warehouse: str | None = None, task_queue: str
+) -> AsyncIterator[str]:
     """What there is now as lines of CSV, in the order of SKU and warehouse.
 
     Raises:
-        UnknownWarehouse: Nothing is called that.
+        UnknownProduct, UnknownWarehouse: Nothing is called that.
         Unreachable: No worker answers.
     """
+    found = levels(client, product=product, warehouse=warehouse, task_queue=task_queue)
+    # Not before there is an answer: a file with a head and nothing else would be one about nothing.
+    level = await anext(found, None)
     yield ",".join(LEVEL_COLUMNS)
-    async for level in levels(client, warehouse=warehouse, task_queue=task_queue):
+    while level is not None:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(getattr(level, name) for name in LEVEL_COLUMNS)
         yield line.getvalue()
+        level = await anext(found, None)
 
 
 def _iso(moment: datetime | None) -> str | None:

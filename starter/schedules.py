@@ -24,10 +24,11 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from contracts import reorder, replenishment_plan
+from contracts import reorder, replenishment_plan, stock_audit
 from contracts.errors import NotFound
 from contracts.reorder import ReorderRequest
 from contracts.replenishment_plan import ReplenishmentPlanRequest
+from contracts.stock_audit import StockAuditRequest
 from starter.calls import answer
 
 
@@ -80,7 +81,25 @@ def _wanted(task_queue: str) -> list[_Planned]:
             policy=_policy(),
         ),
     )
-    return [hourly, daily]
+    nightly = _Planned(
+        stock_audit.SCHEDULE,
+        "proves that the books agree, every day at 03:30 UTC",
+        Schedule(
+            action=ScheduleActionStartWorkflow(
+                stock_audit.WORKFLOW_TYPE,
+                StockAuditRequest(),
+                id=stock_audit.SCHEDULE,
+                task_queue=task_queue,
+                static_summary="the nightly audit",
+            ),
+            spec=ScheduleSpec(
+                calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(3)], minute=[ScheduleRange(30)])],
+                jitter=timedelta(minutes=5),
+            ),
+            policy=_policy(),
+        ),
+    )
+    return [hourly, daily, nightly]
 
 
 async def set_up_schedules(client: Client, *, task_queue: str) -> list[str]:

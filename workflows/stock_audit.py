@@ -5,10 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import AwareDatetime
 from temporalio import workflow
-from temporalio.exceptions import FailureError
 
-from contracts import policies, search_attributes
-from contracts.messages import counted, parse
+from contracts import policies, reservation, search_attributes
+from contracts.messages import MAX_ID, counted, parse
 from contracts.stock_audit import (
     AUDITED_BY,
     FINDINGS_SHOWN,
@@ -27,6 +26,7 @@ from contracts.stock_audit import (
     FindRunning,
     ForgetOperations,
     RunActivities,
+    StillHolding,
     StockAuditActivities,
     StockAuditRequest,
     StockAuditState,
@@ -42,9 +42,6 @@ _STAGES = (
     *("items", "purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"),
     *("holds", "runs", "close", "forget"),
 )
-_LATER = timedelta(seconds=15)
-"""How long a reservation that seems to hold nothing is left alone before it is asked again: it may just be ending."""
-
 _YOUNGEST_FORGOTTEN = timedelta(days=1)
 """On top of what Temporal keeps: nothing that can be repeated is forgotten."""
 
@@ -59,6 +56,7 @@ class _Carried(Carried):
     after_hold: tuple[int, int, int]
     next_page: str | None
     before: AwareDatetime | None
+    begun_at: AwareDatetime
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
@@ -79,6 +77,8 @@ class StockAuditWorkflow(Process[StockAuditState]):
             after_hold=(0, 0, 0),
             next_page=None,
             before=None,
+            # Not the first task's time: an operator may have that one done anew.
+            begun_at=workflow.info().workflow_start_time,
             signals=0,
         )
         self._stopped = False
@@ -118,6 +118,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             await self.failed(failure)
         self.state.warehouse_id = request.warehouse_id
         self.start_answered()
+        self.tell()
         while not self._done and not self._stopped and not self.history_is_long:
             try:
                 await self._next_page()
@@ -183,43 +184,55 @@ class StockAuditWorkflow(Process[StockAuditState]):
         step = self._step(AuditHolds, after=self._at.after_hold)
         summary = f"holds from {self.state.holds_checked + 1} on"
         page = await through_the_queue(StockAuditActivities.find_open_holds, step, summary, policies.PLANNING)
-        suspects = await self._not_running(page.workflow_ids)
+        suspects = await self._not_running(page.workflow_ids, by_list=True)
         if suspects:
-            suspects = (await self._held_for(suspects, keep=False)).workflow_ids
-            suspects = await self._not_running(suspects)
+            suspects = (await self._held_for(suspects, page.after, keep=False)).workflow_ids
+            suspects = await self._not_running(suspects, by_list=True)
         if suspects:
-            self._found((await self._held_for(suspects, keep=True)).findings)
+            self._found((await self._held_for(suspects, page.after, keep=True)).findings)
         self.state.holds_checked += page.checked
         if page.after is None:
             self._at.stage += 1
         else:
             self._at.after_hold = page.after
 
-    async def _held_for(self, workflow_ids: list[str], *, keep: bool) -> Any:
-        step = self._step(CheckHolds, workflow_ids=workflow_ids, keep=keep)
+    async def _held_for(
+        self, workflow_ids: list[str], through: tuple[int, int, int] | None, *, keep: bool
+    ) -> StillHolding:
+        step = self._step(
+            CheckHolds,
+            workflow_ids=workflow_ids,
+            keep=keep,
+            after=self._at.after_hold,
+            through=through or (MAX_ID, MAX_ID, MAX_ID),
+        )
         summary = f"{counted(len(workflow_ids), 'workflow')} not running: is anything held for them?"
         return await through_the_queue(StockAuditActivities.check_holds, step, summary, policies.PLANNING)
 
-    async def _not_running(self, workflow_ids: list[str]) -> list[str]:
+    async def _not_running(self, workflow_ids: list[str], *, by_list: bool) -> list[str]:
         if not workflow_ids:
             return []
-        question = FindRunning(workflow_ids=workflow_ids)
+        question = FindRunning(workflow_ids=workflow_ids, by_list=by_list)
         summary = f"are {counted(len(workflow_ids), 'workflow')} running?"
         found = await through_the_queue(RunActivities.find_running, question, summary, policies.PLANNING)
         return found.not_running
 
     async def _runs(self) -> None:
-        """Does every reservation that runs and says so hold something? Only asked of all warehouses together."""
+        """Does every reservation that runs and says so hold something? Only asked of all warehouses together.
+
+        One that is just ending has given up its hold and runs a little longer. So what seems wrong is looked at again.
+        """
         if self.state.warehouse_id is not None:
             self._at.stage += 1
             return
         question = FindHolders(next_page=self._at.next_page)
         summary = f"reservations from {self.state.runs_checked + 1} on"
         page = await through_the_queue(RunActivities.find_holders, question, summary, policies.PLANNING)
-        suspects = (await self._holding_nothing(page.references, keep=False)).references if page.references else []
-        if suspects:
-            await workflow.sleep(_LATER, summary="reservations that may just be ending")
-            suspects = await self._still_running(suspects)
+        suspects = await self._without_a_hold(page.references)
+        for pause in policies.LOOKS_AGAIN:
+            if suspects and pause:
+                await workflow.sleep(pause, summary=f"{counted(len(suspects), 'reservation')} may just be ending")
+            suspects = await self._without_a_hold(await self._still_running(suspects))
         if suspects:
             self._found((await self._holding_nothing(suspects, keep=True)).findings)
         self.state.runs_checked += len(page.references)
@@ -227,30 +240,32 @@ class StockAuditWorkflow(Process[StockAuditState]):
         if page.next_page is None:
             self._at.stage += 1
 
+    async def _without_a_hold(self, references: list[str]) -> list[str]:
+        if not references:
+            return []
+        holding_nothing: list[str] = (await self._holding_nothing(references, keep=False)).references
+        return holding_nothing
+
     async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
         step = self._step(CheckRuns, references=references, keep=keep)
         summary = f"do {counted(len(references), 'reservation')} hold anything?"
         return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
 
     async def _still_running(self, references: list[str]) -> list[str]:
-        of = {f"reservation-{reference}": reference for reference in references}
-        ended = await self._not_running(list(of))
+        of = {reservation.workflow_id(reference): reference for reference in references}
+        ended = await self._not_running(list(of), by_list=False)
         return [reference for name, reference in of.items() if name not in ended]
 
     async def _forget(self) -> None:
         """Operations that are older than anything Temporal could repeat."""
         if self._at.before is None:
-            try:
-                retention = await through_the_queue(
-                    RunActivities.ask_retention, AskRetention(), "how long are runs kept?", policies.REORDER
-                )
-            except FailureError:
-                # Not everybody may ask; then nothing is forgotten.
+            asked = "how long are runs kept?"
+            retention = await through_the_queue(RunActivities.ask_retention, AskRetention(), asked, policies.PLANNING)
+            if retention.seconds is None:
                 self.note("operations were kept: Temporal doesn't say how long it keeps runs")
                 self._at.stage += 1
                 return
-            kept = timedelta(seconds=retention.seconds) + _YOUNGEST_FORGOTTEN
-            self._at.before = workflow.now() - kept
+            self._at.before = workflow.now() - timedelta(seconds=retention.seconds) - _YOUNGEST_FORGOTTEN
         step = ForgetOperations(
             operation_id=self.operation(workflow.info().first_execution_run_id, "forget"),
             performed_by=AUDITED_BY,
@@ -271,6 +286,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             as_of=workflow.now(),
             warehouse_id=self.state.warehouse_id,
             seen_by=run,
+            begun_at=self._at.begun_at,
             **fields,
         )
 

@@ -47,7 +47,7 @@ async def pause_schedules(stock: Stockkeeper) -> Scene:
     shown = await schedules(stock.client, task_queue=stock.task_queue)
     return Scene(
         "the schedules that setup has made",
-        "reorder-hourly paused, replenishment-plan-daily paused",
+        "reorder-hourly paused, replenishment-plan-daily paused, stock-audit-nightly paused",
         ", ".join(f"{each.schedule_id} {'paused' if each.paused else 'running'}" for each in shown),
     )
 

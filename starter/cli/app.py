@@ -2,7 +2,7 @@
 
 import typer
 
-from starter.cli import import_file, purchase_order, replenishment, reservation, stack, stock, transfer
+from starter.cli import audit, import_file, purchase_order, replenishment, reservation, stack, stock, transfer
 
 app = typer.Typer(
     name="stockkeeper",
@@ -22,3 +22,4 @@ app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(replenishment.schedule_app, name="schedule")
 app.add_typer(stock.app, name="stock")
+app.add_typer(audit.app, name="audit")

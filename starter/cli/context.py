@@ -24,6 +24,8 @@ DATA_DIR = Path(".stockkeeper")
 """Where `stockkeeper up` keeps its data, unless told otherwise."""
 STACK_FILE = "stack.json"
 """In the data directory while the stack is up: where everything is."""
+UI_URL = "STOCKKEEPER_UI_URL"
+"""The variable that says where the Temporal UI is, for links to runs."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PerformedBy = Annotated[
@@ -66,12 +68,21 @@ async def connect() -> Stockkeeper:
     Raises:
         Unreachable: Nobody answers there.
     """
-    if not ClientConfig.load_client_connect_config().get("target_host"):
-        stack = running_here()
-        if stack is not None:
-            client = await connect_plainly(stack["temporal_address"], stack["namespace"])
-            return Stockkeeper(client, task_queue=os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"])
-    return await Stockkeeper.connect()
+    stack = _asked_for()
+    if stack is None:
+        return await Stockkeeper.connect()
+    client = await connect_plainly(stack["temporal_address"], stack["namespace"])
+    return Stockkeeper(client, task_queue=os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"])
+
+
+def ui_url() -> str | None:
+    """Where the Temporal UI is: where the environment says, or that of the stack that is asked; None: nobody knows."""
+    return (os.environ.get(UI_URL) or (_asked_for() or {}).get("ui_url") or "").rstrip("/") or None
+
+
+def _asked_for() -> dict[str, str] | None:
+    """This directory's stack, unless the environment names another Temporal."""
+    return None if ClientConfig.load_client_connect_config().get("target_host") else running_here()
 
 
 def running_here() -> dict[str, str] | None:

@@ -18,7 +18,7 @@ from starter.cli.output import coloured, err, out, print_json, table
 from starter.client import Stockkeeper
 from starter.document import Document
 from starter.runs import find_runs
-from starter.stock import names
+from starter.stock import find_items, names
 
 D = TypeVar("D", bound=Document[Any])
 S = TypeVar("S", bound=State)
@@ -110,18 +110,30 @@ class Desk(Generic[D, S]):
 Row = dict[str, Any]
 
 
+async def warehouse_named(stock: Stockkeeper, name: str | None) -> int | None:
+    """The id of a warehouse that a request may leave open."""
+    if name is None:
+        return None
+    return (await find_items(stock.client, [], [name], task_queue=stock.task_queue)).warehouses[name]
+
+
 def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int) -> list[T]:
     """The first of what a question answers page by page."""
 
     async def work() -> list[T]:
-        answers: list[T] = []
-        async for each in found(await connect()):
-            answers.append(each)
-            if len(answers) == limit:
-                break
-        return answers
+        return await first_of(found(await connect()), limit)
 
     return run(work())
+
+
+async def first_of(found: AsyncIterator[T], limit: int) -> list[T]:
+    """So many of them, and no page more."""
+    answers: list[T] = []
+    async for each in found:
+        answers.append(each)
+        if len(answers) == limit:
+            break
+    return answers
 
 
 def list_runs(

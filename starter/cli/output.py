@@ -30,6 +30,10 @@ _COLOURS = {
     "REJECTED": "red",
     "IMPORTED": "green",
     "REFUSED": "red",
+    "OPEN": "red",
+    "GONE": "dim",
+    "REPAIRED": "green",
+    "ACCEPTED": "cyan",
 }
 
 
@@ -55,10 +59,14 @@ def _plain(value: object) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
-    """A table; a column whose name begins with ``#`` holds numbers."""
+    """A table; a column whose name begins with ``#`` holds numbers, and one in UTC holds instants, in a line each."""
     made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for column in columns:
-        made.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+        made.add_column(
+            column.removeprefix("#"),
+            justify="right" if column.startswith("#") else "left",
+            no_wrap=column.endswith("(UTC)"),
+        )
     for row in rows:
         made.add_row(*row)
     return made
@@ -67,4 +75,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
 def print_json(value: BaseModel | Sequence[Any] | dict[str, Any]) -> None:
     """For programs: JSON as the wire has it, and nothing else."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    out.print_json(json.dumps(plain))
+    if out.is_terminal:
+        out.print_json(json.dumps(plain))
+    else:
+        # The same without the colours, which take seconds for some thousands of lines.
+        out.file.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")

@@ -12,12 +12,12 @@ from contracts.reorder import ReorderState
 from contracts.replenishment_plan import ItemPlan, PlanState
 from contracts.stock import FoundItems
 from starter.cli.context import AsJson, PerformedBy, connect, run
-from starter.cli.documents import ask_for, print_afterwards
+from starter.cli.documents import ask_for, print_afterwards, warehouse_named
 from starter.cli.output import err, out, print_json, table
 from starter.client import Stockkeeper
 from starter.replenishment import plans, run_plan, run_reorder, set_automatic, set_by_hand
 from starter.schedules import ScheduleShown, pause_schedule, resume_schedule, schedules, trigger_schedule
-from starter.stock import find_items, names
+from starter.stock import names
 
 plan_app = typer.Typer(help="When to order again: reorder points and quantities from demand.")
 schedule_app = typer.Typer(no_args_is_help=True, help="What happens by itself, and when.")
@@ -49,7 +49,7 @@ def plan(
         stock = await connect()
         return await run_plan(
             stock.client,
-            warehouse_id=await _warehouse(stock, warehouse),
+            warehouse_id=await warehouse_named(stock, warehouse),
             history_days=history_days,
             service_level=service_level,
             order_cost=_amount(order_cost),
@@ -139,7 +139,7 @@ def reorder(
         stock = await connect()
         state = await run_reorder(
             stock.client,
-            warehouse_id=await _warehouse(stock, warehouse),
+            warehouse_id=await warehouse_named(stock, warehouse),
             dry_run=dry_run,
             task_queue=stock.task_queue,
         )
@@ -237,12 +237,6 @@ def _amount(text: str | None) -> Decimal | None:
         return Decimal(text)
     except ArithmeticError:
         raise InvalidRequest(f"--order-cost {text!r}: it has to be an amount, such as 50 or 12.50") from None
-
-
-async def _warehouse(stock: Stockkeeper, name: str | None) -> int | None:
-    if name is None:
-        return None
-    return (await find_items(stock.client, [], [name], task_queue=stock.task_queue)).warehouses[name]
 
 
 async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:

@@ -61,6 +61,7 @@ def up(
                     f"  PostgreSQL  in {escape(str(files[0]))}, readable by you only: the URL has a password\n"
                     "In this directory, `stockkeeper` finds it by itself; elsewhere:\n"
                     f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}\n"
+                    f"{_links_to(info.ui_url)}"
                     "Ctrl-C stops it.",
                     soft_wrap=True,
                 )
@@ -71,6 +72,11 @@ def up(
                     file.unlink(missing_ok=True)
 
     run(work())
+
+
+def _links_to(ui_url: str | None) -> str:
+    """What makes `stock history` link each movement to its run; without a UI of ours, nothing."""
+    return f"  export {context.UI_URL}={ui_url}\n" if ui_url else ""
 
 
 def setup() -> None:

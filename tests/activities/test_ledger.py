@@ -60,7 +60,7 @@ def test_the_worker_has_no_right_to_change_the_past(
         "DROP TRIGGER stock_movements_append_only ON stock_movements",
         "SET session_replication_role = replica",
         "DELETE FROM reservations",
-        "DELETE FROM operations",
+        "TRUNCATE operations",
         "DELETE FROM inventory_items",
     ],
 )

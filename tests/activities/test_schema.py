@@ -68,7 +68,7 @@ def test_two_upgrades_at_once_wait_for_each_other(empty: Engine) -> None:
     assert current_revision(empty) == newest_revision()
 
 
-VIEWS = {"items_below"}
+VIEWS = {"items_below", "audited_documents", "documents_say"}
 
 
 def test_the_views_of_the_database_are_those_that_are_known_here(engine: Engine) -> None:
@@ -96,5 +96,7 @@ def test_every_table_is_within_the_workers_reach(engine: Engine) -> None:
     assert {view: granted.pop(view) for view in VIEWS} == dict.fromkeys(VIEWS, "SELECT")
     assert set(granted) == set(METADATA.tables)
     assert granted["stock_movements"] == "INSERT SELECT"
-    # Deleting is for the pages of a file on its way in, and for nothing else.
-    assert {table for table, rights in granted.items() if "DELETE" in rights} == {"import_pages"}
+    # What a reorder point was is kept by a trigger, and by nobody else.
+    assert granted["reorder_points"] == "SELECT"
+    # Deleting is for the pages of a file on its way in, and for operations that are older than any repeat.
+    assert {table for table, rights in granted.items() if "DELETE" in rights} == {"import_pages", "operations"}

@@ -8,16 +8,22 @@ from typing import Any
 
 import pytest
 
+from activities.audit_findings import AuditFindings
 from activities.import_file import ImportSteps
+from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
+from activities.runs import Runs
 from activities.stock import StockQuestions
+from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
 from contracts import errors
+from contracts.audit_findings import AuditFindingActivities
 from contracts.import_file import ImportActivities
+from contracts.ledger import LedgerActivities
 from contracts.notice import NoticeActivities
 from contracts.purchase_order import PurchaseOrderActivities
 from contracts.reorder import ReorderActivities
@@ -25,6 +31,7 @@ from contracts.replenishment_plan import ReplenishmentPlanActivities
 from contracts.reservation import ReservationActivities
 from contracts.schema import generate
 from contracts.stock import StockActivities
+from contracts.stock_audit import RunActivities, StockAuditActivities
 from contracts.transfer import TransferActivities
 from worker import WORKFLOWS, activities_of
 
@@ -46,6 +53,10 @@ INTERFACES: list[tuple[type, type]] = [
     (NoticeActivities, NoticeSteps),
     (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),
+    (LedgerActivities, LedgerQuestions),
+    (StockAuditActivities, StockAuditSteps),
+    (AuditFindingActivities, AuditFindings),
+    (RunActivities, Runs),
 ]
 
 
@@ -55,7 +66,7 @@ def test_every_activity_is_implemented_under_its_name(interface: type, implement
     assert _activities(implementation) == _activities(interface)
 
 
-IN_THE_LOOP = {"ask_for_reorder"}
+IN_THE_LOOP = {"ask_for_reorder", "find_running", "find_holders", "ask_retention"}
 """Activities that run in the event loop, where a transaction would stop everybody: they only talk to Temporal."""
 
 

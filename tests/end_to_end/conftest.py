@@ -1,6 +1,7 @@
 """What several files here begin with."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 from database.sessions import Database
 from devstack.stack import StackInfo
 from starter.cli.app import app
+from tests.audits import Apart, apart_from_others
 from tests.commands import Command
 from tests.imports import Imports
 from tests.purchasing import Branch
@@ -22,6 +24,13 @@ def imports(our_client: Client, worker: None, stack: StackInfo, tmp_path: Path, 
     """Somebody with files, and a worker at the other end."""
     del worker
     return Imports(our_client, stack.task_queue, tmp_path, engine)
+
+
+@pytest.fixture(scope="package")
+async def apart(engine: Engine, settings: Settings, our_client: Client, plain_client: Client) -> AsyncIterator[Apart]:
+    """Where nobody else is."""
+    async with apart_from_others(engine, settings, our_client, plain_client) as place:
+        yield place
 
 
 @pytest.fixture

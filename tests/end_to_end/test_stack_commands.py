@@ -88,6 +88,7 @@ def test_up_serves_from_its_directory_until_it_is_interrupted_and_again(tmp_path
         printed, errors = process.communicate(timeout=30)
         assert process.returncode == 0, errors
         assert password not in printed + errors
+        assert f"export STOCKKEEPER_UI_URL={ready['ui_url']}\n" in printed
         assert all_gone(started)
         assert not (tmp_path / "ready.json").exists()
     with up(tmp_path) as (process, _):
@@ -150,7 +151,7 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     first = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (first.returncode, first.stderr) == (0, "")
     assert "database: from nothing to revision 0006" in first.stdout
-    assert "schedules: reorder-hourly, replenishment-plan-daily" in first.stdout
+    assert "schedules: reorder-hourly, replenishment-plan-daily, stock-audit-nightly" in first.stdout
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,

@@ -19,9 +19,10 @@ import worker
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.reservation import ReservationSteps
+from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
 
-STEPS = (ReservationSteps, PurchaseOrderSteps, TransferSteps, ReorderSteps)
+STEPS = (ReservationSteps, PurchaseOrderSteps, TransferSteps, ReorderSteps, StockAuditSteps)
 
 
 def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:

@@ -15,6 +15,7 @@ from tests.replay.recording import Scenes, a_stage
 from tests.replay.reorder import ReorderScenes
 from tests.replay.replenishment_plan import ReplenishmentPlanScenes
 from tests.replay.reservation import ReservationScenes
+from tests.replay.stock_audit import StockAuditScenes
 from tests.replay.transfer import TransferScenes
 
 _ALL: Sequence[type[Scenes]] = (
@@ -24,6 +25,7 @@ _ALL: Sequence[type[Scenes]] = (
     TransferScenes,
     ReorderScenes,
     ReplenishmentPlanScenes,
+    StockAuditScenes,
 )
 PROCESSES: Mapping[str, type[Scenes]] = {scenes.process: scenes for scenes in _ALL}
 

@@ -20,6 +20,7 @@ from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderStatus
 from domain.reorder import ReorderStatus
 from domain.replenishment import PlanStatus
 from domain.reservation import RESERVATION, ReservationStatus
+from domain.stock_audit import AuditStatus
 from domain.transfer import TRANSFER, TransferStatus
 from tests.replay.import_file import ImportScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
@@ -28,6 +29,7 @@ from tests.replay.recording import HISTORIES, load, without_names
 from tests.replay.reorder import ReorderScenes
 from tests.replay.replenishment_plan import ReplenishmentPlanScenes
 from tests.replay.reservation import ReservationScenes
+from tests.replay.stock_audit import StockAuditScenes
 from tests.replay.transfer import TransferScenes
 from tests.wire import Json
 from worker import SANDBOX, WORKFLOWS
@@ -63,6 +65,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
     },
     "reorder": {"DONE": 11, "InvalidRequest": 1, "UnknownWarehouse": 1},
     "replenishment_plan": {"DONE": 5, "InvalidRequest": 1, "UnknownWarehouse": 1},
+    "stock_audit": {"DONE": 6, "STOPPED": 1, "InvalidRequest": 1, "UnknownWarehouse": 1},
 }
 FINAL: Mapping[str, set[str]] = {
     "reservation": {status for status in ReservationStatus if RESERVATION.is_final(status)},
@@ -71,6 +74,7 @@ FINAL: Mapping[str, set[str]] = {
     "transfer": {status for status in TransferStatus if TRANSFER.is_final(status)},
     "reorder": {ReorderStatus.DONE},
     "replenishment_plan": {PlanStatus.DONE},
+    "stock_audit": {AuditStatus.DONE, AuditStatus.STOPPED},
 }
 RECORDED = sorted(HISTORIES.glob("*.json"))
 # A start that was wrong in itself did nothing, so there is nothing to do otherwise.
@@ -81,6 +85,7 @@ DID_NOTHING = {
     TransferScenes.path("invalid"),
     ReorderScenes.path("invalid"),
     ReplenishmentPlanScenes.path("invalid"),
+    StockAuditScenes.path("invalid"),
 }
 
 
@@ -157,6 +162,7 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
         "transfer": 23,
         "reorder": 13,
         "replenishment_plan": 7,
+        "stock_audit": 9,
     }
 
 

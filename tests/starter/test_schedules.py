@@ -36,7 +36,7 @@ from tests.schedules import NOBODY, SCHEDULES, forget_schedules
 from tests.shop import Shop
 from tests.wire import at_once, eventually
 
-HOURLY, DAILY = SCHEDULES
+HOURLY, DAILY, NIGHTLY = SCHEDULES
 NOTE = "nobody orders during the stocktaking"
 
 
@@ -49,7 +49,7 @@ async def _none_before_and_none_after(our_client: Client, plain_client: Client, 
 
 
 async def made(client: Client, task_queue: str = NOBODY) -> None:
-    """Both of them, paused at once: none begins anything by itself in the middle of a test."""
+    """All of them, paused at once: none begins anything by itself in the middle of a test."""
     await set_up_schedules(client, task_queue=task_queue)
     for name in SCHEDULES:
         await pause_schedule(client, name, note=NOTE)
@@ -107,6 +107,13 @@ WANTED: dict[str, dict[str, Any]] = {
             },
         ),
     },
+    NIGHTLY: COMMON
+    | {
+        "intervals": [],
+        "calendars": [[(3, 3)], [(30, 30)], [(0, 0)]],
+        "jitter": timedelta(minutes=5),
+        "starts": ("StockAuditWorkflow", NIGHTLY, NOBODY, {"warehouse_id": None}),
+    },
 }
 
 
@@ -119,7 +126,9 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
     assert await set_up_schedules(our_client, task_queue=NOBODY) == SCHEDULES
     first = [await described(our_client, name) for name in SCHEDULES]
     assert {each.id: planned(each) for each in first} == WANTED
-    assert [(each.schedule.state.paused, each.schedule.state.note) for each in first] == [(False, None)] * 2
+    assert [(each.schedule.state.paused, each.schedule.state.note) for each in first] == [(False, None)] * len(
+        SCHEDULES
+    )
     assert await set_up_schedules(our_client, task_queue=NOBODY) == []
     again = [await described(our_client, name) for name in SCHEDULES]
     assert {each.id: planned(each) for each in again} == WANTED
@@ -130,7 +139,8 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
         if each.id == HOURLY:
             assert all(moment.minute in (0, 1) for moment in times)
         else:
-            assert all(moment.hour == 2 and 30 <= moment.minute <= 35 for moment in times)
+            hour = 2 if each.id == DAILY else 3
+            assert all(moment.hour == hour and 30 <= moment.minute <= 35 for moment in times)
 
 
 async def test_several_at_once_make_them_once(our_client: Client) -> None:
@@ -162,7 +172,7 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
     paused = await shown(our_client)
     assert [(each.paused, each.note, each.next_at, each.last_at) for each in paused.values()] == [
         (True, NOTE, None, None)
-    ] * 2
+    ] * len(SCHEDULES)
     await resume_schedule(our_client, DAILY, note="counted")
     resumed = await shown(our_client)
     assert (resumed[HOURLY], resumed[DAILY].paused, resumed[DAILY].note) == (paused[HOURLY], False, "counted")
@@ -172,7 +182,7 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
     # Whoever sets up again keeps that, too.
     await set_up_schedules(our_client, task_queue=NOBODY)
     again = await shown(our_client)
-    assert [(each.paused, each.note) for each in again.values()] == [(True, NOTE), (False, "counted")]
+    assert [(each.paused, each.note) for each in again.values()] == [(True, NOTE), (False, "counted"), (True, NOTE)]
 
 
 async def test_what_is_not_set_up_cannot_be_commanded(our_client: Client) -> None:

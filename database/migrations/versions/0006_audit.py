@@ -97,7 +97,8 @@ INSERT INTO reorder_points (warehouse_id, product_id, since, reorder_point)
     SELECT warehouse_id, product_id, clock_timestamp(), reorder_point FROM inventory_items
     WHERE reorder_point IS NOT NULL;
 
-CREATE FUNCTION keep_the_reorder_point() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+CREATE FUNCTION keep_the_reorder_point() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO reorder_points (warehouse_id, product_id, since, reorder_point)
         VALUES (NEW.warehouse_id, NEW.product_id, clock_timestamp(), NEW.reorder_point)

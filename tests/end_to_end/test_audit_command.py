@@ -1,0 +1,174 @@
+"""`stockkeeper audit`: a checker's exit status, findings by name, and what people decide about them."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import Engine, text
+from temporalio.client import Client
+
+from domain.stock import ItemKey
+from tests.books import level, nothing_is_stored
+from tests.commands import Command, names
+from tests.shop import Shop, new_reference
+from tests.wire import Json, eventually
+
+_PROMISE = text("""
+    UPDATE inventory_items SET quantity_reserved = quantity_reserved + :units
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
+
+
+def promise(engine: Engine, item: ItemKey, units: int) -> None:
+    """Somebody with the owner's password has promised units to nobody."""
+    with engine.begin() as connection:
+        assert connection.execute(_PROMISE, item._asdict() | {"units": units}).rowcount == 1
+
+
+def words(printed: str) -> str:
+    """What is printed, without the tables' lines and spaces: wherever a cell was broken."""
+    return " ".join(word for word in printed.split() if set(word) != {"─"})
+
+
+class Auditor:
+    """Somebody who audits one warehouse, in which there is one item."""
+
+    def __init__(self, command: Command, engine: Engine, item: ItemKey) -> None:
+        self.command = command
+        self.item = item
+        self.sku, self.warehouse = names(engine, item)
+
+    async def audit(self) -> tuple[int, str]:
+        """Exit status, and what is printed for people; a document may have to do with any warehouse."""
+        done = await self.command("audit", "--warehouse", self.warehouse)
+        return done.exit_code, re.sub(r"\b\d+ documents?", "all documents", words(done.stdout))
+
+    async def json(self) -> Json:
+        """The state, for programs."""
+        return json.loads((await self.command("audit", "--warehouse", self.warehouse, "--json")).stdout)
+
+    async def listed(self, *arguments: str) -> list[Json]:
+        """What is known of findings in this warehouse."""
+        done = await self.command("audit", "list", *arguments, "--json")
+        assert (done.exit_code, done.stderr) == (0, "")
+        return [row for row in json.loads(done.stdout) if row["warehouse"] == self.warehouse]
+
+    async def decide(self, verb: str, finding: int | str) -> str:
+        """What is printed of a decision."""
+        done = await self.command("audit", verb, str(finding), "--reason", "looked into it", "--performed-by", "ann")
+        assert (done.exit_code, done.stderr) == (0, "")
+        return words(done.stdout)
+
+
+@pytest.fixture
+async def auditor(command: Command, shop: Shop, engine: Engine) -> AsyncIterator[Auditor]:
+    """Ten units, none of them promised, and so it is again at the end: the books are gone over after each test."""
+    auditor = Auditor(command, engine, shop.item(10))
+    yield auditor
+    promise(engine, auditor.item, -level(engine, auditor.item)[1])
+
+
+async def test_books_that_agree_are_said_to(auditor: Auditor, engine: Engine) -> None:
+    with nothing_is_stored(engine):
+        assert await auditor.audit() == (
+            0,
+            "1 item, all documents, 0 holds, 0 reservations looked at: no findings",
+        )
+    assert await auditor.listed("--status", "all") == []
+
+
+async def test_a_finding_is_told_listed_repaired_and_gone_from_the_list(auditor: Auditor, engine: Engine) -> None:
+    item = auditor.item
+    promise(engine, item, 4)
+    state = await auditor.json()
+    [finding] = state["findings"]
+    number = finding.pop("finding_id")
+    assert (state["status"], state["findings_in_all"], finding) == (
+        "DONE",
+        1,
+        {
+            "product_id": item.product_id,
+            "warehouse_id": item.warehouse_id,
+            "kind": "RESERVED_IS_NOT_THE_HOLDS",
+            "expected": 0,
+            "actual": 4,
+            "document": "",
+            "is_new": True,
+        },
+    )
+    what = f"{number} reserved is not the holds {auditor.sku} {auditor.warehouse} 0 4"
+    status, printed = await auditor.audit()
+    head = "finding what doesn't agree product warehouse of expected is"
+    assert status == 1
+    assert printed == f"1 item, all documents, 0 holds, 0 reservations looked at: 1 finding {head} {what}"
+    [row] = await auditor.listed()
+    assert (row["finding_id"], row["status"], row["closed_by"]) == (number, "OPEN", None)
+
+    told = await auditor.decide("repair", number)
+    assert told.startswith(f"finding {number}: OPEN → REPAIRED ")
+    assert f" {what} REPAIRED " in told
+    assert told.endswith(" ann: looked into it")
+    assert level(engine, item) == (10, 0)
+    assert await auditor.listed() == []
+    [row] = await auditor.listed("--status", "repaired")
+    assert (row["finding_id"], row["closed_by"], row["closed_reason"]) == (number, "ann", "looked into it")
+    assert (await auditor.audit())[0] == 0
+
+
+async def test_what_was_accepted_is_quiet_until_its_numbers_change(auditor: Auditor, engine: Engine) -> None:
+    promise(engine, auditor.item, 1)
+    [finding] = (await auditor.json())["findings"]
+    told = await auditor.decide("accept", finding["finding_id"])
+    assert told.startswith(f"finding {finding['finding_id']}: OPEN → ACCEPTED ")
+    assert await auditor.audit() == (
+        0,
+        "1 item, all documents, 0 holds, 0 reservations looked at: no findings",
+    )
+    assert [row["status"] for row in await auditor.listed("--status", "ACCEPTED")] == ["ACCEPTED"]
+    promise(engine, auditor.item, 1)
+    [again] = (await auditor.json())["findings"]
+    assert again == finding | {"actual": 2, "is_new": False}
+    promise(engine, auditor.item, -2)
+    assert (await auditor.audit())[1].endswith("no findings 1 earlier finding gone")
+    assert [row["status"] for row in await auditor.listed("--status", "all")] == ["GONE"]
+
+
+async def test_a_hold_whose_run_was_terminated_is_found_and_ended(
+    auditor: Auditor, engine: Engine, our_client: Client
+) -> None:
+    reference = new_reference()
+    line = f"{auditor.sku}@{auditor.warehouse}=3"
+    assert (await auditor.command("reserve", "start", reference, "--line", line)).exit_code == 0
+    await our_client.get_workflow_handle(f"reservation-{reference}").terminate("by mistake")
+    # A list of runs may have it for some moments more, and the audit believes that for now.
+    [finding] = (await eventually(auditor.json, lambda state: bool(state["findings"])))["findings"]
+    assert (finding["kind"], finding["document"], finding["expected"], finding["actual"]) == (
+        "HOLD_WITHOUT_RUN",
+        f"order {reference}",
+        0,
+        3,
+    )
+    told = await auditor.decide("repair", finding["finding_id"])
+    assert f"hold without run {auditor.sku} {auditor.warehouse} order {reference} 0 3 REPAIRED" in told
+    assert level(engine, auditor.item) == (10, 0)
+    assert (await auditor.audit())[0] == 0
+
+
+async def test_what_can_not_be_decided_is_said_in_one_line(auditor: Auditor, engine: Engine) -> None:
+    promise(engine, auditor.item, 2)
+    number = str((await auditor.json())["findings"][0]["finding_id"])
+    await auditor.decide("accept", number)
+    because = ("--reason", "because")
+    cases = {
+        ("repair", "999999999", *because): "InvalidRequest: there is no finding 999999999",
+        ("repair", number, *because): f"InvalidState: finding {number} is ACCEPTED: it can't repair",
+        ("accept", number, *because): f"InvalidState: finding {number} is ACCEPTED: it can't accept",
+        ("accept", number, "--reason", ""): "InvalidRequest: reason: String should have at least 1 character",
+        ("--warehouse", "nowhere"): "UnknownWarehouse: no warehouse is called 'nowhere'",
+    }
+    with nothing_is_stored(engine):
+        for arguments, message in cases.items():
+            done = await auditor.command("audit", *arguments)
+            assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"{message}\n")
+    assert level(engine, auditor.item) == (10, 2)

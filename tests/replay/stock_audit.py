@@ -1,0 +1,108 @@
+"""The ways that an audit can go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import text
+
+from domain.stock import ItemKey
+from tests.audits import Audits, set_item, tamper
+from tests.replay.recording import Scenes, Stage
+from tests.replenishing import goes_on, make_long
+from tests.shop import new_reference
+from tests.transfers import Transfers
+from tests.wire import Json, Orders, eventually, refusal
+
+
+class StockAuditScenes(Scenes):
+    """Each scene's name is what its run is called after."""
+
+    process = "stock_audit"
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._caller = self._audits = Audits(stage.client, stage.settings.task_queue)
+        self._orders = Orders(stage.client, stage.settings.task_queue)
+        self._transfers = Transfers(stage.client, stage.settings.task_queue)
+        self._engine = stage.shop.engine
+
+    def reference_of(self, scene: str) -> str:
+        return f"audit-{scene}"
+
+    async def agreed(self, name: str) -> None:
+        await self._run(name, self._shop.item(10).warehouse_id)
+
+    async def no_items(self, name: str) -> None:
+        await self._run(name, self._shop.warehouse())
+
+    async def found(self, name: str) -> None:
+        """Somebody is told of it."""
+        item = self._off()
+        set_item(self._engine, item, on_hand=13)
+        await self._run(name, item.warehouse_id)
+
+    async def without_a_run(self, name: str) -> None:
+        """Of an order and a transfer whose workflows are gone, and of one that goes on."""
+        item = self._shop.item(10)
+        lost, alive, number = new_reference(), new_reference(), new_reference("load")
+        for order in (lost, alive):
+            await self._orders.reserve(order, (item, 2))
+        await self._transfers.create(number, self._shop.warehouse(), [(item, 3)])
+        await self._orders.handle(lost).terminate()
+        await self._transfers.handle(number).terminate()
+        await self._run(name, item.warehouse_id)
+
+    async def without_a_hold(self, name: str) -> None:
+        """Looked for everywhere, and looked at as often as it may take; another order ends meanwhile."""
+        item, orders = self._shop.item(10), [new_reference() for _ in range(3)]
+        for order in orders:
+            await self._orders.reserve(order, (item, 2))
+        active = 'WorkflowType="ReservationWorkflow" AND ExecutionStatus="Running" AND StockStatus="ACTIVE"'
+        await eventually(lambda: self._orders.found(active), lambda found: set(orders) <= set(found))
+        lost, ending, _ = orders
+        for order in (lost, ending):
+            tamper(self._engine, "DELETE FROM reservations WHERE reference_id = :order", order=order)
+        set_item(self._engine, item, reserved=2)
+        run = await self._audits.start(self.reference_of(name), [{"warehouse_id": None}])
+        await self._orders.handle(ending).terminate()
+        await run.result()
+
+    async def cancelled_by_operator(self, name: str) -> None:
+        with self._busy():
+            await self._audits.start(self.reference_of(name), [{"warehouse_id": self._off().warehouse_id}])
+            await self._scheduled(self.reference_of(name))
+            await self._audits.handle(self.reference_of(name)).cancel()
+            await self._audits.noted(self.reference_of(name), 1)
+
+    async def continued(self, name: str) -> None:
+        """The run that goes on after a long one, which had looked at the items."""
+        with self._busy():
+            run = await self._audits.start(self.reference_of(name), [{"warehouse_id": self._off().warehouse_id}])
+            await self._scheduled(self.reference_of(name))
+            await make_long(self._audits, self.reference_of(name))
+        await goes_on(self._audits, self.reference_of(name), run.first_execution_run_id)
+
+    async def invalid(self, name: str) -> None:
+        await self._audits.start(self.reference_of(name), [{"warehouse_id": "here"}])
+        await refusal(self._audits.result(self.reference_of(name)))
+
+    async def unknown_warehouse(self, name: str) -> None:
+        await self._audits.start(self.reference_of(name), [{"warehouse_id": 10**12}])
+        await refusal(self._audits.result(self.reference_of(name)))
+
+    def _off(self) -> ItemKey:
+        """An item that doesn't agree."""
+        item = self._shop.item(10)
+        set_item(self._engine, item, reserved=1)
+        return item
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Nobody can keep a finding."""
+        with self._engine.begin() as connection:
+            connection.execute(text("LOCK TABLE audit_findings IN EXCLUSIVE MODE"))
+            yield
+
+    async def _run(self, name: str, warehouse_id: int) -> Json:
+        await self._audits.start(self.reference_of(name), [{"warehouse_id": warehouse_id}])
+        return await self._audits.result(self.reference_of(name))
