@@ -19,6 +19,11 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.adjustment import AdjustmentSteps
+from activities.count_questions import CountQuestions
+from activities.customer_return import ReturnSteps
+from activities.cycle_count import CycleCountSteps
+from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.import_file import ImportSteps
 from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
@@ -27,6 +32,8 @@ from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from activities.transfer import TransferSteps
+from contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from contracts.policies import TASK_QUEUE
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
@@ -35,6 +42,10 @@ from database.sessions import Database, connect
 from domain.errors import StockkeeperError
 from starter.connection import connect_temporal
 from starter.namespace import missing_search_attributes
+from workflows.adjustment import AdjustmentWorkflow
+from workflows.customer_return import ReturnWorkflow
+from workflows.cycle_count import CycleCountWorkflow
+from workflows.cycle_count_plan import CycleCountPlanWorkflow
 from workflows.import_file import ImportWorkflow
 from workflows.purchase_order import PurchaseOrderWorkflow
 from workflows.reorder import ReorderWorkflow
@@ -46,8 +57,12 @@ WORKFLOWS = [
     ReservationWorkflow,
     PurchaseOrderWorkflow,
     TransferWorkflow,
+    ReturnWorkflow,
+    AdjustmentWorkflow,
     ReorderWorkflow,
     ReplenishmentPlanWorkflow,
+    CycleCountWorkflow,
+    CycleCountPlanWorkflow,
     ImportWorkflow,
 ]
 
@@ -100,6 +115,10 @@ class Settings(BaseSettings):
     """What an order costs, in money, whatever is on it; for planning."""
     holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
     """What holding stock costs, as a part of its unit cost per year; for planning."""
+    counting: CountPolicy = DEFAULT_COUNTING
+    """How far a count may be off, how often what is counted, and how much a day, as JSON; what is left out, stays."""
+    adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
+    """From where on somebody else has to approve an adjustment, as JSON; for those that are submitted from now on."""
     notice_urls: NoticeUrls = SecretStr("")
     """Where procurement hears of things: Apprise URLs, separated by spaces or commas."""
     escalation_notice_urls: NoticeUrls = SecretStr("")
@@ -164,6 +183,8 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
                 database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
             ),
             TransferSteps(database),
+            ReturnSteps(database),
+            AdjustmentSteps(database, policy=settings.adjustment),
             ReorderSteps(
                 database,
                 approval=settings.approval,
@@ -173,6 +194,9 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
             ReplenishmentPlanSteps(
                 database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
             ),
+            CycleCountSteps(database, settings.counting),
+            CycleCountPlanSteps(database, settings.counting),
+            CountQuestions(database),
             NoticeSteps(database, settings.notice_ways),
             ImportSteps(database),
             StockQuestions(database),

@@ -15,7 +15,15 @@ from rich.markup import escape
 
 from database.sessions import connect
 from devstack.invariants import check_invariants
-from devstack.scenes import purchase_order, replenishment, reservation, transfer
+from devstack.scenes import (
+    adjustment,
+    customer_return,
+    cycle_count,
+    purchase_order,
+    replenishment,
+    reservation,
+    transfer,
+)
 from devstack.scenes.scene import Scene, Shop
 from devstack.serve import serving
 from devstack.stack import StackInfo
@@ -83,7 +91,15 @@ async def _scenes(info: StackInfo) -> list[Scene]:
         task_queue=stock.task_queue,
     )
     shop = Shop(stock, found)
-    for scene in [*reservation.SCENES, *purchase_order.SCENES, *transfer.SCENES, *replenishment.SCENES]:
+    for scene in [
+        *reservation.SCENES,
+        *purchase_order.SCENES,
+        *transfer.SCENES,
+        *replenishment.SCENES,
+        *customer_return.SCENES,
+        *cycle_count.SCENES,
+        *adjustment.SCENES,
+    ]:
         err.print(f"  {(scene.__doc__ or '').strip().rstrip('.')} …")
         shown.append(await scene(shop))
     return shown

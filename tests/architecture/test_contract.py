@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from activities.adjustment import AdjustmentSteps
+from activities.count_questions import CountQuestions
+from activities.customer_return import ReturnSteps
+from activities.cycle_count import CycleCountSteps
+from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.import_file import ImportSteps
 from activities.notice import NoticeSteps
 from activities.purchase_order import PurchaseOrderSteps
@@ -17,6 +22,11 @@ from activities.reservation import ReservationSteps
 from activities.stock import StockQuestions
 from activities.transfer import TransferSteps
 from contracts import errors
+from contracts.adjustment import AdjustmentActivities
+from contracts.count_questions import CountQuestionActivities
+from contracts.customer_return import ReturnActivities
+from contracts.cycle_count import CycleCountActivities
+from contracts.cycle_count_plan import CycleCountPlanActivities
 from contracts.import_file import ImportActivities
 from contracts.notice import NoticeActivities
 from contracts.purchase_order import PurchaseOrderActivities
@@ -41,8 +51,13 @@ INTERFACES: list[tuple[type, type]] = [
     (ReservationActivities, ReservationSteps),
     (PurchaseOrderActivities, PurchaseOrderSteps),
     (TransferActivities, TransferSteps),
+    (AdjustmentActivities, AdjustmentSteps),
+    (ReturnActivities, ReturnSteps),
     (ReorderActivities, ReorderSteps),
     (ReplenishmentPlanActivities, ReplenishmentPlanSteps),
+    (CycleCountActivities, CycleCountSteps),
+    (CycleCountPlanActivities, CycleCountPlanSteps),
+    (CountQuestionActivities, CountQuestions),
     (NoticeActivities, NoticeSteps),
     (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),

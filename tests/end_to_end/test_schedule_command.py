@@ -61,7 +61,7 @@ class Schedules:
 
 @pytest.fixture
 async def schedules(our_client: Client, command: Command) -> AsyncIterator[Schedules]:
-    """Both, paused."""
+    """All of them, paused."""
     schedules = Schedules(our_client, command)
     await forget_schedules(our_client)
     await schedules.make_paused()
@@ -92,18 +92,21 @@ async def test_a_pause_outlives_a_setup_and_is_shown_with_its_reason_until_it_en
         resumed = await schedules.told("resume", name, "--performed-by", "bob")
         assert resumed == f"schedule {name} runs again\n"
     rows = await schedules.listed()
-    assert [(row["paused"], row["note"]) for row in rows] == [(False, "resumed by bob")] * 2
-    first, second = [datetime.fromisoformat(row["next_at"]).astimezone(UTC) for row in rows]
+    assert [(row["paused"], row["note"]) for row in rows] == [(False, "resumed by bob")] * 3
+    first, second, third = [datetime.fromisoformat(row["next_at"]).astimezone(UTC) for row in rows]
     # Some minutes of chance are in both, so that not everybody's schedules begin at the same second.
     assert first < datetime.now(UTC) + timedelta(hours=1, minutes=1)
     assert (second.hour, second.minute in range(30, 36)) == (2, True)
+    assert (third < datetime.now(UTC) + timedelta(hours=1, minutes=1), third.minute in {5, 6}) == (True, True)
     shown = await schedules.row("replenishment-plan-daily")
     assert (shown[0], shown[-1]) == (daily, f"{second:%Y-%m-%d %H:%M} UTC")
+    counting = "starts each warehouse's count of the day, from 05:00 there"
+    assert (await schedules.row("cycle-count-daily"))[0] == counting
 
     paused = await schedules.told("pause", "reorder-hourly", "--reason", "moving house", "--performed-by", "cid")
     assert paused == "schedule reorder-hourly is paused\n"
     assert (await schedules.row("reorder-hourly"))[-1] == "paused: cid: moving house"
-    assert [row["paused"] for row in await schedules.listed()] == [True, False]
+    assert [row["paused"] for row in await schedules.listed()] == [True, False, False]
 
 
 async def test_a_paused_schedule_runs_when_it_is_triggered_and_not_beside_itself(
@@ -111,7 +114,7 @@ async def test_a_paused_schedule_runs_when_it_is_triggered_and_not_beside_itself
 ) -> None:
     asked = await schedules.told("trigger", "reorder-hourly")
     assert asked == "schedule reorder-hourly was asked to run\n"
-    [hourly, _] = await eventually(schedules.listed, lambda rows: rows[0]["last_at"] is not None)
+    [hourly, *_] = await eventually(schedules.listed, lambda rows: rows[0]["last_at"] is not None)
     assert hourly["paused"]
     run = plain_client.get_workflow_handle(hourly["last_workflow_id"])
     described = await run.describe()

@@ -36,7 +36,8 @@ from tests.schedules import NOBODY, SCHEDULES, forget_schedules
 from tests.shop import Shop
 from tests.wire import at_once, eventually
 
-HOURLY, DAILY = SCHEDULES
+HOURLY, DAILY, COUNTING = SCHEDULES
+MINUTES = {HOURLY: (0, 1), COUNTING: (5, 6)}
 NOTE = "nobody orders during the stocktaking"
 
 
@@ -49,7 +50,7 @@ async def _none_before_and_none_after(our_client: Client, plain_client: Client, 
 
 
 async def made(client: Client, task_queue: str = NOBODY) -> None:
-    """Both of them, paused at once: none begins anything by itself in the middle of a test."""
+    """All of them, paused at once: none begins anything by itself in the middle of a test."""
     await set_up_schedules(client, task_queue=task_queue)
     for name in SCHEDULES:
         await pause_schedule(client, name, note=NOTE)
@@ -107,6 +108,14 @@ WANTED: dict[str, dict[str, Any]] = {
             },
         ),
     },
+    COUNTING: COMMON
+    | {
+        "intervals": [],
+        # Each hour of the day: somewhere it is morning.
+        "calendars": [[(0, 23)], [(5, 5)], [(0, 0)]],
+        "jitter": timedelta(minutes=1),
+        "starts": ("CycleCountPlanWorkflow", COUNTING, NOBODY, {"warehouse_id": None, "from_hour": 5}),
+    },
 }
 
 
@@ -119,7 +128,7 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
     assert await set_up_schedules(our_client, task_queue=NOBODY) == SCHEDULES
     first = [await described(our_client, name) for name in SCHEDULES]
     assert {each.id: planned(each) for each in first} == WANTED
-    assert [(each.schedule.state.paused, each.schedule.state.note) for each in first] == [(False, None)] * 2
+    assert [(each.schedule.state.paused, each.schedule.state.note) for each in first] == [(False, None)] * 3
     assert await set_up_schedules(our_client, task_queue=NOBODY) == []
     again = [await described(our_client, name) for name in SCHEDULES]
     assert {each.id: planned(each) for each in again} == WANTED
@@ -127,15 +136,16 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
     for each in again:
         times = each.info.next_action_times
         assert len(times) > 1
-        if each.id == HOURLY:
-            assert all(moment.minute in (0, 1) for moment in times)
-        else:
+        if each.id == DAILY:
             assert all(moment.hour == 2 and 30 <= moment.minute <= 35 for moment in times)
+        else:
+            assert all(moment.minute in MINUTES[each.id] for moment in times)
+            assert times[1] - times[0] < timedelta(hours=1, minutes=2)
 
 
 async def test_several_at_once_make_them_once(our_client: Client) -> None:
     added = await at_once(*(set_up_schedules(our_client, task_queue=NOBODY) for _ in range(4)))
-    assert sorted(name for names in added for name in names) == SCHEDULES
+    assert sorted(name for names in added for name in names) == sorted(SCHEDULES)
     assert {name: planned(await described(our_client, name)) for name in SCHEDULES} == WANTED
 
 
@@ -162,7 +172,7 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
     paused = await shown(our_client)
     assert [(each.paused, each.note, each.next_at, each.last_at) for each in paused.values()] == [
         (True, NOTE, None, None)
-    ] * 2
+    ] * 3
     await resume_schedule(our_client, DAILY, note="counted")
     resumed = await shown(our_client)
     assert (resumed[HOURLY], resumed[DAILY].paused, resumed[DAILY].note) == (paused[HOURLY], False, "counted")
@@ -172,7 +182,11 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
     # Whoever sets up again keeps that, too.
     await set_up_schedules(our_client, task_queue=NOBODY)
     again = await shown(our_client)
-    assert [(each.paused, each.note) for each in again.values()] == [(True, NOTE), (False, "counted")]
+    assert [(each.paused, each.note) for each in again.values()] == [
+        (True, NOTE),
+        (False, "counted"),
+        (True, NOTE),
+    ]
 
 
 async def test_what_is_not_set_up_cannot_be_commanded(our_client: Client) -> None:
