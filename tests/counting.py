@@ -1,8 +1,8 @@
 """Those who count, as a foreign service: a Temporal client, the contract, and plain JSON."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -23,6 +23,19 @@ def counted(item: ItemKey, quantity: int, by: str = "ann", root_cause: str | Non
 def approval(item: ItemKey, by: str = "cid", root_cause: str = "DAMAGE") -> dict[str, Json]:
     """The command ``approve_variance``."""
     return {"approver": by, "product_id": item.product_id, "root_cause": root_cause}
+
+
+COMMANDS = ("record", "approve_variance", "cancel")
+
+
+def command(name: str, item: ItemKey) -> dict[str, Json]:
+    """A command that is right in itself: bob counts nine, cid approves, wanda gives up."""
+    commands: dict[str, dict[str, Json]] = {
+        "record": counted(item, 9, "bob", "DAMAGE"),
+        "approve_variance": approval(item),
+        "cancel": {"performed_by": "wanda", "reason": "no time"},
+    }
+    return commands[name]
 
 
 def count(count_number: str, warehouse_id: int, *product_ids: int, **other: Json) -> dict[str, Json]:
@@ -198,6 +211,59 @@ def counted_before(engine: Engine, item: ItemKey, days_ago: int, *, was_off: boo
     values = item._asdict() | {"days_ago": days_ago, "was_off": was_off}
     with engine.begin() as connection:
         connection.execute(_COUNTED_BEFORE, values)
+
+
+class Place(NamedTuple):
+    """A warehouse, and the number of its count of the day."""
+
+    here: int
+    number: str
+
+
+def opened(shop: Shop, hour: int = 12) -> Place:
+    """A new warehouse where it is this hour of the day."""
+    place = shop.warehouse()
+    return Place(place, f"CC-{place}-{it_is(hour, shop.engine, place)}")
+
+
+def planned(number: str, items: int, *, wanted: int | None = None, late: int = 0) -> Json:
+    """A warehouse's count of the day, as a planning run's state tells it."""
+    return {
+        "count_number": number,
+        "warehouse_id": int(number.split("-")[1]),
+        "items": items,
+        "wanted": items if wanted is None else wanted,
+        "late": late,
+    }
+
+
+def done(warehouse_id: int | None, *started: Json, skipped: dict[int, str] | None = None) -> Json:
+    """A planning run's result."""
+    return {
+        "status": "DONE",
+        "warehouse_id": warehouse_id,
+        "counts_started": len(started),
+        "items": sum(each["items"] for each in started),
+        "counts": list(started),
+        "skipped": [{"warehouse_id": place, "reason": reason} for place, reason in (skipped or {}).items()],
+        "notes": [],
+    }
+
+
+async def begun(counts: Counts, number: str) -> list[int]:
+    """What a count that was planned is of. It has served its purpose by that."""
+    state = await counts.update(number, "opened")
+    assert (state["status"], state["requested_by"]) == ("COUNTING", "cycle-count-plan")
+    await counts.handle(number).terminate("it has served its purpose")
+    return [line["product_id"] for line in state["lines"]]
+
+
+@contextmanager
+def nobody_classifies(engine: Engine) -> Iterator[None]:
+    """No list is made meanwhile."""
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE item_classes IN EXCLUSIVE MODE"))
+        yield
 
 
 @asynccontextmanager

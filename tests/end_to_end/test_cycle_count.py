@@ -1,8 +1,6 @@
 """A cycle count over the wire: its life, each of its ends, and every command in every status."""
 
-import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
@@ -10,29 +8,25 @@ from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.stock import ItemKey
-from tests.books import ItemBooks, books, level, nothing_is_stored
+from tests.books import level, nothing_is_stored
 from tests.counting import (
     Counts,
     Line,
     One,
     approval,
+    command,
     count,
     counted,
     entries,
     last_count,
     lines,
-    locked_count,
     movements,
     one_count,
     stored,
 )
 from tests.purchasing import Branch
-from tests.rows import locked
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, Refusal, at_once, less_notices, refusal
-
-BRISK = timedelta(seconds=1)
-"""A short task, because a command is only let in between two of them."""
+from tests.wire import Json, Refusal, at_once, less_notices, refusal
 
 
 async def test_a_count_is_answered_in_one_call_with_the_whole_state(counts: Counts, shop: Shop, engine: Engine) -> None:
@@ -212,17 +206,6 @@ CASES = (
     Case("COUNTING", "cancel", "CANCELLED", Line("CANCELLED"), 10),
     Case("REVIEW", "cancel", "CANCELLED", Line("CANCELLED", 5, "ann"), 10),
 )
-COMMANDS = ("record", "approve_variance", "cancel")
-
-
-def command(name: str, item: ItemKey) -> Json:
-    """A command that is right in itself."""
-    commands: dict[str, Json] = {
-        "record": counted(item, 9, "bob", "DAMAGE"),
-        "approve_variance": approval(item),
-        "cancel": {"performed_by": "wanda", "reason": "no time"},
-    }
-    return commands[name]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.begun} {case.name}")
@@ -306,44 +289,6 @@ async def test_what_is_sent_twice_is_in_the_books_once(counts: Counts, shop: Sho
     assert (await counts.state(number))["notes"] == []
 
 
-async def test_a_command_that_comes_as_it_ends_is_refused_unless_it_is_what_was_done(
-    counts: Counts, shop: Shop, engine: Engine
-) -> None:
-    brisk = Counts(counts.client, counts.task_queue, task_timeout=BRISK)
-
-    async def race(last: str, status: str) -> None:
-        number, item = await one_count(brisk, shop, first=5)
-        async with locked_count(engine, number) as lock:
-            ending = asyncio.ensure_future(brisk.update(number, last, command(last, item)))
-            await lock.has_somebody_waiting()
-            same = asyncio.ensure_future(brisk.update(number, last, command(last, item)))
-            late = [
-                asyncio.ensure_future(refusal(brisk.update(number, name, command(name, item))))
-                for name in COMMANDS
-                if name != last
-            ]
-            await brisk.signal(number, "record", counted(item, 3, "dora"))
-            await brisk.accepted(number, 2 + 1 + 1 + len(late))
-        ended = less_notices(await ending)
-        assert (ended["status"], less_notices(await same) | {"notes": []}) == (status, ended)
-        line = f"count {number}, product {item.product_id} is {status}: it can't"
-        whole = f"count {number} is {status}: it can't"
-        assert await asyncio.gather(*late) == [
-            Refusal(
-                "InvalidState",
-                {"status": status, "command": name},
-                f"{whole if name == 'cancel' else line} {name}",
-            )
-            for name in COMMANDS
-            if name != last
-        ]
-        state = less_notices(await brisk.result(number))
-        assert state | {"notes": []} == ended
-        assert [note[25:] for note in state["notes"]] == [f"signal record refused: InvalidState: {line} record"]
-
-    await at_once(race("record", "POSTED"), race("approve_variance", "POSTED"), race("cancel", "CANCELLED"))
-
-
 async def test_signals_that_come_before_anybody_works_are_carried_out_in_order(
     branch: Branch, shop: Shop, engine: Engine
 ) -> None:
@@ -381,31 +326,3 @@ async def test_signals_that_come_before_anybody_works_are_carried_out_in_order(
         f"signal record refused: InvalidState: count {of[2]} is CANCELLED: it can't record",
     ]
     assert [level(engine, item) for item in items] == [(6, 0), (4, 0), (10, 0)]
-
-
-async def test_fifty_sales_while_people_count_leave_the_right_balance(
-    counts: Counts, orders: Orders, shop: Shop, engine: Engine
-) -> None:
-    """What moves while people count isn't a variance: three of one product are missing, and twenty of the other."""
-    within, beyond = shop.items(2, units=500)
-    number = new_reference("count")
-    await counts.open(number, within, beyond)
-    sales = [new_reference() for _ in range(50)]
-    await at_once(*(orders.reserve(sale, (within, 1), (beyond, 1)) for sale in sales))
-    await at_once(*(orders.fulfill(sale) for sale in sales[:20]))
-    # Twenty of each have left the shelves, where 477 and 460 are.
-    async with locked(engine, within) as lock:
-        counting = asyncio.ensure_future(counts.record(number, within, 477))
-        await lock.has_somebody_waiting()
-        # The count was there first; these leave once it is in the books.
-        selling = asyncio.ensure_future(at_once(*(orders.fulfill(sale) for sale in sales[20:35])))
-    assert lines(await counting)[0] == Line("POSTED", 477, "ann", "UNEXPLAINED", None, 480, -3)
-    await selling
-    await counts.record(number, beyond, 445)
-    # While somebody makes up their mind the rest is sold.
-    *_, state = await at_once(*(orders.fulfill(sale) for sale in sales[35:]), counts.approve(number, beyond))
-    assert (state["status"], lines(state)[1]) == ("POSTED", Line("POSTED", 445, "ann", "DAMAGE", "cid", 465, -20))
-    assert books(engine, within, beyond).items == (
-        ItemBooks(on_hand=447, reserved=0, held=0, open_lines=0, movements=52, moved=447),
-        ItemBooks(on_hand=430, reserved=0, held=0, open_lines=0, movements=52, moved=430),
-    )

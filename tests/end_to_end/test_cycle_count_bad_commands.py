@@ -6,7 +6,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.bad import Json, Spoil, any_message, bad_number, bad_text, with_fields, without
 from tests.books import nothing_is_stored
-from tests.counting import Counts, approval, counted, one_count
+from tests.counting import Counts, command, one_count
 from tests.shop import Shop
 from tests.wire import Refusal, answer, at_once, less_notices, refusal
 
@@ -64,46 +64,38 @@ BAD: dict[str, dict[str, Spoil]] = {
 AT_ONCE = 4
 
 
-@pytest.mark.parametrize("command", BAD)
-async def test_an_invalid_command_changes_nothing(counts: Counts, shop: Shop, engine: Engine, command: str) -> None:
+@pytest.mark.parametrize("name", BAD)
+async def test_an_invalid_command_changes_nothing(counts: Counts, shop: Shop, engine: Engine, name: str) -> None:
     begun = await at_once(*(one_count(counts, shop, first=5) for _ in range(AT_ONCE)))
     before = [less_notices(await counts.state(one.number)) for one in begun]
 
-    def right(place: int) -> dict[str, Json]:
-        messages: dict[str, dict[str, Json]] = {
-            "record": counted(begun[place].item, 9, "bob", "DAMAGE"),
-            "approve_variance": approval(begun[place].item),
-            "cancel": {"performed_by": "wanda", "reason": "no time"},
-        }
-        return messages[command]
-
     async def are_refused(place: int) -> dict[str, str]:
         """Every fourth of them, all to the same count, each as an update and as a signal."""
-        number = begun[place].number
-        payloads = {name: BAD[command][name](right(place)) for name in list(BAD[command])[place::AT_ONCE]}
+        number, item = begun[place]
+        payloads = {case: BAD[name][case](command(name, item)) for case in list(BAD[name])[place::AT_ONCE]}
         refusals: dict[str, Refusal] = {}
-        for name, payload in payloads.items():
+        for case, payload in payloads.items():
             try:
-                refusals[name] = await refusal(counts.update(number, command, *payload))
+                refusals[case] = await refusal(counts.update(number, name, *payload))
             except Exception as error:
-                error.add_note(name)
+                error.add_note(case)
                 raise
-            await counts.signal(number, command, *payload)
+            await counts.signal(number, name, *payload)
         notes = await counts.noted(number, len(payloads))
-        for note, (name, refused) in zip(notes, refusals.items(), strict=True):
-            assert len(refused.message) < 2_000, name
-            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
-            assert len(note) <= 500 - 25, name
+        for note, (case, refused) in zip(notes, refusals.items(), strict=True):
+            assert len(refused.message) < 2_000, case
+            assert note.startswith(f"signal {name} refused: {refused.type}: {refused.message[:300]}"), case
+            assert len(note) <= 500 - 25, case
         assert less_notices(await counts.state(number)) | {"notes": []} == before[place]
-        return {name: refused.type for name, refused in refusals.items()}
+        return {case: refused.type for case, refused in refusals.items()}
 
     with nothing_is_stored(engine):
         outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
-    assert {name: each for part in outcomes for name, each in part.items()} == dict.fromkeys(
-        BAD[command], "InvalidRequest"
+    assert {case: each for part in outcomes for case, each in part.items()} == dict.fromkeys(
+        BAD[name], "InvalidRequest"
     )
-    done = await counts.update(begun[0].number, command, right(0))
-    assert done["status"] == ("CANCELLED" if command == "cancel" else "POSTED")
+    done = await counts.update(begun[0].number, name, command(name, begun[0].item))
+    assert done["status"] == ("CANCELLED" if name == "cancel" else "POSTED")
 
 
 async def test_an_update_or_signal_that_is_no_command_changes_nothing(

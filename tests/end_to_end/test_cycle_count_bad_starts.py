@@ -10,7 +10,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from tests.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
 from tests.books import nothing_is_stored
-from tests.counting import Counts, approval, count, counted, lines
+from tests.counting import COMMANDS, Counts, command, count, lines
 from tests.shop import Shop, new_reference
 from tests.wire import Json, Refusal, at_once, few_at_once, refusal
 
@@ -168,13 +168,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engi
 
 
 async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk: Clerk, engine: Engine) -> None:
-    commands: dict[str, Json] = {
-        "record": counted(clerk.item, 4),
-        "approve_variance": approval(clerk.item),
-        "cancel": {"performed_by": "wanda", "reason": "no time"},
-    }
-
-    async def refused(command: str) -> None:
+    async def refused(name: str) -> None:
         number = new_reference("count")
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             "CycleCountWorkflow",
@@ -185,11 +179,11 @@ async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk
         )
         answered = await refusal(
             clerk.counts.client.execute_update_with_start_workflow(
-                command, commands[command], start_workflow_operation=start
+                name, command(name, clerk.item), start_workflow_operation=start
             )
         )
-        assert answered.type == "UnknownWarehouse", command
+        assert answered.type == "UnknownWarehouse", name
         assert await refusal(clerk.counts.result(number)) == answered
 
     with nothing_is_stored(engine):
-        await at_once(*(refused(command) for command in commands))
+        await at_once(*(refused(name) for name in COMMANDS))

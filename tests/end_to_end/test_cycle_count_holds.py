@@ -1,6 +1,5 @@
 """A count finds less than is promised: the latest holds give way, hear of it, and free what else they hold."""
 
-import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy import Engine
@@ -12,7 +11,6 @@ from tests.commands import names
 from tests.corrections import held_lines
 from tests.counting import Counts, Line, count, counted, lines, movements, one_count
 from tests.purchasing import Branch
-from tests.rows import locked
 from tests.shop import Shop, new_reference
 from tests.transfers import Transfers
 from tests.wire import Caller, Json, Orders, less_notices, refusal
@@ -145,23 +143,6 @@ async def test_a_count_that_finds_enough_ends_no_hold(
     assert await orders.state(order) == held
     assert (await orders.fulfill(order))["status"] == "FULFILLED"
     assert len((await counts.quiet(number, 1))["notices"]) == 1
-
-
-async def test_goods_that_leave_while_they_are_counted_are_nobodys_to_give_up(
-    counts: Counts, orders: Orders, shop: Shop, engine: Engine
-) -> None:
-    """The hold is met by the shipment that was there first, or gives way: never both."""
-    number, item = await one_count(counts, shop, 4, first=0)
-    order = new_reference()
-    await orders.reserve(order, (item, 4))
-    async with locked(engine, item) as lock:
-        leaving = asyncio.ensure_future(orders.fulfill(order))
-        await lock.has_somebody_waiting()
-        counting = asyncio.ensure_future(counts.record(number, item, 0, "bob"))
-    assert (await leaving)["status"] == "FULFILLED"
-    state = await counting
-    assert (lines(state), state["gave_way"]) == ([Line("POSTED", 0, "bob", None, None, 0, 0)], [])
-    assert (level(engine, item), movements(engine, number)) == ((0, 0), [])
 
 
 async def test_holds_that_gave_way_before_anybody_worked_are_told_when_somebody_does(

@@ -1,7 +1,5 @@
 """What is beyond tolerance: counted again by somebody else, or approved; and what ought to be there isn't told."""
 
-import asyncio
-
 import pytest
 from sqlalchemy import Engine
 
@@ -15,7 +13,6 @@ from tests.counting import (
     entries,
     last_count,
     lines,
-    locked_count,
     movements,
     one_count,
 )
@@ -91,24 +88,6 @@ async def test_the_last_word_on_the_root_cause_is_kept(counts: Counts, shop: Sho
     ) == ["THEFT", "DAMAGE", "EXPIRED_GOODS", "UNEXPLAINED", None]
 
 
-async def test_only_one_of_a_second_count_and_an_approval_at_once_is_in_the_books(
-    counts: Counts, shop: Shop, engine: Engine
-) -> None:
-    # As long as there is another product to be counted the run doesn't end by either.
-    item, other = shop.items(2, units=10)
-    number = new_reference("count")
-    await counts.open(number, item, other)
-    await counts.record(number, item, 5)
-    async with locked_count(engine, number) as lock:
-        recounting = asyncio.ensure_future(counts.record(number, item, 7, "bob"))
-        await lock.has_somebody_waiting()
-        approving = asyncio.ensure_future(refusal(counts.approve(number, item)))
-    assert lines(await recounting)[0] == Line("POSTED", 7, "bob", "UNEXPLAINED", None, 10, -3)
-    refused = await approving
-    assert (refused.type, refused.details) == ("InvalidState", {"status": "POSTED", "command": "approve_variance"})
-    assert (level(engine, item), len(movements(engine, number))) == ((7, 0), 1)
-
-
 async def test_what_was_missing_then_and_is_not_there_any_more_has_to_be_counted_again(
     counts: Counts, shop: Shop, engine: Engine
 ) -> None:
@@ -124,6 +103,22 @@ async def test_what_was_missing_then_and_is_not_there_any_more_has_to_be_counted
         assert less_notices(await counts.state(number)) | {"notes": []} == less_notices(before)
     state = await counts.record(number, item, 1, "bob")
     assert lines(state) == [Line("POSTED", 1, "bob", "UNEXPLAINED", None, 3, -2)]
+
+
+async def test_what_another_list_has_put_right_is_not_put_right_twice(
+    counts: Counts, shop: Shop, engine: Engine
+) -> None:
+    number, item = await one_count(counts, shop, first=5)
+    other = new_reference("count")
+    await counts.open(other, item)
+    await counts.record(other, item, 5, "bob")
+    await counts.approve(other, item)
+    told = f"{number}, product {item.product_id}: put right since by another count, so it has to be counted again"
+    details = {"status": "REVIEW", "command": "approve_variance"}
+    with nothing_is_stored(engine):
+        assert await refusal(counts.approve(number, item)) == Refusal("InvalidState", details, told)
+    state = await counts.record(number, item, 5, "bob")
+    assert (lines(state), level(engine, item)) == ([Line("POSTED", 5, "bob", None, None, 5, 0)], (5, 0))
 
 
 SYSTEM, COUNTED = 732_198_765, 700_000_000
