@@ -103,7 +103,8 @@ def told_of(correction: Correction) -> StockAnswer:
     come first.
     """
     held = [(item, hold) for item, holds in correction.gave_way.items() for hold in holds]
-    held.sort(key=lambda each: each[1].has_deadline)
+    if len(held) > MAX_GAVE_WAY:
+        held.sort(key=lambda each: each[1].has_deadline)
     gave_way = [
         GaveWay(
             workflow_id=hold.workflow_id,

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.bad import Json, Spoil, any_message, bad_number, bad_text, with_fields, without
+from tests.bad import Json, Spoil, any_message, bad_number, bad_text, instead, with_fields, without
 from tests.books import nothing_is_stored
 from tests.counting import Counts, command, one_count
 from tests.shop import Shop
@@ -45,9 +45,12 @@ BAD: dict[str, dict[str, Spoil]] = {
         "what the system has": with_fields(system_quantity=10),
         "an approver": with_fields(approver="cid"),
     },
+    # What is wrong for every message is wrong for these as well.
     "approve_variance": {
-        **any_message("approver"),
         **PRODUCT,
+        **bad_text("approver"),
+        "approver missing": without("approver"),
+        "null": instead(None),
         # Whoever approves says why the books were wrong.
         "root_cause missing": without("root_cause"),
         "root_cause null": with_fields(root_cause=None),
@@ -55,9 +58,10 @@ BAD: dict[str, dict[str, Spoil]] = {
         "performed_by beside approver": with_fields(performed_by="cid"),
     },
     "cancel": {
-        **any_message(),
         **bad_text("reason", at_most=500),
         "reason missing": without("reason"),
+        "performed_by missing": without("performed_by"),
+        "null": instead(None),
         "a product": with_fields(product_id=1),
     },
 }

@@ -22,7 +22,7 @@ from tests.shop import Shop, new_reference
 from tests.wire import Json, at_once, cells, eventually, less_notices
 
 PRODUCTS = 1_000
-RECORDED = 200
+RECORDED = 160
 FOUND = Line("POSTED", 1, "ann", "UNEXPLAINED", None, 0, 1)
 MANY = text("""
     INSERT INTO products (sku, name)
