@@ -23,8 +23,8 @@ demo: $(STAMP) ## every process end to end on a fresh stack of its own
 up: $(STAMP) ## PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C
 	$(BIN)/stockkeeper up
 
-test: check ## lint, types, imports, and the tests
-	$(BIN)/python -m pytest
+test: check ## lint, types, imports, and the tests, in two processes with a stack each
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## lint, format, types, import rules, compose file
 	$(BIN)/ruff check .

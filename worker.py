@@ -19,7 +19,12 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
+from activities.count_questions import CountQuestions
+from activities.customer_return import ReturnSteps
+from activities.cycle_count import CycleCountSteps
+from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.import_file import ImportSteps
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays, services_of
@@ -31,6 +36,8 @@ from activities.runs import Runs
 from activities.stock import StockQuestions
 from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
+from contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from contracts.policies import TASK_QUEUE
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
@@ -39,6 +46,10 @@ from database.sessions import Database, connect
 from domain.errors import StockkeeperError
 from starter.connection import connect_temporal
 from starter.namespace import missing_search_attributes
+from workflows.adjustment import AdjustmentWorkflow
+from workflows.customer_return import ReturnWorkflow
+from workflows.cycle_count import CycleCountWorkflow
+from workflows.cycle_count_plan import CycleCountPlanWorkflow
 from workflows.import_file import ImportWorkflow
 from workflows.purchase_order import PurchaseOrderWorkflow
 from workflows.reorder import ReorderWorkflow
@@ -51,8 +62,12 @@ WORKFLOWS = [
     ReservationWorkflow,
     PurchaseOrderWorkflow,
     TransferWorkflow,
+    ReturnWorkflow,
+    AdjustmentWorkflow,
     ReorderWorkflow,
     ReplenishmentPlanWorkflow,
+    CycleCountWorkflow,
+    CycleCountPlanWorkflow,
     StockAuditWorkflow,
     ImportWorkflow,
 ]
@@ -106,6 +121,10 @@ class Settings(BaseSettings):
     """What an order costs, in money, whatever is on it; for planning."""
     holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
     """What holding stock costs, as a part of its unit cost per year; for planning."""
+    counting: CountPolicy = DEFAULT_COUNTING
+    """How far a count may be off, how often what is counted, and how much a day, as JSON; what is left out, stays."""
+    adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
+    """From where on somebody else has to approve an adjustment, as JSON; for those that are submitted from now on."""
     notice_urls: NoticeUrls = SecretStr("")
     """Where procurement hears of things: Apprise URLs, separated by spaces or commas."""
     escalation_notice_urls: NoticeUrls = SecretStr("")
@@ -170,6 +189,8 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
                 database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
             ),
             TransferSteps(database),
+            ReturnSteps(database),
+            AdjustmentSteps(database, policy=settings.adjustment),
             ReorderSteps(
                 database,
                 approval=settings.approval,
@@ -179,6 +200,9 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
             ReplenishmentPlanSteps(
                 database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
             ),
+            CycleCountSteps(database, settings.counting),
+            CycleCountPlanSteps(database, settings.counting),
+            CountQuestions(database),
             NoticeSteps(database, settings.notice_ways),
             ImportSteps(database),
             StockQuestions(database),

@@ -197,8 +197,10 @@ def _holding(connection: Connection, reference_type: str, reference_id: str) -> 
         for row in connection.execute(_NAMES, {"reference_type": reference_type, "reference_id": reference_id})
     }
     deadlines = [line.expires_at for line in held if line.expires_at is not None]
+    status = status_of(held)
     return Holding(
-        status=status_of(held),
+        status=status,
+        rest_is_held=status is not ReservationStatus.ACTIVE and any(line.quantity_open for line in held),
         expires_at=max(deadlines, default=None),
         lines=[
             HeldLineState(

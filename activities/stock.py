@@ -69,6 +69,7 @@ class StockQuestions(StockActivities):
                     UnknownSupplier,
                 ),
                 skus=_names(connection, products.c.sku, products.c.product_id, question.product_ids),
+                product_names=_names(connection, products.c.name, products.c.product_id, question.product_ids),
                 warehouse_names=_names(
                     connection, warehouses.c.name, warehouses.c.warehouse_id, question.warehouse_ids
                 ),

@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from contracts.converter import as_application_error
-from contracts.messages import GaveWay, Step, StockAnswer
+from contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
 from database.corrections import Correction
 from database.operations import Operation, once
 from database.sessions import Database
@@ -92,26 +92,31 @@ def document_once(
 def _telling(answer: Result, told: StockAnswer | None) -> Result:
     if told is None:
         return answer
-    return answer.model_copy(update={"fell_below": told.fell_below, "gave_way": told.gave_way})
+    return answer.model_copy(update={name: getattr(told, name) for name in StockAnswer.model_fields})
 
 
 def told_of(correction: Correction) -> StockAnswer:
-    """What a correction did to others, as an answer tells it."""
-    return StockAnswer(
-        fell_below=correction.fell_below,
-        gave_way=[
-            GaveWay(
-                workflow_id=hold.workflow_id,
-                reference_type=hold.reference_type,
-                reference_id=hold.reference_id,
-                warehouse_id=item.warehouse_id,
-                product_id=item.product_id,
-                quantity=hold.quantity_open,
-            )
-            for item, held in correction.gave_way.items()
-            for hold in held
-        ],
-    )
+    """What a correction did to others, as an answer tells it.
+
+    Temporal refuses an answer above 2 MiB, however often it is tried, and the effect has been committed by then. So a
+    very long list is cut: those with a deadline learn at the deadline what has become of their hold, those without one
+    come first.
+    """
+    held = [(item, hold) for item, holds in correction.gave_way.items() for hold in holds]
+    if len(held) > MAX_GAVE_WAY:
+        held.sort(key=lambda each: each[1].has_deadline)
+    gave_way = [
+        GaveWay(
+            workflow_id=hold.workflow_id,
+            reference_type=hold.reference_type,
+            reference_id=hold.reference_id,
+            warehouse_id=item.warehouse_id,
+            product_id=item.product_id,
+            quantity=hold.quantity_open,
+        )
+        for item, hold in held[:MAX_GAVE_WAY]
+    ]
+    return StockAnswer(fell_below=correction.fell_below, gave_way=gave_way, gave_way_untold=len(held) - len(gave_way))
 
 
 def _operation(step: Step) -> Operation:

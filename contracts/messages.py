@@ -30,6 +30,7 @@ from domain.errors import InvalidRequest
 MAX_LINES = 1_000
 MAX_UNITS = 1_000_000_000
 MAX_REASON = 500
+MAX_GAVE_WAY = 2_000
 MAX_ID = 2**63 - 1
 MAX_MINUTES = 366 * 24 * 60.0
 MAX_HOURS = 366 * 24.0
@@ -89,10 +90,12 @@ class StockAnswer(BaseModel):
     Attributes:
         fell_below: Whether this step let an item fall below its reorder point.
         gave_way: The holds that ended by it; their workflows have to be told.
+        gave_way_untold: How many more there are than an answer can carry.
     """
 
     fell_below: bool = False
     gave_way: list[GaveWay] = Field(default_factory=list)
+    gave_way_untold: int = 0
 
 
 def _printable(text: str) -> str:

@@ -72,6 +72,12 @@ PLANNING: dict[str, Any] = {
 }
 """A page of planning, or the demand of a day."""
 
+COUNT_LIST: dict[str, Any] = PLANNING | {
+    # While a run waits for one warehouse's list, no other run begins, and the others aren't counted.
+    "schedule_to_close_timeout": timedelta(minutes=30),
+}
+"""What is due to be counted in one warehouse."""
+
 REORDER: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     # A step that fails for so long needs a person, and must not keep the next run from trying: it sees what this one

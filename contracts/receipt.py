@@ -14,4 +14,6 @@ class ReceiptState(State):
     at: Timestamp
     performed_by: str
     accepted: int = Field(description="Units that entered stock, of all products.")
-    unfit: int = Field(description="Units on top that didn't: rejected from a supplier, damaged on a transfer.")
+    unfit: int = Field(
+        description="Units on top that didn't: rejected from a supplier, damaged on a transfer, scrapped of a return."
+    )

@@ -143,6 +143,10 @@ EndedStatus = Literal[ReservationStatus.CANCELLED, ReservationStatus.EXPIRED]
 class ReleaseReservation(Step):
     """End a reservation and make what it still held available again."""
 
+    # The operation's id tells giving way from other endings; and a release that an earlier version began, which knew
+    # nothing of it, is the same one.
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"gave_way"}
+
     reference_type: str
     reference_id: str
     status: EndedStatus
@@ -174,6 +178,9 @@ class Holding(StockAnswer):
     status: ReservationStatus
     expires_at: datetime | None
     lines: list[HeldLineState]
+    rest_is_held: bool = Field(
+        default=False, description="It has ended by one of its lines, and what the others hold has yet to be released."
+    )
 
 
 class ReservationActivities(Protocol):

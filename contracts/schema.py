@@ -10,7 +10,19 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from contracts import import_file, purchase_order, reorder, replenishment_plan, reservation, stock_audit, transfer
+from contracts import (
+    adjustment,
+    customer_return,
+    cycle_count,
+    cycle_count_plan,
+    import_file,
+    purchase_order,
+    reorder,
+    replenishment_plan,
+    reservation,
+    stock_audit,
+    transfer,
+)
 from contracts.errors import DomainError
 from contracts.giving_way import GiveWay
 from contracts.policies import TASK_QUEUE
@@ -56,6 +68,27 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         "updates_without_payload": ["held"],
         "state": transfer.TransferState,
     },
+    customer_return.WORKFLOW_TYPE: {
+        "workflow_id": customer_return.workflow_id("{return_number}"),
+        "start": customer_return.ReturnRequest,
+        "commands": {
+            "inspect": customer_return.Inspect,
+            "close_short": customer_return.CloseReturnShort,
+        },
+        "updates_without_payload": ["registered"],
+        "state": customer_return.ReturnState,
+    },
+    adjustment.WORKFLOW_TYPE: {
+        "workflow_id": adjustment.workflow_id("{adjustment_number}"),
+        "start": adjustment.AdjustmentRequest,
+        "commands": {
+            "approve": adjustment.ApproveAdjustment,
+            "reject": adjustment.RejectAdjustment,
+            "cancel": adjustment.CancelAdjustment,
+        },
+        "updates_without_payload": ["submitted"],
+        "state": adjustment.AdjustmentState,
+    },
     reorder.WORKFLOW_TYPE: {
         "workflow_id": "reorder-hourly of the schedule, reorder-at-once, or any",
         "start": reorder.ReorderRequest,
@@ -69,6 +102,24 @@ _PROCESSES: dict[str, dict[str, Any]] = {
         "commands": {},
         "updates_without_payload": [],
         "state": replenishment_plan.PlanState,
+    },
+    cycle_count_plan.WORKFLOW_TYPE: {
+        "workflow_id": "cycle-count-daily of the schedule, or any",
+        "start": cycle_count_plan.CycleCountPlanRequest,
+        "commands": {},
+        "updates_without_payload": [],
+        "state": cycle_count_plan.CycleCountPlanState,
+    },
+    cycle_count.WORKFLOW_TYPE: {
+        "workflow_id": cycle_count.workflow_id("{count_number}"),
+        "start": cycle_count.CycleCountRequest,
+        "commands": {
+            "record": cycle_count.Record,
+            "approve_variance": cycle_count.ApproveVariance,
+            "cancel": cycle_count.CancelCount,
+        },
+        "updates_without_payload": ["opened"],
+        "state": cycle_count.CycleCountState,
     },
     stock_audit.WORKFLOW_TYPE: {
         "workflow_id": "stock-audit-nightly of the schedule, or any",

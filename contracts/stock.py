@@ -38,6 +38,7 @@ class FoundItems(BaseModel):
     warehouses: dict[str, int]
     suppliers: dict[str, int] = Field(default_factory=dict)
     skus: dict[int, str]
+    product_names: dict[int, str] = Field(default_factory=dict)
     warehouse_names: dict[int, str]
     supplier_names: dict[int, str] = Field(default_factory=dict)
 

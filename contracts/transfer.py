@@ -1,6 +1,6 @@
 """The transfer on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
 
-from typing import Annotated, Protocol, Self, TypedDict
+from typing import Annotated, ClassVar, Protocol, Self, TypedDict
 
 from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
@@ -173,6 +173,9 @@ class WriteOffTransfer(TransferStep):
 
 class CallOffTransfer(TransferStep):
     """Release what is held, or bring back what is in transit."""
+
+    # As of a reservation's release: an earlier version may have begun it.
+    not_compared: ClassVar[frozenset[str]] = TransferStep.not_compared | {"gave_way"}
 
     reason: str
     gave_way: bool = Field(default=False, description="Only if a line of its hold has ended already.")

@@ -30,7 +30,7 @@ class Correction:
 
     Attributes:
         fell_below: Whether an item fell below its reorder point by this.
-        gave_way: The holds that ended for it, by item.
+        gave_way: The holds that ended for it, by item, and have to be told: not those whose deadline had come.
     """
 
     fell_below: bool = False
@@ -76,8 +76,9 @@ def correct(
     for item, units in moved.items():
         too_much = levels[item].reserved - (levels[item].on_hand + units)
         if too_much > 0:
-            why = f"gave way, {levels[item].on_hand + units} are there: {reason}"
-            gave_way[item] = holds.give_way(connection, operation, item, too_much, reason=why, as_of=as_of)
+            why = f"gave way, {levels[item].on_hand + units} on hand: {reason}"
+            if told := holds.give_way(connection, operation, item, too_much, reason=why, as_of=as_of):
+                gave_way[item] = told
     ledger.move(connection, operation, MovementType.ADJUSTMENT, moved.items(), reference_id=reference_id, reason=reason)
     return Correction(fell_below=bool(_below(connection, moved) - below_before), gave_way=gave_way)
 

@@ -6,11 +6,11 @@ none of those before.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger, Integer
+from sqlalchemy.types import BigInteger, Date, Integer
 
 from database.locks import lock_demand
 from database.tables import stock_movements
@@ -98,6 +98,27 @@ _USAGE = text("""
 )
 
 
+# All items that the warehouse has, with the demand of the days before this one; a file's where the ledger has none.
+_OF_WAREHOUSE = text("""
+    WITH demand AS (
+        SELECT product_id, known.quantity
+        FROM daily_demand AS known
+        WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day
+        UNION ALL
+        SELECT product_id, imported.quantity
+        FROM imported_demand AS imported
+        WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day AND NOT EXISTS (
+            SELECT 1 FROM daily_demand AS known
+            WHERE (known.warehouse_id, known.product_id, known.day)
+                = (imported.warehouse_id, imported.product_id, imported.day))
+    )
+    SELECT product_id, coalesce(sum(demand.quantity), 0) AS units
+    FROM inventory_items LEFT JOIN demand USING (product_id)
+    WHERE warehouse_id = :warehouse_id
+    GROUP BY product_id
+""").bindparams(bindparam("day", type_=Date), bindparam("days", type_=Integer))
+
+
 @dataclass(frozen=True)
 class RolledUp:
     """How many days of items were written."""
@@ -149,3 +170,18 @@ def usages(
         )
         for row in rows
     }
+
+
+def demand_of_warehouse(connection: Connection, warehouse_id: int, day: date, days: int) -> dict[int, int]:
+    """What left each item of a warehouse over so many days before this one, in units by product.
+
+    The rollup has been brought up to date before.
+
+    Args:
+        connection: The transaction.
+        warehouse_id: Where.
+        day: The day there, which isn't counted.
+        days: How many days before it are.
+    """
+    rows = connection.execute(_OF_WAREHOUSE, {"warehouse_id": warehouse_id, "day": day, "days": days})
+    return {row.product_id: int(row.units) for row in rows}

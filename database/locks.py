@@ -22,6 +22,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.tables import stock_movements
+from domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
+from domain.customer_return import CustomerReturn, ReturnLine, ReturnStatus
+from domain.cycle_count import CountEntry, CountLine, CountStatus, CycleCount, RootCause, Tolerance
 from domain.errors import InvalidState
 from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
 from domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
@@ -100,6 +103,46 @@ _LOCK_TRANSFER = text("""
 _TRANSFER_LINES = text("""
     SELECT line_number, product_id, quantity, in_transit
     FROM transfer_order_lines WHERE transfer_id = :transfer_id
+    ORDER BY line_number
+""")
+
+_LOCK_CYCLE_COUNT = text("""
+    SELECT count_id, count_number, warehouse_id, tolerance_units, tolerance_percent
+    FROM cycle_counts WHERE count_number = :count_number
+    FOR NO KEY UPDATE
+""")
+
+_COUNT_LINES = text("""
+    SELECT product_id, status FROM cycle_count_lines WHERE count_id = :count_id ORDER BY line_number
+""")
+
+_COUNT_ENTRIES = text("""
+    SELECT product_id, counted_by, counted_quantity, system_quantity, root_cause, counted_at
+    FROM cycle_count_entries WHERE count_id = :count_id
+    ORDER BY product_id, entry_number
+""")
+
+_LOCK_RETURN = text("""
+    SELECT return_id, return_number, warehouse_id, reference_id, status
+    FROM returns WHERE return_number = :return_number
+    FOR NO KEY UPDATE
+""")
+
+_RETURN_LINES = text("""
+    SELECT line_number, product_id, quantity, restocked, scrapped
+    FROM return_lines WHERE return_id = :return_id
+    ORDER BY line_number
+""")
+
+_LOCK_ADJUSTMENT = text("""
+    SELECT adjustment_id, adjustment_number, warehouse_id, status, reason, requested_by, approved_by
+    FROM adjustments WHERE adjustment_number = :adjustment_number
+    FOR NO KEY UPDATE
+""")
+
+_ADJUSTMENT_LINES = text("""
+    SELECT product_id, quantity, unit_cost
+    FROM adjustment_lines WHERE adjustment_id = :adjustment_id
     ORDER BY line_number
 """)
 
@@ -243,6 +286,69 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
         status=TransferStatus(order.status),
         expected_transit_hours=order.expected_transit_hours,
         lines=[TransferLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})],
+    )
+
+
+def lock_cycle_count(connection: Connection, count_number: str) -> CycleCount | None:
+    """Lock a count's own row, and read the count as it is then; None if there is none."""
+    count = connection.execute(_LOCK_CYCLE_COUNT, {"count_number": count_number}).one_or_none()
+    if count is None:
+        return None
+    of = {"count_id": count.count_id}
+    entries: dict[int, list[CountEntry]] = {}
+    for row in connection.execute(_COUNT_ENTRIES, of):
+        entries.setdefault(row.product_id, []).append(
+            CountEntry(
+                row.counted_by,
+                row.counted_quantity,
+                row.system_quantity,
+                RootCause(row.root_cause) if row.root_cause else None,
+                row.counted_at,
+            )
+        )
+    return CycleCount(
+        count_id=count.count_id,
+        count_number=count.count_number,
+        warehouse_id=count.warehouse_id,
+        tolerance=Tolerance(count.tolerance_units, count.tolerance_percent),
+        lines=[
+            CountLine(row.product_id, CountStatus(row.status), entries.get(row.product_id, []))
+            for row in connection.execute(_COUNT_LINES, of)
+        ],
+    )
+
+
+def lock_return(connection: Connection, return_number: str) -> CustomerReturn | None:
+    """Lock a return's own row, and read the return as it is then; None if there is none."""
+    returned = connection.execute(_LOCK_RETURN, {"return_number": return_number}).one_or_none()
+    if returned is None:
+        return None
+    return CustomerReturn(
+        return_id=returned.return_id,
+        return_number=returned.return_number,
+        warehouse_id=returned.warehouse_id,
+        reference_id=returned.reference_id,
+        status=ReturnStatus(returned.status),
+        lines=[ReturnLine(*row) for row in connection.execute(_RETURN_LINES, {"return_id": returned.return_id})],
+    )
+
+
+def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment | None:
+    """Lock an adjustment's own row, and read the adjustment as it is then; None if there is none."""
+    row = connection.execute(_LOCK_ADJUSTMENT, {"adjustment_number": adjustment_number}).one_or_none()
+    if row is None:
+        return None
+    return Adjustment(
+        adjustment_id=row.adjustment_id,
+        adjustment_number=row.adjustment_number,
+        warehouse_id=row.warehouse_id,
+        status=AdjustmentStatus(row.status),
+        reason=row.reason,
+        requested_by=row.requested_by,
+        approved_by=row.approved_by,
+        lines=[
+            AdjustedLine(*line) for line in connection.execute(_ADJUSTMENT_LINES, {"adjustment_id": row.adjustment_id})
+        ],
     )
 
 

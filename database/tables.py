@@ -498,8 +498,8 @@ return_inspection_lines = Table(
     "return_inspection_lines",
     METADATA,
     Column("return_id", BigInteger, primary_key=True),
-    Column("inspection_id", Text, primary_key=True),
     Column("line_number", Integer, primary_key=True),
+    Column("inspection_id", Text, primary_key=True),
     _needed("restocked", BigInteger),
     _needed("scrapped", BigInteger),
     ForeignKeyConstraint(

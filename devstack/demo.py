@@ -15,7 +15,16 @@ from rich.markup import escape
 
 from database.sessions import connect
 from devstack.invariants import check_invariants
-from devstack.scenes import ledger, purchase_order, replenishment, reservation, transfer
+from devstack.scenes import (
+    adjustment,
+    customer_return,
+    cycle_count,
+    ledger,
+    purchase_order,
+    replenishment,
+    reservation,
+    transfer,
+)
 from devstack.scenes.scene import Scene, Shop
 from devstack.serve import serving
 from devstack.stack import StackInfo
@@ -83,8 +92,16 @@ async def _scenes(info: StackInfo) -> list[Scene]:
         task_queue=stock.task_queue,
     )
     shop = Shop(stock, found)
-    scenes = [*reservation.SCENES, *purchase_order.SCENES, *transfer.SCENES, *replenishment.SCENES, *ledger.SCENES]
-    for scene in scenes:
+    for scene in [
+        *reservation.SCENES,
+        *purchase_order.SCENES,
+        *transfer.SCENES,
+        *replenishment.SCENES,
+        *customer_return.SCENES,
+        *cycle_count.SCENES,
+        *adjustment.SCENES,
+        *ledger.SCENES,
+    ]:
         err.print(f"  {(scene.__doc__ or '').strip().rstrip('.')} …")
         shown.append(await scene(shop))
     return shown

@@ -84,6 +84,70 @@ _QUESTIONS = {
             USING (reference_id)
         WHERE coalesce(carried.units, 0) <> coalesce(booked.units, 0)
     """,
+    "a return's lines have what its inspections found": """
+        SELECT count(*) FROM return_lines AS line
+        WHERE (restocked, scrapped) <> (
+            SELECT coalesce(sum(found.restocked), 0), coalesce(sum(found.scrapped), 0)
+            FROM return_inspection_lines AS found
+            WHERE (found.return_id, found.line_number) = (line.return_id, line.line_number))
+    """,
+    "what was restocked of a return is what went back into stock": """
+        SELECT count(*) FROM (
+            SELECT return_number AS reference_id, warehouse_id, product_id, sum(restocked) AS units
+            FROM returns JOIN return_lines USING (return_id)
+            WHERE restocked > 0
+            GROUP BY return_number, warehouse_id, product_id) AS restocked
+        FULL JOIN (
+            SELECT reference_id, warehouse_id, product_id, sum(quantity) AS units
+            FROM stock_movements WHERE movement_type = 'RETURN'
+            GROUP BY reference_id, warehouse_id, product_id) AS booked
+            USING (reference_id, warehouse_id, product_id)
+        WHERE restocked.units IS DISTINCT FROM booked.units
+    """,
+    "what was posted of an adjustment is what was booked": """
+        SELECT count(*) FROM (
+            SELECT adjustment_number AS reference_id, warehouse_id, product_id, closed_by AS operation_id,
+                sum(quantity) AS units
+            FROM adjustments JOIN adjustment_lines USING (adjustment_id)
+            WHERE status = 'POSTED'
+            GROUP BY adjustment_number, warehouse_id, product_id, closed_by HAVING sum(quantity) <> 0) AS posted
+        FULL JOIN (
+            SELECT reference_id, warehouse_id, product_id, operation_id, sum(quantity) AS units
+            FROM stock_movements WHERE movement_type = 'ADJUSTMENT' AND workflow_id LIKE 'adjustment-%'
+            GROUP BY reference_id, warehouse_id, product_id, operation_id) AS booked
+            USING (reference_id, warehouse_id, product_id, operation_id)
+        WHERE posted.units IS DISTINCT FROM booked.units
+    """,
+    "an adjustment is worth what its lines are": """
+        SELECT count(*) FROM adjustments
+        WHERE (value, unvalued_units) <> (
+            SELECT coalesce(sum(abs(quantity) * unit_cost), 0),
+                coalesce(sum(abs(quantity)) FILTER (WHERE unit_cost IS NULL), 0)
+            FROM adjustment_lines AS line WHERE line.adjustment_id = adjustments.adjustment_id)
+    """,
+    "no adjustment above the limit is posted unless somebody else approves": """
+        SELECT count(*) FROM adjustments
+        WHERE status = 'POSTED' AND needs_approval
+            AND (approved_by IS NULL OR lower(approved_by) = lower(requested_by))
+    """,
+    "what counts have posted is what was booked": """
+        SELECT count(*) FROM (
+            SELECT count_number AS reference_id, warehouse_id, product_id, posted_by AS operation_id, delta AS units
+            FROM cycle_count_lines AS line JOIN cycle_counts USING (count_id)
+            WHERE line.status = 'POSTED' AND delta <> 0) AS posted
+        FULL JOIN (
+            SELECT reference_id, warehouse_id, product_id, operation_id, sum(quantity) AS units
+            FROM stock_movements WHERE movement_type = 'ADJUSTMENT' AND workflow_id LIKE 'cycle-count-%'
+            GROUP BY reference_id, warehouse_id, product_id, operation_id) AS booked
+            USING (reference_id, warehouse_id, product_id, operation_id)
+        WHERE posted.units IS DISTINCT FROM booked.units
+    """,
+    "nobody approves what they have counted": """
+        SELECT count(*) FROM cycle_count_lines
+        WHERE lower(approved_by) IN (
+            SELECT lower(entry.counted_by) FROM cycle_count_entries AS entry
+            WHERE (entry.count_id, entry.product_id) = (cycle_count_lines.count_id, cycle_count_lines.product_id))
+    """,
     "nothing is reordered while it is on order": """
         SELECT count(*) FROM (
             SELECT warehouse_id, product_id

@@ -7,7 +7,8 @@ the first one, with a root cause. A count is where its lines are.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -101,12 +102,14 @@ class CountEntry:
         counted_quantity: What was there.
         system_quantity: What was on hand by the books in the moment in which the count was recorded.
         root_cause: Why they differ, if whoever counted knows.
+        counted_at: When.
     """
 
     counted_by: str
     counted_quantity: int
     system_quantity: int
     root_cause: RootCause | None
+    counted_at: datetime
 
     @property
     def delta(self) -> int:
@@ -172,41 +175,47 @@ class CycleCount:
         message = f"product {product_id} isn't on count {self.count_number}"
         raise InvalidRequest(message, {"product_id": product_id})
 
-    def record(
-        self, line: CountLine, counted_by: str, counted_quantity: int, on_hand: int, root_cause: RootCause | None
-    ) -> Recorded:
+    def record(self, line: CountLine, entry: CountEntry) -> Recorded:
         """What a count of this line makes of it.
 
         Args:
             line: The line.
-            counted_by: Who counted.
-            counted_quantity: Units that were there.
-            on_hand: Units by the books, read under the item's lock.
-            root_cause: Why they differ, if it is known.
+            entry: The count; what the system has was read under the item's lock.
 
         Raises:
             InvalidState: It is posted, or given up.
             NotPermitted: The same person has counted it before: a second count is somebody else's.
         """
         posted = COUNT_LINE.next(line.status, CountEvent.RECORD, of=self._named(line))
-        self._require_somebody_else(line, counted_by, "counted it before: somebody else has to count it again")
-        known = root_cause or next((each.root_cause for each in reversed(line.entries) if each.root_cause), None)
-        entry = CountEntry(counted_by, counted_quantity, on_hand, known)
-        within = self.tolerance.allows(counted_quantity, on_hand)
+        self._require_somebody_else(line, entry.counted_by, "counted it before: somebody else has to count it again")
+        if entry.root_cause is None:
+            # Whoever counted first may have known.
+            entry = replace(entry, root_cause=next((each.root_cause for each in line.entries if each.root_cause), None))
+        within = self.tolerance.allows(entry.counted_quantity, entry.system_quantity)
         if not within and line.status is CountStatus.COUNTING:
             return Recorded(COUNT_LINE.next(line.status, CountEvent.DOUBT), entry, within)
         return Recorded(posted, entry, within)
 
-    def approve(self, line: CountLine, approver: str) -> CountEntry:
+    def approve(self, line: CountLine, approver: str, last_posted_at: datetime | None) -> CountEntry:
         """The count of this line that stands, once somebody who hasn't counted it says so.
 
+        Args:
+            line: The line.
+            approver: Who says so.
+            last_posted_at: When a count of the item was last put into the books, on whatever list.
+
         Raises:
-            InvalidState: It isn't waiting for that.
+            InvalidState: It isn't waiting for that; or what was off may be in the books by now, from another list.
             NotPermitted: The approver has counted it.
         """
-        COUNT_LINE.next(line.status, CountEvent.APPROVE_VARIANCE, of=self._named(line))
+        event = CountEvent.APPROVE_VARIANCE
+        COUNT_LINE.next(line.status, event, of=self._named(line))
         self._require_somebody_else(line, approver, "counted it: somebody else has to approve it")
-        return line.entries[-1]
+        entry = line.entries[-1]
+        if last_posted_at is not None and last_posted_at > entry.counted_at:
+            message = f"{self._named(line)}: put right since by another count, so it has to be counted again"
+            raise InvalidState(message, str(line.status), str(event))
+        return entry
 
     def require_open(self) -> None:
         """Something of it can still be given up.

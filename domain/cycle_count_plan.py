@@ -1,25 +1,30 @@
 """Which items are counted on which day.
 
 Items that much of the demand goes through are counted often, the others seldom (ABC). What is due is spread so that
-each day's list is about as long as the next, and so that nothing is late as long as the warehouse can count what
-falls due.
+each day's list is about as long as the next, and so that nothing is late as long as the warehouse can count what falls
+due.
 
-How it is spread, for the items of one class that are counted every ``T`` days. Let ``D(k)`` be how many of them are
-due within the next ``k`` days, today's included as ``D(0)``. As many as the steepest part of what lies ahead are
-counted today: ``L = max over k < T of ceil(D(k) / (k + 1))``. Whoever counts ``L`` of the earliest each day is never
-late: of what is due within ``k`` days, ``L * k`` have their turn later, and the rest is counted today. And the list
-never grows by itself: what is counted today is due again in ``T`` days, and all ``n`` items together ask for ``ceil(n
-/ T)``, which ``L`` is no less than. So a cap that holds the first day's list holds all of them. (Earliest deadline
-first, as in C. L. Liu and J. W. Layland, 1973, on jobs of one unit, with the level of the critical interval as in F.
-Yao, A. Demers and S. Shenker, 1995.)
+How it is spread, for the items of one class that are counted every ``T`` days. Let ``D(k)`` be how many of them are due
+within the next ``k`` days, with those of today and before as ``D(0)``. The level is the steepest part of what lies
+ahead: ``L = max over k < T of ceil(D(k) / (k + 1))``. If ``L`` are counted on each of the next ``k`` days, what is due
+until then and finds no place there has to be counted today: ``m = max over k of D(k) - L k``, the earliest first. So
+nothing is ever late; and the level never rises by itself, because what is counted today is due again in ``T`` days, and
+all ``n`` items together ask for ``ceil(n / T)``, which ``L`` is no less than. A cap that holds the level of the first
+day holds that of every day. (Earliest deadline first, as in C. L. Liu and J. W. Layland, 1973, for jobs of one unit,
+with the level of the critical interval as in F. Yao, A. Demers and S. Shenker, 1995.)
+
+Up to the level, items that were off and items that were never counted come before their time. And no day has fewer than
+``floor(n / T)``: what is due next comes early on a day that would have less to do, which costs nothing, because all
+items together are due as often as that. So where nothing is off or overdue, the lists of a class differ by one item.
 """
 
-import heapq
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class CountClass(StrEnum):
@@ -45,12 +50,14 @@ class Cycle:
         a_percent: The first so much of the demand, in percent, is A's.
         b_percent: The next so much is B's; all others are C.
         days: Days from one count to the next, by class.
+        at_least: As long as there are items that were never counted, a day's list has at least so many items.
         cap: Items that a warehouse counts on one day at most.
     """
 
     a_percent: Decimal
     b_percent: Decimal
     days: Mapping[CountClass, int]
+    at_least: int
     cap: int
 
 
@@ -71,6 +78,11 @@ class Countable:
     since: date
     was_counted: bool = True
     was_off: bool = False
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nobody knows how right the books are: it was off, or was never counted."""
+        return self.was_off or not self.was_counted
 
 
 @dataclass(frozen=True)
@@ -117,81 +129,97 @@ def classify(demand: Mapping[int, int], a_percent: Decimal, b_percent: Decimal) 
 
 def due_on(item: Countable, days: int) -> date:
     """The last day on which the item is to be counted again. One that was off is due the day after."""
-    return item.since + timedelta(days=1 if item.was_off else days)
+    return item.since + timedelta(days=_until_due(item, days))
 
 
 def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
     """What is to be counted today.
 
-    What has to be, so that nothing is late later, comes first. Of the others, those that were off are preferred, then
-    those that were never counted, then those that are due first. If the cap is too small for what has to be counted
-    today, what was off comes first and then what has been due for the longest part of its cycle.
+    First what has to be, so that nothing is late later; then, as far as the level goes, what was off and what was never
+    counted; then what is due next, as far as a usual day goes. If the cap is too small for what has to be counted, what
+    was off comes first, and then what has been due for the longest part of its cycle.
 
     Args:
         items: All items of the warehouse that aren't being counted.
         today: The day, where the warehouse is.
-        cycle: How often each class is counted, and how many items a day at most.
+        cycle: How often each class is counted, and how many items a day.
     """
-    by_class: dict[CountClass, list[Countable]] = {}
+    ahead: dict[CountClass, dict[int, list[Countable]]] = {}
     for item in items:
-        by_class.setdefault(item.count_class, []).append(item)
-    needed: list[tuple[tuple[float, ...], int]] = []
-    preferred: list[tuple[tuple[float, ...], int]] = []
-    due_by_today = 0
-    wanted = 0
-    for count_class, members in by_class.items():
+        slack = (item.since - today).days + _until_due(item, cycle.days[item.count_class])
+        ahead.setdefault(item.count_class, {}).setdefault(slack, []).append(item)
+    needed: list[_Rank] = []
+    early: list[_Rank] = []
+    even: list[_Rank] = []
+    waiting: list[_Rank] = []
+    for count_class, due in ahead.items():
         days = cycle.days[count_class]
-        ahead = {item.product_id: (due_on(item, days) - today).days for item in members}
-        level, critical = _level(ahead.values(), days)
-        due_by_today += sum(slack <= 0 for slack in ahead.values())
-        wanted += level
-        earliest = heapq.nsmallest(critical, members, key=lambda item: (ahead[item.product_id], *_liking(item)))
-        chosen = {item.product_id for item in earliest}
-        others = heapq.nsmallest(
-            level - critical,
-            (item for item in members if item.product_id not in chosen),
-            key=lambda item: (*_liking(item), ahead[item.product_id]),
+        level, critical = _level(due, days)
+        usual = sum(map(len, due.values())) // days
+        earliest = list(itertools.islice(_earliest_first(due), max(critical, usual)))
+        chosen = {item.product_id for _, item in earliest[:critical]}
+        liked = sorted(
+            _rank(item, slack, days)
+            for slack, members in due.items()
+            for item in members
+            if item.is_doubtful and item.product_id not in chosen
         )
-        needed += [
-            ((not item.was_off, ahead[item.product_id] / days, item.was_counted), item.product_id) for item in earliest
-        ]
-        preferred += [((*_liking(item)[:2], ahead[item.product_id] / days), item.product_id) for item in others]
-    listed = [product_id for _, product_id in [*sorted(needed), *sorted(preferred)]][: cycle.cap]
-    on_time = _on_time(listed, by_class, today, cycle)
-    return DayPlan(listed, wanted, due_by_today - on_time)
+        needed += [_rank(item, slack, days) for slack, item in earliest[:critical]]
+        early += liked[: level - critical]
+        waiting += liked[level - critical :]
+        others = [_rank(item, slack, days) for slack, item in earliest[critical:] if not item.is_doubtful]
+        even += others[: max(usual - critical - len(liked), 0)]
+    listed = [*sorted(needed), *sorted(early), *sorted(even)]
+    # A short walk isn't worth less than a few items: what has no count to begin with gets one.
+    listed += sorted(waiting)[: max(cycle.at_least - len(listed), 0)]
+    # What is due by now is needed: it is on the list, or beyond the cap.
+    late = sum(rank.ahead <= 0 for rank in listed[cycle.cap :])
+    return DayPlan([rank.product_id for rank in listed[: cycle.cap]], len(listed), late)
 
 
-def _liking(item: Countable) -> tuple[bool, bool, int]:
-    """What goes first: was off, then never counted; the product decides between equals, so that runs agree."""
-    return (not item.was_off, item.was_counted, item.product_id)
+class _Rank(NamedTuple):
+    """The order of a list: what was off, then what is due for the longest part of its cycle, then what has no count.
+
+    Attributes:
+        was_right: Whether the latest count was within tolerance.
+        ahead: So much of its cycle is left; nothing or less: it is due by today.
+        was_counted: Whether it ever was.
+        product_id: What it is.
+    """
+
+    was_right: bool
+    ahead: float
+    was_counted: bool
+    product_id: int
 
 
-def _level(ahead: Iterable[int], days: int) -> tuple[int, int]:
-    """How many are counted today, and how many of these have to be the earliest, so that no later day needs more.
+def _rank(item: Countable, ahead: int, days: int) -> _Rank:
+    return _Rank(not item.was_off, ahead / days, item.was_counted, item.product_id)
+
+
+def _until_due(item: Countable, days: int) -> int:
+    return 1 if item.was_off else days
+
+
+def _earliest_first(due: Mapping[int, Iterable[Countable]]) -> Iterator[tuple[int, Countable]]:
+    """Items with the days until they are due, in the order in which they are."""
+    for slack in sorted(due):
+        for item in sorted(due[slack], key=lambda each: each.product_id):
+            yield slack, item
+
+
+def _level(due: Mapping[int, Sequence[Countable]], days: int) -> tuple[int, int]:
+    """How many are counted on a day, and how many have to be today, so that no later day needs more.
 
     Args:
-        ahead: Days until each item is due; none or fewer: it is due by today.
+        due: Items by the days until they are due; none or fewer: they are due by today.
         days: Days from one count to the next.
     """
-    due = [0] * days
-    for slack in ahead:
-        # One that is further ahead than its cycle (its class has changed) is due within it, or the list would have a
-        # hump when its time comes.
-        due[min(max(slack, 0), days - 1)] += 1
-    within = 0
-    totals = [within := within + count for count in due]
+    falling_due = [0] * days
+    for slack, members in due.items():
+        # Nothing is due later than in a whole cycle.
+        falling_due[min(max(slack, 0), days - 1)] += len(members)
+    totals = list(itertools.accumulate(falling_due))
     level = max(-(-total // (k + 1)) for k, total in enumerate(totals))
-    critical = max(0, *(total - level * k for k, total in enumerate(totals)))
-    return level, critical
-
-
-def _on_time(
-    listed: Sequence[int], by_class: Mapping[CountClass, Sequence[Countable]], today: date, cycle: Cycle
-) -> int:
-    """How many of these are due by today."""
-    chosen = set(listed)
-    return sum(
-        item.product_id in chosen and due_on(item, cycle.days[count_class]) <= today
-        for count_class, members in by_class.items()
-        for item in members
-    )
+    critical = max(total - level * k for k, total in enumerate(totals))
+    return level, max(critical, 0)

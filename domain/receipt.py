@@ -1,6 +1,6 @@
 """A receipt: what came of each product, whoever sent it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -10,7 +10,8 @@ class Delivered(NamedTuple):
     Attributes:
         product_id: What came.
         accepted: Enters stock.
-        unfit: Comes on top of these and doesn't enter stock: rejected from a supplier, damaged on a transfer.
+        unfit: Comes on top of these and doesn't enter stock: rejected from a supplier, damaged on a transfer, scrapped
+            of a return.
     """
 
     product_id: int
@@ -37,3 +38,23 @@ def delivered_by_product(delivered: Iterable[Delivered]) -> dict[int, Taken]:
         before = came.get(each.product_id, Taken(0, 0))
         came[each.product_id] = Taken(before.accepted + each.accepted, before.unfit + each.unfit)
     return came
+
+
+def spread(came: Taken, awaited: Mapping[int, int]) -> dict[int, Taken]:
+    """What each line gets of a product that stands on several, lines without any left out.
+
+    They are filled in order, first with what enters stock, then with what doesn't.
+
+    Args:
+        came: What came of the product; no more than is awaited.
+        awaited: Units that each line still waits for, by line number and in order.
+    """
+    accepted, unfit = came
+    given: dict[int, Taken] = {}
+    for line_number, units in awaited.items():
+        share = Taken(min(accepted, units), min(unfit, max(units - accepted, 0)))
+        if share.units:
+            given[line_number] = share
+        accepted -= share.accepted
+        unfit -= share.unfit
+    return given

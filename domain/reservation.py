@@ -134,6 +134,11 @@ class ItemHold:
         """Units that it holds of the item."""
         return sum(line.quantity_open for line in self.lines)
 
+    @property
+    def has_deadline(self) -> bool:
+        """Whether it ends by itself."""
+        return any(line.expires_at is not None for line in self.lines)
+
     def is_overdue(self, as_of: datetime) -> bool:
         """Whether its deadline has come."""
         return any(is_overdue(line, as_of) for line in self.lines)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.errors import InvalidRequest
-from domain.receipt import Taken
+from domain.receipt import Taken, spread
 from domain.transitions import TransitionTable
 
 
@@ -147,26 +147,13 @@ class Transfer:
             in_transit = sum(line.in_transit for line in lines)
             if came.units > in_transit:
                 raise _too_many(product_id, came.units, in_transit)
-            taken |= _spread(came, lines)
+            taken |= spread(came, {line.line_number: line.in_transit for line in lines})
         return dict(sorted(taken.items()))
 
     def after_receipt(self, taken: Mapping[int, Taken]) -> TransferStatus:
         """The status after a receipt: RECEIVED once nothing is in transit any more."""
         left = sum(self.in_transit.values()) - sum(share.units for share in taken.values())
         return self.after(TransferEvent.RECEIVE if left else TransferEvent.COMPLETE)
-
-
-def _spread(came: Taken, lines: Sequence[TransferLine]) -> dict[int, Taken]:
-    """Units for each line, in order."""
-    fit, damaged = came
-    given: dict[int, Taken] = {}
-    for line in lines:
-        share = Taken(min(fit, line.in_transit), min(damaged, max(line.in_transit - fit, 0)))
-        if share.units:
-            given[line.line_number] = share
-        fit -= share.accepted
-        damaged -= share.unfit
-    return given
 
 
 def _too_many(product_id: int, came: int, in_transit: int) -> InvalidRequest:

@@ -9,6 +9,9 @@
 Needs temporalio and pydantic, and nothing else.
 """
 
+from contracts.adjustment import AdjustmentLine, AdjustmentState
+from contracts.customer_return import InspectedLine, ReturnLine, ReturnState
+from contracts.cycle_count import CycleCountState, RootCause
 from contracts.errors import (
     DomainError,
     InsufficientStock,
@@ -30,19 +33,30 @@ from contracts.purchase_order import PurchaseOrderLine as OrderLine
 from contracts.reservation import FulfillLine, ReservationState
 from contracts.reservation import ReservationLine as Line
 from contracts.transfer import ArrivedLine, TransferLine, TransferState
+from starter.adjustment import Adjustment, AdjustmentAwaitingApproval
 from starter.client import Stockkeeper
+from starter.customer_return import CustomerReturn
+from starter.cycle_count import CycleCount
 from starter.purchase_order import AwaitingApproval, PurchaseOrder
 from starter.reservation import Hold
 from starter.transfer import Transfer
 
 __all__ = [
+    "Adjustment",
+    "AdjustmentAwaitingApproval",
+    "AdjustmentLine",
+    "AdjustmentState",
     "ApprovalPolicy",
     "ApprovalTier",
     "ArrivedLine",
     "AwaitingApproval",
+    "CustomerReturn",
+    "CycleCount",
+    "CycleCountState",
     "DomainError",
     "FulfillLine",
     "Hold",
+    "InspectedLine",
     "InsufficientStock",
     "InvalidRequest",
     "InvalidState",
@@ -57,6 +71,9 @@ __all__ = [
     "PurchaseOrderState",
     "ReceiptLine",
     "ReservationState",
+    "ReturnLine",
+    "ReturnState",
+    "RootCause",
     "Shortage",
     "Stockkeeper",
     "StockkeeperError",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -27,6 +28,9 @@ M = TypeVar("M", bound=Message)
 
 ANSWER_WITHIN = timedelta(seconds=30)
 """How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
+
+DONE_WITHIN = timedelta(hours=1)
+"""How long a run that somebody has asked for is waited for; it goes on also if nobody waits."""
 
 _LAST_LOOK = timedelta(seconds=5)
 
@@ -123,6 +127,35 @@ async def start_and_ask(
                 await operation.workflow_handle()
             raise
     return state.model_validate(state_then)
+
+
+async def run_now(
+    client: Client, workflow: str, request: Message, *, what: str, task_queue: str, summary: str, state: type[S]
+) -> S:
+    """Let a process that schedules start run now, under an id of its own, and wait until it is done.
+
+    Args:
+        client: The namespace.
+        workflow: Which process.
+        request: Its start.
+        what: What it is called, in messages and in its id.
+        task_queue: Where it is worked on.
+        summary: What an operator reads beside the run.
+        state: What it ends with.
+
+    Raises:
+        DomainError, Unreachable: See `answer`.
+    """
+    async with answer(what, DONE_WITHIN):
+        ended = await client.execute_workflow(
+            workflow,
+            request,
+            id=f"{what}-{uuid.uuid4()}",
+            task_queue=task_queue,
+            result_type=state,
+            static_summary=summary,
+        )
+    return state.model_validate(ended)
 
 
 async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: str, within: timedelta) -> S:

@@ -6,15 +6,23 @@ from typing import Self
 
 from temporalio.client import Client
 
+from contracts.adjustment import AdjustmentLine
+from contracts.customer_return import ReturnLine
 from contracts.ledger import LevelThen, Movement
 from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine
 from contracts.reservation import ReservationLine
 from contracts.transfer import TransferLine
+from starter import adjustment as adjustments
+from starter import customer_return as returns
+from starter import cycle_count as counts
 from starter import ledger, reservation
 from starter import purchase_order as orders
 from starter import transfer as transfers
+from starter.adjustment import Adjustment, AdjustmentAwaitingApproval
 from starter.calls import ANSWER_WITHIN
 from starter.connection import connect_temporal, task_queue
+from starter.customer_return import CustomerReturn
+from starter.cycle_count import CycleCount
 from starter.purchase_order import AwaitingApproval, PurchaseOrder
 from starter.reservation import Hold
 from starter.transfer import Transfer
@@ -211,6 +219,146 @@ class Stockkeeper:
             Unreachable: No worker answers.
         """
         return await transfers.find_transfer(self.client, transfer_number, within=self.answer_within)
+
+    async def create_return(
+        self,
+        return_number: str,
+        lines: Sequence[ReturnLine],
+        *,
+        warehouse_id: int,
+        reference_id: str,
+        performed_by: str,
+    ) -> CustomerReturn:
+        """Say what a customer sends back. Stock doesn't change until it has come and was inspected.
+
+        The number is what makes it happen once: the same call again, after a lost answer or a crash, gives the same
+        return, as it is then.
+
+        Args:
+            return_number: Your number for it.
+            lines: Units of a product. The same product on two lines counts together.
+            warehouse_id: Where it comes back to.
+            reference_id: What it was sold under: the order's number.
+            performed_by: The service or person that asks.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is stored.
+            OperationConflict: The number is another return's.
+            Unreachable: No answer in time. It may be stored: ask again.
+        """
+        return await returns.create_return(
+            self.client,
+            return_number,
+            lines,
+            warehouse_id=warehouse_id,
+            reference_id=reference_id,
+            performed_by=performed_by,
+            task_queue=self.task_queue,
+            within=self.answer_within,
+        )
+
+    async def customer_return(self, return_number: str) -> CustomerReturn:
+        """A return that was registered before, here or elsewhere.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await returns.find_return(self.client, return_number, within=self.answer_within)
+
+    async def adjust(
+        self,
+        adjustment_number: str,
+        lines: Sequence[AdjustmentLine],
+        *,
+        warehouse_id: int,
+        reason: str,
+        performed_by: str,
+    ) -> Adjustment:
+        """Put the books right by hand: all of these lines or none, at once or, above a limit, once somebody approves.
+
+        Whether it is POSTED or waits (PENDING), its state says. The number is what makes it happen once: the same call
+        again, after a lost answer or a crash, gives the same adjustment. After `InsufficientStock` the same number may
+        try again. Orders and transfers whose stock isn't there by this lose their hold, and are told.
+
+        Args:
+            adjustment_number: Your number for it.
+            lines: Units of a product, positive in and negative out. The same product on two lines counts together.
+            warehouse_id: Where.
+            reason: Why, for whoever decides, and for whoever reads the ledger.
+            performed_by: Who asks for it; above the limit somebody else has to approve it.
+
+        Raises:
+            InsufficientStock: Less is on hand than is to be taken off, with the numbers. Nothing is changed.
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is changed.
+            OperationConflict: The number is another adjustment's.
+            Unreachable: No answer in time. It may be posted: ask again.
+        """
+        return await adjustments.adjust(
+            self.client,
+            adjustment_number,
+            lines,
+            warehouse_id=warehouse_id,
+            reason=reason,
+            performed_by=performed_by,
+            task_queue=self.task_queue,
+            within=self.answer_within,
+        )
+
+    async def adjustment(self, adjustment_number: str) -> Adjustment:
+        """An adjustment that was asked for before, here or elsewhere.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await adjustments.find_adjustment(self.client, adjustment_number, within=self.answer_within)
+
+    async def adjustments_awaiting_approval(self, *, limit: int | None = None) -> list[AdjustmentAwaitingApproval]:
+        """Adjustments that wait for approval, the oldest first. What has just changed may take a moment to show.
+
+        Raises:
+            Unreachable: Nobody answers.
+        """
+        return await adjustments.adjustments_awaiting_approval(self.client, limit=limit)
+
+    async def open_count(
+        self, count_number: str, product_ids: Sequence[int], *, warehouse_id: int, requested_by: str
+    ) -> CycleCount:
+        """Say that these products are to be counted. Stock may go on moving meanwhile; nothing is locked by it.
+
+        The number is what makes it happen once: the same call again, after a lost answer or a crash, gives the same
+        count, as it is then.
+
+        Args:
+            count_number: Your number for it.
+            product_ids: What is to be counted; the same product twice is one line.
+            warehouse_id: Where.
+            requested_by: The service or person that asks.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is stored.
+            OperationConflict: The number is another count's.
+            Unreachable: No answer in time. It may be stored: ask again.
+        """
+        return await counts.open_count(
+            self.client,
+            count_number,
+            product_ids,
+            warehouse_id=warehouse_id,
+            requested_by=requested_by,
+            task_queue=self.task_queue,
+            within=self.answer_within,
+        )
+
+    async def cycle_count(self, count_number: str) -> CycleCount:
+        """A count that was opened before, here, elsewhere or by the plan of the day.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await counts.find_count(self.client, count_number, within=self.answer_within)
 
     def stock_at(
         self, as_of: datetime, *, product: str | None = None, warehouse: str | None = None

@@ -71,10 +71,16 @@ def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, 
     return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
 
 
-def update_id_of(command_name: str, message: Message) -> str:
+def update_id_of(command_name: str, message: Message, *, by_anybody: bool = True) -> str:
     """An id for a command that has a name of its own in it: sent again, Temporal answers as it did the first time.
 
     The content is part of it: another one under the same name has to be refused, and not answered like this.
+
+    Args:
+        command_name: Which command.
+        message: Its payload.
+        by_anybody: Whether it is the same command whoever sends it.
     """
-    content = hashlib.sha256(message.model_dump_json(exclude={"performed_by"}).encode()).hexdigest()
+    without = {"performed_by"} if by_anybody else None
+    content = hashlib.sha256(message.model_dump_json(exclude=without).encode()).hexdigest()
     return f"{command_name}-{content[:32]}"

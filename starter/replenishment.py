@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,18 +13,14 @@ from contracts.messages import parse
 from contracts.reorder import ReorderRequest, ReorderState
 from contracts.replenishment_plan import (
     ItemPlan,
-    ItemPlans,
     PlanState,
     ReplenishmentPlanActivities,
     ReplenishmentPlanRequest,
     SetPlanning,
     ShowPlans,
 )
-from starter.calls import answer, checked
-from starter.stock import ask
-
-DONE_WITHIN = timedelta(hours=1)
-"""How long a run is waited for; it goes on also if nobody waits."""
+from starter.calls import checked, run_now
+from starter.questions import ask, page_by_page
 
 
 async def run_reorder(
@@ -37,16 +33,15 @@ async def run_reorder(
         Unreachable: Nobody answers.
     """
     request = checked(ReorderRequest, warehouse_id=warehouse_id, dry_run=dry_run)
-    async with answer("reorder", DONE_WITHIN):
-        state = await client.execute_workflow(
-            reorder.WORKFLOW_TYPE,
-            request,
-            id=f"reorder-{uuid.uuid4()}",
-            task_queue=task_queue,
-            result_type=ReorderState,
-            static_summary="what would be reordered" if dry_run else "reorder what is below its point, by hand",
-        )
-    return ReorderState.model_validate(state)
+    return await run_now(
+        client,
+        reorder.WORKFLOW_TYPE,
+        request,
+        what="reorder",
+        task_queue=task_queue,
+        summary="what would be reordered" if dry_run else "reorder what is below its point, by hand",
+        state=ReorderState,
+    )
 
 
 async def run_plan(
@@ -74,16 +69,15 @@ async def run_plan(
         order_cost=None if order_cost is None else f"{order_cost:f}",
         holding_cost_rate=holding_cost_rate,
     )
-    async with answer("plan", DONE_WITHIN):
-        state = await client.execute_workflow(
-            replenishment_plan.WORKFLOW_TYPE,
-            request,
-            id=f"replenishment-plan-{uuid.uuid4()}",
-            task_queue=task_queue,
-            result_type=PlanState,
-            static_summary="plan every item anew, asked for by hand",
-        )
-    return PlanState.model_validate(state)
+    return await run_now(
+        client,
+        replenishment_plan.WORKFLOW_TYPE,
+        request,
+        what="replenishment-plan",
+        task_queue=task_queue,
+        summary="plan every item anew, asked for by hand",
+        state=PlanState,
+    )
 
 
 async def set_by_hand(
@@ -134,7 +128,7 @@ async def _set(client: Client, task_queue: str, **fields: Any) -> ItemPlan:
     return await ask(client, ReplenishmentPlanActivities.set_planning, step, task_queue, prefix="planning")
 
 
-async def plans(
+def plans(
     client: Client, *, product: str | None = None, warehouse: str | None = None, task_queue: str
 ) -> AsyncIterator[ItemPlan]:
     """What is planned, in the order of SKU and warehouse, read page by page.
@@ -143,12 +137,11 @@ async def plans(
         UnknownProduct, UnknownWarehouse: Nothing is called that.
         Unreachable: No worker answers.
     """
-    question = checked(ShowPlans, product=product, warehouse=warehouse)
-    while True:
-        page: ItemPlans = await ask(client, ReplenishmentPlanActivities.show_plans, question, task_queue)
-        for plan in page.plans:
-            yield plan
-        if not page.more:
-            return
-        last = page.plans[-1]
-        question = question.model_copy(update={"after": (last.sku, last.warehouse)})
+    return page_by_page(
+        client,
+        ReplenishmentPlanActivities.show_plans,
+        checked(ShowPlans, product=product, warehouse=warehouse),
+        task_queue,
+        rows=lambda page: page.plans,
+        place=lambda plan: (plan.sku, plan.warehouse),
+    )

@@ -24,7 +24,8 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from contracts import reorder, replenishment_plan, stock_audit
+from contracts import cycle_count_plan, reorder, replenishment_plan, stock_audit
+from contracts.cycle_count_plan import CycleCountPlanRequest
 from contracts.errors import NotFound
 from contracts.reorder import ReorderRequest
 from contracts.replenishment_plan import ReplenishmentPlanRequest
@@ -81,6 +82,25 @@ def _wanted(task_queue: str) -> list[_Planned]:
             policy=_policy(),
         ),
     )
+    counting = _Planned(
+        cycle_count_plan.SCHEDULE,
+        f"starts each warehouse's count of the day, from {cycle_count_plan.FROM_HOUR:02}:00 there",
+        Schedule(
+            action=ScheduleActionStartWorkflow(
+                cycle_count_plan.WORKFLOW_TYPE,
+                CycleCountPlanRequest(from_hour=cycle_count_plan.FROM_HOUR),
+                id=cycle_count_plan.SCHEDULE,
+                task_queue=task_queue,
+                static_summary="the look at which warehouses begin their day, and what is due there",
+            ),
+            # A day begins at another hour in each timezone: it looks every hour, and a warehouse has one count a day.
+            spec=ScheduleSpec(
+                calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(0, 23)], minute=[ScheduleRange(5)])],
+                jitter=timedelta(minutes=1),
+            ),
+            policy=_policy(),
+        ),
+    )
     nightly = _Planned(
         stock_audit.SCHEDULE,
         "proves that the books agree, every day at 03:30 UTC",
@@ -99,7 +119,7 @@ def _wanted(task_queue: str) -> list[_Planned]:
             policy=_policy(),
         ),
     )
-    return [hourly, daily, nightly]
+    return [hourly, daily, counting, nightly]
 
 
 async def set_up_schedules(client: Client, *, task_queue: str) -> list[str]:

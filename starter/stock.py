@@ -1,31 +1,22 @@
 """Questions about stock, for programs and the command line."""
 
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
-from typing import Any, TypeVar
 
-from pydantic import BaseModel
-from temporalio.client import ActivityFailureError, Client
+from temporalio.client import Client
 
-from contracts.converter import as_domain_error
-from contracts.policies import READ
 from contracts.stock import (
     FindItems,
     FindTerms,
     FoundItems,
     InTransit,
-    InTransitPage,
     ShowInTransit,
     ShowLevels,
     StockActivities,
     StockLevel,
-    StockLevels,
 )
-from starter.calls import answer, checked
-
-Q = TypeVar("Q", bound=BaseModel)
-A = TypeVar("A")
+from starter.calls import checked
+from starter.questions import ask, page_by_page
 
 
 async def find_items(
@@ -85,7 +76,7 @@ async def unit_costs(
     return (await ask(client, StockActivities.find_terms, question, task_queue)).unit_costs
 
 
-async def levels(
+def levels(
     client: Client,
     *,
     product: str | None = None,
@@ -99,18 +90,17 @@ async def levels(
         UnknownProduct, UnknownWarehouse: Nothing is called that.
         Unreachable: No worker answers.
     """
-    question = checked(ShowLevels, product=product, warehouse=warehouse, below_reorder_point=below_reorder_point)
-    while True:
-        page: StockLevels = await ask(client, StockActivities.show_levels, question, task_queue)
-        for level in page.levels:
-            yield level
-        if not page.more:
-            return
-        last = page.levels[-1]
-        question = question.model_copy(update={"after": (last.sku, last.warehouse)})
+    return page_by_page(
+        client,
+        StockActivities.show_levels,
+        checked(ShowLevels, product=product, warehouse=warehouse, below_reorder_point=below_reorder_point),
+        task_queue,
+        rows=lambda page: page.levels,
+        place=lambda level: (level.sku, level.warehouse),
+    )
 
 
-async def in_transit(
+def in_transit(
     client: Client,
     *,
     product: str | None = None,
@@ -124,34 +114,11 @@ async def in_transit(
         UnknownProduct, UnknownWarehouse: Nothing is called that.
         Unreachable: No worker answers.
     """
-    question = checked(ShowInTransit, product=product, from_warehouse=from_warehouse, to_warehouse=to_warehouse)
-    while True:
-        page: InTransitPage = await ask(client, StockActivities.show_in_transit, question, task_queue)
-        for line in page.lines:
-            yield line
-        if not page.more:
-            return
-        last = page.lines[-1]
-        question = question.model_copy(update={"after": (last.sku, last.from_warehouse, last.to_warehouse)})
-
-
-async def ask(
-    client: Client, activity: Callable[[Any, Q], A], question: Q, task_queue: str, *, prefix: str = "question"
-) -> A:
-    """One activity without a workflow around it: a question, or a small change that has an operation id of its own.
-
-    Raises:
-        DomainError: The answer is no.
-        Unreachable: No worker answers.
-    """
-    async with answer("stock"):
-        try:
-            return await client.execute_activity_method(  # its typing knows only asynchronous methods
-                activity,  # type: ignore[arg-type]
-                question,
-                id=f"{prefix}-{uuid.uuid4()}",
-                task_queue=task_queue,
-                **READ,
-            )
-        except ActivityFailureError as error:
-            raise as_domain_error(error) or error from None
+    return page_by_page(
+        client,
+        StockActivities.show_in_transit,
+        checked(ShowInTransit, product=product, from_warehouse=from_warehouse, to_warehouse=to_warehouse),
+        task_queue,
+        rows=lambda page: page.lines,
+        place=lambda line: (line.sku, line.from_warehouse, line.to_warehouse),
+    )

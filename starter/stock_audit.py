@@ -17,9 +17,8 @@ from contracts.audit_findings import (
 )
 from contracts.messages import parse
 from contracts.stock_audit import FindingStatus, StockAuditRequest, StockAuditState
-from starter.calls import answer, checked
+from starter.calls import checked, run_now
 from starter.questions import ask
-from starter.replenishment import DONE_WITHIN
 
 
 async def run_audit(client: Client, *, warehouse_id: int | None = None, task_queue: str) -> StockAuditState:
@@ -30,16 +29,15 @@ async def run_audit(client: Client, *, warehouse_id: int | None = None, task_que
         Unreachable: Nobody answers.
     """
     request = checked(StockAuditRequest, warehouse_id=warehouse_id)
-    async with answer("audit", DONE_WITHIN):
-        state = await client.execute_workflow(
-            stock_audit.WORKFLOW_TYPE,
-            request,
-            id=f"stock-audit-{uuid.uuid4()}",
-            task_queue=task_queue,
-            result_type=StockAuditState,
-            static_summary="an audit, asked for by hand",
-        )
-    return StockAuditState.model_validate(state)
+    return await run_now(
+        client,
+        stock_audit.WORKFLOW_TYPE,
+        request,
+        what="stock-audit",
+        task_queue=task_queue,
+        summary="an audit, asked for by hand",
+        state=StockAuditState,
+    )
 
 
 async def findings(

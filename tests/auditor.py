@@ -101,6 +101,84 @@ _FINDINGS = text("""
         SELECT transfer_number, sum(quantity) AS units
         FROM on_its_way WHERE status = 'PENDING' AND from_warehouse_id > :since GROUP BY transfer_number
     ),
+    inspected AS (
+        SELECT return_id, line_number, sum(restocked) AS restocked, sum(scrapped) AS scrapped
+        FROM return_inspection_lines GROUP BY return_id, line_number
+    ),
+    sent_back AS (
+        SELECT return_number, warehouse_id, returns.status, closed_reason, line.*,
+            (line.restocked, line.scrapped) = (coalesce(inspected.restocked, 0), coalesce(inspected.scrapped, 0))
+                AS agrees
+        FROM returns
+        JOIN return_lines AS line USING (return_id)
+        LEFT JOIN inspected USING (return_id, line_number)
+        WHERE warehouse_id > :since
+    ),
+    put_back AS (
+        SELECT return_number, warehouse_id, product_id, sum(restocked) AS units
+        FROM sent_back GROUP BY return_number, warehouse_id, product_id
+    ),
+    came_back AS (
+        SELECT reference_id AS return_number, warehouse_id, product_id, sum(quantity) AS units
+        FROM stock_movements WHERE movement_type = 'RETURN' AND warehouse_id > :since
+        GROUP BY reference_id, warehouse_id, product_id
+    ),
+    adjusted AS (
+        SELECT adjustment_number, adjustments.warehouse_id, status, requested_by, needs_approval, approved_by,
+            closed_by, value, unvalued_units, product_id, quantity, unit_cost
+        FROM adjustments LEFT JOIN adjustment_lines USING (adjustment_id)
+        WHERE adjustments.warehouse_id > :since
+    ),
+    corrected AS (
+        SELECT adjustment_number, warehouse_id, product_id, closed_by AS operation_id, sum(quantity) AS units
+        FROM adjusted WHERE status = 'POSTED' GROUP BY adjustment_number, warehouse_id, product_id, closed_by
+    ),
+    booked_by_hand AS (
+        SELECT reference_id AS adjustment_number, warehouse_id, product_id, operation_id, sum(quantity) AS units
+        FROM stock_movements
+        WHERE movement_type = 'ADJUSTMENT' AND workflow_id LIKE 'adjustment-%' AND warehouse_id > :since
+        GROUP BY reference_id, warehouse_id, product_id, operation_id
+    ),
+    by_hand AS (
+        SELECT adjustment_number, status, value, unvalued_units, needs_approval, approved_by, requested_by,
+            coalesce(sum(abs(quantity) * unit_cost), 0) AS lines_value,
+            coalesce(sum(CASE WHEN unit_cost IS NULL THEN abs(quantity) END), 0) AS lines_unvalued
+        FROM adjusted
+        GROUP BY adjustment_number, status, value, unvalued_units, needs_approval, approved_by, requested_by
+    ),
+    looked AS (
+        SELECT count_id, product_id, count(*) AS looks,
+            (array_agg(counted_by ORDER BY entry_number DESC))[1] AS last_by,
+            (array_agg(counted_quantity ORDER BY entry_number DESC))[1] AS last_counted,
+            (array_agg(entry.system_quantity ORDER BY entry_number DESC))[1] AS last_system,
+            (array_agg(within_tolerance ORDER BY entry_number DESC))[1] AS last_within,
+            array_agg(lower(counted_by)) AS people,
+            bool_and(within_tolerance = (
+                abs(counted_quantity - entry.system_quantity) <= tolerance_units
+                OR abs(counted_quantity - entry.system_quantity) * 100 <= tolerance_percent * entry.system_quantity))
+                AS judged
+        FROM cycle_count_entries AS entry JOIN cycle_counts USING (count_id)
+        WHERE warehouse_id > :since GROUP BY count_id, product_id
+    ),
+    counted AS (
+        SELECT count_number, warehouse_id, cycle_counts.status AS count_status, line.*,
+            coalesce(looks, 0) AS looks, last_by, last_counted, last_system, last_within, people, judged
+        FROM cycle_counts
+        JOIN cycle_count_lines AS line USING (count_id)
+        LEFT JOIN looked USING (count_id, product_id)
+        WHERE warehouse_id > :since
+    ),
+    found AS (
+        SELECT count_number, warehouse_id, product_id, posted_by AS operation_id, counted_quantity - system_quantity
+            AS units
+        FROM counted WHERE status = 'POSTED'
+    ),
+    booked_by_count AS (
+        SELECT reference_id AS count_number, warehouse_id, product_id, operation_id, sum(quantity) AS units
+        FROM stock_movements
+        WHERE movement_type = 'ADJUSTMENT' AND workflow_id LIKE 'cycle-count-%' AND warehouse_id > :since
+        GROUP BY reference_id, warehouse_id, product_id, operation_id
+    ),
     out AS (
         SELECT po_number, status, required_approvals, (
             SELECT count(DISTINCT lower(approver)) FROM purchase_order_approvals AS approval
@@ -159,6 +237,78 @@ _FINDINGS = text("""
             || coalesce(held_at_source.units, 0) || ' held'
         FROM pending FULL JOIN held_at_source USING (transfer_number)
         WHERE coalesce(pending.units, 0) <> coalesce(held_at_source.units, 0)
+    UNION ALL
+    SELECT 'return ' || return_number || ' line ' || line_number || ': not what its inspections found'
+        FROM sent_back WHERE NOT agrees OR least(restocked, scrapped, quantity - restocked - scrapped) < 0
+    UNION ALL
+    SELECT 'return ' || return_number || ': ' || status || ' with ' || sum(restocked + scrapped) || ' of '
+            || sum(quantity) || ' inspected'
+        FROM sent_back GROUP BY return_number, status, closed_reason
+        HAVING status <> CASE
+            WHEN sum(restocked + scrapped) = sum(quantity) THEN 'INSPECTED'
+            WHEN closed_reason IS NULL THEN 'EXPECTED'
+            WHEN sum(restocked + scrapped) = 0 THEN 'CANCELLED'
+            ELSE 'INSPECTED'
+        END
+    UNION ALL
+    SELECT 'return ' || return_number || ' product ' || product_id || ' in warehouse ' || warehouse_id
+            || ': restocked ' || coalesce(put_back.units, 0) || ', RETURN of ' || coalesce(came_back.units, 0)
+        FROM put_back FULL JOIN came_back USING (return_number, warehouse_id, product_id)
+        WHERE coalesce(put_back.units, 0) <> coalesce(came_back.units, 0)
+    UNION ALL
+    SELECT 'adjustment ' || adjustment_number || ' product ' || product_id || ' in warehouse ' || warehouse_id
+            || ': its lines say ' || coalesce(corrected.units, 0) || ', booked ' || coalesce(booked_by_hand.units, 0)
+        FROM corrected FULL JOIN booked_by_hand USING (adjustment_number, warehouse_id, product_id, operation_id)
+        WHERE coalesce(corrected.units, 0) <> coalesce(booked_by_hand.units, 0)
+    UNION ALL
+    SELECT 'adjustment ' || adjustment_number || ': worth ' || value || ' and ' || unvalued_units
+            || ' units, its lines say ' || lines_value || ' and ' || lines_unvalued
+        FROM by_hand WHERE (value, unvalued_units) <> (lines_value, lines_unvalued)
+    UNION ALL
+    SELECT 'adjustment ' || adjustment_number || ': posted, approved by ' || coalesce(approved_by, 'nobody')
+        FROM by_hand
+        WHERE status = 'POSTED' AND needs_approval
+            AND lower(coalesce(approved_by, requested_by)) = lower(requested_by)
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ' in warehouse ' || warehouse_id
+            || ': its line says ' || coalesce(found.units, 0) || ', booked ' || coalesce(booked_by_count.units, 0)
+        FROM found FULL JOIN booked_by_count USING (count_number, warehouse_id, product_id, operation_id)
+        WHERE coalesce(found.units, 0) <> coalesce(booked_by_count.units, 0)
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ': not what was counted last'
+        FROM counted
+        WHERE (counted_by, counted_quantity, system_quantity) IS DISTINCT FROM (last_by, last_counted, last_system)
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ': an entry misjudged'
+        FROM counted WHERE NOT judged
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ': ' || status || ' after ' || looks || ' looks'
+            || ', approved by ' || coalesce(approved_by, 'nobody')
+        FROM counted
+        WHERE NOT CASE status
+            WHEN 'COUNTING' THEN looks = 0 AND approved_by IS NULL
+            WHEN 'REVIEW' THEN looks = 1 AND NOT last_within AND approved_by IS NULL
+            WHEN 'CANCELLED' THEN looks <= 1 AND approved_by IS NULL
+            ELSE (approved_by IS NULL AND (looks = 2 OR looks = 1 AND last_within))
+                OR (approved_by IS NOT NULL AND looks = 1 AND NOT last_within)
+        END
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ': ' || approved_by || ' counted it and approved it'
+        FROM counted WHERE lower(approved_by) = ANY (people)
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ': counted twice by one person'
+        FROM counted WHERE looks > (SELECT count(DISTINCT person) FROM unnest(people) AS person)
+    UNION ALL
+    SELECT 'count ' || count_number || ': ' || count_status || ' with lines that are '
+            || string_agg(DISTINCT status, ', ')
+        FROM counted GROUP BY count_number, count_status
+        HAVING count_status <> coalesce(
+            min('COUNTING') FILTER (WHERE status = 'COUNTING'), min('REVIEW') FILTER (WHERE status = 'REVIEW'),
+            min('CANCELLED') FILTER (WHERE status = 'CANCELLED'), 'POSTED')
+    UNION ALL
+    SELECT 'count ' || count_number || ' product ' || product_id || ': posted, and the item was never counted'
+        FROM counted JOIN inventory_items USING (warehouse_id, product_id)
+        WHERE status = 'POSTED' AND last_counted_at IS NULL
     UNION ALL
     SELECT 'product ' || product_id || ' in warehouse ' || warehouse_id || ': reordered ' || lines || ' times'
         FROM reordered WHERE lines > 1

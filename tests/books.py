@@ -74,6 +74,13 @@ _CHANGING = (
     "supplier_lead_times",
     "transfer_orders",
     "transfer_order_lines",
+    "cycle_counts",
+    "cycle_count_lines",
+    "item_classes",
+    "returns",
+    "return_lines",
+    "adjustments",
+    "adjustment_lines",
     "reservations",
     "product_suppliers",
     "inventory_items",
@@ -88,6 +95,9 @@ _STORED = text(
             # These are only ever added to.
             "SELECT 'stock_movements', count(*)::text FROM stock_movements",
             "SELECT 'transit_movements', count(*)::text FROM transit_movements",
+            "SELECT 'cycle_count_entries', count(*)::text FROM cycle_count_entries",
+            "SELECT 'return_inspections', count(*)::text FROM return_inspections",
+            "SELECT 'return_inspection_lines', count(*)::text FROM return_inspection_lines",
             "SELECT 'operations', max(created_at)::text || ' ' || max(operation_id) FROM operations",
         ]
     )

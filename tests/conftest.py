@@ -13,8 +13,11 @@ from database.sessions import Database, connect
 from devstack.stack import StackInfo, running_stack
 from starter.connection import connect_temporal
 from starter.namespace import register_search_attributes
+from tests.adjusting import Adjusting
 from tests.auditor import assert_books_agree, newest_warehouse
+from tests.counting import CountPlans, Counts
 from tests.purchasing import Purchasing
+from tests.returns import Returns
 from tests.shop import Shop
 from tests.transfers import Transfers
 from tests.wire import Orders
@@ -101,6 +104,34 @@ def transfers(plain_client: Client, worker: None, stack: StackInfo) -> Transfers
     """Logistics, with the same worker."""
     del worker
     return Transfers(plain_client, stack.task_queue)
+
+
+@pytest.fixture(scope="session")
+def returns(plain_client: Client, worker: None, stack: StackInfo) -> Returns:
+    """Customer service, with the same worker."""
+    del worker
+    return Returns(plain_client, stack.task_queue)
+
+
+@pytest.fixture(scope="session")
+def adjusting(plain_client: Client, worker: None, stack: StackInfo) -> Adjusting:
+    """Whoever puts the books right, with the same worker."""
+    del worker
+    return Adjusting(plain_client, stack.task_queue)
+
+
+@pytest.fixture(scope="session")
+def counts(plain_client: Client, worker: None, stack: StackInfo) -> Counts:
+    """Those who count, with the same worker."""
+    del worker
+    return Counts(plain_client, stack.task_queue)
+
+
+@pytest.fixture(scope="session")
+def count_plans(plain_client: Client, worker: None, stack: StackInfo) -> CountPlans:
+    """Whoever lets counts be planned, with the same worker."""
+    del worker
+    return CountPlans(plain_client, stack.task_queue)
 
 
 @pytest.fixture

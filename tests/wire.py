@@ -1,9 +1,11 @@
 """A foreign service: it has a Temporal client and the contract, speaks plain JSON, and knows none of our code."""
 
 import asyncio
+import base64
 import contextlib
+import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -203,10 +205,32 @@ class Caller:
         assert [(each["audience"], each["title"]) for each in state["notices"]] == list(titles)
         assert {each["outcome"] for each in state["notices"]} <= {"LOGGED"}
 
+    async def bodies(self, reference: str) -> list[str]:
+        """What its notices say, in the order in which they were sent."""
+        scheduled = await self.history(reference, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+        asked = [event.activity_task_scheduled_event_attributes for event in scheduled]
+        notices = [each.input.payloads[0].data for each in asked if each.activity_type.name == "send_notice"]
+        return [json.loads(notice)["body"] for notice in notices]
+
     async def accepted(self, reference: str, count: int) -> None:
         """Return once the run has let so many updates in, whether or not it has answered them."""
         accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
         await eventually(lambda: self.history(reference, accepted), lambda events: len(events) == count)
+
+
+def texts(value: Json) -> Iterator[str]:
+    """Every string and number of a history as JSON, what is in payloads among them."""
+    if isinstance(value, dict):
+        if "encoding" in value.get("metadata", {}):
+            yield base64.b64decode(value.get("data", "")).decode()
+        else:
+            for each in value.values():
+                yield from texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+    else:
+        yield str(value)
 
 
 def cells(details: str) -> list[list[str]]:

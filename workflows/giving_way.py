@@ -1,28 +1,29 @@
 """How a process that corrects stock tells those whose holds have given way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from contracts.giving_way import GIVE_WAY, GiveWay
-from contracts.messages import MAX_REASON, GaveWay, counted
+from contracts.messages import MAX_REASON, GaveWay, StockAnswer, counted
 
 
-async def tell_holders(
-    gave_way: Sequence[GaveWay], performed_by: str, reason: str, note: Callable[[str], None]
-) -> None:
+async def tell_holders(answer: StockAnswer, performed_by: str, reason: str, note: Callable[[str], None]) -> None:
     """Tell the workflow of each hold that has ended. To be called in the background.
 
-    One that isn't running can't be told, and needn't be: nothing of it goes on, and its stock is free.
+    One that isn't running can't be told. What else it held is held on, as after any run that was terminated: an order's
+    until its deadline, a transfer's until it is started again and cancelled. None of it can leave.
 
     Args:
-        gave_way: The holds.
+        answer: What came of the correction.
         performed_by: Who found it.
         reason: What was found.
         note: Keeps a sentence for whoever looks at the run that tells.
     """
-    for workflow_id in dict.fromkeys(hold.workflow_id for hold in gave_way):
+    if answer.gave_way_untold:
+        note(f"{counted(answer.gave_way_untold, 'more hold')} gave way, and will learn it at their deadlines")
+    for workflow_id in dict.fromkeys(hold.workflow_id for hold in answer.gave_way):
         message = GiveWay(performed_by=performed_by, reason=reason[:MAX_REASON].rstrip())
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(GIVE_WAY, message)

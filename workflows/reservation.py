@@ -169,6 +169,7 @@ class ReservationWorkflow(Process[ReservationState]):
                 await workflow.wait_condition(self.settled)
                 return
             await self._until_the_deadline()
+        await self._release_the_rest()
 
     async def _hold(self) -> None:
         request = self._read_request()
@@ -213,6 +214,22 @@ class ReservationWorkflow(Process[ReservationState]):
 
     async def _expire(self) -> None:
         await self._release(ReservationStatus.EXPIRED, self._requested_by, "the deadline came", "expire")
+
+    async def _release_the_rest(self) -> None:
+        """Let the other lines follow one that somebody else has ended.
+
+        Whoever did so tells this run; but a hold that is found again, or a shipment that is sent again, may say it
+        first.
+        """
+        async with self.turn:
+            if self._holding is None or not self._holding.rest_is_held:
+                return
+            if self.state.status is ReservationStatus.EXPIRED:
+                await self._expire()
+                return
+            reason = "a line of it gave way"
+            await self._release(ReservationStatus.CANCELLED, self._requested_by, reason, "give_way", gave_way=True)
+            self.note("the hold gave way: what it was promised isn't there")
 
     async def _release(
         self, status: EndedStatus, performed_by: str, reason: str, *step_name: str, gave_way: bool = False

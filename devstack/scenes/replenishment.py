@@ -5,9 +5,7 @@ nobody would plan by it any more.
 """
 
 import asyncio
-import tempfile
 from datetime import datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from contracts.messages import amount
@@ -15,7 +13,6 @@ from contracts.reorder import ReorderState
 from contracts.replenishment_plan import ItemPlan
 from devstack.scenes.scene import Play, Scene, Shop
 from starter import Line, PurchaseOrder, ReceiptLine, Stockkeeper
-from starter.import_file import import_file
 from starter.replenishment import plans, run_plan, run_reorder, set_by_hand
 from starter.schedules import pause_schedule, schedules
 from starter.stock import find_items
@@ -47,7 +44,7 @@ async def pause_schedules(stock: Stockkeeper) -> Scene:
     shown = await schedules(stock.client, task_queue=stock.task_queue)
     return Scene(
         "the schedules that setup has made",
-        "reorder-hourly paused, replenishment-plan-daily paused, stock-audit-nightly paused",
+        "reorder-hourly paused, replenishment-plan-daily paused, cycle-count-daily paused, stock-audit-nightly paused",
         ", ".join(f"{each.schedule_id} {'paused' if each.paused else 'running'}" for each in shown),
     )
 
@@ -58,11 +55,8 @@ async def _planned(shop: Shop) -> Scene:
     # Today isn't looked at; it is there for a demo that is shown around midnight.
     days = [today - timedelta(days=back) for back in range(_HISTORY_DAYS + 1)]
     sold = ["sku,warehouse,day,quantity", *(f"{_CUP},{_WHERE},{day},{_WEEK[day.weekday()]}" for day in days)]
-    with tempfile.TemporaryDirectory() as directory:
-        for kind, lines in (_FILES | {"demand": sold}).items():
-            path = Path(directory) / f"{kind}.csv"
-            path.write_text("\n".join(lines))
-            await import_file(shop.stock.client, kind, path, performed_by="demo", task_queue=shop.stock.task_queue)
+    for kind, lines in (_FILES | {"demand": sold}).items():
+        await shop.imports(kind, lines)
     state = await run_plan(
         shop.stock.client,
         warehouse_id=(await _ids(shop))[_WHERE],

@@ -1,11 +1,14 @@
 """What a scene is, and what it is played with."""
 
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from contracts.stock import FoundItems
-from starter import ArrivedLine, FulfillLine, Line, OrderLine, ReceiptLine, Stockkeeper, TransferLine
+from starter import AdjustmentLine, ArrivedLine, FulfillLine, Line, OrderLine, ReceiptLine, Stockkeeper, TransferLine
+from starter.import_file import import_file
 from starter.stock import in_transit, levels
 
 
@@ -52,9 +55,20 @@ class Shop:
         """A line of a transfer."""
         return TransferLine(product_id=self._products[sku], quantity=quantity)
 
+    def adjusted(self, sku: str, quantity: int) -> AdjustmentLine:
+        """A line of an adjustment."""
+        return AdjustmentLine(product_id=self._products[sku], quantity=quantity)
+
     def arrived(self, sku: str, quantity: int, damaged: int = 0) -> ArrivedLine:
         """A line of a receipt of one."""
         return ArrivedLine(product_id=self._products[sku], quantity=quantity, damaged_quantity=damaged)
+
+    async def imports(self, kind: str, lines: Sequence[str]) -> None:
+        """Import a file of these lines, the first of which is its header."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / f"{kind}.csv"
+            path.write_text("\n".join(lines))
+            await import_file(self.stock.client, kind, path, performed_by="demo", task_queue=self.stock.task_queue)
 
     async def in_all(self, sku: str) -> str:
         """What all warehouses have together, in words."""

@@ -2,7 +2,20 @@
 
 import typer
 
-from starter.cli import audit, import_file, purchase_order, replenishment, reservation, stack, stock, transfer
+from starter.cli import (
+    adjustment,
+    audit,
+    count_questions,
+    customer_return,
+    cycle_count,
+    import_file,
+    purchase_order,
+    replenishment,
+    reservation,
+    stack,
+    stock,
+    transfer,
+)
 
 app = typer.Typer(
     name="stockkeeper",
@@ -18,6 +31,10 @@ import_file.register(app)
 app.add_typer(reservation.app, name="reserve")
 app.add_typer(purchase_order.app, name="po")
 app.add_typer(transfer.app, name="transfer")
+count_questions.register(cycle_count.app)
+app.add_typer(cycle_count.app, name="count")
+app.add_typer(customer_return.app, name="return")
+app.add_typer(adjustment.app, name="adjust")
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(replenishment.schedule_app, name="schedule")

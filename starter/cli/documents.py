@@ -8,12 +8,12 @@ from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
 from contracts import search_attributes
-from contracts.errors import InsufficientStock, InvalidRequest
-from contracts.messages import State, utc
+from contracts.errors import InsufficientStock, InvalidRequest, StockkeeperError
+from contracts.messages import GaveWay, State, counted, utc
 from contracts.notice import NoticeState
 from contracts.receipt import ReceiptState
 from contracts.stock import FoundItems, ShortageState
-from starter.cli.context import connect, run
+from starter.cli.context import connect, explain, run
 from starter.cli.output import coloured, err, out, print_json, table
 from starter.client import Stockkeeper
 from starter.document import Document
@@ -77,6 +77,51 @@ class Desk(Generic[D, S]):
 
         self.answer(work(), as_json=as_json)
 
+    def command_each(
+        self,
+        names: Sequence[str],
+        send: Callable[[D], Awaitable[S]],
+        headline: Callable[[S, S], str],
+        *,
+        as_json: bool,
+    ) -> None:
+        """Command several, each by itself: one that is refused keeps none of the others from it.
+
+        Args:
+            names: Which; of one alone everything is shown.
+            send: The command.
+            headline: One line for each of several, from the state before and after.
+            as_json: For programs.
+        """
+        answers = run(self._each(names, send, as_json=as_json))
+        done = [answer for answer in answers if isinstance(answer, Answer)]
+        if len(names) == 1:
+            self.print(done[0], as_json=as_json)
+            return
+        if as_json:
+            print_json([answer.state.model_dump(mode="json") for answer in done])
+        for name, answer in zip(names, answers, strict=True):
+            if isinstance(answer, StockkeeperError):
+                explain(answer, of=name)
+            elif not as_json:
+                out.print(headline(answer.before, answer.state))
+        if len(done) < len(answers):
+            raise SystemExit(1)
+
+    async def _each(
+        self, names: Sequence[str], send: Callable[[D], Awaitable[S]], *, as_json: bool
+    ) -> list[Answer[S] | StockkeeperError]:
+        stock = await connect()
+        answers: list[Answer[S] | StockkeeperError] = []
+        for name in names:
+            try:
+                answers.append(await self.commanded(stock, name, send, as_json=as_json))
+            except StockkeeperError as refused:
+                if len(names) == 1:
+                    raise
+                answers.append(refused)
+        return answers
+
     async def commanded(
         self, stock: Stockkeeper, name: str, send: Callable[[D], Awaitable[S]], *, as_json: bool
     ) -> Answer[S]:
@@ -117,8 +162,8 @@ async def warehouse_named(stock: Stockkeeper, name: str | None) -> int | None:
     return (await find_items(stock.client, [], [name], task_queue=stock.task_queue)).warehouses[name]
 
 
-def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int) -> list[T]:
-    """The first of what a question answers page by page."""
+def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int | None = None) -> list[T]:
+    """The first of what a question answers page by page; without a limit all of it."""
 
     async def work() -> list[T]:
         return await first_of(found(await connect()), limit)
@@ -126,8 +171,8 @@ def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int) -> lis
     return run(work())
 
 
-async def first_of(found: AsyncIterator[T], limit: int) -> list[T]:
-    """So many of them, and no page more."""
+async def first_of(found: AsyncIterator[T], limit: int | None) -> list[T]:
+    """So many of them, and no page more; without a limit all of them."""
     answers: list[T] = []
     async for each in found:
         answers.append(each)
@@ -215,19 +260,29 @@ def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> No
         )
 
 
-def print_receipts(receipts: Sequence[ReceiptState], before: Sequence[ReceiptState], *, unfit: str) -> None:
+def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:
+    """Whose hold has ended because what it was promised isn't there."""
+    for hold in gave_way:
+        product = found.skus.get(hold.product_id, f"product {hold.product_id}")
+        held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
+        out.print(f"gave way: {held}, {counted(hold.quantity, 'unit')} of {escape(product)}")
+
+
+def print_receipts(
+    receipts: Sequence[ReceiptState], before: Sequence[ReceiptState], *, unfit: str, what: str = "receipt"
+) -> None:
     """What came, and when; ``unfit`` is what is said of the units that didn't enter stock."""
     for receipt in receipts:
         new = "" if receipt in before else " [bold](new)[/bold]"
         more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
         out.print(
-            f"receipt {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {utc(receipt.at)}: "
+            f"{what} {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {utc(receipt.at)}: "
             f"{receipt.accepted} into stock{more}{new}"
         )
 
 
-def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str) -> bool:
-    """Whether this receipt was booked."""
+def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str | None) -> bool:
+    """Whether this receipt was booked; one without a name can't be told from any other."""
     return any(each.receipt_id == receipt_id for each in receipts)
 
 

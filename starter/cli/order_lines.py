@@ -48,26 +48,43 @@ def lines_from_file(path: Path) -> list[WantedLine]:
     return [WantedLine(row["sku"], int(row["qty"]), row.get("unit_cost") or None) for row in rows]
 
 
-def units_from_file(path: Path) -> list[tuple[str, int]]:
+def units_from_file(path: Path, *, signed: bool = False) -> list[tuple[str, int]]:
     """Product and units of each line of a CSV file with the columns sku and quantity.
+
+    Args:
+        path: The file.
+        signed: Units may go out as well, as ``-3``.
 
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
     """
-    return [(row["sku"], int(row["quantity"])) for row in _rows(path, "quantity", [], "sku and quantity")]
+    rows = _rows(path, "quantity", [], "sku and quantity", signed=signed)
+    return [(row["sku"], int(row["quantity"])) for row in rows]
 
 
-def _rows(path: Path, units: str, more: Sequence[str], described: str) -> list[dict[str, str]]:
-    """The rows of a file that has a product and a number of units in each, and maybe more columns."""
+def skus_from_file(path: Path) -> list[str]:
+    """The products of a CSV file with the column sku.
+
+    Raises:
+        InvalidRequest: It isn't such a file; the first bad rows are named by line.
+    """
+    return [row["sku"] for row in _rows(path, None, [], "sku alone")]
+
+
+def _rows(
+    path: Path, units: str | None, more: Sequence[str], described: str, *, signed: bool = False
+) -> list[dict[str, str]]:
+    """The rows of a file that has a product in each, a number of units if it has that column, and maybe more."""
     columns, rows = read_table(path)
-    needed = {"sku", units}
+    needed = {"sku", units} if units else {"sku"}
     if set(columns) - needed - set(more) or needed - set(columns) or len(columns) != len(set(columns)):
         raise InvalidRequest(f"{path}: the columns have to be {described}")
     found, bad = [], []
     for line, cells in rows:
         row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-        if len(cells) != len(columns) or not row.get("sku") or not _is_whole(row.get(units, "")):
-            bad.append(BadRow(line, None, "needs a sku and a whole number of units"))
+        is_number = units is None or _is_whole(row.get(units, ""), signed=signed)
+        if len(cells) != len(columns) or not row.get("sku") or not is_number:
+            bad.append(BadRow(line, None, "needs a sku and a whole number of units" if units else "needs a sku alone"))
         else:
             found.append(row)
     if bad:
@@ -75,15 +92,16 @@ def _rows(path: Path, units: str, more: Sequence[str], described: str) -> list[d
     return found
 
 
-def split_units(text: str, option: str) -> tuple[str, int]:
-    """``TEA-100=45`` as product and units.
+def split_units(text: str, option: str, *, signed: bool = False) -> tuple[str, int]:
+    """``TEA-100=45`` as product and units; ``signed``: also ``TEA-100=-3``.
 
     Raises:
         InvalidRequest: It isn't that.
     """
     product, _, units = text.rpartition("=")
-    if not product or not _is_whole(units):
-        raise InvalidRequest(f"{option} {text!r}: it has to be SKU=UNITS, such as TEA-100=45")
+    if not product or not _is_whole(units, signed=signed):
+        example = "TEA-100=-3" if signed else "TEA-100=45"
+        raise InvalidRequest(f"{option} {text!r}: it has to be SKU=UNITS, such as {example}")
     return product, int(units)
 
 
@@ -138,5 +156,6 @@ async def with_costs(
     ]
 
 
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+def _is_whole(text: str, *, signed: bool = False) -> bool:
+    digits = text[1:] if signed and text[:1] in {"-", "+"} else text
+    return digits.isascii() and digits.isdecimal()

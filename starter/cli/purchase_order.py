@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts.errors import InvalidRequest, StockkeeperError
+from contracts.errors import InvalidRequest
 from contracts.messages import amount, money, utc
 from contracts.purchase_order import WORKFLOW_TYPE, PurchaseOrderState, PurchaseOrderStatus, ReceiptLine, workflow_id
 from contracts.stock import FoundItems
 from starter.calls import checked
-from starter.cli.context import Approver, AsJson, PerformedBy, connect, explain, run
+from starter.cli.context import Approver, AsJson, PerformedBy, connect, run
 from starter.cli.documents import (
     Answer,
     Desk,
@@ -175,39 +175,9 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve orders. Of several, each is decided by itself; the exit status tells whether all went well."""
-    answers = run(_approve_all(po_numbers, approver, note, as_json=as_json))
-    done = [answer for answer in answers if isinstance(answer, Answer)]
-    if len(po_numbers) == 1:
-        _desk.print(done[0], as_json=as_json)
-        return
-    if as_json:
-        print_json([answer.state.model_dump(mode="json") for answer in done])
-    for number, answer in zip(po_numbers, answers, strict=True):
-        if isinstance(answer, StockkeeperError):
-            explain(answer, of=number)
-        elif not as_json:
-            out.print(_headline(answer.before, answer.state))
-    if len(done) < len(answers):
-        raise SystemExit(1)
-
-
-async def _approve_all(
-    po_numbers: Sequence[str], approver: str, note: str | None, *, as_json: bool
-) -> list[Answer[PurchaseOrderState] | StockkeeperError]:
-    """One after the other. Of several, one that is refused doesn't keep the others from being decided."""
-    stock = await connect()
-    answers: list[Answer[PurchaseOrderState] | StockkeeperError] = []
-    for number in po_numbers:
-        try:
-            answer = await _desk.commanded(
-                stock, number, lambda order: order.approve(approver=approver, note=note), as_json=as_json
-            )
-            answers.append(answer)
-        except StockkeeperError as refused:
-            if len(po_numbers) == 1:
-                raise
-            answers.append(refused)
-    return answers
+    _desk.command_each(
+        po_numbers, lambda order: order.approve(approver=approver, note=note), _headline, as_json=as_json
+    )
 
 
 @app.command("reject")

@@ -29,8 +29,8 @@ from contracts.stock_audit import (
 )
 from database.sessions import Database
 from domain.stock import ItemKey
+from tests.activities.audit_tampering import Tampered
 from tests.activities.steps import MINUTE, NOON, run_activity
-from tests.activities.tampering import Tampered
 from tests.shop import new_reference
 
 DOCUMENTS = ("purchase_order", "transfer", "cycle_count", "customer_return", "adjustment")

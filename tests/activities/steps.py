@@ -99,6 +99,9 @@ class Steps:
     def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"cancel/{operation}")
 
+    def give_way(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+        return self._release(reference, ReservationStatus.CANCELLED, as_of, f"give_way/{operation}", gave_way=True)
+
     def expire(self, reference: str, *, as_of: datetime) -> Holding:
         return self._release(reference, ReservationStatus.EXPIRED, as_of, "expire")
 
@@ -114,7 +117,7 @@ class Steps:
         )
         return run_activity("extend_reservation", self._steps.extend_reservation, step)
 
-    def _release(self, reference: str, status: Any, as_of: datetime, name: str) -> Holding:
+    def _release(self, reference: str, status: Any, as_of: datetime, name: str, *, gave_way: bool = False) -> Holding:
         step = ReleaseReservation(
             operation_id=f"reservation-{reference}/{name}",
             performed_by="shop",
@@ -123,6 +126,7 @@ class Steps:
             reference_id=reference,
             status=status,
             reason="because",
+            gave_way=gave_way,
         )
         return run_activity("release_reservation", self._steps.release_reservation, step)
 

@@ -12,10 +12,10 @@ from activities import ledger as questions
 from contracts.ledger import MOVEMENT_COLUMNS
 from database.sessions import Database
 from domain.stock import ItemKey, MovementType
+from tests.activities.audit_tampering import tampering
 from tests.activities.ledger_steps import A_MICROSECOND, Asking, ledger_of, now, point, points
 from tests.activities.past import Past, write
 from tests.activities.steps import Steps, refused
-from tests.activities.tampering import tampering
 from tests.replenishing import set_point
 from tests.shop import Shop, new_reference
 

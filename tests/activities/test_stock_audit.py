@@ -10,9 +10,9 @@ from activities import stock_audit
 from database.sessions import Database
 from domain.stock import ItemKey
 from tests.activities.audit_steps import Auditing, Off, nothing_is_found, off
+from tests.activities.audit_tampering import tampering
 from tests.activities.meetings import WAIT_SECONDS
 from tests.activities.steps import Steps, refused
-from tests.activities.tampering import tampering
 from tests.books import nothing_changes
 from tests.shop import Shop, new_reference
 

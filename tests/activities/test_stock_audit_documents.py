@@ -9,9 +9,9 @@ from activities import stock_audit
 from database.sessions import Database
 from domain.stock import ItemKey, MovementType
 from tests.activities.audit_steps import DOCUMENTS, Auditing, Off, off
+from tests.activities.audit_tampering import Tampered, tampering
 from tests.activities.ledger_steps import begin_to_move
 from tests.activities.steps import Buying, came
-from tests.activities.tampering import Tampered, tampering
 from tests.activities.transfer_steps import TransferCalls, arrived
 from tests.shop import Shop, new_reference
 

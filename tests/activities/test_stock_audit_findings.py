@@ -10,8 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 from activities import audit_findings
 from contracts.stock_audit import FindingStatus
 from tests.activities.audit_steps import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
+from tests.activities.audit_tampering import tampering
 from tests.activities.steps import MINUTE, NOON, refused
-from tests.activities.tampering import tampering
 from tests.shop import Shop
 
 RESERVED = "RESERVED_IS_NOT_THE_HOLDS"

@@ -10,8 +10,8 @@ from contracts.reservation import FulfillLine
 from database.sessions import Database
 from domain.stock import ItemKey
 from tests.activities.audit_steps import Auditing, Off, nothing_is_found, off
+from tests.activities.audit_tampering import Tampered, tampering
 from tests.activities.steps import Steps
-from tests.activities.tampering import Tampered, tampering
 from tests.activities.transfer_steps import TransferCalls
 from tests.books import nothing_changes
 from tests.shop import Shop, new_reference

@@ -12,8 +12,8 @@ from contracts.reservation import FulfillLine
 from database.sessions import Database
 from domain.stock import ItemKey
 from tests.activities.audit_steps import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
+from tests.activities.audit_tampering import Tampered, tampering
 from tests.activities.steps import NOON, Steps, refused
-from tests.activities.tampering import Tampered, tampering
 from tests.activities.transfer_steps import TransferCalls
 from tests.auditor import findings
 from tests.shop import Shop, new_reference

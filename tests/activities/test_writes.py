@@ -1,7 +1,7 @@
 """What the database's errors mean to Temporal: what to try again, and what never to."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -9,11 +9,15 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.writes import database_errors
+from activities.writes import database_errors, told_of
+from contracts.messages import MAX_GAVE_WAY
+from database.corrections import Correction
 from database.locks import lock_items
 from database.sessions import Database
 from domain.errors import InsufficientStock, Shortage
+from domain.reservation import HeldLine, ItemHold, ReservationStatus
 from domain.stock import ItemKey
+from tests.activities.steps import NOON
 from tests.shop import Shop
 
 SOON = timedelta(milliseconds=50)
@@ -105,3 +109,22 @@ def test_values_stay_out_of_error_messages(engine: Engine) -> None:
     with pytest.raises(DBAPIError) as caught, engine.begin() as connection:
         connection.execute(text("SELECT CAST(:secret AS integer) / 0"), {"secret": 4711})
     assert "4711" not in str(caught.value)
+
+
+def test_very_many_holds_that_gave_way_are_told_as_far_as_an_answer_goes_those_without_a_deadline_first() -> None:
+    item = ItemKey(1, 2)
+    orders = [_hold("ORDER", str(number), NOON) for number in range(MAX_GAVE_WAY + 3)]
+    transfers = [_hold("TRANSFER", str(number), None) for number in range(2)]
+    told = told_of(Correction(fell_below=True, gave_way={item: [*orders, *transfers]}))
+    assert [(each.workflow_id, each.quantity) for each in told.gave_way[:3]] == [
+        ("transfer-0", 4),
+        ("transfer-1", 4),
+        ("order-0", 4),
+    ]
+    assert (len(told.gave_way), told.gave_way_untold, told.fell_below) == (2_000, 5, True)
+    assert len(told.model_dump_json()) < 1024 * 1024
+
+
+def _hold(reference_type: str, reference_id: str, expires_at: datetime | None) -> ItemHold:
+    line = HeldLine(1, ItemKey(1, 2), 4, 0, ReservationStatus.ACTIVE, expires_at)
+    return ItemHold(reference_type, reference_id, f"{reference_type.lower()}-{reference_id}", [line])

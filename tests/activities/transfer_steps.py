@@ -122,6 +122,17 @@ class TransferCalls:
         )
         return self._run("cancel_transfer", self._steps.cancel_transfer, step)
 
+    def give_way(self, number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredTransfer:
+        step = CallOffTransfer(
+            operation_id=_operation(number, "give_way", operation),
+            performed_by="carl",
+            as_of=as_of,
+            transfer_number=number,
+            reason="a shelf fell",
+            gave_way=True,
+        )
+        return self._run("cancel_transfer", self._steps.cancel_transfer, step)
+
     def _run(self, name: str, activity: Callable[[Any], StoredTransfer], step: Any) -> StoredTransfer:
         return run_activity(name, activity, step, run_id=self._run_id)
 

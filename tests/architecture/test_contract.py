@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
+from activities.count_questions import CountQuestions
+from activities.customer_return import ReturnSteps
+from activities.cycle_count import CycleCountSteps
+from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.import_file import ImportSteps
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
@@ -21,7 +26,12 @@ from activities.stock import StockQuestions
 from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
 from contracts import errors
+from contracts.adjustment import AdjustmentActivities
 from contracts.audit_findings import AuditFindingActivities
+from contracts.count_questions import CountQuestionActivities
+from contracts.customer_return import ReturnActivities
+from contracts.cycle_count import CycleCountActivities
+from contracts.cycle_count_plan import CycleCountPlanActivities
 from contracts.import_file import ImportActivities
 from contracts.ledger import LedgerActivities
 from contracts.notice import NoticeActivities
@@ -48,8 +58,13 @@ INTERFACES: list[tuple[type, type]] = [
     (ReservationActivities, ReservationSteps),
     (PurchaseOrderActivities, PurchaseOrderSteps),
     (TransferActivities, TransferSteps),
+    (AdjustmentActivities, AdjustmentSteps),
+    (ReturnActivities, ReturnSteps),
     (ReorderActivities, ReorderSteps),
     (ReplenishmentPlanActivities, ReplenishmentPlanSteps),
+    (CycleCountActivities, CycleCountSteps),
+    (CycleCountPlanActivities, CycleCountPlanSteps),
+    (CountQuestionActivities, CountQuestions),
     (NoticeActivities, NoticeSteps),
     (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),

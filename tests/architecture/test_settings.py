@@ -12,8 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from activities.notice import NoticeWays
+from contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
+from domain.cycle_count import Tolerance
+from domain.cycle_count_plan import CountClass, Cycle
 from worker import Settings
 
 WORKER = Path(__file__).parents[2] / "worker.py"
@@ -76,6 +80,45 @@ def test_a_policy_that_cannot_be_followed_is_refused_by_name(environ: Set, polic
     assert problem in str(caught.value)
 
 
+def test_who_puts_the_books_right_alone_is_said_in_json_and_what_is_left_out_stays(environ: Set) -> None:
+    assert Settings().adjustment == DEFAULT_ADJUSTMENT
+    assert DEFAULT_ADJUSTMENT.model_dump() == {
+        "limit": Decimal("500.00"),
+        "limit_units": 100,
+        "remind_after_hours": 24,
+        "cancel_after_hours": 168,
+    }
+    environ("STOCKKEEPER_ADJUSTMENT", '{"limit": "0.000001", "remind_after_hours": 0.5}')
+    assert Settings().adjustment == AdjustmentPolicy(limit=Decimal("0.000001"), remind_after_hours=0.5)
+    environ("STOCKKEEPER_ADJUSTMENT", '{"limit": 0, "limit_units": 0, "cancel_after_hours": 1}')
+    everything = AdjustmentPolicy(limit=Decimal(0), limit_units=0, cancel_after_hours=1)
+    assert Settings().adjustment == everything
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"limit": 0.1}, "adjustment.limit"),
+        ({"limit": "-1.00"}, "adjustment.limit"),
+        ({"limit": None}, "adjustment.limit"),
+        ({"limit_units": -1}, "adjustment.limit_units"),
+        ({"limit_units": 1.5}, "adjustment.limit_units"),
+        ({"limit_units": "100"}, "adjustment.limit_units"),
+        ({"remind_after_hours": 0}, "adjustment.remind_after_hours"),
+        ({"cancel_after_hours": -1}, "adjustment.cancel_after_hours"),
+        ({"escalate_after_hours": 1}, "adjustment.escalate_after_hours"),
+        ([], "adjustment"),
+    ],
+    ids=str,
+)
+def test_an_adjustment_policy_that_makes_no_sense_is_refused_by_name(environ: Set, policy: Any, problem: str) -> None:
+    environ("STOCKKEEPER_ADJUSTMENT", json.dumps(policy))
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert caught.value.error_count() == 1
+    assert f"\n{problem}\n" in str(caught.value)
+
+
 @pytest.mark.parametrize("percent", ["0", "2.5", "0.125", "1000"])
 def test_the_tolerance_is_exact(environ: Set, percent: str) -> None:
     environ("STOCKKEEPER_OVER_DELIVERY_PERCENT", percent)
@@ -116,6 +159,66 @@ def test_what_costs_nothing_is_a_setting_too(environ: Set) -> None:
 def test_a_cost_that_makes_no_sense_is_refused(environ: Set, field: str, value: str) -> None:
     environ(f"STOCKKEEPER_{field.upper()}", value)
     with pytest.raises(ValidationError, match=rf"\n{field}\n"):
+        Settings()
+
+
+def test_how_counting_goes_is_the_contracts_unless_said(environ: Set) -> None:
+    assert Settings().counting == DEFAULT_COUNTING == CountPolicy()
+    assert DEFAULT_COUNTING.model_dump() == {
+        "tolerance_units": 1,
+        "tolerance_percent": Decimal(1),
+        "a_percent": Decimal(80),
+        "b_percent": Decimal(15),
+        "demand_days": 90,
+        "a_days": 7,
+        "b_days": 30,
+        "c_days": 30,
+        "at_least": 10,
+        "cap": 200,
+    }
+    # What is left out stays.
+    environ("STOCKKEEPER_COUNTING", '{"tolerance_percent": "0.125", "a_days": 5, "cap": 1000}')
+    counting = Settings().counting
+    said = {"tolerance_percent": Decimal("0.125"), "a_days": 5, "cap": 1_000}
+    assert counting == DEFAULT_COUNTING.model_copy(update=said)
+    assert counting.tolerance == Tolerance(1, Decimal("0.125"))
+    days = {CountClass.A: 5, CountClass.B: 30, CountClass.C: 30}
+    assert counting.cycle == Cycle(Decimal(80), Decimal(15), days, at_least=10, cap=1_000)
+
+
+def test_a_count_may_have_no_tolerance_and_all_classes_be_one(environ: Set) -> None:
+    nothing = {"tolerance_units": 0, "tolerance_percent": 0, "a_percent": 0, "b_percent": 0, "at_least": 0}
+    environ("STOCKKEEPER_COUNTING", json.dumps(nothing))
+    assert Settings().counting == DEFAULT_COUNTING.model_copy(update=nothing)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("tolerance_units", value) for value in (-1, 1.5, 1_000_000_001, "many", None)),
+        *(
+            (field, value)
+            for field in ("tolerance_percent", "a_percent", "b_percent")
+            for value in (-1, "-0.001", 100.5, "0.0001", "NaN", "Infinity", "1%", None)
+        ),
+        *((field, value) for field in ("a_days", "b_days", "c_days") for value in (0, -1, 367, 7.5, "weekly", None)),
+        *(("demand_days", value) for value in (0, 3_661, 1.5, None)),
+        *(("at_least", value) for value in (-1, 1_001, None)),
+        *(("cap", value) for value in (0, -1, 1_001, "all", None)),
+        ("tolerance", 1),
+    ],
+)
+def test_a_way_of_counting_that_makes_no_sense_is_refused_by_name(environ: Set, field: str, value: Any) -> None:
+    environ("STOCKKEEPER_COUNTING", json.dumps({field: value}))
+    with pytest.raises(ValidationError, match=rf"\ncounting\.{field}\n") as caught:
+        Settings()
+    assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize("value", ["[]", "7", '"often"'])
+def test_a_way_of_counting_that_is_no_object_is_refused(environ: Set, value: str) -> None:
+    environ("STOCKKEEPER_COUNTING", value)
+    with pytest.raises(ValidationError, match=r"\ncounting\n"):
         Settings()
 
 

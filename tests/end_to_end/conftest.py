@@ -12,11 +12,18 @@ from typer.testing import CliRunner, Result
 from database.sessions import Database
 from devstack.stack import StackInfo
 from starter.cli.app import app
+from starter.cli.output import err, out
 from tests.audits import Apart, apart_from_others
 from tests.commands import Command
 from tests.imports import Imports
 from tests.purchasing import Branch
 from worker import Settings
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _on_a_wide_screen() -> None:
+    """What commands print is not folded, however wide the terminal is in which the tests run."""
+    out.width = err.width = 200
 
 
 @pytest.fixture
@@ -47,7 +54,6 @@ def command(stack: StackInfo, worker: None) -> Command:
         "TEMPORAL_ADDRESS": stack.temporal_address,
         "TEMPORAL_NAMESPACE": stack.namespace,
         "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
-        "COLUMNS": "200",
     }
 
     async def run(*arguments: str) -> Result:

@@ -19,7 +19,6 @@ def environment(stack: StackInfo) -> dict[str, str]:
         "TEMPORAL_ADDRESS": stack.temporal_address,
         "TEMPORAL_NAMESPACE": stack.namespace,
         "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
-        "COLUMNS": "200",
     }
 
 

@@ -1,6 +1,5 @@
 """Reorder runs over the wire: from the demand to an order that somebody approves, and nothing twice."""
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -139,15 +138,6 @@ async def test_an_item_goes_from_its_demand_to_the_shelf(
     assert [each.po_number for each in ordered(engine, here)] == [number]
 
 
-async def bodies(reorders: Reorders, name: str) -> list[str]:
-    """What the run's notices said."""
-    scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-    sent = [event.activity_task_scheduled_event_attributes for event in await reorders.history(name, scheduled)]
-    return [
-        json.loads(each.input.payloads[0].data)["body"] for each in sent if each.activity_type.name == "send_notice"
-    ]
-
-
 async def test_the_result_says_what_was_drafted_and_what_was_not_and_procurement_hears_of_it(
     reorders: Reorders, purchasing: Purchasing, shop: Shop, engine: Engine
 ) -> None:
@@ -198,7 +188,7 @@ async def test_the_result_says_what_was_drafted_and_what_was_not_and_procurement
         "Not ordered: 1 item",
         f"product {without.product_id} in warehouse {here}: {why}",
     ]
-    assert await bodies(reorders, name) == ["\n".join(told)]
+    assert await reorders.bodies(name) == ["\n".join(told)]
     # They need no approval, and are out already.
     assert [(await purchasing.update(each, "drafted"))["status"] for each in (first, second)] == ["SUBMITTED"] * 2
     shown = (await reorders.metadata(name)).current_details

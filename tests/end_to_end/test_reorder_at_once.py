@@ -14,6 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from database.sessions import Database
 from devstack.stack import StackInfo
 from tests.books import level
+from tests.counting import Counts
 from tests.purchasing import Purchasing
 from tests.replenishing import (
     AT_ONCE,
@@ -86,43 +87,52 @@ async def has_been_heard(caller: Caller, reference: str) -> None:
 async def test_whatever_lets_an_item_fall_below_its_point_gets_it_ordered(
     orders: Orders,
     transfers: Transfers,
+    counts: Counts,
     plans: Plans,
     reorders: Reorders,
     purchasing: Purchasing,
     shop: Shop,
     engine: Engine,
 ) -> None:
-    """A reservation, a transfer's hold at its source, and a plan that raises the point."""
-    sold, moved, planned = items = [shop.item(100) for _ in range(3)]
+    """A reservation, a transfer's hold at its source, a count that finds less, and a plan that raises the point."""
+    sold, moved, counted, planned = items = [shop.item(100) for _ in range(4)]
+    other = shop.item(1, warehouse=counted.warehouse_id)
     supplier = shop.supplier()
     supply(engine, items, supplier)
-    set_point(engine, [sold, moved], 50, 80)
+    set_point(engine, [sold, moved, counted], 50, 80)
     sold_earlier(engine, planned, 30)
-    order, transfer = new_reference(), new_reference("transfer")
-    _, _, plan = await at_once(
+    order, transfer, count = new_reference(), new_reference("transfer"), new_reference("count")
+    await counts.open(count, counted, other)
+    await counts.record(count, counted, 48)
+    # As long as that is in doubt it is there.
+    assert await asked(counts, count) == 0
+    _, _, _, plan = await at_once(
         orders.reserve(order, (sold, 51)),
         transfers.create(transfer, shop.warehouse(), [(moved, 60)]),
+        counts.approve(count, counted),
         plans.begin(planned.warehouse_id, history_days=5),
     )
     assert (await plans.result(str(plan)))["items_changed"] == 1
     for item in items:
         await are_ordered(engine, item.warehouse_id, 1)
     await reorders.at_once_is_over()
-    for item, available, quantity in ((sold, 49, 80), (moved, 40, 80), (planned, 100, 2_093)):
+    for item, available, quantity in ((sold, 49, 80), (moved, 40, 80), (counted, 48, 80), (planned, 100, 2_093)):
         [row] = ordered(engine, item.warehouse_id)
         assert (row.product_id, row.supplier_id, row.qty) == (item.product_id, supplier, quantity)
         assert f"; available {available}, on order 0, in transit 0; " in str(row.note)
         assert (await purchasing.update(row.po_number, "drafted"))["requested_by"] == "reorder"
         assert order_row(engine, row.po_number).operation_id.startswith(f"{AT_ONCE}/")
-    callers: list[tuple[Caller, str]] = [(orders, order), (transfers, transfer), (plans, str(plan))]
-    assert [await asked(caller, reference) for caller, reference in callers] == [1, 1, 1]
+    callers: list[tuple[Caller, str]] = [(orders, order), (transfers, transfer), (counts, count), (plans, str(plan))]
+    assert [await asked(caller, reference) for caller, reference in callers] == [1] * 4
     # What happens to an item that is below its point already asks for nothing more.
     await orders.fulfill(order)
     await transfers.cancel(transfer)
+    await counts.record(count, other, 0)
     assert (await orders.result(order))["status"] == "FULFILLED"
     assert (await transfers.result(transfer))["status"] == "CANCELLED"
+    assert (await counts.result(count))["status"] == "POSTED"
     assert (await plans.run(planned.warehouse_id, history_days=5))["items_changed"] == 0
-    assert [await asked(caller, reference) for caller, reference in callers] == [1, 1, 1]
+    assert [await asked(caller, reference) for caller, reference in callers] == [1] * 4
     assert (await reorders.result(AT_ONCE))["status"] == "DONE"
 
 

@@ -231,7 +231,7 @@ async def test_the_run_tells_its_commands(transfers: Transfers, shop: Shop) -> N
     number, _, _ = await journey(transfers, shop, "PENDING")
     definition = (await transfers.metadata(number)).definition
     assert definition.type == "TransferWorkflow"
-    commands = ["cancel", "dispatch", "receive", "write_off"]
+    commands = ["cancel", "dispatch", "give_way", "receive", "write_off"]
     updates = {update.name: update.description for update in definition.update_definitions}
     assert sorted(updates) == sorted([*commands, "held"])
     signals = {signal.name: signal.description for signal in definition.signal_definitions if signal.name}

@@ -16,13 +16,27 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 import worker
+from activities.adjustment import AdjustmentSteps
+from activities.customer_return import ReturnSteps
+from activities.cycle_count import CycleCountSteps
+from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.reservation import ReservationSteps
 from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
 
-STEPS = (ReservationSteps, PurchaseOrderSteps, TransferSteps, ReorderSteps, StockAuditSteps)
+STEPS = (
+    ReservationSteps,
+    PurchaseOrderSteps,
+    TransferSteps,
+    ReturnSteps,
+    AdjustmentSteps,
+    ReorderSteps,
+    CycleCountSteps,
+    CycleCountPlanSteps,
+    StockAuditSteps,
+)
 
 
 def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:

@@ -11,7 +11,10 @@ from pathlib import Path
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
+from tests.adjusting import Adjusting
+from tests.counting import Counts
 from tests.purchasing import Purchasing
+from tests.returns import Returns
 from tests.shop import new_reference
 from tests.transfers import Transfers
 from tests.wire import Orders
@@ -32,6 +35,9 @@ class Workplace:
         self.orders = Orders(client, self.settings.task_queue, task_timeout=BRISK)
         self.purchasing = Purchasing(client, self.settings.task_queue, task_timeout=BRISK)
         self.transfers = Transfers(client, self.settings.task_queue, task_timeout=BRISK)
+        self.adjusting = Adjusting(client, self.settings.task_queue, task_timeout=BRISK)
+        self.counts = Counts(client, self.settings.task_queue, task_timeout=BRISK)
+        self.returns = Returns(client, self.settings.task_queue, task_timeout=BRISK)
 
     @asynccontextmanager
     async def worker(self, *how_to_die: str) -> AsyncIterator[asyncio.subprocess.Process]:

@@ -9,6 +9,10 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 
+from tests.replay.adjustment import AdjustmentScenes
+from tests.replay.customer_return import ReturnScenes
+from tests.replay.cycle_count import CycleCountScenes
+from tests.replay.cycle_count_plan import CycleCountPlanScenes
 from tests.replay.import_file import ImportScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
 from tests.replay.recording import Scenes, a_stage
@@ -23,8 +27,12 @@ _ALL: Sequence[type[Scenes]] = (
     ImportScenes,
     PurchaseOrderScenes,
     TransferScenes,
+    AdjustmentScenes,
+    ReturnScenes,
     ReorderScenes,
     ReplenishmentPlanScenes,
+    CycleCountScenes,
+    CycleCountPlanScenes,
     StockAuditScenes,
 )
 PROCESSES: Mapping[str, type[Scenes]] = {scenes.process: scenes for scenes in _ALL}

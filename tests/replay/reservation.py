@@ -1,5 +1,8 @@
 """The ways that a reservation can go."""
 
+from datetime import UTC, datetime
+
+from tests.corrections import FOUND, correct_stock
 from tests.replay.recording import Scenes, Stage
 from tests.wire import Orders, line, refusal, request
 
@@ -91,6 +94,24 @@ class ReservationScenes(Scenes):
         await self._orders.result(f"{reference}-waits-as-long")
         await self._orders.reserve(f"{reference}-buyer", (needed, 5))
         await refusal(self._orders.reserve(reference, (needed, 5), (other, 5)))
+
+    async def gave_way(self, reference: str) -> None:
+        """What one of its lines was promised isn't there. It is told once too early."""
+        gone, other = self._shop.items(2, units=5)
+        told = {"performed_by": "carl", "reason": FOUND}
+        await self._orders.reserve(reference, (gone, 2), (other, 2))
+        await self._orders.signal(reference, "give_way", told)
+        await self._orders.noted(reference, 1)
+        correct_stock(self._shop.engine, {gone: -4}, datetime.now(UTC))
+        await self._orders.update(reference, "give_way", told)
+
+    async def adopted_giving_way(self, reference: str) -> None:
+        """The second run for one order, of which a line gave way while nobody could be told."""
+        gone, other = self._shop.items(2, units=5)
+        await self._orders.reserve(reference, (gone, 2), (other, 2))
+        await self._orders.handle(reference).terminate("by mistake")
+        correct_stock(self._shop.engine, {gone: -4}, datetime.now(UTC))
+        await refusal(self._orders.reserve(reference, (gone, 2), (other, 2)))
 
     async def continued(self, reference: str) -> None:
         """The run that goes on after a long one, with what has left before and the number of the next signal."""

@@ -1,6 +1,9 @@
 """The ways that a transfer can go."""
 
+from datetime import UTC, datetime
+
 from domain.stock import ItemKey
+from tests.corrections import FOUND, correct_stock
 from tests.replay.recording import Scenes, Stage
 from tests.transfers import Transfers, arrival, arrived, moved, transfer
 from tests.wire import Json, refusal
@@ -68,6 +71,16 @@ class TransferScenes(Scenes):
         item = await self._dispatched(number, expected_transit_hours=_TWO_DAYS)
         await self._transfers.receive(number, "slip-1", arrived(item, 2))
         await self._transfers.handle(number).cancel()
+
+    async def gave_way(self, number: str) -> None:
+        """What was held isn't there. It is told once too early, and is to leave before it is told again."""
+        told = {"performed_by": "carl", "reason": FOUND}
+        item = await self._create(number)
+        await self._transfers.signal(number, "give_way", told)
+        await self._transfers.noted(number, 1)
+        correct_stock(self._shop.engine, {item: -1}, datetime.now(UTC))
+        await refusal(self._transfers.dispatch(number))
+        await self._transfers.update(number, "give_way", told)
 
     async def rejected(self, number: str) -> None:
         first, second = self._shop.items(2, units=4)

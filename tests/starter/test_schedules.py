@@ -36,7 +36,8 @@ from tests.schedules import NOBODY, SCHEDULES, forget_schedules
 from tests.shop import Shop
 from tests.wire import at_once, eventually
 
-HOURLY, DAILY, NIGHTLY = SCHEDULES
+HOURLY, DAILY, COUNTING, NIGHTLY = SCHEDULES
+MINUTES = {HOURLY: (0, 1), COUNTING: (5, 6)}
 NOTE = "nobody orders during the stocktaking"
 
 
@@ -107,6 +108,14 @@ WANTED: dict[str, dict[str, Any]] = {
             },
         ),
     },
+    COUNTING: COMMON
+    | {
+        "intervals": [],
+        # Each hour of the day: somewhere it is morning.
+        "calendars": [[(0, 23)], [(5, 5)], [(0, 0)]],
+        "jitter": timedelta(minutes=1),
+        "starts": ("CycleCountPlanWorkflow", COUNTING, NOBODY, {"warehouse_id": None, "from_hour": 5}),
+    },
     NIGHTLY: COMMON
     | {
         "intervals": [],
@@ -136,8 +145,9 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
     for each in again:
         times = each.info.next_action_times
         assert len(times) > 1
-        if each.id == HOURLY:
-            assert all(moment.minute in (0, 1) for moment in times)
+        if each.id in MINUTES:
+            assert all(moment.minute in MINUTES[each.id] for moment in times)
+            assert times[1] - times[0] < timedelta(hours=1, minutes=2)
         else:
             hour = 2 if each.id == DAILY else 3
             assert all(moment.hour == hour and 30 <= moment.minute <= 35 for moment in times)
@@ -145,7 +155,7 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
 
 async def test_several_at_once_make_them_once(our_client: Client) -> None:
     added = await at_once(*(set_up_schedules(our_client, task_queue=NOBODY) for _ in range(4)))
-    assert sorted(name for names in added for name in names) == SCHEDULES
+    assert sorted(name for names in added for name in names) == sorted(SCHEDULES)
     assert {name: planned(await described(our_client, name)) for name in SCHEDULES} == WANTED
 
 
@@ -182,7 +192,12 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
     # Whoever sets up again keeps that, too.
     await set_up_schedules(our_client, task_queue=NOBODY)
     again = await shown(our_client)
-    assert [(each.paused, each.note) for each in again.values()] == [(True, NOTE), (False, "counted"), (True, NOTE)]
+    assert [(each.paused, each.note) for each in again.values()] == [
+        (True, NOTE),
+        (False, "counted"),
+        (True, NOTE),
+        (True, NOTE),
+    ]
 
 
 async def test_what_is_not_set_up_cannot_be_commanded(our_client: Client) -> None:

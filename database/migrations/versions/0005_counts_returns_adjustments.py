@@ -142,6 +142,23 @@ CREATE CONSTRAINT TRIGGER cycle_count_lines_are_in_their_count
     AFTER UPDATE OF status ON cycle_count_lines DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (OLD.status <> NEW.status)
     EXECUTE FUNCTION require_the_count_to_be_its_lines();
+
+-- A list doesn't grow once all of it has been counted.
+CREATE FUNCTION require_the_count_to_be_going_on() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    counted cycle_counts;
+BEGIN
+    SELECT * INTO counted FROM cycle_counts WHERE count_id = NEW.count_id FOR SHARE;
+    IF counted.status <> 'COUNTING' THEN
+        RAISE EXCEPTION 'count % is %: it gets no more lines', counted.count_number, counted.status
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'cycle_count_lines_are_in_time';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER cycle_count_lines_are_in_time
+    BEFORE INSERT ON cycle_count_lines
+    FOR EACH ROW EXECUTE FUNCTION require_the_count_to_be_going_on();
 """
 
 RETURNS = """
@@ -191,7 +208,7 @@ CREATE TABLE return_inspection_lines (
     line_number   integer NOT NULL,
     restocked     bigint NOT NULL CHECK (restocked >= 0),
     scrapped      bigint NOT NULL CHECK (scrapped >= 0),
-    PRIMARY KEY (return_id, inspection_id, line_number),
+    PRIMARY KEY (return_id, line_number, inspection_id),
     CONSTRAINT return_inspection_lines_something CHECK (restocked + scrapped > 0),
     CONSTRAINT return_inspection_lines_inspection FOREIGN KEY (return_id, inspection_id)
         REFERENCES return_inspections (return_id, inspection_id),
@@ -199,25 +216,25 @@ CREATE TABLE return_inspection_lines (
         REFERENCES return_lines (return_id, line_number)
 );
 
--- A line has what its inspections found, and what was put back is in the ledger.
+-- A line has what its inspections found, and what was put back is in the ledger, whichever of them changes.
 CREATE FUNCTION require_the_return_to_be_booked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    line return_lines;
     found record;
     restocked_units numeric;
     booked numeric;
 BEGIN
+    SELECT * INTO line FROM return_lines WHERE return_id = NEW.return_id AND line_number = NEW.line_number;
     SELECT coalesce(sum(restocked), 0) AS restocked, coalesce(sum(scrapped), 0) AS scrapped INTO found
         FROM return_inspection_lines WHERE return_id = NEW.return_id AND line_number = NEW.line_number;
-    SELECT coalesce(sum(line.restocked), 0) INTO restocked_units
-        FROM return_lines AS line WHERE line.return_id = NEW.return_id AND line.product_id = NEW.product_id;
+    SELECT coalesce(sum(restocked), 0) INTO restocked_units
+        FROM return_lines WHERE return_id = NEW.return_id AND product_id = line.product_id;
     SELECT coalesce(sum(moved.quantity), 0) INTO booked
         FROM stock_movements AS moved JOIN returns
             ON moved.reference_id = returns.return_number AND moved.warehouse_id = returns.warehouse_id
-        WHERE returns.return_id = NEW.return_id AND moved.product_id = NEW.product_id
+        WHERE returns.return_id = NEW.return_id AND moved.product_id = line.product_id
             AND moved.movement_type = 'RETURN';
-    IF (found.restocked, found.scrapped) IS DISTINCT FROM (
-            SELECT line.restocked, line.scrapped FROM return_lines AS line
-            WHERE line.return_id = NEW.return_id AND line.line_number = NEW.line_number)
+    IF (line.restocked, line.scrapped) IS DISTINCT FROM (found.restocked, found.scrapped)
         OR booked <> restocked_units THEN
         RAISE EXCEPTION 'line % of return % doesn''t have what its inspections and the ledger say',
             NEW.line_number, NEW.return_id
@@ -229,6 +246,41 @@ END $$;
 CREATE CONSTRAINT TRIGGER return_lines_are_booked
     AFTER INSERT OR UPDATE ON return_lines DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_booked();
+
+CREATE CONSTRAINT TRIGGER return_inspection_lines_are_booked
+    AFTER INSERT ON return_inspection_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_booked();
+
+-- Something is expected while a return says so, and at no other time; it ends by what came, and by a reason if not all
+-- of it did.
+CREATE FUNCTION require_the_return_to_be_its_lines() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    returned returns;
+    units record;
+BEGIN
+    SELECT * INTO returned FROM returns WHERE return_id = NEW.return_id;
+    SELECT coalesce(sum(restocked + scrapped), 0) AS came, coalesce(sum(quantity - restocked - scrapped), 0) AS missing
+        INTO units FROM return_lines WHERE return_id = NEW.return_id;
+    IF NOT (CASE returned.status
+            WHEN 'EXPECTED' THEN units.missing > 0 AND returned.closed_reason IS NULL
+            WHEN 'INSPECTED' THEN units.came > 0 AND (units.missing > 0) = (returned.closed_reason IS NOT NULL)
+            ELSE units.came = 0 AND returned.closed_reason IS NOT NULL
+        END) THEN
+        RAISE EXCEPTION 'return % is % with % inspected and % missing',
+            returned.return_number, returned.status, units.came, units.missing
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_their_lines';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER returns_are_their_lines
+    AFTER INSERT OR UPDATE ON returns DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_its_lines();
+
+CREATE CONSTRAINT TRIGGER return_lines_are_in_their_return
+    AFTER UPDATE ON return_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.restocked + NEW.scrapped = NEW.quantity)
+    EXECUTE FUNCTION require_the_return_to_be_its_lines();
 """
 
 ADJUSTMENTS = """
@@ -276,23 +328,27 @@ CREATE TABLE adjustment_lines (
     PRIMARY KEY (adjustment_id, line_number)
 );
 
--- An adjustment that was posted and the ledger can't be committed apart.
+-- An adjustment that was posted and the ledger can't be committed apart; one that wasn't has moved nothing.
 CREATE FUNCTION require_the_adjustment_to_be_booked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    -- As it is in the end: it may have been stored and posted in one transaction.
+    adjusted adjustments;
     wrong bigint;
 BEGIN
+    SELECT * INTO adjusted FROM adjustments WHERE adjustment_id = NEW.adjustment_id;
     SELECT count(*) INTO wrong FROM (
-        SELECT product_id, sum(quantity) AS units FROM adjustment_lines
-        WHERE adjustment_id = NEW.adjustment_id GROUP BY product_id HAVING sum(quantity) <> 0
+        SELECT product_id, sum(quantity) AS units, adjusted.closed_by AS operation_id FROM adjustment_lines
+        WHERE adjustment_id = adjusted.adjustment_id AND adjusted.status = 'POSTED'
+        GROUP BY product_id HAVING sum(quantity) <> 0
     ) AS wanted FULL JOIN (
-        SELECT product_id, sum(quantity) AS units FROM stock_movements
-        WHERE reference_id = NEW.adjustment_number AND warehouse_id = NEW.warehouse_id
-            AND movement_type = 'ADJUSTMENT' AND operation_id = NEW.closed_by
-        GROUP BY product_id
-    ) AS booked USING (product_id)
+        SELECT product_id, sum(quantity) AS units, operation_id FROM stock_movements
+        WHERE reference_id = adjusted.adjustment_number AND warehouse_id = adjusted.warehouse_id
+            AND movement_type = 'ADJUSTMENT' AND workflow_id = adjusted.workflow_id
+        GROUP BY product_id, operation_id
+    ) AS booked USING (product_id, operation_id)
     WHERE wanted.units IS DISTINCT FROM booked.units;
     IF wrong > 0 THEN
-        RAISE EXCEPTION 'adjustment % isn''t booked as it stands', NEW.adjustment_number
+        RAISE EXCEPTION 'adjustment % isn''t booked as it stands', adjusted.adjustment_number
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'adjustments_are_booked';
     END IF;
     RETURN NULL;
@@ -300,8 +356,24 @@ END $$;
 
 CREATE CONSTRAINT TRIGGER adjustments_are_booked
     AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (NEW.status = 'POSTED')
-    EXECUTE FUNCTION require_the_adjustment_to_be_booked();
+    FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_booked();
+
+-- What has been approved, or posted, doesn't get another line.
+CREATE FUNCTION require_the_adjustment_to_be_pending() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    adjusted adjustments;
+BEGIN
+    SELECT * INTO adjusted FROM adjustments WHERE adjustment_id = NEW.adjustment_id FOR SHARE;
+    IF adjusted.status <> 'PENDING' THEN
+        RAISE EXCEPTION 'adjustment % is %: it gets no more lines', adjusted.adjustment_number, adjusted.status
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'adjustment_lines_are_in_time';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER adjustment_lines_are_in_time
+    BEFORE INSERT OR UPDATE ON adjustment_lines
+    FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_pending();
 """
 
 GRANTS = """

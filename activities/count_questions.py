@@ -1,0 +1,118 @@
+"""Questions about counts, page by page."""
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.types import BigInteger, Date
+from temporalio import activity
+
+from activities.stock import StockQuestions
+from activities.writes import database_errors
+from contracts.count_questions import (
+    ACCURACIES_AT_ONCE,
+    VARIANCES_AT_ONCE,
+    Accuracies,
+    Accuracy,
+    CountQuestionActivities,
+    ShowAccuracy,
+    ShowVariances,
+    Variance,
+    Variances,
+)
+from contracts.stock import FindItems
+from database.sessions import Database
+
+_VARIANCES = text("""
+    SELECT count_number, warehouse_id, warehouses.name AS warehouse, product_id, sku, products.name,
+        counted_by, counted_at, line.counted_quantity, line.system_quantity, delta, line.root_cause
+    FROM cycle_counts
+    JOIN cycle_count_lines AS line USING (count_id)
+    JOIN warehouses USING (warehouse_id)
+    JOIN products USING (product_id)
+    CROSS JOIN LATERAL (
+        SELECT counted_at FROM cycle_count_entries AS entry
+        WHERE (entry.count_id, entry.product_id) = (line.count_id, line.product_id)
+        ORDER BY entry_number DESC LIMIT 1) AS latest
+    WHERE cycle_counts.status IN ('COUNTING', 'REVIEW') AND line.status = 'REVIEW'
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+        AND (CAST(:count_number AS text) IS NULL OR count_number = :count_number)
+        AND (count_number, sku) > (:after_count, :after_sku)
+    ORDER BY count_number, sku
+    LIMIT :most
+""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+
+_ACCURACY = text("""
+    WITH posted AS (
+        SELECT warehouse_id, warehouses.name AS warehouse, coalesce(count_class, '-') AS count_class,
+            to_char(posted_at AT TIME ZONE timezone, 'YYYY-MM') AS month,
+            first.within_tolerance, line.counted_quantity, line.system_quantity, delta
+        FROM cycle_count_lines AS line
+        JOIN cycle_counts USING (count_id)
+        JOIN warehouses USING (warehouse_id)
+        JOIN cycle_count_entries AS first
+            ON (first.count_id, first.product_id, entry_number) = (line.count_id, line.product_id, 1)
+        WHERE line.status = 'POSTED'
+            AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+            AND (:since IS NULL OR (
+                -- The bound says where to look: no timezone is a whole day off.
+                posted_at >= CAST(:since AS timestamp) AT TIME ZONE 'UTC' - interval '1 day'
+                AND (posted_at AT TIME ZONE timezone)::date >= :since))
+    )
+    SELECT warehouse_id, warehouse, month, count_class, count(*) AS counted,
+        count(*) FILTER (WHERE within_tolerance) AS accurate, sum(counted_quantity) AS units_counted,
+        sum(system_quantity) AS units_system, sum(abs(delta)) AS units_off
+    FROM posted
+    WHERE (warehouse, month, count_class) > (:after_warehouse, :after_month, :after_class)
+    GROUP BY warehouse_id, warehouse, month, count_class
+    ORDER BY warehouse, month, count_class
+    LIMIT :most
+""").bindparams(bindparam("warehouse_id", type_=BigInteger), bindparam("since", type_=Date))
+
+
+class CountQuestions(CountQuestionActivities):
+    """`CountQuestionActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="show_variances", no_thread_cancel_exception=True)
+    def show_variances(self, question: ShowVariances) -> Variances:
+        """One page of what waits for a second count or an approval.
+
+        Raises:
+            UnknownWarehouse: The question names what isn't there.
+        """
+        count_number, sku = question.after or ("", "")
+        asked = {
+            "warehouse_id": self._warehouse_id(question.warehouse),
+            "count_number": question.count_number,
+            "after_count": count_number,
+            "after_sku": sku,
+            "most": VARIANCES_AT_ONCE + 1,
+        }
+        with database_errors(), self._database.snapshot() as connection:
+            found = [Variance.model_validate(dict(row)) for row in connection.execute(_VARIANCES, asked).mappings()]
+        return Variances(variances=found[:VARIANCES_AT_ONCE], more=len(found) > VARIANCES_AT_ONCE)
+
+    @activity.defn(name="show_accuracy", no_thread_cancel_exception=True)
+    def show_accuracy(self, question: ShowAccuracy) -> Accuracies:
+        """One page of how right the books were, by warehouse, month and class.
+
+        Raises:
+            UnknownWarehouse: The question names what isn't there.
+        """
+        warehouse, month, count_class = question.after or ("", "", "")
+        asked = {
+            "warehouse_id": self._warehouse_id(question.warehouse),
+            "since": question.since,
+            "after_warehouse": warehouse,
+            "after_month": month,
+            "after_class": count_class,
+            "most": ACCURACIES_AT_ONCE + 1,
+        }
+        with database_errors(), self._database.snapshot() as connection:
+            found = [Accuracy.model_validate(dict(row)) for row in connection.execute(_ACCURACY, asked).mappings()]
+        return Accuracies(accuracies=found[:ACCURACIES_AT_ONCE], more=len(found) > ACCURACIES_AT_ONCE)
+
+    def _warehouse_id(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        return StockQuestions(self._database).find_items(FindItems(warehouses=[name])).warehouses[name]

@@ -1,0 +1,158 @@
+"""Planning counts in the database: where it is time to count, and what is due there.
+
+Which items are due is decided by `domain.cycle_count_plan`; here it is fed. A list is stored by the count that takes it
+over, so that planning again, after a crash or by hand, does no harm.
+"""
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Integer, Text
+from temporalio import activity
+
+from activities.catalogue import require_warehouse
+from activities.heartbeats import heartbeats
+from activities.writes import database_errors
+from contracts.cycle_count import CountPolicy
+from contracts.cycle_count_plan import (
+    WAREHOUSES_A_PAGE,
+    CountDay,
+    CountDays,
+    CycleCountPlanActivities,
+    FindCountDays,
+    PlanCount,
+    PlannedCount,
+    count_number,
+)
+from database.demand import demand_of_warehouse
+from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.tables import cycle_counts, stock_movements
+from domain.cycle_count_plan import Countable, CountClass, classify, plan_day
+
+_DAYS = text("""
+    SELECT warehouse_id, name AS warehouse, (:as_of AT TIME ZONE timezone)::date AS day
+    FROM warehouses
+    WHERE (:warehouse_id IS NULL OR warehouse_id = :warehouse_id) AND warehouse_id > :after_warehouse_id
+        AND (:from_hour IS NULL OR extract(hour FROM :as_of AT TIME ZONE timezone) >= :from_hour)
+        AND EXISTS (SELECT 1 FROM inventory_items WHERE inventory_items.warehouse_id = warehouses.warehouse_id)
+    ORDER BY warehouse_id
+    LIMIT :most
+""").bindparams(
+    bindparam("as_of", type_=stock_movements.c.created_at.type),
+    bindparam("warehouse_id", type_=BigInteger),
+    bindparam("from_hour", type_=Integer),
+)
+
+_MADE = text("SELECT count_number FROM cycle_counts WHERE count_number = ANY (:numbers)").bindparams(
+    bindparam("numbers", type_=ARRAY(Text))
+)
+
+# An item that was never counted is as old as its first movement. What is being counted isn't asked for again.
+_COUNTABLE = text("""
+    SELECT product_id, was_counted, last_count_was_off AS was_off,
+        coalesce((coalesce(last_counted_at, first.moved_at) AT TIME ZONE timezone)::date, :day) AS since
+    FROM (
+        SELECT *, last_counted_at IS NOT NULL AS was_counted
+        FROM inventory_items WHERE warehouse_id = :warehouse_id
+    ) AS item
+    JOIN warehouses USING (warehouse_id)
+    JOIN products USING (product_id)
+    LEFT JOIN LATERAL (
+        SELECT created_at AS moved_at FROM stock_movements AS moved
+        WHERE last_counted_at IS NULL
+            AND (moved.warehouse_id, moved.product_id) = (item.warehouse_id, item.product_id)
+        ORDER BY created_at LIMIT 1) AS first ON true
+    WHERE (is_active OR quantity_on_hand > 0) AND NOT EXISTS (
+        SELECT 1 FROM cycle_counts AS count JOIN cycle_count_lines AS line USING (count_id)
+        WHERE count.warehouse_id = item.warehouse_id AND count.status IN ('COUNTING', 'REVIEW')
+            AND line.product_id = item.product_id AND line.status IN ('COUNTING', 'REVIEW'))
+""")
+
+_KEEP_CLASSES = text("""
+    INSERT INTO item_classes AS known (warehouse_id, product_id, count_class, demand, classified_at)
+    SELECT :warehouse_id, product_id, count_class, demand, :as_of
+    FROM unnest(:product_ids, :classes, :demands) AS class (product_id, count_class, demand)
+    ORDER BY product_id
+    ON CONFLICT (warehouse_id, product_id) DO UPDATE
+        SET count_class = excluded.count_class, demand = excluded.demand, classified_at = excluded.classified_at
+        WHERE (known.count_class, known.demand) <> (excluded.count_class, excluded.demand)
+""").bindparams(
+    bindparam("product_ids", type_=ARRAY(BigInteger)),
+    bindparam("classes", type_=ARRAY(Text)),
+    bindparam("demands", type_=ARRAY(BigInteger)),
+    bindparam("as_of", type_=cycle_counts.c.created_at.type),
+)
+
+
+class CycleCountPlanSteps(CycleCountPlanActivities):
+    """`CycleCountPlanActivities` on PostgreSQL.
+
+    Args:
+        database: Where.
+        policy: How often what is counted, and how much a day.
+    """
+
+    def __init__(self, database: Database, policy: CountPolicy) -> None:
+        self._database = database
+        self._policy = policy
+
+    @activity.defn(name="find_count_days", no_thread_cancel_exception=True)
+    def find_count_days(self, step: FindCountDays) -> CountDays:
+        """Warehouses that hold stock and where the day has come so far, each with its day by its own calendar.
+
+        Raises:
+            UnknownWarehouse: There is no such place.
+        """
+        with database_errors(), self._database.snapshot() as connection:
+            if step.warehouse_id is not None:
+                require_warehouse(connection, step.warehouse_id)
+            rows = connection.execute(
+                _DAYS,
+                {
+                    "as_of": step.as_of,
+                    "warehouse_id": step.warehouse_id,
+                    "from_hour": step.from_hour,
+                    "after_warehouse_id": step.after_warehouse_id,
+                    "most": WAREHOUSES_A_PAGE + 1,
+                },
+            ).all()
+            numbers = [count_number(row.warehouse_id, row.day) for row in rows]
+            made = set(connection.execute(_MADE, {"numbers": numbers}).scalars())
+        days = [
+            CountDay(warehouse_id=row.warehouse_id, warehouse=row.warehouse, day=row.day, is_counted=number in made)
+            for row, number in zip(rows, numbers, strict=True)
+        ]
+        return CountDays(days=days[:WAREHOUSES_A_PAGE], more=len(days) > WAREHOUSES_A_PAGE)
+
+    @activity.defn(name="plan_count", no_thread_cancel_exception=True)
+    def plan_count(self, step: PlanCount) -> PlannedCount:
+        """Classify a warehouse's items by the demand of the last days, and say what is due there on this day.
+
+        The demand of each day has been brought up to date before. Operation: none; doing it again changes nothing.
+        """
+        with heartbeats(), database_errors(), self._database.transaction() as connection:
+            connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+            classes = self._classify(connection, step)
+            items = [
+                Countable(
+                    row.product_id, classes.get(row.product_id, CountClass.C), row.since, row.was_counted, row.was_off
+                )
+                for row in connection.execute(_COUNTABLE, {"warehouse_id": step.warehouse_id, "day": step.day})
+            ]
+        plan = plan_day(items, step.day, self._policy.cycle)
+        return PlannedCount(product_ids=list(plan.product_ids), wanted=plan.wanted, late=plan.late)
+
+    def _classify(self, connection: Connection, step: PlanCount) -> dict[int, CountClass]:
+        """The class of each item, kept for the counts to come."""
+        demand = demand_of_warehouse(connection, step.warehouse_id, step.day, self._policy.demand_days)
+        classes = classify(demand, self._policy.a_percent, self._policy.b_percent)
+        connection.execute(
+            _KEEP_CLASSES,
+            {
+                "warehouse_id": step.warehouse_id,
+                "as_of": step.as_of,
+                "product_ids": list(classes),
+                "classes": list(classes.values()),
+                "demands": [demand[product_id] for product_id in classes],
+            },
+        )
+        return classes

@@ -1,0 +1,68 @@
+"""Customers send goods back: some are fit, some are broken, and some never come."""
+
+import asyncio
+
+from devstack.scenes.scene import Play, Scene, Shop
+from starter import CustomerReturn, InspectedLine, ReturnLine, ReturnState
+from starter.stock import find_items
+
+_CUP = "CUP-1"
+_WHERE = "Newark"
+_TOLD_AT_ONCE = 10
+
+
+async def _cup(shop: Shop) -> int:
+    """What the wire calls a product that came after the shop had opened."""
+    found = await find_items(shop.stock.client, [_CUP], [], task_queue=shop.stock.task_queue)
+    return found.products[_CUP]
+
+
+async def _create(shop: Shop, number: str, order: str, units: int) -> CustomerReturn:
+    return await shop.stock.create_return(
+        number,
+        [ReturnLine(product_id=await _cup(shop), quantity=units)],
+        warehouse_id=shop.warehouses[_WHERE],
+        reference_id=order,
+        performed_by="portal",
+    )
+
+
+def _found(state: ReturnState) -> str:
+    line = state.lines[0]
+    return f"{state.status}: {line.restocked} restocked, {line.scrapped} scrapped of {line.quantity}"
+
+
+async def _inspected(shop: Shop) -> Scene:
+    """Cups come back to where none ever were, in two parcels, and one of them is broken."""
+    cup = await _cup(shop)
+    returned = await _create(shop, "R-1", "2001", 3)
+    before = f"{returned.state.status}: {await shop.level(_CUP, _WHERE)}"
+    parcels = {"parcel-1": (1, 1), "parcel-2": (1, 0)}
+    seen = []
+    for parcel, (restock, scrap) in parcels.items():
+        line = InspectedLine(product_id=cup, restock_quantity=restock, scrap_quantity=scrap)
+        seen.append(_found(await returned.inspect([line], performed_by="dock", inspection_id=parcel)))
+    return Scene(
+        "R-1: 3 of the cups of order 2001 come back, in two parcels, one broken",
+        "EXPECTED: never stocked; EXPECTED: 1 restocked, 1 scrapped of 3; INSPECTED: 2 restocked, 1 scrapped of 3; "
+        "2 on hand, 0 reserved",
+        f"{before}; {'; '.join(seen)}; {await shop.level(_CUP, _WHERE)}",
+    )
+
+
+async def _closed_short(shop: Shop) -> Scene:
+    """A parcel is told ten times at once, and the rest never comes."""
+    returned = await _create(shop, "R-2", "2002", 5)
+    parcel = [InspectedLine(product_id=await _cup(shop), restock_quantity=2)]
+    told = [returned.inspect(parcel, performed_by="dock", inspection_id="parcel-1") for _ in range(_TOLD_AT_ONCE)]
+    answers = {_found(state) for state in await asyncio.gather(*told)}
+    state = await returned.close_short(performed_by="portal", reason="the customer keeps them")
+    return Scene(
+        f"R-2: 5 of the cups of order 2002 should; 2 do, told {_TOLD_AT_ONCE} times at once",
+        "EXPECTED: 2 restocked, 0 scrapped of 5; INSPECTED: 2 restocked, 0 scrapped of 5: the customer keeps them; "
+        "4 on hand, 0 reserved",
+        f"{', '.join(answers)}; {_found(state)}: {state.closed_reason}; {await shop.level(_CUP, _WHERE)}",
+    )
+
+
+SCENES: list[Play] = [_inspected, _closed_short]

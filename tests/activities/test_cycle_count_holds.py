@@ -1,0 +1,153 @@
+"""A count finds less than was promised: holds give way, the latest first, and whoever has to hear of it is named."""
+
+from functools import partial
+
+import pytest
+from sqlalchemy import Engine
+
+from contracts.cycle_count import CountedLine
+from contracts.messages import GaveWay
+from database.sessions import Database
+from domain.cycle_count import CountStatus
+from domain.stock import ItemKey
+from tests.activities.count_steps import CountCalls, count_stays
+from tests.activities.steps import MINUTE, NOON, Steps, refused
+from tests.books import level
+from tests.corrections import held_lines
+from tests.replenishing import nothing_else_to_order, set_point
+from tests.shop import Shop, new_reference
+
+S = CountStatus
+LATER = NOON + 5 * MINUTE
+DEADLINE = NOON + 30 * MINUTE
+
+
+@pytest.fixture
+def counting(database: Database) -> CountCalls:
+    """The activities, acting as the worker's role."""
+    return CountCalls(database)
+
+
+@pytest.fixture
+def buying(database: Database) -> Steps:
+    """Those of orders, in the same role."""
+    return Steps(database)
+
+
+def _promised(buying: Steps, item: ItemKey, *units: int) -> list[str]:
+    """Orders that hold so many units each, one after the other."""
+    orders = [new_reference() for _ in units]
+    for order, held in zip(orders, units, strict=True):
+        buying.reserve(order, (item, held))
+    return orders
+
+
+def _status(engine: Engine, order: str) -> object:
+    [(*_, status, _, _, _)] = held_lines(engine, order)
+    return status
+
+
+def _told(answer: CountedLine) -> list[tuple[str, int]]:
+    return [(hold.reference_id, hold.quantity) for hold in answer.gave_way]
+
+
+def test_a_unit_that_is_missing_within_tolerance_costs_the_latest_hold(
+    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    first, second, third = _promised(buying, item, 5, 3, 2)
+    number = counting.opened(item)
+    answer = counting.record(number, item, 9, as_of=LATER, operation="1")
+    gone = GaveWay(
+        workflow_id=f"reservation-{third}", reference_type="ORDER", reference_id=third, **item._asdict(), quantity=2
+    )
+    assert answer.gave_way == [gone]
+    assert level(engine, item) == (9, 8)
+    why = f"gave way, 9 on hand: UNEXPLAINED: count {number}: counted 9 by ann; system 10"
+    ended = ("CANCELLED", LATER, f"cycle-count-{number}/record/1", why)
+    assert held_lines(engine, third) == [(*item, 2, 0, *ended)]
+    assert [_status(engine, order) for order in (first, second)] == ["ACTIVE"] * 2
+    # Whoever asks again may be the first to hear of it.
+    with count_stays(engine, number, item):
+        assert counting.record(number, item, 9, operation="1").gave_way == [gone]
+
+
+@pytest.mark.parametrize(
+    ("counted", "lost", "left"),
+    [
+        (11, 0, (11, 10)),
+        (10, 0, (10, 10)),
+        (9, 1, (9, 8)),
+        (8, 1, (8, 8)),
+        (7, 2, (7, 5)),
+        (5, 2, (5, 5)),
+        (4, 3, (4, 0)),
+    ],
+)
+def test_a_second_count_below_what_is_promised_ends_so_many_holds_and_no_more(
+    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine, counted: int, lost: int, left: tuple[int, int]
+) -> None:
+    item = shop.item(14)
+    orders = _promised(buying, item, 5, 3, 2)
+    number = counting.opened(item)
+    # What is in doubt takes nothing from anybody.
+    assert (_told(counting.record(number, item, 4)), level(engine, item)) == ([], (14, 10))
+    answer = counting.record(number, item, counted, "bob")
+    assert _told(answer) == [(orders[2], 2), (orders[1], 3), (orders[0], 5)][:lost]
+    assert level(engine, item) == left
+    assert [_status(engine, order) for order in orders] == ["ACTIVE"] * (3 - lost) + ["CANCELLED"] * lost
+
+
+def test_an_approval_takes_what_was_missing_from_what_is_promised_then(
+    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    first, second = _promised(buying, item, 5, 3)
+    number = counting.opened(item)
+    counting.record(number, item, 6)
+    buying.fulfill(first)
+    assert level(engine, item) == (5, 3)
+    assert _told(counting.approve(number, item)) == [(second, 3)]
+    assert level(engine, item) == (1, 0)
+    assert [_status(engine, order) for order in (first, second)] == ["FULFILLED", "CANCELLED"]
+
+
+def test_holds_that_are_overdue_go_first_and_nobody_has_to_be_told(
+    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine
+) -> None:
+    item, overdue = shop.item(10), new_reference()
+    buying.reserve(overdue, (item, 4))
+    lasting = new_reference()
+    buying.reserve(lasting, (item, 6), as_of=NOON + MINUTE)
+    number = counting.opened(item)
+    assert _told(counting.record(number, item, 9, as_of=DEADLINE)) == []
+    assert [_status(engine, order) for order in (overdue, lasting)] == ["EXPIRED", "ACTIVE"]
+    assert level(engine, item) == (9, 6)
+
+
+def test_a_hold_that_gave_way_ships_nothing(counting: CountCalls, buying: Steps, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    [order] = _promised(buying, item, 10)
+    counting.record(counting.opened(item), item, 9)
+    state = {"status": "CANCELLED", "command": "fulfill"}
+    assert refused(partial(buying.fulfill, order)) == ("InvalidState", state)
+    assert level(engine, item) == (9, 0)
+
+
+def test_a_count_says_whether_the_item_fell_below_its_reorder_point(
+    counting: CountCalls, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    numbers = [counting.opened(item) for _ in range(4)]
+    with nothing_else_to_order(engine):
+        set_point(engine, item, 9)
+        first, fallen, lower, doubted = (
+            partial(counting.record, number, item, units, operation="1")
+            for number, units in zip(numbers, (9, 8, 7, 2), strict=True)
+        )
+        assert [call().fell_below for call in (first, fallen, lower, doubted)] == [False, True, False, False]
+        assert [call().fell_below for call in (first, fallen, lower, doubted)] == [False, True, False, False]
+        # An approval says it, too.
+        shop.move(item, 3)
+        assert counting.approve(numbers[3], item).fell_below
+    assert level(engine, item) == (5, 0)

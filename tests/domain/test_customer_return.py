@@ -1,0 +1,160 @@
+"""What a customer return may do: every status and event, and where the units of an inspection go."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.customer_return import RETURN, CustomerReturn, ReturnEvent, ReturnLine, ReturnStatus
+from domain.errors import InvalidRequest, InvalidState
+from domain.receipt import Taken
+
+S, E = ReturnStatus, ReturnEvent
+TEA, MUG, POT = 10, 20, 30
+
+ALLOWED = {
+    ("EXPECTED", "inspect"): "EXPECTED",
+    ("EXPECTED", "complete"): "INSPECTED",
+    ("EXPECTED", "close_short"): "INSPECTED",
+    ("EXPECTED", "cancel"): "CANCELLED",
+}
+FORBIDDEN = [pair for pair in itertools.product(ReturnStatus, ReturnEvent) if pair not in ALLOWED]
+
+
+def line(number: int, product_id: int = TEA, quantity: int = 5, restocked: int = 0, scrapped: int = 0) -> ReturnLine:
+    return ReturnLine(number, product_id, quantity, restocked, scrapped)
+
+
+def sent_back(*lines: ReturnLine, status: ReturnStatus = S.EXPECTED) -> CustomerReturn:
+    return CustomerReturn(1, "R-1", 2, "1042", status, lines)
+
+
+@pytest.mark.parametrize(("pair", "after"), ALLOWED.items(), ids=str)
+def test_a_return_goes_from_status_to_status(pair: tuple[str, str], after: str) -> None:
+    status, event = ReturnStatus(pair[0]), ReturnEvent(pair[1])
+    assert RETURN.next(status, event) == after
+    assert sent_back(status=status).after(event) == after
+
+
+def test_all_other_pairs_are_forbidden() -> None:
+    assert len(FORBIDDEN) == 3 * 4 - 4
+
+
+@pytest.mark.parametrize(("status", "event"), FORBIDDEN)
+def test_a_return_cannot(status: ReturnStatus, event: ReturnEvent) -> None:
+    assert not RETURN.allows(status, event)
+    with pytest.raises(InvalidState, match=f"^return R-1 is {status}: it can't {event}$") as caught:
+        sent_back(status=status).after(event)
+    assert caught.value.details == {"status": status.value, "command": event.value}
+
+
+def test_two_statuses_are_final() -> None:
+    assert {status for status in S if RETURN.is_final(status)} == {"INSPECTED", "CANCELLED"}
+
+
+def test_what_nobody_has_looked_at_is_expected() -> None:
+    assert [each.expected for each in (line(1), line(2, restocked=2, scrapped=1), line(3, scrapped=5))] == [5, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("came", "taken"),
+    [
+        (Taken(1, 0), {1: Taken(1, 0)}),
+        (Taken(2, 1), {1: Taken(2, 1)}),
+        # Nothing is expected on the third line any more, nothing of this product on the second: the fourth is next.
+        (Taken(4, 0), {1: Taken(3, 0), 4: Taken(1, 0)}),
+        (Taken(2, 2), {1: Taken(2, 1), 4: Taken(0, 1)}),
+        (Taken(0, 5), {1: Taken(0, 3), 4: Taken(0, 2)}),
+        (Taken(4, 1), {1: Taken(3, 0), 4: Taken(1, 1)}),
+    ],
+)
+def test_a_product_on_several_lines_fills_them_in_order_with_what_is_fit_first(
+    came: Taken, taken: dict[int, Taken]
+) -> None:
+    returned = sent_back(line(1, restocked=1, scrapped=1), line(2, MUG), line(3, restocked=5), line(4, quantity=2))
+    assert returned.plan_inspection({TEA: came}) == taken
+    assert list(returned.plan_inspection({MUG: Taken(1, 0), TEA: came})) == sorted({2, *taken})
+
+
+@pytest.mark.parametrize("came", [Taken(4, 0), Taken(0, 4), Taken(3, 1)])
+def test_more_than_is_expected_is_refused_with_the_numbers(came: Taken) -> None:
+    returned = sent_back(line(1, quantity=2), line(2, MUG), line(3, restocked=3, scrapped=1))
+    with pytest.raises(InvalidRequest, match=r"^product 10: 4 inspected, 3 expected$") as caught:
+        returned.plan_inspection({MUG: Taken(1, 0), TEA: came})
+    assert caught.value.details == {"product_id": TEA, "quantity": 4, "expected": 3}
+
+
+def test_what_is_not_on_the_return_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"^product 30 isn't on return R-1$") as caught:
+        sent_back(line(1), line(2, MUG)).plan_inspection({TEA: Taken(1, 0), POT: Taken(0, 1)})
+    assert caught.value.details == {"product_id": POT}
+
+
+@pytest.mark.parametrize("status", [S.INSPECTED, S.CANCELLED])
+def test_nothing_is_inspected_that_is_not_expected_any_more(status: ReturnStatus) -> None:
+    # The status is what is said, even of an inspection that would be wrong in any.
+    with pytest.raises(InvalidState) as caught:
+        sent_back(line(1), status=status).plan_inspection({POT: Taken(9, 0)})
+    assert caught.value.details == {"status": status.value, "command": "inspect"}
+
+
+def test_it_is_inspected_once_nothing_is_expected_whether_it_was_fit_or_not() -> None:
+    returned = sent_back(line(1, restocked=3), line(2, MUG, restocked=5), line(3, MUG, scrapped=4))
+    assert returned.after_inspection({1: Taken(2, 0)}) is S.EXPECTED
+    assert returned.after_inspection({1: Taken(1, 0), 3: Taken(0, 1)}) is S.EXPECTED
+    assert returned.after_inspection({1: Taken(1, 1), 3: Taken(1, 0)}) is S.INSPECTED
+    assert returned.after_inspection({1: Taken(0, 2), 3: Taken(0, 1)}) is S.INSPECTED
+
+
+def test_closed_short_it_is_inspected_with_what_came_and_cancelled_if_nothing_did() -> None:
+    assert sent_back(line(1), line(2, scrapped=1)).after_close_short() is S.INSPECTED
+    assert sent_back(line(1, restocked=1), line(2)).after_close_short() is S.INSPECTED
+    assert sent_back(line(1), line(2)).after_close_short() is S.CANCELLED
+
+
+@pytest.mark.parametrize("status", [S.INSPECTED, S.CANCELLED])
+def test_what_has_ended_is_not_closed_short(status: ReturnStatus) -> None:
+    with pytest.raises(InvalidState) as caught:
+        sent_back(line(1), status=status).after_close_short()
+    assert caught.value.details == {"status": status.value, "command": "close_short"}
+
+
+@st.composite
+def _inspections(draw: st.DrawFn) -> tuple[list[ReturnLine], dict[int, Taken]]:
+    """A return's lines, and what was found of its products, which may be a few units more than are expected."""
+    lines = []
+    for number in range(1, draw(st.integers(1, 6)) + 1):
+        done = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+        lines.append(line(number, draw(st.sampled_from([TEA, MUG])), sum(done) + draw(st.integers(0, 4)) or 1, *done))
+    found = {}
+    for product_id in sorted({each.product_id for each in lines}):
+        came = draw(st.integers(0, _expected(lines, product_id) + 2))
+        fit = draw(st.integers(0, came))
+        found[product_id] = Taken(fit, came - fit)
+    return lines, {product_id: units for product_id, units in found.items() if any(units)}
+
+
+def _expected(lines: list[ReturnLine], product_id: int) -> int:
+    return sum(each.expected for each in lines if each.product_id == product_id)
+
+
+@given(_inspections())
+def test_an_inspection_is_refused_or_all_of_it_is_on_lines_that_expect_it(
+    inspected: tuple[list[ReturnLine], dict[int, Taken]],
+) -> None:
+    lines, found = inspected
+    returned = sent_back(*lines)
+    if any(units.units > _expected(lines, product_id) for product_id, units in found.items()):
+        with pytest.raises(InvalidRequest):
+            returned.plan_inspection(found)
+        return
+    taken = returned.plan_inspection(found)
+    of = {each.line_number: each for each in lines}
+    assert all(min(share) >= 0 and 0 < share.units <= of[number].expected for number, share in taken.items())
+    for product_id in (TEA, MUG):
+        shares = [share for number, share in taken.items() if of[number].product_id == product_id]
+        fit, scrapped = sum(share.accepted for share in shares), sum(share.unfit for share in shares)
+        assert (fit, scrapped) == found.get(product_id, (0, 0))
+    everything = sum(units.units for units in found.values()) == sum(each.expected for each in lines)
+    assert returned.after_inspection(taken) is (S.INSPECTED if everything else S.EXPECTED)

@@ -1,0 +1,201 @@
+"""A start or a command that is wrong: a clear error or a note, nothing stored, and what was right goes on."""
+
+from functools import partial
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.adjusting import Adjusting, adjustment, approval, cancellation, changed, pending, rejection
+from tests.bad import (
+    Spoil,
+    any_message,
+    bad_lines,
+    bad_text,
+    instead,
+    line_without,
+    with_fields,
+    with_line,
+    without,
+)
+from tests.books import nothing_is_stored
+from tests.shop import Shop, new_reference
+from tests.wire import Json, Refusal, answer, at_once, few_at_once, refusal, shortage
+
+INVALID: dict[str, Spoil] = {
+    **any_message(),
+    **{
+        name: spoil
+        for name, spoil in bad_lines("quantity").items()
+        # Less than nothing is what most adjustments say.
+        if name != "quantity negative"
+    },
+    **bad_text("reason", at_most=500),
+    **{f"adjustment_number {value!r}": with_fields(adjustment_number=value) for value in (None, "", 7, " A-1", "a\nb")},
+    **{f"warehouse_id {value!r}": with_fields(warehouse_id=value) for value in (None, 0, -1, 2**63, "1", 1.0, True)},
+    **{f"{field} missing": without(field) for field in ("adjustment_number", "warehouse_id", "lines", "reason")},
+    "lines null": with_fields(lines=None),
+    "quantity past the most out": with_line(quantity=-1_000_000_001),
+    "product_id missing": line_without("product_id"),
+    **{f"product_id {value!r}": with_line(product_id=value) for value in (None, 0, 2**63, "1", 1.5)},
+    "lines of another name": lambda message: [message | {"line_items": message["lines"]}],
+    "a line of a reservation": with_line(warehouse_id=1),
+    "a line with its cost": with_line(unit_cost="1.00"),
+    "requested_by beside performed_by": with_fields(requested_by="tom"),
+    "a status": with_fields(status="POSTED"),
+    "an approval with it": with_fields(approver="ann"),
+    "a limit of its own": with_fields(limit="1000000.00"),
+    "adjustment_number of another one": with_fields(adjustment_number="another-adjustment"),
+}
+BAD: dict[str, dict[str, Spoil]] = {
+    "approve": {
+        **any_message("approver"),
+        "note too long": with_fields(note="x" * 501),
+        "note a number": with_fields(note=7),
+        "note with a line break": with_fields(note="a\nb"),
+        "a reason": with_fields(reason="fine"),
+        "performed_by": with_fields(performed_by="ann"),
+        "lines": with_fields(lines=[]),
+    },
+    # What is wrong for every message is for these, too, at the same edge.
+    "reject": {
+        **bad_text("reason", at_most=500),
+        "reason missing": without("reason"),
+        "approver missing": without("approver"),
+        "a note": with_fields(note="no"),
+    },
+    "cancel": {
+        "nothing": instead(),
+        "reason missing": without("reason"),
+        "reason empty": with_fields(reason=""),
+        "performed_by missing": without("performed_by"),
+        "an approver": with_fields(approver="ann"),
+    },
+}
+RIGHT: dict[str, Json] = {"approve": approval(), "reject": rejection(), "cancel": cancellation()}
+
+
+async def test_an_invalid_start_is_refused_and_the_run_fails_with_the_same(
+    adjusting: Adjusting, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(4)
+
+    async def outcome(name: str, spoil: Spoil) -> str:
+        number = new_reference("a")
+        try:
+            right = adjustment(number, item.warehouse_id, changed(item, 1))
+            refused = await refusal(adjusting.ask_raw(number, spoil(right)))
+            assert await refusal(adjusting.result(number)) == refused
+            assert len(refused.message) < 2_000
+        except Exception as error:
+            error.add_note(name)
+            raise
+        return refused.type
+
+    with nothing_is_stored(engine):
+        outcomes = await few_at_once(*(partial(outcome, *each) for each in INVALID.items()))
+    assert dict(zip(INVALID, outcomes, strict=True)) == dict.fromkeys(INVALID, "InvalidRequest")
+
+
+async def test_what_is_wrong_with_a_start_is_named(adjusting: Adjusting, shop: Shop, engine: Engine) -> None:
+    item, far = shop.item(4), 2**62
+    strangers = [changed(item._replace(product_id=far + each), 1) for each in (2, 1)]
+    right = changed(item, -1)
+    no_products = f"no product with id {far + 1}, {far + 2}"
+    cases: list[tuple[dict[str, Json], Refusal]] = [
+        ({"lines": [right, changed(item, 0)]}, Refusal("InvalidRequest", {}, "lines.1.quantity: must not be zero")),
+        (
+            {"warehouse_id": far},
+            Refusal("UnknownWarehouse", {"warehouse_ids": [far]}, f"no warehouse with id {far}"),
+        ),
+        # What isn't there isn't short of stock.
+        (
+            {"lines": [changed(item, -5), *strangers]},
+            Refusal("UnknownProduct", {"product_ids": [far + 1, far + 2]}, no_products),
+        ),
+        (
+            {"lines": [changed(item, -(10**9))] * 1_000},
+            Refusal(
+                "InsufficientStock",
+                [shortage(item, 10**12, 4)],
+                f"product {item.product_id} in warehouse {item.warehouse_id}: requested {10**12}, available 4",
+            ),
+        ),
+    ]
+
+    async def refused(other: dict[str, Json]) -> Refusal:
+        number = new_reference("a")
+        return await refusal(adjusting.ask_raw(number, [adjustment(number, item.warehouse_id, right) | other]))
+
+    with nothing_is_stored(engine):
+        assert await at_once(*(refused(other) for other, _ in cases)) == [expected for _, expected in cases]
+
+
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(adjusting: Adjusting, shop: Shop, engine: Engine) -> None:
+    item, number = shop.item(4), new_reference("a")
+    with nothing_is_stored(engine):
+        start = adjustment(number, item.warehouse_id, changed(item, 1))
+        refused = await refusal(adjusting.ask_raw(f"{number}-2", [start]))
+    told = f"the workflow id for this adjustment is adjustment-{number}"
+    assert refused == Refusal("InvalidRequest", {}, told)
+
+
+async def test_a_note_may_be_left_out_null_or_empty(adjusting: Adjusting, shop: Shop) -> None:
+    async def noted(**note: Json) -> Json:
+        number, _ = await pending(adjusting, shop)
+        return (await adjusting.update(number, "approve", {"approver": "ann"} | note))["approval_note"]
+
+    assert await at_once(noted(), noted(note=None), noted(note="")) == [None, None, ""]
+
+
+@pytest.mark.parametrize("command", BAD)
+async def test_an_invalid_command_changes_nothing(
+    adjusting: Adjusting, shop: Shop, engine: Engine, command: str
+) -> None:
+    lanes = 4
+    begun = await at_once(*(pending(adjusting, shop) for _ in range(lanes)))
+    quiet = await at_once(*(adjusting.quiet(number, 1) for number, _ in begun))
+
+    async def are_refused(place: int) -> dict[str, str]:
+        """Every fourth of them, all to the same adjustment, each as an update and as a signal."""
+        number, _ = begun[place]
+        refusals: dict[str, Refusal] = {}
+        for name in list(BAD[command])[place::lanes]:
+            payload = BAD[command][name](RIGHT[command])
+            try:
+                refusals[name] = await refusal(adjusting.update(number, command, *payload))
+            except Exception as error:
+                error.add_note(name)
+                raise
+            await adjusting.signal(number, command, *payload)
+        notes = await adjusting.noted(number, len(refusals))
+        for note, (name, refused) in zip(notes, refusals.items(), strict=True):
+            assert len(refused.message) < 2_000, name
+            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
+        assert await adjusting.state(number) | {"notes": []} == quiet[place]
+        return {name: refused.type for name, refused in refusals.items()}
+
+    with nothing_is_stored(engine):
+        outcomes = await at_once(*(are_refused(place) for place in range(lanes)))
+    refused = {name: each for part in outcomes for name, each in part.items()}
+    assert refused == dict.fromkeys(BAD[command], "InvalidRequest")
+    done = await adjusting.update(begun[0][0], command, RIGHT[command])
+    assert done["status"] == {"approve": "POSTED", "reject": "REJECTED", "cancel": "CANCELLED"}[command]
+
+
+async def test_what_is_no_command_changes_nothing(adjusting: Adjusting, shop: Shop, engine: Engine) -> None:
+    number, _ = await pending(adjusting, shop)
+    before = await adjusting.quiet(number, 1)
+    strange = ("post", "lapse", "submit", "dispatch", "run", "approve_signal", "__init__")
+    with nothing_is_stored(engine):
+        for name in strange:
+            with pytest.raises(WorkflowUpdateFailedError):
+                await adjusting.update(number, name, approval())
+            await adjusting.signal(number, name, approval())
+        assert await adjusting.noted(number, len(strange)) == [
+            f"signal {name!r} is none of its commands" for name in strange
+        ]
+        payloads: list[list[Json]] = [[None], [{}], ["x" * 1_000_000], [1, 2, 3]]
+        for payload in payloads:
+            assert await adjusting.update(number, "submitted", *payload) | {"notes": []} == before
+        assert await answer(adjusting.handle(number).query("state", args=[None])) | {"notes": []} == before

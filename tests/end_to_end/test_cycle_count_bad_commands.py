@@ -1,0 +1,129 @@
+"""A command that is wrong: refused or noted, nothing stored, and the count goes on."""
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.bad import Json, Spoil, any_message, bad_number, bad_text, instead, with_fields, without
+from tests.books import nothing_is_stored
+from tests.counting import Counts, command, one_count
+from tests.shop import Shop
+from tests.wire import Refusal, answer, at_once, less_notices, refusal
+
+_CAUSES: dict[str, Json] = {
+    "that isn't known": "RATS",
+    "in other letters": "damage",
+    "empty": "",
+    "a number": 1,
+    "a list": ["DAMAGE"],
+    "true": True,
+}
+PRODUCT: dict[str, Spoil] = {
+    **bad_number("product_id", at_most=2**63 - 1),
+    **{f"root_cause {name}": with_fields(root_cause=value) for name, value in _CAUSES.items()},
+    "product_id missing": without("product_id"),
+    "product_id null": with_fields(product_id=None),
+    "product_id a fraction": with_fields(product_id=1.5),
+    "product_id a float": with_fields(product_id=1.0),
+    "a product that isn't on the count": with_fields(product_id=2**62),
+    "lines": with_fields(lines=[]),
+}
+BAD: dict[str, dict[str, Spoil]] = {
+    "record": {
+        **any_message(),
+        **PRODUCT,
+        **{
+            name: spoil
+            for name, spoil in bad_number("counted_quantity", at_most=1_000_000_000).items()
+            # Nothing there is what some find.
+            if name != "counted_quantity zero"
+        },
+        "counted_quantity missing": without("counted_quantity"),
+        "counted_quantity null": with_fields(counted_quantity=None),
+        "counted_quantity a fraction": with_fields(counted_quantity=1.5),
+        "counted_quantity a float": with_fields(counted_quantity=1.0),
+        "what the system has": with_fields(system_quantity=10),
+        "an approver": with_fields(approver="cid"),
+    },
+    # What is wrong for every message is wrong for these as well.
+    "approve_variance": {
+        **PRODUCT,
+        **bad_text("approver"),
+        "approver missing": without("approver"),
+        "null": instead(None),
+        # Whoever approves says why the books were wrong.
+        "root_cause missing": without("root_cause"),
+        "root_cause null": with_fields(root_cause=None),
+        "a number": with_fields(counted_quantity=5),
+        "performed_by beside approver": with_fields(performed_by="cid"),
+    },
+    "cancel": {
+        **bad_text("reason", at_most=500),
+        "reason missing": without("reason"),
+        "performed_by missing": without("performed_by"),
+        "null": instead(None),
+        "a product": with_fields(product_id=1),
+    },
+}
+AT_ONCE = 4
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_an_invalid_command_changes_nothing(counts: Counts, shop: Shop, engine: Engine, name: str) -> None:
+    begun = await at_once(*(one_count(counts, shop, first=5) for _ in range(AT_ONCE)))
+    before = [less_notices(await counts.state(one.number)) for one in begun]
+
+    async def are_refused(place: int) -> dict[str, str]:
+        """Every fourth of them, all to the same count, each as an update and as a signal."""
+        number, item = begun[place]
+        payloads = {case: BAD[name][case](command(name, item)) for case in list(BAD[name])[place::AT_ONCE]}
+        refusals: dict[str, Refusal] = {}
+        for case, payload in payloads.items():
+            try:
+                refusals[case] = await refusal(counts.update(number, name, *payload))
+            except Exception as error:
+                error.add_note(case)
+                raise
+            await counts.signal(number, name, *payload)
+        notes = await counts.noted(number, len(payloads))
+        for note, (case, refused) in zip(notes, refusals.items(), strict=True):
+            assert len(refused.message) < 2_000, case
+            assert note.startswith(f"signal {name} refused: {refused.type}: {refused.message[:300]}"), case
+            assert len(note) <= 500 - 25, case
+        assert less_notices(await counts.state(number)) | {"notes": []} == before[place]
+        return {case: refused.type for case, refused in refusals.items()}
+
+    with nothing_is_stored(engine):
+        outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
+    assert {case: each for part in outcomes for case, each in part.items()} == dict.fromkeys(
+        BAD[name], "InvalidRequest"
+    )
+    done = await counts.update(begun[0].number, name, command(name, begun[0].item))
+    assert done["status"] == ("CANCELLED" if name == "cancel" else "POSTED")
+
+
+async def test_an_update_or_signal_that_is_no_command_changes_nothing(
+    counts: Counts, shop: Shop, engine: Engine
+) -> None:
+    number, _ = await one_count(counts, shop)
+    before = await counts.state(number)
+    names = ("approve", "close_short", "post", "recount", "run", "state", "record_signal", "__init__")
+    with nothing_is_stored(engine):
+        for name in names:
+            with pytest.raises(WorkflowUpdateFailedError):
+                await counts.update(number, name, {"performed_by": "ann"})
+        assert await counts.state(number) == before
+        for name in names:
+            await counts.signal(number, name, {"performed_by": "ann"})
+        assert await counts.noted(number, len(names)) == [f"signal {name!r} is none of its commands" for name in names]
+        assert await counts.state(number) | {"notes": []} == before
+
+
+async def test_asking_for_the_answer_takes_whatever_comes_with_it(counts: Counts, shop: Shop, engine: Engine) -> None:
+    number, _ = await one_count(counts, shop)
+    before = await counts.state(number)
+    payloads: list[list[Json]] = [[None], [{}], [{"a": 1}], ["x" * 1_000_000], [1, 2, 3]]
+    with nothing_is_stored(engine):
+        for payload in payloads:
+            assert await counts.update(number, "opened", *payload) == before
+            assert await answer(counts.handle(number).query("state", args=payload[:1])) == before

@@ -1,0 +1,189 @@
+"""A start that is wrong: a clear error at once, a run that has failed with the same, and nothing stored."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+
+from tests.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
+from tests.books import nothing_is_stored
+from tests.counting import COMMANDS, Counts, command, count, lines
+from tests.shop import Shop, new_reference
+from tests.wire import Json, Refusal, at_once, few_at_once, refusal
+
+_LONGEST_MESSAGE = 2_000
+_PRODUCTS: dict[str, Json] = {
+    "missing them all": [],
+    "null": None,
+    "a number": 7,
+    "a string": "all",
+    "an object": {"0": 7},
+    "a megabyte": MEGABYTE,
+    "of lines": [{"product_id": 7}],
+    "of null": [None],
+    "of zero": [0],
+    "of a negative number": [-1],
+    "past 64 bits": [2**63],
+    "of a huge number": [10**30],
+    "of strings": ["7"],
+    "of SKUs": ["TEA-100"],
+    "of fractions": [1.5],
+    "of floats": [1.0],
+    "of true": [True],
+    "of lists": [[7]],
+    "not of numbers": [float("nan")],
+    "right but for the last": [7, 8, 0],
+    "too many": [7] * 1_001,
+}
+
+INVALID: dict[str, Spoil] = {
+    **any_message("requested_by"),
+    **bad_text("count_number"),
+    **bad_number("warehouse_id", at_most=2**63 - 1),
+    **{f"{field} missing": without(field) for field in ("count_number", "warehouse_id", "product_ids")},
+    **{f"product_ids {name}": with_fields(product_ids=value) for name, value in _PRODUCTS.items()},
+    "warehouse_id null": with_fields(warehouse_id=None),
+    "warehouse_id a fraction": with_fields(warehouse_id=1.5),
+    "lines": with_fields(lines=[]),
+    "a tolerance": with_fields(tolerance_units=100),
+    "performed_by beside requested_by": with_fields(performed_by="ann"),
+    "count_number of another count": with_fields(count_number="another-count"),
+    "count_number in other letters": lambda message: [message | {"count_number": message["count_number"].upper()}],
+}
+
+
+class Clerk:
+    """Starts counts of one item, each under a number of its own."""
+
+    def __init__(self, counts: Counts, shop: Shop) -> None:
+        self.counts = counts
+        self.item = shop.item(4)
+
+    def right(self, number: str, **other: Json) -> dict[str, Json]:
+        """A start that is right, but for what is said."""
+        return count(number, self.item.warehouse_id, self.item.product_id) | other
+
+    async def is_refused(self, number: str, payload: list[Json], way: str) -> Refusal:
+        """With what; the run has failed with the same."""
+        if way == "start":
+            await self.counts.start(number, payload)
+            refused = await refusal(self.counts.result(number))
+        else:
+            refused = await refusal(self.counts.ask_raw(number, payload))
+            assert await refusal(self.counts.result(number)) == refused
+        assert len(refused.message) < _LONGEST_MESSAGE
+        return refused
+
+
+@pytest.fixture
+def clerk(counts: Counts, shop: Shop) -> Clerk:
+    """Somebody who gets it wrong."""
+    return Clerk(counts, shop)
+
+
+async def _outcomes(clerk: Clerk, spoils: dict[str, Spoil], way: str) -> dict[str, str]:
+    async def outcome(name: str, spoil: Spoil) -> str:
+        number = new_reference("count")
+        try:
+            return (await clerk.is_refused(number, spoil(clerk.right(number)), way)).type
+        except Exception as error:
+            error.add_note(name)
+            raise
+
+    return dict(zip(spoils, await few_at_once(*(partial(outcome, *each) for each in spoils.items())), strict=True))
+
+
+async def test_an_invalid_start_is_refused(clerk: Clerk, engine: Engine) -> None:
+    with nothing_is_stored(engine):
+        outcomes = await _outcomes(clerk, INVALID, "update with start")
+    assert outcomes == dict.fromkeys(INVALID, "InvalidRequest")
+
+
+async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk, engine: Engine) -> None:
+    spoils = {name: INVALID[name] for name in ("null", "broken JSON", "an unknown field", "product_ids of zero")}
+    with nothing_is_stored(engine):
+        outcomes = await _outcomes(clerk, spoils, "start")
+    assert outcomes == dict.fromkeys(spoils, "InvalidRequest")
+
+
+async def test_what_is_not_there_is_named(clerk: Clerk, engine: Engine) -> None:
+    far = 2**62
+    here = clerk.item.product_id
+    cases: list[tuple[dict[str, Json], Refusal]] = [
+        (
+            {"warehouse_id": far},
+            Refusal("UnknownWarehouse", {"warehouse_ids": [far]}, f"no warehouse with id {far}"),
+        ),
+        (
+            {"product_ids": [far + 2, here, far + 1]},
+            Refusal("UnknownProduct", {"product_ids": [far + 1, far + 2]}, f"no product with id {far + 1}, {far + 2}"),
+        ),
+    ]
+
+    async def refused(other: dict[str, Json], way: str) -> Refusal:
+        number = new_reference("count")
+        return await clerk.is_refused(number, [clerk.right(number, **other)], way)
+
+    ways = ("update with start", "start")
+    with nothing_is_stored(engine):
+        answers = await at_once(*(refused(other, way) for other, _ in cases for way in ways))
+    assert answers == [expected for _, expected in cases for _ in ways]
+
+
+async def test_a_mistaken_count_may_be_put_right(clerk: Clerk, engine: Engine) -> None:
+    number = new_reference("count")
+    with nothing_is_stored(engine):
+        refused = await refusal(clerk.counts.ask_raw(number, [clerk.right(number, product_ids=[2**62])]))
+        assert refused.type == "UnknownProduct"
+    state = await clerk.counts.open(number, clerk.item)
+    assert (state["status"], len(state["lines"])) == ("COUNTING", 1)
+
+
+async def test_what_is_not_sold_any_more_can_still_be_counted(counts: Counts, shop: Shop) -> None:
+    item, number = shop.item(4, product=shop.product(is_active=False)), new_reference("count")
+    await counts.open(number, item)
+    state = await counts.record(number, item, 4)
+    assert (state["status"], [line.delta for line in lines(state)]) == ("POSTED", [0])
+
+
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engine: Engine) -> None:
+    number = new_reference("count")
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        "CycleCountWorkflow",
+        clerk.right(number),
+        id=f"count-{number}",
+        task_queue=clerk.counts.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    with nothing_is_stored(engine):
+        refused = await refusal(
+            clerk.counts.client.execute_update_with_start_workflow("opened", start_workflow_operation=start)
+        )
+    told = f"the workflow id for this count is cycle-count-{number}"
+    assert refused == Refusal("InvalidRequest", {}, told)
+    assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
+
+
+async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk: Clerk, engine: Engine) -> None:
+    async def refused(name: str) -> None:
+        number = new_reference("count")
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            "CycleCountWorkflow",
+            clerk.right(number, warehouse_id=2**62),
+            id=f"cycle-count-{number}",
+            task_queue=clerk.counts.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+        answered = await refusal(
+            clerk.counts.client.execute_update_with_start_workflow(
+                name, command(name, clerk.item), start_workflow_operation=start
+            )
+        )
+        assert answered.type == "UnknownWarehouse", name
+        assert await refusal(clerk.counts.result(number)) == answered
+
+    with nothing_is_stored(engine):
+        await at_once(*(refused(name) for name in COMMANDS))

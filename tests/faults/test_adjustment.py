@@ -1,0 +1,85 @@
+"""A worker is killed and the database goes away: the books are put right once, and whoever should hear of it does."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from database.sessions import Database
+from tests.adjusting import Adjusting, adjustment, approval, changed, movements, named, pending, priced
+from tests.books import level
+from tests.faults.workplace import Workplace
+from tests.outages import Outages
+from tests.shop import Shop, new_reference
+from tests.wire import at_once, eventually
+from worker import build_worker
+
+
+async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effect_and_all_hear_of_it(
+    workplace: Callable[[], Workplace], our_client: Client, database: Database, shop: Shop, engine: Engine
+) -> None:
+    place, buyer = workplace(), new_reference()
+    async with place.worker("post_adjustment", "after") as deadly:
+        number, item = await pending(place.adjusting, shop)
+        await place.orders.reserve(buyer, (item, 5))
+        # A notice that dies with its worker is missed only after a minute.
+        await place.adjusting.quiet(number, 1)
+        answered = asyncio.ensure_future(place.adjusting.approve(number))
+        assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+        assert not answered.done()
+    assert level(engine, item) == (2, 0)
+    async with build_worker(our_client, database, place.settings):
+        state = await answered
+        assert (state["status"], state["approved_by"]) == ("POSTED", "ann")
+        assert [each["reference_id"] for each in state["gave_way"]] == [buyer]
+        # The worker died before it could tell anybody.
+        assert (await place.orders.result(buyer))["status"] == "CANCELLED"
+        name = named(engine, number)
+        await place.adjusting.told(
+            number,
+            ("WAREHOUSE", f"Approval wanted: {name}"),
+            ("WAREHOUSE", f"Promised and not there: 1 hold gave way to {name}"),
+        )
+    assert (level(engine, item), len(movements(engine, number))) == ((2, 0), 1)
+
+
+async def test_a_database_that_is_away_delays_the_answers(
+    adjusting: Adjusting, outages: Outages, shop: Shop, engine: Engine
+) -> None:
+    """The steps then wait in the task queue, where an operator sees them."""
+    item, submitted = shop.item(12, product=priced(shop, "1.00")), new_reference("a")
+    (approved, first), (cancelled, second) = await at_once(pending(adjusting, shop), pending(adjusting, shop))
+
+    async def waits_for(number: str, step: str) -> None:
+        """The step is among the pending activities: a notice may be on its way beside it."""
+
+        async def waiting() -> list[str]:
+            description = (await adjusting.handle(number).describe()).raw_description
+            return [each.activity_type.name for each in description.pending_activities]
+
+        await eventually(waiting, lambda steps: step in steps)
+
+    with outages.database_away():
+        await adjusting.start(submitted, [adjustment(submitted, item.warehouse_id, changed(item, -2))])
+        waiting = [
+            asyncio.ensure_future(call)
+            for call in (
+                adjusting.update(submitted, "submitted"),
+                adjusting.approve(approved),
+                adjusting.cancel(cancelled),
+            )
+        ]
+        # Sent again, by somebody who had no answer.
+        await adjusting.signal(approved, "approve", approval())
+        await at_once(
+            waits_for(submitted, "submit_adjustment"),
+            waits_for(approved, "post_adjustment"),
+            waits_for(cancelled, "end_adjustment"),
+        )
+        assert not any(each.done() for each in waiting)
+    assert [(await each)["status"] for each in waiting] == ["POSTED", "POSTED", "CANCELLED"]
+    assert (await adjusting.result(approved))["notes"] == []
+    assert [level(engine, each) for each in (item, first, second)] == [(10, 0), (2, 0), (12, 0)]
+    assert len(movements(engine, approved)) == 1

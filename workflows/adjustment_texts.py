@@ -1,0 +1,125 @@
+"""What people read of an adjustment: in the Temporal UI, and in notices."""
+
+from collections.abc import Sequence
+
+from contracts.adjustment import AdjustmentState, StoredAdjustment, StoredAdjustmentLine, worth
+from contracts.messages import amount, counted, utc
+from contracts.notice import Audience, Notice
+from domain.adjustment import AdjustmentStatus
+from workflows.details import details, notices, table
+from workflows.giving_way import named
+
+_LINES_IN_A_NOTICE = 200
+
+
+def approval_wanted(adjustment: StoredAdjustment) -> Notice:
+    """It waits for somebody to decide."""
+    return _to_warehouse(adjustment, f"Approval wanted: {_named(adjustment)}")
+
+
+def reminder(adjustment: StoredAdjustment) -> Notice:
+    """It still does."""
+    return _to_warehouse(adjustment, f"Still waiting for approval: {_named(adjustment)}")
+
+
+def news(adjustment: StoredAdjustment) -> list[Notice]:
+    """Who hears of a change of status, beside those who read the run: those who were asked, if it came to nothing."""
+    if adjustment.status in (AdjustmentStatus.REJECTED, AdjustmentStatus.CANCELLED):
+        title = f"{adjustment.status.capitalize()}: {_named(adjustment)}: {adjustment.closed_reason}"
+        return [_to_warehouse(adjustment, title)]
+    return []
+
+
+def gave_way(adjustment: StoredAdjustment) -> Notice:
+    """Orders and transfers have lost what they were promised."""
+    skus, holds = _skus(adjustment), adjustment.gave_way
+    title = f"Promised and not there: {counted(len(holds), 'hold')} gave way to {_named(adjustment)}"
+    more = len(holds) - _LINES_IN_A_NOTICE
+    told = [
+        "What these orders and transfers were promised isn't there, and all that they hold is released:",
+        *(f"{named(hold)} of {skus[hold.product_id]}" for hold in holds[:_LINES_IN_A_NOTICE]),
+        *([f"and {more} more"] if more > 0 else []),
+        "",
+    ]
+    return _to_warehouse(adjustment, title, told)
+
+
+def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
+    """The run in a few lines of Markdown: where it stands, what it changes and why, who decided, what comes next."""
+    asked = f"Asked for by {adjustment.requested_by} at {utc(adjustment.requested_at)}: {adjustment.reason}"
+    skus = _skus(adjustment)
+    lines = table(
+        ["product", "#units", "#unit cost", "#value"],
+        [(line.sku, f"{line.quantity:+}", *_worth(line)) for line in adjustment.lines],
+    )
+    gave_way = table(
+        ["gave way", "product", "#units"],
+        [
+            (f"{hold.reference_type.lower()} {hold.reference_id}", skus[hold.product_id], hold.quantity)
+            for hold in state.gave_way
+        ],
+    )
+    parts = [asked, "", *lines, "", *gave_way, "", *notices(state.notices)]
+    value = worth(adjustment.value, adjustment.unvalued_units)
+    told = f"{adjustment.warehouse}, worth {value}. {_next(adjustment)}"
+    return details(adjustment.status, told, parts, state.notes)
+
+
+def rejection_of(state: AdjustmentState) -> str:
+    """The same for one that takes off more than there is: nobody has looked up what people call its items."""
+    short = table(
+        ["product", "warehouse", "#to be taken off", "#on hand"],
+        [
+            (f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.requested, each.available)
+            for each in state.shortages
+        ],
+    )
+    told = f"Less is on hand than adjustment {state.adjustment_number} takes off: nothing was changed."
+    return details(state.status, told, short, state.notes)
+
+
+def _next(adjustment: StoredAdjustment) -> str:
+    match adjustment.status:
+        case AdjustmentStatus.PENDING:
+            until = f"at {utc(adjustment.approve_by)}" if adjustment.approve_by else "at the last deadline"
+            return (
+                f"Above the limit: waits for an approval, by anybody but {adjustment.requested_by}. "
+                f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
+            )
+        case AdjustmentStatus.POSTED:
+            if adjustment.approved_by is None:
+                return "In the books. Within the limit: no approval was needed."
+            note = f": {adjustment.approval_note}" if adjustment.approval_note else ""
+            return f"In the books. Approved by {adjustment.approved_by}{note}."
+        case _:
+            return f"Nothing was changed: {adjustment.closed_reason}."
+
+
+def _skus(adjustment: StoredAdjustment) -> dict[int, str]:
+    return {line.product_id: line.sku for line in adjustment.lines}
+
+
+def _worth(line: StoredAdjustmentLine) -> tuple[str, str]:
+    """What one costs, and what the line comes to; nothing where nobody knows."""
+    if line.unit_cost is None:
+        return ("unknown", "")
+    return (amount(line.unit_cost), amount(abs(line.quantity) * line.unit_cost))
+
+
+def _named(adjustment: StoredAdjustment) -> str:
+    value = worth(adjustment.value, adjustment.unvalued_units)
+    return f"adjustment {adjustment.adjustment_number}, {value} in {adjustment.warehouse}"
+
+
+def _to_warehouse(adjustment: StoredAdjustment, title: str, first: Sequence[str] = ()) -> Notice:
+    shown = adjustment.lines[:_LINES_IN_A_NOTICE]
+    more = len(adjustment.lines) - len(shown)
+    body = [
+        *first,
+        f"Asked for by {adjustment.requested_by}: {adjustment.reason}",
+        *([f"Approved by {adjustment.approved_by}"] if adjustment.approved_by else []),
+        "",
+        *(f"{line.quantity:+} x {line.sku}, unit cost {_worth(line)[0]}" for line in shown),
+        *([f"and {more} more lines"] if more else []),
+    ]
+    return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(body))

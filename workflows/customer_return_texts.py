@@ -1,0 +1,37 @@
+"""What people read of a customer return in the Temporal UI."""
+
+from contracts.customer_return import ReturnState, StoredReturn
+from contracts.messages import counted, utc
+from domain.customer_return import ReturnStatus
+from workflows.details import details, receipts, table
+
+
+def details_of(state: ReturnState, returned: StoredReturn) -> str:
+    """The run in a few lines of Markdown: where it stands, what was found, what comes next."""
+    columns = [*_COLUMNS]
+    # The page is narrow: what is nowhere has no column.
+    if any(line.expected for line in returned.lines):
+        columns.append(("#still expected" if returned.expected else "#never came", "expected"))
+    lines = table(
+        [head for head, _ in columns], [[getattr(line, name) for _, name in columns] for line in returned.lines]
+    )
+    found = receipts(["inspection", "at", "by", "#restocked", "#scrapped"], returned.inspections)
+    told = f"{counted(returned.units, 'unit')} of order {returned.reference_id} → {returned.warehouse}."
+    asked = f"Registered by {returned.requested_by} at {utc(returned.requested_at)}."
+    return details(returned.status, f"{told} {_next(returned)}", [asked, "", *lines, "", *found], state.notes)
+
+
+_COLUMNS = (("product", "sku"), ("#units", "quantity"), ("#restocked", "restocked"), ("#scrapped", "scrapped"))
+
+
+def _next(returned: StoredReturn) -> str:
+    match returned.status:
+        case ReturnStatus.EXPECTED:
+            return (
+                f"{counted(returned.expected, 'unit')} still expected. "
+                "Next: `inspect` what has come, or `close_short`: the rest won't."
+            )
+        case ReturnStatus.CANCELLED:
+            return f"Nothing came: {returned.closed_reason}."
+        case _:
+            return f"The rest never came: {returned.closed_reason}." if returned.closed_reason else "All of it came."
