@@ -76,7 +76,7 @@ COUNT_LIST: dict[str, Any] = PLANNING | {
     # While a run waits for one warehouse's list, no other run begins, and the others aren't counted.
     "schedule_to_close_timeout": timedelta(minutes=30),
 }
-"""What is due to be counted in one warehouse."""
+"""What is due to be counted in one warehouse, and the demand that it follows from."""
 
 REORDER: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),

@@ -142,7 +142,11 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
             as_of=workflow.now(),
         )
         summary = "bring the demand of each day up to date"
-        await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.PLANNING)
+        try:
+            await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.COUNT_LIST)
+        except FailureError:
+            # Counting on yesterday's classes is better than not counting.
+            self.note("the demand couldn't be brought up to date: items are classified by what is known")
         self._demand_is_known = True
 
     async def _plan(self, day: CountDay) -> None:
