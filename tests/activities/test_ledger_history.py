@@ -117,7 +117,8 @@ def at(clock: str) -> datetime:
 
 
 MOVED = (
-    ("-1:00", MovementType.ADJUSTMENT, 10),
+    ("-1:00", MovementType.ADJUSTMENT, 9),
+    ("0:00", MovementType.PURCHASE, 1),
     ("1:00", MovementType.PURCHASE, 5),
     ("2:10", MovementType.SALE, -3),
     ("4:15", MovementType.SALE, -1),
@@ -127,6 +128,8 @@ MOVED = (
     ("6:10", MovementType.SALE, -1),
     ("6:20", MovementType.ADJUSTMENT, -2),
     ("7:30", MovementType.ADJUSTMENT, 6),
+    ("8:00", MovementType.PURCHASE, 1),
+    ("8:30", MovementType.PURCHASE, 7),
 )
 # Units, how many of them have left, and from when until when they were promised.
 PROMISED = (
@@ -171,11 +174,11 @@ def test_the_course_of_an_item(story: tuple[Asking, ItemKey]) -> None:
     asking, item = story
     course = asking.course(item, at("0:00"), at("8:00"), 8)
     assert points(course, "at") == [at(f"{hour}:00") for hour in range(1, 9)]
-    assert points(course, "on_hand") == [15, 15, 12, 12, 11, 6, 3, 9]
+    assert points(course, "on_hand") == [15, 15, 12, 12, 11, 6, 3, 10]
     assert points(course, "lowest") == [10, 15, 12, 12, 11, 0, 3, 3]
     assert points(course, "reserved") == [5, 5, 7, 1, 0, 0, 0, 3]
     assert points(course, "reorder_point") == [3, 8, 8, 8, None, None, 2, 2]
-    assert points(course, "received") == [5, 0, 0, 0, 0, 6, 0, 0]
+    assert points(course, "received") == [5, 0, 0, 0, 0, 6, 0, 1]
     assert points(course, "left") == [0, 0, 3, 0, 1, 11, 1, 0]
 
 
@@ -183,11 +186,11 @@ def test_the_course_of_an_item_in_one_step(story: tuple[Asking, ItemKey]) -> Non
     asking, item = story
     assert point(asking.course(item, at("0:00"), at("8:00"), 1)).model_dump() == {
         "at": at("8:00"),
-        "on_hand": 9,
+        "on_hand": 10,
         "lowest": 0,
         "reserved": 3,
         "reorder_point": 2,
-        "received": 11,
+        "received": 12,
         "left": 16,
     }
 
