@@ -121,9 +121,9 @@ async def test_a_command_races_the_deadline_and_one_of_them_wins(orders: Orders,
         ("InvalidState", "EXPIRED"),
         ("the run was over", "EXPIRED"),
     }
+    # How many come in time is the machine's affair; whoever comes after the deadline doesn't.
     shipped = outcomes["FULFILLED", "FULFILLED"]
-    assert shipped >= 1
-    assert shipped + outcomes["CANCELLED", "CANCELLED"] < 40
+    assert shipped + outcomes["CANCELLED", "CANCELLED"] <= 24
     assert level(engine, item) == (100 - shipped, 0)
 
 
