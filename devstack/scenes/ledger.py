@@ -13,7 +13,7 @@ async def _at_an_instant(shop: Shop) -> Scene:
     """Mugs go to Newark; asked when all is over, the ledger says what was on the shelf before, and what after."""
     before, had = datetime.now(UTC), await _on_hand(shop)
     transfer = await shop.stock.create_transfer(
-        "T-7",
+        "T-8",
         [shop.moved(_SKU, _UNITS)],
         from_warehouse_id=shop.warehouses["Hamburg"],
         to_warehouse_id=shop.warehouses["Newark"],
@@ -25,7 +25,7 @@ async def _at_an_instant(shop: Shop) -> Scene:
     last = await anext(shop.stock.history(_SKU, "Hamburg"))
     return Scene(
         f"{_UNITS} red mugs go to Newark; how many there were before and after, asked when all is over",
-        f"{had} before, {had - _UNITS} after, because of -{_UNITS} by loading, transfer-T-7",
+        f"{had} before, {had - _UNITS} after, because of -{_UNITS} by loading, transfer-T-8",
         f"{await _on_hand_at(shop, before)} before, {await _on_hand_at(shop, after)} after, "
         f"because of {last.quantity:+} by {last.performed_by}, {last.workflow_id}",
     )
