@@ -21,14 +21,14 @@ from contracts.audit_findings import (
     FindingsShown,
     ShowFindings,
 )
-from database import holds
+from database import holds, ledger
 from database.locks import lock_finding, lock_items, lock_transfer, open_holds
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import audit_findings
 from domain.errors import InvalidRequest, InvalidState
 from domain.reservation import ReservationStatus
-from domain.stock import ItemKey
+from domain.stock import ItemKey, MovementType
 from domain.stock_audit import Finding, FindingEvent, FindingKind
 from domain.transfer import TransferStatus
 
@@ -53,10 +53,20 @@ _CLOSE = text("""
     WHERE finding_id = :finding_id
 """).bindparams(bindparam("as_of", type_=audit_findings.c.closed_at.type))
 
-_TAKE_LAST_BALANCE = text("""
-    UPDATE inventory_items AS item
-    SET quantity_on_hand = coalesce(
-        (SELECT balance_after FROM balance_at(item.warehouse_id, item.product_id, 'infinity')), 0)
+_BOOKS = text("""
+    SELECT quantity_on_hand AS on_hand, quantity_reserved AS reserved,
+        coalesce((SELECT balance_after FROM balance_at(item.warehouse_id, item.product_id, 'infinity')), 0) AS balance,
+        (SELECT coalesce(sum(quantity), 0)::bigint FROM stock_movements AS moved
+        WHERE (moved.warehouse_id, moved.product_id) = (item.warehouse_id, item.product_id)) AS moved
+    FROM inventory_items AS item
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
+
+# The next movement comes after the last one, whatever instant somebody has written there.
+_SET_ON_HAND = text("""
+    UPDATE inventory_items AS item SET quantity_on_hand = :on_hand, quantity_reserved = :reserved,
+        last_moved_at = greatest(
+            last_moved_at, (SELECT created_at FROM balance_at(item.warehouse_id, item.product_id, 'infinity')))
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
 """)
 
@@ -84,7 +94,7 @@ class AuditFindings(AuditFindingActivities):
         Raises:
             InvalidRequest: There is no such finding.
             InvalidState: It is closed; or it is about what nobody can change; or it can't be so: more is promised than
-                is there.
+                is there, or nothing says how much is.
         """
 
         def effect(connection: Connection, operation: Operation) -> FindingShown:
@@ -125,7 +135,7 @@ def _repair(connection: Connection, operation: Operation, finding: Finding, reas
         match finding.kind:
             case FindingKind.ON_HAND_IS_NOT_THE_LAST_BALANCE:
                 lock_items(connection, [item])
-                connection.execute(_TAKE_LAST_BALANCE, item._asdict())
+                _repair_on_hand(connection, operation, finding, item, reason)
             case FindingKind.RESERVED_IS_NOT_THE_HOLDS:
                 lock_items(connection, [item])
                 connection.execute(_TAKE_HOLDS, item._asdict())
@@ -139,6 +149,38 @@ def _repair(connection: Connection, operation: Operation, finding: Finding, reas
         )
         what = f"finding {finding.finding_id} can't be repaired while {first}; it"
         raise InvalidState.of(what, finding.status, FindingEvent.REPAIR) from None
+
+
+def _repair_on_hand(connection: Connection, operation: Operation, finding: Finding, item: ItemKey, reason: str) -> None:
+    """Bring on hand and the last balance together, at what the movements add up to.
+
+    If the last balance is what is wrong, on hand would only follow it. It stays then; but no movement can follow a
+    balance that isn't on hand, so one is booked that leads from that balance to what is there.
+
+    Raises:
+        InvalidState: Neither of the two is the sum, so nothing says which one is right.
+    """
+    books = connection.execute(_BOOKS, item._asdict()).one()
+    if books.balance == books.moved:
+        connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": books.reserved})
+    elif books.on_hand == books.moved:
+        # What is reserved is out of the way meanwhile: the wrong balance may be less.
+        connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": 0})
+        ledger.move(
+            connection,
+            operation,
+            MovementType.ADJUSTMENT,
+            [(item, books.moved - books.balance)],
+            reference_id=f"finding-{finding.finding_id}",
+            reason=reason,
+        )
+        connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.moved, "reserved": books.reserved})
+    elif books.on_hand != books.balance:
+        what = (
+            f"finding {finding.finding_id} can't be repaired while neither on hand ({books.on_hand}) nor the last "
+            f"balance ({books.balance}) is the sum of the movements ({books.moved}); it"
+        )
+        raise InvalidState.of(what, finding.status, FindingEvent.REPAIR)
 
 
 def _end_hold(

@@ -43,6 +43,10 @@ from database.tables import products
 from domain.errors import InvalidRequest
 from domain.stock import ItemKey
 
+MOVEMENTS_LOOKED_AT = 200_000
+"""How much of the ledger one page of a file goes through: to find a whole page of what is rare could take longer than a
+statement may."""
+
 
 class LedgerQuestions(LedgerActivities):
     """`LedgerActivities` on PostgreSQL."""
@@ -131,7 +135,8 @@ class LedgerQuestions(LedgerActivities):
         """One page of the ledger as CSV, in the order in which it was written.
 
         The first page says where the file ends: with the last movement that was there when nobody was still writing an
-        earlier one. So nothing is missing from the middle, and nothing is added at the end while it is read.
+        earlier one. So nothing is missing from the middle, and nothing is added at the end while it is read. A page may
+        be short or empty, and there are others after it.
 
         Raises:
             UnknownProduct, UnknownWarehouse: The question names what isn't there.
@@ -144,6 +149,7 @@ class LedgerQuestions(LedgerActivities):
                 with self._database.snapshot() as connection:
                     through = newest_movement(connection)
                 wait_for_writers(self._database)
+            page_ends = min(through, question.after_movement_id + MOVEMENTS_LOOKED_AT)
             with self._database.snapshot() as connection:
                 rows = written_between(
                     connection,
@@ -152,14 +158,15 @@ class LedgerQuestions(LedgerActivities):
                     since=question.since,
                     until=question.until,
                     after=question.after_movement_id,
-                    through=through,
+                    through=page_ends,
                     most=MOVEMENTS_A_PAGE,
                 )
         lines = _that_fit([_as_csv(row) for row in rows])
-        more = len(lines) < len(rows) or len(rows) == MOVEMENTS_A_PAGE
+        if len(lines) < len(rows) or len(rows) == MOVEMENTS_A_PAGE:
+            page_ends = rows[len(lines) - 1].movement_id
         return MovementsPage(
             rows=lines,
-            after_movement_id=rows[len(lines) - 1].movement_id if more else None,
+            after_movement_id=page_ends if page_ends < through else None,
             through_movement_id=through,
             expected=through,
         )

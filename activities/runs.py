@@ -6,7 +6,7 @@ What a list finds may be some moments old; what a run itself is asked isn't. So 
 import base64
 
 from temporalio import activity
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeNamespaceResponse
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -71,7 +71,13 @@ class Runs(RunActivities):
             if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED):
                 return Retention(seconds=None)
             raise
-        return Retention(seconds=described.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds())
+        return retention_of(described)
+
+
+def retention_of(described: DescribeNamespaceResponse) -> Retention:
+    """What a namespace says of it; nothing, or no time at all, is taken for an answer that isn't one."""
+    seconds = described.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds()
+    return Retention(seconds=seconds if seconds > 0 else None)
 
 
 async def _is_running(client: Client, workflow_id: str) -> bool:

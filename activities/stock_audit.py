@@ -17,6 +17,7 @@ from activities.heartbeats import heartbeats
 from activities.writes import database_errors
 from contracts.stock_audit import (
     DOCUMENTS_A_PAGE,
+    FINDINGS_SHOWN,
     HOLDS_A_PAGE,
     ITEMS_A_PAGE,
     OPERATIONS_A_PAGE,
@@ -62,9 +63,19 @@ _ITEMS = text("""
     ),
     ledger AS (
         SELECT warehouse_id, product_id, sum(quantity) AS moved,
-            max(balance_after) FILTER (WHERE is_last) AS last_balance,
-            min(movement_id) FILTER (WHERE balance_after <> expected OR movement_id < earlier) AS broken
+            max(balance_after) FILTER (WHERE is_last) AS last_balance
         FROM chain GROUP BY warehouse_id, product_id
+    ),
+    off AS (
+        SELECT warehouse_id, product_id, movement_id, expected, balance_after,
+            row_number() OVER (PARTITION BY warehouse_id, product_id ORDER BY movement_id) AS place
+        FROM chain WHERE balance_after <> expected OR movement_id < earlier
+    ),
+    broken AS (
+        SELECT warehouse_id, product_id, array_agg(movement_id ORDER BY movement_id) AS broken,
+            array_agg(expected ORDER BY movement_id) AS broken_expected,
+            array_agg(balance_after ORDER BY movement_id) AS broken_actual
+        FROM off WHERE place <= :most_broken GROUP BY warehouse_id, product_id
     ),
     promised AS (
         SELECT warehouse_id, product_id, sum(quantity - quantity_fulfilled) AS units
@@ -72,11 +83,11 @@ _ITEMS = text("""
         WHERE status = 'ACTIVE' GROUP BY warehouse_id, product_id
     )
     SELECT page.*, coalesce(moved, 0) AS moved, coalesce(last_balance, 0) AS last_balance,
-        coalesce(units, 0) AS promised, broken, chain.expected AS broken_expected, chain.balance_after AS broken_actual
+        coalesce(units, 0) AS promised, broken, broken_expected, broken_actual
     FROM page
     LEFT JOIN ledger USING (warehouse_id, product_id)
     LEFT JOIN promised USING (warehouse_id, product_id)
-    LEFT JOIN chain ON chain.movement_id = broken
+    LEFT JOIN broken USING (warehouse_id, product_id)
     ORDER BY warehouse_id, product_id
 """).bindparams(_PLACE)
 
@@ -137,28 +148,33 @@ _HOLDING = text("""
     WHERE reference_type = 'ORDER' AND reference_id = ANY (:references) AND status = 'ACTIVE'
 """).bindparams(bindparam("references", type_=ARRAY(Text)))
 
-# The same thing seen again is the same finding. One that was accepted stays so, unless it has become another one.
+# The same thing seen again is the same finding. One that was accepted stays so as long as it is off by as much: an item
+# that moves has other numbers every night.
 _KEEP = text("""
     INSERT INTO audit_findings AS known (
         kind, warehouse_id, product_id, document, expected, actual, first_seen_at, last_seen_at, workflow_id, run_id)
-    VALUES (:kind, :warehouse_id, :product_id, :document, :expected, :actual, :as_of, :as_of, :workflow_id, :run_id)
+    SELECT kind, warehouse_id, product_id, document, expected, actual, :as_of, :as_of, :workflow_id, :run_id
+    FROM unnest(:kinds, :warehouse_ids, :product_ids, :documents, :expected, :actual) WITH ORDINALITY
+        AS seen (kind, warehouse_id, product_id, document, expected, actual, position)
+    ORDER BY position
     ON CONFLICT (kind, coalesce(warehouse_id, 0), coalesce(product_id, 0), document)
         WHERE status IN ('OPEN', 'ACCEPTED')
     DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
         workflow_id = excluded.workflow_id, run_id = excluded.run_id,
         expected = excluded.expected, actual = excluded.actual,
-        status = CASE WHEN (known.expected, known.actual) = (excluded.expected, excluded.actual)
+        status = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
             THEN known.status ELSE 'OPEN' END,
-        closed_at = CASE WHEN (known.expected, known.actual) = (excluded.expected, excluded.actual)
+        closed_at = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
             THEN known.closed_at END,
-        closed_by = CASE WHEN (known.expected, known.actual) = (excluded.expected, excluded.actual)
+        closed_by = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
             THEN known.closed_by END,
-        closed_reason = CASE WHEN (known.expected, known.actual) = (excluded.expected, excluded.actual)
+        closed_reason = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
             THEN known.closed_reason END
-    RETURNING finding_id, status, first_seen_at >= :begun_at AS is_new
+    RETURNING kind, warehouse_id, product_id, document, finding_id, status, first_seen_at >= :begun_at AS is_new
 """).bindparams(
-    _PLACE,
-    bindparam("product_id", type_=BigInteger),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("kinds", "documents")),
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "expected", "actual")),
+    *(bindparam(name, type_=Text) for name in ("workflow_id", "run_id")),
     *(bindparam(name, type_=audit_findings.c.first_seen_at.type) for name in ("as_of", "begun_at")),
 )
 
@@ -180,10 +196,18 @@ _FORGET = text("""
     DELETE FROM operations WHERE operation_id IN (
         SELECT operation_id FROM operations
         WHERE created_at < :before AND kind <> 'apply_import'
-            AND workflow_id NOT IN (SELECT workflow_id FROM reservations WHERE status = 'ACTIVE')
+            AND NOT EXISTS (
+                SELECT FROM reservations AS held
+                WHERE held.workflow_id = operations.workflow_id AND held.status = 'ACTIVE')
         ORDER BY created_at
         LIMIT :most)
 """).bindparams(bindparam("before", type_=operations.c.created_at.type))
+
+_BROKEN_OF_AN_ITEM = 10
+"""Movements of one item that are told at once; a history that is wrong throughout has as many as it is long."""
+
+_KEPT_AT_ONCE = 1_000
+"""Findings that one statement keeps."""
 
 _OF_DOCUMENTS: Mapping[str, tuple[FindingKind, str, Sequence[str]]] = {
     "purchase_order": (FindingKind.RECEIVED_IS_NOT_PURCHASED, "purchase order", ["PURCHASE"]),
@@ -203,6 +227,19 @@ class _Off(NamedTuple):
     expected: int
     actual: int
     document: str = ""
+
+    @property
+    def key(self) -> tuple[str, int | None, int | None, str]:
+        """What makes it the same finding when it is seen again."""
+        return self.kind, self.warehouse_id, self.product_id, self.document
+
+
+class _Kept(NamedTuple):
+    """What an answer says of findings: some of them, and how many there are."""
+
+    findings: list[FindingState]
+    found: int
+    found_new: int
 
 
 class StockAuditSteps(StockAuditActivities):
@@ -229,12 +266,13 @@ class StockAuditSteps(StockAuditActivities):
             "after_product_id": after[1],
             "warehouse_id": step.warehouse_id,
             "most": ITEMS_A_PAGE,
+            "most_broken": _BROKEN_OF_AN_ITEM,
         }
         rows = self._look(_ITEMS, asked)
         last = rows[-1] if len(rows) == ITEMS_A_PAGE else None
         return AuditedPage(
             checked=len(rows),
-            findings=self._keep(step, [off for row in rows for off in _item_off(row)]),
+            **self._keep(step, [off for row in rows for off in _item_off(row)])._asdict(),
             after_item=(last["warehouse_id"], last["product_id"]) if last else None,
         )
 
@@ -268,7 +306,7 @@ class StockAuditSteps(StockAuditActivities):
         ]
         return AuditedPage(
             checked=len(documents),
-            findings=self._keep(step, off),
+            **self._keep(step, off)._asdict(),
             after_document=documents[-1] if len(documents) == DOCUMENTS_A_PAGE else None,
         )
 
@@ -318,7 +356,7 @@ class StockAuditSteps(StockAuditActivities):
         ]
         return StillHolding(
             workflow_ids=list(dict.fromkeys(row["workflow_id"] for row in rows)),
-            findings=self._keep(step, off) if step.keep else [],
+            **self._keep(step, off if step.keep else [])._asdict(),
         )
 
     @activity.defn(name="check_runs", no_thread_cancel_exception=True)
@@ -327,7 +365,7 @@ class StockAuditSteps(StockAuditActivities):
         holding = {row["reference_id"] for row in self._look(_HOLDING, {"references": step.references})}
         without = [reference for reference in step.references if reference not in holding]
         off = [_Off(FindingKind.RUN_WITHOUT_HOLD, None, None, 1, 0, f"order {reference}") for reference in without]
-        return HoldingNothing(references=without, findings=self._keep(step, off) if step.keep else [])
+        return HoldingNothing(references=without, **self._keep(step, off if step.keep else [])._asdict())
 
     @activity.defn(name="close_audit", no_thread_cancel_exception=True)
     def close_audit(self, step: CloseAudit) -> ClosedAudit:
@@ -358,17 +396,17 @@ class StockAuditSteps(StockAuditActivities):
             connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
             return connection.execute(question, asked).mappings().all()
 
-    def _keep(self, step: AuditStep, off: Sequence[_Off]) -> list[FindingState]:
+    def _keep(self, step: AuditStep, off: Sequence[_Off]) -> _Kept:
         """Keep what doesn't agree; what a person has accepted as it is isn't told again."""
-        if not off:
-            return []
-        info = activity.info()
-        with database_errors(), self._database.transaction() as connection:
-            return [
-                finding
-                for each in off
-                if (finding := _kept(connection, step, each, info.workflow_id or "", step.seen_by)) is not None
-            ]
+        seen = list({each.key: each for each in off}.values())
+        told: list[FindingState] = []
+        if not seen:
+            return _Kept(told, 0, 0)
+        with heartbeats(), database_errors(), self._database.transaction() as connection:
+            for start in range(0, len(seen), _KEPT_AT_ONCE):
+                told += _told(connection, step, seen[start : start + _KEPT_AT_ONCE])
+        told.sort(key=lambda finding: not finding.is_new)
+        return _Kept(told[:FINDINGS_SHOWN], len(told), sum(finding.is_new for finding in told))
 
 
 def _item_off(row: RowMapping) -> list[_Off]:
@@ -380,25 +418,33 @@ def _item_off(row: RowMapping) -> list[_Off]:
         _Off(FindingKind.ON_HAND_IS_NOT_THE_LAST_BALANCE, *place, row["last_balance"], on_hand),
         _Off(FindingKind.RESERVED_IS_NOT_THE_HOLDS, *place, int(row["promised"]), reserved),
     ]
-    found = [each for each in off if each.expected != each.actual]
-    if row["broken"] is not None:
-        found.append(
-            _Off(
-                FindingKind.BALANCES_DO_NOT_FOLLOW,
-                *place,
-                row["broken_expected"],
-                row["broken_actual"],
-                f"movement {row['broken']}",
-            )
-        )
-    return found
+    broken = zip(row["broken"] or (), row["broken_expected"] or (), row["broken_actual"] or (), strict=True)
+    return [each for each in off if each.expected != each.actual] + [
+        _Off(FindingKind.BALANCES_DO_NOT_FOLLOW, *place, expected, actual, f"movement {movement}")
+        for movement, expected, actual in broken
+    ]
 
 
-def _kept(connection: Connection, step: AuditStep, off: _Off, workflow_id: str, run_id: str) -> FindingState | None:
-    kept = connection.execute(
+def _told(connection: Connection, step: AuditStep, seen: Sequence[_Off]) -> list[FindingState]:
+    """Keep these, no two of them the same, and answer what is open of them, in their order."""
+    rows = connection.execute(
         _KEEP,
-        off._asdict() | {"as_of": step.as_of, "begun_at": step.begun_at, "workflow_id": workflow_id, "run_id": run_id},
-    ).one()
-    if kept.status != "OPEN":
-        return None
-    return FindingState(finding_id=kept.finding_id, is_new=kept.is_new, **off._asdict())
+        {
+            "kinds": [each.kind for each in seen],
+            "warehouse_ids": [each.warehouse_id for each in seen],
+            "product_ids": [each.product_id for each in seen],
+            "documents": [each.document for each in seen],
+            "expected": [each.expected for each in seen],
+            "actual": [each.actual for each in seen],
+            "as_of": step.as_of,
+            "begun_at": step.begun_at,
+            "workflow_id": activity.info().workflow_id or "",
+            "run_id": step.seen_by,
+        },
+    )
+    kept = {(row.kind, row.warehouse_id, row.product_id, row.document): row for row in rows}
+    return [
+        FindingState(finding_id=row.finding_id, is_new=row.is_new, **each._asdict())
+        for each in seen
+        if (row := kept[each.key]).status == "OPEN"
+    ]

@@ -52,6 +52,7 @@ class StockAuditState(State):
     runs_checked: int = 0
     findings: list[FindingState] = Field(default_factory=list, description="What doesn't agree; the first 500.")
     findings_in_all: int = 0
+    findings_new: int = Field(default=0, description="How many of them no audit before has seen.")
     findings_gone: int = Field(default=0, description="Findings of earlier audits that are so no longer.")
     operations_forgotten: int = Field(default=0, description="Operations that were older than any repeat can be.")
     notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
@@ -97,7 +98,9 @@ class AuditedPage(BaseModel):
     """What a page has: how much was looked at, what was found, and where the next one begins (None: there is none)."""
 
     checked: int
-    findings: list[FindingState] = Field(default_factory=list)
+    findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
+    found: int = Field(default=0, description="How many there are in all.")
+    found_new: int = Field(default=0, description="How many of them no audit before has seen.")
     after_item: tuple[int, int] | None = None
     after_document: int | None = None
 
@@ -162,7 +165,9 @@ class StillHolding(BaseModel):
     """Of these workflows, those for which stock is held; as findings if they are kept."""
 
     workflow_ids: list[str]
-    findings: list[FindingState] = Field(default_factory=list)
+    findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
+    found: int = Field(default=0, description="How many there are in all.")
+    found_new: int = Field(default=0, description="How many of them no audit before has seen.")
 
 
 class CheckRuns(AuditStep):
@@ -176,7 +181,9 @@ class HoldingNothing(BaseModel):
     """Of these references, those that hold nothing; as findings if they are kept."""
 
     references: list[str]
-    findings: list[FindingState] = Field(default_factory=list)
+    findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
+    found: int = Field(default=0, description="How many there are in all.")
+    found_new: int = Field(default=0, description="How many of them no audit before has seen.")
 
 
 class CloseAudit(AuditStep):

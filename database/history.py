@@ -2,8 +2,8 @@
 
 That is `balance_at` in the database, for everybody who asks. `created_at` rises within an item, so there is one
 answer for each instant; movements of one instant can't be, but were there any, the later `movement_id` would count. A
-movement's instant is read under its item's lock, before its transaction commits: whoever asks about the last moments
-has to wait for those who are still writing.
+movement's instant is read under its item's lock, before its transaction commits: whoever asks has to wait for those who
+began before the instant and are still writing.
 """
 
 import time
@@ -19,21 +19,27 @@ from database.tables import stock_movements
 from domain.errors import InvalidRequest
 from domain.stock import ItemKey
 
-LONGEST_TRANSACTION = timedelta(hours=1)
-"""No transaction that writes movements takes longer (`sessions.BULK_STATEMENT_TIMEOUT`)."""
-
 _CLOCKS_APART = timedelta(seconds=2)
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.005
 
+_NOW = text("SELECT statement_timestamp()")
+
+# The worker's role may not see when others have begun, but the login may that its sessions have in common. This
+# transaction reads nothing else.
+_AS_LOGIN = text("SET LOCAL ROLE NONE")
+
 # Whoever writes a movement has this lock from before they read the clock until they have committed. So whoever doesn't
-# have it yet takes a later instant than the statement's own time, which is that of its begin.
+# have it yet takes a later instant than this statement's begin, and whoever began after an instant takes a later one
+# than that. Nobody knows when those began who may not be seen, so they count as earlier. (A session that has ended its
+# transaction and begun another between the two looks has committed what it wrote.)
 _WRITERS = text("""
-    SELECT statement_timestamp() AS now, array(
-        SELECT virtualtransaction FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-        WHERE datname = current_database() AND relation = 'stock_movements'::regclass
-            AND mode = 'RowExclusiveLock' AND granted
-    ) AS writers
+    SELECT virtualtransaction
+    FROM pg_locks
+    JOIN pg_database ON pg_database.oid = pg_locks.database
+    LEFT JOIN pg_stat_activity USING (pid)
+    WHERE pg_database.datname = current_database() AND relation = 'stock_movements'::regclass
+        AND mode = 'RowExclusiveLock' AND granted AND (xact_start IS NULL OR xact_start <= :asked)
 """)
 _STILL_WRITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE virtualtransaction = ANY (:writers))")
 
@@ -144,23 +150,23 @@ _WRITTEN = text("""
 def wait_for_writers(database: Database, as_of: datetime | None = None) -> None:
     """Return once nobody can write a movement any more that belongs before this instant; None: before now.
 
-    Whoever writes one takes its instant before they commit. So those who are writing now are waited for; nobody who
-    begins later can have an earlier instant. An instant that is older than any transaction can be needs no waiting.
+    Whoever writes one takes its instant after they have begun and before they commit. So those are waited for who are
+    writing now and began at or before the instant; nobody who began later can have an earlier one.
 
     Raises:
         InvalidRequest: The instant is yet to come, or somebody has been writing for longer than one can wait.
     """
     with database.transaction() as connection:
-        now, writers = connection.execute(_WRITERS).one()
+        connection.execute(_AS_LOGIN)
+        now = connection.execute(_NOW).scalar_one()
         asked = as_of or now
         if asked > now + _CLOCKS_APART:
             raise InvalidRequest("as_of: must not be in the future")
-        if asked < now - LONGEST_TRANSACTION:
-            return
         while now <= asked:
             # Two clocks are never quite the same: let this one come to the instant that is asked for, and pass it.
             time.sleep((asked - now).total_seconds())
-            now, writers = connection.execute(_WRITERS).one()
+            now = connection.execute(_NOW).scalar_one()
+        writers = list(connection.execute(_WRITERS, {"asked": asked}).scalars())
         waited_until = time.monotonic() + _WAIT_SECONDS
         while connection.execute(_STILL_WRITING, {"writers": writers}).scalar_one():
             if time.monotonic() > waited_until:

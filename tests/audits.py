@@ -47,6 +47,7 @@ def result(warehouse_id: int | None, *found: Json, **other: Json) -> Json:
         "runs_checked": 0,
         "findings": list(found),
         "findings_in_all": len(found),
+        "findings_new": sum(each["is_new"] for each in found),
         "findings_gone": 0,
         "operations_forgotten": 0,
         "notes": [],

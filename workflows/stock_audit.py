@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import AwareDatetime
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 from contracts import policies, reservation, search_attributes
 from contracts.messages import MAX_ID, counted, parse
@@ -22,9 +23,9 @@ from contracts.stock_audit import (
     CheckRuns,
     CloseAudit,
     FindHolders,
-    FindingState,
     FindRunning,
     ForgetOperations,
+    HoldingNothing,
     RunActivities,
     StillHolding,
     StockAuditActivities,
@@ -42,6 +43,8 @@ _STAGES = (
     *("items", "purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"),
     *("holds", "runs", "close", "forget"),
 )
+_TOLD_AFTER = _STAGES.index("close")
+"""What has been found is told once it is known what isn't so any more, whatever becomes of the stage that is left."""
 _YOUNGEST_FORGOTTEN = timedelta(days=1)
 """On top of what Temporal keeps: nothing that can be repeated is forgotten."""
 
@@ -64,6 +67,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
     """Compares items, documents, holds and runs with each other, and keeps what doesn't agree as findings.
 
     Started by the schedule or by hand; no commands. Ends DONE; a request that is wrong fails the run.
+    Ends STOPPED if somebody cancels it, or if a page fails for too long: what was found by then is kept and told.
     """
 
     @workflow.init
@@ -82,6 +86,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             signals=0,
         )
         self._stopped = False
+        self._broken = False
         self._continued = False
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._at = carried
@@ -94,11 +99,14 @@ class StockAuditWorkflow(Process[StockAuditState]):
         """One thing after the other, then say what was found, and end."""
         del payload  # It was taken at init.
         await self.live(self._live(), give_up=self._give_up)
+        if self._stopped:
+            await self.live(self._stop(), give_up=self._give_up)
         if not self._done and not self._stopped:
             self._at.state = self.state
             self._at.signals = self.signals
             self.continue_in_another_run(self._at)
-        self.state.status = AuditStatus.STOPPED if self._stopped else AuditStatus.DONE
+        if not self._stopped:
+            self.state.status = AuditStatus.DONE
         self.tell()
         return await self.ended()
 
@@ -110,6 +118,14 @@ class StockAuditWorkflow(Process[StockAuditState]):
         """What has been found stays; what hasn't been looked at is left as it was."""
         self._stopped = True
         self.note("stopped: the workflow was cancelled")
+
+    async def _stop(self) -> None:
+        """A person hears of what was found nevertheless, and of an audit that couldn't look at everything."""
+        self.state.status = AuditStatus.STOPPED
+        self.tell()
+        if self._at.stage <= _TOLD_AFTER and (self.state.findings_in_all or self._broken):
+            self._notices.send(texts.found(self.state))
+        await workflow.wait_condition(self.settled)
 
     async def _live(self) -> None:
         try:
@@ -124,9 +140,11 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 await self._next_page()
             except DomainError as failure:
                 await self.failed(failure)
+            except FailureError:
+                self._stopped = self._broken = True
+                kind = _STAGES[self._at.stage].replace("_", " ")
+                self.note(f"stopped: a step of {kind!r} failed for too long; the last error is in the history")
             self.tell()
-        if self._done and self.state.findings_in_all:
-            self._notices.send(texts.found(self.state))
         await workflow.wait_condition(self.settled)
 
     async def _next_page(self) -> None:
@@ -134,6 +152,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
 
         Raises:
             UnknownWarehouse: The request names one that isn't there.
+            FailureError: It failed for as long as its policy allows.
         """
         match _STAGES[self._at.stage]:
             case "items":
@@ -147,9 +166,16 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 summary = "which findings are so no longer?"
                 closed = await through_the_queue(StockAuditActivities.close_audit, step, summary, policies.PLANNING)
                 self.state.findings_gone = closed.gone
+                if self.state.findings_in_all:
+                    self._notices.send(texts.found(self.state))
                 self._at.stage += 1
             case "forget":
-                await self._forget()
+                try:
+                    await self._forget()
+                except (DomainError, FailureError):
+                    # The audit itself is done, and the next one forgets what this one has left.
+                    self.note("operations were kept: forgetting them failed for too long; see the history")
+                    self._at.stage += 1
             case kind:
                 await self._documents(kind)
 
@@ -158,7 +184,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         summary = f"items from {self.state.items_checked + 1} on"
         page = await through_the_queue(StockAuditActivities.audit_items, step, summary, policies.PLANNING)
         self.state.items_checked += page.checked
-        self._found(page.findings)
+        self._found(page)
         self._at.after_item = page.after_item
         if page.after_item is None:
             self._at.stage += 1
@@ -170,7 +196,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             StockAuditActivities.audit_documents, step, summary, policies.PLANNING
         )
         self.state.documents_checked += page.checked
-        self._found(page.findings)
+        self._found(page)
         self._at.after_document = page.after_document or 0
         if page.after_document is None:
             self._at.stage += 1
@@ -189,7 +215,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             suspects = (await self._held_for(suspects, page.after, keep=False)).workflow_ids
             suspects = await self._not_running(suspects, by_list=True)
         if suspects:
-            self._found((await self._held_for(suspects, page.after, keep=True)).findings)
+            self._found(await self._held_for(suspects, page.after, keep=True))
         self.state.holds_checked += page.checked
         if page.after is None:
             self._at.stage += 1
@@ -234,7 +260,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 await workflow.sleep(pause, summary=f"{counted(len(suspects), 'reservation')} may just be ending")
             suspects = await self._without_a_hold(await self._still_running(suspects))
         if suspects:
-            self._found((await self._holding_nothing(suspects, keep=True)).findings)
+            self._found(await self._holding_nothing(suspects, keep=True))
         self.state.runs_checked += len(page.references)
         self._at.next_page = page.next_page
         if page.next_page is None:
@@ -290,9 +316,12 @@ class StockAuditWorkflow(Process[StockAuditState]):
             **fields,
         )
 
-    def _found(self, findings: list[FindingState]) -> None:
-        self.state.findings_in_all += len(findings)
-        self.state.findings = [*self.state.findings, *findings][:FINDINGS_SHOWN]
+    def _found(self, page: AuditedPage | StillHolding | HoldingNothing) -> None:
+        """New ones are shown first: a few of them mustn't be lost behind many that are known."""
+        self.state.findings_in_all += page.found
+        self.state.findings_new += page.found_new
+        findings = sorted([*self.state.findings, *page.findings], key=lambda finding: not finding.is_new)
+        self.state.findings = findings[:FINDINGS_SHOWN]
 
     def tell(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""

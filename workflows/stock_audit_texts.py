@@ -11,8 +11,8 @@ _LINES_IN_A_NOTICE = 200
 
 def found(state: StockAuditState) -> Notice:
     """Something doesn't agree, and a person has to look at it."""
-    new = sum(finding.is_new for finding in state.findings)
-    title = f"Audit: {counted(state.findings_in_all, 'finding')}, {new} new"
+    audit = "Audit, stopped early" if state.status is AuditStatus.STOPPED else "Audit"
+    title = f"{audit}: {counted(state.findings_in_all, 'finding')}, {state.findings_new} new"
     shown = [_line(finding) for finding in state.findings[:_LINES_IN_A_NOTICE]]
     more = state.findings_in_all - len(shown)
     body = [

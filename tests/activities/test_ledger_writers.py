@@ -2,18 +2,21 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 from temporalio.exceptions import ApplicationError
 
 from database import history
-from database.sessions import Database
+from database.sessions import Database, connect
+from devstack.stack import StackInfo
 from domain.stock import ItemKey
 from tests.activities.ledger_steps import A_MICROSECOND, Asking, begin_to_move, ledger_of, model_at, now
 from tests.activities.meetings import WAIT_SECONDS, held_rows
@@ -127,15 +130,47 @@ def test_who_only_holds_an_item_or_writes_something_else_is_not_waited_for(
     assert asking.stock_at(instant, warehouse=item.warehouse_id) == {item: 10}
 
 
-def test_an_instant_of_long_ago_waits_for_nobody(asking: Asking, impatient: None, shop: Shop, engine: Engine) -> None:
-    """No transaction takes so long, such as one that is asked for now."""
+def test_who_began_after_the_instant_is_not_waited_for_and_who_began_before_is(
+    asking: Asking, impatient: None, shop: Shop, engine: Engine
+) -> None:
+    """Such as an import, however long it takes."""
     del impatient
     item = shop.item(10)
-    with writing(engine, item, 1):
-        assert asking.stock_at(now() - timedelta(minutes=61), warehouse=item.warehouse_id) == {}
-        asked = now() - timedelta(minutes=59)
-        assert refusal(lambda: asking.stock_at(asked, warehouse=item.warehouse_id)) == ("InvalidRequest", TOO_LONG)
-    assert asking.stock_at(asked, warehouse=item.warehouse_id) == {}
+    here, before = item.warehouse_id, now()
+    with engine.begin() as connection:
+        began = connection.execute(text("SELECT now()")).scalar_one()
+        assert before < began
+        begin_to_move(connection, item, 1)
+        for instant in (began - timedelta(days=400), began - timedelta(minutes=61)):
+            assert asking.stock_at(instant, warehouse=here) == {}
+        for instant in (before, began - A_MICROSECOND):
+            assert asking.stock_at(instant, warehouse=here) == {item: 10}
+        for instant in (began, now()):
+            assert refusal(partial(asking.stock_at, instant, warehouse=here)) == ("InvalidRequest", TOO_LONG)
+    assert asking.stock_at(began, warehouse=here) == {item: 10}
+    assert asking.stock_at(now(), warehouse=here) == {item: 11}
+
+
+def test_who_may_not_be_seen_counts_as_one_who_began_before(
+    stack: StackInfo, impatient: None, shop: Shop, engine: Engine
+) -> None:
+    """Another login's sessions don't say when they have begun."""
+    del impatient
+    item, login = shop.item(10), f"asker_{uuid.uuid4().hex[:12]}"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {login} LOGIN PASSWORD 'asks' IN ROLE stockkeeper_worker")
+    url = make_url(stack.database_url).set(username=login, password="asks").render_as_string(hide_password=False)
+    other = connect(url, pool_size=1, role="stockkeeper_worker")
+    try:
+        asking, instant = Asking(Database(other)), now()
+        with writing(engine, item, 1):
+            refused = refusal(lambda: asking.stock_at(instant, warehouse=item.warehouse_id))
+            assert refused == ("InvalidRequest", TOO_LONG)
+        assert asking.stock_at(instant, warehouse=item.warehouse_id) == {item: 10}
+    finally:
+        other.dispose()
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP ROLE {login}")
 
 
 def test_who_writes_for_too_long_is_not_waited_for_and_the_one_who_asks_is_told(

@@ -71,11 +71,11 @@ TAMPERED: dict[str, tuple[str, list[tuple[str, int, int, str]]]] = {
     ),
     "the first balance": (
         f"UPDATE stock_movements SET balance_after = 11 WHERE {_FIRST}",
-        [(CHAIN, 10, 11, "first")],
+        [(CHAIN, 10, 11, "first"), (CHAIN, 13, 12, "last")],
     ),
     "an instant": (
         f"UPDATE stock_movements SET created_at = created_at - interval '1 day' WHERE {_LAST}",
-        [(BALANCE, 10, 12, ""), (CHAIN, 22, 10, "first")],
+        [(BALANCE, 10, 12, ""), (CHAIN, 22, 10, "first"), (CHAIN, 2, 12, "last")],
     ),
     "a lost last movement": (
         f"DELETE FROM stock_movements WHERE {_LAST}",
@@ -136,6 +136,23 @@ def test_the_audit_finds(
             for kind, expected, actual, of in found
         ]
         assert all(finding.is_new for finding in told)
+
+
+def test_the_first_ten_movements_that_do_not_follow_are_found_each(engine: Engine, shop: Shop) -> None:
+    item, beside = shop.items(2, units=10)
+    shop.move(item, *[1] * 11)
+    with tampering(engine) as tampered:
+        tampered.tamper(f"UPDATE stock_movements SET quantity = 2 WHERE {_OF_ITEM} AND NOT {_FIRST}", **item._asdict())
+        tampered.tamper(f"UPDATE stock_movements SET balance_after = 11 WHERE {_OF_ITEM}", **beside._asdict())
+        query = text(f"SELECT movement_id FROM stock_movements WHERE {_OF_ITEM} ORDER BY movement_id")
+        ids = tampered.connection.execute(query, item._asdict()).scalars().all()
+        [other] = tampered.connection.execute(query, beside._asdict()).scalars().all()
+        assert [off(finding) for finding in Auditing(tampered, item.warehouse_id).found()] == [
+            Off(SUM, item, 32, 21),
+            *(Off(CHAIN, item, 11 + at, 10 + at, f"movement {ids[at]}") for at in range(1, 11)),
+            Off(BALANCE, beside, 11, 10),
+            Off(CHAIN, beside, 10, 11, f"movement {other}"),
+        ]
 
 
 def test_nothing_is_found_where_everything_agrees(engine: Engine, database: Database, shop: Shop) -> None:

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from activities import audit_findings
+from activities import audit_findings, stock_audit
 from contracts.stock_audit import FindingStatus
+from database.sessions import Database
 from tests.activities.audit_steps import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
 from tests.activities.audit_tampering import tampering
-from tests.activities.steps import MINUTE, NOON, refused
-from tests.shop import Shop
+from tests.activities.steps import MINUTE, NOON, Steps, refused
+from tests.shop import Shop, new_reference
 
 RESERVED = "RESERVED_IS_NOT_THE_HOLDS"
 NIGHT = timedelta(days=1)
@@ -114,6 +115,60 @@ def test_what_was_accepted_is_quiet_until_it_becomes_something_else(engine: Engi
         )
 
 
+def test_what_was_accepted_is_quiet_though_the_item_moves(engine: Engine, database: Database, shop: Shop) -> None:
+    """It is off by as many units as before; only both numbers have become others."""
+    item = shop.item(10)
+    with tampering(engine) as tampered:
+        set_item(tampered, item, reserved=1)
+        finding, deciding = one(Auditing(tampered, item.warehouse_id).found()), Deciding(tampered)
+        deciding.accept(finding, reason="the old system's")
+        Steps(tampered).reserve(new_reference(), (item, 4))
+        night = Auditing(tampered, item.warehouse_id, since=NOON + NIGHT)
+        page = night.items()
+        assert (page.findings, page.found, page.found_new, night.close()) == ([], 0, 0, 0)
+        shown = deciding.show(finding)
+        assert off(shown) == Off(RESERVED, item, 4, 5)
+        assert (shown.status, shown.closed_reason) == ("ACCEPTED", "the old system's")
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 6])
+def test_an_answer_has_some_of_the_findings_the_new_ones_first(
+    engine: Engine, shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(stock_audit, "FINDINGS_SHOWN", 3)
+    monkeypatch.setattr(stock_audit, "_KEPT_AT_ONCE", at_once)
+    items = shop.items(5, units=10)
+    with tampering(engine) as tampered:
+        for item in (items[0], items[2], items[3]):
+            set_item(tampered, item, reserved=1)
+        first = Auditing(tampered, items[0].warehouse_id).items()
+        assert [off(finding).item for finding in first.findings] == [items[0], items[2], items[3]]
+        assert (first.found, first.found_new) == (3, 3)
+        for item in (items[1], items[4]):
+            set_item(tampered, item, reserved=1)
+        second = Auditing(tampered, items[0].warehouse_id, since=NOON + NIGHT).items()
+        assert [(off(finding).item, finding.is_new) for finding in second.findings] == [
+            (items[1], True),
+            (items[4], True),
+            (items[0], False),
+        ]
+        assert (second.found, second.found_new) == (5, 2)
+        # All of them are kept.
+        kept = text("SELECT count(*) FROM audit_findings WHERE warehouse_id = :warehouse_id AND status = 'OPEN'")
+        assert tampered.connection.execute(kept, {"warehouse_id": items[0].warehouse_id}).scalar_one() == 5
+
+
+def test_an_answer_about_runs_has_some_of_the_findings_and_all_of_the_references(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_audit, "FINDINGS_SHOWN", 1)
+    names = [new_reference() for _ in range(3)]
+    with tampering(engine) as tampered:
+        checked = Auditing(tampered, None).check_runs(*names, names[0])
+        assert [finding.document for finding in checked.findings] == [f"order {names[0]}"]
+        assert (checked.references, checked.found, checked.found_new) == ([*names, names[0]], 3, 3)
+
+
 def test_what_was_accepted_may_be_gone_one_day(engine: Engine, shop: Shop) -> None:
     item = shop.item(10)
     with tampering(engine) as tampered:
@@ -183,6 +238,11 @@ def test_findings_are_shown_the_latest_first_page_by_page(
     [
         "DELETE FROM audit_findings",
         "TRUNCATE audit_findings",
+        "UPDATE audit_findings SET kind = 'x'",
+        "UPDATE audit_findings SET document = 'x'",
+        "UPDATE audit_findings SET warehouse_id = NULL",
+        "UPDATE audit_findings SET product_id = NULL",
+        "UPDATE audit_findings SET first_seen_at = now()",
         "INSERT INTO reorder_points SELECT warehouse_id, product_id, now(), 1 FROM inventory_items",
         "UPDATE reorder_points SET reorder_point = 1",
         "DELETE FROM reorder_points",

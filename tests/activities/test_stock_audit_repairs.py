@@ -55,6 +55,75 @@ def test_on_hand_of_an_item_that_never_moved_is_nothing(engine: Engine, shop: Sh
         assert level(tampered, item) == (0, 0)
 
 
+_LAST = f"movement_id = (SELECT max(movement_id) FROM stock_movements {OF_ITEM})"
+
+
+def _movements(tampered: Tampered, item: ItemKey) -> list[tuple[Any, ...]]:
+    """The item's, as they were written."""
+    query = text(f"""
+        SELECT movement_type, quantity, balance_after, reference_id, performed_by, reason, operation_id
+        FROM stock_movements {OF_ITEM} ORDER BY movement_id
+    """)
+    return [tuple(row) for row in tampered.connection.execute(query, item._asdict())]
+
+
+@pytest.mark.parametrize(
+    ("change", "balance"),
+    [
+        ("balance_after = 11", 11),
+        ("balance_after = 2", 2),
+        ("balance_after = 40", 40),
+        ("balance_after = 11, created_at = created_at + interval '1 day'", 11),
+        ("created_at = created_at - interval '1 day'", 10),
+    ],
+)
+def test_a_last_balance_that_is_wrong_itself_is_led_back_to_what_is_there(
+    engine: Engine, database: Database, shop: Shop, change: str, balance: int
+) -> None:
+    """Nothing comes from nowhere, what is reserved stays, and the item moves again."""
+    item = shop.item(10)
+    shop.move(item, 2)
+    order = _held(database, item, 3)
+    with tampering(engine) as tampered:
+        tampered.tamper(f"UPDATE stock_movements SET {change} WHERE {_LAST}", **item._asdict())
+        first, *others = Auditing(tampered, item.warehouse_id).found()
+        assert off(first) == Off(BALANCE, item, balance, 12)
+        before = _movements(tampered, item)
+        Deciding(tampered).repair(first, performed_by="ann", reason="somebody typed it in", operation="audit/42")
+        assert level(tampered, item) == (12, 3)
+        booked = (f"finding-{first.finding_id}", "ann", "somebody typed it in", "audit/42")
+        assert _movements(tampered, item) == [*before, ("ADJUSTMENT", 12 - balance, 12, *booked)]
+        # What was wrong in the past is wrong still, and the sum has it now; it can be accepted, and stays quiet.
+        night = Auditing(tampered, item.warehouse_id, since=NOON + NIGHT)
+        total, *still = night.found()
+        assert off(total) == Off("ON_HAND_IS_NOT_THE_SUM", item, 24 - balance, 12)
+        assert [each.finding_id for each in still] == [each.finding_id for each in others]
+        for finding in (total, *still):
+            Deciding(tampered).accept(finding)
+        Steps(tampered).fulfill(order)
+        assert level(tampered, item) == (9, 0)
+        assert Auditing(tampered, item.warehouse_id, since=NOON + 2 * NIGHT).found() == []
+
+
+def test_on_hand_is_not_repaired_where_nothing_says_what_it_is(engine: Engine, shop: Shop) -> None:
+    item = shop.item(10)
+    shop.move(item, 2)
+    with tampering(engine) as tampered:
+        tampered.tamper(f"UPDATE stock_movements SET balance_after = 11 WHERE {_LAST}", **item._asdict())
+        set_item(tampered, item, on_hand=13)
+        finding = Auditing(tampered, item.warehouse_id).found()[1]
+        assert off(finding) == Off(BALANCE, item, 11, 13)
+        deciding = Deciding(tampered)
+        before = (deciding.show(finding), _movements(tampered, item))
+        with pytest.raises(
+            ApplicationError, match=r"neither on hand \(13\) nor the last balance \(11\) is the sum"
+        ) as no:
+            deciding.repair(finding)
+        assert no.value.type == "InvalidState"
+        assert (deciding.show(finding), _movements(tampered, item)) == before
+        assert level(tampered, item) == (13, 0)
+
+
 @pytest.mark.parametrize("reserved", [0, 2, 10])
 def test_reserved_is_brought_to_the_sum_of_the_holds(
     engine: Engine, database: Database, shop: Shop, reserved: int
@@ -161,8 +230,7 @@ def test_a_repair_that_would_promise_more_than_is_there_is_refused(
     shop.move(item, 6)
     Steps(database).reserve(new_reference(), (item, 5), (beside, 3))
     with tampering(engine) as tampered:
-        last = f"movement_id = (SELECT max(movement_id) FROM stock_movements {OF_ITEM})"
-        tampered.tamper(f"DELETE FROM stock_movements WHERE {last}", **item._asdict())
+        tampered.tamper(f"DELETE FROM stock_movements WHERE {_LAST}", **item._asdict())
         tampered.tamper(f"UPDATE reservations SET quantity = 5 {OF_ITEM}", **beside._asdict())
         _, balance, held = Auditing(tampered, item.warehouse_id).found()
         assert [off(balance), off(held)] == [Off(BALANCE, item, 4, 10), Off(RESERVED, beside, 5, 3)]

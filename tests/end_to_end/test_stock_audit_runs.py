@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 
 from activities import runs, stock_audit
@@ -162,13 +163,71 @@ async def test_an_audit_that_an_operator_cancels_ends_with_the_page_that_it_is_a
         await apart.audits.handle(name).cancel()
         assert await apart.audits.noted(name, 1) == ["stopped: the workflow was cancelled"]
     state = await apart.audits.result(name)
-    assert (state["status"], state["items_checked"], state["notices"]) == ("STOPPED", 1, [])
+    assert (state["status"], state["items_checked"], state["findings_gone"]) == ("STOPPED", 1, 0)
     assert unnumbered(state) == [off(broken[0]) | {"is_new": False}]
-    assert state["findings_gone"] == 0
+    assert told(state)[1] == [("WAREHOUSE", "Audit, stopped early: 1 finding, 0 new")]
     assert await apart.audits.status(name) == WorkflowExecutionStatus.COMPLETED
     assert (await apart.audits.metadata(name)).current_details.startswith("**STOPPED** · 1 item, 0 documents")
     kept = {each.finding_id: each.status for each in await apart.found()}
     assert [kept[each["finding_id"]] for each in before["findings"]] == ["OPEN"] * 3
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails has failed for as long as its policy allows."""
+    monkeypatch.setattr(policies, "PLANNING", policies.PLANNING | {"retry_policy": RetryPolicy(maximum_attempts=1)})
+
+
+@contextlib.contextmanager
+def without_the_right(apart: Apart, right: str) -> Iterator[None]:
+    """The worker may not do this, until the end."""
+    with apart.engine.begin() as connection:
+        connection.exec_driver_sql(f"REVOKE {right} FROM stockkeeper_worker")
+    try:
+        yield
+    finally:
+        with apart.engine.begin() as connection:
+            connection.exec_driver_sql(f"GRANT {right} TO stockkeeper_worker")
+
+
+async def test_a_page_that_fails_for_too_long_stops_the_audit_and_what_was_found_is_told(
+    apart: Apart, broken: list[ItemKey], once: None
+) -> None:
+    del once
+    here, nowhere = broken[0].warehouse_id, apart.shop.item(10).warehouse_id
+    with without_the_right(apart, "SELECT ON documents_say"):
+        state, unable = await at_once(apart.audits.run(here), apart.audits.run(nowhere))
+    why = "stopped: a step of 'purchase order' failed for too long; the last error is in the history"
+    for each in (state, unable):
+        assert (each["status"], [note[25:] for note in each["notes"]]) == ("STOPPED", [why])
+    assert (state["items_checked"], unnumbered(state)) == (3, [off(item) for item in broken])
+    assert told(state)[1] == [("WAREHOUSE", "Audit, stopped early: 3 findings, 3 new")]
+    # Somebody has to know that nothing was proved, too.
+    assert told(unable)[1] == [("WAREHOUSE", "Audit, stopped early: 0 findings, 0 new")]
+
+
+async def test_an_audit_that_can_not_forget_has_told_what_it_found_and_is_done(
+    apart: Apart, broken: list[ItemKey], once: None
+) -> None:
+    del once
+    with without_the_right(apart, "DELETE ON operations"):
+        state = await apart.audits.run(broken[0].warehouse_id)
+    assert (state["status"], unnumbered(state)) == ("DONE", [off(item) for item in broken])
+    assert [note[25:] for note in state["notes"]] == [
+        "operations were kept: forgetting them failed for too long; see the history"
+    ]
+    assert told(state)[1] == [("WAREHOUSE", "Audit: 3 findings, 3 new")]
+
+
+async def test_what_is_new_is_shown_first_and_all_of_it_is_counted(apart: Apart, broken: list[ItemKey]) -> None:
+    here = broken[0].warehouse_id
+    set_item(apart.engine, broken[2], reserved=0)
+    assert unnumbered(await apart.audits.run(here)) == [off(item) for item in broken[:2]]
+    set_item(apart.engine, broken[2], reserved=1)
+    state = await apart.audits.run(here)
+    assert unnumbered(state) == [off(broken[2]), *(off(item) | {"is_new": False} for item in broken[:2])]
+    assert (state["findings_in_all"], state["findings_new"]) == (3, 1)
+    assert told(state)[1] == [("WAREHOUSE", "Audit: 3 findings, 1 new")]
 
 
 async def test_a_long_audit_goes_on_in_another_run(apart: Apart, broken: list[ItemKey]) -> None:
@@ -192,7 +251,8 @@ async def test_a_long_audit_goes_on_in_another_run(apart: Apart, broken: list[It
 
 async def test_two_audits_at_once_find_the_same(apart: Apart, broken: list[ItemKey]) -> None:
     states: list[Any] = await at_once(*(apart.audits.run(broken[0].warehouse_id) for _ in range(4)))
-    assert len({tuple(each["finding_id"] for each in state["findings"]) for state in states}) == 1
+    assert len({frozenset(each["finding_id"] for each in state["findings"]) for state in states}) == 1
+    assert [state["findings_in_all"] for state in states] == [3] * 4
     assert [state["findings_gone"] for state in states] == [0] * 4
     new = [each["is_new"] for state in states for each in state["findings"]]
     # Of those who come to it at once, the first to keep it tells that it is new.

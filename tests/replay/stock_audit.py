@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import text
+from temporalio.common import RetryPolicy
 
+from contracts import policies
 from domain.stock import ItemKey
 from tests.audits import Audits, set_item, tamper
 from tests.replay.recording import Scenes, Stage
@@ -74,6 +76,16 @@ class StockAuditScenes(Scenes):
             await self._audits.handle(self.reference_of(name)).cancel()
             await self._audits.noted(self.reference_of(name), 1)
 
+    async def page_failed(self, name: str) -> None:
+        """For as long as its policy allows; what was found before is told."""
+        with self._unable("SELECT ON documents_say"):
+            await self._run(name, self._off().warehouse_id)
+
+    async def forget_failed(self, name: str) -> None:
+        """The audit is done nevertheless."""
+        with self._unable("DELETE ON operations"):
+            await self._run(name, self._off().warehouse_id)
+
     async def continued(self, name: str) -> None:
         """The run that goes on after a long one, which had looked at the items."""
         with self._busy():
@@ -102,6 +114,20 @@ class StockAuditScenes(Scenes):
         with self._engine.begin() as connection:
             connection.execute(text("LOCK TABLE audit_findings IN EXCLUSIVE MODE"))
             yield
+
+    @contextmanager
+    def _unable(self, right: str) -> Iterator[None]:
+        """The worker may not do this, and tries once."""
+        policy = policies.PLANNING
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(f"REVOKE {right} FROM stockkeeper_worker")
+        policies.PLANNING = policy | {"retry_policy": RetryPolicy(maximum_attempts=1)}
+        try:
+            yield
+        finally:
+            policies.PLANNING = policy
+            with self._engine.begin() as connection:
+                connection.exec_driver_sql(f"GRANT {right} TO stockkeeper_worker")
 
     async def _run(self, name: str, warehouse_id: int) -> Json:
         await self._audits.start(self.reference_of(name), [{"warehouse_id": warehouse_id}])

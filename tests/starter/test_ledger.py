@@ -9,6 +9,7 @@ from temporalio.client import Client
 from devstack.stack import StackInfo
 from domain.stock import ItemKey
 from starter import FulfillLine, InvalidRequest, Line, Stockkeeper, UnknownProduct, UnknownWarehouse
+from starter.ledger import Exported, export_movements
 from tests.activities.past import Past
 from tests.books import nothing_changes
 from tests.commands import names
@@ -85,6 +86,33 @@ async def test_each_movement_is_known_with_its_run(
     assert {each.workflow_id for each in shipped} == {run.id}
     earlier = [each.quantity async for each in stock.history(product, warehouse, until=shipped[-1].created_at)]
     assert earlier == [10]
+
+
+async def test_a_file_goes_on_after_pages_that_have_none_of_its_lines(
+    stock: Stockkeeper, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.item(5)
+    item = shop.item(10)
+    shop.move(item, -1)
+
+    async def export() -> list[Exported]:
+        exported = export_movements(stock.client, warehouse=str(item.warehouse_id), task_queue=stock.task_queue)
+        return [each async for each in exported]
+
+    [whole] = await export()
+    assert [line.split(",")[5] for line in whole.lines] == ["quantity", "10", "-1"]
+    # Both are in the first of two pages, and then in none of the first.
+    last = int(whole.lines[-1].partition(",")[0])
+    monkeypatch.setattr("activities.ledger.MOVEMENTS_LOOKED_AT", last)
+    shop.move(shop.item(5), 1)
+    first, *others = await export()
+    assert (first.lines, first.done) == (whole.lines, last)
+    assert [(each.lines, each.done == each.expected) for each in others] == [([], True)]
+    shop.move(item, -2)
+    monkeypatch.setattr("activities.ledger.MOVEMENTS_LOOKED_AT", int(whole.lines[1].partition(",")[0]) - 1)
+    first, *others = await export()
+    assert first.lines == whole.lines[:1]
+    assert [line.split(",")[5] for each in others for line in each.lines] == ["10", "-1", "-2"]
 
 
 async def test_what_can_not_be_asked_is_refused(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:

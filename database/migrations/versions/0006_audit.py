@@ -116,7 +116,10 @@ CREATE INDEX reservations_by_item ON reservations (warehouse_id, product_id, cre
 """
 
 GRANTS = """
-GRANT SELECT, INSERT, UPDATE ON audit_findings TO stockkeeper_worker;
+-- What was found first, and when, stays as it was written.
+GRANT SELECT, INSERT, UPDATE (
+    expected, actual, status, last_seen_at, workflow_id, run_id, closed_at, closed_by, closed_reason, operation_id)
+    ON audit_findings TO stockkeeper_worker;
 GRANT SELECT ON reorder_points, audited_documents, documents_say TO stockkeeper_worker;
 -- Operations are forgotten in the end; nothing else is.
 GRANT DELETE ON operations TO stockkeeper_worker;
