@@ -34,11 +34,12 @@ from domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, Adjustm
 from domain.errors import InsufficientStock, InvalidRequest, OperationConflict
 from domain.stock import ItemKey, Level, shortages
 
-# The catalogue's own, or what the preferred supplier has agreed to, or else the cheapest.
+# The catalogue's own, or what the preferred supplier has agreed to, or else the cheapest. What costs nothing is worth
+# something all the same: nobody knows how much.
 _UNIT_COSTS = text("""
-    SELECT product_id, coalesce(products.unit_cost, (
+    SELECT product_id, coalesce(nullif(products.unit_cost, 0), (
         SELECT agreed.unit_cost FROM product_suppliers AS agreed
-        WHERE agreed.product_id = products.product_id
+        WHERE agreed.product_id = products.product_id AND agreed.unit_cost > 0
         ORDER BY is_preferred DESC, agreed.unit_cost LIMIT 1)) AS unit_cost
     FROM products WHERE product_id = ANY (:product_ids)
 """)

@@ -67,6 +67,13 @@ _READ_LINES = text("""
     ORDER BY line_number
 """).bindparams(bindparam("product_id", type_=BigInteger))
 
+_LAST_CORRECTION = text("""
+    SELECT movement_id FROM stock_movements
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) AND movement_type = 'ADJUSTMENT'
+    ORDER BY created_at DESC, movement_id DESC
+    LIMIT 1
+""")
+
 _OPEN_LINES = text("""
     INSERT INTO cycle_count_lines (count_id, product_id, line_number, count_class)
     SELECT :count_id, product_id, line_number, count_class
@@ -119,7 +126,12 @@ class CycleCountSteps(CycleCountActivities):
                 return None  # Sent twice: that is what is in the books.
             item, levels = _lock_item(connection, count, line)
             entry = CountEntry(
-                step.performed_by, step.counted_quantity, levels[item].on_hand, step.root_cause, counted_at=step.as_of
+                step.performed_by,
+                step.counted_quantity,
+                levels[item].on_hand,
+                step.root_cause,
+                counted_at=step.as_of,
+                last_correction=_last_correction(connection, item),
             )
             recorded = count.record(line, entry)
             _keep(connection, operation, count, line, recorded, step)
@@ -150,7 +162,9 @@ class CycleCountSteps(CycleCountActivities):
             if _is_approved(connection, count, line, step):
                 return None  # Sent twice: that is what was wanted.
             item, levels = _lock_item(connection, count, line)
-            entry = count.approve(line, step.performed_by, _last_posted_at(connection, item))
+            entry = count.approve(
+                line, step.performed_by, _last_posted_at(connection, item), _last_correction(connection, item)
+            )
             try:
                 return _post(connection, operation, count, line, entry, levels, step, approver=step.performed_by)
             except InsufficientStock:
@@ -265,6 +279,12 @@ def _last_posted_at(connection: Connection, item: ItemKey) -> datetime | None:
     return found
 
 
+def _last_correction(connection: Connection, item: ItemKey) -> int:
+    """The item's latest ADJUSTMENT. By its place in the ledger and not by its time: clocks differ, and steps wait."""
+    found: int | None = connection.execute(_LAST_CORRECTION, item._asdict()).scalar_one_or_none()
+    return found or 0
+
+
 def _is_approved(connection: Connection, count: CycleCount, line: CountLine, step: ApproveCount) -> bool:
     """Whether this person has approved it before, with the same cause."""
     if line.status is not CountStatus.POSTED:
@@ -298,6 +318,7 @@ def _keep(
             within_tolerance=recorded.within_tolerance,
             root_cause=entry.root_cause,
             counted_at=entry.counted_at,
+            last_correction=entry.last_correction,
             operation_id=operation.operation_id,
         )
     )

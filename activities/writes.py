@@ -20,6 +20,7 @@ from domain.errors import DomainError, InvalidRequest
 
 Result = TypeVar("Result", bound=BaseModel)
 
+_GAVE_WAY_BYTES = 1024 * 1024
 _COME_AGAIN = timedelta(milliseconds=50)
 _TRANSIENT = {
     "40001": "serialization failure",
@@ -105,8 +106,10 @@ def told_of(correction: Correction) -> StockAnswer:
     held = [(item, hold) for item, holds in correction.gave_way.items() for hold in holds]
     if len(held) > MAX_GAVE_WAY:
         held.sort(key=lambda each: each[1].has_deadline)
-    gave_way = [
-        GaveWay(
+    gave_way: list[GaveWay] = []
+    room = _GAVE_WAY_BYTES
+    for item, hold in held[:MAX_GAVE_WAY]:
+        told = GaveWay(
             workflow_id=hold.workflow_id,
             reference_type=hold.reference_type,
             reference_id=hold.reference_id,
@@ -114,8 +117,10 @@ def told_of(correction: Correction) -> StockAnswer:
             product_id=item.product_id,
             quantity=hold.quantity_open,
         )
-        for item, hold in held[:MAX_GAVE_WAY]
-    ]
+        room -= len(told.model_dump_json().encode())
+        if room < 0:
+            break
+        gave_way.append(told)
     return StockAnswer(fell_below=correction.fell_below, gave_way=gave_way, gave_way_untold=len(held) - len(gave_way))
 
 

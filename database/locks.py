@@ -117,7 +117,7 @@ _COUNT_LINES = text("""
 """)
 
 _COUNT_ENTRIES = text("""
-    SELECT product_id, counted_by, counted_quantity, system_quantity, root_cause, counted_at
+    SELECT product_id, counted_by, counted_quantity, system_quantity, root_cause, counted_at, last_correction
     FROM cycle_count_entries WHERE count_id = :count_id
     ORDER BY product_id, entry_number
 """)
@@ -304,6 +304,7 @@ def lock_cycle_count(connection: Connection, count_number: str) -> CycleCount | 
                 row.system_quantity,
                 RootCause(row.root_cause) if row.root_cause else None,
                 row.counted_at,
+                row.last_correction,
             )
         )
     return CycleCount(

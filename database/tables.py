@@ -433,6 +433,7 @@ cycle_count_entries = Table(
     _needed("within_tolerance", Boolean),
     Column("root_cause", Text),
     _needed("counted_at", _INSTANT),
+    _needed("last_correction", BigInteger, server_default=text("0")),
     _needed("operation_id", Text),
     ForeignKeyConstraint(
         ["count_id", "product_id"],

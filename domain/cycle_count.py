@@ -103,6 +103,7 @@ class CountEntry:
         system_quantity: What was on hand by the books in the moment in which the count was recorded.
         root_cause: Why they differ, if whoever counted knows.
         counted_at: When.
+        last_correction: The item's latest ADJUSTMENT then, by its movement_id; none is 0.
     """
 
     counted_by: str
@@ -110,6 +111,7 @@ class CountEntry:
     system_quantity: int
     root_cause: RootCause | None
     counted_at: datetime
+    last_correction: int = 0
 
     @property
     def delta(self) -> int:
@@ -196,24 +198,29 @@ class CycleCount:
             return Recorded(COUNT_LINE.next(line.status, CountEvent.DOUBT), entry, within)
         return Recorded(posted, entry, within)
 
-    def approve(self, line: CountLine, approver: str, last_posted_at: datetime | None) -> CountEntry:
+    def approve(
+        self, line: CountLine, approver: str, last_posted_at: datetime | None, last_correction: int
+    ) -> CountEntry:
         """The count of this line that stands, once somebody who hasn't counted it says so.
 
         Args:
             line: The line.
             approver: Who says so.
             last_posted_at: When a count of the item was last put into the books, on whatever list.
+            last_correction: The item's latest ADJUSTMENT, by a count or by hand.
 
         Raises:
-            InvalidState: It isn't waiting for that; or what was off may be in the books by now, from another list.
+            InvalidState: It isn't waiting for that; or what was off may be in the books by now, put right by somebody
+                else.
             NotPermitted: The approver has counted it.
         """
         event = CountEvent.APPROVE_VARIANCE
         COUNT_LINE.next(line.status, event, of=self._named(line))
         self._require_somebody_else(line, approver, "counted it: somebody else has to approve it")
         entry = line.entries[-1]
-        if last_posted_at is not None and last_posted_at > entry.counted_at:
-            message = f"{self._named(line)}: put right since by another count, so it has to be counted again"
+        counted_since = last_posted_at is not None and last_posted_at > entry.counted_at
+        if counted_since or last_correction != entry.last_correction:
+            message = f"{self._named(line)}: put right since by somebody else, so it has to be counted again"
             raise InvalidState(message, str(line.status), str(event))
         return entry
 

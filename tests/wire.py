@@ -26,6 +26,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
 from domain.stock import ItemKey
+from tests.shop import new_reference
 
 ANSWER_SECONDS = 30.0
 """Nothing may hang: an answer that takes longer than this, on a busy machine, is a failure."""
@@ -263,6 +264,12 @@ class Orders(Caller):
         """Goods leave; all that is left unless lines are given."""
         command = {"performed_by": "picker", "lines": lines} | other
         return await self.update(reference, "fulfill", command, update_id=update_id)
+
+    async def sell(self, item: ItemKey, units: int) -> None:
+        """Reserve and ship at once."""
+        reference = new_reference()
+        await self.reserve(reference, (item, units))
+        await self.fulfill(reference)
 
     async def cancel(self, reference: str, reason: str = "changed my mind", update_id: str | None = None) -> Json:
         """Give the stock back."""

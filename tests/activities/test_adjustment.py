@@ -109,17 +109,20 @@ def test_a_unit_costs_what_the_catalogue_says_or_who_is_preferred_or_the_cheapes
     putting_right: AdjustmentCalls, shop: Shop, engine: Engine
 ) -> None:
     own, preferred, cheapest, unknown, free = (priced(shop, cost) for cost in ("9.00", None, None, None, "0"))
+    given_away = priced(shop, "0")
+    _offer(engine, shop, given_away, "0")
     for product in (own, preferred, free):
         _offer(engine, shop, product, "7.50", preferred=True)
     for product in (own, preferred, cheapest, free):
         _offer(engine, shop, product, "6.25")
         _offer(engine, shop, product, "6.5")
     place = shop.warehouse()
-    items = [ItemKey(place, product) for product in (own, preferred, cheapest, unknown, free)]
+    items = [ItemKey(place, product) for product in (own, preferred, cheapest, unknown, free, given_away)]
     adjustment = putting_right.submit(new_reference("a"), *((item, 2) for item in items))
     costs = [line.unit_cost for line in adjustment.lines]
-    assert costs == [Decimal(9), Decimal("7.5"), Decimal("6.25"), None, Decimal(0)]
-    assert (adjustment.value, adjustment.unvalued_units) == (Decimal("45.50"), 2)
+    # What costs nothing would never need an approval, however much of it there is.
+    assert costs == [Decimal(9), Decimal("7.5"), Decimal("6.25"), None, Decimal("7.5"), None]
+    assert (adjustment.value, adjustment.unvalued_units) == (Decimal("60.50"), 4)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +136,8 @@ def test_a_unit_costs_what_the_catalogue_says_or_who_is_preferred_or_the_cheapes
         (None, -100, S.POSTED),
         (None, 101, S.PENDING),
         (None, -101, S.PENDING),
-        # What costs nothing is known to.
-        ("0", -1_000, S.POSTED),
+        ("0", -100, S.POSTED),
+        ("0", -101, S.PENDING),
     ],
 )
 def test_a_limit_belongs_to_what_needs_no_approval(

@@ -76,7 +76,7 @@ TAMPERED: dict[str, tuple[list[str], list[str], set[str]]] = {
         [
             f"""
                 INSERT INTO cycle_count_entries
-                SELECT count_id, :tea, 1, 'ann', 10, 10, true, NULL, counted_at, 'o' FROM cycle_count_entries {_MUG}
+                SELECT count_id, :tea, 1, 'ann', 10, 10, true, NULL, counted_at, 0, 'o' FROM cycle_count_entries {_MUG}
             """
         ],
         [LAST, "COUNTING after 1 looks, approved by nobody"],

@@ -148,6 +148,6 @@ def test_a_count_says_whether_the_item_fell_below_its_reorder_point(
         assert [call().fell_below for call in (first, fallen, lower, doubted)] == [False, True, False, False]
         assert [call().fell_below for call in (first, fallen, lower, doubted)] == [False, True, False, False]
         # An approval says it, too.
-        shop.move(item, 3)
+        set_point(engine, item, 5)
         assert counting.approve(numbers[3], item).fell_below
-    assert level(engine, item) == (5, 0)
+    assert level(engine, item) == (2, 0)

@@ -178,3 +178,15 @@ def test_what_another_list_has_put_right_since_is_not_put_right_again(
     answer = counting.record(left, item, 7, "bob", as_of=LATEST)
     assert line_of(answer.line) == Line("POSTED", 7, "bob", None, None, 7, 0)
     assert level(engine, item) == (7, 0)
+
+
+def test_what_was_adjusted_by_hand_since_is_not_put_right_again(
+    counting: CountCalls, shop: Shop, engine: Engine
+) -> None:
+    number, item = _in_doubt(counting, shop, 7)
+    shop.move(item, -3)
+    with count_stays(engine, number, item):
+        call = partial(counting.approve, number, item, as_of=LATEST)
+        assert refused(call) == ("InvalidState", {"status": "REVIEW", "command": "approve_variance"})
+    assert counting.record(number, item, 7, "bob", as_of=LATEST).status is S.POSTED
+    assert level(engine, item) == (7, 0)

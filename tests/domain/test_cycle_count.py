@@ -215,7 +215,7 @@ def test_nothing_was_recorded_of_what_nobody_has_counted() -> None:
 
 def test_somebody_who_has_not_counted_it_approves_the_count_as_it_was() -> None:
     tea = line(entry("ann"))
-    assert count(tea).approve(tea, "cid", None) is tea.entries[-1]
+    assert count(tea).approve(tea, "cid", None, 0) is tea.entries[-1]
 
 
 @pytest.mark.parametrize("person", ["ann", "Ann"])
@@ -223,25 +223,26 @@ def test_nobody_approves_their_own_count(person: str) -> None:
     tea = line(entry("ann"))
     message = f"^CC-1, product 10: {person} counted it: somebody else has to approve it$"
     with pytest.raises(NotPermitted, match=message):
-        count(tea).approve(tea, person, None)
+        count(tea).approve(tea, person, None, 0)
 
 
 @pytest.mark.parametrize("status", [S.COUNTING, S.POSTED, S.CANCELLED])
 def test_only_what_is_beyond_tolerance_is_approved(status: CountStatus) -> None:
     tea = line(*([] if status is S.COUNTING else [entry("ann")]), status=status)
     with pytest.raises(InvalidState) as caught:
-        count(tea).approve(tea, "ann", None)
+        count(tea).approve(tea, "ann", None, 0)
     assert caught.value.details == {"status": status.value, "command": "approve_variance"}
 
 
 def test_what_another_list_may_have_put_right_since_is_not_put_right_again() -> None:
     tea = line(entry(counted_at=NOON))
     for before in (NOON - timedelta(days=9), NOON):
-        assert count(tea).approve(tea, "cid", before) is tea.entries[-1]
-    message = r"^CC-1, product 10: put right since by another count, so it has to be counted again$"
-    with pytest.raises(InvalidState, match=message) as caught:
-        count(tea).approve(tea, "cid", NOON + A_MICROSECOND)
-    assert caught.value.details == {"status": "REVIEW", "command": "approve_variance"}
+        assert count(tea).approve(tea, "cid", before, 0) is tea.entries[-1]
+    message = r"^CC-1, product 10: put right since by somebody else, so it has to be counted again$"
+    for posted_at, correction in ((NOON + A_MICROSECOND, 0), (None, 7)):
+        with pytest.raises(InvalidState, match=message) as caught:
+            count(tea).approve(tea, "cid", posted_at, correction)
+        assert caught.value.details == {"status": "REVIEW", "command": "approve_variance"}
 
 
 # Root causes.

@@ -18,6 +18,11 @@ from domain.people import is_same_person
         ("İPEK", "i̇pek", True),
         # An é as one character, and as an e with an accent after it.
         ("jos\u00e9", "jose\u0301", True),
+        ("ann", "ann\ufe0f", True),
+        ("ann", "a\u034fnn", True),
+        ("ann", "ann\u3164", True),
+        ("ann", "ann\u2800", True),
+        ("ann lee", "Ann  Lee", True),
         ("ann", "anna", False),
         ("ann", "an n", False),
         ("ann", "änn", False),

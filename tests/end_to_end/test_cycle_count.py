@@ -26,7 +26,7 @@ from tests.counting import (
 )
 from tests.purchasing import Branch
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, less_notices, refusal
+from tests.wire import Json, Orders, Refusal, at_once, less_notices, refusal
 
 
 async def test_a_count_is_answered_in_one_call_with_the_whole_state(counts: Counts, shop: Shop, engine: Engine) -> None:
@@ -120,12 +120,12 @@ async def test_what_is_beyond_tolerance_is_in_the_books_once_somebody_else_has_c
 
 
 async def test_what_is_beyond_tolerance_is_in_the_books_once_somebody_has_approved_it(
-    counts: Counts, shop: Shop, engine: Engine
+    counts: Counts, orders: Orders, shop: Shop, engine: Engine
 ) -> None:
     number, item = await one_count(counts, shop, 100)
     await counts.record(number, item, 90, root_cause="MISPLACED")
-    # What moves after the count was recorded is none of its business.
-    shop.move(item, -4)
+    # What is sold after the count was recorded is none of its business.
+    await orders.sell(item, 4)
     state = await counts.approve(number, item, "cid", "THEFT")
     assert (state["status"], lines(state)) == ("POSTED", [Line("POSTED", 90, "ann", "THEFT", "cid", 100, -10)])
     assert less_notices(await counts.result(number)) == less_notices(state)

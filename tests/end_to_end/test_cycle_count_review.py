@@ -17,7 +17,7 @@ from tests.counting import (
     one_count,
 )
 from tests.shop import Shop, new_reference
-from tests.wire import Refusal, at_once, less_notices, refusal
+from tests.wire import Orders, Refusal, at_once, less_notices, refusal
 
 AGAIN = "counted it before: somebody else has to count it again"
 
@@ -89,11 +89,11 @@ async def test_the_last_word_on_the_root_cause_is_kept(counts: Counts, shop: Sho
 
 
 async def test_what_was_missing_then_and_is_not_there_any_more_has_to_be_counted_again(
-    counts: Counts, shop: Shop, engine: Engine
+    counts: Counts, orders: Orders, shop: Shop, engine: Engine
 ) -> None:
     """Ten units less four can't be taken off three: and how many there are, whoever counts again isn't told."""
     number, item = await one_count(counts, shop, first=4)
-    shop.move(item, -7)
+    await orders.sell(item, 7)
     told = f"{number}, product {item.product_id}: what was missing isn't there any more: it has to be counted again"
     before = await counts.state(number)
     with nothing_is_stored(engine):
@@ -113,7 +113,7 @@ async def test_what_another_list_has_put_right_is_not_put_right_twice(
     await counts.open(other, item)
     await counts.record(other, item, 5, "bob")
     await counts.approve(other, item)
-    told = f"{number}, product {item.product_id}: put right since by another count, so it has to be counted again"
+    told = f"{number}, product {item.product_id}: put right since by somebody else, so it has to be counted again"
     details = {"status": "REVIEW", "command": "approve_variance"}
     with nothing_is_stored(engine):
         assert await refusal(counts.approve(number, item)) == Refusal("InvalidState", details, told)
@@ -127,7 +127,7 @@ SECRETS = [str(SYSTEM), f"{SYSTEM:,}", str(SYSTEM - COUNTED), f"{SYSTEM - COUNTE
 
 
 async def test_nobody_reads_what_ought_to_be_there_before_it_is_in_the_books(
-    counts: Counts, shop: Shop, engine: Engine
+    counts: Counts, orders: Orders, shop: Shop, engine: Engine
 ) -> None:
     item, other = (shop.item(SYSTEM, warehouse=place) for place in [shop.warehouse()] * 2)
     number = new_reference("count")
@@ -137,7 +137,7 @@ async def test_nobody_reads_what_ought_to_be_there_before_it_is_in_the_books(
     await counts.noted(number, 1)
     await counts.record(number, other, COUNTED, "bob", "THEFT")
     # More is missing than is there by now.
-    shop.move(item, 10 - SYSTEM)
+    await orders.sell(item, SYSTEM - 10)
     await refusal(counts.approve(number, item, "ann"))
     await refusal(counts.approve(number, item))
     await counts.signal(number, "approve_variance", approval(item))

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from contracts.count_questions import Accuracy, Variance
+from contracts.reservation import ReservationLine
 from devstack.stack import StackInfo
 from domain.stock import ItemKey
 from starter import (
@@ -164,7 +165,12 @@ async def test_somebody_who_has_not_counted_it_approves_a_variance(
 async def test_what_is_missing_cannot_be_taken_off_twice(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
     count, item = await one(stock, shop)
     await count.record(item.product_id, 3, performed_by="ann")
-    shop.move(item, -8)
+    hold = await stock.reserve(
+        new_reference(),
+        [ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=8)],
+        performed_by="shop",
+    )
+    await hold.fulfill(performed_by="picker")
     # How much was missing isn't told: somebody has to count again.
     told = f"^{count.count_number}, product {item.product_id}: what was missing isn't there any more"
     with nothing_is_stored(engine), pytest.raises(InsufficientStock, match=told) as refused:

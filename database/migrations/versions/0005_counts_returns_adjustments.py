@@ -81,6 +81,8 @@ CREATE TABLE cycle_count_entries (
     within_tolerance boolean NOT NULL,
     root_cause       text,
     counted_at       timestamptz NOT NULL,
+    -- The item's latest ADJUSTMENT then: an approval looks whether somebody has put it right since.
+    last_correction  bigint NOT NULL DEFAULT 0,
     operation_id     text NOT NULL,
     PRIMARY KEY (count_id, product_id, entry_number),
     CONSTRAINT cycle_count_entries_line FOREIGN KEY (count_id, product_id)
