@@ -1,6 +1,5 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing stored."""
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -9,12 +8,12 @@ from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatu
 from temporalio.common import WorkflowIDConflictPolicy
 
 from tests.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
+from tests.bad_starts import Clerk
 from tests.books import nothing_is_stored
 from tests.counting import COMMANDS, Counts, command, count, lines
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, few_at_once, refusal
+from tests.wire import Json, Refusal, at_once, refusal
 
-_LONGEST_MESSAGE = 2_000
 _PRODUCTS: dict[str, Json] = {
     "missing them all": [],
     "null": None,
@@ -55,10 +54,11 @@ INVALID: dict[str, Spoil] = {
 }
 
 
-class Clerk:
+class _Clerk(Clerk):
     """Starts counts of one item, each under a number of its own."""
 
     def __init__(self, counts: Counts, shop: Shop) -> None:
+        super().__init__(counts, "count")
         self.counts = counts
         self.item = shop.item(4)
 
@@ -66,50 +66,27 @@ class Clerk:
         """A start that is right, but for what is said."""
         return count(number, self.item.warehouse_id, self.item.product_id) | other
 
-    async def is_refused(self, number: str, payload: list[Json], way: str) -> Refusal:
-        """With what; the run has failed with the same."""
-        if way == "start":
-            await self.counts.start(number, payload)
-            refused = await refusal(self.counts.result(number))
-        else:
-            refused = await refusal(self.counts.ask_raw(number, payload))
-            assert await refusal(self.counts.result(number)) == refused
-        assert len(refused.message) < _LONGEST_MESSAGE
-        return refused
-
 
 @pytest.fixture
-def clerk(counts: Counts, shop: Shop) -> Clerk:
+def clerk(counts: Counts, shop: Shop) -> _Clerk:
     """Somebody who gets it wrong."""
-    return Clerk(counts, shop)
+    return _Clerk(counts, shop)
 
 
-async def _outcomes(clerk: Clerk, spoils: dict[str, Spoil], way: str) -> dict[str, str]:
-    async def outcome(name: str, spoil: Spoil) -> str:
-        number = new_reference("count")
-        try:
-            return (await clerk.is_refused(number, spoil(clerk.right(number)), way)).type
-        except Exception as error:
-            error.add_note(name)
-            raise
-
-    return dict(zip(spoils, await few_at_once(*(partial(outcome, *each) for each in spoils.items())), strict=True))
-
-
-async def test_an_invalid_start_is_refused(clerk: Clerk, engine: Engine) -> None:
+async def test_an_invalid_start_is_refused(clerk: _Clerk, engine: Engine) -> None:
     with nothing_is_stored(engine):
-        outcomes = await _outcomes(clerk, INVALID, "update with start")
+        outcomes = await clerk.outcomes(INVALID, "update with start")
     assert outcomes == dict.fromkeys(INVALID, "InvalidRequest")
 
 
-async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk, engine: Engine) -> None:
+async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: _Clerk, engine: Engine) -> None:
     spoils = {name: INVALID[name] for name in ("null", "broken JSON", "an unknown field", "product_ids of zero")}
     with nothing_is_stored(engine):
-        outcomes = await _outcomes(clerk, spoils, "start")
+        outcomes = await clerk.outcomes(spoils, "start")
     assert outcomes == dict.fromkeys(spoils, "InvalidRequest")
 
 
-async def test_what_is_not_there_is_named(clerk: Clerk, engine: Engine) -> None:
+async def test_what_is_not_there_is_named(clerk: _Clerk, engine: Engine) -> None:
     far = 2**62
     here = clerk.item.product_id
     cases: list[tuple[dict[str, Json], Refusal]] = [
@@ -133,7 +110,7 @@ async def test_what_is_not_there_is_named(clerk: Clerk, engine: Engine) -> None:
     assert answers == [expected for _, expected in cases for _ in ways]
 
 
-async def test_a_mistaken_count_may_be_put_right(clerk: Clerk, engine: Engine) -> None:
+async def test_a_mistaken_count_may_be_put_right(clerk: _Clerk, engine: Engine) -> None:
     number = new_reference("count")
     with nothing_is_stored(engine):
         refused = await refusal(clerk.counts.ask_raw(number, [clerk.right(number, product_ids=[2**62])]))
@@ -149,7 +126,7 @@ async def test_what_is_not_sold_any_more_can_still_be_counted(counts: Counts, sh
     assert (state["status"], [line.delta for line in lines(state)]) == ("POSTED", [0])
 
 
-async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engine: Engine) -> None:
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, engine: Engine) -> None:
     number = new_reference("count")
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "CycleCountWorkflow",
@@ -167,7 +144,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engi
     assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 
 
-async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk: Clerk, engine: Engine) -> None:
+async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk: _Clerk, engine: Engine) -> None:
     async def refused(name: str) -> None:
         number = new_reference("count")
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(

@@ -1,6 +1,5 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing stored."""
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -22,13 +21,13 @@ from tests.bad import (
     with_line,
     without,
 )
+from tests.bad_starts import Clerk
 from tests.books import nothing_is_stored
 from tests.purchasing import NO_APPROVAL, ONE_APPROVAL, Purchasing, approval, came, draft, receipt, wanted
 from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, few_at_once, refusal
+from tests.wire import Json, Refusal, at_once, refusal
 
 _HOURS_OF_A_YEAR = 366 * 24
-_LONGEST_MESSAGE = 2_000
 
 
 def _policies() -> dict[str, Json]:
@@ -123,10 +122,11 @@ INVALID: dict[str, Spoil] = {
 }
 
 
-class Clerk:
+class _Clerk(Clerk):
     """Starts orders of one item, each under a number of its own."""
 
     def __init__(self, purchasing: Purchasing, shop: Shop) -> None:
+        super().__init__(purchasing, "po")
         self.purchasing = purchasing
         self.item = shop.item(4)
         self.supplier = shop.supplier()
@@ -136,50 +136,27 @@ class Clerk:
         lines = [wanted(self.item, 1)]
         return draft(number, self.supplier, self.item.warehouse_id, *lines, approval=NO_APPROVAL) | other
 
-    async def is_refused(self, number: str, payload: list[Json], way: str) -> Refusal:
-        """With what; the run has failed with the same."""
-        if way == "start":
-            await self.purchasing.start(number, payload)
-            refused = await refusal(self.purchasing.result(number))
-        else:
-            refused = await refusal(self.purchasing.ask_raw(number, payload))
-            assert await refusal(self.purchasing.result(number)) == refused
-        assert len(refused.message) < _LONGEST_MESSAGE
-        return refused
-
 
 @pytest.fixture
-def clerk(purchasing: Purchasing, shop: Shop) -> Clerk:
+def clerk(purchasing: Purchasing, shop: Shop) -> _Clerk:
     """Somebody who gets it wrong."""
-    return Clerk(purchasing, shop)
+    return _Clerk(purchasing, shop)
 
 
-async def _outcomes(clerk: Clerk, spoils: dict[str, Spoil], way: str) -> dict[str, str]:
-    async def outcome(name: str, spoil: Spoil) -> str:
-        number = new_reference("po")
-        try:
-            return (await clerk.is_refused(number, spoil(clerk.right(number)), way)).type
-        except Exception as error:
-            error.add_note(name)
-            raise
-
-    return dict(zip(spoils, await few_at_once(*(partial(outcome, *each) for each in spoils.items())), strict=True))
-
-
-async def test_an_invalid_start_is_refused(clerk: Clerk, engine: Engine) -> None:
+async def test_an_invalid_start_is_refused(clerk: _Clerk, engine: Engine) -> None:
     with nothing_is_stored(engine):
-        outcomes = await _outcomes(clerk, INVALID, "update with start")
+        outcomes = await clerk.outcomes(INVALID, "update with start")
     assert outcomes == dict.fromkeys(INVALID, "InvalidRequest")
 
 
-async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk, engine: Engine) -> None:
+async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: _Clerk, engine: Engine) -> None:
     spoils = any_message("requested_by") | bad_lines("product_id", units="qty")
     with nothing_is_stored(engine):
-        outcomes = await _outcomes(clerk, spoils, "start")
+        outcomes = await clerk.outcomes(spoils, "start")
     assert outcomes == dict.fromkeys(spoils, "InvalidRequest")
 
 
-async def test_what_is_not_there_is_named(clerk: Clerk, shop: Shop, engine: Engine) -> None:
+async def test_what_is_not_there_is_named(clerk: _Clerk, shop: Shop, engine: Engine) -> None:
     far = 2**62
     strangers = [wanted(clerk.item._replace(product_id=far + each), 1) for each in (2, 1)]
     inactive = [wanted(clerk.item._replace(product_id=shop.product(is_active=False)), 1) for _ in range(2)]
@@ -211,7 +188,7 @@ async def test_what_is_not_there_is_named(clerk: Clerk, shop: Shop, engine: Engi
     assert answers == [expected for _, expected in cases for _ in ways]
 
 
-async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: Clerk, engine: Engine) -> None:
+async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: _Clerk, engine: Engine) -> None:
     number = new_reference("po")
     strangers = [wanted(clerk.item._replace(product_id=2**62 + each), 1) for each in range(1_000)]
     with nothing_is_stored(engine):
@@ -219,7 +196,7 @@ async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: Clerk,
     assert (refused.type, len(refused.details["product_ids"])) == ("UnknownProduct", 1_000)
 
 
-async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engine: Engine) -> None:
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, engine: Engine) -> None:
     number = new_reference("po")
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "PurchaseOrderWorkflow",
@@ -237,7 +214,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engi
     assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 
 
-async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(clerk: Clerk, engine: Engine) -> None:
+async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(clerk: _Clerk, engine: Engine) -> None:
     commands: dict[str, Json] = {
         "approve": approval("ann"),
         "reject": {"approver": "ann", "reason": "too much"},

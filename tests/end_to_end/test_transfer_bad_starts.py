@@ -1,7 +1,6 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing stored."""
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -10,13 +9,13 @@ from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatu
 from temporalio.common import WorkflowIDConflictPolicy
 
 from tests.bad import Spoil, any_message, bad_lines, bad_number, bad_text, line_without, with_fields, with_line, without
+from tests.bad_starts import Clerk
 from tests.books import level, nothing_is_stored
 from tests.shop import Shop, new_reference
 from tests.transfers import Transfers, arrival, arrived, moved, transfer
-from tests.wire import Json, Refusal, at_once, few_at_once, refusal, shortage
+from tests.wire import Json, Refusal, at_once, refusal, shortage
 
 _HOURS_OF_A_YEAR = 366 * 24
-_LONGEST_MESSAGE = 2_000
 _PLACES = ("from_warehouse_id", "to_warehouse_id")
 _OWN = "to_warehouse_id: must be another warehouse than from_warehouse_id"
 
@@ -48,10 +47,11 @@ INVALID: dict[str, Spoil] = {
 }
 
 
-class Clerk:
+class _Clerk(Clerk):
     """Starts transfers of one item, each under a number of its own."""
 
     def __init__(self, transfers: Transfers, shop: Shop) -> None:
+        super().__init__(transfers, "load")
         self.transfers = transfers
         self.item = shop.item(4)
         self.to = shop.warehouse()
@@ -60,50 +60,27 @@ class Clerk:
         """A start that is right, but for what is said."""
         return transfer(number, self.item.warehouse_id, self.to, moved(self.item, 1)) | other
 
-    async def is_refused(self, number: str, payload: list[Json], way: str) -> Refusal:
-        """With what; the run has failed with the same."""
-        if way == "start":
-            await self.transfers.start(number, payload)
-            refused = await refusal(self.transfers.result(number))
-        else:
-            refused = await refusal(self.transfers.ask_raw(number, payload))
-            assert await refusal(self.transfers.result(number)) == refused
-        assert len(refused.message) < _LONGEST_MESSAGE
-        return refused
-
 
 @pytest.fixture
-def clerk(transfers: Transfers, shop: Shop) -> Clerk:
+def clerk(transfers: Transfers, shop: Shop) -> _Clerk:
     """Somebody who gets it wrong."""
-    return Clerk(transfers, shop)
+    return _Clerk(transfers, shop)
 
 
-async def _outcomes(clerk: Clerk, spoils: dict[str, Spoil], way: str) -> dict[str, str]:
-    async def outcome(name: str, spoil: Spoil) -> str:
-        number = new_reference("load")
-        try:
-            return (await clerk.is_refused(number, spoil(clerk.right(number)), way)).type
-        except Exception as error:
-            error.add_note(name)
-            raise
-
-    return dict(zip(spoils, await few_at_once(*(partial(outcome, *each) for each in spoils.items())), strict=True))
-
-
-async def test_an_invalid_start_is_refused(clerk: Clerk, engine: Engine) -> None:
+async def test_an_invalid_start_is_refused(clerk: _Clerk, engine: Engine) -> None:
     with nothing_is_stored(engine):
-        outcomes = await _outcomes(clerk, INVALID, "update with start")
+        outcomes = await clerk.outcomes(INVALID, "update with start")
     assert outcomes == dict.fromkeys(INVALID, "InvalidRequest")
 
 
-async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk, engine: Engine) -> None:
+async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: _Clerk, engine: Engine) -> None:
     spoils = any_message("requested_by") | {name: INVALID[name] for name in ("lines empty", "to its own warehouse")}
     with nothing_is_stored(engine):
-        outcomes = await _outcomes(clerk, spoils, "start")
+        outcomes = await clerk.outcomes(spoils, "start")
     assert outcomes == dict.fromkeys(spoils, "InvalidRequest")
 
 
-async def test_what_is_wrong_is_named(clerk: Clerk, engine: Engine) -> None:
+async def test_what_is_wrong_is_named(clerk: _Clerk, engine: Engine) -> None:
     far = 2**62
     item, right = clerk.item, moved(clerk.item, 1)
     strangers = [moved(item._replace(product_id=far + each), 1) for each in (2, 1)]
@@ -142,7 +119,7 @@ async def test_what_is_wrong_is_named(clerk: Clerk, engine: Engine) -> None:
     assert answers == [expected for _, expected in cases for _ in ways]
 
 
-async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: Clerk, engine: Engine) -> None:
+async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: _Clerk, engine: Engine) -> None:
     strangers = [moved(clerk.item._replace(product_id=2**62 + each), 1) for each in range(1_000)]
     number = new_reference("load")
     with nothing_is_stored(engine):
@@ -150,7 +127,7 @@ async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: Clerk,
     assert (refused.type, len(refused.details["product_ids"])) == ("UnknownProduct", 1_000)
 
 
-async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(clerk: Clerk, engine: Engine) -> None:
+async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(clerk: _Clerk, engine: Engine) -> None:
     number, lines = new_reference("load"), [moved(clerk.item, 10**9)] * 1_000
     with nothing_is_stored(engine):
         refused = await refusal(clerk.transfers.ask_raw(number, [clerk.right(number, line_items=lines)]))
@@ -159,7 +136,7 @@ async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(clerk: Cl
     assert (state["status"], state["shortages"]) == ("REJECTED", [shortage(clerk.item, 10**12, 4)])
 
 
-async def test_what_is_not_sold_any_more_can_still_be_moved(clerk: Clerk, shop: Shop, engine: Engine) -> None:
+async def test_what_is_not_sold_any_more_can_still_be_moved(clerk: _Clerk, shop: Shop, engine: Engine) -> None:
     item, number = shop.item(4, product=shop.product(is_active=False)), new_reference("load")
     state = await clerk.transfers.create(number, clerk.to, [(item, 3)])
     assert (state["status"], level(engine, item)) == ("PENDING", (4, 3))
@@ -167,7 +144,7 @@ async def test_what_is_not_sold_any_more_can_still_be_moved(clerk: Clerk, shop: 
 
 @pytest.mark.parametrize("hours", [None, 48, 0.25, 1e-300, _HOURS_OF_A_YEAR], ids=repr)
 async def test_hours_may_be_null_whole_a_fraction_next_to_nothing_or_a_year(
-    clerk: Clerk, engine: Engine, hours: Json
+    clerk: _Clerk, engine: Engine, hours: Json
 ) -> None:
     number = new_reference("load")
     await clerk.transfers.ask_raw(number, [clerk.right(number, expected_transit_hours=hours)])
@@ -178,7 +155,7 @@ async def test_hours_may_be_null_whole_a_fraction_next_to_nothing_or_a_year(
     assert due == (None if hours is None else left + timedelta(hours=hours))
 
 
-async def test_hours_may_be_left_out(clerk: Clerk) -> None:
+async def test_hours_may_be_left_out(clerk: _Clerk) -> None:
     number = new_reference("load")
     start = clerk.right(number)
     del start["expected_transit_hours"]
@@ -186,7 +163,7 @@ async def test_hours_may_be_left_out(clerk: Clerk) -> None:
     assert (await clerk.transfers.dispatch(number))["due_at"] is None
 
 
-async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engine: Engine) -> None:
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, engine: Engine) -> None:
     number = new_reference("load")
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "TransferWorkflow",
@@ -206,7 +183,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk, engi
 
 @pytest.mark.parametrize(("quantity", "to"), [(1, 2**62), (5, None)], ids=["wrong", "short of stock"])
 async def test_a_command_to_a_start_that_comes_to_nothing_is_refused(
-    clerk: Clerk, engine: Engine, quantity: int, to: int | None
+    clerk: _Clerk, engine: Engine, quantity: int, to: int | None
 ) -> None:
     """To one that is wrong as the run is, and to one that is rejected because it is."""
     commands: dict[str, Json] = {
