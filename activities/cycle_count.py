@@ -120,7 +120,7 @@ class CycleCountSteps(CycleCountActivities):
         """
 
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
-            count = _lock(connection, step)
+            count = _lock(connection, step, step.product_id)
             line = count.line(step.product_id)
             if line.was_recorded(step.performed_by, step.counted_quantity):
                 return None  # Sent twice: that is what is in the books.
@@ -157,7 +157,7 @@ class CycleCountSteps(CycleCountActivities):
         """
 
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
-            count = _lock(connection, step)
+            count = _lock(connection, step, step.product_id)
             line = count.line(step.product_id)
             if _is_approved(connection, count, line, step):
                 return None  # Sent twice: that is what was wanted.
@@ -257,8 +257,8 @@ class CycleCountSteps(CycleCountActivities):
         )
 
 
-def _lock(connection: Connection, step: CountStep) -> CycleCount:
-    count = lock_cycle_count(connection, step.count_number)
+def _lock(connection: Connection, step: CountStep, product_id: int | None = None) -> CycleCount:
+    count = lock_cycle_count(connection, step.count_number, product_id)
     if count is None:
         raise InvalidRequest(f"there is no count {step.count_number}")
     return count

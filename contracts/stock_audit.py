@@ -94,13 +94,18 @@ class AuditHolds(AuditStep):
     after: tuple[int, int, int] = (0, 0, 0)
 
 
-class AuditedPage(BaseModel):
-    """What a page has: how much was looked at, what was found, and where the next one begins (None: there is none)."""
+class KeptFindings(BaseModel):
+    """What was kept of a part of an audit."""
 
-    checked: int
     findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
     found: int = Field(default=0, description="How many there are in all.")
     found_new: int = Field(default=0, description="How many of them no audit before has seen.")
+
+
+class AuditedPage(KeptFindings):
+    """What a page has: how much was looked at, what was found, and where the next one begins (None: there is none)."""
+
+    checked: int
     after_item: tuple[int, int] | None = None
     after_document: int | None = None
 
@@ -161,13 +166,10 @@ class CheckHolds(AuditStep):
     through: tuple[int, int, int]
 
 
-class StillHolding(BaseModel):
+class StillHolding(KeptFindings):
     """Of these workflows, those for which stock is held; as findings if they are kept."""
 
     workflow_ids: list[str]
-    findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
-    found: int = Field(default=0, description="How many there are in all.")
-    found_new: int = Field(default=0, description="How many of them no audit before has seen.")
 
 
 class CheckRuns(AuditStep):
@@ -177,13 +179,10 @@ class CheckRuns(AuditStep):
     keep: bool
 
 
-class HoldingNothing(BaseModel):
+class HoldingNothing(KeptFindings):
     """Of these references, those that hold nothing; as findings if they are kept."""
 
     references: list[str]
-    findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
-    found: int = Field(default=0, description="How many there are in all.")
-    found_new: int = Field(default=0, description="How many of them no audit before has seen.")
 
 
 class CloseAudit(AuditStep):

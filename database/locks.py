@@ -117,9 +117,9 @@ _COUNT_LINES = text("""
 """)
 
 _COUNT_ENTRIES = text("""
-    SELECT product_id, counted_by, counted_quantity, system_quantity, root_cause, counted_at, last_correction
-    FROM cycle_count_entries WHERE count_id = :count_id
-    ORDER BY product_id, entry_number
+    SELECT counted_by, counted_quantity, system_quantity, root_cause, counted_at, last_correction
+    FROM cycle_count_entries WHERE (count_id, product_id) = (:count_id, :product_id)
+    ORDER BY entry_number
 """)
 
 _LOCK_RETURN = text("""
@@ -289,31 +289,33 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
     )
 
 
-def lock_cycle_count(connection: Connection, count_number: str) -> CycleCount | None:
-    """Lock a count's own row, and read the count as it is then; None if there is none."""
+def lock_cycle_count(connection: Connection, count_number: str, product_id: int | None = None) -> CycleCount | None:
+    """Lock a count's own row, and read the count as it is then; None if there is none.
+
+    How often something was counted is read of one product only, since a list may be long.
+    """
     count = connection.execute(_LOCK_CYCLE_COUNT, {"count_number": count_number}).one_or_none()
     if count is None:
         return None
-    of = {"count_id": count.count_id}
-    entries: dict[int, list[CountEntry]] = {}
-    for row in connection.execute(_COUNT_ENTRIES, of):
-        entries.setdefault(row.product_id, []).append(
-            CountEntry(
-                row.counted_by,
-                row.counted_quantity,
-                row.system_quantity,
-                RootCause(row.root_cause) if row.root_cause else None,
-                row.counted_at,
-                row.last_correction,
-            )
+    of = {"count_id": count.count_id, "product_id": product_id}
+    entries = [
+        CountEntry(
+            row.counted_by,
+            row.counted_quantity,
+            row.system_quantity,
+            RootCause(row.root_cause) if row.root_cause else None,
+            row.counted_at,
+            row.last_correction,
         )
+        for row in connection.execute(_COUNT_ENTRIES, of)
+    ]
     return CycleCount(
         count_id=count.count_id,
         count_number=count.count_number,
         warehouse_id=count.warehouse_id,
         tolerance=Tolerance(count.tolerance_units, count.tolerance_percent),
         lines=[
-            CountLine(row.product_id, CountStatus(row.status), entries.get(row.product_id, []))
+            CountLine(row.product_id, CountStatus(row.status), entries if row.product_id == product_id else [])
             for row in connection.execute(_COUNT_LINES, of)
         ],
     )

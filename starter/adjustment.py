@@ -1,11 +1,12 @@
 """Adjustments for Python services: put the books right, and decide on what others want to put right."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 
 from contracts import search_attributes
 from contracts.adjustment import (
@@ -24,7 +25,7 @@ from contracts.errors import OperationConflict
 from contracts.messages import counted
 from starter.calls import checked, start_and_ask
 from starter.document import Document
-from starter.runs import find_runs
+from starter.runs import awaiting
 
 
 class Adjustment(Document[AdjustmentState]):
@@ -158,23 +159,17 @@ async def find_adjustment(client: Client, adjustment_number: str, *, within: tim
 
 async def adjustments_awaiting_approval(client: Client, *, limit: int | None) -> list[AdjustmentAwaitingApproval]:
     """The inbox. See `starter.client.Stockkeeper.adjustments_awaiting_approval`."""
-    found: list[AdjustmentAwaitingApproval] = []
-    async for run in find_runs(client, WORKFLOW_TYPE, status=AdjustmentStatus.PENDING, running=True):
-        shown = await run.memo()
-        if not shown:
-            continue  # It has only just begun, and isn't stored yet.
-        found.append(
-            AdjustmentAwaitingApproval(
-                adjustment_number=run.id.removeprefix(workflow_id("")),
-                warehouse=str(shown["warehouse"]),
-                value=Decimal(shown["value"]),
-                unvalued_units=int(shown["unvalued_units"]),
-                reason=str(shown["reason"]),
-                requested_by=str(shown["requested_by"]),
-                since=datetime.fromisoformat(shown["requested_at"]),
-                approve_by=run.typed_search_attributes.get(search_attributes.DEADLINE),
-            )
-        )
-    # Temporal lists the latest first, and not every server can do otherwise.
-    found.sort(key=lambda adjustment: adjustment.since)
-    return found[:limit]
+    return await awaiting(client, WORKFLOW_TYPE, AdjustmentStatus.PENDING, _awaiting_approval, limit)
+
+
+def _awaiting_approval(run: WorkflowExecution, shown: Mapping[str, Any]) -> AdjustmentAwaitingApproval:
+    return AdjustmentAwaitingApproval(
+        adjustment_number=run.id.removeprefix(workflow_id("")),
+        warehouse=str(shown["warehouse"]),
+        value=Decimal(shown["value"]),
+        unvalued_units=int(shown["unvalued_units"]),
+        reason=str(shown["reason"]),
+        requested_by=str(shown["requested_by"]),
+        since=datetime.fromisoformat(shown["requested_at"]),
+        approve_by=run.typed_search_attributes.get(search_attributes.DEADLINE),
+    )

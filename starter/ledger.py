@@ -12,7 +12,6 @@ from contracts.ledger import (
     MOVEMENT_COLUMNS,
     Course,
     ExportMovements,
-    History,
     LedgerActivities,
     LevelThen,
     Movement,
@@ -77,14 +76,16 @@ async def history(
         Unreachable: No worker answers.
     """
     question = checked(ShowHistory, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until))
-    while True:
-        page: History = await ask(client, LedgerActivities.show_history, question, task_queue)
-        for movement in page.movements:
-            yield movement
-        if not page.more:
-            return
-        last = page.movements[-1]
-        question = question.model_copy(update={"before": (last.created_at, last.movement_id)})
+    async for movement in page_by_page(
+        client,
+        LedgerActivities.show_history,
+        question,
+        task_queue,
+        rows=lambda page: page.movements,
+        place=lambda movement: (movement.created_at, movement.movement_id),
+        goes_on="before",
+    ):
+        yield movement
 
 
 async def course(

@@ -1,11 +1,12 @@
 """Purchase orders for Python services: draft them, decide on them, receive what comes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 
 from contracts import search_attributes
 from contracts.errors import OperationConflict
@@ -29,7 +30,7 @@ from contracts.purchase_order import (
 )
 from starter.calls import checked, start_and_ask
 from starter.document import Document, is_booked, update_id_of
-from starter.runs import find_runs
+from starter.runs import awaiting
 
 
 class PurchaseOrder(Document[PurchaseOrderState]):
@@ -208,23 +209,17 @@ async def find_purchase_order(client: Client, po_number: str, *, within: timedel
 
 async def awaiting_approval(client: Client, *, limit: int | None) -> list[AwaitingApproval]:
     """Procurement's inbox. See `starter.client.Stockkeeper.awaiting_approval`."""
-    found: list[AwaitingApproval] = []
-    async for run in find_runs(client, WORKFLOW_TYPE, status=PurchaseOrderStatus.DRAFT, running=True):
-        shown = await run.memo()
-        if not shown:
-            continue  # It has only just begun, and isn't stored yet.
-        found.append(
-            AwaitingApproval(
-                po_number=run.id.removeprefix(workflow_id("")),
-                supplier=str(shown["supplier"]),
-                total=Decimal(shown["total"]),
-                approvals=int(shown["approvals"]),
-                required_approvals=int(shown["required_approvals"]),
-                requested_by=str(shown["requested_by"]),
-                since=datetime.fromisoformat(shown["drafted_at"]),
-                approve_by=run.typed_search_attributes.get(search_attributes.DEADLINE),
-            )
-        )
-    # Temporal lists the latest first, and not every server can do otherwise.
-    found.sort(key=lambda draft: draft.since)
-    return found[:limit]
+    return await awaiting(client, WORKFLOW_TYPE, PurchaseOrderStatus.DRAFT, _awaiting_approval, limit)
+
+
+def _awaiting_approval(run: WorkflowExecution, shown: Mapping[str, Any]) -> AwaitingApproval:
+    return AwaitingApproval(
+        po_number=run.id.removeprefix(workflow_id("")),
+        supplier=str(shown["supplier"]),
+        total=Decimal(shown["total"]),
+        approvals=int(shown["approvals"]),
+        required_approvals=int(shown["required_approvals"]),
+        requested_by=str(shown["requested_by"]),
+        since=datetime.fromisoformat(shown["drafted_at"]),
+        approve_by=run.typed_search_attributes.get(search_attributes.DEADLINE),
+    )

@@ -55,17 +55,19 @@ async def page_by_page(
     task_queue: str,
     *,
     rows: Callable[[P], Sequence[R]],
-    place: Callable[[R], tuple[str, ...]],
+    place: Callable[[R], object],
+    goes_on: str = "after",
 ) -> AsyncIterator[R]:
     """All rows of an answer, read as far as somebody asks for them.
 
     Args:
         client: The namespace.
         activity: What answers.
-        question: It has a field ``after``: the place of the last row that was seen.
+        question: Where it begins.
         task_queue: Where it is answered.
         rows: The rows of a page.
         place: A row's place in the order of the rows.
+        goes_on: The question's field for the place of the last row that was seen; ``before`` where the latest is first.
 
     Raises:
         DomainError, Unreachable: See `ask`.
@@ -76,4 +78,4 @@ async def page_by_page(
             yield row
         if not page.more:
             return
-        question = question.model_copy(update={"after": place(rows(page)[-1])})
+        question = question.model_copy(update={goes_on: place(rows(page)[-1])})

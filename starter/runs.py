@@ -1,11 +1,24 @@
 """Runs of one kind, found by what they can be searched by."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from temporalio.client import Client, WorkflowExecution
 
 from contracts import search_attributes
 from starter.calls import answer
+
+
+class Waiting(Protocol):
+    """Something that waits for somebody."""
+
+    @property
+    def since(self) -> datetime:
+        """Since when."""
+
+
+W = TypeVar("W", bound=Waiting)
 
 
 async def find_runs(
@@ -44,6 +57,33 @@ async def find_runs(
         if run is None:
             return
         yield run
+
+
+async def awaiting(
+    client: Client,
+    workflow_type: str,
+    status: str,
+    read: Callable[[WorkflowExecution, Mapping[str, Any]], W],
+    limit: int | None,
+) -> list[W]:
+    """Runs that wait for somebody, the oldest first. What has just changed may take a moment to be found.
+
+    Args:
+        client: The namespace.
+        workflow_type: Of which kind.
+        status: In which they wait.
+        read: What an inbox says of a run and its memo.
+        limit: How many at most.
+
+    Raises:
+        Unreachable: Nobody answers.
+    """
+    runs = find_runs(client, workflow_type, status=status, running=True)
+    # Without a memo a run has only just begun, and isn't stored yet.
+    found = [read(run, shown) async for run in runs if (shown := await run.memo())]
+    # Temporal lists the latest first, and not every server can do otherwise.
+    found.sort(key=lambda waiting: waiting.since)
+    return found[:limit]
 
 
 def quoted(text: str) -> str:

@@ -12,13 +12,12 @@ from contracts.audit_findings import (
     AuditFindingActivities,
     DecideFinding,
     FindingShown,
-    FindingsShown,
     ShowFindings,
 )
 from contracts.messages import parse
 from contracts.stock_audit import FindingStatus, StockAuditRequest, StockAuditState
 from starter.calls import checked, run_now
-from starter.questions import ask
+from starter.questions import ask, page_by_page
 
 
 async def run_audit(client: Client, *, warehouse_id: int | None = None, task_queue: str) -> StockAuditState:
@@ -49,13 +48,16 @@ async def findings(
         Unreachable: No worker answers.
     """
     question = checked(ShowFindings, status=status)
-    while True:
-        page: FindingsShown = await ask(client, AuditFindingActivities.show_findings, question, task_queue)
-        for finding in page.findings:
-            yield finding
-        if not page.more:
-            return
-        question = question.model_copy(update={"before": page.findings[-1].finding_id})
+    async for finding in page_by_page(
+        client,
+        AuditFindingActivities.show_findings,
+        question,
+        task_queue,
+        rows=lambda page: page.findings,
+        place=lambda finding: finding.finding_id,
+        goes_on="before",
+    ):
+        yield finding
 
 
 async def decide(

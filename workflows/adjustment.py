@@ -200,14 +200,9 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         return came and self._is_pending
 
     async def _lapse(self) -> None:
-        async with self.turn:
-            # A command that was under way at the deadline has finished by now, and may have been the approval.
-            if self._is_pending:
-                try:
-                    await self._end(AdjustmentEvent.LAPSE, _ON_TIME, "not approved in time")
-                except DomainError as refusal:
-                    # After a reset it may be further than this run knows; the next command tells it.
-                    self.note(f"the last deadline came, and nothing was done: {refusal.message}")
+        await self.meet_last_deadline(
+            lambda: self._is_pending, lambda: self._end(AdjustmentEvent.LAPSE, _ON_TIME, "not approved in time")
+        )
 
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         self._require(event)

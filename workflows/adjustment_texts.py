@@ -8,8 +8,7 @@ from contracts.notice import Audience, Notice
 from domain.adjustment import AdjustmentStatus
 from workflows.details import details, notices, table
 from workflows.giving_way import named
-
-_LINES_IN_A_NOTICE = 200
+from workflows.notices import cut
 
 
 def approval_wanted(adjustment: StoredAdjustment) -> Notice:
@@ -34,11 +33,9 @@ def gave_way(adjustment: StoredAdjustment) -> Notice:
     """Orders and transfers have lost what they were promised."""
     skus, holds = _skus(adjustment), adjustment.gave_way
     title = f"Promised and not there: {counted(len(holds), 'hold')} gave way to {_named(adjustment)}"
-    more = len(holds) - _LINES_IN_A_NOTICE
     told = [
         "What these orders and transfers were promised isn't there, and all that they hold is released:",
-        *(f"{named(hold)} of {skus[hold.product_id]}" for hold in holds[:_LINES_IN_A_NOTICE]),
-        *([f"and {more} more"] if more > 0 else []),
+        *cut([f"{named(hold)} of {skus[hold.product_id]}" for hold in holds], what=""),
         "",
     ]
     return _to_warehouse(adjustment, title, told)
@@ -112,14 +109,11 @@ def _named(adjustment: StoredAdjustment) -> str:
 
 
 def _to_warehouse(adjustment: StoredAdjustment, title: str, first: Sequence[str] = ()) -> Notice:
-    shown = adjustment.lines[:_LINES_IN_A_NOTICE]
-    more = len(adjustment.lines) - len(shown)
     body = [
         *first,
         f"Asked for by {adjustment.requested_by}: {adjustment.reason}",
         *([f"Approved by {adjustment.approved_by}"] if adjustment.approved_by else []),
         "",
-        *(f"{line.quantity:+} x {line.sku}, unit cost {_worth(line)[0]}" for line in shown),
-        *([f"and {more} more lines"] if more else []),
+        *cut([f"{line.quantity:+} x {line.sku}, unit cost {_worth(line)[0]}" for line in adjustment.lines]),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(body))

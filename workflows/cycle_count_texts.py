@@ -9,8 +9,8 @@ from contracts.notice import Audience, Notice
 from domain.cycle_count import CountStatus
 from workflows.details import details, notices, table
 from workflows.giving_way import named
+from workflows.notices import cut
 
-_LINES_IN_A_NOTICE = 200
 _FIRST = (CountStatus.REVIEW, CountStatus.COUNTING, CountStatus.POSTED, CountStatus.CANCELLED)
 
 
@@ -23,14 +23,14 @@ def review_wanted(state: CycleCountState, warehouse: str, skus: Mapping[int, str
         "",
         *(f"{skus.get(line.product_id, line.product_id)}, counted by {line.counted_by}" for line in waiting),
     ]
-    return Notice(audience=Audience.WAREHOUSE, title=title, body=_cut(body))
+    return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
 
 def gave_way(state: CycleCountState, warehouse: str, skus: Mapping[int, str], ended: Sequence[GaveWay]) -> Notice:
     """What was promised isn't there."""
     title = f"Promised and not there: {counted(len(ended), 'hold')} gave way to count {state.count_number}, {warehouse}"
     body = [f"{named(hold)} of {skus.get(hold.product_id, hold.product_id)}" for hold in ended]
-    return Notice(audience=Audience.WAREHOUSE, title=title, body=_cut(body))
+    return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
 
 def details_of(state: CycleCountState, warehouse: str, skus: Mapping[int, str], requested_at: datetime) -> str:
@@ -82,8 +82,3 @@ def _why(line: CountLineState) -> str:
 
 def _or_nothing(value: int | None) -> object:
     return "" if value is None else value
-
-
-def _cut(body: Sequence[str]) -> str:
-    more = len(body) - _LINES_IN_A_NOTICE
-    return "\n".join([*body[:_LINES_IN_A_NOTICE], *([f"and {more} more lines"] if more > 0 else [])])

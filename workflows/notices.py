@@ -1,6 +1,6 @@
 """How a process sends word to people: in the background, and visible in its own state."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from temporalio import workflow
@@ -10,6 +10,15 @@ from contracts import policies
 from contracts.notice import Audience, Notice, NoticeActivities, NoticeOutcome, NoticeState
 
 NOTICES_KEPT = 100
+
+
+LINES_IN_A_NOTICE = 200
+
+
+def cut(lines: Sequence[str], what: str = " lines") -> list[str]:
+    """As many lines as a notice has, and how many more there are."""
+    more = len(lines) - LINES_IN_A_NOTICE
+    return [*lines[:LINES_IN_A_NOTICE], *([f"and {more} more{what}"] if more > 0 else [])]
 
 
 class Notified(Protocol):

@@ -177,6 +177,22 @@ class Process(Generic[S]):
             return True
         return False
 
+    async def meet_last_deadline(self, undecided: Callable[[], bool], end: Callable[[], Awaitable[None]]) -> None:
+        """Nobody has decided in time: end it, unless somebody has after all.
+
+        Args:
+            undecided: Whether it still waits.
+            end: What is done then.
+        """
+        async with self.turn:
+            # A command that was under way at the deadline has finished by now, and may have decided.
+            if undecided():
+                try:
+                    await end()
+                except DomainError as refusal:
+                    # After a reset the document may be further than this run knows; the next command tells it.
+                    self.note(f"the last deadline came, and nothing was done: {refusal.message}")
+
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nothing waits for but the end of the run."""
         task = asyncio.create_task(work)

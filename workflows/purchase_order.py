@@ -256,14 +256,10 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             self._send(text(self._order))
 
     async def _lapse(self) -> None:
-        async with self.turn:
-            # A command that was under way at the deadline has finished by now, and may have been the last approval.
-            if self.state.status is PurchaseOrderStatus.DRAFT:
-                try:
-                    await self._end(PurchaseOrderEvent.LAPSE, _ON_TIME, "not approved in time")
-                except DomainError as refusal:
-                    # After a reset the order may be further than this run knows; the next command tells it.
-                    self.note(f"the last deadline came, and nothing was done: {refusal.message}")
+        await self.meet_last_deadline(
+            lambda: self.state.status is PurchaseOrderStatus.DRAFT,
+            lambda: self._end(PurchaseOrderEvent.LAPSE, _ON_TIME, "not approved in time"),
+        )
 
     async def _wait_for_goods(self) -> None:
         """Wait for receipts to complete it, and say once for each expected day that it has passed."""

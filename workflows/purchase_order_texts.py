@@ -7,8 +7,8 @@ from contracts.notice import Audience, Notice
 from contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
 from domain.purchase_order import PurchaseOrderStatus
 from workflows.details import details, notices, receipts, table
+from workflows.notices import cut
 
-_LINES_IN_A_NOTICE = 200
 _NOTES_OF_LINES = 20
 
 
@@ -144,11 +144,10 @@ def _for_procurement(order: StoredPurchaseOrder) -> str:
 
 
 def _lines(order: StoredPurchaseOrder, *, with_notes: bool = False) -> list[str]:
-    shown = [
+    lines = [
         f"{line.qty} x {line.sku} at {amount(line.unit_cost)}"
         + (f", {line.quantity_received} received" if line.quantity_received else "")
         + (f" ({line.note})" if line.note and with_notes else "")
-        for line in order.line_items[:_LINES_IN_A_NOTICE]
+        for line in order.line_items
     ]
-    more = len(order.line_items) - len(shown)
-    return [*shown, f"and {more} more lines"] if more else shown
+    return cut(lines)

@@ -5,15 +5,14 @@ from contracts.notice import Audience, Notice
 from contracts.stock_audit import FindingState, StockAuditState
 from domain.stock_audit import AuditStatus
 from workflows.details import details, notices, table
-
-_LINES_IN_A_NOTICE = 200
+from workflows.notices import LINES_IN_A_NOTICE
 
 
 def found(state: StockAuditState) -> Notice:
     """Something doesn't agree, and a person has to look at it."""
     audit = "Audit, stopped early" if state.status is AuditStatus.STOPPED else "Audit"
     title = f"{audit}: {counted(state.findings_in_all, 'finding')}, {state.findings_new} new"
-    shown = [_line(finding) for finding in state.findings[:_LINES_IN_A_NOTICE]]
+    shown = [_line(finding) for finding in state.findings[:LINES_IN_A_NOTICE]]
     more = state.findings_in_all - len(shown)
     body = [
         *shown,

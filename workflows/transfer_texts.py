@@ -5,8 +5,7 @@ from contracts.notice import Audience, Notice
 from contracts.transfer import StoredTransfer, TransferState
 from domain.transfer import TransferStatus
 from workflows.details import details, notices, receipts, table
-
-_LINES_IN_A_NOTICE = 200
+from workflows.notices import cut
 
 
 def overdue(transfer: StoredTransfer) -> Notice:
@@ -100,17 +99,16 @@ def _named(transfer: StoredTransfer) -> str:
 
 
 def _to_warehouses(transfer: StoredTransfer, title: str) -> Notice:
-    shown = transfer.line_items[:_LINES_IN_A_NOTICE]
-    more = len(transfer.line_items) - len(shown)
     body = [
         f"Requested by {transfer.requested_by}",
         *([f"Left at: {utc(transfer.dispatched_at)}"] if transfer.dispatched_at else []),
         "",
-        *(
-            f"{line.quantity} x {line.sku}: {line.received} received, {line.damaged} damaged, "
-            f"{line.written_off} written off, {line.in_transit} in transit"
-            for line in shown
+        *cut(
+            [
+                f"{line.quantity} x {line.sku}: {line.received} received, {line.damaged} damaged, "
+                f"{line.written_off} written off, {line.in_transit} in transit"
+                for line in transfer.line_items
+            ]
         ),
-        *([f"and {more} more lines"] if more else []),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(body))

@@ -1,6 +1,5 @@
 """`stockkeeper adjust`: put the books right by hand, and decide on what others want to put right."""
 
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,10 +31,11 @@ from starter.cli.documents import (
     list_runs,
     print_afterwards,
     print_gave_way,
+    print_inbox,
     print_list,
 )
 from starter.cli.order_lines import split_units, units_from_file
-from starter.cli.output import changed_status, out, print_json, table
+from starter.cli.output import changed_status, out, table
 from starter.client import Stockkeeper
 from starter.stock import find_items
 
@@ -121,29 +121,17 @@ def inbox(
             for waiting in await stock.adjustments_awaiting_approval(limit=limit)
         ]
 
-    rows = run(work())
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        out.print("nothing waits for approval")
-        return
-    out.print(
-        table(
-            ["adjustment", "warehouse", "#worth", "asked for by", "why", "since", "cancelled unless approved by"],
-            [
-                [
-                    escape(row["adjustment_number"]),
-                    escape(row["warehouse"]),
-                    worth(Decimal(row["value"]), row["unvalued_units"]),
-                    escape(row["requested_by"]),
-                    escape(row["reason"]),
-                    utc(datetime.fromisoformat(row["since"])),
-                    utc(datetime.fromisoformat(row["approve_by"])) if row["approve_by"] else "",
-                ]
-                for row in rows
-            ],
-        )
+    print_inbox(
+        run(work()),
+        ["adjustment", "warehouse", "#worth", "asked for by", "why"],
+        lambda row: [
+            escape(row["adjustment_number"]),
+            escape(row["warehouse"]),
+            worth(Decimal(row["value"]), row["unvalued_units"]),
+            escape(row["requested_by"]),
+            escape(row["reason"]),
+        ],
+        as_json=as_json,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.markup import escape
@@ -223,6 +224,31 @@ def print_list(
     )
     if len(rows) == limit:
         err.print(f"the latest {limit}; --limit shows more")
+
+
+def print_inbox(
+    rows: Sequence[Row], columns: Sequence[str], cells: Callable[[Row], Sequence[str]], *, as_json: bool
+) -> None:
+    """Print what waits for approval; for people with these columns, before since when and until when."""
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        out.print("nothing waits for approval")
+        return
+    out.print(
+        table(
+            [*columns, "since", "cancelled unless approved by"],
+            [
+                [
+                    *cells(row),
+                    utc(datetime.fromisoformat(row["since"])),
+                    utc(datetime.fromisoformat(row["approve_by"])) if row["approve_by"] else "",
+                ]
+                for row in rows
+            ],
+        )
+    )
 
 
 def _any_run(execution: WorkflowExecution) -> Row:

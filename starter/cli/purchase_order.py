@@ -26,11 +26,12 @@ from starter.cli.documents import (
     joined,
     list_runs,
     print_afterwards,
+    print_inbox,
     print_list,
     print_receipts,
 )
 from starter.cli.order_lines import came_by_product, lines_from_file, lines_from_options, split_units, with_costs
-from starter.cli.output import changed, changed_status, out, print_json, table
+from starter.cli.output import changed, changed_status, out, table
 from starter.client import Stockkeeper
 from starter.stock import find_items
 
@@ -109,29 +110,17 @@ def inbox(
             for draft in await stock.awaiting_approval(limit=limit)
         ]
 
-    rows = run(work())
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        out.print("nothing waits for approval")
-        return
-    out.print(
-        table(
-            ["order", "supplier", "#total", "approvals", "requested by", "since", "cancelled unless approved by"],
-            [
-                [
-                    escape(row["po_number"]),
-                    escape(row["supplier"]),
-                    amount(Decimal(row["total"])),
-                    f"{row['approvals']} of {row['required_approvals']}",
-                    escape(row["requested_by"]),
-                    utc(datetime.fromisoformat(row["since"])),
-                    utc(datetime.fromisoformat(row["approve_by"])) if row["approve_by"] else "",
-                ]
-                for row in rows
-            ],
-        )
+    print_inbox(
+        run(work()),
+        ["order", "supplier", "#total", "approvals", "requested by"],
+        lambda row: [
+            escape(row["po_number"]),
+            escape(row["supplier"]),
+            amount(Decimal(row["total"])),
+            f"{row['approvals']} of {row['required_approvals']}",
+            escape(row["requested_by"]),
+        ],
+        as_json=as_json,
     )
 
 
