@@ -138,8 +138,13 @@ class CycleCountPlanSteps(CycleCountPlanActivities):
                 )
                 for row in connection.execute(_COUNTABLE, {"warehouse_id": step.warehouse_id, "day": step.day})
             ]
+            # After the items, of which the ones that are being counted were left out: so it is seen why.
+            numbers = [count_number(step.warehouse_id, step.day)]
+            is_counted = connection.execute(_MADE, {"numbers": numbers}).scalar_one_or_none() is not None
         plan = plan_day(items, step.day, self._policy.cycle)
-        return PlannedCount(product_ids=list(plan.product_ids), wanted=plan.wanted, late=plan.late)
+        return PlannedCount(
+            product_ids=list(plan.product_ids), wanted=plan.wanted, late=plan.late, is_counted=is_counted
+        )
 
     def _classify(self, connection: Connection, step: PlanCount) -> dict[int, CountClass]:
         """The class of each item, kept for the counts to come."""

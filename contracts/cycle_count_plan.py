@@ -102,6 +102,7 @@ class PlannedCount(BaseModel):
     product_ids: list[int]
     wanted: int
     late: int
+    is_counted: bool = Field(default=False, description="The count of this day has been made meanwhile.")
 
 
 class CycleCountPlanActivities(Protocol):

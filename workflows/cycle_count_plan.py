@@ -172,6 +172,9 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
             return
         if plan.late:
             self.note(f"{day.warehouse}: {counted(plan.late, 'item')} due and beyond the cap of a day")
+        if plan.is_counted:
+            self._skip(day, f"count {number} was made before")
+            return
         if not plan.product_ids:
             self._skip(day, "nothing is due")
             return

@@ -31,6 +31,7 @@ from tests.books import level, nothing_is_stored
 from tests.commands import names
 from tests.counting import Line, entries, lines, midday, movements
 from tests.shop import Shop, new_reference
+from tests.wire import eventually
 
 NO_ONE = 10**12
 
@@ -295,14 +296,15 @@ async def test_the_count_of_the_day_is_started_once(stock: Stockkeeper, shop: Sh
     assert [(each.count_number, each.warehouse_id, each.items, each.late) for each in first.counts] == [
         (number, place, 2, 0)
     ]
+    # Its list is stored by the count itself, which goes on by itself.
+    count = await stock.cycle_count(number)
+    await eventually(count.refresh, lambda state: state.count_id is not None)
     again = await run_count_plan(stock.client, warehouse_id=place, task_queue=stock.task_queue)
     assert (again.counts_started, again.counts, [(each.warehouse_id, each.reason) for each in again.skipped]) == (
         0,
         [],
         [(place, f"count {number} was made before")],
     )
-    # ... and it goes on by itself.
-    count = await stock.cycle_count(number)
     assert sorted(line.product_id for line in count.state.lines) == sorted(item.product_id for item in items)
     assert count.state.requested_by == "cycle-count-plan"
     with pytest.raises(UnknownWarehouse):
