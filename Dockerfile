@@ -8,8 +8,13 @@ RUN python -m venv /venv \
 FROM python:3.13-slim
 RUN useradd --system --no-create-home stockkeeper
 COPY --from=build /venv /venv
+# The application, beside the library and the command line that the wheel installs.
 COPY --from=build /src/worker.py /app/worker.py
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+COPY --from=build /src/workflows /app/workflows
+COPY --from=build /src/activities /app/activities
+COPY --from=build /src/database /app/database
+COPY --from=build /src/devstack /app/devstack
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
 WORKDIR /app
 USER stockkeeper
 CMD ["python", "worker.py"]

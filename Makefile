@@ -37,9 +37,9 @@ format: $(STAMP) ## rewrite the sources in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: $(STAMP) ## write contracts/schema.json anew from the models
-	$(BIN)/python -m contracts.schema > contracts/schema.json.new
-	mv contracts/schema.json.new contracts/schema.json
+schema: $(STAMP) ## write stockkeeper/contracts/schema.json anew from the models
+	$(BIN)/python -m stockkeeper.contracts.schema > stockkeeper/contracts/schema.json.new
+	mv stockkeeper/contracts/schema.json.new stockkeeper/contracts/schema.json
 
 histories: $(STAMP) ## record the replay tests' histories anew (look at the diff: it is a wire change)
 	$(BIN)/python -m tests.replay.record

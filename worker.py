@@ -36,16 +36,16 @@ from activities.runs import Runs
 from activities.stock import StockQuestions
 from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
-from contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
-from contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
-from contracts.policies import TASK_QUEUE
-from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
-from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
-from domain.errors import StockkeeperError
-from starter.connection import connect_temporal
 from starter.namespace import missing_search_attributes
+from stockkeeper.client.connection import connect_temporal
+from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
+from stockkeeper.contracts.policies import TASK_QUEUE
+from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
+from stockkeeper.domain.errors import StockkeeperError
 from workflows.adjustment import AdjustmentWorkflow
 from workflows.customer_return import ReturnWorkflow
 from workflows.cycle_count import CycleCountWorkflow
@@ -76,8 +76,7 @@ WORKFLOWS = [
 # milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
 # themselves stay watched.
 PASSED_THROUGH = (
-    "contracts",
-    "domain",
+    "stockkeeper",
     "workflows.details",
     "workflows.giving_way",
     "workflows.notices",

@@ -1,8 +1,8 @@
 """The adjustment in the database.
 
 Every step locks the adjustment's row first, then its items, decides under these locks, and answers with the adjustment
-as it is then. What it needs, and who may do what, says `domain.adjustment`; what happens to holds on stock that isn't
-there, `database.corrections`.
+as it is then. Who may do what is decided by `stockkeeper.domain.adjustment`; what happens to holds on missing stock, by
+`database.corrections`.
 """
 
 from collections.abc import Callable
@@ -14,25 +14,25 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once, told_of
-from contracts.adjustment import (
-    AdjustmentActivities,
-    AdjustmentPolicy,
-    AdjustmentStep,
-    EndAdjustment,
-    PostAdjustment,
-    StoredAdjustment,
-    StoredAdjustmentLine,
-    SubmitAdjustment,
-)
-from contracts.messages import StockAnswer
 from database.corrections import correct
 from database.locks import lock_adjustment, lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import adjustment_lines, adjustments
-from domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, AdjustmentStatus, worth_of
-from domain.errors import InsufficientStock, InvalidRequest, OperationConflict
-from domain.stock import ItemKey, Level, shortages
+from stockkeeper.contracts.adjustment import (
+    AdjustmentActivities,
+    AdjustmentPolicy,
+    AdjustmentStep,
+    EndAdjustmentStep,
+    PostAdjustmentStep,
+    StoredAdjustment,
+    StoredAdjustmentLine,
+    SubmitAdjustmentStep,
+)
+from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, AdjustmentStatus, worth_of
+from stockkeeper.domain.errors import InsufficientStock, InvalidRequest, OperationConflict
+from stockkeeper.domain.stock import ItemKey, Level, shortages
 
 # The catalogue's own, or what the preferred supplier has agreed to, or else the cheapest. What costs nothing is worth
 # something all the same: nobody knows how much.
@@ -71,7 +71,7 @@ class AdjustmentSteps(AdjustmentActivities):
         self._policy = policy
 
     @activity.defn(name="submit_adjustment", no_thread_cancel_exception=True)
-    def submit_adjustment(self, step: SubmitAdjustment) -> StoredAdjustment:
+    def submit_adjustment(self, step: SubmitAdjustmentStep) -> StoredAdjustment:
         """Store it with what is in force now; unless it needs an approval, post it: an ADJUSTMENT movement an item.
 
         Nobody is asked to approve what takes off more than is there. An item that goods are put into and that the
@@ -87,7 +87,7 @@ class AdjustmentSteps(AdjustmentActivities):
         return self._once(step, lambda connection, operation: self._submit(connection, operation, step))
 
     @activity.defn(name="post_adjustment", no_thread_cancel_exception=True)
-    def post_adjustment(self, step: PostAdjustment) -> StoredAdjustment:
+    def post_adjustment(self, step: PostAdjustmentStep) -> StoredAdjustment:
         """Keep who approved it, and post it. A second approval by the same person is none.
 
         Locks: the adjustment, then the items. Operation: ``{workflow}/approve/{command}``.
@@ -118,7 +118,7 @@ class AdjustmentSteps(AdjustmentActivities):
         return self._once(step, effect)
 
     @activity.defn(name="end_adjustment", no_thread_cancel_exception=True)
-    def end_adjustment(self, step: EndAdjustment) -> StoredAdjustment:
+    def end_adjustment(self, step: EndAdjustmentStep) -> StoredAdjustment:
         """End it without posting it: rejected, cancelled, or lapsed. No stock changes.
 
         Locks: the adjustment. Operation: ``{workflow}/{event}`` and the command's key.
@@ -134,7 +134,7 @@ class AdjustmentSteps(AdjustmentActivities):
 
         return self._once(step, effect)
 
-    def _submit(self, connection: Connection, operation: Operation, step: SubmitAdjustment) -> StockAnswer | None:
+    def _submit(self, connection: Connection, operation: Operation, step: SubmitAdjustmentStep) -> StockAnswer | None:
         if connection.execute(_READ, {"adjustment_number": step.adjustment_number}).one_or_none() is not None:
             # The operation was forgotten since, as old ones are; the adjustment itself never is.
             if not _is_that_adjustment(_stored(connection, step.adjustment_number), step):
@@ -149,7 +149,7 @@ class AdjustmentSteps(AdjustmentActivities):
         status = adjustment.after(AdjustmentEvent.POST)
         return _post(connection, operation, adjustment, status, step.as_of, reason=adjustment.reason)
 
-    def _store(self, connection: Connection, operation: Operation, step: SubmitAdjustment) -> bool:
+    def _store(self, connection: Connection, operation: Operation, step: SubmitAdjustmentStep) -> bool:
         """The adjustment and its lines, PENDING; whether it needs an approval."""
         products = sorted({line.product_id for line in step.lines})
         unit_costs = {
@@ -212,7 +212,7 @@ def _lock(connection: Connection, step: AdjustmentStep) -> Adjustment:
     return adjustment
 
 
-def _is_that_adjustment(stored: StoredAdjustment, step: SubmitAdjustment) -> bool:
+def _is_that_adjustment(stored: StoredAdjustment, step: SubmitAdjustmentStep) -> bool:
     """Whether this adjustment was made by such a step."""
     return (stored.warehouse_id, stored.reason, stored.requested_by) == (
         step.warehouse_id,

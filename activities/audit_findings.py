@@ -13,24 +13,24 @@ from temporalio import activity
 
 from activities.transfer import call_off
 from activities.writes import database_errors, effect_once
-from contracts.audit_findings import (
-    FINDINGS_A_PAGE,
-    AuditFindingActivities,
-    DecideFinding,
-    FindingShown,
-    FindingsShown,
-    ShowFindings,
-)
 from database import holds, ledger
 from database.locks import lock_finding, lock_items, lock_transfer, open_holds
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import audit_findings
-from domain.errors import InvalidRequest, InvalidState
-from domain.reservation import ReservationStatus
-from domain.stock import ItemKey, MovementType
-from domain.stock_audit import Finding, FindingEvent, FindingKind
-from domain.transfer import TransferStatus
+from stockkeeper.contracts.audit_findings import (
+    FINDINGS_A_PAGE,
+    AuditFindingActivities,
+    DecideFindingStep,
+    FindingShown,
+    FindingsShown,
+    ShowFindings,
+)
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
+from stockkeeper.domain.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey, MovementType
+from stockkeeper.domain.stock_audit import Finding, FindingEvent, FindingKind
+from stockkeeper.domain.transfer import TransferStatus
 
 _SHOW = text("""
     SELECT finding_id, kind, warehouse_id, warehouses.name AS warehouse, product_id, sku, document, expected, actual,
@@ -86,7 +86,7 @@ class AuditFindings(AuditFindingActivities):
         self._database = database
 
     @activity.defn(name="decide_finding", no_thread_cancel_exception=True)
-    def decide_finding(self, step: DecideFinding) -> FindingShown:
+    def decide_finding(self, step: DecideFindingStep) -> FindingShown:
         """Repair what a finding is about, or accept that it is so; with who decided it and why.
 
         Locks: the finding, then its transfer if it is a transfer's hold, then its items. Operation: the caller's.

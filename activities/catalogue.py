@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, select
 
 from database.tables import products, suppliers, warehouses
-from domain.errors import InvalidRequest, UnknownProduct, UnknownSupplier, UnknownWarehouse
-from domain.stock import ItemKey
+from stockkeeper.domain.errors import InvalidRequest, UnknownProduct, UnknownSupplier, UnknownWarehouse
+from stockkeeper.domain.stock import ItemKey
 
 
 def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: bool = True) -> None:

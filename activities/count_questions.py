@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.stock import StockQuestions
 from activities.writes import database_errors
-from contracts.count_questions import (
+from database.sessions import Database
+from stockkeeper.contracts.count_questions import (
     ACCURACIES_AT_ONCE,
     VARIANCES_AT_ONCE,
     Accuracies,
@@ -17,8 +18,7 @@ from contracts.count_questions import (
     Variance,
     Variances,
 )
-from contracts.stock import FindItems
-from database.sessions import Database
+from stockkeeper.contracts.stock import FindItems
 
 _VARIANCES = text("""
     SELECT count_number, warehouse_id, warehouses.name AS warehouse, product_id, sku, products.name,

@@ -1,7 +1,7 @@
 """The customer return in the database.
 
 Every step locks the return's row first, then the items that something goes back to, decides under that lock, and
-answers with the return as it is then. What may follow what says `domain.customer_return`.
+answers with the return as it is then. What may follow what says `stockkeeper.domain.customer_return`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,25 +15,25 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once
-from contracts.customer_return import (
-    CloseReturn,
-    InspectReturn,
-    RegisterReturn,
-    ReturnActivities,
-    ReturnStep,
-    StoredReturn,
-    StoredReturnLine,
-)
-from contracts.receipt import RECEIPTS_SHOWN, ReceiptState
 from database import ledger
 from database.locks import lock_or_create_items, lock_return
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import return_inspection_lines, return_inspections, return_lines, returns
-from domain.customer_return import CustomerReturn, ReturnStatus
-from domain.errors import InvalidRequest, OperationConflict
-from domain.receipt import Delivered, Taken, delivered_by_product
-from domain.stock import ItemKey, MovementType
+from stockkeeper.contracts.customer_return import (
+    CloseReturnStep,
+    InspectReturnStep,
+    RegisterReturnStep,
+    ReturnActivities,
+    ReturnStep,
+    StoredReturn,
+    StoredReturnLine,
+)
+from stockkeeper.contracts.receipt import RECEIPTS_SHOWN, ReceiptState
+from stockkeeper.domain.customer_return import CustomerReturn, ReturnStatus
+from stockkeeper.domain.errors import InvalidRequest, OperationConflict
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 _BOOKED = text("""
     SELECT product_id, sum(found.restocked) AS restocked, sum(found.scrapped) AS scrapped
@@ -85,7 +85,7 @@ class ReturnSteps(ReturnActivities):
         self._database = database
 
     @activity.defn(name="register_return", no_thread_cancel_exception=True)
-    def register_return(self, step: RegisterReturn) -> StoredReturn:
+    def register_return(self, step: RegisterReturnStep) -> StoredReturn:
         """Store what is expected back. No stock changes, and what isn't sold any more may come back, too.
 
         Locks: nothing; the return's number is unique. Operation: ``{workflow}/register``.
@@ -97,7 +97,7 @@ class ReturnSteps(ReturnActivities):
         return self._once(step, lambda connection, operation: _register(connection, operation, step))
 
     @activity.defn(name="inspect_return", no_thread_cancel_exception=True)
-    def inspect_return(self, step: InspectReturn) -> StoredReturn:
+    def inspect_return(self, step: InspectReturnStep) -> StoredReturn:
         """Put what is fit back into stock, a RETURN movement for each line; keep what is scrapped.
 
         An item that the warehouse never held is made. With the last unit that is expected the return is INSPECTED.
@@ -131,7 +131,7 @@ class ReturnSteps(ReturnActivities):
         return self._once(step, effect)
 
     @activity.defn(name="close_return", no_thread_cancel_exception=True)
-    def close_return(self, step: CloseReturn) -> StoredReturn:
+    def close_return(self, step: CloseReturnStep) -> StoredReturn:
         """Give up what hasn't come. No stock changes: it was sold, and stays so.
 
         Locks: the return. Operation: ``{workflow}/close_short/{command}``.
@@ -153,7 +153,7 @@ class ReturnSteps(ReturnActivities):
         )
 
 
-def _register(connection: Connection, operation: Operation, step: RegisterReturn) -> None:
+def _register(connection: Connection, operation: Operation, step: RegisterReturnStep) -> None:
     if connection.execute(_READ, {"return_number": step.return_number}).one_or_none() is not None:
         # The operation was forgotten since, as old ones are; the return itself never is.
         if not _is_that_return(_stored(connection, step.return_number), step):
@@ -189,7 +189,7 @@ def _register(connection: Connection, operation: Operation, step: RegisterReturn
     )
 
 
-def _is_that_return(stored: StoredReturn, step: RegisterReturn) -> bool:
+def _is_that_return(stored: StoredReturn, step: RegisterReturnStep) -> bool:
     """Whether this return was made by such a step, whoever asked for it."""
     return (
         stored.warehouse_id,
@@ -214,7 +214,7 @@ def _booked(connection: Connection, return_id: int, inspection_id: str) -> dict[
 def _book_inspection(
     connection: Connection,
     operation: Operation,
-    step: InspectReturn,
+    step: InspectReturnStep,
     returned: CustomerReturn,
     taken: Mapping[int, Taken],
 ) -> None:

@@ -16,25 +16,25 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once, told_of
-from contracts.cycle_count import (
-    ApproveCount,
-    CountedLine,
-    CountPolicy,
-    CountStep,
-    CycleCountActivities,
-    GiveUpCount,
-    OpenCount,
-    RecordCount,
-    StoredCount,
-    StoredCountLine,
-)
-from contracts.messages import StockAnswer
 from database.corrections import correct
 from database.locks import lock_cycle_count, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import cycle_count_entries, cycle_count_lines, cycle_counts, inventory_items
-from domain.cycle_count import (
+from stockkeeper.contracts.cycle_count import (
+    ApproveCountStep,
+    CancelCountStep,
+    CountedLine,
+    CountPolicy,
+    CountStep,
+    CycleCountActivities,
+    OpenCountStep,
+    RecordCountStep,
+    StoredCount,
+    StoredCountLine,
+)
+from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.domain.cycle_count import (
     COUNT_LINE,
     CountEntry,
     CountEvent,
@@ -46,9 +46,9 @@ from domain.cycle_count import (
     cause_of,
     status_of,
 )
-from domain.errors import InsufficientStock, InvalidRequest, OperationConflict
-from domain.people import is_same_person
-from domain.stock import ItemKey, Level
+from stockkeeper.domain.errors import InsufficientStock, InvalidRequest, OperationConflict
+from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.stock import ItemKey, Level
 
 _READ = text("""
     SELECT count_id, count_number, warehouse_id, warehouses.name AS warehouse, status, requested_by,
@@ -96,7 +96,7 @@ class CycleCountSteps(CycleCountActivities):
         self._policy = policy
 
     @activity.defn(name="open_count", no_thread_cancel_exception=True)
-    def open_count(self, step: OpenCount) -> StoredCount:
+    def open_count(self, step: OpenCountStep) -> StoredCount:
         """Store what is to be counted, with the tolerance that is in force. Nothing of the stock is locked by it.
 
         Operation: ``{workflow}/open``.
@@ -108,7 +108,7 @@ class CycleCountSteps(CycleCountActivities):
         return self._document(step, lambda connection, operation: self._open(connection, operation, step))
 
     @activity.defn(name="record_count", no_thread_cancel_exception=True)
-    def record_count(self, step: RecordCount) -> CountedLine:
+    def record_count(self, step: RecordCountStep) -> CountedLine:
         """Take a count: post it within tolerance, or if it is the second one; otherwise the line waits in REVIEW.
 
         Locks: the count, then the item, which is made if there is none yet. Operation: ``{workflow}/record/{command}``.
@@ -144,7 +144,7 @@ class CycleCountSteps(CycleCountActivities):
         return self._line(step, step.product_id, effect)
 
     @activity.defn(name="approve_count", no_thread_cancel_exception=True)
-    def approve_count(self, step: ApproveCount) -> CountedLine:
+    def approve_count(self, step: ApproveCountStep) -> CountedLine:
         """Post a count that is beyond tolerance: by what it was off when it was recorded, whatever has moved since.
 
         Locks: the count, then the item. Operation: ``{workflow}/approve_variance/{command}``.
@@ -177,7 +177,7 @@ class CycleCountSteps(CycleCountActivities):
         return self._line(step, step.product_id, effect)
 
     @activity.defn(name="cancel_count", no_thread_cancel_exception=True)
-    def cancel_count(self, step: GiveUpCount) -> StoredCount:
+    def cancel_count(self, step: CancelCountStep) -> StoredCount:
         """Give up what isn't in the books yet; what is, stays.
 
         Locks: the count. Operation: ``{workflow}/cancel/{command}``.
@@ -205,7 +205,7 @@ class CycleCountSteps(CycleCountActivities):
 
         return self._document(step, effect)
 
-    def _open(self, connection: Connection, operation: Operation, step: OpenCount) -> None:
+    def _open(self, connection: Connection, operation: Operation, step: OpenCountStep) -> None:
         if connection.execute(_READ, {"count_number": step.count_number}).one_or_none() is not None:
             # The operation was forgotten since, as old ones are; the count itself never is.
             stored = _stored(connection, step.count_number)
@@ -285,7 +285,7 @@ def _last_correction(connection: Connection, item: ItemKey) -> int:
     return found or 0
 
 
-def _is_approved(connection: Connection, count: CycleCount, line: CountLine, step: ApproveCount) -> bool:
+def _is_approved(connection: Connection, count: CycleCount, line: CountLine, step: ApproveCountStep) -> bool:
     """Whether this person has approved it before, with the same cause."""
     if line.status is not CountStatus.POSTED:
         return False
@@ -303,7 +303,7 @@ def _keep(
     count: CycleCount,
     line: CountLine,
     recorded: Recorded,
-    step: RecordCount,
+    step: RecordCountStep,
 ) -> None:
     """A count is a fact, whatever becomes of it."""
     entry = recorded.entry
@@ -331,7 +331,7 @@ def _post(
     line: CountLine,
     entry: CountEntry,
     levels: Mapping[ItemKey, Level],
-    step: RecordCount | ApproveCount,
+    step: RecordCountStep | ApproveCountStep,
     *,
     approver: str | None = None,
 ) -> StockAnswer:

@@ -1,7 +1,7 @@
 """Planning counts in the database: where it is time to count, and what is due there.
 
-Which items are due is decided by `domain.cycle_count_plan`; here it is fed. A list is stored by the count that takes it
-over, so that planning again, after a crash or by hand, does no harm.
+Which items are due is decided by `stockkeeper.domain.cycle_count_plan`; here it is fed. A list is stored by the count
+that takes it over, so that planning again, after a crash or by hand, does no harm.
 """
 
 from sqlalchemy import Connection, bindparam, text
@@ -12,21 +12,21 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.writes import database_errors
-from contracts.cycle_count import CountPolicy
-from contracts.cycle_count_plan import (
+from database.demand import demand_of_warehouse
+from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.tables import cycle_counts, stock_movements
+from stockkeeper.contracts.cycle_count import CountPolicy
+from stockkeeper.contracts.cycle_count_plan import (
     WAREHOUSES_A_PAGE,
     CountDay,
     CountDays,
     CycleCountPlanActivities,
-    FindCountDays,
-    PlanCount,
+    FindCountDaysStep,
+    PlanCountStep,
     PlannedCount,
     count_number,
 )
-from database.demand import demand_of_warehouse
-from database.sessions import BULK_STATEMENT_TIMEOUT, Database
-from database.tables import cycle_counts, stock_movements
-from domain.cycle_count_plan import Countable, CountClass, classify, plan_day
+from stockkeeper.domain.cycle_count_plan import Countable, CountClass, classify, plan_day
 
 _DAYS = text("""
     SELECT warehouse_id, name AS warehouse, (:as_of AT TIME ZONE timezone)::date AS day
@@ -96,7 +96,7 @@ class CycleCountPlanSteps(CycleCountPlanActivities):
         self._policy = policy
 
     @activity.defn(name="find_count_days", no_thread_cancel_exception=True)
-    def find_count_days(self, step: FindCountDays) -> CountDays:
+    def find_count_days(self, step: FindCountDaysStep) -> CountDays:
         """Warehouses that hold stock and where the day has come so far, each with its day by its own calendar.
 
         Raises:
@@ -124,7 +124,7 @@ class CycleCountPlanSteps(CycleCountPlanActivities):
         return CountDays(days=days[:WAREHOUSES_A_PAGE], more=len(days) > WAREHOUSES_A_PAGE)
 
     @activity.defn(name="plan_count", no_thread_cancel_exception=True)
-    def plan_count(self, step: PlanCount) -> PlannedCount:
+    def plan_count(self, step: PlanCountStep) -> PlannedCount:
         """Classify a warehouse's items by the demand of the last days, and say what is due there on this day.
 
         The demand of each day has been brought up to date before. Operation: none; doing it again changes nothing.
@@ -146,7 +146,7 @@ class CycleCountPlanSteps(CycleCountPlanActivities):
             product_ids=list(plan.product_ids), wanted=plan.wanted, late=plan.late, is_counted=is_counted
         )
 
-    def _classify(self, connection: Connection, step: PlanCount) -> dict[int, CountClass]:
+    def _classify(self, connection: Connection, step: PlanCountStep) -> dict[int, CountClass]:
         """The class of each item, kept for the counts to come."""
         demand = demand_of_warehouse(connection, step.warehouse_id, step.day, self._policy.demand_days)
         classes = classify(demand, self._policy.a_percent, self._policy.b_percent)

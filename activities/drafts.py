@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, insert
 
-from contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrder, PurchaseOrderRequest
 from database.tables import purchase_order_lines, purchase_orders
-from domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals, total_of
+from stockkeeper.contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrderStep, PurchaseOrderRequest
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals, total_of
 
-Draft = DraftPurchaseOrder | PurchaseOrderRequest
+Draft = DraftPurchaseOrderStep | PurchaseOrderRequest
 
 
 def store_draft(

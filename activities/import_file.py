@@ -9,24 +9,24 @@ from activities.heartbeats import heartbeats
 from activities.import_stock import book_opening_stock
 from activities.import_tables import load, lock_target, require_sound, upsert
 from activities.writes import database_errors, effect_once
-from contracts.import_file import (
-    Applied,
-    ApplyImport,
-    Discarded,
-    DiscardImport,
-    ImportActivities,
-    Opened,
-    OpenImport,
-    Staged,
-    StagePage,
-    unpack_rows,
-)
-from contracts.import_rows import read_rows, rows_as_json
 from database.operations import Operation, result_of
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
 from database.tables import import_pages
-from domain.errors import InvalidRequest
-from domain.import_file import ImportKind, bad_columns, refusal
+from stockkeeper.contracts.import_file import (
+    Applied,
+    ApplyImportStep,
+    Discarded,
+    DiscardImportStep,
+    ImportActivities,
+    Opened,
+    OpenImportStep,
+    Staged,
+    StagePageStep,
+    unpack_rows,
+)
+from stockkeeper.contracts.import_rows import read_rows, rows_as_json
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.import_file import ImportKind, bad_columns, refusal
 
 _LEFT_BEHIND_AFTER = timedelta(days=1)
 """Pages that old belong to a workflow that was terminated: any other ends, and clears up, within hours."""
@@ -46,7 +46,7 @@ class ImportSteps(ImportActivities):
         self._database = database
 
     @activity.defn(name="open_import", no_thread_cancel_exception=True)
-    def open_import(self, step: OpenImport) -> Opened:
+    def open_import(self, step: OpenImportStep) -> Opened:
         """Look whether the file was imported before, and clear away pages that an earlier run left.
 
         Changes nothing that counts, so it needs no operation.
@@ -59,7 +59,7 @@ class ImportSteps(ImportActivities):
         return Opened(applied=None if stored is None else Applied.model_validate(stored))
 
     @activity.defn(name="stage_page", no_thread_cancel_exception=True)
-    def stage_page(self, step: StagePage) -> Staged:
+    def stage_page(self, step: StagePageStep) -> Staged:
         """Check a page's rows for what can be told from the rows alone, and keep them.
 
         The page's number is its key: sent twice, it is there once. So it needs no operation.
@@ -88,7 +88,7 @@ class ImportSteps(ImportActivities):
         return Staged(pages=pages, rows=row_count)
 
     @activity.defn(name="apply_import", no_thread_cancel_exception=True)
-    def apply_import(self, step: ApplyImport) -> Applied:
+    def apply_import(self, step: ApplyImportStep) -> Applied:
         """Check every row against what is there, and write all of them, or none.
 
         Locks: the table that the rows are for, against other writers; for stock no table, but the items, sorted.
@@ -103,13 +103,13 @@ class ImportSteps(ImportActivities):
             )[0]
 
     @activity.defn(name="discard_import", no_thread_cancel_exception=True)
-    def discard_import(self, step: DiscardImport) -> Discarded:
+    def discard_import(self, step: DiscardImportStep) -> Discarded:
         """Forget the pages. Once they are gone there is nothing to do, so it needs no operation."""
         with database_errors(), self._database.transaction() as connection:
             return Discarded(pages=_forget(connection, step.import_id))
 
 
-def _apply(connection: Connection, operation: Operation, step: ApplyImport) -> Applied:
+def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) -> Applied:
     # A million rows take longer than an order's few; until the end of this transaction that is right.
     connection.execute(func.set_config("statement_timeout", BULK_STATEMENT_TIMEOUT, True).select())  # noqa: FBT003
     pages, rows = _staged(connection, step.import_id)

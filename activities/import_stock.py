@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement, Connection, Index, Select, and_, func, sel
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from activities.import_tables import Incoming, problem, refuse_if_any
-from contracts.import_file import Applied, ApplyImport
 from database import ledger
 from database.locks import lock_items
 from database.operations import Operation
 from database.tables import inventory_items, stock_movements
-from domain.stock import ItemKey, MovementType
+from stockkeeper.contracts.import_file import Applied, ApplyImportStep
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 OPENING_STOCK = "opening stock"
 """The reason of these movements, by which a later file knows them again."""
@@ -28,7 +28,9 @@ class _Shelf(NamedTuple):
     has_moved: bool
 
 
-def book_opening_stock(connection: Connection, operation: Operation, step: ApplyImport, incoming: Incoming) -> Applied:
+def book_opening_stock(
+    connection: Connection, operation: Operation, step: ApplyImportStep, incoming: Incoming
+) -> Applied:
     """Make the items, lock them, and book an ADJUSTMENT for each that never had a movement.
 
     An item whose opening stock was this very quantity is left alone: whatever happened to it since isn't undone.

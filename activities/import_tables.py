@@ -38,7 +38,6 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Connection
 from sqlalchemy.types import TypeEngine
 
-from contracts.import_file import Applied, ApplyImport
 from database.locks import lock_table
 from database.tables import (
     import_pages,
@@ -49,7 +48,8 @@ from database.tables import (
     suppliers,
     warehouses,
 )
-from domain.import_file import COLUMNS, NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, ImportKind, refusal
+from stockkeeper.contracts.import_file import Applied, ApplyImportStep
+from stockkeeper.domain.import_file import COLUMNS, NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, ImportKind, refusal
 
 _VALUE_SHOWN = 80
 
@@ -114,7 +114,7 @@ class Incoming:
         return and_(*(table.c[name] == self.table.c[name] for name in self.target.key))
 
 
-def load(connection: Connection, step: ApplyImport) -> Incoming:
+def load(connection: Connection, step: ApplyImportStep) -> Incoming:
     """Put the staged rows into ``incoming``, with the ids of what they name. Locks nothing."""
     groups = COLUMNS[step.kind].one_of
     references = {name: _NAMED_BY[name][0] for group in groups for name in group if name in step.columns}

@@ -11,7 +11,17 @@ from temporalio import activity
 
 from activities.stock import StockQuestions
 from activities.writes import database_errors
-from contracts.ledger import (
+from database.history import (
+    course_of,
+    levels_then,
+    movements_of,
+    newest_movement,
+    wait_for_writers,
+    written_between,
+)
+from database.sessions import Database
+from database.tables import products
+from stockkeeper.contracts.ledger import (
     BYTES_A_PAGE,
     LEVELS_A_PAGE,
     MOVEMENTS_A_PAGE,
@@ -29,19 +39,9 @@ from contracts.ledger import (
     ShowHistory,
     ShowStockAt,
 )
-from contracts.stock import FindItems
-from database.history import (
-    course_of,
-    levels_then,
-    movements_of,
-    newest_movement,
-    wait_for_writers,
-    written_between,
-)
-from database.sessions import Database
-from database.tables import products
-from domain.errors import InvalidRequest
-from domain.stock import ItemKey
+from stockkeeper.contracts.stock import FindItems
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.stock import ItemKey
 
 MOVEMENTS_LOOKED_AT = 200_000
 """How much of the ledger one page of a file goes through: to find a whole page of what is rare could take longer than a

@@ -14,9 +14,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.writes import database_errors
-from contracts.notice import Audience, Notice, NoticeActivities, NoticeSent
 from database.sessions import Database
 from database.tables import suppliers
+from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, NoticeSent
 
 _LOG = logging.getLogger("stockkeeper.notices")
 ADDRESS = "{email}"

@@ -1,7 +1,7 @@
 """The purchase order in the database.
 
 Every step locks the order's row first, then what it needs beneath it, decides under that lock, and answers with the
-order as it is then. Who may do what, and when, says `domain.purchase_order`.
+order as it is then. Who may do what, and when, says `stockkeeper.domain.purchase_order`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,19 +18,6 @@ from temporalio import activity
 from activities.catalogue import require_items, require_supplier
 from activities.drafts import store_draft
 from activities.writes import document_once
-from contracts.purchase_order import (
-    ApprovalPolicy,
-    ApprovalState,
-    ApprovePurchaseOrder,
-    ConfirmPurchaseOrder,
-    DraftPurchaseOrder,
-    EndPurchaseOrder,
-    PurchaseOrderActivities,
-    ReceivePurchaseOrder,
-    StoredLine,
-    StoredPurchaseOrder,
-)
-from contracts.receipt import RECEIPTS_SHOWN, ReceiptState
 from database import ledger
 from database.locks import lock_or_create_items, lock_purchase_order, lock_supplier
 from database.operations import Operation
@@ -41,14 +28,27 @@ from database.tables import (
     purchase_order_receipts,
     purchase_orders,
 )
-from domain.errors import InvalidRequest, OperationConflict
-from domain.purchase_order import (
+from stockkeeper.contracts.purchase_order import (
+    ApprovalPolicy,
+    ApprovalState,
+    ApprovePurchaseOrderStep,
+    ConfirmPurchaseOrderStep,
+    DraftPurchaseOrderStep,
+    EndPurchaseOrderStep,
+    PurchaseOrderActivities,
+    ReceivePurchaseOrderStep,
+    StoredLine,
+    StoredPurchaseOrder,
+)
+from stockkeeper.contracts.receipt import RECEIPTS_SHOWN, ReceiptState
+from stockkeeper.domain.errors import InvalidRequest, OperationConflict
+from stockkeeper.domain.purchase_order import (
     PurchaseOrder,
     PurchaseOrderEvent,
     PurchaseOrderStatus,
 )
-from domain.receipt import Delivered, Taken, delivered_by_product
-from domain.stock import ItemKey, MovementType
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 _BOOKED = text("""
     SELECT product_id, sum(quantity) AS accepted, sum(came.quantity_rejected) AS rejected
@@ -136,7 +136,11 @@ _READ_RECEIPTS = text("""
 """)
 
 PurchaseOrderStep = (
-    DraftPurchaseOrder | ApprovePurchaseOrder | ConfirmPurchaseOrder | ReceivePurchaseOrder | EndPurchaseOrder
+    DraftPurchaseOrderStep
+    | ApprovePurchaseOrderStep
+    | ConfirmPurchaseOrderStep
+    | ReceivePurchaseOrderStep
+    | EndPurchaseOrderStep
 )
 
 
@@ -155,7 +159,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         self._over_delivery_percent = over_delivery_percent
 
     @activity.defn(name="draft_purchase_order", no_thread_cancel_exception=True)
-    def draft_purchase_order(self, step: DraftPurchaseOrder) -> StoredPurchaseOrder:
+    def draft_purchase_order(self, step: DraftPurchaseOrderStep) -> StoredPurchaseOrder:
         """Store the draft with the policy that is in force; one that needs no approval is submitted at once.
 
         Locks: nothing; the order's number is unique. Operation: ``{workflow}/draft``.
@@ -167,7 +171,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         return self._once(step, lambda connection, operation: self._draft(connection, operation, step))
 
     @activity.defn(name="approve_purchase_order", no_thread_cancel_exception=True)
-    def approve_purchase_order(self, step: ApprovePurchaseOrder) -> StoredPurchaseOrder:
+    def approve_purchase_order(self, step: ApprovePurchaseOrderStep) -> StoredPurchaseOrder:
         """Keep an approval; with the last that is needed, the order is submitted. A second by the same person is none.
 
         Locks: the order. Operation: ``{workflow}/approve/{command}``.
@@ -198,7 +202,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         return self._once(step, effect)
 
     @activity.defn(name="confirm_purchase_order", no_thread_cancel_exception=True)
-    def confirm_purchase_order(self, step: ConfirmPurchaseOrder) -> StoredPurchaseOrder:
+    def confirm_purchase_order(self, step: ConfirmPurchaseOrderStep) -> StoredPurchaseOrder:
         """Keep that the supplier accepted it, and the day if there is a new one.
 
         Locks: the order. Operation: ``{workflow}/confirm/{command}``.
@@ -220,7 +224,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         return self._once(step, effect)
 
     @activity.defn(name="receive_purchase_order", no_thread_cancel_exception=True)
-    def receive_purchase_order(self, step: ReceivePurchaseOrder) -> StoredPurchaseOrder:
+    def receive_purchase_order(self, step: ReceivePurchaseOrderStep) -> StoredPurchaseOrder:
         """Put what was accepted into stock, a PURCHASE movement for each line, and keep what was rejected.
 
         An item that the warehouse never held is made. With the last unit that is owed the order is RECEIVED, and the
@@ -253,7 +257,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         return self._once(step, effect)
 
     @activity.defn(name="end_purchase_order", no_thread_cancel_exception=True)
-    def end_purchase_order(self, step: EndPurchaseOrder) -> StoredPurchaseOrder:
+    def end_purchase_order(self, step: EndPurchaseOrderStep) -> StoredPurchaseOrder:
         """Expect nothing more of it: rejected, lapsed, cancelled, or closed short.
 
         Closed short with goods received it is RECEIVED, and the time that the supplier took is measured.
@@ -276,7 +280,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
 
         return self._once(step, effect)
 
-    def _draft(self, connection: Connection, operation: Operation, step: DraftPurchaseOrder) -> None:
+    def _draft(self, connection: Connection, operation: Operation, step: DraftPurchaseOrderStep) -> None:
         if connection.execute(_READ, {"po_number": step.po_number}).one_or_none() is not None:
             # The operation was forgotten since, as old ones are; the order itself never is.
             if not _is_that_draft(_stored(connection, step.po_number), step):
@@ -314,7 +318,7 @@ def _lock(connection: Connection, po_number: str) -> PurchaseOrder:
     return order
 
 
-def _is_that_draft(stored: StoredPurchaseOrder, step: DraftPurchaseOrder) -> bool:
+def _is_that_draft(stored: StoredPurchaseOrder, step: DraftPurchaseOrderStep) -> bool:
     """Whether this order was drafted by such a step. The expected day isn't compared: the supplier may move it."""
     return (
         (stored.supplier_id, stored.warehouse_id, stored.requested_by, stored.reason)
@@ -338,7 +342,7 @@ def _set(connection: Connection, po_id: int, **values: Any) -> None:
 def _book_receipt(
     connection: Connection,
     operation: Operation,
-    step: ReceivePurchaseOrder,
+    step: ReceivePurchaseOrderStep,
     order: PurchaseOrder,
     taken: Mapping[int, Taken],
 ) -> None:

@@ -18,9 +18,13 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
 from activities.writes import database_errors, effect_once
-from contracts.messages import counted
-from contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
-from contracts.reorder import (
+from database.locks import lock_items
+from database.operations import Operation
+from database.sessions import Database
+from database.tables import REORDER_NUMBERS, purchase_orders, warehouses
+from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
+from stockkeeper.contracts.reorder import (
     AT_ONCE,
     GROUPS_A_LOOK,
     LINES_AN_ORDER,
@@ -31,7 +35,7 @@ from contracts.reorder import (
     AskForReorder,
     Below,
     DraftedReorder,
-    DraftReorder,
+    DraftReorderStep,
     FindBelow,
     FindUnstarted,
     Group,
@@ -40,13 +44,9 @@ from contracts.reorder import (
     SkippedState,
     Unstarted,
 )
-from database.locks import lock_items
-from database.operations import Operation
-from database.sessions import Database
-from database.tables import REORDER_NUMBERS, purchase_orders, warehouses
-from domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
-from domain.replenishment import Terms, whole_units
-from domain.stock import ItemKey
+from stockkeeper.domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
+from stockkeeper.domain.replenishment import Terms, whole_units
+from stockkeeper.domain.stock import ItemKey
 
 # Once over what is below: everything else about it is added up from here. Names come last, for the few that are left.
 _BELOW = text("""
@@ -149,7 +149,7 @@ class ReorderSteps(ReorderActivities):
         )
 
     @activity.defn(name="draft_reorder", no_thread_cancel_exception=True)
-    def draft_reorder(self, step: DraftReorder) -> DraftedReorder:
+    def draft_reorder(self, step: DraftReorderStep) -> DraftedReorder:
         """Draft one order for what one supplier delivers to one warehouse; its workflow is started afterwards.
 
         Locks: the items, sorted by product. Whether each still needs an order is decided under its lock, where the
@@ -232,7 +232,7 @@ def _next_number(connection: Connection) -> str:
             return number
 
 
-def _needing(connection: Connection, step: DraftReorder) -> tuple[Sequence[Row[Any]], bool]:
+def _needing(connection: Connection, step: DraftReorderStep) -> tuple[Sequence[Row[Any]], bool]:
     """Items that need an order, as many as one has, and whether there are more."""
     rows = connection.execute(
         _NEEDING,
@@ -247,7 +247,7 @@ def _needing(connection: Connection, step: DraftReorder) -> tuple[Sequence[Row[A
 
 
 def _order(
-    connection: Connection, step: DraftReorder, rows: Sequence[Row[Any]], po_number: str
+    connection: Connection, step: DraftReorderStep, rows: Sequence[Row[Any]], po_number: str
 ) -> PurchaseOrderRequest | None:
     if not rows:
         return None

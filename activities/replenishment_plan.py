@@ -1,7 +1,7 @@
 """Planning in the database: demand from the ledger, and reorder points from demand.
 
-The arithmetic is `domain.replenishment`'s; here it is fed and its results are kept, a page of items at a time, each
-in a transaction of its own.
+The arithmetic is `stockkeeper.domain.replenishment`'s; here it is fed and its results are kept, a page of items at a
+time, each in a transaction of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,28 +17,28 @@ from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.stock import StockQuestions
 from activities.writes import database_errors, effect_once
-from contracts.replenishment_plan import (
-    ITEMS_A_PAGE,
-    PLANS_AT_ONCE,
-    ItemPlan,
-    ItemPlans,
-    PlannedPage,
-    PlanPage,
-    ReplenishmentPlanActivities,
-    RolledUpDemand,
-    RollUpDemand,
-    SetPlanning,
-    ShowPlans,
-)
-from contracts.stock import FindItems
 from database.demand import roll_up, usages
 from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
 from database.tables import inventory_items, item_plans, products, suppliers, warehouses
-from domain.errors import InvalidRequest
-from domain.replenishment import LeadTime, Plan, Policy, Terms, lead_time_from, plan_item
-from domain.stock import ItemKey
+from stockkeeper.contracts.replenishment_plan import (
+    ITEMS_A_PAGE,
+    PLANS_AT_ONCE,
+    ItemPlan,
+    ItemPlans,
+    PlannedPage,
+    PlanPageStep,
+    ReplenishmentPlanActivities,
+    RolledUpDemand,
+    RollUpDemandStep,
+    SetPlanningStep,
+    ShowPlans,
+)
+from stockkeeper.contracts.stock import FindItems
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, Terms, lead_time_from, plan_item
+from stockkeeper.domain.stock import ItemKey
 
 # The preferred supplier of a product; where none is, the cheapest one.
 _TERMS = text("""
@@ -139,7 +139,7 @@ class ReplenishmentPlanSteps(ReplenishmentPlanActivities):
         self._holding_cost_rate = holding_cost_rate
 
     @activity.defn(name="roll_up_demand", no_thread_cancel_exception=True)
-    def roll_up_demand(self, step: RollUpDemand) -> RolledUpDemand:
+    def roll_up_demand(self, step: RollUpDemandStep) -> RolledUpDemand:
         """Bring the demand of each day up to date, to the end of yesterday in each warehouse.
 
         Locks: the known days of all warehouses. Operation: none; doing it again changes nothing.
@@ -154,7 +154,7 @@ class ReplenishmentPlanSteps(ReplenishmentPlanActivities):
         return RolledUpDemand(days_written=written, items=items)
 
     @activity.defn(name="plan_page", no_thread_cancel_exception=True)
-    def plan_page(self, step: PlanPage) -> PlannedPage:
+    def plan_page(self, step: PlanPageStep) -> PlannedPage:
         """Plan a page of items from their demand, and set what has changed.
 
         Items that were set by hand are left alone; so are those without a supplier, whose lead time nobody knows, and
@@ -177,7 +177,7 @@ class ReplenishmentPlanSteps(ReplenishmentPlanActivities):
             return effect_once(self._database, step, PlannedPage, effect)[0]
 
     @activity.defn(name="set_planning", no_thread_cancel_exception=True)
-    def set_planning(self, step: SetPlanning) -> ItemPlan:
+    def set_planning(self, step: SetPlanningStep) -> ItemPlan:
         """Set an item's point and quantity by hand, or let planning have it again.
 
         Locks: the item, which is made if there is none yet. Operation: the caller's.
@@ -232,7 +232,7 @@ class ReplenishmentPlanSteps(ReplenishmentPlanActivities):
             found = _plans(connection, conditions, PLANS_AT_ONCE + 1)
         return ItemPlans(plans=found[:PLANS_AT_ONCE], more=len(found) > PLANS_AT_ONCE)
 
-    def _plan(self, connection: Connection, step: PlanPage) -> PlannedPage:
+    def _plan(self, connection: Connection, step: PlanPageStep) -> PlannedPage:
         after = step.after or (0, 0)
         page = [
             ItemKey(row.warehouse_id, row.product_id)
@@ -311,7 +311,9 @@ def _points(plans: Mapping[ItemKey, Plan], items: Sequence[ItemKey]) -> dict[str
     }
 
 
-def _keep(connection: Connection, plans: Mapping[ItemKey, Plan], terms: Mapping[int, Row[Any]], step: PlanPage) -> None:
+def _keep(
+    connection: Connection, plans: Mapping[ItemKey, Plan], terms: Mapping[int, Row[Any]], step: PlanPageStep
+) -> None:
     """Keep the numbers behind each plan."""
     if not plans:
         return

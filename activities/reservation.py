@@ -12,23 +12,23 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once
-from contracts.messages import StockAnswer
-from contracts.reservation import (
-    ExtendReservation,
-    FulfillLine,
-    FulfillReservation,
-    HeldLineState,
-    Holding,
-    ReleaseReservation,
-    ReservationActivities,
-    ReserveStock,
-)
 from database import holds
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
 from database.sessions import Database
-from domain.errors import InvalidState, OperationConflict
-from domain.reservation import (
+from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.reservation import (
+    ExtendReservationStep,
+    FulfillLine,
+    FulfillReservationStep,
+    HeldLineState,
+    Holding,
+    ReleaseReservationStep,
+    ReservationActivities,
+    ReserveStockStep,
+)
+from stockkeeper.domain.errors import InvalidState, OperationConflict
+from stockkeeper.domain.reservation import (
     HeldLine,
     ReservationEvent,
     ReservationStatus,
@@ -37,7 +37,7 @@ from domain.reservation import (
     require_open,
     status_of,
 )
-from domain.stock import ItemKey, MovementType
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 _NAMES = text("""
     SELECT reservation_id, sku, warehouses.name AS warehouse
@@ -46,7 +46,7 @@ _NAMES = text("""
 """)
 
 
-ReservationStep = ReserveStock | FulfillReservation | ReleaseReservation | ExtendReservation
+ReservationStep = ReserveStockStep | FulfillReservationStep | ReleaseReservationStep | ExtendReservationStep
 
 
 class ReservationSteps(ReservationActivities):
@@ -56,7 +56,7 @@ class ReservationSteps(ReservationActivities):
         self._database = database
 
     @activity.defn(name="reserve_stock", no_thread_cancel_exception=True)
-    def reserve_stock(self, step: ReserveStock) -> Holding:
+    def reserve_stock(self, step: ReserveStockStep) -> Holding:
         """Hold all lines until the deadline, or none.
 
         If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
@@ -72,7 +72,7 @@ class ReservationSteps(ReservationActivities):
         return self._once(step, lambda connection, operation: _reserve(connection, operation, step))
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
-    def fulfill_reservation(self, step: FulfillReservation) -> Holding:
+    def fulfill_reservation(self, step: FulfillReservationStep) -> Holding:
         """Take units off the shelf: a SALE movement for each line that gives some.
 
         Locks: the reservation's items. Operation: ``{workflow}/fulfill/{shipment}``.
@@ -99,7 +99,7 @@ class ReservationSteps(ReservationActivities):
         return self._once(step, effect)
 
     @activity.defn(name="release_reservation", no_thread_cancel_exception=True)
-    def release_reservation(self, step: ReleaseReservation) -> Holding:
+    def release_reservation(self, step: ReleaseReservationStep) -> Holding:
         """End the reservation: what it still holds becomes available.
 
         An expiry that finds the hold ended already, because a buyer who was short released it, leaves it at that. Where
@@ -125,7 +125,7 @@ class ReservationSteps(ReservationActivities):
         return self._once(step, effect)
 
     @activity.defn(name="extend_reservation", no_thread_cancel_exception=True)
-    def extend_reservation(self, step: ExtendReservation) -> Holding:
+    def extend_reservation(self, step: ExtendReservationStep) -> Holding:
         """Give every line that is still held the new deadline.
 
         Locks: the reservation's items. Operation: ``{workflow}/extend/{command}``.
@@ -151,7 +151,7 @@ class ReservationSteps(ReservationActivities):
         )
 
 
-def _reserve(connection: Connection, operation: Operation, step: ReserveStock) -> StockAnswer | None:
+def _reserve(connection: Connection, operation: Operation, step: ReserveStockStep) -> StockAnswer | None:
     lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
     if held := read_reservation(connection, step.reference_type, step.reference_id):
         # The operation was forgotten, or another workflow has this reference. Both are told by what is held.

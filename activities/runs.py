@@ -10,8 +10,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import reservation, search_attributes
-from contracts.stock_audit import (
+from stockkeeper.contracts import reservation, search_attributes
+from stockkeeper.contracts.stock_audit import (
     RUNS_A_PAGE,
     AskRetention,
     FindHolders,
@@ -21,7 +21,7 @@ from contracts.stock_audit import (
     Retention,
     RunActivities,
 )
-from domain.reservation import ReservationStatus
+from stockkeeper.domain.reservation import ReservationStatus
 
 
 class Runs(RunActivities):

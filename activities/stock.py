@@ -6,7 +6,17 @@ from sqlalchemy import Column, Connection, Table, func, select, tuple_
 from temporalio import activity
 
 from activities.writes import database_errors
-from contracts.stock import (
+from database.sessions import Database
+from database.tables import (
+    inventory_items,
+    product_suppliers,
+    products,
+    suppliers,
+    transfer_order_lines,
+    transfer_orders,
+    warehouses,
+)
+from stockkeeper.contracts.stock import (
     IN_TRANSIT_AT_ONCE,
     LEVELS_AT_ONCE,
     FindItems,
@@ -21,17 +31,7 @@ from contracts.stock import (
     StockLevel,
     StockLevels,
 )
-from database.sessions import Database
-from database.tables import (
-    inventory_items,
-    product_suppliers,
-    products,
-    suppliers,
-    transfer_order_lines,
-    transfer_orders,
-    warehouses,
-)
-from domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
+from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 
 
 class StockQuestions(StockActivities):

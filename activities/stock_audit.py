@@ -15,32 +15,32 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.writes import database_errors
-from contracts.stock_audit import (
+from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.tables import audit_findings, operations
+from stockkeeper.contracts.stock_audit import (
     DOCUMENTS_A_PAGE,
     FINDINGS_SHOWN,
     HOLDS_A_PAGE,
     ITEMS_A_PAGE,
     OPERATIONS_A_PAGE,
-    AuditDocuments,
+    AuditDocumentsStep,
     AuditedPage,
-    AuditHolds,
-    AuditItems,
+    AuditHoldsStep,
+    AuditItemsStep,
     AuditStep,
-    CheckHolds,
-    CheckRuns,
-    CloseAudit,
+    CheckHoldsStep,
+    CheckRunsStep,
+    CloseAuditStep,
     ClosedAudit,
     FindingState,
-    ForgetOperations,
+    ForgetOperationsStep,
     ForgottenOperations,
     HoldingNothing,
     OpenHolds,
     StillHolding,
     StockAuditActivities,
 )
-from database.sessions import BULK_STATEMENT_TIMEOUT, Database
-from database.tables import audit_findings, operations
-from domain.stock_audit import FindingKind
+from stockkeeper.domain.stock_audit import FindingKind
 
 _PLACE = bindparam("warehouse_id", type_=BigInteger)
 
@@ -249,7 +249,7 @@ class StockAuditSteps(StockAuditActivities):
         self._database = database
 
     @activity.defn(name="audit_items", no_thread_cancel_exception=True)
-    def audit_items(self, step: AuditItems) -> AuditedPage:
+    def audit_items(self, step: AuditItemsStep) -> AuditedPage:
         """Compare a page of items with their movements and their holds, all in one snapshot.
 
         Locks nothing of the stock. Operation: none; a finding that is seen twice is one finding.
@@ -277,7 +277,7 @@ class StockAuditSteps(StockAuditActivities):
         )
 
     @activity.defn(name="audit_documents", no_thread_cancel_exception=True)
-    def audit_documents(self, step: AuditDocuments) -> AuditedPage:
+    def audit_documents(self, step: AuditDocumentsStep) -> AuditedPage:
         """Compare what a page of documents say they moved with their movements, in one snapshot.
 
         Locks nothing of the stock. Operation: none.
@@ -311,7 +311,7 @@ class StockAuditSteps(StockAuditActivities):
         )
 
     @activity.defn(name="find_open_holds", no_thread_cancel_exception=True)
-    def find_open_holds(self, step: AuditHolds) -> OpenHolds:
+    def find_open_holds(self, step: AuditHoldsStep) -> OpenHolds:
         """A page of open holds, and the workflows that they are held for."""
         warehouse, product, reservation = step.after
         rows = self._look(
@@ -332,7 +332,7 @@ class StockAuditSteps(StockAuditActivities):
         )
 
     @activity.defn(name="check_holds", no_thread_cancel_exception=True)
-    def check_holds(self, step: CheckHolds) -> StillHolding:
+    def check_holds(self, step: CheckHoldsStep) -> StillHolding:
         """What a page holds for these workflows, which aren't running; kept as findings if that is asked for."""
         rows = self._look(
             _STILL_HELD,
@@ -360,7 +360,7 @@ class StockAuditSteps(StockAuditActivities):
         )
 
     @activity.defn(name="check_runs", no_thread_cancel_exception=True)
-    def check_runs(self, step: CheckRuns) -> HoldingNothing:
+    def check_runs(self, step: CheckRunsStep) -> HoldingNothing:
         """Which of these orders hold nothing; kept as findings if that is asked for."""
         holding = {row["reference_id"] for row in self._look(_HOLDING, {"references": step.references})}
         without = [reference for reference in step.references if reference not in holding]
@@ -368,7 +368,7 @@ class StockAuditSteps(StockAuditActivities):
         return HoldingNothing(references=without, **self._keep(step, off if step.keep else [])._asdict())
 
     @activity.defn(name="close_audit", no_thread_cancel_exception=True)
-    def close_audit(self, step: CloseAudit) -> ClosedAudit:
+    def close_audit(self, step: CloseAuditStep) -> ClosedAudit:
         """Findings that nobody has seen since this audit began are gone."""
         with database_errors(), self._database.transaction() as connection:
             gone = connection.execute(
@@ -383,7 +383,7 @@ class StockAuditSteps(StockAuditActivities):
         return ClosedAudit(gone=gone)
 
     @activity.defn(name="forget_operations", no_thread_cancel_exception=True)
-    def forget_operations(self, step: ForgetOperations) -> ForgottenOperations:
+    def forget_operations(self, step: ForgetOperationsStep) -> ForgottenOperations:
         """Forget some operations that are older than any repeat can be."""
         with heartbeats(), database_errors(), self._database.transaction() as connection:
             connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))

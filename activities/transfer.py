@@ -2,7 +2,7 @@
 
 Every step locks the transfer's row first, then the items of one of its warehouses, never of both: what has left one
 place has to arrive at the other in a step of its own. So transfers that run against each other can't wait in a circle.
-Who may do what, and when, says `domain.transfer`.
+Who may do what, and when, says `stockkeeper.domain.transfer`.
 """
 
 from collections.abc import Callable
@@ -14,30 +14,30 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import document_once
-from contracts.messages import StockAnswer
-from contracts.receipt import RECEIPTS_SHOWN, ReceiptState
-from contracts.transfer import (
-    REFERENCE_TYPE,
-    CallOffTransfer,
-    DispatchTransfer,
-    HoldTransfer,
-    ReceiveTransfer,
-    StoredTransfer,
-    StoredTransferLine,
-    TransferActivities,
-    TransferStep,
-    WriteOffTransfer,
-)
 from database import holds, ledger, transit
 from database.locks import lock_given_way, lock_or_create_items, lock_reservation, lock_transfer
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import transfer_order_lines, transfer_orders
-from domain.errors import InvalidRequest, InvalidState, OperationConflict
-from domain.receipt import Delivered, Taken, delivered_by_product
-from domain.reservation import ReservationStatus, plan_fulfilment, status_of
-from domain.stock import ItemKey, MovementType
-from domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
+from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.receipt import RECEIPTS_SHOWN, ReceiptState
+from stockkeeper.contracts.transfer import (
+    REFERENCE_TYPE,
+    CancelTransferStep,
+    DispatchTransferStep,
+    HoldTransferStep,
+    ReceiveTransferStep,
+    StoredTransfer,
+    StoredTransferLine,
+    TransferActivities,
+    TransferStep,
+    WriteOffTransferStep,
+)
+from stockkeeper.domain.errors import InvalidRequest, InvalidState, OperationConflict
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product
+from stockkeeper.domain.reservation import ReservationStatus, plan_fulfilment, status_of
+from stockkeeper.domain.stock import ItemKey, MovementType
+from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
 _BOOKED = text("""
     SELECT product_id,
@@ -82,7 +82,7 @@ class TransferSteps(TransferActivities):
         self._database = database
 
     @activity.defn(name="hold_transfer", no_thread_cancel_exception=True)
-    def hold_transfer(self, step: HoldTransfer) -> StoredTransfer:
+    def hold_transfer(self, step: HoldTransferStep) -> StoredTransfer:
         """Store the transfer, and hold its lines at the source by a TRANSFER reservation without a deadline.
 
         The hold is like any order's: if an item is short, overdue holds on it are released first.
@@ -97,7 +97,7 @@ class TransferSteps(TransferActivities):
         return self._once(step, lambda connection, operation: _hold(connection, operation, step))
 
     @activity.defn(name="dispatch_transfer", no_thread_cancel_exception=True)
-    def dispatch_transfer(self, step: DispatchTransfer) -> StoredTransfer:
+    def dispatch_transfer(self, step: DispatchTransferStep) -> StoredTransfer:
         """Everything leaves the source: the hold becomes a TRANSFER_OUT movement for each line, and is in transit.
 
         Locks: the transfer, then the source's items. Operation: ``{workflow}/dispatch/{command}``.
@@ -132,7 +132,7 @@ class TransferSteps(TransferActivities):
         return self._once(step, effect)
 
     @activity.defn(name="receive_transfer", no_thread_cancel_exception=True)
-    def receive_transfer(self, step: ReceiveTransfer) -> StoredTransfer:
+    def receive_transfer(self, step: ReceiveTransferStep) -> StoredTransfer:
         """Put what is fit into the destination's stock, a TRANSFER_IN movement for each line; keep what is damaged.
 
         An item that the destination never held is made. With the last unit in transit the transfer is RECEIVED.
@@ -179,7 +179,7 @@ class TransferSteps(TransferActivities):
         return self._once(step, effect)
 
     @activity.defn(name="write_off_transfer", no_thread_cancel_exception=True)
-    def write_off_transfer(self, step: WriteOffTransfer) -> StoredTransfer:
+    def write_off_transfer(self, step: WriteOffTransferStep) -> StoredTransfer:
         """Give up what is still in transit. No stock changes: it left the source, and arrived nowhere.
 
         Locks: the transfer. Operation: ``{workflow}/write_off/{command}``.
@@ -204,7 +204,7 @@ class TransferSteps(TransferActivities):
         return self._once(step, effect)
 
     @activity.defn(name="cancel_transfer", no_thread_cancel_exception=True)
-    def cancel_transfer(self, step: CallOffTransfer) -> StoredTransfer:
+    def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
         """Release the hold; or, in transit, put what hasn't arrived back into the source's stock, by TRANSFER_IN.
 
         Locks: the transfer, then the source's items. Operation: ``{workflow}/cancel/{command}`` or
@@ -257,7 +257,7 @@ def call_off(
     _close(connection, operation, transfer, status, as_of, reason=reason)
 
 
-def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> StockAnswer | None:
+def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) -> StockAnswer | None:
     if connection.execute(_READ, {"transfer_number": step.transfer_number}).one_or_none() is not None:
         # The operation was forgotten since, as old ones are; the transfer itself never is.
         if not _is_that_transfer(_stored(connection, step.transfer_number), step):
@@ -306,7 +306,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransfer) -> S
     return StockAnswer(fell_below=fell_below)
 
 
-def _is_that_transfer(stored: StoredTransfer, step: HoldTransfer) -> bool:
+def _is_that_transfer(stored: StoredTransfer, step: HoldTransferStep) -> bool:
     """Whether this transfer was made by such a step."""
     return (
         stored.from_warehouse_id,

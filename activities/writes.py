@@ -11,12 +11,12 @@ from sqlalchemy.exc import DataError, DBAPIError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from contracts.converter import as_application_error
-from contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
 from database.corrections import Correction
 from database.operations import Operation, once
 from database.sessions import Database
-from domain.errors import DomainError, InvalidRequest
+from stockkeeper.contracts.converter import as_application_error
+from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
+from stockkeeper.domain.errors import DomainError, InvalidRequest
 
 Result = TypeVar("Result", bound=BaseModel)
 

@@ -23,7 +23,7 @@ from benchmarks.hold_and_release import HoldAndRelease
 from database.sessions import Database, connect
 from devstack.setup import set_up
 from devstack.stack import running_stack
-from starter.connection import connect_temporal
+from stockkeeper.client.connection import connect_temporal
 from worker import SANDBOX
 
 ROUNDS = 60

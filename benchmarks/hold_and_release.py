@@ -5,15 +5,15 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts import policies
-from contracts.reservation import (
+from stockkeeper.contracts import policies
+from stockkeeper.contracts.reservation import (
     Holding,
-    ReleaseReservation,
+    ReleaseReservationStep,
     ReservationActivities,
     ReservationLine,
-    ReserveStock,
+    ReserveStockStep,
 )
-from domain.reservation import ReservationStatus
+from stockkeeper.domain.reservation import ReservationStatus
 
 
 @workflow.defn
@@ -35,13 +35,13 @@ class HoldAndRelease:
             "reference_type": "ORDER",
             "reference_id": reference,
         }
-        reserve = ReserveStock(
+        reserve = ReserveStockStep(
             operation_id=f"{reference}/reserve",
             lines=[ReservationLine(product_id=1, warehouse_id=1, quantity=1)],
             expires_at=now + timedelta(minutes=30),
             **common,
         )
-        release = ReleaseReservation(
+        release = ReleaseReservationStep(
             operation_id=f"{reference}/cancel", status=ReservationStatus.CANCELLED, reason="measured", **common
         )
         if way == "local":

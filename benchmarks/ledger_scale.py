@@ -21,15 +21,15 @@ from sqlalchemy import Connection, Engine, make_url, text
 from activities.ledger import LedgerQuestions
 from activities.stock_audit import StockAuditSteps
 from benchmarks.measuring import Timings, as_activity, in_turn, seconds_of, table
-from contracts.ledger import ShowHistory, ShowStockAt
-from contracts.stock_audit import AuditItems
 from database import ledger, operations
 from database.locks import lock_items
 from database.migrate import upgrade
 from database.operations import Operation
 from database.sessions import Database, connect
 from devstack.postgres import EmbeddedPostgres
-from domain.stock import ItemKey, MovementType
+from stockkeeper.contracts.ledger import ShowHistory, ShowStockAt
+from stockkeeper.contracts.stock_audit import AuditItemsStep
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 ROUNDS = 9
 LOOKUPS = 300
@@ -226,7 +226,7 @@ def auditing(large: Ledger) -> str:
         nonlocal pages
         after, pages = None, 0
         while True:
-            step = AuditItems(
+            step = AuditItemsStep(
                 operation_id="benchmark",
                 performed_by="benchmark",
                 as_of=datetime.now(UTC),

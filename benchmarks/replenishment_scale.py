@@ -23,14 +23,14 @@ from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
 from benchmarks.measuring import as_activity, in_turn, seconds_of, table
 from benchmarks.replenishment_shop import Shop
-from contracts.purchase_order import DEFAULT_APPROVAL
-from contracts.reorder import DraftReorder, FindBelow
-from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, PlanPage
-from contracts.reservation import ReservationLine, ReserveStock
 from database.demand import roll_up
 from database.migrate import upgrade
 from database.sessions import Database, connect
 from devstack.postgres import EmbeddedPostgres
+from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL
+from stockkeeper.contracts.reorder import DraftReorderStep, FindBelow
+from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, PlanPageStep
+from stockkeeper.contracts.reservation import ReservationLine, ReserveStockStep
 
 ROUNDS = 9
 LOOKUPS = 200
@@ -69,7 +69,7 @@ def below(engine: Engine, shop: Shop) -> str:
         items_there = connection.execute(text("SELECT count(*) FROM inventory_items")).scalar_one()
     found = steps.find_below(FindBelow(warehouse_id=None))
     group = found.groups[0]
-    draft = DraftReorder(
+    draft = DraftReorderStep(
         operation_id="benchmark",
         performed_by="benchmark",
         as_of=shop.as_of,
@@ -107,7 +107,7 @@ def planning(engine: Engine, shop: Shop) -> str:
         after, page, changed, seconds = None, 0, 0, 0.0
         while True:
             page += 1
-            step = PlanPage(
+            step = PlanPageStep(
                 operation_id=f"{name}/plan/{page}",
                 performed_by="benchmark",
                 as_of=shop.as_of,
@@ -248,8 +248,8 @@ def holding(engine: Engine, shop: Shop) -> str:
     )
 
 
-def _reserve(reference: str, product_id: int, as_of: datetime) -> ReserveStock:
-    return ReserveStock(
+def _reserve(reference: str, product_id: int, as_of: datetime) -> ReserveStockStep:
+    return ReserveStockStep(
         operation_id=f"reservation-{reference}/reserve",
         performed_by="benchmark",
         as_of=as_of,

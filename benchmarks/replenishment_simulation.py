@@ -1,8 +1,8 @@
 """A year of demand through the real planning and ordering: is the service that was asked for reached?
 
-Fifty items, once with Poisson demand and once with a lumpy one, are replayed day by day. What decides is the house's
-own: `domain.replenishment` plans, `domain.reorder` says when an order is needed and how large it is. Here is only the
-world around them: customers, a shelf, and suppliers who take their time.
+Fifty items, once with Poisson demand and once with a lumpy one, are replayed day by day. The decisions are the
+product's own: `stockkeeper.domain.replenishment` plans, `stockkeeper.domain.reorder` decides when to order, how much.
+This file adds only the world around them: customers, a shelf, and suppliers with their lead times.
 
 `python -m benchmarks.replenishment_simulation` prints the tables of docs/benchmarks/replenishment.md, and `--plot FILE`
 draws them. All chance comes from one seed, so that the figures are the same each time.
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.replenishment_world import KINDS, SEED, Item, demand, items, lead_times
-from domain.reorder import Position, quantity_for
-from domain.replenishment import LeadTime, Plan, Policy, plan_item, usage_of
+from stockkeeper.domain.reorder import Position, quantity_for
+from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, plan_item, usage_of
 
 YEARS = 4
 HISTORY_DAYS = 90

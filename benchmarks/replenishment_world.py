@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from domain.replenishment import LeadTime, Terms, Usage
+from stockkeeper.domain.replenishment import LeadTime, Terms, Usage
 
 ITEMS = 50
 SEED = 5

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, text
 from database import holds, ledger
 from database.locks import ITEM_ARRAYS, item_arrays
 from database.operations import Operation
-from domain.errors import InsufficientStock, Shortage
-from domain.reservation import ItemHold
-from domain.stock import ItemKey, Level, MovementType
+from stockkeeper.domain.errors import InsufficientStock, Shortage
+from stockkeeper.domain.reservation import ItemHold
+from stockkeeper.domain.stock import ItemKey, Level, MovementType
 
 _BELOW = text("""
     SELECT warehouse_id, product_id FROM inventory_items

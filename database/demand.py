@@ -14,8 +14,8 @@ from sqlalchemy.types import BigInteger, Date, Integer
 
 from database.locks import lock_demand
 from database.tables import stock_movements
-from domain.replenishment import Usage, usage_from_sums
-from domain.stock import ItemKey
+from stockkeeper.domain.replenishment import Usage, usage_from_sums
+from stockkeeper.domain.stock import ItemKey
 
 _AS_OF = bindparam("as_of", type_=stock_movements.c.created_at.type)
 

@@ -16,8 +16,8 @@ from sqlalchemy.types import BigInteger, Integer
 
 from database.sessions import Database
 from database.tables import stock_movements
-from domain.errors import InvalidRequest
-from domain.stock import ItemKey
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.stock import ItemKey
 
 _CLOCKS_APART = timedelta(seconds=2)
 _WAIT_SECONDS = 5.0

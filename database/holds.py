@@ -16,9 +16,9 @@ from database import ledger
 from database.locks import lock_items, open_holds, overdue_lines
 from database.operations import Operation
 from database.tables import reservations
-from domain.errors import InsufficientStock, Shortage
-from domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
-from domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
+from stockkeeper.domain.errors import InsufficientStock, Shortage
+from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
+from stockkeeper.domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
 
 _INSERT_LINES = text("""
     INSERT INTO reservations (
@@ -126,7 +126,7 @@ def take(
         connection: The transaction.
         operation: Who takes them, and for which run.
         lines: The hold.
-        taken: Units by reservation_id, as `domain.reservation.plan_fulfilment` has them.
+        taken: Units by reservation_id, as `stockkeeper.domain.reservation.plan_fulfilment` has them.
         movement_type: Why they leave: SALE or TRANSFER_OUT.
         reference_id: The document behind it.
         reason: One sentence for whoever reads the ledger.

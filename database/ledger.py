@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.operations import Operation
-from domain.stock import ItemKey, MovementType
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 _ARRAYS = tuple(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "quantities"))
 

@@ -22,15 +22,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.tables import stock_movements
-from domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
-from domain.customer_return import CustomerReturn, ReturnLine, ReturnStatus
-from domain.cycle_count import CountEntry, CountLine, CountStatus, CycleCount, RootCause, Tolerance
-from domain.errors import InvalidState
-from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
-from domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
-from domain.stock import ItemKey, Level
-from domain.stock_audit import Finding, FindingKind, FindingStatus
-from domain.transfer import Transfer, TransferLine, TransferStatus
+from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
+from stockkeeper.domain.customer_return import CustomerReturn, ReturnedLine, ReturnStatus
+from stockkeeper.domain.cycle_count import CountEntry, CountLine, CountStatus, CycleCount, RootCause, Tolerance
+from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
+from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
+from stockkeeper.domain.stock import ItemKey, Level
+from stockkeeper.domain.stock_audit import Finding, FindingKind, FindingStatus
+from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus
 
 ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
 """How a statement over many items takes them; `item_arrays` gives the values."""
@@ -269,7 +269,7 @@ def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder
         requested_by=order.requested_by,
         required_approvals=order.required_approvals,
         approvers=list(connection.execute(_APPROVERS, of).scalars()),
-        lines=[OrderLine(*row) for row in connection.execute(_ORDER_LINES, of)],
+        lines=[OrderedLine(*row) for row in connection.execute(_ORDER_LINES, of)],
     )
 
 
@@ -285,7 +285,9 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer | No
         to_warehouse_id=order.to_warehouse_id,
         status=TransferStatus(order.status),
         expected_transit_hours=order.expected_transit_hours,
-        lines=[TransferLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})],
+        lines=[
+            TransferredLine(*row) for row in connection.execute(_TRANSFER_LINES, {"transfer_id": order.transfer_id})
+        ],
     )
 
 
@@ -332,7 +334,7 @@ def lock_return(connection: Connection, return_number: str) -> CustomerReturn | 
         warehouse_id=returned.warehouse_id,
         reference_id=returned.reference_id,
         status=ReturnStatus(returned.status),
-        lines=[ReturnLine(*row) for row in connection.execute(_RETURN_LINES, {"return_id": returned.return_id})],
+        lines=[ReturnedLine(*row) for row in connection.execute(_RETURN_LINES, {"return_id": returned.return_id})],
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from database.tables import operations
-from domain.errors import OperationConflict
+from stockkeeper.domain.errors import OperationConflict
 
 
 @dataclass(frozen=True)

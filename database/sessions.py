@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from domain.errors import StockkeeperError, Unreachable
+from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
 _SETTINGS = {
     "timezone": "UTC",

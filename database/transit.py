@@ -12,7 +12,7 @@ from sqlalchemy.types import BigInteger, Integer
 
 from database.operations import Operation
 from database.tables import transit_movements
-from domain.transfer import TransitKind
+from stockkeeper.domain.transfer import TransitKind
 
 _MOVE = text("""
     WITH change AS (

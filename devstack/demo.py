@@ -28,11 +28,11 @@ from devstack.scenes import (
 from devstack.scenes.scene import Scene, Shop
 from devstack.serve import serving
 from devstack.stack import StackInfo
-from starter import Stockkeeper
 from starter.cli.output import err, out, table
-from starter.connection import connect_plainly
-from starter.import_file import import_file
-from starter.stock import find_items, levels
+from stockkeeper import Stockkeeper
+from stockkeeper.client.connection import connect_plainly
+from stockkeeper.client.import_file import import_file
+from stockkeeper.client.stock import find_items, levels
 
 KINDS = ("products", "warehouses", "suppliers", "product-suppliers", "stock", "demand")
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from contracts.errors import StockkeeperError
 from devstack import guard
+from stockkeeper.contracts.errors import StockkeeperError
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.02

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from devstack.processes import StackError
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
-from starter.connection import connect_plainly, connect_temporal
+from stockkeeper.client.connection import connect_plainly, connect_temporal
 from worker import Settings, build_database, build_worker
 
 WORKER_ROLE = "stockkeeper_worker"

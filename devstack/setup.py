@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from contracts.policies import TASK_QUEUE
 from database.migrate import newest_revision, upgrade
 from database.sessions import connect
 from starter.namespace import register_search_attributes
 from starter.schedules import set_up_schedules
+from stockkeeper.contracts.policies import TASK_QUEUE
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts import search_attributes
+from stockkeeper.contracts import search_attributes
 
 _SEEN_EVERYWHERE_WITHIN = timedelta(seconds=30)
 

@@ -24,13 +24,13 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from contracts import cycle_count_plan, reorder, replenishment_plan, stock_audit
-from contracts.cycle_count_plan import CycleCountPlanRequest
-from contracts.errors import NotFound
-from contracts.reorder import ReorderRequest
-from contracts.replenishment_plan import ReplenishmentPlanRequest
-from contracts.stock_audit import StockAuditRequest
-from starter.calls import answer
+from stockkeeper.client.calls import answer
+from stockkeeper.contracts import cycle_count_plan, reorder, replenishment_plan, stock_audit
+from stockkeeper.contracts.cycle_count_plan import CycleCountPlanRequest
+from stockkeeper.contracts.errors import NotFound
+from stockkeeper.contracts.reorder import ReorderRequest
+from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanRequest
+from stockkeeper.contracts.stock_audit import StockAuditRequest
 
 
 @dataclass(frozen=True)

@@ -3,4 +3,4 @@
 import pytest
 
 # Their assertions then show what they compared, as those of the test files do.
-pytest.register_assert_rewrite("tests.auditor", "tests.books", "tests.wire")
+pytest.register_assert_rewrite("tests.support")

@@ -11,16 +11,16 @@ from temporalio.client import Client
 from database.migrate import upgrade
 from database.sessions import Database, connect
 from devstack.stack import StackInfo, running_stack
-from starter.connection import connect_temporal
 from starter.namespace import register_search_attributes
-from tests.adjusting import Adjusting
-from tests.auditor import assert_books_agree, newest_warehouse
-from tests.counting import CountPlans, Counts
-from tests.purchasing import Purchasing
-from tests.returns import Returns
-from tests.shop import Shop
-from tests.transfers import Transfers
-from tests.wire import Orders
+from stockkeeper.client.connection import connect_temporal
+from tests.support.adjustment import Adjusting
+from tests.support.auditor import assert_books_agree, newest_warehouse
+from tests.support.customer_return import Returns
+from tests.support.cycle_count import CountPlans, Counts
+from tests.support.purchase_order import Purchasing
+from tests.support.shop import Shop
+from tests.support.transfer import Transfers
+from tests.support.wire import Orders
 from worker import Settings, build_database, build_worker
 
 # The same examples every time, and no time limit: on a busy machine that would fail by chance.

@@ -5,8 +5,8 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts import search_attributes
-from contracts.adjustment import (
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.adjustment import (
     WORKFLOW_TYPE,
     AdjustmentActivities,
     AdjustmentLineState,
@@ -14,21 +14,21 @@ from contracts.adjustment import (
     AdjustmentState,
     ApproveAdjustment,
     CancelAdjustment,
-    EndAdjustment,
+    EndAdjustmentStep,
     EndEvent,
-    PostAdjustment,
+    PostAdjustmentStep,
     RejectAdjustment,
     StoredAdjustment,
-    SubmitAdjustment,
+    SubmitAdjustmentStep,
     is_same_person,
     memo,
     workflow_id,
 )
-from contracts.messages import counted, parse, utc
-from contracts.notice import Notice
-from contracts.stock import shortages_of
-from domain.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentStatus
-from domain.errors import DomainError, InsufficientStock
+from stockkeeper.contracts.messages import counted, parse, utc
+from stockkeeper.contracts.notice import Notice
+from stockkeeper.contracts.stock import shortages_of
+from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentStatus
+from stockkeeper.domain.errors import DomainError, InsufficientStock
 from workflows import adjustment_texts as texts
 from workflows.giving_way import tell_holders
 from workflows.notices import Notices
@@ -68,13 +68,13 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
             self._adjustment = carried.adjustment
             self._lines = len(carried.adjustment.lines)
             self._reminded = carried.reminded
-        self._notices = Notices(self.state, self.in_background, self.tell)
+        self._notices = Notices(self.state, self.in_background, self.publish)
 
     @workflow.run
     async def run(self, *payload: Any) -> AdjustmentState:
         """Submit it, wait for an approval if it needs one, and end."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self._adjustment is not None and self._is_pending:
             self.continue_in_another_run(
                 _Carried(adjustment=self._adjustment, state=self.state, reminded=self._reminded, signals=self.signals)
@@ -102,7 +102,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         if self.state.approved_by is not None and is_same_person(message.approver, self.state.approved_by):
             return  # Sent twice: that is what was wanted.
         self._require(AdjustmentEvent.APPROVE)
-        step = PostAdjustment(
+        step = PostAdjustmentStep(
             operation_id=self.operation("approve", key),
             performed_by=message.approver,
             as_of=workflow.now(),
@@ -131,7 +131,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
         await self.carry_out("cancel", [order], "workflow-cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         if self._adjustment is None:
             try:
                 await self._submit()
@@ -143,7 +143,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
             self._take_over(self._adjustment)
         self.start_answered()
         await self._wait_for_approval()
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _submit(self) -> None:
         """Check the start, and let it be posted or stored.
@@ -162,7 +162,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         ]
         self.require_workflow_id(workflow_id(request.adjustment_number), of="adjustment")
         self._lines = len(request.lines)
-        step = SubmitAdjustment(
+        step = SubmitAdjustmentStep(
             operation_id=self.operation("submit"),
             performed_by=request.performed_by,
             as_of=workflow.now(),
@@ -189,11 +189,11 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
             self._send(texts.reminder(adjustment))
         if await self._undecided_until(approve_by, "cancelled unless approved"):
             await self._lapse()
-        await self.comes(None, unless=lambda: not self._is_pending, summary="")
+        await self.wait_until(None, unless=lambda: not self._is_pending, summary="")
 
     async def _undecided_until(self, moment: datetime, what: str) -> bool:
         """Wait for a moment, unless somebody decides before it; whether nobody has."""
-        came = self._is_pending and await self.comes(
+        came = self._is_pending and await self.wait_until(
             moment, unless=lambda: not self._is_pending, summary=f"{what}: {utc(moment)}"
         )
         # Somebody may have decided in the very task in which the moment came.
@@ -206,7 +206,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
 
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         self._require(event)
-        step = EndAdjustment(
+        step = EndAdjustmentStep(
             operation_id=self.operation(event, *key),
             performed_by=performed_by,
             as_of=workflow.now(),
@@ -225,7 +225,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         self._shortage = shortage
         self.state.shortages = shortages_of(shortage)
         self.note(f"rejected: {shortage.message}")
-        self.tell()
+        self.publish()
 
     def _require(self, event: AdjustmentEvent) -> None:
         ADJUSTMENT.next(self.state.status, event, of=self.state.adjustment_number)
@@ -255,7 +255,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         if before is not None and before.status is not adjustment.status:
             for notice in texts.news(adjustment):
                 self._send(notice)
-        self.tell()
+        self.publish()
 
     def _tell_of_holds(self, adjustment: StoredAdjustment, *, told_already: bool) -> None:
         """The workflows whose holds gave way hear of it, and people do."""
@@ -269,9 +269,9 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
 
     def _send(self, notice: Notice) -> None:
         self._notices.send(notice)
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         adjustment = self._adjustment
         status_and_name = [

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from contracts.adjustment import AdjustmentState, StoredAdjustment, StoredAdjustmentLine, worth
-from contracts.messages import amount, counted, utc
-from contracts.notice import Audience, Notice
-from domain.adjustment import AdjustmentStatus
+from stockkeeper.contracts.adjustment import AdjustmentState, StoredAdjustment, StoredAdjustmentLine, worth
+from stockkeeper.contracts.messages import amount, counted, utc
+from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.domain.adjustment import AdjustmentStatus
 from workflows.details import details, notices, table
 from workflows.giving_way import named
 from workflows.notices import cut

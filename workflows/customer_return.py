@@ -4,14 +4,14 @@ from typing import Any
 
 from temporalio import workflow
 
-from contracts import search_attributes
-from contracts.customer_return import (
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.customer_return import (
     WORKFLOW_TYPE,
-    CloseReturn,
     CloseReturnShort,
+    CloseReturnStep,
     Inspect,
-    InspectReturn,
-    RegisterReturn,
+    InspectReturnStep,
+    RegisterReturnStep,
     ReturnActivities,
     ReturnLineState,
     ReturnRequest,
@@ -20,9 +20,9 @@ from contracts.customer_return import (
     memo,
     workflow_id,
 )
-from contracts.messages import counted, parse
-from domain.customer_return import RETURN, ReturnEvent
-from domain.errors import DomainError
+from stockkeeper.contracts.messages import counted, parse
+from stockkeeper.domain.customer_return import RETURN, ReturnEvent
+from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
 from workflows.process import Carried, Process, command
 from workflows.steps import write
@@ -55,7 +55,7 @@ class ReturnWorkflow(Process[ReturnState]):
     async def run(self, *payload: Any) -> ReturnState:
         """Store what is expected, wait until all of it has been inspected or given up, and end."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self._returned is not None and not RETURN.is_final(self.state.status):
             self.continue_in_another_run(_Carried(returned=self._returned, state=self.state, signals=self.signals))
         return await self.ended()
@@ -73,7 +73,7 @@ class ReturnWorkflow(Process[ReturnState]):
         # One with a name may have been booked already, and then its repeat is right in any status. Only the database
         # knows.
         inspection_id = message.inspection_id or key
-        step = InspectReturn(
+        step = InspectReturnStep(
             operation_id=self.operation("inspect", inspection_id),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -92,7 +92,7 @@ class ReturnWorkflow(Process[ReturnState]):
         if self.state.closed_reason is not None:
             return  # Sent twice: that is what was wanted.
         RETURN.next(self.state.status, ReturnEvent.CLOSE_SHORT, of=self.state.return_number)
-        step = CloseReturn(
+        step = CloseReturnStep(
             operation_id=self.operation("close_short", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -107,7 +107,7 @@ class ReturnWorkflow(Process[ReturnState]):
         order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
         await self.carry_out("close_short", [order], "workflow-cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         if self._returned is None:
             try:
                 await self._register()
@@ -117,7 +117,7 @@ class ReturnWorkflow(Process[ReturnState]):
             self._take_over(self._returned)
         self.start_answered()
         await workflow.wait_condition(lambda: RETURN.is_final(self.state.status) or self.history_is_long)
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _register(self) -> None:
         """Check the start, and store it.
@@ -135,7 +135,7 @@ class ReturnWorkflow(Process[ReturnState]):
         ]
         self.require_workflow_id(workflow_id(request.return_number), of="return")
         self._lines = len(request.lines)
-        step = RegisterReturn(
+        step = RegisterReturnStep(
             operation_id=self.operation("register"),
             performed_by=request.performed_by,
             as_of=workflow.now(),
@@ -157,9 +157,9 @@ class ReturnWorkflow(Process[ReturnState]):
         state.requested_by = returned.requested_by
         state.inspections = returned.inspections
         state.closed_reason = returned.closed_reason
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         returned = self._returned
         if returned is None:

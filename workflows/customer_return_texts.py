@@ -1,8 +1,8 @@
 """What people read of a customer return in the Temporal UI."""
 
-from contracts.customer_return import ReturnState, StoredReturn
-from contracts.messages import counted, utc
-from domain.customer_return import ReturnStatus
+from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
+from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.domain.customer_return import ReturnStatus
 from workflows.details import details, receipts, table
 
 

@@ -5,28 +5,28 @@ from typing import Any
 from pydantic import AwareDatetime
 from temporalio import workflow
 
-from contracts import search_attributes
-from contracts.cycle_count import (
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.cycle_count import (
     WORKFLOW_TYPE,
-    ApproveCount,
+    ApproveCountStep,
     ApproveVariance,
     CancelCount,
+    CancelCountStep,
     CountedLine,
     CountLineState,
     CycleCountActivities,
     CycleCountRequest,
     CycleCountState,
-    GiveUpCount,
-    OpenCount,
+    OpenCountStep,
     Record,
-    RecordCount,
+    RecordCountStep,
     StoredCount,
     memo,
     workflow_id,
 )
-from contracts.messages import counted, parse
-from domain.cycle_count import COUNT_LINE, CountStatus
-from domain.errors import DomainError, InvalidState
+from stockkeeper.contracts.messages import counted, parse
+from stockkeeper.domain.cycle_count import COUNT_LINE, CountStatus
+from stockkeeper.domain.errors import DomainError, InvalidState
 from workflows import cycle_count_texts as texts
 from workflows.giving_way import tell_holders
 from workflows.notices import Notices
@@ -65,13 +65,13 @@ class CycleCountWorkflow(Process[CycleCountState]):
             self._warehouse = carried.warehouse
             self._requested_at = carried.requested_at
             self._is_open = True
-        self._notices = Notices(self.state, self.in_background, self.tell)
+        self._notices = Notices(self.state, self.in_background, self.publish)
 
     @workflow.run
     async def run(self, *payload: Any) -> CycleCountState:
         """Store the list, take counts until every line is in the books or given up, and end."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if not COUNT_LINE.is_final(self.state.status):
             self.continue_in_another_run(
                 _Carried(
@@ -94,7 +94,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
     @command(Record)
     async def record(self, message: Record, key: str) -> None:
         """So much was there. `{performed_by, product_id, counted_quantity, root_cause}`."""
-        step = RecordCount(
+        step = RecordCountStep(
             operation_id=self.operation("record", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -110,7 +110,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
     @command(ApproveVariance)
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:
         """What was counted is right. `{approver, product_id, root_cause}`."""
-        step = ApproveCount(
+        step = ApproveCountStep(
             operation_id=self.operation("approve_variance", key),
             performed_by=message.approver,
             as_of=workflow.now(),
@@ -128,7 +128,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
             return
         if COUNT_LINE.is_final(self.state.status):
             raise InvalidState.of(f"count {self.state.count_number}", self.state.status, "cancel")
-        step = GiveUpCount(
+        step = CancelCountStep(
             operation_id=self.operation("cancel", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -143,17 +143,17 @@ class CycleCountWorkflow(Process[CycleCountState]):
         order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
         await self.carry_out("cancel", [order], "workflow-cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         if not self._is_open:
             try:
                 await self._open()
             except DomainError as failure:
                 await self.failed(failure)
         else:
-            self.tell()
+            self.publish()
         self.start_answered()
         await workflow.wait_condition(lambda: COUNT_LINE.is_final(self.state.status) or self.history_is_long)
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _open(self) -> None:
         """Check the start, and store it.
@@ -167,7 +167,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
         self.state.requested_by = request.requested_by
         self.state.lines = [CountLineState(product_id=product_id) for product_id in request.product_ids]
         self.require_workflow_id(workflow_id(request.count_number), of="count")
-        step = OpenCount(
+        step = OpenCountStep(
             operation_id=self.operation("open"),
             performed_by=request.requested_by,
             as_of=workflow.now(),
@@ -190,7 +190,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
         self.state.closed_reason = count.closed_reason
         self.state.lines = [CountLineState.model_validate(line.model_dump()) for line in count.lines]
         self.state.status = count.status
-        self.tell()
+        self.publish()
 
     def _take_over_line(self, answer: CountedLine, performed_by: str) -> None:
         """The same of one line, and whoever should hear of it does."""
@@ -206,12 +206,12 @@ class CycleCountWorkflow(Process[CycleCountState]):
             self._notices.send(texts.gave_way(self.state, self._warehouse, self._skus, answer.gave_way))
         if answer.status is CountStatus.REVIEW and before is not answer.status:
             self._notices.send(texts.review_wanted(self.state, self._warehouse, self._skus))
-        self.tell()
+        self.publish()
 
     def _sku(self, product_id: int) -> str:
         return self._skus.get(product_id, f"product {product_id}")
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         self.show(
             texts.details_of(self.state, self._warehouse, self._skus, self._requested_at),

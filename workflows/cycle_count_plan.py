@@ -7,11 +7,11 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from contracts import policies, search_attributes
-from contracts.cycle_count import WORKFLOW_TYPE as COUNT_WORKFLOW
-from contracts.cycle_count import CycleCountRequest
-from contracts.cycle_count import workflow_id as count_workflow_id
-from contracts.cycle_count_plan import (
+from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts.cycle_count import WORKFLOW_TYPE as COUNT_WORKFLOW
+from stockkeeper.contracts.cycle_count import CycleCountRequest
+from stockkeeper.contracts.cycle_count import workflow_id as count_workflow_id
+from stockkeeper.contracts.cycle_count_plan import (
     COUNTS_SHOWN,
     PLANNED_BY,
     WORKFLOW_TYPE,
@@ -20,16 +20,16 @@ from contracts.cycle_count_plan import (
     CycleCountPlanActivities,
     CycleCountPlanRequest,
     CycleCountPlanState,
-    FindCountDays,
+    FindCountDaysStep,
     NotPlannedState,
-    PlanCount,
+    PlanCountStep,
     PlannedCountState,
     count_number,
 )
-from contracts.messages import counted, parse
-from contracts.replenishment_plan import ReplenishmentPlanActivities, RollUpDemand
-from domain.cycle_count_plan import CountPlanStatus
-from domain.errors import DomainError
+from stockkeeper.contracts.messages import counted, parse
+from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanActivities, RollUpDemandStep
+from stockkeeper.domain.cycle_count_plan import CountPlanStatus
+from stockkeeper.domain.errors import DomainError
 from workflows.details import details, table
 from workflows.process import Carried, Process
 from workflows.steps import through_the_queue
@@ -69,7 +69,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
     async def run(self, *payload: Any) -> CycleCountPlanState:
         """Look where it is time to count, start what is due there, and end."""
         del payload  # It was taken at init.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if not self._done and not self._stopped:
             self.continue_in_another_run(
                 _Carried(
@@ -80,7 +80,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
                 )
             )
         self.state.status = CountPlanStatus.DONE
-        self.tell()
+        self.publish()
         return await self.ended()
 
     async def _give_up(self) -> None:
@@ -88,13 +88,13 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         self._stopped = True
         self.note("stopped: the workflow was cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         try:
             self._request = parse(CycleCountPlanRequest, self.payload[:1] if self._continued else self.payload)
         except DomainError as failure:
             await self.failed(failure)
         self.state.warehouse_id = self._request.warehouse_id
-        self.tell()
+        self.publish()
         self.start_answered()
         while not self._done and not self._ends_here():
             try:
@@ -108,7 +108,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
                 self._after_warehouse_id = day.warehouse_id
             else:
                 self._done = not page.more
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     def _ends_here(self) -> bool:
         """Very many warehouses make a long history: the rest is for the run that continues this one."""
@@ -120,7 +120,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         Raises:
             UnknownWarehouse: The request names one that isn't there.
         """
-        step = FindCountDays(
+        step = FindCountDaysStep(
             operation_id=self.operation(workflow.info().first_execution_run_id, "days"),
             performed_by=PLANNED_BY,
             as_of=workflow.now(),
@@ -136,7 +136,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         return days
 
     async def _bring_demand_up_to_date(self) -> None:
-        step = RollUpDemand(
+        step = RollUpDemandStep(
             operation_id=self.operation(workflow.info().first_execution_run_id, "demand"),
             performed_by=PLANNED_BY,
             as_of=workflow.now(),
@@ -156,7 +156,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         if day.is_counted:
             self._skip(day, f"count {number} was made before")
             return
-        step = PlanCount(
+        step = PlanCountStep(
             operation_id=self.operation(workflow.info().first_execution_run_id, "plan", number),
             performed_by=PLANNED_BY,
             as_of=workflow.now(),
@@ -206,14 +206,14 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         self.state.counts_started += 1
         self.state.items += shown.items
         self.state.counts = [*self.state.counts[-(COUNTS_SHOWN - 1) :], shown]
-        self.tell()
+        self.publish()
 
     def _skip(self, day: CountDay, reason: str) -> None:
         skipped = NotPlannedState(warehouse_id=day.warehouse_id, reason=reason)
         self.state.skipped = [*self.state.skipped[-(COUNTS_SHOWN - 1) :], skipped]
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         state = self.state
         told = (

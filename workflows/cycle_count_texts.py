@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from contracts.cycle_count import CountLineState, CycleCountState, progress
-from contracts.messages import GaveWay, counted, utc
-from contracts.notice import Audience, Notice
-from domain.cycle_count import CountStatus
+from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, progress
+from stockkeeper.contracts.messages import GaveWay, counted, utc
+from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.domain.cycle_count import CountStatus
 from workflows.details import details, notices, table
 from workflows.giving_way import named
 from workflows.notices import cut

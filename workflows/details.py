@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from contracts.messages import utc
-from contracts.notice import NoticeOutcome, NoticeState
-from contracts.receipt import ReceiptState
+from stockkeeper.contracts.messages import utc
+from stockkeeper.contracts.notice import NoticeOutcome, NoticeState
+from stockkeeper.contracts.receipt import ReceiptState
 
 _ROWS_SHOWN = 20
 _NOTES_SHOWN = 5

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from contracts.giving_way import GIVE_WAY, GiveWay
-from contracts.messages import MAX_REASON, GaveWay, StockAnswer, counted
+from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
+from stockkeeper.contracts.messages import MAX_REASON, GaveWay, StockAnswer, counted
 
 
 async def tell_holders(answer: StockAnswer, performed_by: str, reason: str, note: Callable[[str], None]) -> None:

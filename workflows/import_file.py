@@ -5,26 +5,26 @@ from typing import Any, NoReturn
 from pydantic import AwareDatetime
 from temporalio import workflow
 
-from contracts import policies, search_attributes
-from contracts.import_file import (
+from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts.import_file import (
     ABANDONED_AFTER,
     WORKFLOW_TYPE,
     AddPage,
     Applied,
-    ApplyImport,
-    DiscardImport,
+    ApplyImportStep,
+    DiscardImportStep,
     Finish,
     ImportActivities,
     ImportProblem,
     ImportRequest,
     ImportState,
-    OpenImport,
-    StagePage,
+    OpenImportStep,
+    StagePageStep,
     workflow_id,
 )
-from contracts.messages import parse, utc
-from domain.errors import DomainError, InvalidRequest
-from domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
+from stockkeeper.contracts.messages import parse, utc
+from stockkeeper.domain.errors import DomainError, InvalidRequest
+from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.details import details, table
 from workflows.process import Carried, Process, command
 from workflows.steps import through_the_queue, write
@@ -59,7 +59,7 @@ class ImportWorkflow(Process[ImportState]):
     async def run(self, *payload: Any) -> ImportState:
         """Take pages until all are there, apply them, and end; or end when nobody sends any more."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self.state.status is ImportStatus.LOADING:
             self.continue_in_another_run(
                 _Carried(state=self.state, signals=self.signals, heard_at=self._heard_at),
@@ -81,7 +81,7 @@ class ImportWorkflow(Process[ImportState]):
         if self.state.status is ImportStatus.IMPORTED:
             return  # Somebody else sent the same file, and was faster.
         self._require(ImportEvent.ADD_PAGE)
-        step = StagePage(
+        step = StagePageStep(
             operation_id=self.operation("page", str(message.page)),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -95,7 +95,7 @@ class ImportWorkflow(Process[ImportState]):
         staged = await write(ImportActivities.stage_page, step, f"keep page {message.page}")
         self.state.pages = staged.pages
         self.state.rows = staged.rows
-        self.tell()
+        self.publish()
 
     @command(Finish)
     async def finish(self, message: Finish, key: str) -> None:
@@ -120,11 +120,11 @@ class ImportWorkflow(Process[ImportState]):
 
     async def _give_up(self) -> None:
         """A cancelled workflow forgets the pages that wait. What is being applied is applied."""
-        async with self.turn:
+        async with self.command_lock:
             if self.state.status is ImportStatus.LOADING:
                 await self._abandon("the workflow was cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         """From the start to the end of the import, or of this run's share of it."""
         try:
             await self._open()
@@ -135,7 +135,7 @@ class ImportWorkflow(Process[ImportState]):
             if self.history_is_long:
                 # Pages that are under way are kept first. Whoever sends one after the other, as our client does,
                 # leaves a moment for this after each; whoever sends many at once makes the history longer meanwhile.
-                await workflow.wait_condition(self.settled)
+                await workflow.wait_condition(self.drained)
                 return
             await self._until_something_comes()
 
@@ -154,7 +154,7 @@ class ImportWorkflow(Process[ImportState]):
         self._request = request
         self.state.kind = request.kind
         self.state.file_name = request.file_name
-        step = OpenImport(
+        step = OpenImportStep(
             operation_id=self.operation("open"),
             performed_by=request.performed_by,
             as_of=workflow.now(),
@@ -167,24 +167,24 @@ class ImportWorkflow(Process[ImportState]):
             self._imported(ImportEvent.RECOGNIZE, opened.applied)
             self.note("the same file was imported before; nothing changed this time")
         else:
-            self.tell()
+            self.publish()
 
     async def _until_something_comes(self) -> None:
         """Wait for the end, or for a history that is long enough; an import that hears nothing is abandoned."""
         deadline = self._heard_at + ABANDONED_AFTER
-        silent = await self.comes(
+        silent = await self.wait_until(
             deadline,
             unless=lambda: self.state.status is not ImportStatus.LOADING,
             summary=f"abandoned unless a page has come by {utc(deadline)}",
         )
         if silent:
-            async with self.turn:
+            async with self.command_lock:
                 # Pages that came meanwhile have moved the deadline; one timer for an hour, not one for each page.
                 if self.state.status is ImportStatus.LOADING and self._heard_at + ABANDONED_AFTER <= workflow.now():
                     await self._abandon(f"nothing came for {ABANDONED_AFTER}")
 
     async def _apply(self, message: Finish) -> Applied:
-        step = ApplyImport(
+        step = ApplyImportStep(
             operation_id=self.operation("apply"),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -222,7 +222,7 @@ class ImportWorkflow(Process[ImportState]):
         self._go(ImportEvent.ABANDON)
 
     async def _discard(self, summary: str) -> None:
-        step = DiscardImport(
+        step = DiscardImportStep(
             operation_id=self.operation("discard"),
             performed_by=self._request.performed_by,
             as_of=workflow.now(),
@@ -235,9 +235,9 @@ class ImportWorkflow(Process[ImportState]):
 
     def _go(self, event: ImportEvent) -> None:
         self.state.status = IMPORT.next(self.state.status, event, of=self.state.file_name)
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         self.show(
             _details(self.state),

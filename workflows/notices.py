@@ -6,8 +6,8 @@ from typing import Any, Protocol
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from contracts import policies
-from contracts.notice import Audience, Notice, NoticeActivities, NoticeOutcome, NoticeState
+from stockkeeper.contracts import policies
+from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, NoticeOutcome, NoticeState
 
 NOTICES_KEPT = 100
 

@@ -16,9 +16,9 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate
 
-from contracts.converter import as_domain_error
-from contracts.messages import Message, State, parse
-from domain.errors import DomainError, InvalidRequest
+from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.messages import Message, State, parse
+from stockkeeper.domain.errors import DomainError, InvalidRequest
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
@@ -68,7 +68,7 @@ class Process(Generic[S]):
     """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`.
 
     A process with very many commands goes on in another run: it watches `history_is_long`, waits until it is
-    `settled`, and calls `continue_in_another_run`; the next run takes over at init, by `left_by_the_run_before`.
+    `drained`, and calls `continue_in_another_run`; the next run takes over at init, by `left_by_the_run_before`.
     """
 
     state: S
@@ -93,7 +93,7 @@ class Process(Generic[S]):
         self._under_way: set[asyncio.Task[None]] = set()
         self._answered = False
         self._failure: DomainError | None = None
-        self.turn = asyncio.Lock()
+        self.command_lock = asyncio.Lock()
         """Whoever has it is the only one to change the state meanwhile."""
         self._signals = 0
 
@@ -113,9 +113,9 @@ class Process(Generic[S]):
         entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"
         self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
         if self._shown:
-            self.tell()
+            self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Show how it stands, by `show`. A subclass says how; it is called again when there is something to note."""
         raise NotImplementedError
 
@@ -156,7 +156,7 @@ class Process(Generic[S]):
         if workflow.info().workflow_id != expected:
             raise InvalidRequest(f"the workflow id for this {of} is {expected}")
 
-    async def comes(self, deadline: datetime | None, unless: Callable[[], bool], summary: str) -> bool:
+    async def wait_until(self, deadline: datetime | None, unless: Callable[[], bool], summary: str) -> bool:
         """Wait for a deadline, unless something else comes first; also a long history is a reason to stop waiting.
 
         Args:
@@ -184,7 +184,7 @@ class Process(Generic[S]):
             undecided: Whether it still waits.
             end: What is done then.
         """
-        async with self.turn:
+        async with self.command_lock:
             # A command that was under way at the deadline has finished by now, and may have decided.
             if undecided():
                 try:
@@ -199,7 +199,7 @@ class Process(Generic[S]):
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    def settled(self) -> bool:
+    def drained(self) -> bool:
         """Whether everybody who waits for an answer has one, and nothing goes on in the background."""
         return workflow.all_handlers_finished() and not self._under_way
 
@@ -247,15 +247,15 @@ class Process(Generic[S]):
     async def failed(self, failure: DomainError) -> NoReturn:
         """End the run with this error, once everybody who waits for an answer has been given it."""
         self.start_answered(failure)
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
         raise failure
 
     async def ended(self) -> S:
         """The state as the workflow's result, once everybody who waits for an answer has one."""
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
         return self.state
 
-    async def live(self, life: Coroutine[Any, Any, None], give_up: Callable[[], Awaitable[None]]) -> None:
+    async def run_to_the_end(self, life: Coroutine[Any, Any, None], give_up: Callable[[], Awaitable[None]]) -> None:
         """Live to the end, also if an operator cancels the workflow itself: then give up in order first.
 
         A cancellation must not tear a step in two: what was held would be forgotten. So it doesn't reach ``life``,
@@ -279,10 +279,10 @@ class Process(Generic[S]):
         marked = self._commands[name]
         message = parse(marked.message, payload)
         await self.answer_to_start()
-        async with self.turn:
+        async with self.command_lock:
             await marked.body(self, message, key)
 
-    async def note_refusal(self, name: str, payload: Sequence[object]) -> None:
+    async def carry_out_signal(self, name: str, payload: Sequence[object]) -> None:
         """A command that came as a signal: nobody waits for its answer, so a refusal becomes a note."""
         self._signals += 1
         key = f"{workflow.info().first_execution_run_id}/signal-{self._signals}"
@@ -315,6 +315,6 @@ def _as_update(name: str, marked: _Command, summary: str) -> Callable[..., Await
 def _as_signal(name: str, summary: str) -> Callable[..., Awaitable[None]]:
     @workflow.signal(name=name, description=summary)
     async def signal(self: Process[S], *payload: Any) -> None:
-        await self.note_refusal(name, payload)
+        await self.carry_out_signal(name, payload)
 
     return signal

@@ -8,33 +8,33 @@ from typing import Any
 from pydantic import AwareDatetime
 from temporalio import workflow
 
-from contracts import search_attributes
-from contracts.messages import parse, utc
-from contracts.notice import Notice
-from contracts.purchase_order import (
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.messages import parse, utc
+from stockkeeper.contracts.notice import Notice
+from stockkeeper.contracts.purchase_order import (
     WORKFLOW_TYPE,
     Approve,
-    ApprovePurchaseOrder,
+    ApprovePurchaseOrderStep,
     CancelOrder,
     CloseShort,
     Confirm,
-    ConfirmPurchaseOrder,
-    DraftPurchaseOrder,
+    ConfirmPurchaseOrderStep,
+    DraftPurchaseOrderStep,
     EndEvent,
-    EndPurchaseOrder,
+    EndPurchaseOrderStep,
     PurchaseOrderActivities,
     PurchaseOrderLineState,
     PurchaseOrderRequest,
     PurchaseOrderState,
     Receive,
-    ReceivePurchaseOrder,
+    ReceivePurchaseOrderStep,
     Reject,
     StoredPurchaseOrder,
     memo,
     workflow_id,
 )
-from domain.errors import DomainError
-from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOrderStatus
+from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOrderStatus
 from workflows import purchase_order_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
@@ -74,13 +74,13 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             self._lines = len(carried.order.line_items)
             self._deadlines_met = carried.deadlines_met
             self._told_late_for = carried.told_late_for
-        self._notices = Notices(self.state, self.in_background, self.tell)
+        self._notices = Notices(self.state, self.in_background, self.publish)
 
     @workflow.run
     async def run(self, *payload: Any) -> PurchaseOrderState:
         """Draft, wait for approval, wait for the goods, and end."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self._order is not None and not PURCHASE_ORDER.is_final(self.state.status):
             self.continue_in_another_run(
                 _Carried(
@@ -103,7 +103,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
     @command(Approve)
     async def approve(self, message: Approve, key: str) -> None:
         """One approval. `{approver, note}`."""
-        step = ApprovePurchaseOrder(
+        step = ApprovePurchaseOrderStep(
             operation_id=self.operation("approve", key),
             performed_by=message.approver,
             as_of=workflow.now(),
@@ -121,7 +121,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
     @command(Confirm)
     async def confirm(self, message: Confirm, key: str) -> None:
         """The supplier accepts, perhaps for another day. `{performed_by, expected_delivery_date}`."""
-        step = ConfirmPurchaseOrder(
+        step = ConfirmPurchaseOrderStep(
             operation_id=self.operation("confirm", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -137,7 +137,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
     async def receive(self, message: Receive, key: str) -> None:
         """Goods have come. `{receipt_id, performed_by, lines: [{product_id, quantity, rejected_quantity}]}`."""
         del key  # The receipt has a name of its own, however often it is sent.
-        step = ReceivePurchaseOrder(
+        step = ReceivePurchaseOrderStep(
             operation_id=self.operation("receive", message.receipt_id),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -162,13 +162,13 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
 
     async def _give_up(self) -> None:
         """A cancelled workflow expects nothing more, as by the command that fits."""
-        async with self.turn:
+        async with self.command_lock:
             # What was under way has finished by now, and may have been the first goods.
             received = any(line.quantity_received for line in self.state.line_items)
             event: EndEvent = PurchaseOrderEvent.CLOSE_SHORT if received else PurchaseOrderEvent.CANCEL
             await self._end(event, "operator", "the workflow was cancelled", "workflow-cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         if self._order is None:
             try:
                 await self._draft()
@@ -179,7 +179,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         self.start_answered()
         await self._wait_for_approval()
         await self._wait_for_goods()
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _draft(self) -> None:
         """Check the start and store it.
@@ -191,7 +191,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         self.state.po_number = request.po_number
         self.require_workflow_id(workflow_id(request.po_number), of="purchase order")
         self._lines = len(request.line_items)
-        step = DraftPurchaseOrder(
+        step = DraftPurchaseOrderStep(
             operation_id=self.operation("draft"),
             performed_by=request.requested_by,
             as_of=workflow.now(),
@@ -266,7 +266,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         while self.state.status in _OUT and not self.history_is_long:
             due = self._order.due_at if self._order else None
             told = due is None or due == self._told_late_for
-            late = await self.comes(
+            late = await self.wait_until(
                 None if told else due,
                 unless=lambda: (
                     self.state.status not in _OUT or (self._order is not None and self._order.due_at != due)  # noqa: B023 - waited for right here
@@ -281,7 +281,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         if self._ended_by is event:
             return  # Sent twice: that is what was wanted.
-        step = EndPurchaseOrder(
+        step = EndPurchaseOrderStep(
             operation_id=self.operation(event, *key),
             performed_by=performed_by,
             as_of=workflow.now(),
@@ -317,13 +317,13 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         if order.status is not was:
             for notice in texts.news(was, order):
                 self._send(notice)
-        self.tell()
+        self.publish()
 
     def _send(self, notice: Notice) -> None:
         self._notices.send(notice)
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         order = self._order
         if order is None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from contracts.messages import amount, utc
-from contracts.notice import Audience, Notice
-from contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
-from domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.contracts.messages import amount, utc
+from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from workflows.details import details, notices, receipts, table
 from workflows.notices import cut
 

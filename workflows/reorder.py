@@ -8,19 +8,19 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from contracts import policies, search_attributes
-from contracts.converter import as_domain_error
-from contracts.messages import parse
-from contracts.purchase_order import WORKFLOW_TYPE as PURCHASE_ORDER_WORKFLOW
-from contracts.purchase_order import PurchaseOrderRequest
-from contracts.purchase_order import workflow_id as purchase_order_workflow_id
-from contracts.reorder import (
+from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.messages import parse
+from stockkeeper.contracts.purchase_order import WORKFLOW_TYPE as PURCHASE_ORDER_WORKFLOW
+from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order import workflow_id as purchase_order_workflow_id
+from stockkeeper.contracts.reorder import (
     LINES_SHOWN,
     LOOK,
     ORDERS_SHOWN,
     REQUESTED_BY,
     WORKFLOW_TYPE,
-    DraftReorder,
+    DraftReorderStep,
     FindBelow,
     FindUnstarted,
     Group,
@@ -30,8 +30,8 @@ from contracts.reorder import (
     ReorderRequest,
     ReorderState,
 )
-from domain.errors import DomainError
-from domain.reorder import ReorderStatus
+from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.reorder import ReorderStatus
 from workflows import reorder_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process
@@ -64,17 +64,17 @@ class ReorderWorkflow(Process[ReorderState]):
             self.state = carried.state
             self._looks = carried.looks
             self._looks_wanted = 1
-        self._notices = Notices(self.state, self.in_background, self.tell, policies.SHORT_NOTICE)
+        self._notices = Notices(self.state, self.in_background, self.publish, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> ReorderState:
         """Look, order what is needed, and look again if somebody has asked for it meanwhile."""
         del payload  # It was taken at init.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self._looks_wanted and not self._stopped:
             self.continue_in_another_run(_Carried(state=self.state, looks=self._looks, signals=self.signals))
         self.state.status = ReorderStatus.DONE
-        self.tell()
+        self.publish()
         return await self.ended()
 
     @workflow.signal(name=LOOK, description="An item has fallen below its point: look (again).")
@@ -88,7 +88,7 @@ class ReorderWorkflow(Process[ReorderState]):
         self._stopped = True
         self.note("stopped: the workflow was cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         try:
             request = parse(ReorderRequest, self.payload[:1] if self._looks else self.payload)
         except DomainError as failure:
@@ -105,10 +105,10 @@ class ReorderWorkflow(Process[ReorderState]):
             except DomainError as failure:
                 await self.failed(failure)
             # Whoever asks while a notice is still under way doesn't wait for it.
-            await workflow.wait_condition(lambda: bool(self._looks_wanted) or self._stopped or self.settled())
+            await workflow.wait_condition(lambda: bool(self._looks_wanted) or self._stopped or self.drained())
             if not self._looks_wanted or self._stopped or self.history_is_long:
                 break
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _look(self) -> None:
         """Once over everything that is below its point.
@@ -129,7 +129,7 @@ class ReorderWorkflow(Process[ReorderState]):
         self.state.items_covered = below.items_covered
         self.state.skipped = below.skipped
         self.state.items_skipped = below.items_skipped
-        self.tell()
+        self.publish()
         drafted: list[tuple[Group, PurchaseOrderRequest]] = []
         for group in below.groups:
             if self._ends_here():
@@ -139,7 +139,7 @@ class ReorderWorkflow(Process[ReorderState]):
             self._go_on_later()
         if drafted and not self.state.dry_run:
             self._notices.send(texts.ordered(drafted, below))
-        self.tell()
+        self.publish()
 
     async def _start_what_was_left(self) -> None:
         """A run may have been stopped between a draft and the start of its workflow."""
@@ -167,7 +167,7 @@ class ReorderWorkflow(Process[ReorderState]):
         orders: list[PurchaseOrderRequest] = []
         after = 0
         while not self._stopped:
-            step = DraftReorder(
+            step = DraftReorderStep(
                 # A schedule's runs have ids of their own, the one that is asked at once has always the same.
                 operation_id=self.operation(
                     workflow.info().first_execution_run_id,
@@ -236,7 +236,7 @@ class ReorderWorkflow(Process[ReorderState]):
         )
         self.state.orders_drafted += 1
         self.state.purchase_orders = [*self.state.purchase_orders[-(ORDERS_SHOWN - 1) :], shown]
-        self.tell()
+        self.publish()
 
     async def _start(self, order: PurchaseOrderRequest) -> None:
         """Its approval goes on by itself, whatever becomes of this run. If somebody else has started it, that is it."""
@@ -250,7 +250,7 @@ class ReorderWorkflow(Process[ReorderState]):
                 static_summary=f"purchase order {order.po_number}: {len(order.line_items)} lines, {order.reason}",
             )
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         self.show(
             texts.details_of(self.state),

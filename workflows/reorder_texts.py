@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from contracts.messages import amount, counted
-from contracts.notice import Audience, Notice
-from contracts.purchase_order import PurchaseOrderRequest
-from contracts.reorder import Below, Group, ReorderState
-from domain.purchase_order import total_of
-from domain.reorder import ReorderStatus
+from stockkeeper.contracts.messages import amount, counted
+from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.contracts.reorder import Below, Group, ReorderState
+from stockkeeper.domain.purchase_order import total_of
+from stockkeeper.domain.reorder import ReorderStatus
 from workflows.details import details, notices, table
 
 _ORDERS_TOLD = 100

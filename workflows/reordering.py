@@ -5,8 +5,8 @@ import contextlib
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from contracts import policies
-from contracts.reorder import AskForReorder, ReorderActivities
+from stockkeeper.contracts import policies
+from stockkeeper.contracts.reorder import AskForReorder, ReorderActivities
 
 
 async def ask_for_reorder() -> None:

@@ -5,19 +5,19 @@ from typing import Any
 from pydantic import AwareDatetime
 from temporalio import workflow
 
-from contracts import policies, search_attributes
-from contracts.messages import parse
-from contracts.replenishment_plan import (
+from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts.messages import parse
+from stockkeeper.contracts.replenishment_plan import (
     PLANNED_BY,
     WORKFLOW_TYPE,
-    PlanPage,
+    PlanPageStep,
     PlanState,
     ReplenishmentPlanActivities,
     ReplenishmentPlanRequest,
-    RollUpDemand,
+    RollUpDemandStep,
 )
-from domain.errors import DomainError
-from domain.replenishment import PlanStatus
+from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.replenishment import PlanStatus
 from workflows.details import details
 from workflows.process import Carried, Process
 from workflows.reordering import ask_for_reorder
@@ -68,13 +68,13 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
     async def run(self, *payload: Any) -> PlanState:
         """Bring demand up to date, plan page after page, and end."""
         del payload  # It was taken at init.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if not self._done and not self._stopped:
             self._at.state = self.state
             self._at.signals = self.signals
             self.continue_in_another_run(self._at)
         self.state.status = PlanStatus.DONE
-        self.tell()
+        self.publish()
         return await self.ended()
 
     async def _give_up(self) -> None:
@@ -82,7 +82,7 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         self._stopped = True
         self.note("stopped: the workflow was cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         try:
             self._request = parse(ReplenishmentPlanRequest, self.payload[:1] if self._continued else self.payload)
         except DomainError as failure:
@@ -98,10 +98,10 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
                 await self.failed(failure)
         if self._done and self._at.fell_below:
             await ask_for_reorder()
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _bring_demand_up_to_date(self) -> None:
-        step = RollUpDemand(
+        step = RollUpDemandStep(
             operation_id=self.operation(workflow.info().first_execution_run_id, "demand"),
             performed_by=PLANNED_BY,
             as_of=self._at.as_of,
@@ -110,7 +110,7 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         summary = "bring the demand of each day up to date"
         demand = await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.PLANNING)
         self._at.items = demand.items
-        self.tell()
+        self.publish()
 
     async def _plan_a_page(self) -> None:
         """The next items.
@@ -120,7 +120,7 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         """
         self._at.page += 1
         request = self._request
-        step = PlanPage(
+        step = PlanPageStep(
             operation_id=self.operation(workflow.info().first_execution_run_id, "plan", str(self._at.page)),
             performed_by=PLANNED_BY,
             # The same day for all: demand is known up to the day before it.
@@ -140,9 +140,9 @@ class ReplenishmentPlanWorkflow(Process[PlanState]):
         self.state.items_planned += page.planned
         self.state.items_changed += page.changed
         self._done = page.after is None
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         state, at = self.state, self._at
         told = (

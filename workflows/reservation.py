@@ -6,30 +6,30 @@ from typing import Any, NoReturn
 
 from temporalio import workflow
 
-from contracts import search_attributes
-from contracts.giving_way import GiveWay
-from contracts.messages import parse, utc
-from contracts.reservation import (
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.giving_way import GiveWay
+from stockkeeper.contracts.messages import parse, utc
+from stockkeeper.contracts.reservation import (
     WORKFLOW_TYPE,
     Cancel,
     EndedStatus,
     Extend,
-    ExtendReservation,
+    ExtendReservationStep,
     Fulfill,
-    FulfillReservation,
+    FulfillReservationStep,
     HeldLineState,
     Holding,
-    ReleaseReservation,
+    ReleaseReservationStep,
     ReservationActivities,
     ReservationLineState,
     ReservationRequest,
     ReservationState,
-    ReserveStock,
+    ReserveStockStep,
     workflow_id,
 )
-from contracts.stock import shortages_of
-from domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
-from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from stockkeeper.contracts.stock import shortages_of
+from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
+from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows.details import details, table
 from workflows.process import Carried, Process, command
 from workflows.reordering import ask_for_reorder
@@ -67,7 +67,7 @@ class ReservationWorkflow(Process[ReservationState]):
     async def run(self, *payload: Any) -> ReservationState:
         """Hold the stock, serve commands until nothing is held any more, and release at the deadline."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self.state.status is ReservationStatus.ACTIVE:
             self._continue_in_another_run()
         return await self.ended()
@@ -97,7 +97,7 @@ class ReservationWorkflow(Process[ReservationState]):
             self._require(ReservationEvent.FULFILL)
         # A shipment with a name may be one that has left already, and then its repeat is right in any status. Only the
         # database knows.
-        step = FulfillReservation(
+        step = FulfillReservationStep(
             operation_id=self.operation("fulfill", message.fulfillment_id or key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -120,7 +120,7 @@ class ReservationWorkflow(Process[ReservationState]):
     async def extend(self, message: Extend, key: str) -> None:
         """Moves the deadline, counted from now. `{performed_by, ttl_minutes}`."""
         self._require(ReservationEvent.EXTEND)
-        step = ExtendReservation(
+        step = ExtendReservationStep(
             operation_id=self.operation("extend", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -149,7 +149,7 @@ class ReservationWorkflow(Process[ReservationState]):
         order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
         await self.carry_out("cancel", [order], "workflow-cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         if self._holding is None:
             try:
                 await self._hold()
@@ -166,7 +166,7 @@ class ReservationWorkflow(Process[ReservationState]):
         while self.state.status is ReservationStatus.ACTIVE:
             if self.history_is_long:
                 # Many parcels make a long history. Commands that are under way are answered first.
-                await workflow.wait_condition(self.settled)
+                await workflow.wait_condition(self.drained)
                 return
             await self._until_the_deadline()
         await self._release_the_rest()
@@ -184,7 +184,7 @@ class ReservationWorkflow(Process[ReservationState]):
         ]
         self.require_workflow_id(workflow_id(request.reference_id), of="reference")
         _require_served(request)
-        step = ReserveStock(
+        step = ReserveStockStep(
             operation_id=self.operation("reserve"),
             performed_by=request.performed_by,
             as_of=workflow.now(),
@@ -201,13 +201,13 @@ class ReservationWorkflow(Process[ReservationState]):
         deadline = self.state.expires_at
         if deadline is None:
             raise InvalidState.of("a hold without a deadline", self.state.status, "expire")
-        over = await self.comes(
+        over = await self.wait_until(
             deadline,
             unless=lambda: self.state.status is not ReservationStatus.ACTIVE or self.state.expires_at != deadline,
             summary=f"hold ends {utc(deadline)}",
         )
         if over:
-            async with self.turn:
+            async with self.command_lock:
                 # A command that was under way at the deadline has finished by now, and may have won.
                 if self.state.status is ReservationStatus.ACTIVE and self.state.expires_at == deadline:
                     await self._expire()
@@ -221,7 +221,7 @@ class ReservationWorkflow(Process[ReservationState]):
         Whoever did so tells this run; but a hold that is found again, or a shipment that is sent again, may say it
         first.
         """
-        async with self.turn:
+        async with self.command_lock:
             if self._holding is None or not self._holding.rest_is_held:
                 return
             if self.state.status is ReservationStatus.EXPIRED:
@@ -234,7 +234,7 @@ class ReservationWorkflow(Process[ReservationState]):
     async def _release(
         self, status: EndedStatus, performed_by: str, reason: str, *step_name: str, gave_way: bool = False
     ) -> None:
-        step = ReleaseReservation(
+        step = ReleaseReservationStep(
             operation_id=self.operation(*step_name),
             performed_by=performed_by,
             as_of=workflow.now(),
@@ -265,7 +265,7 @@ class ReservationWorkflow(Process[ReservationState]):
         self._shortage = shortage
         self.state.shortages = shortages_of(shortage)
         self.note(f"rejected: {shortage.message}")
-        self.tell()
+        self.publish()
 
     def _require(self, event: ReservationEvent) -> None:
         RESERVATION.next(self.state.status, event, of=self.state.reference_id)
@@ -278,9 +278,9 @@ class ReservationWorkflow(Process[ReservationState]):
         self.state.status = holding.status
         self.state.expires_at = holding.expires_at
         self.state.lines = [ReservationLineState.model_validate(line.model_dump()) for line in holding.lines]
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         held = self._holding.lines if self._holding else []
         self.show(

@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from contracts import policies
-from contracts.converter import as_domain_error
-from contracts.messages import Step
+from stockkeeper.contracts import policies
+from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.messages import Step
 
 LINES_OF_A_SMALL_DOCUMENT = 50
 """How many lines an answer may have that goes into a workflow task, beside those of everybody else."""

@@ -7,24 +7,24 @@ from pydantic import AwareDatetime
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from contracts import policies, reservation, search_attributes
-from contracts.messages import MAX_ID, counted, parse
-from contracts.stock_audit import (
+from stockkeeper.contracts import policies, reservation, search_attributes
+from stockkeeper.contracts.messages import MAX_ID, counted, parse
+from stockkeeper.contracts.stock_audit import (
     AUDITED_BY,
     FINDINGS_SHOWN,
     WORKFLOW_TYPE,
     AskRetention,
-    AuditDocuments,
+    AuditDocumentsStep,
     AuditedPage,
-    AuditHolds,
-    AuditItems,
+    AuditHoldsStep,
+    AuditItemsStep,
     AuditStep,
-    CheckHolds,
-    CheckRuns,
-    CloseAudit,
+    CheckHoldsStep,
+    CheckRunsStep,
+    CloseAuditStep,
     FindHolders,
     FindRunning,
-    ForgetOperations,
+    ForgetOperationsStep,
     HoldingNothing,
     RunActivities,
     StillHolding,
@@ -32,8 +32,8 @@ from contracts.stock_audit import (
     StockAuditRequest,
     StockAuditState,
 )
-from domain.errors import DomainError
-from domain.stock_audit import AuditStatus
+from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.stock_audit import AuditStatus
 from workflows import stock_audit_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process
@@ -92,22 +92,22 @@ class StockAuditWorkflow(Process[StockAuditState]):
             self._at = carried
             self.state = carried.state
             self._continued = True
-        self._notices = Notices(self.state, self.in_background, self.tell, policies.SHORT_NOTICE)
+        self._notices = Notices(self.state, self.in_background, self.publish, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> StockAuditState:
         """One thing after the other, then say what was found, and end."""
         del payload  # It was taken at init.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self._stopped:
-            await self.live(self._stop(), give_up=self._give_up)
+            await self.run_to_the_end(self._stop(), give_up=self._give_up)
         if not self._done and not self._stopped:
             self._at.state = self.state
             self._at.signals = self.signals
             self.continue_in_another_run(self._at)
         if not self._stopped:
             self.state.status = AuditStatus.DONE
-        self.tell()
+        self.publish()
         return await self.ended()
 
     @property
@@ -122,19 +122,19 @@ class StockAuditWorkflow(Process[StockAuditState]):
     async def _stop(self) -> None:
         """A person hears of what was found nevertheless, and of an audit that couldn't look at everything."""
         self.state.status = AuditStatus.STOPPED
-        self.tell()
+        self.publish()
         if self._at.stage <= _TOLD_AFTER and (self.state.findings_in_all or self._broken):
             self._notices.send(texts.found(self.state))
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         try:
             request = parse(StockAuditRequest, self.payload[:1] if self._continued else self.payload)
         except DomainError as failure:
             await self.failed(failure)
         self.state.warehouse_id = request.warehouse_id
         self.start_answered()
-        self.tell()
+        self.publish()
         while not self._done and not self._stopped and not self.history_is_long:
             try:
                 await self._next_page()
@@ -144,8 +144,8 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 self._stopped = self._broken = True
                 kind = _STAGES[self._at.stage].replace("_", " ")
                 self.note(f"stopped: a step of {kind!r} failed for too long; the last error is in the history")
-            self.tell()
-        await workflow.wait_condition(self.settled)
+            self.publish()
+        await workflow.wait_condition(self.drained)
 
     async def _next_page(self) -> None:
         """The next page of what is being looked at.
@@ -162,7 +162,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             case "runs":
                 await self._runs()
             case "close":
-                step = self._step(CloseAudit)
+                step = self._step(CloseAuditStep)
                 summary = "which findings are so no longer?"
                 closed = await through_the_queue(StockAuditActivities.close_audit, step, summary, policies.PLANNING)
                 self.state.findings_gone = closed.gone
@@ -180,7 +180,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 await self._documents(kind)
 
     async def _items(self) -> None:
-        step = self._step(AuditItems, after=self._at.after_item)
+        step = self._step(AuditItemsStep, after=self._at.after_item)
         summary = f"items from {self.state.items_checked + 1} on"
         page = await through_the_queue(StockAuditActivities.audit_items, step, summary, policies.PLANNING)
         self.state.items_checked += page.checked
@@ -190,7 +190,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             self._at.stage += 1
 
     async def _documents(self, kind: str) -> None:
-        step = self._step(AuditDocuments, kind=kind, after=self._at.after_document)
+        step = self._step(AuditDocumentsStep, kind=kind, after=self._at.after_document)
         summary = f"{kind.replace('_', ' ')}s against their movements"
         page: AuditedPage = await through_the_queue(
             StockAuditActivities.audit_documents, step, summary, policies.PLANNING
@@ -207,7 +207,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         Between a look at the database and one at Temporal things go on, so what seems wrong is looked at twice: still
         held, and still not running.
         """
-        step = self._step(AuditHolds, after=self._at.after_hold)
+        step = self._step(AuditHoldsStep, after=self._at.after_hold)
         summary = f"holds from {self.state.holds_checked + 1} on"
         page = await through_the_queue(StockAuditActivities.find_open_holds, step, summary, policies.PLANNING)
         suspects = await self._not_running(page.workflow_ids, by_list=True)
@@ -226,7 +226,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         self, workflow_ids: list[str], through: tuple[int, int, int] | None, *, keep: bool
     ) -> StillHolding:
         step = self._step(
-            CheckHolds,
+            CheckHoldsStep,
             workflow_ids=workflow_ids,
             keep=keep,
             after=self._at.after_hold,
@@ -273,7 +273,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         return holding_nothing
 
     async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
-        step = self._step(CheckRuns, references=references, keep=keep)
+        step = self._step(CheckRunsStep, references=references, keep=keep)
         summary = f"do {counted(len(references), 'reservation')} hold anything?"
         return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
 
@@ -292,7 +292,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 self._at.stage += 1
                 return
             self._at.before = workflow.now() - timedelta(seconds=retention.seconds) - _YOUNGEST_FORGOTTEN
-        step = ForgetOperations(
+        step = ForgetOperationsStep(
             operation_id=self.operation(workflow.info().first_execution_run_id, "forget"),
             performed_by=AUDITED_BY,
             as_of=workflow.now(),
@@ -323,7 +323,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         findings = sorted([*self.state.findings, *page.findings], key=lambda finding: not finding.is_new)
         self.state.findings = findings[:FINDINGS_SHOWN]
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         self.show(
             texts.details_of(self.state),

@@ -1,9 +1,9 @@
 """What people read of an audit: in the Temporal UI, and in the notice about what it has found."""
 
-from contracts.messages import counted
-from contracts.notice import Audience, Notice
-from contracts.stock_audit import FindingState, StockAuditState
-from domain.stock_audit import AuditStatus
+from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.contracts.stock_audit import FindingState, StockAuditState
+from stockkeeper.domain.stock_audit import AuditStatus
 from workflows.details import details, notices, table
 from workflows.notices import LINES_IN_A_NOTICE
 

@@ -5,32 +5,32 @@ from typing import Any
 from pydantic import AwareDatetime
 from temporalio import workflow
 
-from contracts import search_attributes
-from contracts.giving_way import GiveWay
-from contracts.messages import counted, parse, utc
-from contracts.notice import Notice
-from contracts.stock import shortages_of
-from contracts.transfer import (
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.giving_way import GiveWay
+from stockkeeper.contracts.messages import counted, parse, utc
+from stockkeeper.contracts.notice import Notice
+from stockkeeper.contracts.stock import shortages_of
+from stockkeeper.contracts.transfer import (
     WORKFLOW_TYPE,
-    CallOffTransfer,
     CancelTransfer,
+    CancelTransferStep,
     Dispatch,
-    DispatchTransfer,
-    HoldTransfer,
-    ReceiveTransfer,
+    DispatchTransferStep,
+    HoldTransferStep,
     ReceiveTransferred,
+    ReceiveTransferStep,
     StoredTransfer,
     TransferActivities,
     TransferLineState,
     TransferRequest,
     TransferState,
     WriteOff,
-    WriteOffTransfer,
+    WriteOffTransferStep,
     memo,
     workflow_id,
 )
-from domain.errors import DomainError, InsufficientStock, InvalidState
-from domain.transfer import TRANSFER, TransferEvent, TransferStatus
+from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidState
+from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Process, command
@@ -65,13 +65,13 @@ class TransferWorkflow(Process[TransferState]):
             self._transfer = carried.transfer
             self._lines = len(carried.transfer.line_items)
             self._told_overdue_for = carried.told_overdue_for
-        self._notices = Notices(self.state, self.in_background, self.tell)
+        self._notices = Notices(self.state, self.in_background, self.publish)
 
     @workflow.run
     async def run(self, *payload: Any) -> TransferState:
         """Hold the stock at the source, let it leave, wait until all of it is accounted for, and end."""
         del payload  # It was taken at init, so that commands that come first see it too.
-        await self.live(self._live(), give_up=self._give_up)
+        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
         if self._transfer is not None and not TRANSFER.is_final(self.state.status):
             self.continue_in_another_run(
                 _Carried(
@@ -105,7 +105,7 @@ class TransferWorkflow(Process[TransferState]):
         if self.state.dispatched_at is not None and self.state.status is not TransferStatus.CANCELLED:
             return  # Sent twice: that is what was wanted.
         self._require(TransferEvent.DISPATCH)
-        step = DispatchTransfer(
+        step = DispatchTransferStep(
             operation_id=self.operation("dispatch", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -120,7 +120,7 @@ class TransferWorkflow(Process[TransferState]):
         del key  # The receipt has a name of its own, however often it is sent. Only the database knows whether it was.
         if self._transfer is None:
             self._require(TransferEvent.RECEIVE)  # It was rejected: the database has never heard of it.
-        step = ReceiveTransfer(
+        step = ReceiveTransferStep(
             operation_id=self.operation("receive", message.receipt_id),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -139,7 +139,7 @@ class TransferWorkflow(Process[TransferState]):
         if any(line.written_off for line in self.state.line_items):
             return  # Sent twice: nothing is missing any more.
         self._require(TransferEvent.WRITE_OFF)
-        step = WriteOffTransfer(
+        step = WriteOffTransferStep(
             operation_id=self.operation("write_off", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -155,7 +155,7 @@ class TransferWorkflow(Process[TransferState]):
         if self.state.status is TransferStatus.CANCELLED:
             return
         self._require(TransferEvent.CANCEL)
-        step = CallOffTransfer(
+        step = CancelTransferStep(
             operation_id=self.operation("cancel", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -172,7 +172,7 @@ class TransferWorkflow(Process[TransferState]):
         if self.state.status is TransferStatus.CANCELLED:
             return
         self._require(TransferEvent.GIVE_WAY)
-        step = CallOffTransfer(
+        step = CancelTransferStep(
             operation_id=self.operation("give_way", key),
             performed_by=message.performed_by,
             as_of=workflow.now(),
@@ -189,7 +189,7 @@ class TransferWorkflow(Process[TransferState]):
         order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
         await self.carry_out("cancel", [order], "workflow-cancelled")
 
-    async def _live(self) -> None:
+    async def _run_process(self) -> None:
         if self._transfer is None:
             try:
                 await self._hold()
@@ -201,7 +201,7 @@ class TransferWorkflow(Process[TransferState]):
             self._take_over(self._transfer)
         self.start_answered()
         await self._until_all_is_accounted_for()
-        await workflow.wait_condition(self.settled)
+        await workflow.wait_condition(self.drained)
 
     async def _hold(self) -> None:
         """Check the start, and hold its lines.
@@ -220,7 +220,7 @@ class TransferWorkflow(Process[TransferState]):
         ]
         self.require_workflow_id(workflow_id(request.transfer_number), of="transfer")
         self._lines = len(request.line_items)
-        step = HoldTransfer(
+        step = HoldTransferStep(
             operation_id=self.operation("hold"),
             performed_by=request.requested_by,
             as_of=workflow.now(),
@@ -238,7 +238,7 @@ class TransferWorkflow(Process[TransferState]):
         """Serve commands until nothing is held and nothing in transit, and say once if it is overdue."""
         while not TRANSFER.is_final(self.state.status) and not self.history_is_long:
             due = self.state.due_at
-            overdue = await self.comes(
+            overdue = await self.wait_until(
                 None if due == self._told_overdue_for else due,
                 unless=lambda: (
                     TRANSFER.is_final(self.state.status) or self.state.due_at != due  # noqa: B023 - waited for right here
@@ -255,7 +255,7 @@ class TransferWorkflow(Process[TransferState]):
         self._shortage = shortage
         self.state.shortages = shortages_of(shortage)
         self.note(f"rejected: {shortage.message}")
-        self.tell()
+        self.publish()
 
     def _require(self, event: TransferEvent) -> None:
         TRANSFER.next(self.state.status, event, of=self.state.transfer_number)
@@ -276,13 +276,13 @@ class TransferWorkflow(Process[TransferState]):
         if before is not None:
             for notice in texts.news(before, transfer):
                 self._send(notice)
-        self.tell()
+        self.publish()
 
     def _send(self, notice: Notice) -> None:
         self._notices.send(notice)
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell whoever searches for the run, and whoever looks at it."""
         transfer = self._transfer
         status_and_name = [

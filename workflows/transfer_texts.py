@@ -1,9 +1,9 @@
 """What people read of a transfer: in the Temporal UI, and in notices."""
 
-from contracts.messages import counted, utc
-from contracts.notice import Audience, Notice
-from contracts.transfer import StoredTransfer, TransferState
-from domain.transfer import TransferStatus
+from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.contracts.transfer import StoredTransfer, TransferState
+from stockkeeper.domain.transfer import TransferStatus
 from workflows.details import details, notices, receipts, table
 from workflows.notices import cut
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from contracts.messages import amount
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import Adjustment, AdjustmentState, Hold, InsufficientStock, NotPermitted, Transfer
+from stockkeeper import Adjustment, AdjustmentState, Hold, InsufficientStock, NotPermitted, Transfer
+from stockkeeper.contracts.messages import amount
 
 _WHERE = "Newark"
 _WITHIN_SECONDS = 30

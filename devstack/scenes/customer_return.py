@@ -3,8 +3,8 @@
 import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import CustomerReturn, InspectedLine, ReturnLine, ReturnState
-from starter.stock import find_items
+from stockkeeper import CustomerReturn, InspectedLine, ReturnLine, ReturnState
+from stockkeeper.client.stock import find_items
 
 _CUP = "CUP-1"
 _WHERE = "Newark"

@@ -6,9 +6,9 @@ A warehouse of its own opens for them, where nobody else sells: its last list is
 import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import CycleCountState, Hold, Line
-from starter.cycle_count_plan import run_count_plan
-from starter.stock import find_items
+from stockkeeper import CycleCountState, Hold, Line
+from stockkeeper.client.cycle_count_plan import run_count_plan
+from stockkeeper.client.stock import find_items
 
 _WHERE = "Antwerp"
 _SPOON, _BOWL = "SPOON-1", "BOWL-1"

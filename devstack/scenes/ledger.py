@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from devstack.scenes.scene import Play, Scene, Shop
-from starter.stock import levels
-from starter.stock_audit import run_audit
+from stockkeeper.client.stock import levels
+from stockkeeper.client.stock_audit import run_audit
 
 _SKU, _UNITS = "MUG-RED", 8
 

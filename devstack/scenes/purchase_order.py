@@ -3,7 +3,7 @@
 from datetime import date
 
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import ApprovalPolicy, ApprovalTier, InvalidRequest, NotPermitted, OrderLine, PurchaseOrder
+from stockkeeper import ApprovalPolicy, ApprovalTier, InvalidRequest, NotPermitted, OrderLine, PurchaseOrder
 
 _TWO_SECONDS_IN_HOURS = 2 / 3600
 

@@ -8,14 +8,14 @@ import asyncio
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from contracts.messages import amount
-from contracts.reorder import ReorderState
-from contracts.replenishment_plan import ItemPlan
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import Line, PurchaseOrder, ReceiptLine, Stockkeeper
-from starter.replenishment import plans, run_plan, run_reorder, set_by_hand
 from starter.schedules import pause_schedule, schedules
-from starter.stock import find_items
+from stockkeeper import Line, PurchaseOrder, ReceiptLine, Stockkeeper
+from stockkeeper.client.replenishment import plans, run_plan, run_reorder, set_by_hand
+from stockkeeper.client.stock import find_items
+from stockkeeper.contracts.messages import amount
+from stockkeeper.contracts.reorder import ReorderState
+from stockkeeper.contracts.replenishment_plan import ItemPlan
 
 _WHERE, _TIMEZONE = "Rotterdam", "Europe/Amsterdam"
 _CUP, _SAUCER = "CUP-1", "SAUCER-1"

@@ -3,7 +3,7 @@
 import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import InsufficientStock, InvalidState
+from stockkeeper import InsufficientStock, InvalidState
 
 ORDERS_AT_ONCE = 200
 

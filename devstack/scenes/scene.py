@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from contracts.stock import FoundItems
-from starter import AdjustmentLine, ArrivedLine, FulfillLine, Line, OrderLine, ReceiptLine, Stockkeeper, TransferLine
-from starter.import_file import import_file
-from starter.stock import in_transit, levels
+from stockkeeper import (
+    AdjustmentLine,
+    ArrivedLine,
+    FulfillLine,
+    Line,
+    OrderLine,
+    ReceiptLine,
+    Stockkeeper,
+    TransferLine,
+)
+from stockkeeper.client.import_file import import_file
+from stockkeeper.client.stock import in_transit, levels
+from stockkeeper.contracts.stock import FoundItems
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
-from starter import InsufficientStock, Transfer, TransferLine, TransferState
+from stockkeeper import InsufficientStock, Transfer, TransferLine, TransferState
 
 TRANSFERS_AT_ONCE = 30
 _HALF_A_SECOND_IN_HOURS = 0.5 / 3600

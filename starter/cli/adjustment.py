@@ -8,19 +8,6 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts.adjustment import (
-    WORKFLOW_TYPE,
-    AdjustmentLine,
-    AdjustmentLineState,
-    AdjustmentState,
-    AdjustmentStatus,
-    workflow_id,
-    worth,
-)
-from contracts.errors import InsufficientStock, InvalidRequest
-from contracts.messages import amount, money, utc
-from contracts.stock import FoundItems
-from starter.calls import checked
 from starter.cli.context import Approver, AsJson, PerformedBy, connect, run
 from starter.cli.documents import (
     Answer,
@@ -36,8 +23,21 @@ from starter.cli.documents import (
 )
 from starter.cli.order_lines import split_units, units_from_file
 from starter.cli.output import changed_status, out, table
-from starter.client import Stockkeeper
-from starter.stock import find_items
+from stockkeeper.client.calls import checked
+from stockkeeper.client.stock import find_items
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.adjustment import (
+    WORKFLOW_TYPE,
+    AdjustmentLine,
+    AdjustmentLineState,
+    AdjustmentState,
+    AdjustmentStatus,
+    workflow_id,
+    worth,
+)
+from stockkeeper.contracts.errors import InsufficientStock, InvalidRequest
+from stockkeeper.contracts.messages import amount, money, utc
+from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Put the books right by hand: ask, approve, reject.")
 

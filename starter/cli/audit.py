@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from contracts.audit_findings import FindingShown
-from contracts.messages import counted
-from contracts.stock import FoundItems
-from contracts.stock_audit import AuditStatus, FindingState, FindingStatus, StockAuditState
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.documents import ask_for, print_afterwards, warehouse_named
 from starter.cli.output import changed_status, coloured, err, out, print_json, table
 from starter.cli.times import to_the_second
-from starter.client import Stockkeeper
-from starter.stock import names
-from starter.stock_audit import decide, findings, run_audit
+from stockkeeper.client.stock import names
+from stockkeeper.client.stock_audit import decide, findings, run_audit
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.audit_findings import FindingShown
+from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.stock import FoundItems
+from stockkeeper.contracts.stock_audit import AuditStatus, FindingState, FindingStatus, StockAuditState
 
 app = typer.Typer()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from contracts.ledger import Course, CoursePoint
+from stockkeeper.contracts.ledger import Course, CoursePoint
 
 _STEPS = (
     *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),

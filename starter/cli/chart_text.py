@@ -7,8 +7,8 @@ from datetime import datetime
 from plotille import Canvas
 from rich.text import Text
 
-from contracts.ledger import CoursePoint
 from starter.cli.chart_series import Period, Series, labels_of, round_instants, round_units
+from stockkeeper.contracts.ledger import CoursePoint
 
 ON_HAND, RESERVED, POINT, RECEIVED, OUT = "cyan", "magenta", "yellow", "green", "red"
 _DATE_WIDTH = 12

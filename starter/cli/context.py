@@ -13,10 +13,10 @@ import typer
 from rich.markup import escape
 from temporalio.envconfig import ClientConfig
 
-from contracts.errors import StockkeeperError
 from starter.cli.output import err
-from starter.client import Stockkeeper
-from starter.connection import connect_plainly
+from stockkeeper.client.connection import connect_plainly
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import StockkeeperError
 
 T = TypeVar("T")
 

@@ -6,15 +6,15 @@ from typing import TypeVar
 
 from rich.markup import escape
 
-from contracts.cycle_count import CountLineState, CountStatus, CycleCountState, progress
-from contracts.errors import DomainError, InvalidRequest, StockkeeperError, Unreachable
-from contracts.messages import counted
-from contracts.stock import FoundItems
 from starter.cli.context import connect, explain, run
 from starter.cli.documents import Answer, Desk, print_afterwards, print_gave_way
 from starter.cli.output import changed_status, err, out, print_json, table
-from starter.cycle_count import CycleCount
-from starter.stock import find_items
+from stockkeeper.client.cycle_count import CycleCount
+from stockkeeper.client.stock import find_items
+from stockkeeper.contracts.cycle_count import CountLineState, CountStatus, CycleCountState, progress
+from stockkeeper.contracts.errors import DomainError, InvalidRequest, StockkeeperError, Unreachable
+from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.stock import FoundItems
 
 T = TypeVar("T")
 CountDesk = Desk[CycleCount, CycleCountState]

@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.count_questions import Accuracy
-from contracts.cycle_count_plan import CycleCountPlanState
-from contracts.messages import counted, utc
-from contracts.stock import FoundItems
 from starter.cli.context import AsJson, connect, run
 from starter.cli.count_lines import signed
 from starter.cli.documents import ask_for, print_afterwards
 from starter.cli.output import err, out, print_json, table
-from starter.count_questions import accuracies, variances
-from starter.cycle_count_plan import run_count_plan
-from starter.stock import find_items, names
+from stockkeeper.client.count_questions import accuracies, variances
+from stockkeeper.client.cycle_count_plan import run_count_plan
+from stockkeeper.client.stock import find_items, names
+from stockkeeper.contracts.count_questions import Accuracy
+from stockkeeper.contracts.cycle_count_plan import CycleCountPlanState
+from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.contracts.stock import FoundItems
 
 Warehouse = Annotated[str | None, typer.Option(help="Only this warehouse: a name or an id.")]
 

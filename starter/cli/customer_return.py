@@ -8,18 +8,6 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts.customer_return import (
-    WORKFLOW_TYPE,
-    InspectedLine,
-    ReturnLine,
-    ReturnLineState,
-    ReturnState,
-    ReturnStatus,
-    workflow_id,
-)
-from contracts.errors import InvalidRequest
-from contracts.stock import FoundItems
-from starter.calls import checked
 from starter.cli.context import AsJson, PerformedBy, connect
 from starter.cli.documents import (
     Answer,
@@ -36,8 +24,20 @@ from starter.cli.documents import (
 )
 from starter.cli.order_lines import came_by_product, split_units, units_from_file
 from starter.cli.output import changed, changed_status, out, table
-from starter.client import Stockkeeper
-from starter.stock import find_items
+from stockkeeper.client.calls import checked
+from stockkeeper.client.stock import find_items
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.customer_return import (
+    WORKFLOW_TYPE,
+    InspectedLine,
+    ReturnLine,
+    ReturnLineState,
+    ReturnState,
+    ReturnStatus,
+    workflow_id,
+)
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="What customers send back: expect it, inspect it, restock or scrap it.")
 

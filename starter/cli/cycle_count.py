@@ -7,10 +7,6 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts.cycle_count import WORKFLOW_TYPE, CountStatus, CycleCountState, RootCause, workflow_id
-from contracts.errors import InvalidRequest
-from contracts.messages import counted
-from contracts.stock import FoundItems
 from starter.cli.context import Approver, AsJson, PerformedBy, connect, run
 from starter.cli.count_lines import command_each_line, headline, place_of, signed, sku_of, why
 from starter.cli.documents import (
@@ -25,8 +21,12 @@ from starter.cli.documents import (
 )
 from starter.cli.order_lines import skus_from_file, split_units, units_from_file
 from starter.cli.output import changed_status, out, print_json, table
-from starter.client import Stockkeeper
-from starter.stock import find_items, names
+from stockkeeper.client.stock import find_items, names
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.cycle_count import WORKFLOW_TYPE, CountStatus, CycleCountState, RootCause, workflow_id
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Count what is on the shelf, and bring the books to it.")
 

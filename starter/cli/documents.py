@@ -8,18 +8,18 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts import search_attributes
-from contracts.errors import InsufficientStock, InvalidRequest, StockkeeperError
-from contracts.messages import GaveWay, State, counted, utc
-from contracts.notice import NoticeState
-from contracts.receipt import ReceiptState
-from contracts.stock import FoundItems, ShortageState
 from starter.cli.context import connect, explain, run
 from starter.cli.output import coloured, err, out, print_json, table
-from starter.client import Stockkeeper
-from starter.document import Document
-from starter.runs import find_runs
-from starter.stock import find_items, names
+from stockkeeper.client.document import Document
+from stockkeeper.client.runs import find_runs
+from stockkeeper.client.stock import find_items, names
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.errors import InsufficientStock, InvalidRequest, StockkeeperError
+from stockkeeper.contracts.messages import GaveWay, State, counted, utc
+from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.stock import FoundItems, ShortageState
 
 D = TypeVar("D", bound=Document[Any])
 S = TypeVar("S", bound=State)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.errors import StockkeeperError
+from stockkeeper.contracts.errors import StockkeeperError
 
 
 @contextmanager

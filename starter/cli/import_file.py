@@ -9,12 +9,12 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from contracts.errors import InvalidRequest
-from contracts.import_file import ImportKind, ImportState, ImportStatus
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.output import err, out, print_json, table
-from starter.import_file import Progress as Watch
-from starter.import_file import import_file
+from stockkeeper.client.import_file import Progress as Watch
+from stockkeeper.client.import_file import import_file
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.import_file import ImportKind, ImportState, ImportStatus
 
 _LONG_FILE_BYTES = 100_000
 """A few thousand rows: from there on somebody who waits likes to see that it moves."""

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from contracts.errors import InvalidRequest
-from contracts.import_rows import BadRow, refusal
-from contracts.messages import money
-from contracts.purchase_order import PurchaseOrderLine
-from starter.calls import checked
-from starter.client import Stockkeeper
-from starter.csv_files import read_table
-from starter.stock import unit_costs
+from stockkeeper.client.calls import checked
+from stockkeeper.client.csv_files import read_table
+from stockkeeper.client.stock import unit_costs
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.import_rows import BadRow, refusal
+from stockkeeper.contracts.messages import money
+from stockkeeper.contracts.purchase_order import PurchaseOrderLine
 
 
 class WantedLine(NamedTuple):

@@ -10,11 +10,6 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts.errors import InvalidRequest
-from contracts.messages import amount, money, utc
-from contracts.purchase_order import WORKFLOW_TYPE, PurchaseOrderState, PurchaseOrderStatus, ReceiptLine, workflow_id
-from contracts.stock import FoundItems
-from starter.calls import checked
 from starter.cli.context import Approver, AsJson, PerformedBy, connect, run
 from starter.cli.documents import (
     Answer,
@@ -32,8 +27,19 @@ from starter.cli.documents import (
 )
 from starter.cli.order_lines import came_by_product, lines_from_file, lines_from_options, split_units, with_costs
 from starter.cli.output import changed, changed_status, out, table
-from starter.client import Stockkeeper
-from starter.stock import find_items
+from stockkeeper.client.calls import checked
+from stockkeeper.client.stock import find_items
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.messages import amount, money, utc
+from stockkeeper.contracts.purchase_order import (
+    WORKFLOW_TYPE,
+    PurchaseOrderState,
+    PurchaseOrderStatus,
+    ReceiptLine,
+    workflow_id,
+)
+from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, approve, confirm, receive.")
 

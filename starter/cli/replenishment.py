@@ -6,18 +6,18 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from contracts.errors import InvalidRequest
-from contracts.messages import amount, counted, money, utc
-from contracts.reorder import ReorderState
-from contracts.replenishment_plan import ItemPlan, PlanState
-from contracts.stock import FoundItems
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.documents import ask_for, print_afterwards, warehouse_named
 from starter.cli.output import err, out, print_json, table
-from starter.client import Stockkeeper
-from starter.replenishment import plans, run_plan, run_reorder, set_automatic, set_by_hand
 from starter.schedules import ScheduleShown, pause_schedule, resume_schedule, schedules, trigger_schedule
-from starter.stock import names
+from stockkeeper.client.replenishment import plans, run_plan, run_reorder, set_automatic, set_by_hand
+from stockkeeper.client.stock import names
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.messages import amount, counted, money, utc
+from stockkeeper.contracts.reorder import ReorderState
+from stockkeeper.contracts.replenishment_plan import ItemPlan, PlanState
+from stockkeeper.contracts.stock import FoundItems
 
 plan_app = typer.Typer(help="When to order again: reorder points and quantities from demand.")
 schedule_app = typer.Typer(no_args_is_help=True, help="What happens by itself, and when.")

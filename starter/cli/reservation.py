@@ -8,13 +8,6 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts import search_attributes
-from contracts.errors import InsufficientStock, InvalidRequest
-from contracts.messages import utc
-from contracts.reservation import WORKFLOW_TYPE, FulfillLine, ReservationState, ReservationStatus, workflow_id
-from contracts.reservation import ReservationLine as Line
-from contracts.stock import FoundItems
-from starter.calls import checked
 from starter.cli.context import AsJson, PerformedBy, connect
 from starter.cli.documents import (
     Answer,
@@ -29,8 +22,21 @@ from starter.cli.documents import (
     short_in_typed_names,
 )
 from starter.cli.output import changed, changed_status, out, table
-from starter.client import Stockkeeper
-from starter.stock import find_items
+from stockkeeper.client.calls import checked
+from stockkeeper.client.stock import find_items
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.errors import InsufficientStock, InvalidRequest
+from stockkeeper.contracts.messages import utc
+from stockkeeper.contracts.reservation import (
+    WORKFLOW_TYPE,
+    FulfillLine,
+    ReservationState,
+    ReservationStatus,
+    workflow_id,
+)
+from stockkeeper.contracts.reservation import ReservationLine as Line
+from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel what is held.")
 

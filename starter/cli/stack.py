@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.errors import StockkeeperError
 from starter.cli import context
 from starter.cli.context import DATA_DIR, STACK_FILE, run
 from starter.cli.output import err, out
+from stockkeeper.contracts.errors import StockkeeperError
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one unless given.")]
 

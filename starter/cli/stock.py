@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.ledger import LevelThen
 from starter.cli import stock_chart, stock_export, stock_history
 from starter.cli.context import AsJson, connect, run
 from starter.cli.documents import ask_for, first_of
 from starter.cli.output import err, out, print_json, table
 from starter.cli.times import TIME_HELP, instant, to_the_second
-from starter.ledger import stock_at
-from starter.stock import levels
+from stockkeeper.client.ledger import stock_at
+from stockkeeper.client.stock import levels
+from stockkeeper.contracts.ledger import LevelThen
 
 app = typer.Typer(no_args_is_help=True, help="What there is, what there was, and why.")
 

@@ -8,9 +8,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.errors import InvalidRequest
-from contracts.ledger import POINTS_OF_A_COURSE, Course
-from contracts.messages import utc
 from starter.cli import context
 from starter.cli.chart_series import Period, Series, series_of
 from starter.cli.chart_text import draw as draw_text
@@ -18,7 +15,10 @@ from starter.cli.context import AsJson, connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import out, print_json
 from starter.cli.times import TIME_HELP, instant
-from starter.ledger import course as course_of
+from stockkeeper.client.ledger import course as course_of
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.ledger import POINTS_OF_A_COURSE, Course
+from stockkeeper.contracts.messages import utc
 
 _ROWS = range(8, 19)
 """How high the lines are in a terminal: what it has beside the rest, within these."""

@@ -15,8 +15,8 @@ from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import err, out
 from starter.cli.times import TIME_HELP, instant_or_none
-from starter.client import Stockkeeper
-from starter.ledger import Exported, export_levels, export_movements
+from stockkeeper.client.ledger import Exported, export_levels, export_movements
+from stockkeeper.client.stockkeeper import Stockkeeper
 
 app = typer.Typer(no_args_is_help=True, help="CSV files, written whole or not at all.")
 

@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.ledger import Movement
 from starter.cli.context import AsJson, connect, run, ui_url
 from starter.cli.documents import first_of
 from starter.cli.links import linked, run_url
 from starter.cli.output import err, out, print_json, table
 from starter.cli.times import TIME_HELP, instant_or_none, to_the_second
-from starter.ledger import history as movements_of
+from stockkeeper.client.ledger import history as movements_of
+from stockkeeper.contracts.ledger import Movement
 
 Linked = tuple[Movement, str | None]
 """A movement, and where its run is shown; None: nobody knows."""

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from contracts.errors import InvalidRequest
+from stockkeeper.contracts.errors import InvalidRequest
 
 TIME_HELP = (
     "ISO 8601, such as 2026-11-23T14:30+01:00; UTC if it has no offset, and the beginning of a day if it is one; also "

@@ -9,12 +9,6 @@ import typer
 from rich.markup import escape
 from temporalio.client import WorkflowExecution
 
-from contracts import search_attributes
-from contracts.errors import InsufficientStock, InvalidRequest
-from contracts.messages import utc
-from contracts.stock import FoundItems
-from contracts.transfer import WORKFLOW_TYPE, ArrivedLine, TransferLine, TransferState, TransferStatus, workflow_id
-from starter.calls import checked
 from starter.cli.context import AsJson, PerformedBy, connect
 from starter.cli.documents import (
     Answer,
@@ -34,8 +28,21 @@ from starter.cli.documents import (
 )
 from starter.cli.order_lines import came_by_product, split_units, units_from_file
 from starter.cli.output import changed, changed_status, err, out, print_json, table
-from starter.client import Stockkeeper
-from starter.stock import find_items, in_transit
+from stockkeeper.client.calls import checked
+from stockkeeper.client.stock import find_items, in_transit
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.errors import InsufficientStock, InvalidRequest
+from stockkeeper.contracts.messages import utc
+from stockkeeper.contracts.stock import FoundItems
+from stockkeeper.contracts.transfer import (
+    WORKFLOW_TYPE,
+    ArrivedLine,
+    TransferLine,
+    TransferState,
+    TransferStatus,
+    workflow_id,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Move stock between warehouses: hold, dispatch, receive.")
 

@@ -7,18 +7,18 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.adjustment import AdjustmentPolicy, StoredAdjustment, StoredAdjustmentLine
 from database.sessions import Database
-from domain.adjustment import AdjustmentEvent, AdjustmentStatus
-from domain.stock import ItemKey
-from tests.activities.adjustment_steps import WHY, AdjustmentCalls, adjustment_stays, dear_item, papers
-from tests.activities.steps import MINUTE, NOON, forget, refused
-from tests.adjusting import movements, priced, stored
-from tests.books import level, nothing_is_stored
-from tests.commands import names
-from tests.shop import Shop, new_reference
-from tests.transfers import stocked
-from tests.wire import shortage
+from stockkeeper.contracts.adjustment import AdjustmentPolicy, StoredAdjustment, StoredAdjustmentLine
+from stockkeeper.domain.adjustment import AdjustmentEvent, AdjustmentStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import movements, priced, stored
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import names
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.adjustment import WHY, AdjustmentCalls, adjustment_stays, dear_item, papers
+from tests.support.transfer import stocked
+from tests.support.wire import shortage
 
 S, E = AdjustmentStatus, AdjustmentEvent
 LATER = NOON + 5 * MINUTE

@@ -3,9 +3,9 @@
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from tests.activities.adjustment_steps import AdjustmentCalls, dear_item
-from tests.activities.tampering import tampering, told_of
-from tests.shop import Shop
+from tests.support.shop import Shop
+from tests.support.steps.adjustment import AdjustmentCalls, dear_item
+from tests.support.tampering import tampering, told_of
 
 _OF = "WHERE adjustment_id = (SELECT adjustment_id FROM adjustments WHERE adjustment_number = :number)"
 _LEDGER = "WHERE reference_id = :number"

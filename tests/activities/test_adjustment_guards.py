@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.adjustment_steps import AdjustmentCalls, adjustment_stays, dear_item
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop
+from tests.support.steps.adjustment import AdjustmentCalls, adjustment_stays, dear_item
 
 _OF = "WHERE adjustment_number = :number"
 _CLOSED = "closed_at = created_at, closed_by = 'test'"

@@ -6,20 +6,21 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine
 
-from contracts.adjustment import EndEvent
-from contracts.messages import GaveWay
 from database.sessions import Database
-from domain.adjustment import AdjustmentEvent
-from domain.stock import ItemKey
-from tests.activities.adjustment_steps import AdjustmentCalls, adjustment_stays, dear_item
-from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
-from tests.activities.steps import MINUTE, NOON, Steps
-from tests.activities.transfer_steps import TransferCalls
-from tests.adjusting import movements, priced
-from tests.books import level
-from tests.corrections import held_lines
-from tests.replenishing import set_point
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.adjustment import EndEvent
+from stockkeeper.contracts.messages import GaveWay
+from stockkeeper.domain.adjustment import AdjustmentEvent
+from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import movements, priced
+from tests.support.books import level
+from tests.support.corrections import held_lines
+from tests.support.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
+from tests.support.replenishment import set_point
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON
+from tests.support.steps.adjustment import AdjustmentCalls, adjustment_stays, dear_item
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls
 
 E = AdjustmentEvent
 HOUR = 60 * MINUTE

@@ -5,14 +5,15 @@ from sqlalchemy import Engine, text
 
 from database.sessions import Database
 from devstack.invariants import check_invariants
-from domain.stock import ItemKey
-from tests.activities.reorder_steps import Reordering
-from tests.activities.steps import Buying, Steps, came
-from tests.activities.tampering import tampering, told_of
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.auditor import findings
-from tests.replenishing import nothing_else_to_order, set_point, supply
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.stock import ItemKey
+from tests.support.auditor import findings
+from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.purchase_order import Buying, came
+from tests.support.steps.reorder import Reordering
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived
+from tests.support.tampering import tampering, told_of
 
 _OF_ITEM = "WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)"
 _LAST = f"WHERE movement_id = (SELECT max(movement_id) FROM stock_movements {_OF_ITEM})"

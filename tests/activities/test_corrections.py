@@ -9,21 +9,22 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities.writes import told_of
-from contracts.messages import GaveWay, StockAnswer
-from contracts.reservation import FulfillLine
 from database.corrections import Correction
 from database.sessions import Database
-from domain.errors import InsufficientStock
-from domain.reservation import ItemHold
-from domain.stock import ItemKey
-from tests.activities.meetings import WAIT_SECONDS, Outcome, held_rows, outcome, until_waiting
-from tests.activities.steps import MINUTE, NOON, Steps
-from tests.activities.transfer_steps import TransferCalls
-from tests.books import ItemBooks, books, level, nothing_changes
-from tests.corrections import FOUND, correct_stock, held_lines
-from tests.replenishing import nothing_else_to_order, set_point
-from tests.shop import Shop, new_reference
-from tests.wire import shortage
+from stockkeeper.contracts.messages import GaveWay, StockAnswer
+from stockkeeper.contracts.reservation import FulfillLine
+from stockkeeper.domain.errors import InsufficientStock
+from stockkeeper.domain.reservation import ItemHold
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import ItemBooks, books, level, nothing_changes
+from tests.support.corrections import FOUND, correct_stock, held_lines
+from tests.support.meetings import WAIT_SECONDS, Outcome, held_rows, outcome, until_waiting
+from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls
+from tests.support.wire import shortage
 
 LATER = NOON + 5 * MINUTE
 DEADLINE = NOON + 30 * MINUTE

@@ -10,15 +10,15 @@ from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.count_questions import CountQuestions
-from contracts.count_questions import Accuracies, Accuracy, ShowAccuracy, ShowVariances, Variance, Variances
 from database.sessions import Database
-from domain.cycle_count import RootCause
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls
-from tests.activities.past import local, warehouse_in
-from tests.activities.planning_steps import names
-from tests.activities.steps import MINUTE, NOON, refused
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.count_questions import Accuracies, Accuracy, ShowAccuracy, ShowVariances, Variance, Variances
+from stockkeeper.domain.cycle_count import RootCause
+from stockkeeper.domain.stock import ItemKey
+from tests.support.past import local, warehouse_in
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.cycle_count import CountCalls
+from tests.support.steps.replenishment_plan import names
 
 LATER = NOON + 5 * MINUTE
 EAST, WEST = "Pacific/Kiritimati", "Pacific/Pago_Pago"

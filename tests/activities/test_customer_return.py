@@ -10,18 +10,19 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from contracts.customer_return import InspectedLine, StoredReturn
-from contracts.receipt import RECEIPTS_SHOWN
 from database.sessions import Database
-from domain.customer_return import ReturnStatus
-from domain.stock import ItemKey
-from tests.activities.customer_return_steps import ReturnCalls, found, lines_of, papers, return_stays
-from tests.activities.meetings import meet, outcome
-from tests.activities.steps import MINUTE, NOON, Steps, forget, refused
-from tests.books import level, nothing_is_stored
-from tests.returns import Units, movements, restocked, stored
-from tests.shop import Shop, new_reference
-from tests.transfers import stocked
+from stockkeeper.contracts.customer_return import InspectedLine, StoredReturn
+from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
+from stockkeeper.domain.customer_return import ReturnStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.customer_return import Units, movements, restocked, stored
+from tests.support.meetings import meet, outcome
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.customer_return import ReturnCalls, found, lines_of, papers, return_stays
+from tests.support.steps.reservation import Steps
+from tests.support.transfer import stocked
 
 S = ReturnStatus
 LATER = NOON + 5 * MINUTE

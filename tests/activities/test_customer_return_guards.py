@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.customer_return_steps import ReturnCalls, found, return_stays
-from tests.activities.tampering import tampering, told_of
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop
+from tests.support.steps.customer_return import ReturnCalls, found, return_stays
+from tests.support.tampering import tampering, told_of
 
 _OF = "WHERE return_id = (SELECT return_id FROM returns WHERE return_number = :number)"
 _LINE = f"{_OF} AND line_number = 1"

@@ -6,15 +6,16 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.cycle_count import CountedLine, CountPolicy, StoredCount
 from database.sessions import Database
-from domain.cycle_count import CountStatus, RootCause
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls, count_stays, line_of, lines_of
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.books import level, nothing_is_stored
-from tests.counting import Line, entries, last_count, movements, stored
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.cycle_count import CountedLine, CountPolicy, StoredCount
+from stockkeeper.domain.cycle_count import CountStatus, RootCause
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.cycle_count import Line, entries, last_count, movements, stored
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.cycle_count import CountCalls, count_stays, line_of, lines_of
+from tests.support.steps.reservation import Steps
 
 S = CountStatus
 LATER = NOON + 5 * MINUTE

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls
-from tests.activities.tampering import tampering, told_of
-from tests.auditor import findings
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.auditor import findings
+from tests.support.shop import Shop
+from tests.support.steps.cycle_count import CountCalls
+from tests.support.tampering import tampering, told_of
 
 _OF = "WHERE count_id = (SELECT count_id FROM cycle_counts WHERE count_number = :number)"
 _TEA, _MUG, _POT, _CUP = (f"{_OF} AND product_id = :{name}" for name in ("tea", "mug", "pot", "cup"))

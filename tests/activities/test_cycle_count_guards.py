@@ -12,9 +12,9 @@ from database import ledger
 from database.locks import lock_items
 from database.operations import Operation
 from database.sessions import Database
-from domain.stock import ItemKey, MovementType
-from tests.activities.count_steps import CountCalls, count_stays
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.shop import Shop
+from tests.support.steps.cycle_count import CountCalls, count_stays
 
 _OF = "WHERE count_id = (SELECT count_id FROM cycle_counts WHERE count_number = :number)"
 _ENTRY = """

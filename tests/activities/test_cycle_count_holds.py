@@ -5,17 +5,18 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine
 
-from contracts.cycle_count import CountedLine
-from contracts.messages import GaveWay
 from database.sessions import Database
-from domain.cycle_count import CountStatus
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls, count_stays
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.books import level
-from tests.corrections import held_lines
-from tests.replenishing import nothing_else_to_order, set_point
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.cycle_count import CountedLine
+from stockkeeper.contracts.messages import GaveWay
+from stockkeeper.domain.cycle_count import CountStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.corrections import held_lines
+from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.cycle_count import CountCalls, count_stays
+from tests.support.steps.reservation import Steps
 
 S = CountStatus
 LATER = NOON + 5 * MINUTE

@@ -5,15 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.cycle_count import CountPolicy
-from contracts.cycle_count_plan import CountDay, CountDays, PlannedCount, count_number
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls, CountPlanning
-from tests.activities.past import A_DAY, AS_OF, Past, local, warehouse_in
-from tests.activities.planning_steps import Planning
-from tests.activities.steps import refused
-from tests.shop import Shop
+from stockkeeper.contracts.cycle_count import CountPolicy
+from stockkeeper.contracts.cycle_count_plan import CountDay, CountDays, PlannedCount, count_number
+from stockkeeper.domain.stock import ItemKey
+from tests.support.past import A_DAY, AS_OF, Past, local, warehouse_in
+from tests.support.shop import Shop
+from tests.support.steps.activity import refused
+from tests.support.steps.cycle_count import CountCalls, CountPlanning
+from tests.support.steps.replenishment_plan import Planning
 
 TODAY = AS_OF.date()
 EAST, WEST = "Pacific/Kiritimati", "Pacific/Pago_Pago"

@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
-from domain.cycle_count import CountStatus
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls
-from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
-from tests.activities.steps import Steps
-from tests.activities.transfer_steps import TransferCalls
-from tests.books import level
-from tests.counting import entries, movements, stored
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.cycle_count import CountStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.cycle_count import entries, movements, stored
+from tests.support.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.cycle_count import CountCalls
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls
 
 S = CountStatus
 POSTED = {"status": "POSTED"}

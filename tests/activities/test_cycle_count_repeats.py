@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.exceptions import ApplicationError
 
-from contracts.cycle_count import CountedLine, StoredCount
 from database.sessions import Database
-from domain.cycle_count import CountStatus, RootCause
-from tests.activities.count_steps import CountCalls, count_stays, papers
-from tests.activities.steps import MINUTE, NOON, forget, refused
-from tests.shop import Shop
+from stockkeeper.contracts.cycle_count import CountedLine, StoredCount
+from stockkeeper.domain.cycle_count import CountStatus, RootCause
+from tests.support.shop import Shop
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.cycle_count import CountCalls, count_stays, papers
 
 S = CountStatus
 LATER = NOON + 5 * MINUTE

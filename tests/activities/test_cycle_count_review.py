@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
-from domain.cycle_count import CountStatus, RootCause
-from domain.stock import ItemKey
-from tests.activities.count_steps import CountCalls, count_stays, line_of, papers
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.books import level
-from tests.counting import Line, entries, last_count, movements
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.cycle_count import CountStatus, RootCause
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.cycle_count import Line, entries, last_count, movements
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.cycle_count import CountCalls, count_stays, line_of, papers
+from tests.support.steps.reservation import Steps
 
 S = CountStatus
 LATER, LATEST = NOON + 5 * MINUTE, NOON + 10 * MINUTE

@@ -8,16 +8,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts import import_rows
 from database import demand as rollup
 from database.sessions import Database
-from domain.replenishment import usage_of
-from domain.stock import ItemKey, MovementType
-from tests.activities.past import A_DAY, AS_OF, Past, demand, local, warehouse_in, write
-from tests.activities.planning_steps import Planning
-from tests.activities.steps import Buying, Steps, came
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts import import_rows
+from stockkeeper.domain.replenishment import usage_of
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.past import A_DAY, AS_OF, Past, demand, local, warehouse_in, write
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.purchase_order import Buying, came
+from tests.support.steps.replenishment_plan import Planning
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived
 
 KOLKATA, NEW_YORK, AZORES, HAVANA = "Asia/Kolkata", "America/New_York", "Atlantic/Azores", "America/Havana"
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)

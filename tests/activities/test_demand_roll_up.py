@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.meetings import WAIT_SECONDS, held_rows, until_waiting
-from tests.activities.past import A_DAY, AS_OF, YESTERDAY, Past, demand, warehouse_in
-from tests.activities.planning_steps import Planning
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
+from tests.support.past import A_DAY, AS_OF, YESTERDAY, Past, demand, warehouse_in
+from tests.support.shop import Shop
+from tests.support.steps.replenishment_plan import Planning
 
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 LATE = datetime(2025, 6, 9, 23, 59, 59, tzinfo=UTC)

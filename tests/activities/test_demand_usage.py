@@ -6,11 +6,11 @@ import pytest
 
 from database import demand as rollup
 from database.sessions import Database
-from domain.replenishment import usage_of
-from domain.stock import ItemKey
-from tests.activities.past import A_DAY, AS_OF, Past, local, usage, warehouse_in
-from tests.activities.planning_steps import Planning
-from tests.shop import Shop
+from stockkeeper.domain.replenishment import usage_of
+from stockkeeper.domain.stock import ItemKey
+from tests.support.past import A_DAY, AS_OF, Past, local, usage, warehouse_in
+from tests.support.shop import Shop
+from tests.support.steps.replenishment_plan import Planning
 
 KOLKATA, NEW_YORK = "Asia/Kolkata", "America/New_York"
 

@@ -6,17 +6,18 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.reservation import FulfillLine
 from database.operations import Operation
 from database.sessions import Database
-from domain.reservation import ReservationStatus
-from domain.stock import ItemKey
-from domain.transfer import TransferStatus
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.activities.transfer_steps import TransferCalls, papers, transfer_stays
-from tests.books import level, nothing_changes
-from tests.corrections import FOUND, correct_stock, held_lines
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.reservation import FulfillLine
+from stockkeeper.domain.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transfer import TransferStatus
+from tests.support.books import level, nothing_changes
+from tests.support.corrections import FOUND, correct_stock, held_lines
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, papers, transfer_stays
 
 S = ReservationStatus
 LATER = NOON + 5 * MINUTE

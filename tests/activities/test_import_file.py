@@ -11,20 +11,20 @@ from sqlalchemy import Engine, text
 from temporalio.testing import ActivityEnvironment
 
 from activities.import_file import ImportSteps
-from contracts.import_file import (
+from database.sessions import Database
+from stockkeeper.contracts.import_file import (
     Applied,
-    ApplyImport,
-    DiscardImport,
+    ApplyImportStep,
+    DiscardImportStep,
     ImportKind,
-    OpenImport,
+    OpenImportStep,
     Staged,
-    StagePage,
+    StagePageStep,
     encode_row,
     pack_rows,
 )
-from database.sessions import Database
-from tests.activities.steps import refused
-from tests.imports import new_name
+from tests.support.import_file import new_name
+from tests.support.steps.activity import refused
 
 R = TypeVar("R")
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ class Loading:
 
     def stage_packed(self, packed: str, page: int = 0) -> Staged:
         """A page as it is on the wire."""
-        step = StagePage(
+        step = StagePageStep(
             operation_id=f"{self.import_id}/page/{page}",
             performed_by="importer",
             as_of=NOON,
@@ -62,7 +62,7 @@ class Loading:
 
     def apply(self, rows: int, pages: int = 1, performed_by: str = "importer") -> Applied:
         """All of it, or nothing."""
-        step = ApplyImport(
+        step = ApplyImportStep(
             operation_id=f"{self.import_id}/apply",
             performed_by=performed_by,
             as_of=NOON,
@@ -76,7 +76,7 @@ class Loading:
 
     def open(self, as_of: datetime = NOON) -> Applied | None:
         """What is known of the file."""
-        step = OpenImport(
+        step = OpenImportStep(
             operation_id=f"{self.import_id}/open",
             performed_by="importer",
             as_of=as_of,
@@ -87,7 +87,7 @@ class Loading:
 
     def discard(self) -> int:
         """Forget the pages."""
-        step = DiscardImport(
+        step = DiscardImportStep(
             operation_id=f"{self.import_id}/discard", performed_by="importer", as_of=NOON, import_id=self.import_id
         )
         return _run("discard_import", self.steps.discard_import, step).pages

@@ -7,12 +7,12 @@ from sqlalchemy import Engine, text
 from temporalio.exceptions import ApplicationError
 
 from activities.stock import StockQuestions
-from contracts.stock import InTransit, InTransitPage, ShowInTransit
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.steps import MINUTE, NOON, refused
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.shop import Shop
+from stockkeeper.contracts.stock import InTransit, InTransitPage, ShowInTransit
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.transfer import TransferCalls, arrived
 
 HOUR = 60 * MINUTE
 

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from database import ledger
 from database.operations import Operation
 from database.sessions import Database
-from domain.stock import ItemKey, MovementType
-from tests.books import level, nothing_changes
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop
 
 _CHANGES = {
     "UPDATE": "UPDATE stock_movements SET quantity = quantity + 1",

@@ -9,15 +9,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities import ledger as questions
-from contracts.ledger import MOVEMENT_COLUMNS
 from database.sessions import Database
-from domain.stock import ItemKey, MovementType
-from tests.activities.audit_tampering import tampering
-from tests.activities.ledger_steps import A_MICROSECOND, Asking, ledger_of, now, point, points
-from tests.activities.past import Past, write
-from tests.activities.steps import Steps, refused
-from tests.replenishing import set_point
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.ledger import MOVEMENT_COLUMNS
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.audit_tampering import tampering
+from tests.support.past import Past, write
+from tests.support.replenishment import set_point
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import refused
+from tests.support.steps.ledger import A_MICROSECOND, Asking, ledger_of, now, point, points
+from tests.support.steps.reservation import Steps
 
 LONG_AGO = datetime(2025, 6, 10, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

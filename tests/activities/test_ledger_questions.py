@@ -11,11 +11,11 @@ from sqlalchemy import Engine, TextClause, text
 from activities import ledger as questions
 from database import history
 from database.sessions import Database
-from domain.stock import ItemKey, MovementType
-from tests.activities.ledger_steps import A_MICROSECOND, Asking, ledger_of, model_at, now
-from tests.activities.past import A_DAY, Past
-from tests.activities.steps import refused
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.past import A_DAY, Past
+from tests.support.shop import Shop
+from tests.support.steps.activity import refused
+from tests.support.steps.ledger import A_MICROSECOND, Asking, ledger_of, model_at, now
 
 LONG_AGO = datetime(2025, 6, 10, tzinfo=UTC)
 IN, OUT = MovementType.ADJUSTMENT, MovementType.SALE

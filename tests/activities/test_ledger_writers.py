@@ -17,10 +17,10 @@ from temporalio.exceptions import ApplicationError
 from database import history
 from database.sessions import Database, connect
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from tests.activities.ledger_steps import A_MICROSECOND, Asking, begin_to_move, ledger_of, model_at, now
-from tests.activities.meetings import WAIT_SECONDS, held_rows
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.meetings import WAIT_SECONDS, held_rows
+from tests.support.shop import Shop
+from tests.support.steps.ledger import A_MICROSECOND, Asking, begin_to_move, ledger_of, model_at, now
 
 TOO_LONG = (
     "as_of: somebody has been writing since before that instant, such as an import; ask for an earlier one, or again "

@@ -16,9 +16,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.notice import NoticeSteps, NoticeWays
-from contracts.notice import Audience, Notice, NoticeSent
 from database.sessions import Database
-from tests.shop import Shop
+from stockkeeper.contracts.notice import Audience, Notice, NoticeSent
+from tests.support.shop import Shop
 
 TITLE = "Order 10 is late: 5 x TEA & more"
 BODY = "Tea <green>: 5 of 10.\n\nTotal: 1.50 €"

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from database.operations import Operation, Outcome, once
-from domain.errors import OperationConflict
-from tests.shop import new_reference
+from stockkeeper.domain.errors import OperationConflict
+from tests.support.shop import new_reference
 
 
 def _operation(operation_id: str, kind: str = "count", **payload: Any) -> Operation:

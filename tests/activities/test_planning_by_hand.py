@@ -8,16 +8,16 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from activities import replenishment_plan
-from contracts.messages import MAX_UNITS
-from contracts.replenishment_plan import ItemPlan, ItemPlans
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.past import AS_OF, SEED, Past
-from tests.activities.planning_steps import Planning, names, plans_stay
-from tests.activities.steps import refused
-from tests.books import nothing_is_stored
-from tests.replenishing import nothing_else_to_order, set_point
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.contracts.replenishment_plan import ItemPlan, ItemPlans
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_is_stored
+from tests.support.past import AS_OF, SEED, Past
+from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import refused
+from tests.support.steps.replenishment_plan import Planning, names, plans_stay
 
 
 @pytest.fixture(autouse=True)

@@ -9,27 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.purchase_order import (
+from database.sessions import Database
+from stockkeeper.contracts.purchase_order import (
     PurchaseOrderLine,
     StoredLine,
     StoredPurchaseOrder,
 )
-from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from domain.stock import ItemKey
-from tests.activities.steps import (
-    MINUTE,
-    NOON,
-    Buying,
-    forget,
-    order_stays,
-    papers,
-    policy_of,
-    refused,
-    wanted,
-)
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.purchase_order import Buying, order_stays, papers, policy_of, wanted
 
 S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE

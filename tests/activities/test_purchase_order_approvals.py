@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.exceptions import ApplicationError
 
-from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalState
 from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from tests.activities.steps import MINUTE, NOON, Buying, came, order_stays, papers, policy_of, refused, wanted
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalState
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.purchase_order import Buying, came, order_stays, papers, policy_of, wanted
 
 S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE

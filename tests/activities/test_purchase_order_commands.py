@@ -7,24 +7,16 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.purchase_order import (
+from database.sessions import Database
+from stockkeeper.contracts.purchase_order import (
     StoredPurchaseOrder,
 )
-from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from domain.stock import ItemKey
-from tests.activities.steps import (
-    MINUTE,
-    NOON,
-    Buying,
-    came,
-    order_stays,
-    papers,
-    refused,
-    wanted,
-)
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.purchase_order import Buying, came, order_stays, papers, wanted
 
 S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from database.sessions import Database
-from tests.activities.steps import Buying, came, order_stays
-from tests.shop import Shop
+from tests.support.shop import Shop
+from tests.support.steps.purchase_order import Buying, came, order_stays
 
 _OF = "WHERE po_id = (SELECT po_id FROM purchase_orders WHERE po_number = :po_number)"
 _APPROVED = f"""

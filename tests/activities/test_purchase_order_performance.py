@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.purchase_order import StoredPurchaseOrder
 from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from domain.stock import ItemKey
-from tests.activities.steps import NOON, Buying, came, papers, policy_of, wanted
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import NOON
+from tests.support.steps.purchase_order import Buying, came, papers, policy_of, wanted
 
 S = PurchaseOrderStatus
 DAY = timedelta(days=1)

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, held_rows, meet, outcome, until_waiting
-from tests.activities.steps import Buying, came, policy_of, wanted
-from tests.books import level
-from tests.purchasing import purchases
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from tests.support.books import level
+from tests.support.meetings import WAIT_SECONDS, Call, Outcome, held_rows, meet, outcome, until_waiting
+from tests.support.purchase_order import purchases
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.purchase_order import Buying, came, policy_of, wanted
 
 S = PurchaseOrderStatus
 

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.purchase_order import ReceiptLine, StoredPurchaseOrder
 from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from domain.stock import ItemKey
-from tests.activities.steps import MINUTE, NOON, Buying, Steps, came, forget, order_stays, papers, refused
-from tests.books import level
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.purchase_order import ReceiptLine, StoredPurchaseOrder
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.purchase_order import Buying, came, order_stays, papers
+from tests.support.steps.reservation import Steps
 
 S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE

@@ -9,16 +9,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 import activities.reorder
-from contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest
-from contracts.reorder import DraftedReorder, Group, SkippedState
 from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from domain.stock import ItemKey
-from tests.activities.reorder_steps import Reordering
-from tests.activities.steps import NOON, Buying
-from tests.books import nothing_is_stored
-from tests.purchasing import supplier_name
-from tests.replenishing import (
+from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest
+from stockkeeper.contracts.reorder import DraftedReorder, Group, SkippedState
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_is_stored
+from tests.support.purchase_order import supplier_name
+from tests.support.replenishment import (
     nothing_else_to_order,
     numbers_used,
     order_row,
@@ -27,7 +25,10 @@ from tests.replenishing import (
     supply,
     warehouse_name,
 )
-from tests.shop import Shop
+from tests.support.shop import Shop
+from tests.support.steps.activity import NOON
+from tests.support.steps.purchase_order import Buying
+from tests.support.steps.reorder import Reordering
 
 S = PurchaseOrderStatus
 

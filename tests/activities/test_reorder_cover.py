@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.reorder_steps import Reordering
-from tests.activities.steps import Buying, Steps, came
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.replenishing import nothing_else_to_order, ordered, set_point, supply
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.stock import ItemKey
+from tests.support.replenishment import nothing_else_to_order, ordered, set_point, supply
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.purchase_order import Buying, came
+from tests.support.steps.reorder import Reordering
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,15 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest, StoredPurchaseOrder
 from database.sessions import Database
-from domain.purchase_order import PurchaseOrderStatus
-from tests.activities.reorder_steps import Reordering
-from tests.activities.steps import MINUTE, NOON, Buying, forget, papers, policy_of, refused
-from tests.books import nothing_is_stored
-from tests.replenishing import nothing_else_to_order, numbers_used, order_row, ordered, set_point, supply
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest, StoredPurchaseOrder
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from tests.support.books import nothing_is_stored
+from tests.support.replenishment import nothing_else_to_order, numbers_used, order_row, ordered, set_point, supply
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.purchase_order import Buying, papers, policy_of
+from tests.support.steps.reorder import Reordering
 
 S = PurchaseOrderStatus
 

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
-from tests.activities.steps import MINUTE, NOON, Steps
-from tests.books import nothing_changes
-from tests.replenishing import nothing_else_to_order, set_point
-from tests.shop import Shop, new_reference
+from tests.support.books import nothing_changes
+from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON
+from tests.support.steps.reservation import Steps
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 import activities.reorder
-from contracts.reorder import DraftedReorder
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.meetings import WAIT_SECONDS, held_rows, until_waiting
-from tests.activities.reorder_steps import Reordering
-from tests.activities.steps import Buying, Steps, came
-from tests.books import level
-from tests.replenishing import nothing_else_to_order, ordered, set_point, supply
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.reorder import DraftedReorder
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
+from tests.support.replenishment import nothing_else_to_order, ordered, set_point, supply
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.purchase_order import Buying, came
+from tests.support.steps.reorder import Reordering
+from tests.support.steps.reservation import Steps
 
 
 @pytest.fixture(autouse=True)

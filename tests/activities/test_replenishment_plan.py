@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from domain.replenishment import service_factor
-from tests.activities.past import AS_OF, SEED, Past, local, warehouse_in
-from tests.activities.planning_steps import Planned, Planning, names, plans_stay, point_and_quantity
-from tests.replenishing import nothing_else_to_order, set_point, supply
-from tests.shop import Shop
+from stockkeeper.domain.replenishment import service_factor
+from tests.support.past import AS_OF, SEED, Past, local, warehouse_in
+from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.shop import Shop
+from tests.support.steps.replenishment_plan import Planned, Planning, names, plans_stay, point_and_quantity
 
 Z = service_factor(0.95)
 

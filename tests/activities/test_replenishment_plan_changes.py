@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities import replenishment_plan
-from contracts.replenishment_plan import PlannedPage
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.meetings import WAIT_SECONDS, held_rows, until_waiting
-from tests.activities.past import A_DAY, AS_OF, SEED, Past
-from tests.activities.planning_steps import Planned, Planning, plans_stay, point_and_quantity
-from tests.activities.steps import forget, refused
-from tests.books import nothing_is_stored
-from tests.replenishing import nothing_else_to_order, set_point, supply
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.replenishment_plan import PlannedPage
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_is_stored
+from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
+from tests.support.past import A_DAY, AS_OF, SEED, Past
+from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import forget, refused
+from tests.support.steps.replenishment_plan import Planned, Planning, plans_stay, point_and_quantity
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,14 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.reservation import FulfillLine, Holding
 from database.sessions import Database
-from domain.reservation import ReservationStatus
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.books import ItemBooks, books, level, nothing_changes
-from tests.shop import Shop, new_reference
-from tests.wire import shortage
+from stockkeeper.contracts.reservation import FulfillLine, Holding
+from stockkeeper.domain.reservation import ReservationStatus
+from tests.support.books import ItemBooks, books, level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.reservation import Steps
+from tests.support.wire import shortage
 
 ACTIVE, EXPIRED, CANCELLED = ReservationStatus.ACTIVE, ReservationStatus.EXPIRED, ReservationStatus.CANCELLED
 A_MICROSECOND = MINUTE / 60_000_000

@@ -8,13 +8,14 @@ from sqlalchemy import Engine, text
 
 from activities import stock_audit
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.audit_steps import Auditing, Off, nothing_is_found, off
-from tests.activities.audit_tampering import tampering
-from tests.activities.meetings import WAIT_SECONDS
-from tests.activities.steps import Steps, refused
-from tests.books import nothing_changes
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.stock import ItemKey
+from tests.support.audit_tampering import tampering
+from tests.support.books import nothing_changes
+from tests.support.meetings import WAIT_SECONDS
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.stock_audit import Auditing, Off, nothing_is_found, off
 
 SUM, BALANCE = "ON_HAND_IS_NOT_THE_SUM", "ON_HAND_IS_NOT_THE_LAST_BALANCE"
 CHAIN, RESERVED = "BALANCES_DO_NOT_FOLLOW", "RESERVED_IS_NOT_THE_HOLDS"

@@ -7,13 +7,13 @@ from sqlalchemy import Engine, text
 
 from activities import stock_audit
 from database.sessions import Database
-from domain.stock import ItemKey, MovementType
-from tests.activities.audit_steps import DOCUMENTS, Auditing, Off, off
-from tests.activities.audit_tampering import Tampered, tampering
-from tests.activities.ledger_steps import begin_to_move
-from tests.activities.steps import Buying, came
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.audit_tampering import Tampered, tampering
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.ledger import begin_to_move
+from tests.support.steps.purchase_order import Buying, came
+from tests.support.steps.stock_audit import DOCUMENTS, Auditing, Off, off
+from tests.support.steps.transfer import TransferCalls, arrived
 
 _ORDER = "po_id = (SELECT po_id FROM purchase_orders WHERE po_number = :number)"
 _TRANSFER = "transfer_id = (SELECT transfer_id FROM transfer_orders WHERE transfer_number = :number)"

@@ -8,12 +8,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from activities import audit_findings, stock_audit
-from contracts.stock_audit import FindingStatus
 from database.sessions import Database
-from tests.activities.audit_steps import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
-from tests.activities.audit_tampering import tampering
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.stock_audit import FindingStatus
+from tests.support.audit_tampering import tampering
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.stock_audit import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
 
 RESERVED = "RESERVED_IS_NOT_THE_HOLDS"
 NIGHT = timedelta(days=1)

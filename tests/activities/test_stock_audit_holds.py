@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities import stock_audit
-from contracts.reservation import FulfillLine
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.audit_steps import Auditing, Off, nothing_is_found, off
-from tests.activities.audit_tampering import Tampered, tampering
-from tests.activities.steps import Steps
-from tests.activities.transfer_steps import TransferCalls
-from tests.books import nothing_changes
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.reservation import FulfillLine
+from stockkeeper.domain.stock import ItemKey
+from tests.support.audit_tampering import Tampered, tampering
+from tests.support.books import nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.reservation import Steps
+from tests.support.steps.stock_audit import Auditing, Off, nothing_is_found, off
+from tests.support.steps.transfer import TransferCalls
 
 WITHOUT_RUN, WITHOUT_HOLD = "HOLD_WITHOUT_RUN", "RUN_WITHOUT_HOLD"
 

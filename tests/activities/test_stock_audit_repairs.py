@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.exceptions import ApplicationError
 
-from contracts.reservation import FulfillLine
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.audit_steps import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
-from tests.activities.audit_tampering import Tampered, tampering
-from tests.activities.steps import NOON, Steps, refused
-from tests.activities.transfer_steps import TransferCalls
-from tests.auditor import findings
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.reservation import FulfillLine
+from stockkeeper.domain.stock import ItemKey
+from tests.support.audit_tampering import Tampered, tampering
+from tests.support.auditor import findings
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import NOON, refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.stock_audit import OF_ITEM, Auditing, Deciding, Off, level, off, one, set_item
+from tests.support.steps.transfer import TransferCalls
 
 BALANCE, RESERVED, WITHOUT_RUN = "ON_HAND_IS_NOT_THE_LAST_BALANCE", "RESERVED_IS_NOT_THE_HOLDS", "HOLD_WITHOUT_RUN"
 NIGHT = timedelta(days=1)

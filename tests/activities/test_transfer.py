@@ -7,15 +7,16 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.transfer import StoredTransfer
 from database.sessions import Database
-from domain.stock import ItemKey
-from domain.transfer import TransferStatus
-from tests.activities.steps import MINUTE, NOON, Steps, refused
-from tests.activities.transfer_steps import TransferCalls, arrived, lines_of, transfer_stays
-from tests.books import level, nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.transfers import Units, movements, transit
+from stockkeeper.contracts.transfer import StoredTransfer
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transfer import TransferStatus
+from tests.support.books import level, nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived, lines_of, transfer_stays
+from tests.support.transfer import Units, movements, transit
 
 S = TransferStatus
 LATER = NOON + 5 * MINUTE

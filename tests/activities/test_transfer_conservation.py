@@ -18,16 +18,16 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, text
 
-from contracts.reservation import FulfillLine
 from database.sessions import Database
-from domain.reservation import ReservationStatus
-from domain.stock import ItemKey
-from domain.transfer import TransferStatus
-from tests.activities.meetings import Call, outcome
-from tests.activities.steps import Steps
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.shop import Shop, new_reference
-from tests.transfers import whereabouts
+from stockkeeper.contracts.reservation import FulfillLine
+from stockkeeper.domain.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transfer import TransferStatus
+from tests.support.meetings import Call, outcome
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived
+from tests.support.transfer import whereabouts
 
 WAREHOUSES, PRODUCTS, OPENING = 3, 2, 15
 Came = dict[int, tuple[int, int]]

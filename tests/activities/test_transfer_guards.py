@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.transfer_steps import TransferCalls, arrived, transfer_stays
-from tests.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop
+from tests.support.steps.transfer import TransferCalls, arrived, transfer_stays
 
 _OF = "WHERE transfer_id = (SELECT transfer_id FROM transfer_orders WHERE transfer_number = :number)"
 _ENTRY = """

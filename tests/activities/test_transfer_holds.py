@@ -7,21 +7,22 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.reservation import FulfillLine
-from contracts.transfer import StoredTransfer, StoredTransferLine
 from database import holds
 from database.locks import lock_reservation
 from database.operations import Operation
 from database.sessions import Database
-from domain.reservation import ReservationStatus
-from domain.stock import ItemKey
-from domain.transfer import TransferStatus
-from tests.activities.steps import MINUTE, NOON, Steps, forget, refused
-from tests.activities.transfer_steps import TransferCalls, arrived, papers, transfer_stays
-from tests.books import level, nothing_changes, nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.transfers import stocked
-from tests.wire import shortage
+from stockkeeper.contracts.reservation import FulfillLine
+from stockkeeper.contracts.transfer import StoredTransfer, StoredTransferLine
+from stockkeeper.domain.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transfer import TransferStatus
+from tests.support.books import level, nothing_changes, nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived, papers, transfer_stays
+from tests.support.transfer import stocked
+from tests.support.wire import shortage
 
 S = TransferStatus
 LATER = NOON + 5 * MINUTE

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from contracts.reservation import Holding
-from contracts.transfer import StoredTransfer
 from database.sessions import Database
-from domain.stock import ItemKey
-from domain.transfer import TransferStatus
-from tests.activities.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome, until_waiting
-from tests.activities.steps import MINUTE, NOON, Steps
-from tests.activities.transfer_steps import TransferCalls, arrived
-from tests.books import level
-from tests.shop import Shop, new_reference
-from tests.transfers import Whereabouts, movements, transit, whereabouts
+from stockkeeper.contracts.reservation import Holding
+from stockkeeper.contracts.transfer import StoredTransfer
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transfer import TransferStatus
+from tests.support.books import level
+from tests.support.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome, until_waiting
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived
+from tests.support.transfer import Whereabouts, movements, transit, whereabouts
 
 S = TransferStatus
 

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from contracts.receipt import RECEIPTS_SHOWN
-from contracts.transfer import ArrivedLine, StoredTransfer
 from database.sessions import Database
-from domain.stock import ItemKey
-from domain.transfer import TransferStatus
-from tests.activities.steps import MINUTE, NOON, Steps, forget, refused
-from tests.activities.transfer_steps import TransferCalls, arrived, lines_of, papers, transfer_stays
-from tests.books import level
-from tests.shop import Shop, new_reference
-from tests.transfers import Units, Whereabouts, movements, stocked, transit, whereabouts
+from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
+from stockkeeper.contracts.transfer import ArrivedLine, StoredTransfer
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transfer import TransferStatus
+from tests.support.books import level
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import MINUTE, NOON, forget, refused
+from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls, arrived, lines_of, papers, transfer_stays
+from tests.support.transfer import Units, Whereabouts, movements, stocked, transit, whereabouts
 
 S = TransferStatus
 LATER = NOON + 5 * MINUTE

@@ -10,15 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.writes import database_errors, told_of
-from contracts.messages import MAX_GAVE_WAY
 from database.corrections import Correction
 from database.locks import lock_items
 from database.sessions import Database
-from domain.errors import InsufficientStock, Shortage
-from domain.reservation import HeldLine, ItemHold, ReservationStatus
-from domain.stock import ItemKey
-from tests.activities.steps import NOON
-from tests.shop import Shop
+from stockkeeper.contracts.messages import MAX_GAVE_WAY
+from stockkeeper.domain.errors import InsufficientStock, Shortage
+from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop
+from tests.support.steps.activity import NOON
 
 SOON = timedelta(milliseconds=50)
 

@@ -25,27 +25,27 @@ from activities.runs import Runs
 from activities.stock import StockQuestions
 from activities.stock_audit import StockAuditSteps
 from activities.transfer import TransferSteps
-from contracts import errors
-from contracts.adjustment import AdjustmentActivities
-from contracts.audit_findings import AuditFindingActivities
-from contracts.count_questions import CountQuestionActivities
-from contracts.customer_return import ReturnActivities
-from contracts.cycle_count import CycleCountActivities
-from contracts.cycle_count_plan import CycleCountPlanActivities
-from contracts.import_file import ImportActivities
-from contracts.ledger import LedgerActivities
-from contracts.notice import NoticeActivities
-from contracts.purchase_order import PurchaseOrderActivities
-from contracts.reorder import ReorderActivities
-from contracts.replenishment_plan import ReplenishmentPlanActivities
-from contracts.reservation import ReservationActivities
-from contracts.schema import generate
-from contracts.stock import StockActivities
-from contracts.stock_audit import RunActivities, StockAuditActivities
-from contracts.transfer import TransferActivities
+from stockkeeper.contracts import errors
+from stockkeeper.contracts.adjustment import AdjustmentActivities
+from stockkeeper.contracts.audit_findings import AuditFindingActivities
+from stockkeeper.contracts.count_questions import CountQuestionActivities
+from stockkeeper.contracts.customer_return import ReturnActivities
+from stockkeeper.contracts.cycle_count import CycleCountActivities
+from stockkeeper.contracts.cycle_count_plan import CycleCountPlanActivities
+from stockkeeper.contracts.import_file import ImportActivities
+from stockkeeper.contracts.ledger import LedgerActivities
+from stockkeeper.contracts.notice import NoticeActivities
+from stockkeeper.contracts.purchase_order import PurchaseOrderActivities
+from stockkeeper.contracts.reorder import ReorderActivities
+from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanActivities
+from stockkeeper.contracts.reservation import ReservationActivities
+from stockkeeper.contracts.schema import generate
+from stockkeeper.contracts.stock import StockActivities
+from stockkeeper.contracts.stock_audit import RunActivities, StockAuditActivities
+from stockkeeper.contracts.transfer import TransferActivities
 from worker import WORKFLOWS, activities_of
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
+CONTRACTS = Path(__file__).parents[2] / "stockkeeper" / "contracts"
 
 
 def _activities(owner: type) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 
-from contracts.search_attributes import keyword, keywords
+from stockkeeper.contracts.search_attributes import keyword, keywords
 
 
 def test_a_value_is_cut_to_what_temporal_takes() -> None:

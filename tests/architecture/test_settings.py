@@ -12,12 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from activities.notice import NoticeWays
-from contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
-from contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
-from contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
-from contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
-from domain.cycle_count import Tolerance
-from domain.cycle_count_plan import CountClass, Cycle
+from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
+from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
+from stockkeeper.domain.cycle_count import Tolerance
+from stockkeeper.domain.cycle_count_plan import CountClass, Cycle
 from worker import Settings
 
 WORKER = Path(__file__).parents[2] / "worker.py"

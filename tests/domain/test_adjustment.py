@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.adjustment import (
+from stockkeeper.domain.adjustment import (
     ADJUSTMENT,
     AdjustedLine,
     Adjustment,
@@ -16,8 +16,8 @@ from domain.adjustment import (
     Worth,
     worth_of,
 )
-from domain.errors import InvalidState, NotPermitted
-from domain.stock import ItemKey
+from stockkeeper.domain.errors import InvalidState, NotPermitted
+from stockkeeper.domain.stock import ItemKey
 
 S, E = AdjustmentStatus, AdjustmentEvent
 TEA, MUG, POT = 10, 20, 30

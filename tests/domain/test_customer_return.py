@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.customer_return import RETURN, CustomerReturn, ReturnEvent, ReturnLine, ReturnStatus
-from domain.errors import InvalidRequest, InvalidState
-from domain.receipt import Taken
+from stockkeeper.domain.customer_return import RETURN, CustomerReturn, ReturnedLine, ReturnEvent, ReturnStatus
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
+from stockkeeper.domain.receipt import Taken
 
 S, E = ReturnStatus, ReturnEvent
 TEA, MUG, POT = 10, 20, 30
@@ -22,11 +22,11 @@ ALLOWED = {
 FORBIDDEN = [pair for pair in itertools.product(ReturnStatus, ReturnEvent) if pair not in ALLOWED]
 
 
-def line(number: int, product_id: int = TEA, quantity: int = 5, restocked: int = 0, scrapped: int = 0) -> ReturnLine:
-    return ReturnLine(number, product_id, quantity, restocked, scrapped)
+def line(number: int, product_id: int = TEA, quantity: int = 5, restocked: int = 0, scrapped: int = 0) -> ReturnedLine:
+    return ReturnedLine(number, product_id, quantity, restocked, scrapped)
 
 
-def sent_back(*lines: ReturnLine, status: ReturnStatus = S.EXPECTED) -> CustomerReturn:
+def sent_back(*lines: ReturnedLine, status: ReturnStatus = S.EXPECTED) -> CustomerReturn:
     return CustomerReturn(1, "R-1", 2, "1042", status, lines)
 
 
@@ -121,7 +121,7 @@ def test_what_has_ended_is_not_closed_short(status: ReturnStatus) -> None:
 
 
 @st.composite
-def _inspections(draw: st.DrawFn) -> tuple[list[ReturnLine], dict[int, Taken]]:
+def _inspections(draw: st.DrawFn) -> tuple[list[ReturnedLine], dict[int, Taken]]:
     """A return's lines, and what was found of its products, which may be a few units more than are expected."""
     lines = []
     for number in range(1, draw(st.integers(1, 6)) + 1):
@@ -135,13 +135,13 @@ def _inspections(draw: st.DrawFn) -> tuple[list[ReturnLine], dict[int, Taken]]:
     return lines, {product_id: units for product_id, units in found.items() if any(units)}
 
 
-def _expected(lines: list[ReturnLine], product_id: int) -> int:
+def _expected(lines: list[ReturnedLine], product_id: int) -> int:
     return sum(each.expected for each in lines if each.product_id == product_id)
 
 
 @given(_inspections())
 def test_an_inspection_is_refused_or_all_of_it_is_on_lines_that_expect_it(
-    inspected: tuple[list[ReturnLine], dict[int, Taken]],
+    inspected: tuple[list[ReturnedLine], dict[int, Taken]],
 ) -> None:
     lines, found = inspected
     returned = sent_back(*lines)

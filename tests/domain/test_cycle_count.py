@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.cycle_count import (
+from stockkeeper.domain.cycle_count import (
     COUNT_LINE,
     CountEntry,
     CountEvent,
@@ -19,7 +19,7 @@ from domain.cycle_count import (
     cause_of,
     status_of,
 )
-from domain.errors import InvalidRequest, InvalidState, NotPermitted
+from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
 
 S, E = CountStatus, CountEvent
 TEA, MUG = 10, 20

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cycle_count_plan import Countable, CountClass, Cycle, DayPlan, classify, due_on, plan_day
+from stockkeeper.domain.cycle_count_plan import Countable, CountClass, Cycle, DayPlan, classify, due_on, plan_day
 
 A, B, C = CountClass
 TODAY = date(2026, 6, 1)

@@ -7,8 +7,8 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from contracts.converter import DATA_CONVERTER, as_application_error, as_domain_error
-from domain.errors import (
+from stockkeeper.contracts.converter import DATA_CONVERTER, as_application_error, as_domain_error
+from stockkeeper.domain.errors import (
     DomainError,
     InsufficientStock,
     InvalidRequest,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
-from domain.stock import ItemKey
+from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
+from stockkeeper.domain.stock import ItemKey
 
 TEA = ItemKey(1, 10)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

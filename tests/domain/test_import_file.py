@@ -2,8 +2,17 @@
 
 import pytest
 
-from domain.errors import InvalidState
-from domain.import_file import COLUMNS, IMPORT, BadRow, ImportEvent, ImportKind, ImportStatus, bad_columns, refusal
+from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.import_file import (
+    COLUMNS,
+    IMPORT,
+    BadRow,
+    ImportEvent,
+    ImportKind,
+    ImportStatus,
+    bad_columns,
+    refusal,
+)
 
 ALLOWED = {
     (ImportStatus.LOADING, ImportEvent.ADD_PAGE): ImportStatus.LOADING,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import Day, Message, Money, State, UnitCost, money, parse
-from domain.errors import InvalidRequest
+from stockkeeper.contracts.messages import Day, Message, Money, State, UnitCost, money, parse
+from stockkeeper.domain.errors import InvalidRequest
 
 
 class Bill(Message):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.people import is_same_person
+from stockkeeper.domain.people import is_same_person
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidRequest, InvalidState, NotPermitted
-from domain.purchase_order import (
+from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
+from stockkeeper.domain.purchase_order import (
     PURCHASE_ORDER,
-    OrderLine,
+    OrderedLine,
     PurchaseOrder,
     PurchaseOrderEvent,
     PurchaseOrderStatus,
@@ -70,12 +70,12 @@ def test_two_statuses_are_final() -> None:
 
 def line(
     number: int, product_id: int = TEA, qty: int = 5, received: int = 0, rejected: int = 0, most: int | None = None
-) -> OrderLine:
-    return OrderLine(number, product_id, qty, Decimal("1.00"), received, rejected, qty if most is None else most)
+) -> OrderedLine:
+    return OrderedLine(number, product_id, qty, Decimal("1.00"), received, rejected, qty if most is None else most)
 
 
 def order(
-    *lines: OrderLine,
+    *lines: OrderedLine,
     status: PurchaseOrderStatus = S.SUBMITTED,
     required: int = 0,
     approvers: tuple[str, ...] = (),

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidRequest, InvalidState
-from domain.purchase_order import OrderLine, PurchaseOrder, PurchaseOrderStatus
-from domain.receipt import Taken
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
+from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
+from stockkeeper.domain.receipt import Taken
 
 S = PurchaseOrderStatus
 TEA, MUG, POT = 10, 20, 30
 
 
-def line(number: int, product_id: int = TEA, qty: int = 5, received: int = 0, most: int | None = None) -> OrderLine:
-    return OrderLine(number, product_id, qty, Decimal("1.00"), received, 0, qty if most is None else most)
+def line(number: int, product_id: int = TEA, qty: int = 5, received: int = 0, most: int | None = None) -> OrderedLine:
+    return OrderedLine(number, product_id, qty, Decimal("1.00"), received, 0, qty if most is None else most)
 
 
-def order(*lines: OrderLine, status: PurchaseOrderStatus = S.SUBMITTED) -> PurchaseOrder:
+def order(*lines: OrderedLine, status: PurchaseOrderStatus = S.SUBMITTED) -> PurchaseOrder:
     return PurchaseOrder(1, "PO-1", 2, 3, status, "rita", 0, (), lines)
 
 
@@ -80,7 +80,7 @@ def test_rejected_units_use_up_nothing_that_is_owed() -> None:
     ],
 )
 def test_more_than_may_be_received_is_refused_with_the_numbers(
-    lines: list[OrderLine], quantity: int, owed: int, at_most: int, message: str
+    lines: list[OrderedLine], quantity: int, owed: int, at_most: int, message: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=f"^{message}$") as caught:
         order(line(9, MUG), *lines).plan_receipt({MUG: Taken(1, 0), TEA: Taken(quantity, 1)})
@@ -123,7 +123,7 @@ _LINES = st.lists(
 
 
 @st.composite
-def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[OrderLine], dict[int, Taken]]:
+def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[OrderedLine], dict[int, Taken]]:
     """An order's lines, and what came of its products: at most so many units more than may be received."""
     lines = draw(_LINES)
     came = {
@@ -133,13 +133,13 @@ def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[OrderLine], dic
     return lines, {product_id: units for product_id, units in came.items() if any(units)}
 
 
-def _room(lines: list[OrderLine], product_id: int) -> int:
+def _room(lines: list[OrderedLine], product_id: int) -> int:
     return sum(line.quantity_receivable - line.quantity_received for line in lines if line.product_id == product_id)
 
 
 @given(_deliveries(too_many=4))
 def test_a_receipt_is_refused_exactly_if_more_came_than_may_be_received(
-    delivery: tuple[list[OrderLine], dict[int, Taken]],
+    delivery: tuple[list[OrderedLine], dict[int, Taken]],
 ) -> None:
     lines, came = delivery
     if any(units.accepted > _room(lines, product_id) for product_id, units in came.items()):
@@ -151,7 +151,7 @@ def test_a_receipt_is_refused_exactly_if_more_came_than_may_be_received(
 
 @given(_deliveries(too_many=0))
 def test_nothing_of_a_receipt_is_lost_and_no_line_gets_more_than_it_may(
-    delivery: tuple[list[OrderLine], dict[int, Taken]],
+    delivery: tuple[list[OrderedLine], dict[int, Taken]],
 ) -> None:
     lines, came = delivery
     taken = order(*lines).plan_receipt(came)
@@ -167,7 +167,7 @@ def test_nothing_of_a_receipt_is_lost_and_no_line_gets_more_than_it_may(
 
 
 @given(_deliveries(too_many=0))
-def test_nothing_goes_on_top_while_something_is_owed(delivery: tuple[list[OrderLine], dict[int, Taken]]) -> None:
+def test_nothing_goes_on_top_while_something_is_owed(delivery: tuple[list[OrderedLine], dict[int, Taken]]) -> None:
     lines, came = delivery
     wanted = order(*lines)
     taken = wanted.plan_receipt(came)

@@ -1,6 +1,6 @@
 """What came, product by product."""
 
-from domain.receipt import Delivered, Taken, delivered_by_product, spread
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product, spread
 
 TEA, MUG = 10, 20
 

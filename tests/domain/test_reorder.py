@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
-from domain.replenishment import MOST_UNITS, Terms
+from stockkeeper.domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
+from stockkeeper.domain.replenishment import MOST_UNITS, Terms
 
 MOST_STORED = 2**63 - 1
 PLANNED = PlannedNumbers(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.messages import MAX_UNITS
-from domain.errors import InvalidRequest
-from domain.replenishment import (
+from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.replenishment import (
     MOST_UNITS,
     LeadTime,
     Plan,

@@ -14,7 +14,7 @@ from stockpyl.eoq import economic_order_quantity as stockpyl_eoq
 from stockpyl.newsvendor import newsvendor_normal
 from stockpyl.rq import r_q_eoqss_approximation
 
-from domain.replenishment import (
+from stockkeeper.domain.replenishment import (
     LeadTime,
     Usage,
     economic_order_quantity,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidRequest, InvalidState, Shortage
-from domain.reservation import (
+from stockkeeper.domain.errors import InvalidRequest, InvalidState, Shortage
+from stockkeeper.domain.reservation import (
     HeldLine,
     ReservationEvent,
     ReservationStatus,
@@ -18,7 +18,7 @@ from domain.reservation import (
     require_open,
     status_of,
 )
-from domain.stock import ItemKey, Level, shortages, wanted_by_item
+from stockkeeper.domain.stock import ItemKey, Level, shortages, wanted_by_item
 
 A, B, C = ItemKey(1, 10), ItemKey(1, 20), ItemKey(2, 5)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from domain.errors import InvalidState
-from domain.stock_audit import FINDING, REPAIRABLE, Finding, FindingEvent, FindingKind, FindingStatus
+from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.stock_audit import FINDING, REPAIRABLE, Finding, FindingEvent, FindingKind, FindingStatus
 
 ALLOWED = {
     ("OPEN", "vanish"): "GONE",

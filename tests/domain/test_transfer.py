@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidRequest, InvalidState
-from domain.receipt import Taken
-from domain.transfer import TRANSFER, Transfer, TransferEvent, TransferLine, TransferStatus
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
+from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.transfer import TRANSFER, Transfer, TransferEvent, TransferredLine, TransferStatus
 
 S, E = TransferStatus, TransferEvent
 TEA, MUG, POT = 10, 20, 30
@@ -29,11 +29,11 @@ ALLOWED = {
 FORBIDDEN = [pair for pair in itertools.product(TransferStatus, TransferEvent) if pair not in ALLOWED]
 
 
-def line(number: int, product_id: int = TEA, in_transit: int = 5, quantity: int = 9) -> TransferLine:
-    return TransferLine(number, product_id, quantity, in_transit)
+def line(number: int, product_id: int = TEA, in_transit: int = 5, quantity: int = 9) -> TransferredLine:
+    return TransferredLine(number, product_id, quantity, in_transit)
 
 
-def transfer(*lines: TransferLine, status: TransferStatus = S.IN_TRANSIT, hours: float | None = None) -> Transfer:
+def transfer(*lines: TransferredLine, status: TransferStatus = S.IN_TRANSIT, hours: float | None = None) -> Transfer:
     return Transfer(1, "T-1", 2, 3, status, hours, lines)
 
 
@@ -123,7 +123,7 @@ def test_a_product_on_several_lines_fills_them_in_order_fit_units_first(came: Ta
     ],
 )
 def test_more_than_is_in_transit_is_refused_with_the_numbers(
-    lines: list[TransferLine], came: Taken, in_transit: int, message: str
+    lines: list[TransferredLine], came: Taken, in_transit: int, message: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=f"^{message}$") as caught:
         transfer(line(9, MUG), *lines).plan_receipt({MUG: Taken(1, 0), TEA: came})
@@ -160,7 +160,7 @@ _LINES = st.lists(st.tuples(st.sampled_from([TEA, MUG]), st.integers(0, 6)), min
 
 
 @st.composite
-def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[TransferLine], dict[int, Taken]]:
+def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[TransferredLine], dict[int, Taken]]:
     """A transfer's lines, and what came of its products: at most so many units more than are in transit."""
     lines = draw(_LINES)
     came = {}
@@ -171,13 +171,13 @@ def _deliveries(draw: st.DrawFn, *, too_many: int) -> tuple[list[TransferLine], 
     return lines, {product_id: units for product_id, units in came.items() if any(units)}
 
 
-def _on_the_way(lines: list[TransferLine], product_id: int) -> int:
+def _on_the_way(lines: list[TransferredLine], product_id: int) -> int:
     return sum(line.in_transit for line in lines if line.product_id == product_id)
 
 
 @given(_deliveries(too_many=3))
 def test_a_receipt_is_refused_exactly_if_more_came_than_is_in_transit(
-    delivery: tuple[list[TransferLine], dict[int, Taken]],
+    delivery: tuple[list[TransferredLine], dict[int, Taken]],
 ) -> None:
     lines, came = delivery
     if any(units.units > _on_the_way(lines, product_id) for product_id, units in came.items()):
@@ -189,7 +189,7 @@ def test_a_receipt_is_refused_exactly_if_more_came_than_is_in_transit(
 
 @given(_deliveries(too_many=0))
 def test_units_are_laid_into_the_places_that_the_lines_have_one_after_the_other(
-    delivery: tuple[list[TransferLine], dict[int, Taken]],
+    delivery: tuple[list[TransferredLine], dict[int, Taken]],
 ) -> None:
     lines, came = delivery
     laid: Counter[tuple[int, str]] = Counter()
@@ -203,7 +203,7 @@ def test_units_are_laid_into_the_places_that_the_lines_have_one_after_the_other(
 
 @given(_deliveries(too_many=0))
 def test_nothing_of_a_receipt_is_lost_and_no_line_gets_more_than_it_has_in_transit(
-    delivery: tuple[list[TransferLine], dict[int, Taken]],
+    delivery: tuple[list[TransferredLine], dict[int, Taken]],
 ) -> None:
     lines, came = delivery
     sent = transfer(*lines)
@@ -218,7 +218,7 @@ def test_nothing_of_a_receipt_is_lost_and_no_line_gets_more_than_it_has_in_trans
 
 @given(_deliveries(too_many=0))
 def test_it_is_received_exactly_when_all_that_was_in_transit_came(
-    delivery: tuple[list[TransferLine], dict[int, Taken]],
+    delivery: tuple[list[TransferredLine], dict[int, Taken]],
 ) -> None:
     lines, came = delivery
     sent = transfer(*lines)

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from domain.errors import InvalidState
-from domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 
 ALLOWED = {
     ("WAITING", "hold"): "ACTIVE",

@@ -13,10 +13,10 @@ from database.sessions import Database
 from devstack.stack import StackInfo
 from starter.cli.app import app
 from starter.cli.output import err, out
-from tests.audits import Apart, apart_from_others
-from tests.commands import Command
-from tests.imports import Imports
-from tests.purchasing import Branch
+from tests.support.commands import Command
+from tests.support.import_file import Imports
+from tests.support.purchase_order import Branch
+from tests.support.stock_audit import Apart, apart_from_others
 from worker import Settings
 
 

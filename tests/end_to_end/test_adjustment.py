@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.adjusting import (
+from tests.support.adjustment import (
     Adjusting,
     adjustment,
     approval,
@@ -23,12 +23,12 @@ from tests.adjusting import (
     rejection,
     stored,
 )
-from tests.books import level, nothing_is_stored
-from tests.commands import names
-from tests.purchasing import Branch
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers
-from tests.wire import Json, Orders, Refusal, at_once, cells, eventually, less_notices, refusal, shortage
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import names
+from tests.support.purchase_order import Branch
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers
+from tests.support.wire import Json, Orders, Refusal, at_once, cells, eventually, less_notices, refusal, shortage
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

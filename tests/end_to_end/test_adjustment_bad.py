@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.adjusting import Adjusting, adjustment, approval, cancellation, changed, pending, rejection
-from tests.bad import (
+from tests.support.adjustment import Adjusting, adjustment, approval, cancellation, changed, pending, rejection
+from tests.support.bad import (
     Spoil,
     any_message,
     bad_lines,
@@ -18,9 +18,9 @@ from tests.bad import (
     with_line,
     without,
 )
-from tests.books import nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, answer, at_once, few_at_once, refusal, shortage
+from tests.support.books import nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, answer, at_once, few_at_once, refusal, shortage
 
 INVALID: dict[str, Spoil] = {
     **any_message(),

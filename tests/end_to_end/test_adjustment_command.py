@@ -5,11 +5,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from tests.adjusting import Adjusting, named, priced
-from tests.books import level, nothing_is_stored
-from tests.commands import Command, names
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, eventually
+from tests.support.adjustment import Adjusting, named, priced
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, eventually
 
 
 def rows_of(printed: str) -> list[list[str]]:

@@ -9,14 +9,14 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from contracts.adjustment import AdjustmentPolicy
-from contracts.messages import utc
-from domain.stock import ItemKey
-from tests.adjusting import Adjusting, adjustment, approval, changed, movements, named, pending, priced, stored
-from tests.books import level, nothing_is_stored
-from tests.purchasing import Branch
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, at_once, eventually, less_notices, refusal
+from stockkeeper.contracts.adjustment import AdjustmentPolicy
+from stockkeeper.contracts.messages import utc
+from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import Adjusting, adjustment, approval, changed, movements, named, pending, priced, stored
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import Branch
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, at_once, eventually, less_notices, refusal
 
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED
 

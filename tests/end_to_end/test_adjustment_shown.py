@@ -6,11 +6,11 @@ from functools import partial
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 
-from contracts.messages import utc
-from tests.adjusting import Adjusting, named, pending, priced, rejection, stored
-from tests.commands import names
-from tests.shop import Shop, new_reference
-from tests.wire import Json, cells, eventually, refusal
+from stockkeeper.contracts.messages import utc
+from tests.support.adjustment import Adjusting, named, pending, priced, rejection, stored
+from tests.support.commands import names
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, cells, eventually, refusal
 
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED
 STEP = EventType.EVENT_TYPE_MARKER_RECORDED

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.commands import Command, names
-from tests.shop import Shop, new_reference
-from tests.wire import Json, eventually
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, eventually
 
 _PROMISE = text("""
     UPDATE inventory_items SET quantity_reserved = quantity_reserved + :units

@@ -5,10 +5,10 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from tests.books import level, nothing_changes
-from tests.commands import Command, names
-from tests.shop import Shop, new_reference
-from tests.wire import eventually
+from tests.support.books import level, nothing_changes
+from tests.support.commands import Command, names
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 
 
 async def test_an_order_is_held_shown_extended_shipped_and_listed(command: Command, shop: Shop, engine: Engine) -> None:

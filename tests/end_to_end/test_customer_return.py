@@ -6,10 +6,9 @@ from datetime import datetime
 from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.purchasing import Branch
-from tests.returns import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.customer_return import (
     Returns,
     Sent,
     Units,
@@ -24,9 +23,10 @@ from tests.returns import (
     stored,
     units,
 )
-from tests.shop import Shop, new_reference
-from tests.transfers import stocked
-from tests.wire import Json, Refusal, at_once, eventually, refusal
+from tests.support.purchase_order import Branch
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import stocked
+from tests.support.wire import Json, Refusal, at_once, eventually, refusal
 
 
 async def test_a_return_is_answered_in_one_call_with_the_whole_state(

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 
-from tests.bad import (
+from tests.support.bad import (
     Spoil,
     any_message,
     bad_lines,
@@ -18,10 +18,10 @@ from tests.bad import (
     with_line,
     without,
 )
-from tests.books import nothing_is_stored
-from tests.returns import Returns, expected, found, inspection, sent, sold
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, answer, at_once, few_at_once, refusal
+from tests.support.books import nothing_is_stored
+from tests.support.customer_return import Returns, expected, found, inspection, sent, sold
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, answer, at_once, few_at_once, refusal
 
 _LONGEST_MESSAGE = 2_000
 _PLACES_AT_ONCE = 4

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.books import level, nothing_is_stored
-from tests.commands import Command, names
-from tests.returns import Units, inspections, units
-from tests.shop import Shop, new_reference
-from tests.transfers import stocked
-from tests.wire import Json, eventually
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.customer_return import Units, inspections, units
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import stocked
+from tests.support.wire import Json, eventually
 
 
 def row_of(sku: str, printed: str) -> list[str]:

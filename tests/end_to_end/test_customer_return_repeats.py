@@ -6,12 +6,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from tests.books import level, nothing_is_stored
-from tests.purchasing import Branch
-from tests.replenishing import goes_on, make_long
-from tests.returns import Returns, Units, expected, found, inspections, movements, sent, sold, units
-from tests.shop import Shop, new_reference
-from tests.wire import Json, at_once, refusal
+from tests.support.books import level, nothing_is_stored
+from tests.support.customer_return import Returns, Units, expected, found, inspections, movements, sent, sold, units
+from tests.support.purchase_order import Branch
+from tests.support.replenishment import goes_on, make_long
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, at_once, refusal
 
 
 async def test_starts_of_one_return_at_once_and_later_are_one_return(

@@ -6,11 +6,11 @@ from functools import partial
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 
-from contracts.messages import utc
-from tests.commands import names
-from tests.returns import Returns, found, sent, stored
-from tests.shop import Shop, new_reference
-from tests.wire import Json, cells, eventually
+from stockkeeper.contracts.messages import utc
+from tests.support.commands import names
+from tests.support.customer_return import Returns, found, sent, stored
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, cells, eventually
 
 
 async def test_runs_are_found_by_status_sku_warehouse_and_number_and_a_list_shows_what_is_expected(

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.counting import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.cycle_count import (
     Counts,
     Line,
     One,
@@ -24,9 +24,9 @@ from tests.counting import (
     one_count,
     stored,
 )
-from tests.purchasing import Branch
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, Refusal, at_once, less_notices, refusal
+from tests.support.purchase_order import Branch
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, Refusal, at_once, less_notices, refusal
 
 
 async def test_a_count_is_answered_in_one_call_with_the_whole_state(counts: Counts, shop: Shop, engine: Engine) -> None:

@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.bad import Json, Spoil, any_message, bad_number, bad_text, instead, with_fields, without
-from tests.books import nothing_is_stored
-from tests.counting import Counts, command, one_count
-from tests.shop import Shop
-from tests.wire import Refusal, answer, at_once, less_notices, refusal
+from tests.support.bad import Json, Spoil, any_message, bad_number, bad_text, instead, with_fields, without
+from tests.support.books import nothing_is_stored
+from tests.support.cycle_count import Counts, command, one_count
+from tests.support.shop import Shop
+from tests.support.wire import Refusal, answer, at_once, less_notices, refusal
 
 _CAUSES: dict[str, Json] = {
     "that isn't known": "RATS",

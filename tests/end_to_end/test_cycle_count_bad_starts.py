@@ -7,12 +7,12 @@ from sqlalchemy import Engine
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 
-from tests.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
-from tests.bad_starts import Clerk
-from tests.books import nothing_is_stored
-from tests.counting import COMMANDS, Counts, command, count, lines
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, refusal
+from tests.support.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
+from tests.support.bad_starts import Clerk
+from tests.support.books import nothing_is_stored
+from tests.support.cycle_count import COMMANDS, Counts, command, count, lines
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, at_once, refusal
 
 _PRODUCTS: dict[str, Json] = {
     "missing them all": [],

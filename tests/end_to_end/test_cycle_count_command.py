@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from domain.stock import ItemKey
-from starter import CycleCount, CycleCountState, Unreachable
-from tests.books import level, nothing_is_stored
-from tests.commands import Command, names
-from tests.counting import Line, lines, midday, movements
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, eventually
+from stockkeeper import CycleCount, CycleCountState, Unreachable
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.cycle_count import Line, lines, midday, movements
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, eventually
 
 
 def rows_of(printed: str) -> dict[str, list[str]]:

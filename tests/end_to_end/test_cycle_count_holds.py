@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.stock import ItemKey
-from tests.books import ItemBooks, books, level
-from tests.commands import names
-from tests.corrections import held_lines
-from tests.counting import Counts, Line, count, counted, lines, movements, one_count
-from tests.purchasing import Branch
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers
-from tests.wire import Caller, Json, Orders, less_notices, refusal
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import ItemBooks, books, level
+from tests.support.commands import names
+from tests.support.corrections import held_lines
+from tests.support.cycle_count import Counts, Line, count, counted, lines, movements, one_count
+from tests.support.purchase_order import Branch
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers
+from tests.support.wire import Caller, Json, Orders, less_notices, refusal
 
 
 def gave_way(caller: Caller, kind: str, reference: str, item: ItemKey, quantity: int) -> Json:

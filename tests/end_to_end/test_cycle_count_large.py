@@ -4,9 +4,9 @@ from sqlalchemy import Engine, text, update
 from temporalio.api.enums.v1 import EventType
 
 from database.tables import products, warehouses
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.counting import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.cycle_count import (
     Counts,
     Line,
     approval,
@@ -17,9 +17,9 @@ from tests.counting import (
     one_count,
     stored,
 )
-from tests.replenishing import goes_on, make_long
-from tests.shop import Shop, new_reference
-from tests.wire import Json, at_once, cells, eventually, less_notices
+from tests.support.replenishment import goes_on, make_long
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, at_once, cells, eventually, less_notices
 
 PRODUCTS = 1_000
 RECORDED = 160

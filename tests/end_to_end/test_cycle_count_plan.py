@@ -6,11 +6,11 @@ from sqlalchemy import Engine, text
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from contracts.cycle_count import CountPolicy
-from tests.bad import Spoil, any_message, bad_number, with_fields
-from tests.books import level, nothing_is_stored
-from tests.commands import names
-from tests.counting import (
+from stockkeeper.contracts.cycle_count import CountPolicy
+from tests.support.bad import Spoil, any_message, bad_number, with_fields
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import names
+from tests.support.cycle_count import (
     CountPlans,
     Counts,
     begun,
@@ -22,10 +22,10 @@ from tests.counting import (
     opened,
     planned,
 )
-from tests.purchasing import Branch
-from tests.replenishing import sold_earlier
-from tests.shop import Shop, new_reference
-from tests.wire import Refusal, at_once, cells, eventually, few_at_once, refusal
+from tests.support.purchase_order import Branch
+from tests.support.replenishment import sold_earlier
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Refusal, at_once, cells, eventually, few_at_once, refusal
 
 ACTIVITY = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 

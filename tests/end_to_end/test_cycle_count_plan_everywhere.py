@@ -16,13 +16,13 @@ from database.migrate import upgrade
 from database.sessions import connect
 from devstack.stack import StackInfo
 from starter.schedules import pause_schedule, set_up_schedules, trigger_schedule
-from tests.auditor import assert_books_agree
-from tests.commands import names
-from tests.counting import CountPlans, Counts, begun, done, nobody_classifies, opened, planned
-from tests.replenishing import goes_on, make_long
-from tests.schedules import SCHEDULES, forget_schedules
-from tests.shop import Shop, new_reference
-from tests.wire import eventually
+from tests.support.auditor import assert_books_agree
+from tests.support.commands import names
+from tests.support.cycle_count import CountPlans, Counts, begun, done, nobody_classifies, opened, planned
+from tests.support.replenishment import goes_on, make_long
+from tests.support.schedules import SCHEDULES, forget_schedules
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 from worker import Settings, build_database, build_worker
 
 ACTIVITY = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED

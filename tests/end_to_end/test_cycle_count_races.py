@@ -10,11 +10,21 @@ from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from tests.books import ItemBooks, books, level
-from tests.counting import COMMANDS, Counts, Line, command, counted, lines, locked_count, movements, one_count
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import Orders, Refusal, at_once, less_notices, refusal
+from tests.support.books import ItemBooks, books, level
+from tests.support.cycle_count import (
+    COMMANDS,
+    Counts,
+    Line,
+    command,
+    counted,
+    lines,
+    locked_count,
+    movements,
+    one_count,
+)
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Orders, Refusal, at_once, less_notices, refusal
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

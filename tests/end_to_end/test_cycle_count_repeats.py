@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from tests.books import level, nothing_is_stored
-from tests.counting import (
+from tests.support.books import level, nothing_is_stored
+from tests.support.cycle_count import (
     Counts,
     Line,
     count,
@@ -20,10 +20,10 @@ from tests.counting import (
     one_count,
     stored,
 )
-from tests.purchasing import Branch
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import Json, at_once, less_notices, refusal
+from tests.support.purchase_order import Branch
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, at_once, less_notices, refusal
 
 
 async def run_id(counts: Counts, number: str) -> str | None:

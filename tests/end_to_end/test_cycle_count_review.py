@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.books import level, nothing_is_stored
-from tests.counting import (
+from tests.support.books import level, nothing_is_stored
+from tests.support.cycle_count import (
     Counts,
     Line,
     all_that_is_told,
@@ -16,8 +16,8 @@ from tests.counting import (
     movements,
     one_count,
 )
-from tests.shop import Shop, new_reference
-from tests.wire import Orders, Refusal, at_once, less_notices, refusal
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Orders, Refusal, at_once, less_notices, refusal
 
 AGAIN = "counted it before: somebody else has to count it again"
 

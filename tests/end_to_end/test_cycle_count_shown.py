@@ -5,11 +5,11 @@ from functools import partial
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 
-from contracts.messages import utc
-from tests.commands import names
-from tests.counting import Counts, one_count, stored
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, cells, eventually, refusal
+from stockkeeper.contracts.messages import utc
+from tests.support.commands import names
+from tests.support.cycle_count import Counts, one_count, stored
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, cells, eventually, refusal
 
 REVIEW = "Next: `record` by somebody who hasn't counted it, or `approve_variance` with a root cause."
 

@@ -9,14 +9,14 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.stock import ItemKey
-from tests.bad import Spoil, any_message, bad_text, without
-from tests.books import level, nothing_is_stored
-from tests.corrections import FOUND, correct_stock, held_lines
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers
-from tests.wire import Caller, Json, Orders, Refusal, at_once, line, refusal
+from stockkeeper.domain.stock import ItemKey
+from tests.support.bad import Spoil, any_message, bad_text, without
+from tests.support.books import level, nothing_is_stored
+from tests.support.corrections import FOUND, correct_stock, held_lines
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers
+from tests.support.wire import Caller, Json, Orders, Refusal, at_once, line, refusal
 
 TOLD = {"performed_by": "carl", "reason": FOUND}
 UNTOLD = "the hold gave way: what it was promised isn't there"

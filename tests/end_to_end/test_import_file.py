@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from contracts.errors import InvalidRequest
-from contracts.import_file import ImportKind, workflow_id
-from starter.csv_files import read_csv
-from tests.imports import Imports, new_name, outcome, problems_of
-from tests.shop import Shop
+from stockkeeper.client.csv_files import read_csv
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.import_file import ImportKind, workflow_id
+from tests.support.import_file import Imports, new_name, outcome, problems_of
+from tests.support.shop import Shop
 
 
 async def _catalogue(imports: Imports, *, products: int = 2, warehouses: int = 1) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from devstack.stack import StackInfo
 from starter.cli.app import app
-from tests.imports import Imports, new_name
+from tests.support.import_file import Imports, new_name
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from devstack.stack import StackInfo
-from tests.imports import Imports, new_name
-from tests.wire import Handle, Json, answer, eventually, refusal
+from tests.support.import_file import Imports, new_name
+from tests.support.wire import Handle, Json, answer, eventually, refusal
 
 
 class Foreign:

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, Row, text
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.purchasing import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import (
     NO_APPROVAL,
     ONE_APPROVAL,
     TWO_APPROVALS,
@@ -24,8 +24,8 @@ from tests.purchasing import (
     supplier_name,
     wanted,
 )
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, eventually, less_notices, refusal
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

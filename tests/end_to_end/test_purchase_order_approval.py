@@ -7,12 +7,21 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.client import WorkflowUpdateFailedError
 
-from contracts.messages import amount
-from contracts.purchase_order import ApprovalPolicy
-from tests.books import nothing_is_stored
-from tests.purchasing import ONE_APPROVAL, TWO_APPROVALS, Branch, Purchasing, approval, draft, supplier_name, wanted
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, eventually, less_notices, refusal
+from stockkeeper.contracts.messages import amount
+from stockkeeper.contracts.purchase_order import ApprovalPolicy
+from tests.support.books import nothing_is_stored
+from tests.support.purchase_order import (
+    ONE_APPROVAL,
+    TWO_APPROVALS,
+    Branch,
+    Purchasing,
+    approval,
+    draft,
+    supplier_name,
+    wanted,
+)
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 
 
 def approvers(state: Json) -> list[str]:

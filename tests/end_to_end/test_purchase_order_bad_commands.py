@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.bad import Spoil, any_message, bad_days, bad_lines, bad_text, line_without, with_line, without
-from tests.books import nothing_is_stored
-from tests.purchasing import NO_APPROVAL, TWO_APPROVALS, Purchasing, approval, came, receipt
-from tests.shop import Shop, new_reference
-from tests.wire import Json, answer, at_once, eventually, less_notices, refusal
+from tests.support.bad import Spoil, any_message, bad_days, bad_lines, bad_text, line_without, with_line, without
+from tests.support.books import nothing_is_stored
+from tests.support.purchase_order import NO_APPROVAL, TWO_APPROVALS, Purchasing, approval, came, receipt
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, answer, at_once, eventually, less_notices, refusal
 
 ENDING: dict[str, Spoil] = {
     **any_message(),

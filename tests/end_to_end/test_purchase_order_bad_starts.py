@@ -8,7 +8,7 @@ from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatu
 from temporalio.common import WorkflowIDConflictPolicy
 
 from database.tables import products
-from tests.bad import (
+from tests.support.bad import (
     BAD_MONEY,
     Spoil,
     any_message,
@@ -21,11 +21,11 @@ from tests.bad import (
     with_line,
     without,
 )
-from tests.bad_starts import Clerk
-from tests.books import nothing_is_stored
-from tests.purchasing import NO_APPROVAL, ONE_APPROVAL, Purchasing, approval, came, draft, receipt, wanted
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, refusal
+from tests.support.bad_starts import Clerk
+from tests.support.books import nothing_is_stored
+from tests.support.purchase_order import NO_APPROVAL, ONE_APPROVAL, Purchasing, approval, came, draft, receipt, wanted
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, at_once, refusal
 
 _HOURS_OF_A_YEAR = 366 * 24
 

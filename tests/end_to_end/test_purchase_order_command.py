@@ -6,10 +6,10 @@ from pathlib import Path
 from sqlalchemy import Engine, insert, select
 
 from database import tables
-from tests.books import level, nothing_is_stored
-from tests.commands import Command, names
-from tests.shop import Shop, new_reference
-from tests.wire import eventually
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 
 
 def supplier_named(shop: Shop, engine: Engine) -> tuple[int, str]:

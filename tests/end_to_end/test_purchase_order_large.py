@@ -4,8 +4,8 @@ from sqlalchemy import Engine, func, select, update
 from temporalio.api.enums.v1 import EventType
 
 from database.tables import products, stock_movements, suppliers, warehouses
-from tests.books import level, nothing_is_stored
-from tests.purchasing import (
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import (
     NO_APPROVAL,
     TWO_APPROVALS,
     Purchasing,
@@ -16,8 +16,8 @@ from tests.purchasing import (
     supplier_name,
     wanted,
 )
-from tests.shop import Shop, new_reference
-from tests.wire import eventually, less_notices, refusal
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually, less_notices, refusal
 
 LINES = 1_000
 

@@ -5,12 +5,22 @@ from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
-from domain.stock import ItemKey
-from tests.books import ItemBooks, books, level, nothing_is_stored
-from tests.purchasing import NO_APPROVAL, Branch, Purchasing, came, draft, purchases, quantities, receipt, wanted
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, less_notices, refusal
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import ItemBooks, books, level, nothing_is_stored
+from tests.support.purchase_order import (
+    NO_APPROVAL,
+    Branch,
+    Purchasing,
+    came,
+    draft,
+    purchases,
+    quantities,
+    receipt,
+    wanted,
+)
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Refusal, at_once, less_notices, refusal
 
 
 async def ordered(purchasing: Purchasing, shop: Shop, *lines: tuple[ItemKey, int]) -> str:

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.books import level, nothing_is_stored
-from tests.purchasing import (
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import (
     NO_APPROVAL,
     ONE_APPROVAL,
     TWO_APPROVALS,
@@ -21,9 +21,9 @@ from tests.purchasing import (
     supplier_name,
     wanted,
 )
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import at_once, eventually, less_notices, refusal
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import at_once, eventually, less_notices, refusal
 
 CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
 

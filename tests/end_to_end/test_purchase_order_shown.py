@@ -6,12 +6,20 @@ from functools import partial
 from sqlalchemy import Engine, select
 from temporalio.api.enums.v1 import EventType
 
-from contracts.messages import utc
 from database.tables import products, warehouses
-from domain.stock import ItemKey
-from tests.purchasing import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS, Purchasing, came, supplier_name, wanted
-from tests.shop import Shop, new_reference
-from tests.wire import Json, cells, eventually
+from stockkeeper.contracts.messages import utc
+from stockkeeper.domain.stock import ItemKey
+from tests.support.purchase_order import (
+    NO_APPROVAL,
+    ONE_APPROVAL,
+    TWO_APPROVALS,
+    Purchasing,
+    came,
+    supplier_name,
+    wanted,
+)
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, cells, eventually
 
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED
 

@@ -10,11 +10,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from database.sessions import Database
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from tests.activities.reorder_steps import Reordering
-from tests.books import level, nothing_is_stored
-from tests.purchasing import NO_APPROVAL, Purchasing, came, supplier_name
-from tests.replenishing import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import NO_APPROVAL, Purchasing, came, supplier_name
+from tests.support.replenishment import (
     Plans,
     Reorders,
     much,
@@ -28,9 +27,10 @@ from tests.replenishing import (
     tidy,
     warehouse_name,
 )
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, cells, refusal
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.reorder import Reordering
+from tests.support.wire import Json, Refusal, at_once, cells, refusal
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from database.sessions import Database
 from devstack.stack import StackInfo
-from tests.books import level
-from tests.counting import Counts
-from tests.purchasing import Purchasing
-from tests.replenishing import (
+from tests.support.books import level
+from tests.support.cycle_count import Counts
+from tests.support.purchase_order import Purchasing
+from tests.support.replenishment import (
     AT_ONCE,
     Ordered,
     Plans,
@@ -29,10 +29,10 @@ from tests.replenishing import (
     sold_earlier,
     supply,
 )
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers
-from tests.wire import Caller, Orders, at_once, eventually, few_at_once
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers
+from tests.support.wire import Caller, Orders, at_once, eventually, few_at_once
 from worker import Settings, build_worker
 
 TOGETHER_SECONDS = 2.0

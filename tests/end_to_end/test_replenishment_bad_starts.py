@@ -8,11 +8,11 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from devstack.stack import StackInfo
-from tests.bad import BAD_MONEY, Spoil, any_message, bad_number, with_fields
-from tests.books import nothing_is_stored
-from tests.replenishing import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
-from tests.shop import Shop, new_reference
-from tests.wire import Caller, Json, Refusal, at_once, few_at_once, refusal
+from tests.support.bad import BAD_MONEY, Spoil, any_message, bad_number, with_fields
+from tests.support.books import nothing_is_stored
+from tests.support.replenishment import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Caller, Json, Refusal, at_once, few_at_once, refusal
 
 _LONGEST_MESSAGE = 2_000
 

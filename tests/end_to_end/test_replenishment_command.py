@@ -11,13 +11,13 @@ from sqlalchemy import Engine, select
 from temporalio.client import Client
 
 from database import tables
-from domain.stock import ItemKey
-from tests.books import nothing_is_stored
-from tests.commands import Command, names
-from tests.replenishing import Reorders, nothing_else_to_order, supply
-from tests.schedules import NOBODY
-from tests.shop import Shop
-from tests.wire import Json, eventually
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.replenishment import Reorders, nothing_else_to_order, supply
+from tests.support.schedules import NOBODY
+from tests.support.shop import Shop
+from tests.support.wire import Json, eventually
 
 WEEK = (44, 44, 44, 44, 44, 60, 70)
 """From Monday on. Over five weeks, whichever day they begin: 50 a day, and 10 the sample's standard deviation."""

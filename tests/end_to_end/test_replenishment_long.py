@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from tests.replenishing import (
+from tests.support.replenishment import (
     Plans,
     Reorders,
     goes_on,
@@ -20,9 +20,9 @@ from tests.replenishing import (
     sold_earlier,
     supply,
 )
-from tests.rows import locked
-from tests.shop import Shop
-from tests.wire import Json, eventually
+from tests.support.rows import locked
+from tests.support.shop import Shop
+from tests.support.wire import Json, eventually
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from tests.replenishing import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
-from tests.rows import locked
-from tests.shop import Shop
-from tests.wire import Json, at_once
+from stockkeeper.domain.stock import ItemKey
+from tests.support.replenishment import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
+from tests.support.rows import locked
+from tests.support.shop import Shop
+from tests.support.wire import Json, at_once
 
 
 @pytest.fixture

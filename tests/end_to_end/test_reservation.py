@@ -7,9 +7,9 @@ from sqlalchemy import Engine, text
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.books import ItemBooks, books, level, nothing_changes
-from tests.shop import Shop, new_reference
-from tests.wire import Orders, Refusal, line, lines_of, refusal, request, shortage
+from tests.support.books import ItemBooks, books, level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Orders, Refusal, line, lines_of, refusal, request, shortage
 
 SECONDS = 1 / 60
 """A second of a time to live, which is given in minutes."""

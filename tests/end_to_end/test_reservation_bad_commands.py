@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.bad import (
+from tests.support.bad import (
     ANY_MESSAGE,
     Spoil,
     bad_lines,
@@ -14,9 +14,9 @@ from tests.bad import (
     with_line,
     without,
 )
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, answer, eventually, line, refusal
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, answer, eventually, line, refusal
 
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
 

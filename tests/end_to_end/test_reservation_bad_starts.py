@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 
-from tests.bad import (
+from tests.support.bad import (
     ANY_MESSAGE,
     Spoil,
     bad_lines,
@@ -18,9 +18,9 @@ from tests.bad import (
     with_line,
     without,
 )
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, at_once, refusal, request, shortage
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, at_once, refusal, request, shortage
 
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
 _LONGEST_MESSAGE = 2_000

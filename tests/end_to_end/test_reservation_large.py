@@ -3,10 +3,10 @@
 from sqlalchemy import Engine, update
 
 from database.tables import products, warehouses
-from domain.stock import ItemKey
-from tests.books import level
-from tests.shop import Shop, new_reference
-from tests.wire import Orders
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Orders
 
 LINES = 1_000
 

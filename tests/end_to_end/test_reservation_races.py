@@ -9,10 +9,10 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from domain.stock import ItemKey
-from tests.books import ItemBooks, books, level
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, at_once, line, shortage
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import ItemBooks, books, level
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, at_once, line, shortage
 
 
 async def _outcome(orders: Orders, *lines: tuple[ItemKey, int]) -> tuple[str, Json]:

@@ -12,10 +12,10 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from tests.books import level, nothing_changes
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import Orders, answer, at_once, eventually, line, lines_of, refusal, request
+from tests.support.books import level, nothing_changes
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Orders, answer, at_once, eventually, line, lines_of, refusal, request
 
 
 async def test_a_repeated_start_gets_the_same_answer(orders: Orders, shop: Shop, engine: Engine) -> None:

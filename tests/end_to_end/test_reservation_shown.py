@@ -8,9 +8,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.stock import ItemKey
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, answer, deadline_of, eventually, line, refusal
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, answer, deadline_of, eventually, line, refusal
 
 
 async def _found(orders: Orders, query: str) -> list[str]:

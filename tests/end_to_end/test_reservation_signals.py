@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, eventually, line, lines_of
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, eventually, line, lines_of
 
 
 async def _notes(orders: Orders, reference: str, count: int) -> list[str]:

@@ -16,9 +16,9 @@ from temporalio.client import (
 )
 
 from starter.schedules import set_up_schedules
-from tests.commands import Command
-from tests.schedules import NOBODY, SCHEDULES, forget_schedules
-from tests.wire import Json, eventually
+from tests.support.commands import Command
+from tests.support.schedules import NOBODY, SCHEDULES, forget_schedules
+from tests.support.wire import Json, eventually
 
 
 class Schedules:

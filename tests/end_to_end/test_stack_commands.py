@@ -17,7 +17,7 @@ from temporalio.client import Client
 from devstack.processes import free_port
 from devstack.stack import StackInfo
 from tests.devstack.processes import all_gone, below, comes_true, command_line
-from tests.schedules import NOBODY, forget_schedules
+from tests.support.schedules import NOBODY, forget_schedules
 
 STOCKKEEPER = Path(sysconfig.get_path("scripts")) / "stockkeeper"
 ROOT = Path(__file__).parents[2]

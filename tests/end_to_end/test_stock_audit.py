@@ -11,12 +11,12 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities import stock_audit
-from tests.activities.steps import Steps
-from tests.auditor import assert_books_agree
-from tests.audits import Apart, finding, result, set_item, tamper, told
-from tests.books import level
-from tests.shop import new_reference
-from tests.wire import Refusal, at_once, cells, eventually, refusal
+from tests.support.auditor import assert_books_agree
+from tests.support.books import level
+from tests.support.shop import new_reference
+from tests.support.steps.reservation import Steps
+from tests.support.stock_audit import Apart, finding, result, set_item, tamper, told
+from tests.support.wire import Refusal, at_once, cells, eventually, refusal
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from devstack.stack import StackInfo
-from tests.audits import Audits, result, told
-from tests.bad import Spoil, any_message, bad_number, with_fields
-from tests.books import nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Refusal, at_once, few_at_once, refusal
+from tests.support.bad import Spoil, any_message, bad_number, with_fields
+from tests.support.books import nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.stock_audit import Audits, result, told
+from tests.support.wire import Json, Refusal, at_once, few_at_once, refusal
 
 _LONGEST_MESSAGE = 2_000
 

@@ -13,14 +13,14 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 
 from activities import runs, stock_audit
-from contracts import policies
-from domain.stock import ItemKey
-from tests.auditor import assert_books_agree
-from tests.audits import Apart, finding, result, set_item, tamper, told, unnumbered
-from tests.books import level
-from tests.replenishing import goes_on, make_long
-from tests.shop import new_reference
-from tests.wire import Json, at_once, eventually
+from stockkeeper.contracts import policies
+from stockkeeper.domain.stock import ItemKey
+from tests.support.auditor import assert_books_agree
+from tests.support.books import level
+from tests.support.replenishment import goes_on, make_long
+from tests.support.shop import new_reference
+from tests.support.stock_audit import Apart, finding, result, set_item, tamper, told, unnumbered
+from tests.support.wire import Json, at_once, eventually
 
 RUNNING = 'WorkflowType="ReservationWorkflow" AND ExecutionStatus="Running"'
 

@@ -13,13 +13,13 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from domain.stock import ItemKey, MovementType
 from starter.cli import stock_history
-from tests.activities.past import Past
-from tests.books import nothing_is_stored
-from tests.commands import Command, names
-from tests.shop import Shop, new_reference
-from tests.wire import Json
+from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.books import nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.past import Past
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json
 
 OPENED = datetime(2025, 6, 1, 8, tzinfo=UTC)
 A_DAY = timedelta(days=1)

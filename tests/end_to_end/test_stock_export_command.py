@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine, text
 
-from contracts.errors import Unreachable
-from domain.stock import ItemKey
-from starter import ledger, questions
 from starter.cli import stock_export
-from tests.activities.past import Past
-from tests.commands import Command, names
-from tests.shop import Shop
+from stockkeeper.client import ledger, questions
+from stockkeeper.contracts.errors import Unreachable
+from stockkeeper.domain.stock import ItemKey
+from tests.support.commands import Command, names
+from tests.support.past import Past
+from tests.support.shop import Shop
 
 OPENED = datetime(2025, 6, 1, 8, tzinfo=UTC)
 HEAD = (

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.purchasing import Branch
-from tests.shop import Shop, new_reference
-from tests.transfers import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import Branch
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import (
     Journey,
     Transfers,
     Units,
@@ -32,7 +32,7 @@ from tests.transfers import (
     units,
     whereabouts,
 )
-from tests.wire import Json, Refusal, at_once, eventually, less_notices, refusal, shortage
+from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal, shortage
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

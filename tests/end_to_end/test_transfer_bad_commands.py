@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.bad import Spoil, any_message, bad_lines, bad_text, line_without, with_line, without
-from tests.books import nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers, arrival, arrived, journey
-from tests.wire import Json, Refusal, answer, at_once, refusal
+from tests.support.bad import Spoil, any_message, bad_lines, bad_text, line_without, with_line, without
+from tests.support.books import nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers, arrival, arrived, journey
+from tests.support.wire import Json, Refusal, answer, at_once, refusal
 
 ENDING: dict[str, Spoil] = {
     **any_message(),

@@ -8,12 +8,22 @@ from sqlalchemy import Engine
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 
-from tests.bad import Spoil, any_message, bad_lines, bad_number, bad_text, line_without, with_fields, with_line, without
-from tests.bad_starts import Clerk
-from tests.books import level, nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers, arrival, arrived, moved, transfer
-from tests.wire import Json, Refusal, at_once, refusal, shortage
+from tests.support.bad import (
+    Spoil,
+    any_message,
+    bad_lines,
+    bad_number,
+    bad_text,
+    line_without,
+    with_fields,
+    with_line,
+    without,
+)
+from tests.support.bad_starts import Clerk
+from tests.support.books import level, nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
+from tests.support.wire import Json, Refusal, at_once, refusal, shortage
 
 _HOURS_OF_A_YEAR = 366 * 24
 _PLACES = ("from_warehouse_id", "to_warehouse_id")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.commands import Command, names
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers, Units, stocked, units
-from tests.wire import Json, eventually
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import Command, names
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers, Units, stocked, units
+from tests.support.wire import Json, eventually
 
 
 def row_of(sku: str, printed: str) -> list[str]:

@@ -5,11 +5,11 @@ from datetime import datetime
 from sqlalchemy import Engine, update
 from temporalio.api.enums.v1 import EventType
 
-from contracts.messages import utc
 from database.tables import products, warehouses
-from tests.books import level, nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.transfers import (
+from stockkeeper.contracts.messages import utc
+from tests.support.books import level, nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import (
     Transfers,
     Units,
     arrival,
@@ -23,7 +23,7 @@ from tests.transfers import (
     transit,
     units,
 )
-from tests.wire import at_once, eventually, less_notices, refusal
+from tests.support.wire import at_once, eventually, less_notices, refusal
 
 LINES = 1_000
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED

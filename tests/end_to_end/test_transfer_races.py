@@ -11,10 +11,10 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from tests.books import ItemBooks, books, level, nothing_is_stored
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.transfers import (
+from tests.support.books import ItemBooks, books, level, nothing_is_stored
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import (
     Transfers,
     Units,
     Whereabouts,
@@ -28,7 +28,7 @@ from tests.transfers import (
     units,
     whereabouts,
 )
-from tests.wire import Json, Orders, at_once, refusal, shortage
+from tests.support.wire import Json, Orders, at_once, refusal, shortage
 
 
 async def test_what_is_held_for_a_transfer_is_no_buyers_and_the_other_way_round(

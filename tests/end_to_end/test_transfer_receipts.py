@@ -5,11 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Engine, text
 
-from tests.books import ItemBooks, books, level, nothing_is_stored
-from tests.purchasing import Branch
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.transfers import (
+from tests.support.books import ItemBooks, books, level, nothing_is_stored
+from tests.support.purchase_order import Branch
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import (
     Transfers,
     Units,
     arrival,
@@ -24,7 +24,7 @@ from tests.transfers import (
     units,
     whereabouts,
 )
-from tests.wire import Refusal, at_once, less_notices, refusal
+from tests.support.wire import Refusal, at_once, less_notices, refusal
 
 
 def booked_at(engine: Engine, number: str) -> dict[str, datetime]:

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.stock import ItemKey
-from tests.books import level, nothing_is_stored
-from tests.purchasing import Branch
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.transfers import (
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import Branch
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import (
     Journey,
     Transfers,
     Units,
@@ -28,7 +28,7 @@ from tests.transfers import (
     transit,
     units,
 )
-from tests.wire import Json, Refusal, at_once, less_notices, refusal
+from tests.support.wire import Json, Refusal, at_once, less_notices, refusal
 
 
 async def again(transfers: Transfers, one: Journey, **other: Json) -> Json:

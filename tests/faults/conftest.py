@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from devstack.stack import StackInfo
 from tests.faults.workplace import Workplace
-from tests.outages import Outages
+from tests.support.outages import Outages
 from worker import Settings
 
 

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from database.sessions import Database
-from tests.adjusting import Adjusting, adjustment, approval, changed, movements, named, pending, priced
-from tests.books import level
 from tests.faults.workplace import Workplace
-from tests.outages import Outages
-from tests.shop import Shop, new_reference
-from tests.wire import at_once, eventually
+from tests.support.adjustment import Adjusting, adjustment, approval, changed, movements, named, pending, priced
+from tests.support.books import level
+from tests.support.outages import Outages
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import at_once, eventually
 from worker import build_worker
 
 

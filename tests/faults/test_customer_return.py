@@ -8,12 +8,24 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from database.sessions import Database
-from tests.books import level
 from tests.faults.workplace import Workplace
-from tests.outages import Outages
-from tests.returns import Returns, Sent, Units, expected, found, inspections, movements, restocked, sent, sold, units
-from tests.shop import Shop, new_reference
-from tests.wire import at_once, eventually
+from tests.support.books import level
+from tests.support.customer_return import (
+    Returns,
+    Sent,
+    Units,
+    expected,
+    found,
+    inspections,
+    movements,
+    restocked,
+    sent,
+    sold,
+    units,
+)
+from tests.support.outages import Outages
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import at_once, eventually
 from worker import build_worker
 
 

@@ -8,15 +8,26 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.books import level
-from tests.commands import names
-from tests.counting import CountPlans, Counts, Line, count, counts_of, entries, lines, midday, movements, one_count
+from stockkeeper.domain.stock import ItemKey
 from tests.faults.test_reorder import reset
 from tests.faults.workplace import BRISK, Workplace
-from tests.outages import Outages
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, at_once, eventually, less_notices
+from tests.support.books import level
+from tests.support.commands import names
+from tests.support.cycle_count import (
+    CountPlans,
+    Counts,
+    Line,
+    count,
+    counts_of,
+    entries,
+    lines,
+    midday,
+    movements,
+    one_count,
+)
+from tests.support.outages import Outages
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, at_once, eventually, less_notices
 from worker import build_worker
 
 

@@ -8,11 +8,11 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.books import level
+from stockkeeper.domain.stock import ItemKey
 from tests.faults.workplace import Workplace
-from tests.outages import Outages
-from tests.purchasing import (
+from tests.support.books import level
+from tests.support.outages import Outages
+from tests.support.purchase_order import (
     NO_APPROVAL,
     ONE_APPROVAL,
     Purchasing,
@@ -23,8 +23,8 @@ from tests.purchasing import (
     supplier_name,
     wanted,
 )
-from tests.shop import Shop, new_reference
-from tests.wire import Json, at_once, eventually, less_notices
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, at_once, eventually, less_notices
 from worker import build_worker
 
 Call = Callable[[Purchasing, str, ItemKey], Awaitable[Json]]

@@ -16,8 +16,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from database.sessions import Database
 from devstack.stack import StackInfo
 from tests.faults.workplace import BRISK, Workplace
-from tests.outages import Outages
-from tests.replenishing import (
+from tests.support.outages import Outages
+from tests.support.replenishment import (
     Plans,
     Reorders,
     nobody_else_orders,
@@ -27,8 +27,8 @@ from tests.replenishing import (
     sold_earlier,
     supply,
 )
-from tests.shop import Shop
-from tests.wire import Caller, at_once, eventually
+from tests.support.shop import Shop
+from tests.support.wire import Caller, at_once, eventually
 from worker import build_worker
 
 

@@ -11,13 +11,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.books import ItemBooks, books, level
+from stockkeeper.domain.stock import ItemKey
 from tests.faults.workplace import Workplace
-from tests.outages import Outages
-from tests.rows import locked
-from tests.shop import Shop, new_reference
-from tests.wire import Json, Orders, at_once, eventually, line, lines_of, request
+from tests.support.books import ItemBooks, books, level
+from tests.support.outages import Outages
+from tests.support.rows import locked
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json, Orders, at_once, eventually, line, lines_of, request
 from worker import build_worker
 
 Call = Callable[[Orders, str, ItemKey], Awaitable[Json]]

@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.activities.audit_steps import findings_of
-from tests.audits import Audits, finding, set_item, told, unnumbered
+from stockkeeper.domain.stock import ItemKey
 from tests.faults.test_reorder import reset
 from tests.faults.workplace import BRISK, Workplace
-from tests.shop import Shop
+from tests.support.shop import Shop
+from tests.support.steps.stock_audit import findings_of
+from tests.support.stock_audit import Audits, finding, set_item, told, unnumbered
 from worker import build_worker
 
 

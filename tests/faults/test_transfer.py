@@ -13,9 +13,9 @@ from temporalio.worker import Worker
 from activities.transfer import TransferSteps
 from database.sessions import Database
 from tests.faults.workplace import Workplace
-from tests.outages import Outages
-from tests.shop import Shop, new_reference
-from tests.transfers import (
+from tests.support.outages import Outages
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import (
     Journey,
     Transfers,
     Units,
@@ -31,7 +31,7 @@ from tests.transfers import (
     transit,
     units,
 )
-from tests.wire import Json, at_once, eventually, less_notices
+from tests.support.wire import Json, at_once, eventually, less_notices
 from worker import SANDBOX, WORKFLOWS, Settings, activities_of, build_worker
 
 Call = Callable[[Transfers, Journey], Awaitable[Json]]

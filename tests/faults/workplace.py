@@ -11,13 +11,13 @@ from pathlib import Path
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from tests.adjusting import Adjusting
-from tests.counting import Counts
-from tests.purchasing import Purchasing
-from tests.returns import Returns
-from tests.shop import new_reference
-from tests.transfers import Transfers
-from tests.wire import Orders
+from tests.support.adjustment import Adjusting
+from tests.support.customer_return import Returns
+from tests.support.cycle_count import Counts
+from tests.support.purchase_order import Purchasing
+from tests.support.shop import new_reference
+from tests.support.transfer import Transfers
+from tests.support.wire import Orders
 from worker import Settings
 
 REPOSITORY = Path(__file__).parents[2]

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from contracts.adjustment import AdjustmentPolicy
-from domain.stock import ItemKey
-from tests.adjusting import Adjusting, adjustment, approval, cancellation, changed, priced, rejection
+from stockkeeper.contracts.adjustment import AdjustmentPolicy
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import set_point
-from tests.wire import Json, Orders, refusal
+from tests.support.adjustment import Adjusting, adjustment, approval, cancellation, changed, priced, rejection
+from tests.support.replenishment import set_point
+from tests.support.wire import Json, Orders, refusal
 from worker import build_worker
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 

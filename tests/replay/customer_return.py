@@ -1,9 +1,9 @@
 """The ways that a customer return can go."""
 
-from domain.stock import ItemKey
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.returns import Returns, expected, found, inspection, sold
-from tests.wire import refusal
+from tests.support.customer_return import Returns, expected, found, inspection, sold
+from tests.support.wire import refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 

@@ -1,12 +1,12 @@
 """The ways that a cycle count can go."""
 
-from domain.stock import ItemKey
-from tests.counting import Counts, approval, count, counted
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import set_point
-from tests.shop import new_reference
-from tests.transfers import Transfers
-from tests.wire import Orders, refusal
+from tests.support.cycle_count import Counts, approval, count, counted
+from tests.support.replenishment import set_point
+from tests.support.shop import new_reference
+from tests.support.transfer import Transfers
+from tests.support.wire import Orders, refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 

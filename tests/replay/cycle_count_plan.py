@@ -3,10 +3,10 @@
 from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 
-from tests.counting import CountPlans, Counts, count, midday
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import goes_on, make_long
-from tests.wire import Json, eventually, refusal
+from tests.support.cycle_count import CountPlans, Counts, count, midday
+from tests.support.replenishment import goes_on, make_long
+from tests.support.wire import Json, eventually, refusal
 
 
 class CycleCountPlanScenes(Scenes):

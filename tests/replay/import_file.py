@@ -2,9 +2,9 @@
 
 import hashlib
 
-from contracts.import_file import ImportKind, encode_row, pack_rows, workflow_id
+from stockkeeper.contracts.import_file import ImportKind, encode_row, pack_rows, workflow_id
 from tests.replay.recording import Scenes, Stage
-from tests.wire import Caller, refusal
+from tests.support.wire import Caller, refusal
 
 _BY = "recorder"
 

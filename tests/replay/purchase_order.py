@@ -1,7 +1,8 @@
 """The ways that a purchase order can go."""
 
-from domain.stock import ItemKey
-from tests.purchasing import (
+from stockkeeper.domain.stock import ItemKey
+from tests.replay.recording import Scenes, Stage
+from tests.support.purchase_order import (
     NO_APPROVAL,
     ONE_APPROVAL,
     TWO_APPROVALS,
@@ -12,8 +13,7 @@ from tests.purchasing import (
     receipt,
     wanted,
 )
-from tests.replay.recording import Scenes, Stage
-from tests.wire import Json, refusal
+from tests.support.wire import Json, refusal
 
 _PAST, _PAST_TOO, _FAR = "2020-01-01", "2020-01-02", "2199-12-31"
 _HALF_A_SECOND = 0.5 / 3600

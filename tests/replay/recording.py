@@ -19,11 +19,11 @@ from temporalio.worker import Worker
 from database.migrate import upgrade
 from database.sessions import Database, connect
 from devstack.stack import running_stack
-from starter.connection import connect_temporal
 from starter.namespace import register_search_attributes
-from tests.outages import Outages
-from tests.shop import Shop
-from tests.wire import Caller, Handle, Json, answer, eventually
+from stockkeeper.client.connection import connect_temporal
+from tests.support.outages import Outages
+from tests.support.shop import Shop
+from tests.support.wire import Caller, Handle, Json, answer, eventually
 from worker import Settings, build_database, build_worker
 
 HISTORIES = Path(__file__).parent / "histories"

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
-from contracts.purchase_order import PurchaseOrderRequest
-from domain.stock import ItemKey
-from tests.activities.reorder_steps import Reordering
-from tests.purchasing import Purchasing
+from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import AT_ONCE, Reorders, goes_on, make_long, set_point, supply, tidy
-from tests.rows import LockedItem, locked
-from tests.shop import new_reference
-from tests.wire import Json, Orders, refusal
+from tests.support.purchase_order import Purchasing
+from tests.support.replenishment import AT_ONCE, Reorders, goes_on, make_long, set_point, supply, tidy
+from tests.support.rows import LockedItem, locked
+from tests.support.shop import new_reference
+from tests.support.steps.reorder import Reordering
+from tests.support.wire import Json, Orders, refusal
 
 
 class ReorderScenes(Scenes):

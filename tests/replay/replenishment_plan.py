@@ -2,11 +2,11 @@
 
 from sqlalchemy import text
 
-from domain.stock import ItemKey
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import Plans, goes_on, make_long, sold_earlier, supply
-from tests.rows import locked
-from tests.wire import Json, refusal
+from tests.support.replenishment import Plans, goes_on, make_long, sold_earlier, supply
+from tests.support.rows import locked
+from tests.support.wire import Json, refusal
 
 
 class ReplenishmentPlanScenes(Scenes):

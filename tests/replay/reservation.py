@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from tests.corrections import FOUND, correct_stock
 from tests.replay.recording import Scenes, Stage
-from tests.wire import Orders, line, refusal, request
+from tests.support.corrections import FOUND, correct_stock
+from tests.support.wire import Orders, line, refusal, request
 
 
 class ReservationScenes(Scenes):

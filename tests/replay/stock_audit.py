@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from sqlalchemy import text
 from temporalio.common import RetryPolicy
 
-from contracts import policies
-from domain.stock import ItemKey
-from tests.audits import Audits, set_item, tamper
+from stockkeeper.contracts import policies
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.replenishing import goes_on, make_long
-from tests.shop import new_reference
-from tests.transfers import Transfers
-from tests.wire import Json, Orders, eventually, refusal
+from tests.support.replenishment import goes_on, make_long
+from tests.support.shop import new_reference
+from tests.support.stock_audit import Audits, set_item, tamper
+from tests.support.transfer import Transfers
+from tests.support.wire import Json, Orders, eventually, refusal
 
 
 class StockAuditScenes(Scenes):

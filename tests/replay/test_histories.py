@@ -14,18 +14,18 @@ from temporalio.common import RawValue
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from contracts.converter import DATA_CONVERTER
-from domain.adjustment import ADJUSTMENT, AdjustmentStatus
-from domain.customer_return import RETURN, ReturnStatus
-from domain.cycle_count import COUNT_LINE, CountStatus
-from domain.cycle_count_plan import CountPlanStatus
-from domain.import_file import IMPORT, ImportStatus
-from domain.purchase_order import PURCHASE_ORDER, PurchaseOrderStatus
-from domain.reorder import ReorderStatus
-from domain.replenishment import PlanStatus
-from domain.reservation import RESERVATION, ReservationStatus
-from domain.stock_audit import AuditStatus
-from domain.transfer import TRANSFER, TransferStatus
+from stockkeeper.contracts.converter import DATA_CONVERTER
+from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentStatus
+from stockkeeper.domain.customer_return import RETURN, ReturnStatus
+from stockkeeper.domain.cycle_count import COUNT_LINE, CountStatus
+from stockkeeper.domain.cycle_count_plan import CountPlanStatus
+from stockkeeper.domain.import_file import IMPORT, ImportStatus
+from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderStatus
+from stockkeeper.domain.reorder import ReorderStatus
+from stockkeeper.domain.replenishment import PlanStatus
+from stockkeeper.domain.reservation import RESERVATION, ReservationStatus
+from stockkeeper.domain.stock_audit import AuditStatus
+from stockkeeper.domain.transfer import TRANSFER, TransferStatus
 from tests.replay.adjustment import AdjustmentScenes
 from tests.replay.customer_return import ReturnScenes
 from tests.replay.cycle_count import CycleCountScenes
@@ -39,7 +39,7 @@ from tests.replay.replenishment_plan import ReplenishmentPlanScenes
 from tests.replay.reservation import ReservationScenes
 from tests.replay.stock_audit import StockAuditScenes
 from tests.replay.transfer import TransferScenes
-from tests.wire import Json, texts
+from tests.support.wire import Json, texts
 from worker import SANDBOX, WORKFLOWS
 
 UNDER_WAY = "under way"

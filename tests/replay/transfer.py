@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from domain.stock import ItemKey
-from tests.corrections import FOUND, correct_stock
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
-from tests.transfers import Transfers, arrival, arrived, moved, transfer
-from tests.wire import Json, refusal
+from tests.support.corrections import FOUND, correct_stock
+from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
+from tests.support.wire import Json, refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 _HALF_A_SECOND = 0.5 / 3600

@@ -7,8 +7,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import (
+from stockkeeper import (
     Adjustment,
     AdjustmentAwaitingApproval,
     AdjustmentLine,
@@ -23,11 +22,12 @@ from starter import (
     UnknownProduct,
     UnknownWarehouse,
 )
-from tests.adjusting import movements, priced, stored
-from tests.books import level, nothing_is_stored
-from tests.commands import names
-from tests.shop import Shop, new_reference
-from tests.wire import eventually
+from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import movements, priced, stored
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import names
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 
 
 @pytest.fixture

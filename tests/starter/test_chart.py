@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 import matplotlib.image
 import pytest
 
-from contracts.ledger import Course, CoursePoint
 from starter.cli.chart_picture import draw as draw_picture
 from starter.cli.chart_series import Period, Receipt, Series, labels_of, round_instants, round_units, series_of
 from starter.cli.chart_text import draw
 from starter.cli.stock_chart import in_words, told
+from stockkeeper.contracts.ledger import Course, CoursePoint
 
 SINCE = datetime(2026, 6, 1, tzinfo=UTC)
 A_DAY = timedelta(days=1)

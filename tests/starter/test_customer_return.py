@@ -5,8 +5,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import (
+from stockkeeper import (
     CustomerReturn,
     InspectedLine,
     InvalidRequest,
@@ -19,10 +18,11 @@ from starter import (
     UnknownProduct,
     UnknownWarehouse,
 )
-from tests.books import level, nothing_is_stored
-from tests.returns import Units, inspection, inspections, movements, units
-from tests.returns import found as found_raw
-from tests.shop import Shop, new_reference
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.customer_return import Units, inspection, inspections, movements, units
+from tests.support.customer_return import found as found_raw
+from tests.support.shop import Shop, new_reference
 
 
 @pytest.fixture

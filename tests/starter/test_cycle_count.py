@@ -7,11 +7,8 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import Client
 
-from contracts.count_questions import Accuracy, Variance
-from contracts.reservation import ReservationLine
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import (
+from stockkeeper import (
     CycleCount,
     CycleCountState,
     InsufficientStock,
@@ -25,13 +22,16 @@ from starter import (
     UnknownProduct,
     UnknownWarehouse,
 )
-from starter.count_questions import accuracies, variances
-from starter.cycle_count_plan import run_count_plan
-from tests.books import level, nothing_is_stored
-from tests.commands import names
-from tests.counting import Line, entries, lines, midday, movements
-from tests.shop import Shop, new_reference
-from tests.wire import eventually
+from stockkeeper.client.count_questions import accuracies, variances
+from stockkeeper.client.cycle_count_plan import run_count_plan
+from stockkeeper.contracts.count_questions import Accuracy, Variance
+from stockkeeper.contracts.reservation import ReservationLine
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.commands import names
+from tests.support.cycle_count import Line, entries, lines, midday, movements
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 
 NO_ONE = 10**12
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from starter import StockkeeperError
 from starter.cli.files import whole_or_nothing
+from stockkeeper import StockkeeperError
 
 
 @pytest.fixture

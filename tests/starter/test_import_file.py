@@ -9,13 +9,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.errors import InvalidRequest
-from contracts.import_file import MAX_PAGE_BYTES, MAX_PAGE_ROWS, ImportKind, encode_row, pack_rows, unpack_rows
-from contracts.import_rows import StockRow, read_rows, rows_as_json
-from contracts.messages import MAX_UNITS
-from domain.import_file import COLUMNS, BadRow
-from starter.csv_files import CsvFile, read_csv
-from tests.imports import Problem, problems_of
+from stockkeeper.client.csv_files import CsvFile, read_csv
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.import_file import (
+    MAX_PAGE_BYTES,
+    MAX_PAGE_ROWS,
+    ImportKind,
+    encode_row,
+    pack_rows,
+    unpack_rows,
+)
+from stockkeeper.contracts.import_rows import StockRow, read_rows, rows_as_json
+from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.domain.import_file import COLUMNS, BadRow
+from tests.support.import_file import Problem, problems_of
 
 SUPPLIERS = ImportKind.SUPPLIERS
 

@@ -7,13 +7,13 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import FulfillLine, InvalidRequest, Line, Stockkeeper, UnknownProduct, UnknownWarehouse
-from starter.ledger import Exported, export_movements
-from tests.activities.past import Past
-from tests.books import nothing_changes
-from tests.commands import names
-from tests.shop import Shop, new_reference
+from stockkeeper import FulfillLine, InvalidRequest, Line, Stockkeeper, UnknownProduct, UnknownWarehouse
+from stockkeeper.client.ledger import Exported, export_movements
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_changes
+from tests.support.commands import names
+from tests.support.past import Past
+from tests.support.shop import Shop, new_reference
 
 OPENED = datetime(2025, 6, 1, 8, tzinfo=UTC)
 

@@ -10,8 +10,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import (
+from stockkeeper import (
     ApprovalPolicy,
     ApprovalTier,
     AwaitingApproval,
@@ -27,11 +26,12 @@ from starter import (
     Stockkeeper,
     UnknownSupplier,
 )
-from tests.books import level, nothing_is_stored
-from tests.purchasing import came as came_over_the_wire
-from tests.purchasing import purchases, receipt
-from tests.shop import Shop, new_reference
-from tests.wire import eventually
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.purchase_order import came as came_over_the_wire
+from tests.support.purchase_order import purchases, receipt
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 
 
 @pytest.fixture

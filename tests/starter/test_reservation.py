@@ -7,11 +7,9 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import Client
 
-from contracts.reservation import ReservationStatus
 from devstack.processes import free_port
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import (
+from stockkeeper import (
     FulfillLine,
     Hold,
     InsufficientStock,
@@ -25,8 +23,10 @@ from starter import (
     UnknownProduct,
     Unreachable,
 )
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
 
 
 @pytest.fixture

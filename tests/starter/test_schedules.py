@@ -21,7 +21,6 @@ from temporalio.client import (
 )
 
 from devstack.stack import StackInfo
-from starter import NotFound
 from starter.schedules import (
     ScheduleShown,
     pause_schedule,
@@ -30,11 +29,12 @@ from starter.schedules import (
     set_up_schedules,
     trigger_schedule,
 )
-from tests.replenishing import Reorders, nobody_else_orders, ordered, set_point, supply
-from tests.rows import locked
-from tests.schedules import NOBODY, SCHEDULES, forget_schedules
-from tests.shop import Shop
-from tests.wire import at_once, eventually
+from stockkeeper import NotFound
+from tests.support.replenishment import Reorders, nobody_else_orders, ordered, set_point, supply
+from tests.support.rows import locked
+from tests.support.schedules import NOBODY, SCHEDULES, forget_schedules
+from tests.support.shop import Shop
+from tests.support.wire import at_once, eventually
 
 HOURLY, DAILY, COUNTING, NIGHTLY = SCHEDULES
 MINUTES = {HOURLY: (0, 1), COUNTING: (5, 6)}

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from starter import InvalidRequest
 from starter.cli.times import instant, instant_or_none, to_the_second
+from stockkeeper import InvalidRequest
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 

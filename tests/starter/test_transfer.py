@@ -7,8 +7,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from domain.stock import ItemKey
-from starter import (
+from stockkeeper import (
     ArrivedLine,
     InsufficientStock,
     InvalidRequest,
@@ -23,9 +22,10 @@ from starter import (
     UnknownProduct,
     UnknownWarehouse,
 )
-from tests.books import level, nothing_is_stored
-from tests.shop import Shop, new_reference
-from tests.transfers import Units, arrival, arrived, stocked, units
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_is_stored
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Units, arrival, arrived, stocked, units
 
 
 @pytest.fixture

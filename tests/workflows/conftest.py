@@ -8,9 +8,9 @@ import pytest
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
-from contracts import search_attributes
-from contracts.converter import DATA_CONVERTER
 from database.sessions import Database
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.converter import DATA_CONVERTER
 from worker import Settings, build_worker
 
 

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
-from contracts.adjustment import AdjustmentPolicy
 from database.sessions import Database
-from domain.stock import ItemKey
-from tests.adjusting import Adjusting, adjustment, changed, named, priced, stored
-from tests.books import level
-from tests.shop import Shop, new_reference
+from stockkeeper.contracts.adjustment import AdjustmentPolicy
+from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import Adjusting, adjustment, changed, named, priced, stored
+from tests.support.books import level
+from tests.support.shop import Shop, new_reference
 from worker import Settings, build_worker
 
 HOUR = timedelta(hours=1)

@@ -7,9 +7,9 @@ from datetime import timedelta
 from sqlalchemy import Engine, text
 from temporalio.testing import WorkflowEnvironment
 
-from tests.counting import CountPlans, counts_of, midday
-from tests.shop import Shop
-from tests.wire import eventually
+from tests.support.cycle_count import CountPlans, counts_of, midday
+from tests.support.shop import Shop
+from tests.support.wire import eventually
 from worker import Settings
 
 HALF_AN_HOUR = timedelta(minutes=30)

@@ -6,9 +6,9 @@ from sqlalchemy import Engine, text
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
-from contracts.import_file import encode_row, pack_rows
-from tests.imports import new_name
-from tests.wire import Handle, answer
+from stockkeeper.contracts.import_file import encode_row, pack_rows
+from tests.support.import_file import new_name
+from tests.support.wire import Handle, answer
 from worker import Settings
 
 MINUTE = timedelta(minutes=1)

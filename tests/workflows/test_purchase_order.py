@@ -9,11 +9,20 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
 from database.tables import warehouses
-from domain.stock import ItemKey
-from tests.books import level
-from tests.purchasing import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS, Purchasing, came, draft, supplier_name, wanted
-from tests.shop import Shop, new_reference
-from tests.wire import Json
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level
+from tests.support.purchase_order import (
+    NO_APPROVAL,
+    ONE_APPROVAL,
+    TWO_APPROVALS,
+    Purchasing,
+    came,
+    draft,
+    supplier_name,
+    wanted,
+)
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Json
 from worker import Settings
 
 HOUR = timedelta(hours=1)

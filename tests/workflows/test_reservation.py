@@ -11,9 +11,9 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from database.sessions import Database
-from tests.books import level
-from tests.shop import Shop, new_reference
-from tests.wire import Orders, at_once, deadline_of, lines_of, refusal, request, until
+from tests.support.books import level
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import Orders, at_once, deadline_of, lines_of, refusal, request, until
 from worker import Settings, build_worker
 
 MINUTE = timedelta(minutes=1)

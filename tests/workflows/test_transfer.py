@@ -7,12 +7,12 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
-from contracts.messages import utc
-from domain.stock import ItemKey
-from tests.books import level, nothing_changes
-from tests.shop import Shop, new_reference
-from tests.transfers import Transfers, Units, arrived, hold, moved, named, stocked, transfer, units
-from tests.wire import Json, Orders, refusal, request, shortage
+from stockkeeper.contracts.messages import utc
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import level, nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.transfer import Transfers, Units, arrived, hold, moved, named, stocked, transfer, units
+from tests.support.wire import Json, Orders, refusal, request, shortage
 from worker import Settings
 
 HOUR = timedelta(hours=1)

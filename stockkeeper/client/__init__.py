@@ -1,0 +1,1 @@
+"""How a Python service starts, commands and asks: `from stockkeeper import Stockkeeper`."""

@@ -1,0 +1,276 @@
+"""The adjustment on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal, Protocol, TypedDict
+
+from pydantic import AfterValidator, AwareDatetime, Field
+from temporalio import activity
+
+from stockkeeper.contracts.messages import (
+    MAX_LINES,
+    MAX_UNITS,
+    Actor,
+    GaveWay,
+    Hours,
+    Id,
+    Message,
+    Money,
+    Note,
+    Reason,
+    Reference,
+    State,
+    Step,
+    StockAnswer,
+    Timestamp,
+    amount,
+    counted,
+    money,
+)
+from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain.adjustment import AdjustmentEvent
+from stockkeeper.domain.adjustment import AdjustmentStatus as AdjustmentStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
+
+WORKFLOW_TYPE = "AdjustmentWorkflow"
+
+
+def workflow_id(adjustment_number: str) -> str:
+    """The one workflow that may command this adjustment."""
+    return f"adjustment-{adjustment_number}"
+
+
+def _moves_something(units: int) -> int:
+    if units == 0:
+        raise ValueError("must not be zero")
+    return units
+
+
+SignedUnits = Annotated[
+    int,
+    Field(
+        ge=-MAX_UNITS,
+        le=MAX_UNITS,
+        description="A number of units: positive in, negative out.",
+        json_schema_extra={"not": {"const": 0}},
+    ),
+    AfterValidator(_moves_something),
+]
+
+
+class AdjustmentPolicy(Message):
+    """From where on somebody else has to approve, and for how long it is waited for: hours from the start."""
+
+    limit: Money = Field(default=Decimal("500.00"), description="More than this in money needs an approval.")
+    limit_units: Annotated[int, Field(ge=0, le=MAX_LINES * MAX_UNITS)] = Field(
+        default=100, description="So do more units than this of which nobody knows what they cost."
+    )
+    remind_after_hours: Hours = 24
+    cancel_after_hours: Hours = 7 * 24
+
+
+DEFAULT_ADJUSTMENT = AdjustmentPolicy()
+"""The policy unless the settings say another."""
+
+
+class AdjustmentLine(Message):
+    """Units of a product that are there and not in the books, or the other way round."""
+
+    product_id: Id
+    quantity: SignedUnits
+
+
+class AdjustmentRequest(Message):
+    """Start of an `AdjustmentWorkflow`: change what is on hand by these lines, all of them or none."""
+
+    adjustment_number: Reference = Field(description="The adjustment's own name; the workflow id has it too.")
+    warehouse_id: Id
+    lines: Annotated[list[AdjustmentLine], Field(min_length=1, max_length=MAX_LINES)]
+    reason: Reason
+    performed_by: Actor
+
+
+class ApproveAdjustment(Message):
+    """Command ``approve``: somebody else agrees, and it is posted."""
+
+    approver: Actor
+    note: Note | None = None
+
+
+class RejectAdjustment(Message):
+    """Command ``reject``: it isn't right, and nothing is changed."""
+
+    approver: Actor
+    reason: Reason
+
+
+class CancelAdjustment(Message):
+    """Command ``cancel``: it isn't wanted any more, and wasn't approved yet."""
+
+    performed_by: Actor
+    reason: Reason
+
+
+class AdjustmentLineState(State):
+    """One line as it was asked for."""
+
+    product_id: int
+    quantity: int = Field(description="Units: positive in, negative out.")
+    unit_cost: Money | None = Field(default=None, description="What one costs; null: nobody knows.")
+
+
+class AdjustmentState(State):
+    """What an adjustment is: the answer to every command, to the query ``state``, and the workflow's result."""
+
+    adjustment_id: int | None = Field(default=None, description="Null as long as nothing is stored.")
+    adjustment_number: str = ""
+    warehouse_id: int | None = None
+    status: AdjustmentStatus = AdjustmentStatus.PENDING
+    reason: str = ""
+    requested_by: str = ""
+    value: Money = Field(default=Decimal(0), description="Units times unit cost over all lines, whichever way they go.")
+    unvalued_units: int = Field(default=0, description="Units of which nobody knows what they cost.")
+    needs_approval: bool = False
+    approve_by: Timestamp | None = Field(default=None, description="When it is cancelled without its approval.")
+    approved_by: str | None = None
+    approval_note: str | None = None
+    lines: list[AdjustmentLineState] = Field(default_factory=list)
+    gave_way: list[GaveWay] = Field(
+        default_factory=list,
+        description="Holds that ended, because what they were promised isn't there; the latest hundred.",
+    )
+    shortages: list[ShortageState] = Field(
+        default_factory=list,
+        description="Why it was rejected, item by item: units to be taken off, and units on hand.",
+    )
+    closed_reason: str | None = Field(default=None, description="Why a person rejected it, or it was cancelled.")
+    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    notes: list[str] = Field(
+        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+    )
+
+
+class AdjustmentStep(Step):
+    """What is asked about one adjustment."""
+
+    adjustment_number: str
+
+
+class SubmitAdjustmentStep(AdjustmentStep):
+    """Store it, and post it unless it needs an approval by the policy that is in force now."""
+
+    warehouse_id: int
+    lines: list[AdjustmentLine]
+    reason: str
+    requested_by: str
+
+
+class PostAdjustmentStep(AdjustmentStep):
+    """Keep the approval, and post it."""
+
+    note: str | None
+
+
+EndEvent = Literal[AdjustmentEvent.REJECT, AdjustmentEvent.CANCEL, AdjustmentEvent.LAPSE]
+
+
+class EndAdjustmentStep(AdjustmentStep):
+    """End it without posting it, for one of these reasons."""
+
+    event: EndEvent
+    reason: str
+
+
+class StoredAdjustmentLine(AdjustmentLineState):
+    """A line with the name that people know it by."""
+
+    sku: str
+
+
+class StoredAdjustment(StockAnswer):
+    """What the database says of an adjustment, in answer to every step.
+
+    Attributes:
+        remind_after_hours: By the policy that was in force when it was submitted; so are the others.
+        submitted_by_another_run: Whether it wasn't the run that asks now.
+    """
+
+    adjustment_id: int
+    adjustment_number: str
+    warehouse_id: int
+    warehouse: str
+    status: AdjustmentStatus
+    reason: str
+    requested_by: str
+    requested_at: AwareDatetime
+    value: Money
+    unvalued_units: int
+    needs_approval: bool
+    remind_after_hours: float
+    cancel_after_hours: float
+    approved_by: str | None
+    approval_note: str | None
+    closed_reason: str | None
+    lines: list[StoredAdjustmentLine]
+    submitted_by_another_run: bool = False
+
+    @property
+    def remind_at(self) -> datetime:
+        """When people are reminded that it waits."""
+        return self.requested_at + timedelta(hours=self.remind_after_hours)
+
+    @property
+    def approve_by(self) -> datetime | None:
+        """When it is cancelled unless somebody has approved it; None: it needs no approval."""
+        return self.requested_at + timedelta(hours=self.cancel_after_hours) if self.needs_approval else None
+
+
+class AdjustmentMemo(TypedDict):
+    """What a list of runs shows of an adjustment beside its search attributes, without asking each run."""
+
+    warehouse: str
+    value: str
+    unvalued_units: int
+    reason: str
+    requested_by: str
+    requested_at: str
+
+
+def memo(adjustment: StoredAdjustment) -> AdjustmentMemo:
+    """The run's memo."""
+    return AdjustmentMemo(
+        warehouse=adjustment.warehouse,
+        value=money(adjustment.value),
+        unvalued_units=adjustment.unvalued_units,
+        reason=adjustment.reason,
+        requested_by=adjustment.requested_by,
+        requested_at=adjustment.requested_at.isoformat(),
+    )
+
+
+def worth(value: Decimal, unvalued_units: int) -> str:
+    """What an adjustment is worth, as people read it: ``640.00``, or ``640.00 and 3 units of unknown cost``."""
+    unvalued = f"{counted(unvalued_units, 'unit')} of unknown cost"
+    if not unvalued_units:
+        return amount(value)
+    return f"{amount(value)} and {unvalued}" if value else unvalued
+
+
+class AdjustmentActivities(Protocol):
+    """What an adjustment's workflow asks of the database. Implemented in `activities.adjustment`."""
+
+    @activity.defn(name="submit_adjustment")
+    def submit_adjustment(self, step: SubmitAdjustmentStep) -> StoredAdjustment:
+        """Store it, and post it unless it needs an approval."""
+        ...
+
+    @activity.defn(name="post_adjustment")
+    def post_adjustment(self, step: PostAdjustmentStep) -> StoredAdjustment:
+        """Keep the approval, and post it."""
+        ...
+
+    @activity.defn(name="end_adjustment")
+    def end_adjustment(self, step: EndAdjustmentStep) -> StoredAdjustment:
+        """End it without posting it."""
+        ...

@@ -1,0 +1,87 @@
+"""How values and errors become payloads: JSON by pydantic, and our errors with their numbers.
+
+Every client and worker of ours connects with `DATA_CONVERTER`; a plain JSON client understands all of it.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
+from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from stockkeeper.domain.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """Stands for a payload that isn't JSON, so that the process that gets it can say so itself."""
+
+    why: str
+
+
+class _PayloadConverter(PydanticPayloadConverter):
+    """Pydantic's JSON; a payload that nobody gave a type to and that can't be read becomes `Undecodable`.
+
+    The processes take what comes from outside without a type. A decoding error there would otherwise leave a workflow
+    repeating its first task for ever, and a signal dropped with no trace.
+    """
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        if type_hints is not None:
+            return super().from_payloads(payloads, type_hints)
+        return [self._decode(payload) for payload in payloads]
+
+    def _decode(self, payload: Payload) -> Any:
+        try:
+            return super().from_payloads([payload])[0]
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the process has to hear of it
+            return Undecodable(f"the payload can't be read ({type(error).__name__})")
+
+
+class _FailureConverter(DefaultFailureConverter):
+    """The one place where a `DomainError` becomes the `ApplicationError` that a caller sees."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        if isinstance(exception, DomainError):
+            exception = as_application_error(exception)
+        super().to_failure(exception, payload_converter, failure)
+
+
+def as_application_error(error: DomainError) -> ApplicationError:
+    """The error as it travels: its code as the type, its details, and no use in trying again.
+
+    It is benign: out of stock is an answer, not an incident, and shouldn't wake anybody.
+    """
+    translated = ApplicationError(
+        error.message,
+        error.details,
+        type=error.code,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+    translated.__traceback__ = error.__traceback__
+    return translated
+
+
+def as_domain_error(error: BaseException | None) -> DomainError | None:
+    """The way back: our error behind what Temporal raised, or None if it wasn't one of ours."""
+    while error is not None:
+        if isinstance(error, DomainError):
+            return error
+        if isinstance(error, ApplicationError) and error.type in DomainError.codes:
+            details = error.details[0] if error.details else {}
+            return DomainError.codes[error.type].from_details(error.message, details)
+        error = error.__cause__
+    return None
+
+
+DATA_CONVERTER = dataclasses.replace(
+    pydantic_data_converter,
+    payload_converter_class=_PayloadConverter,
+    failure_converter_class=_FailureConverter,
+)

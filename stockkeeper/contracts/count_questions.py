@@ -1,0 +1,103 @@
+"""Questions about counts: what is beyond tolerance and waits for a decision, and how right the books were."""
+
+from typing import Protocol
+
+from pydantic import BaseModel, Field
+from temporalio import activity
+
+from stockkeeper.contracts.messages import Day, Message, Timestamp
+from stockkeeper.contracts.stock import Name
+from stockkeeper.domain.cycle_count import RootCause
+
+VARIANCES_AT_ONCE = 500
+ACCURACIES_AT_ONCE = 500
+
+
+class ShowVariances(Message):
+    """What is beyond tolerance and waits for a second count or an approval; in the order of count and SKU.
+
+    For those who approve. Whoever is to count shouldn't ask.
+    """
+
+    warehouse: Name | None = None
+    count_number: Name | None = None
+    after: tuple[str, str] | None = Field(default=None, description="Count and SKU of the last line seen.")
+
+
+class Variance(BaseModel):
+    """A count that is beyond tolerance, in units."""
+
+    count_number: str
+    warehouse_id: int
+    warehouse: str
+    product_id: int
+    sku: str
+    name: str
+    counted_by: str
+    counted_at: Timestamp
+    counted_quantity: int
+    system_quantity: int
+    delta: int
+    root_cause: RootCause | None
+
+
+class Variances(BaseModel):
+    """One page of them."""
+
+    variances: list[Variance]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class ShowAccuracy(Message):
+    """How accurate counts were, by warehouse, month and class; a month is the warehouse's own."""
+
+    warehouse: Name | None = None
+    since: Day | None = Field(default=None, description="Only what was posted from this day on.")
+    after: tuple[str, str, str] | None = Field(default=None, description="Warehouse, month and class last seen.")
+
+
+class Accuracy(BaseModel):
+    """How accurate the books were in one warehouse, month and class.
+
+    Attributes:
+        warehouse_id: Where.
+        warehouse: Its name.
+        month: Such as ``2026-11``.
+        count_class: A, B or C; ``-`` for what was counted without a class.
+        counted: Lines that were counted and posted.
+        accurate: Of these, those whose first count was within tolerance.
+        units_counted: Units that were there.
+        units_system: Units that the books had.
+        units_off: Units by which the books were wrong, whichever way.
+    """
+
+    warehouse_id: int
+    warehouse: str
+    month: str
+    count_class: str
+    counted: int
+    accurate: int
+    units_counted: int
+    units_system: int
+    units_off: int
+
+
+class Accuracies(BaseModel):
+    """One page of them."""
+
+    accuracies: list[Accuracy]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class CountQuestionActivities(Protocol):
+    """What can be asked about counts. Implemented in `activities.count_questions`."""
+
+    @activity.defn(name="show_variances")
+    def show_variances(self, question: ShowVariances) -> Variances:
+        """What waits for a decision, with its numbers."""
+        ...
+
+    @activity.defn(name="show_accuracy")
+    def show_accuracy(self, question: ShowAccuracy) -> Accuracies:
+        """How right the books were."""
+        ...

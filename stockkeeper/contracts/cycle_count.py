@@ -1,0 +1,274 @@
+"""The cycle count on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+
+from decimal import Decimal
+from typing import Annotated, Protocol, TypedDict
+
+from pydantic import AwareDatetime, BaseModel, Field, field_validator
+from temporalio import activity
+
+from stockkeeper.contracts.messages import (
+    MAX_LINES,
+    MAX_UNITS,
+    Actor,
+    GaveWay,
+    Id,
+    Message,
+    Reason,
+    Reference,
+    State,
+    Step,
+    StockAnswer,
+    counted,
+)
+from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.domain.cycle_count import CountStatus as CountStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.cycle_count import RootCause as RootCause  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.cycle_count import Tolerance
+from stockkeeper.domain.cycle_count_plan import CountClass as CountClass  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.cycle_count_plan import Cycle
+from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414 - part of the contract
+
+WORKFLOW_TYPE = "CycleCountWorkflow"
+
+
+def workflow_id(count_number: str) -> str:
+    """The one workflow that may command this count."""
+    return f"cycle-count-{count_number}"
+
+
+Percent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=3)]
+Days = Annotated[int, Field(ge=1, le=366)]
+
+
+class CountPolicy(BaseModel):
+    """How counting goes, as the settings say it.
+
+    Attributes:
+        tolerance_units: A count may be off by so many units, either way;
+        tolerance_percent: or by so much of what the system has, in percent; the wider of the two counts.
+        a_percent: The first so much of the demand, in percent, is class A's;
+        b_percent: the next so much is B's; all other items are C.
+        demand_days: The demand of so many days.
+        a_days: Days from one count to the next in class A;
+        b_days: the same in class B;
+        c_days: the same in class C.
+        at_least: As long as there are items that were never counted, a day's list has at least so many.
+        cap: Items that a warehouse counts on one day at most.
+    """
+
+    model_config = Message.model_config | {"strict": False}
+
+    tolerance_units: Annotated[int, Field(ge=0, le=MAX_UNITS)] = 1
+    tolerance_percent: Percent = Decimal(1)
+    a_percent: Percent = Decimal(80)
+    b_percent: Percent = Decimal(15)
+    demand_days: Annotated[int, Field(ge=1, le=3_660)] = 90
+    a_days: Days = 7
+    b_days: Days = 30
+    c_days: Days = 30
+    at_least: Annotated[int, Field(ge=0, le=MAX_LINES)] = 10
+    cap: Annotated[int, Field(ge=1, le=MAX_LINES)] = 200
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """How far a count may be off."""
+        return Tolerance(self.tolerance_units, self.tolerance_percent)
+
+    @property
+    def cycle(self) -> Cycle:
+        """Who is counted how often."""
+        days = {CountClass.A: self.a_days, CountClass.B: self.b_days, CountClass.C: self.c_days}
+        return Cycle(self.a_percent, self.b_percent, days, self.at_least, self.cap)
+
+
+DEFAULT_COUNTING = CountPolicy()
+
+
+class CycleCountRequest(Message):
+    """Start of a `CycleCountWorkflow`: somebody is to count these products."""
+
+    count_number: Reference = Field(description="The count's own name; the workflow id has it too.")
+    warehouse_id: Id
+    product_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_LINES)]
+    requested_by: Actor
+
+    @field_validator("product_ids")
+    @classmethod
+    def _once_each(cls, product_ids: list[int]) -> list[int]:
+        return list(dict.fromkeys(product_ids))
+
+
+class Record(Message):
+    """Command ``record``: so much was there. A second count of a product is somebody else's."""
+
+    performed_by: Actor
+    product_id: Id
+    counted_quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units that were there; none is 0.")]
+    root_cause: RootCause | None = Field(default=None, description="Why it is another number, if you know.")
+
+
+class ApproveVariance(Message):
+    """Command ``approve_variance``: what was counted is right, and this is why the books were wrong."""
+
+    approver: Actor
+    product_id: Id
+    root_cause: RootCause
+
+
+class CancelCount(Message):
+    """Command ``cancel``: what isn't in the books yet isn't counted any more."""
+
+    performed_by: Actor
+    reason: Reason
+
+
+class CountLineState(State):
+    """One product. What the system had, and the difference, are shown once they are in the books: counting is blind."""
+
+    product_id: int
+    status: CountStatus = CountStatus.COUNTING
+    counted_quantity: int | None = Field(default=None, description="Units, by the latest count.")
+    counted_by: str | None = None
+    root_cause: RootCause | None = None
+    approved_by: str | None = None
+    system_quantity: int | None = Field(default=None, description="Units by the books when it was counted.")
+    delta: int | None = Field(default=None, description="Counted less system: what the books were changed by.")
+
+
+class CycleCountState(State):
+    """What a count is: the answer to every command, to the query ``state``, and the workflow's result."""
+
+    count_id: int | None = Field(default=None, description="Null as long as it isn't stored.")
+    count_number: str = ""
+    warehouse_id: int | None = None
+    status: CountStatus = CountStatus.COUNTING
+    lines: list[CountLineState] = Field(default_factory=list)
+    requested_by: str = ""
+    closed_reason: str | None = Field(default=None, description="Why it was cancelled.")
+    gave_way: list[GaveWay] = Field(
+        default_factory=list, description="Holds that ended, because what they were promised isn't there; the latest."
+    )
+    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    notes: list[str] = Field(
+        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+    )
+
+
+class CountStep(Step):
+    """What is asked about one count."""
+
+    count_number: str
+
+
+class OpenCountStep(CountStep):
+    """Store the count."""
+
+    warehouse_id: int
+    product_ids: list[int]
+    requested_by: str
+
+
+class RecordCountStep(CountStep):
+    """Somebody has counted a product."""
+
+    product_id: int
+    counted_quantity: int
+    root_cause: RootCause | None
+
+
+class ApproveCountStep(CountStep):
+    """Somebody who hasn't counted a product says that its count is right."""
+
+    product_id: int
+    root_cause: RootCause
+
+
+class CancelCountStep(CountStep):
+    """What isn't posted isn't counted any more."""
+
+    reason: str
+
+
+class StoredCountLine(CountLineState):
+    """A line with the name that people know it by."""
+
+    sku: str
+
+
+class StoredCount(StockAnswer):
+    """What the database says of a whole count."""
+
+    count_id: int
+    count_number: str
+    warehouse_id: int
+    warehouse: str
+    status: CountStatus
+    requested_by: str
+    requested_at: AwareDatetime
+    closed_reason: str | None
+    lines: list[StoredCountLine]
+
+
+class CountedLine(StockAnswer):
+    """What the database says of one line after a step, and where the count stands by it."""
+
+    status: CountStatus
+    line: StoredCountLine
+
+
+class CountMemo(TypedDict):
+    """What a list of runs shows of a count beside its search attributes, without asking each run."""
+
+    warehouse: str
+    items: int
+    to_count: int
+    in_review: int
+    requested_by: str
+
+
+def memo(warehouse: str, state: CycleCountState) -> CountMemo:
+    """The run's memo."""
+    return CountMemo(
+        warehouse=warehouse,
+        items=len(state.lines),
+        to_count=sum(line.status is CountStatus.COUNTING for line in state.lines),
+        in_review=sum(line.status is CountStatus.REVIEW for line in state.lines),
+        requested_by=state.requested_by,
+    )
+
+
+def progress(state: CycleCountState) -> str:
+    """How far it is, as people read it."""
+    by_status = {status: sum(line.status is status for line in state.lines) for status in CountStatus}
+    told = {
+        CountStatus.COUNTING: "to count",
+        CountStatus.REVIEW: "beyond tolerance",
+        CountStatus.POSTED: "in the books",
+        CountStatus.CANCELLED: "given up",
+    }
+    parts = [f"{by_status[status]} {words}" for status, words in told.items() if by_status[status]]
+    return f"{counted(len(state.lines), 'item')}: {', '.join(parts)}"
+
+
+class CycleCountActivities(Protocol):
+    """What counts ask of the database. Implemented in `activities.cycle_count`."""
+
+    @activity.defn(name="open_count")
+    def open_count(self, step: OpenCountStep) -> StoredCount:
+        """Store what is to be counted."""
+        ...
+
+    @activity.defn(name="record_count")
+    def record_count(self, step: RecordCountStep) -> CountedLine:
+        """Take a count, and post it if it is within tolerance or the second one."""
+        ...
+
+    @activity.defn(name="approve_count")
+    def approve_count(self, step: ApproveCountStep) -> CountedLine:
+        """Post a count that is beyond tolerance."""
+        ...
+
+    @activity.defn(name="cancel_count")
+    def cancel_count(self, step: CancelCountStep) -> StoredCount:
+        """Give up what isn't posted."""
+        ...

@@ -1,0 +1,119 @@
+"""Planning counts on the wire: a run that starts each warehouse's count, and what it asks of the database."""
+
+from datetime import date
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, Field
+from temporalio import activity
+
+from stockkeeper.contracts.messages import Id, Message, State, Step
+from stockkeeper.domain.cycle_count_plan import CountPlanStatus as CountPlanStatus  # noqa: PLC0414 - part of the contract
+
+WORKFLOW_TYPE = "CycleCountPlanWorkflow"
+PLANNED_BY = "cycle-count-plan"
+SCHEDULE = "cycle-count-daily"
+FROM_HOUR = 5
+"""The hour at which a warehouse's count of the day begins, by its own clock."""
+WAREHOUSES_A_PAGE = 200
+COUNTS_SHOWN = 500
+
+
+def count_number(warehouse_id: int, day: date) -> str:
+    """What a warehouse's count of a day is called: ``CC-3-2026-11-23``."""
+    return f"CC-{warehouse_id}-{day.isoformat()}"
+
+
+class CycleCountPlanRequest(Message):
+    """Start of a `CycleCountPlanWorkflow`: one count for each warehouse, of what is due there today."""
+
+    warehouse_id: Id | None = Field(default=None, description="Only there. Null: everywhere.")
+    from_hour: Annotated[int, Field(ge=0, le=23)] | None = Field(
+        default=None, description="Only where it is this hour of the day or later. Null: whatever the clock says."
+    )
+
+
+class PlannedCountState(State):
+    """One warehouse's count."""
+
+    count_number: str
+    warehouse_id: int
+    items: int = Field(description="Items on the list.")
+    wanted: int = Field(description="How many it would be without the cap.")
+    late: int = Field(description="Items that are due by today and are not on the list: the cap is too small.")
+
+
+class NotPlannedState(State):
+    """A warehouse for which no count was started, and why."""
+
+    warehouse_id: int
+    reason: str
+
+
+class CycleCountPlanState(State):
+    """What a planning run has done: the answer to the query ``state``, and the workflow's result."""
+
+    status: CountPlanStatus = CountPlanStatus.RUNNING
+    warehouse_id: int | None = None
+    counts_started: int = 0
+    items: int = Field(default=0, description="Items on all lists.")
+    counts: list[PlannedCountState] = Field(default_factory=list, description="The counts; the latest 500.")
+    skipped: list[NotPlannedState] = Field(
+        default_factory=list, description="Warehouses without a count by this run; the latest 500."
+    )
+    notes: list[str] = Field(
+        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+    )
+
+
+class FindCountDaysStep(Step):
+    """Which warehouses have no count of their day yet; page by page."""
+
+    warehouse_id: int | None
+    from_hour: int | None
+    after_warehouse_id: int = 0
+
+
+class CountDay(BaseModel):
+    """A warehouse and its day."""
+
+    warehouse_id: int
+    warehouse: str
+    day: date
+    is_counted: bool = Field(description="Its count of this day has been made before.")
+
+
+class CountDays(BaseModel):
+    """One page of them."""
+
+    days: list[CountDay]
+    more: bool
+
+
+class PlanCountStep(Step):
+    """What is due in this warehouse on this day."""
+
+    warehouse_id: int
+    day: date
+
+
+class PlannedCount(BaseModel):
+    """The list of a day."""
+
+    product_ids: list[int]
+    wanted: int
+    late: int
+    is_counted: bool = Field(default=False, description="The count of this day has been made meanwhile.")
+
+
+class CycleCountPlanActivities(Protocol):
+    """What planning counts asks of the database. Implemented in `activities.cycle_count_plan`."""
+
+    @activity.defn(name="find_count_days")
+    def find_count_days(self, step: FindCountDaysStep) -> CountDays:
+        """Where it is time to count."""
+        ...
+
+    @activity.defn(name="plan_count")
+    def plan_count(self, step: PlanCountStep) -> PlannedCount:
+        """Classify a warehouse's items, and say what is due."""
+        ...

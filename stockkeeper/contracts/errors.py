@@ -1,0 +1,33 @@
+"""The errors, for whoever only knows the contract: see `stockkeeper.domain.errors` for the tree."""
+
+from stockkeeper.domain.errors import (
+    DomainError,
+    InsufficientStock,
+    InvalidRequest,
+    InvalidState,
+    NotFound,
+    NotPermitted,
+    OperationConflict,
+    Shortage,
+    StockkeeperError,
+    UnknownProduct,
+    UnknownSupplier,
+    UnknownWarehouse,
+    Unreachable,
+)
+
+__all__ = [
+    "DomainError",
+    "InsufficientStock",
+    "InvalidRequest",
+    "InvalidState",
+    "NotFound",
+    "NotPermitted",
+    "OperationConflict",
+    "Shortage",
+    "StockkeeperError",
+    "UnknownProduct",
+    "UnknownSupplier",
+    "UnknownWarehouse",
+    "Unreachable",
+]

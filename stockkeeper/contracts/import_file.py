@@ -1,0 +1,222 @@
+"""The import of a file on the wire: how it is started, fed and read, and what its workflow asks of the database."""
+
+import base64
+import gzip
+import zlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
+from temporalio import activity
+
+from stockkeeper.contracts.messages import Actor, Message, Reference, State, Step
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.import_file import ImportKind as ImportKind  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.import_file import ImportStatus as ImportStatus  # noqa: PLC0414 - part of the contract
+
+WORKFLOW_TYPE = "ImportWorkflow"
+
+ABANDONED_AFTER = timedelta(hours=1)
+"""An import that hears nothing for so long ends: whoever sent the file has gone."""
+
+MAX_PAGES = 10_000
+MAX_PAGE_ROWS = 20_000
+MAX_PAGE_BYTES = 512 * 1024
+"""Of JSON, before it is compressed. Temporal takes 2 MiB, so a page fits even if it doesn't compress at all."""
+
+_PACKED_LENGTH = MAX_PAGE_BYTES * 3 // 2
+_PAGE: TypeAdapter[list[tuple[int, list[str]]]] = TypeAdapter(
+    Annotated[list[tuple[int, list[str]]], Field(min_length=1, max_length=MAX_PAGE_ROWS)],
+    config=ConfigDict(strict=True),
+)
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def workflow_id(kind: ImportKind, digest: str) -> str:
+    """The one workflow that may import this file."""
+    return f"import-{kind}-{digest}"
+
+
+class ImportRequest(Message):
+    """Start of an `ImportWorkflow`: a file of this kind, with these columns, is about to come."""
+
+    kind: ImportKind
+    file_name: Reference
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="Of kind and content: the same file again.")]
+    columns: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=50)]
+    performed_by: Actor
+
+
+class AddPage(Message):
+    """Command ``add_page``: some of the rows. Sent twice, it counts once."""
+
+    performed_by: Actor
+    page: Annotated[int, Field(ge=0, lt=MAX_PAGES, description="Counted from 0.")]
+    rows: Annotated[
+        str,
+        Field(
+            max_length=_PACKED_LENGTH,
+            description="A JSON list of [line, [cell, ...]], the cells as text in the order of the columns; "
+            "gzip, then Base64.",
+        ),
+    ]
+
+
+class Finish(Message):
+    """Command ``finish``: that was all; apply it, whole or not at all."""
+
+    performed_by: Actor
+    pages: Annotated[int, Field(gt=0, le=MAX_PAGES)]
+    rows: Annotated[int, Field(gt=0, le=MAX_PAGES * MAX_PAGE_ROWS)]
+
+
+class ImportProblem(State):
+    """What is wrong with one row. Lines count from 1, the header's."""
+
+    line: int
+    column: str | None
+    message: str
+
+
+class ImportState(State):
+    """What an import is: the answer to every command, to the query ``state``, and the workflow's result."""
+
+    kind: str = ""
+    file_name: str = ""
+    status: ImportStatus = ImportStatus.LOADING
+    rows: int = Field(default=0, description="Rows that have come.")
+    pages: int = Field(default=0, description="Pages that have come.")
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    already_imported: bool = Field(
+        default=False, description="The same file had been imported before: this time nothing changed."
+    )
+    errors: list[ImportProblem] = Field(default_factory=list, description="The first ten bad rows of a refused file.")
+    errors_total: int = 0
+    notes: list[str] = Field(
+        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+    )
+
+
+class OpenImportStep(Step):
+    """See whether this file was imported before, and clear away what an earlier try left."""
+
+    import_id: str
+    apply_operation_id: str
+
+
+class StagePageStep(Step):
+    """Keep a page until the file is whole."""
+
+    import_id: str
+    kind: ImportKind
+    columns: list[str]
+    page: int
+    rows: str
+
+
+class ApplyImportStep(Step):
+    """Check all rows against what is there, and write all of them, or none."""
+
+    # The id stands for kind and content. Who sent the file, under which name and in how many pages, is no difference.
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"performed_by", "pages"}
+
+    import_id: str
+    kind: ImportKind
+    columns: list[str]
+    pages: int
+    rows: int
+
+
+class DiscardImportStep(Step):
+    """Forget the pages of a file that won't be applied."""
+
+    import_id: str
+
+
+class Applied(BaseModel):
+    """What an applied file has changed, in rows."""
+
+    rows: int
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+class Opened(BaseModel):
+    """What is known of a file at its start: null unless it was imported before."""
+
+    applied: Applied | None
+
+
+class Staged(BaseModel):
+    """What has been kept of a file, all pages together."""
+
+    pages: int
+    rows: int
+
+
+class Discarded(BaseModel):
+    """How many pages there were."""
+
+    pages: int
+
+
+class ImportActivities(Protocol):
+    """What an import's workflow asks of the database. Implemented in `activities.import_file`."""
+
+    @activity.defn(name="open_import")
+    def open_import(self, step: OpenImportStep) -> Opened:
+        """Whether it was imported before."""
+        ...
+
+    @activity.defn(name="stage_page")
+    def stage_page(self, step: StagePageStep) -> Staged:
+        """Keep a page."""
+        ...
+
+    @activity.defn(name="apply_import")
+    def apply_import(self, step: ApplyImportStep) -> Applied:
+        """Write all rows or none."""
+        ...
+
+    @activity.defn(name="discard_import")
+    def discard_import(self, step: DiscardImportStep) -> Discarded:
+        """Forget the pages."""
+        ...
+
+
+def pack_rows(encoded_rows: Sequence[bytes]) -> str:
+    """Rows, each as `encode_row` made it, as a page carries them."""
+    # Without a time in it, so that the same rows are the same page.
+    return base64.b64encode(gzip.compress(b"[" + b",".join(encoded_rows) + b"]", mtime=0)).decode()
+
+
+def encode_row(line: int, cells: Sequence[str]) -> bytes:
+    """A row as JSON: its line and its cells."""
+    return to_json([line, cells])
+
+
+def unpack_rows(packed: str) -> list[tuple[int, list[str]]]:
+    """The rows of a page: for each its line and its cells.
+
+    Raises:
+        InvalidRequest: It isn't a page, or too large a one; no more than the limit is ever unpacked.
+    """
+    try:
+        unpacker = zlib.decompressobj(_GZIP)
+        content = unpacker.decompress(base64.b64decode(packed, validate=True), MAX_PAGE_BYTES + 1)
+        whole = unpacker.eof and not unpacker.unused_data and len(content) <= MAX_PAGE_BYTES
+    except (ValueError, zlib.error):
+        raise InvalidRequest("rows: must be gzip in Base64") from None
+    if not whole:
+        raise InvalidRequest(f"rows: must be one whole gzip of at most {MAX_PAGE_BYTES} bytes")
+    try:
+        return _PAGE.validate_json(content)
+    except ValidationError:
+        raise InvalidRequest(
+            f"rows: must be a JSON list of 1 to {MAX_PAGE_ROWS} rows, each [line, [cell, ...]] with cells as text"
+        ) from None

@@ -1,0 +1,276 @@
+"""The rows of a file: how a cell is read, and what a row must be.
+
+A cell is text, as the file has it. It is read here and nowhere else: by whoever sends the file, so that faults are
+found before anything is sent, and again by the worker, which trusts nobody. Nothing is guessed: a number is digits, a
+day is ``2026-11-23``, and money is never a float.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.domain.import_file import PROBLEMS_NAMED as PROBLEMS_NAMED  # noqa: PLC0414 - what follows is part of the contract
+from stockkeeper.domain.import_file import BadRow as BadRow  # noqa: PLC0414
+from stockkeeper.domain.import_file import ImportKind
+from stockkeeper.domain.import_file import bad_columns as bad_columns  # noqa: PLC0414
+from stockkeeper.domain.import_file import refusal as refusal  # noqa: PLC0414
+
+MAX_IMPORTED_ID = 2**53 - 1
+"""The largest id that every JSON reader keeps exact. It leaves the database room to count on from there."""
+
+MAX_LINE = 2**53 - 1
+_KEY_LENGTH = 200
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_YES = frozenset({"true", "yes", "1"})
+_NO = frozenset({"false", "no", "0"})
+# Cc: control characters; Cs: halves of a character; Zl and Zp: line breaks by another name.
+_NOT_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def _given(cell: Any) -> str:
+    if not cell:
+        raise ValueError("needs a value")
+    return str(cell)
+
+
+def _text(text: str) -> str:
+    # What is printable is the common case, and quickly told; of the rest a no-break space, say, is still text.
+    if not text.isprintable() and any(unicodedata.category(character) in _NOT_TEXT for character in text):
+        raise ValueError("must not contain control characters or line breaks")
+    return text
+
+
+def _whole(cell: Any) -> int:
+    if not _WHOLE.fullmatch(text := _given(cell)):
+        raise ValueError("must be a whole number, such as 12")
+    return int(text)
+
+
+def _decimal(cell: Any) -> Decimal:
+    if not _DECIMAL.fullmatch(text := _given(cell)):
+        raise ValueError("must be a decimal number, such as 12.50")
+    return Decimal(text)
+
+
+def _yes_or_no(cell: Any) -> bool:
+    if (word := _given(cell).lower()) not in _YES | _NO:
+        raise ValueError("must be true or false, yes or no, 1 or 0")
+    return word in _YES
+
+
+def _day(cell: Any) -> date:
+    if not _DAY.fullmatch(text := _given(cell)):
+        raise ValueError("must be a day, such as 2026-11-23")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    # On some machines this is a file beside the others; it is nobody's name for a place.
+    return frozenset(available_timezones()) - {"localtime"}
+
+
+def _timezone(cell: Any) -> str:
+    if (name := _given(cell)) not in _timezones():
+        raise ValueError("must be a timezone's IANA name, such as Europe/Vienna")
+    return name
+
+
+def _email(text: str) -> str:
+    name, at, host = text.rpartition("@")
+    if not (name and at and host) or " " in text:
+        raise ValueError("must be a mail address")
+    return text
+
+
+def _json_object(cell: Any) -> dict[str, Any]:
+    try:
+        value = from_json(_given(cell), allow_inf_nan=False)
+        # Written out again, because a number too large for JSON or half a character only shows there.
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError('must be JSON, such as {"length": 30, "width": 20}') from None
+    if not isinstance(value, dict):
+        raise ValueError(  # noqa: TRY004 - pydantic makes a bad row of a ValueError only
+            'must be a JSON object, such as {"length": 30, "width": 20}'
+        )
+    if "\\u0000" in _given(cell):
+        raise ValueError("must not contain control characters or line breaks")
+    return value
+
+
+def _or_null(cell: Any) -> Any:
+    return cell or None
+
+
+_Given = BeforeValidator(_given)
+_Text = AfterValidator(_text)
+_OrNull = BeforeValidator(_or_null)
+
+# Validators that read a cell stand last: the last one is the first to see it.
+Key = Annotated[str, Field(max_length=_KEY_LENGTH), _Text, _Given]
+Name = Annotated[str, Field(max_length=500), _Text, _Given]
+Text = Annotated[Annotated[str, Field(max_length=10_000), _Text] | None, _OrNull]
+Email = Annotated[Annotated[str, Field(max_length=320), _Text, AfterValidator(_email)] | None, _OrNull]
+ImportedId = Annotated[int, Field(gt=0, le=MAX_IMPORTED_ID), BeforeValidator(_whole)]
+Category = Annotated[Annotated[int, Field(ge=0, le=MAX_IMPORTED_ID), BeforeValidator(_whole)] | None, _OrNull]
+Quantity = Annotated[int, Field(ge=0, le=MAX_UNITS), BeforeValidator(_whole)]
+PackQuantity = Annotated[int, Field(gt=0, le=MAX_UNITS), BeforeValidator(_whole)]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6), BeforeValidator(_decimal)]
+Days = Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=3), BeforeValidator(_decimal)]
+Area = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2), BeforeValidator(_decimal)]
+YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+Day = Annotated[date, BeforeValidator(_day)]
+Timezone = Annotated[str, BeforeValidator(_timezone)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object)]
+
+
+class Row(BaseModel):
+    """One row. A column that the file doesn't have is not set, and so is never written.
+
+    Which columns a file must have is `stockkeeper.domain.import_file.COLUMNS`; here every one has a default, which
+    stands for nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    line: Annotated[int, Field(gt=0, le=MAX_LINE)]
+
+
+class ProductRow(Row):
+    """A product, by its SKU."""
+
+    sku: Key
+    product_id: ImportedId = 0
+    name: Name = ""
+    description: Text = None
+    category_id: Category = None
+    unit_cost: Annotated[Amount | None, _OrNull] = None
+    unit_price: Annotated[Amount | None, _OrNull] = None
+    weight_kg: Annotated[Amount | None, _OrNull] = None
+    dimensions_cm: Annotated[JsonObject | None, _OrNull] = None
+    is_active: YesOrNo = True
+
+
+class WarehouseRow(Row):
+    """A warehouse, by its name."""
+
+    name: Key
+    warehouse_id: ImportedId = 0
+    address: Text = None
+    timezone: Timezone = "UTC"
+    capacity_sqft: Annotated[Area | None, _OrNull] = None
+
+
+class SupplierRow(Row):
+    """A supplier, by its name."""
+
+    name: Key
+    supplier_id: ImportedId = 0
+    email: Email = None
+
+
+class _OfProduct(Row):
+    sku: Key = ""
+    product_id: ImportedId = 0
+
+
+class _OfItem(_OfProduct):
+    warehouse: Key = ""
+    warehouse_id: ImportedId = 0
+
+
+class ProductSupplierRow(_OfProduct):
+    """What a supplier sells a product for, and how soon it comes."""
+
+    supplier: Key = ""
+    supplier_id: ImportedId = 0
+    is_preferred: YesOrNo = False
+    unit_cost: Amount = Decimal()
+    lead_time_days: Days = Decimal()
+    lead_time_deviation_days: Annotated[Days | None, _OrNull] = None
+    minimum_order_quantity: PackQuantity = 1
+    pack_size: PackQuantity = 1
+
+
+class StockRow(_OfItem):
+    """Opening stock of a product in a warehouse."""
+
+    quantity: Quantity
+
+
+class DemandRow(_OfItem):
+    """What an earlier system sold of a product on one day."""
+
+    day: Day
+    quantity: Quantity
+
+
+_ROWS: Mapping[ImportKind, TypeAdapter[list[Row]]] = {
+    kind: TypeAdapter(list[model])  # type: ignore[valid-type]
+    for kind, model in {
+        ImportKind.PRODUCTS: ProductRow,
+        ImportKind.WAREHOUSES: WarehouseRow,
+        ImportKind.SUPPLIERS: SupplierRow,
+        ImportKind.PRODUCT_SUPPLIERS: ProductSupplierRow,
+        ImportKind.STOCK: StockRow,
+        ImportKind.DEMAND: DemandRow,
+    }.items()
+}
+
+
+def read_rows(
+    kind: ImportKind, columns: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]
+) -> tuple[list[Row], list[BadRow]]:
+    """Read rows out of their cells.
+
+    Spaces around a value don't count, and an empty cell is null.
+
+    Args:
+        kind: What the rows are.
+        columns: Their columns, which `stockkeeper.domain.import_file.bad_columns` has nothing against.
+        rows: For each row its line in the file and its cells.
+
+    Returns:
+        The rows, or none and what is wrong with them, by line.
+    """
+    fitting: list[dict[str, Any]] = []
+    bad: list[BadRow] = []
+    for line, cells in rows:
+        if len(cells) != len(columns):
+            bad.append(BadRow(line, None, f"has {len(cells)} cells, the header has {len(columns)}"))
+        else:
+            fitting.append({"line": line, **{name: cell.strip() for name, cell in zip(columns, cells, strict=True)}})
+    try:
+        read = _ROWS[kind].validate_python(fitting)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        bad += [_bad_row(fitting, problem) for problem in problems]
+        read = []
+    return ([] if bad else read), sorted(bad, key=lambda row: row.line)
+
+
+def rows_as_json(kind: ImportKind, rows: list[Row]) -> bytes:
+    """The rows as the database takes them: a list of objects with the columns that the file has."""
+    return _ROWS[kind].dump_json(rows, exclude_unset=True)
+
+
+def _bad_row(rows: list[dict[str, Any]], problem: ErrorDetails) -> BadRow:
+    index, *path = problem["loc"]
+    message = problem["msg"].removeprefix("Value error, ")
+    return BadRow(rows[int(index)]["line"], str(path[0]) if path else None, message[:1].lower() + message[1:])

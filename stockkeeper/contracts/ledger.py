@@ -1,0 +1,177 @@
+"""Questions to the ledger: what was there at an instant, why it changed, how it went, and all of it for a file."""
+
+from typing import Annotated, Protocol
+
+from pydantic import AwareDatetime, BaseModel, Field
+from temporalio import activity
+
+from stockkeeper.contracts.messages import MAX_ID, Id, Message, Timestamp
+from stockkeeper.contracts.stock import Name
+
+LEVELS_A_PAGE = 2_000
+MOVEMENTS_AT_ONCE = 500
+MOVEMENTS_A_PAGE = 5_000
+BYTES_A_PAGE = 1_000_000
+"""A payload may have two million, and quotes count twice in it: reasons can be long."""
+POINTS_OF_A_COURSE = 2_000
+
+
+class ShowStockAt(Message):
+    """What was on hand at an instant: of one product, in one warehouse, or everywhere; page by page."""
+
+    as_of: Timestamp
+    product: Name | None = None
+    warehouse: Name | None = None
+    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
+
+
+class LevelThen(BaseModel):
+    """What one item had at an instant, in units."""
+
+    product_id: int
+    sku: str
+    name: str
+    warehouse_id: int
+    warehouse: str
+    quantity_on_hand: int
+    moved_at: Timestamp = Field(description="When the movement was written that left this.")
+
+
+class LevelsThen(BaseModel):
+    """Levels of one page; an item that had no movement yet is left out."""
+
+    levels: list[LevelThen]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class ShowHistory(Message):
+    """An item's movements, the latest first; page by page."""
+
+    product: Name
+    warehouse: Name
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+    before: tuple[AwareDatetime, int] | None = Field(
+        default=None, description="Instant and movement_id of the last line seen."
+    )
+
+
+class Movement(BaseModel):
+    """One movement, as it stands in the ledger: units, and who, why and by which run."""
+
+    movement_id: int
+    created_at: Timestamp
+    movement_type: str
+    quantity: int
+    balance_after: int
+    reference_id: str
+    performed_by: str
+    reason: str
+    workflow_id: str
+    run_id: str
+
+
+class History(BaseModel):
+    """One page of it."""
+
+    movements: list[Movement]
+    more: bool = Field(description="There are earlier ones.")
+
+
+class ShowCourse(Message):
+    """How an item went between two instants, in so many steps of the same length."""
+
+    product: Name
+    warehouse: Name
+    since: Timestamp
+    until: Timestamp
+    steps: Annotated[int, Field(ge=1, le=POINTS_OF_A_COURSE)] = 90
+
+
+class CoursePoint(BaseModel):
+    """The end of one step, and what happened in it; units.
+
+    Attributes:
+        at: The instant.
+        on_hand: On hand then.
+        lowest: The least that was on hand within the step; None: nothing had ever moved by its end.
+        reserved: Promised then.
+        reorder_point: The point then; None: there was none.
+        received: What came in within the step: purchases, transfers and returns.
+        left: What went out within the step: sales and transfers.
+    """
+
+    at: Timestamp
+    on_hand: int
+    lowest: int | None
+    reserved: int
+    reorder_point: int | None
+    received: int
+    left: int
+
+
+class Course(BaseModel):
+    """The whole of it."""
+
+    sku: str
+    name: str
+    warehouse: str
+    points: list[CoursePoint]
+
+
+class ExportMovements(Message):
+    """The ledger for a file, in the order in which it was written; page by page."""
+
+    product: Name | None = None
+    warehouse: Name | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+    after_movement_id: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
+    through_movement_id: Id | None = Field(default=None, description="Where it ends; null: with what is there now.")
+
+
+class MovementsPage(BaseModel):
+    """One page of a file.
+
+    Attributes:
+        rows: Each as a line of CSV, without the line break.
+        after_movement_id: Where the next page begins; None: there is none.
+        through_movement_id: Where the file ends, whatever is written meanwhile.
+        expected: About how many rows there are in all; for a progress bar.
+    """
+
+    rows: list[str]
+    after_movement_id: int | None
+    through_movement_id: int
+    expected: int
+
+
+MOVEMENT_COLUMNS = (
+    *("movement_id", "created_at", "sku", "warehouse", "movement_type", "quantity", "balance_after"),
+    *("reference_id", "performed_by", "reason", "operation_id", "workflow_id", "run_id"),
+)
+"""The columns of the file."""
+
+
+class LedgerActivities(Protocol):
+    """What can be asked of the ledger. Implemented in `activities.ledger`."""
+
+    @activity.defn(name="show_stock_at")
+    def show_stock_at(self, question: ShowStockAt) -> LevelsThen:
+        """What was there."""
+        ...
+
+    @activity.defn(name="show_history")
+    def show_history(self, question: ShowHistory) -> History:
+        """Why it changed."""
+        ...
+
+    @activity.defn(name="show_course")
+    def show_course(self, question: ShowCourse) -> Course:
+        """How it went."""
+        ...
+
+    @activity.defn(name="export_movements")
+    def export_movements(self, question: ExportMovements) -> MovementsPage:
+        """Some lines of the file."""
+        ...

@@ -1,0 +1,228 @@
+"""The base of every message, and the kinds of field they share.
+
+A message from outside is checked strictly: no field that we don't know, no string for a number, no number for a
+string, nothing unbounded. What passes between our own parts, and what we answer with, is read with more patience,
+so that workers of two versions understand each other.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
+
+from stockkeeper.contracts.converter import Undecodable
+from stockkeeper.domain.errors import InvalidRequest
+
+MAX_LINES = 1_000
+MAX_UNITS = 1_000_000_000
+MAX_REASON = 500
+MAX_GAVE_WAY = 2_000
+MAX_ID = 2**63 - 1
+MAX_MINUTES = 366 * 24 * 60.0
+MAX_HOURS = 366 * 24.0
+MONEY_PLACES = 6
+_PROBLEMS_SHOWN = 10
+_PLACE_SHOWN = 80
+_MONEY_WIRE = re.compile(r"[0-9]{1,30}(\.[0-9]{1,6})?", re.ASCII)
+_YEARS = range(1970, 2200)
+_DAY_WIRE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+class Message(BaseModel):
+    """What comes from outside: a start or a command."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class State(BaseModel):
+    """What a process answers with. It is changed in place by its workflow, and by nobody else."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Step(BaseModel):
+    """What a workflow asks of a writing activity.
+
+    Attributes:
+        operation_id: Chosen by the workflow; the effect happens once for it, however often it is asked for.
+        performed_by: The person or service behind it.
+        as_of: The workflow's time, which decides about deadlines; never the database's.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"operation_id", "performed_by", "as_of"})
+    """Fields that may differ between two steps that are the same one: a repeat comes later, or from somebody else."""
+
+    operation_id: str
+    performed_by: str
+    as_of: AwareDatetime
+
+
+class GaveWay(BaseModel):
+    """A hold that ended because what it was promised isn't there: whose, and how many units of what."""
+
+    workflow_id: str
+    reference_type: str
+    reference_id: str
+    warehouse_id: int
+    product_id: int
+    quantity: int
+
+
+class StockAnswer(BaseModel):
+    """What the database says after a step that may have taken stock away.
+
+    Attributes:
+        fell_below: Whether this step let an item fall below its reorder point.
+        gave_way: The holds that ended by it; their workflows have to be told.
+        gave_way_untold: How many more there are than an answer can carry.
+    """
+
+    fell_below: bool = False
+    gave_way: list[GaveWay] = Field(default_factory=list)
+    gave_way_untold: int = 0
+
+
+def _printable(text: str) -> str:
+    # A control character has no business in a name, and PostgreSQL refuses U+0000 outright.
+    if not text.isprintable():
+        raise ValueError("must not contain control characters or line breaks")
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    return text
+
+
+def _exact(value: Any) -> Any:
+    # Never a float: 0.1 isn't a tenth there. A whole number is exact in JSON, too.
+    if isinstance(value, Decimal):
+        return value
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _MONEY_WIRE.fullmatch(text):
+        raise ValueError('must be an amount of money as a string, such as "12.50", with at most six decimals')
+    return Decimal(text)
+
+
+def money(amount: Decimal) -> str:
+    """An amount as people and JSON have it: all of its digits, and at least two decimals."""
+    whole, _, fraction = f"{amount:.{MONEY_PLACES}f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0'):0<2}"
+
+
+def amount(value: Decimal) -> str:
+    """An amount as people read it: ``12,780.00``."""
+    whole, _, fraction = money(value).partition(".")
+    return f"{int(whole):,}.{fraction}"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things as people read it: ``1 item``, ``2 items``."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    # Read here, because pydantic would take a moment at midnight for a day, too.
+    if not isinstance(value, str) or not _DAY_WIRE.fullmatch(value):
+        raise ValueError("must be a day, such as 2026-11-23")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    if day.year not in _YEARS:
+        # Temporal counts nanoseconds in 64 bits, which end in 2262; a deadline beyond would stop the workflow.
+        raise ValueError(f"must be between {_YEARS[0]} and {_YEARS[-1]}")
+    return day
+
+
+_Line = AfterValidator(_printable)
+
+Units = Annotated[int, Field(gt=0, le=MAX_UNITS, description="A number of units.")]
+Id = Annotated[int, Field(gt=0, le=MAX_ID)]
+Minutes = Annotated[float, Field(gt=0, le=MAX_MINUTES, description="Minutes; may be a fraction.")]
+Hours = Annotated[float, Field(gt=0, le=MAX_HOURS, description="Hours; may be a fraction.")]
+Day = Annotated[date, BeforeValidator(_day), Field(description="A day: 2026-11-23.")]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    PlainSerializer(money, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^{_MONEY_WIRE.pattern}$",
+            "description": "An amount of money, exact: a string, because a JSON number may be read as a float.",
+        }
+    ),
+]
+UnitCost = Annotated[Money, Field(lt=10**12)]
+Reference = Annotated[str, Field(min_length=1, max_length=200), _Line]
+Actor = Annotated[str, Field(min_length=1, max_length=200, description="The person or service that does it."), _Line]
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
+Note = Annotated[str, Field(max_length=500, description="Anything worth keeping."), _Line]
+Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parse(model: type[M], payload: Sequence[object]) -> M:
+    """Check what came from outside: the one place where that is done.
+
+    Args:
+        model: What it must be.
+        payload: The arguments that came, decoded from JSON: one, unless the caller is mistaken.
+
+    Raises:
+        InvalidRequest: It isn't that. The message names at most ten problems, and repeats none of the values:
+            they may be long, or private.
+    """
+    if len(payload) != 1:
+        raise InvalidRequest(f"{model.__name__} takes one JSON object, {len(payload)} arguments came")
+    value = payload[0]
+    if isinstance(value, Undecodable):
+        raise InvalidRequest(f"{model.__name__} takes a JSON object: {value.why}")
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{model.__name__} takes a JSON object, {_kind(value)} came")
+    try:
+        # By way of JSON, because that is what came: there a timestamp is a string, and a string is never a number.
+        return model.model_validate_json(to_json(value))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        shown = [_problem(problem) for problem in problems[:_PROBLEMS_SHOWN]]
+        if len(problems) > _PROBLEMS_SHOWN:
+            shown.append(f"and {len(problems) - _PROBLEMS_SHOWN} more")
+        raise InvalidRequest("; ".join(shown)) from None
+    except (PydanticSerializationError, RecursionError) as error:
+        raise InvalidRequest(f"{model.__name__} takes a JSON object: {type(error).__name__}") from None
+
+
+def _problem(problem: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    if len(place) > _PLACE_SHOWN:
+        place = place[:_PLACE_SHOWN] + "…"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type[Any], str] = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number" if isinstance(value, int | float) else "something else")
+
+
+def utc(moment: datetime) -> str:
+    """An instant as people read it: ``2026-11-23 14:30 UTC``."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,350 @@
+"""The purchase order on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal, Protocol, Self, TypedDict
+
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from temporalio import activity
+
+from stockkeeper.contracts.messages import (
+    MAX_LINES,
+    MAX_UNITS,
+    Actor,
+    Day,
+    Hours,
+    Id,
+    Message,
+    Money,
+    Note,
+    Reason,
+    Reference,
+    State,
+    Step,
+    Timestamp,
+    UnitCost,
+    Units,
+    money,
+)
+from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
+from stockkeeper.domain.purchase_order import PurchaseOrderEvent, Tier, require_tiers
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus as PurchaseOrderStatus  # noqa: PLC0414 - part of the contract
+
+WORKFLOW_TYPE = "PurchaseOrderWorkflow"
+MAX_APPROVALS = 20
+
+
+def workflow_id(po_number: str) -> str:
+    """The one workflow that may command this purchase order."""
+    return f"purchase-order-{po_number}"
+
+
+class ApprovalTier(Message):
+    """How many approvals an order needs whose total is at most ``up_to``."""
+
+    up_to: Money | None = Field(description="The bound belongs to the tier. Null: however large, for the last tier.")
+    approvals: Annotated[int, Field(ge=0, le=MAX_APPROVALS)]
+
+
+class ApprovalPolicy(Message):
+    """Who has to approve, and for how long it is waited for: hours from the draft."""
+
+    tiers: Annotated[list[ApprovalTier], Field(min_length=1, max_length=50)]
+    remind_after_hours: Hours
+    escalate_after_hours: Hours
+    cancel_after_hours: Hours
+
+    @model_validator(mode="after")
+    def _every_total_has_a_tier(self) -> Self:
+        try:
+            require_tiers(self.as_tiers())
+        except InvalidRequest as error:
+            raise ValueError(error.message) from None
+        return self
+
+    def as_tiers(self) -> list[Tier]:
+        """The tiers as the domain has them."""
+        return [Tier(tier.up_to, tier.approvals) for tier in self.tiers]
+
+
+DEFAULT_APPROVAL = ApprovalPolicy(
+    tiers=[
+        ApprovalTier(up_to=Decimal(1_000), approvals=0),
+        ApprovalTier(up_to=Decimal(10_000), approvals=1),
+        ApprovalTier(up_to=None, approvals=2),
+    ],
+    remind_after_hours=24,
+    escalate_after_hours=72,
+    cancel_after_hours=14 * 24,
+)
+"""The policy unless the settings or the order itself say another."""
+
+
+class PurchaseOrderLine(Message):
+    """Units of a product, and what one costs."""
+
+    product_id: Id
+    qty: Units
+    unit_cost: UnitCost
+    note: Note | None = Field(default=None, description="Why it is on the order, or anything worth keeping.")
+
+
+class PurchaseOrderRequest(Message):
+    """Start of a `PurchaseOrderWorkflow`: a draft, on its way to approval."""
+
+    po_number: Reference = Field(description="The order's own name; the workflow id has it too.")
+    supplier_id: Id
+    warehouse_id: Id = Field(description="Where the goods are to be delivered.")
+    line_items: Annotated[list[PurchaseOrderLine], Field(min_length=1, max_length=MAX_LINES)]
+    expected_delivery_date: Day | None = Field(default=None, description="A day in the warehouse's timezone.")
+    requested_by: Actor
+    reason: Reason
+    approval: ApprovalPolicy | None = Field(default=None, description="Null: the policy in the workers' settings.")
+
+
+class Approve(Message):
+    """Command ``approve``: one approval. Of the same person a second one counts as the first."""
+
+    approver: Actor
+    note: Note | None = None
+
+
+class Reject(Message):
+    """Command ``reject``: one is enough to cancel the draft."""
+
+    approver: Actor
+    reason: Reason
+
+
+class Confirm(Message):
+    """Command ``confirm``: the supplier has accepted the order."""
+
+    performed_by: Actor
+    expected_delivery_date: Day | None = Field(default=None, description="Null: as it was.")
+
+
+class ReceiptLine(Message):
+    """What came of one product."""
+
+    product_id: Id
+    quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units accepted into stock.")]
+    rejected_quantity: Annotated[
+        int, Field(ge=0, le=MAX_UNITS, description="Units on top of these that were not accepted; still owed.")
+    ] = 0
+
+    @model_validator(mode="after")
+    def _something_came(self) -> Self:
+        if self.quantity + self.rejected_quantity == 0:
+            raise ValueError("quantity: nothing came, neither accepted nor rejected")
+        return self
+
+
+class Receive(Message):
+    """Command ``receive``: goods have come. Accepted units become PURCHASE movements."""
+
+    receipt_id: Reference = Field(description="The caller's name for this delivery: sent twice, it is booked once.")
+    performed_by: Actor
+    lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)]
+
+
+class CloseShort(Message):
+    """Command ``close_short``: what is still owed is no longer expected."""
+
+    performed_by: Actor
+    reason: Reason
+
+
+class CancelOrder(Message):
+    """Command ``cancel``: the order is no longer wanted, and nothing of it has come."""
+
+    performed_by: Actor
+    reason: Reason
+
+
+class ApprovalState(State):
+    """Who approved, and when."""
+
+    approver: str
+    at: Timestamp
+    note: str | None = None
+
+
+class PurchaseOrderLineState(State):
+    """One line as it is; quantities in units."""
+
+    product_id: int
+    qty: int
+    unit_cost: Money
+    quantity_received: int = 0
+    quantity_rejected: int = Field(default=0, description="Came and wasn't accepted; not in stock, and still owed.")
+    note: str | None = None
+
+
+class PurchaseOrderState(State):
+    """What a purchase order is: the answer to every command, to the query ``state``, and the workflow's result."""
+
+    po_id: int | None = Field(default=None, description="Null until the draft is stored.")
+    po_number: str = ""
+    supplier_id: int | None = None
+    warehouse_id: int | None = None
+    status: PurchaseOrderStatus = PurchaseOrderStatus.DRAFT
+    total: Money = Decimal(0)
+    required_approvals: int = 0
+    approvals: list[ApprovalState] = Field(default_factory=list)
+    line_items: list[PurchaseOrderLineState] = Field(default_factory=list)
+    expected_delivery_date: Day | None = None
+    requested_by: str = ""
+    reason: str = ""
+    approve_by: Timestamp | None = Field(default=None, description="When a draft without its approvals is cancelled.")
+    submitted_at: Timestamp | None = None
+    receipts: list[ReceiptState] = Field(default_factory=list, description="What came; the latest hundred.")
+    closed_reason: str | None = Field(default=None, description="Why it was cancelled, or closed short.")
+    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    notes: list[str] = Field(
+        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+    )
+
+
+class DraftPurchaseOrderStep(Step):
+    """Store the draft, with the policy that is in force now."""
+
+    po_number: str
+    supplier_id: int
+    warehouse_id: int
+    line_items: list[PurchaseOrderLine]
+    expected_delivery_date: date | None
+    requested_by: str
+    reason: str
+    approval: ApprovalPolicy | None
+
+
+class ApprovePurchaseOrderStep(Step):
+    """Keep an approval; with the last one the order is submitted."""
+
+    po_number: str
+    note: str | None
+
+
+class ConfirmPurchaseOrderStep(Step):
+    """The supplier has accepted it."""
+
+    po_number: str
+    expected_delivery_date: date | None
+
+
+class ReceivePurchaseOrderStep(Step):
+    """Goods have come."""
+
+    po_number: str
+    receipt_id: str
+    lines: list[ReceiptLine]
+
+
+EndEvent = Literal[
+    PurchaseOrderEvent.REJECT,
+    PurchaseOrderEvent.LAPSE,
+    PurchaseOrderEvent.CANCEL,
+    PurchaseOrderEvent.CLOSE_SHORT,
+]
+
+
+class EndPurchaseOrderStep(Step):
+    """Expect nothing more of it, for one of these reasons."""
+
+    po_number: str
+    event: EndEvent
+    reason: str
+
+
+class StoredLine(PurchaseOrderLineState):
+    """A line with the name that people know it by."""
+
+    sku: str
+
+
+class StoredPurchaseOrder(BaseModel):
+    """What the database says of a purchase order, in answer to every step.
+
+    Attributes:
+        due_at: The end of the expected day where the warehouse is: the instant from which the delivery is late.
+        policy: The approval policy that was in force when it was drafted.
+        drafted_by_another_run: Whether it wasn't the run that asks now.
+    """
+
+    po_id: int
+    po_number: str
+    supplier_id: int
+    supplier: str
+    warehouse_id: int
+    warehouse: str
+    status: PurchaseOrderStatus
+    total: Money
+    required_approvals: int
+    policy: ApprovalPolicy
+    approvals: list[ApprovalState]
+    line_items: Sequence[StoredLine]
+    expected_delivery_date: Day | None
+    due_at: AwareDatetime | None
+    requested_by: str
+    reason: str
+    drafted_at: AwareDatetime
+    submitted_at: AwareDatetime | None
+    receipts: list[ReceiptState] = Field(default_factory=list)
+    closed_reason: str | None
+    drafted_by_another_run: bool = False
+
+
+class PurchaseOrderMemo(TypedDict):
+    """What a list of runs shows of an order beside its search attributes, without asking each run."""
+
+    supplier: str
+    total: str
+    requested_by: str
+    drafted_at: str
+    required_approvals: int
+    approvals: int
+
+
+def memo(order: StoredPurchaseOrder) -> PurchaseOrderMemo:
+    """The run's memo."""
+    return PurchaseOrderMemo(
+        supplier=order.supplier,
+        total=money(order.total),
+        requested_by=order.requested_by,
+        drafted_at=order.drafted_at.isoformat(),
+        required_approvals=order.required_approvals,
+        approvals=len(order.approvals),
+    )
+
+
+class PurchaseOrderActivities(Protocol):
+    """What a purchase order's workflow asks of the database. Implemented in `activities.purchase_order`."""
+
+    @activity.defn(name="draft_purchase_order")
+    def draft_purchase_order(self, step: DraftPurchaseOrderStep) -> StoredPurchaseOrder:
+        """Store the draft."""
+        ...
+
+    @activity.defn(name="approve_purchase_order")
+    def approve_purchase_order(self, step: ApprovePurchaseOrderStep) -> StoredPurchaseOrder:
+        """Keep an approval."""
+        ...
+
+    @activity.defn(name="confirm_purchase_order")
+    def confirm_purchase_order(self, step: ConfirmPurchaseOrderStep) -> StoredPurchaseOrder:
+        """Keep the supplier's confirmation."""
+        ...
+
+    @activity.defn(name="receive_purchase_order")
+    def receive_purchase_order(self, step: ReceivePurchaseOrderStep) -> StoredPurchaseOrder:
+        """Put what came into stock."""
+        ...
+
+    @activity.defn(name="end_purchase_order")
+    def end_purchase_order(self, step: EndPurchaseOrderStep) -> StoredPurchaseOrder:
+        """Cancel it, or give up the rest."""
+        ...

@@ -1,0 +1,207 @@
+"""The reservation on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Protocol
+
+from pydantic import AwareDatetime, Field, model_validator
+from temporalio import activity
+
+from stockkeeper.contracts.messages import (
+    MAX_LINES,
+    MAX_MINUTES,
+    Actor,
+    Id,
+    Message,
+    Minutes,
+    Reason,
+    Reference,
+    State,
+    Step,
+    StockAnswer,
+    Timestamp,
+    Units,
+)
+from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
+
+WORKFLOW_TYPE = "ReservationWorkflow"
+
+
+def workflow_id(reference_id: str) -> str:
+    """The one workflow that may hold stock for this reference."""
+    return f"reservation-{reference_id}"
+
+
+class ReservationLine(Message):
+    """Units of a product that the reference needs."""
+
+    product_id: Id
+    warehouse_id: Id | None = Field(description="Null leaves the choice of warehouse to Stockkeeper (not yet served).")
+    quantity: Units
+
+
+class ReservationRequest(Message):
+    """Start of a `ReservationWorkflow`: hold all of these lines, or none."""
+
+    reference_type: Literal["ORDER"] = "ORDER"
+    reference_id: Reference = Field(description="The order's own name; the workflow id has it too.")
+    lines: Annotated[list[ReservationLine], Field(min_length=1, max_length=MAX_LINES)]
+    ttl_minutes: Minutes = 30
+    wait_minutes: Annotated[
+        float, Field(ge=0, le=MAX_MINUTES, description="How long to wait for stock, in minutes (not yet served).")
+    ] = 0
+    performed_by: Actor
+
+
+class FulfillLine(Message):
+    """Units that leave now: of a product, if given from one warehouse only, or of exactly one line."""
+
+    product_id: Id | None = None
+    warehouse_id: Id | None = None
+    reservation_id: Id | None = None
+    quantity: Units
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "FulfillLine":
+        if self.product_id is None and self.reservation_id is None:
+            raise ValueError("give product_id or reservation_id")
+        return self
+
+
+class Fulfill(Message):
+    """Command ``fulfill``: the goods leave. Held stock becomes a SALE movement."""
+
+    performed_by: Actor
+    lines: Annotated[list[FulfillLine], Field(min_length=1, max_length=MAX_LINES)] | None = Field(
+        default=None, description="Null: all that is left."
+    )
+    fulfillment_id: Reference | None = Field(
+        default=None, description="The caller's name for this shipment: sent twice, it leaves once."
+    )
+
+
+class Cancel(Message):
+    """Command ``cancel``: what is still held becomes available again."""
+
+    performed_by: Actor
+    reason: Reason
+
+
+class Extend(Message):
+    """Command ``extend``: a new deadline, counted from now."""
+
+    performed_by: Actor
+    ttl_minutes: Minutes
+
+
+class ReservationLineState(State):
+    """One line as it is held: quantities in units."""
+
+    reservation_id: int | None = Field(description="Null as long as nothing is held.")
+    product_id: int
+    warehouse_id: int | None
+    quantity: int
+    quantity_fulfilled: int = 0
+
+
+class ReservationState(State):
+    """What a reservation is: the answer to every command, to the query ``state``, and the workflow's result."""
+
+    reference_type: str = "ORDER"
+    reference_id: str = ""
+    status: ReservationStatus = ReservationStatus.WAITING
+    expires_at: Timestamp | None = None
+    lines: list[ReservationLineState] = Field(default_factory=list)
+    shortages: list[ShortageState] = Field(default_factory=list, description="Why it was rejected, item by item.")
+    notes: list[str] = Field(
+        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+    )
+
+
+class ReserveStockStep(Step):
+    """Hold every line until ``expires_at``, or none."""
+
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at"}
+
+    reference_type: str
+    reference_id: str
+    lines: list[ReservationLine]
+    expires_at: AwareDatetime
+
+
+class FulfillReservationStep(Step):
+    """Take units off the shelf: all that is left, or these."""
+
+    reference_type: str
+    reference_id: str
+    lines: list[FulfillLine] | None
+
+
+EndedStatus = Literal[ReservationStatus.CANCELLED, ReservationStatus.EXPIRED]
+
+
+class ReleaseReservationStep(Step):
+    """End a reservation and make what it still held available again."""
+
+    # The operation's id tells giving way from other endings; and a release that an earlier version began, which knew
+    # nothing of it, is the same one.
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"gave_way"}
+
+    reference_type: str
+    reference_id: str
+    status: EndedStatus
+    reason: str
+    gave_way: bool = Field(default=False, description="Only if a line of it has ended already: the others follow it.")
+
+
+class ExtendReservationStep(Step):
+    """Give an open reservation a new deadline."""
+
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at"}
+
+    reference_type: str
+    reference_id: str
+    ttl_minutes: float
+    expires_at: AwareDatetime
+
+
+class HeldLineState(ReservationLineState):
+    """A line with the names that people know it by."""
+
+    sku: str
+    warehouse: str
+
+
+class Holding(StockAnswer):
+    """What the database says of a reservation, in answer to every step."""
+
+    status: ReservationStatus
+    expires_at: datetime | None
+    lines: list[HeldLineState]
+    rest_is_held: bool = Field(
+        default=False, description="It has ended by one of its lines, and what the others hold has yet to be released."
+    )
+
+
+class ReservationActivities(Protocol):
+    """What a reservation's workflow asks of the database. Implemented in `activities.reservation`."""
+
+    @activity.defn(name="reserve_stock")
+    def reserve_stock(self, step: ReserveStockStep) -> Holding:
+        """Hold all lines or none."""
+        ...
+
+    @activity.defn(name="fulfill_reservation")
+    def fulfill_reservation(self, step: FulfillReservationStep) -> Holding:
+        """Turn held stock into SALE movements."""
+        ...
+
+    @activity.defn(name="release_reservation")
+    def release_reservation(self, step: ReleaseReservationStep) -> Holding:
+        """Make what is still held available again."""
+        ...
+
+    @activity.defn(name="extend_reservation")
+    def extend_reservation(self, step: ExtendReservationStep) -> Holding:
+        """Move the deadline."""
+        ...

@@ -1,0 +1,161 @@
+"""Questions about stock: what a name stands for, and how much there is.
+
+They are asked as activities of their own, without a workflow: nothing changes, and nothing is left to watch.
+"""
+
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, Field
+from temporalio import activity
+
+from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, State, Timestamp
+from stockkeeper.domain.errors import InsufficientStock
+
+LEVELS_AT_ONCE = 1_000
+IN_TRANSIT_AT_ONCE = 1_000
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class FindItems(Message):
+    """What people call things, to find their ids, and ids, to find what people call them.
+
+    A product goes by its SKU or its id, a warehouse and a supplier by their names or ids.
+    """
+
+    products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    warehouses: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    suppliers: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+    warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+    supplier_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+
+
+class FoundItems(BaseModel):
+    """The ids behind the names, and the names of the ids; an id that nothing has is left out."""
+
+    products: dict[str, int]
+    warehouses: dict[str, int]
+    suppliers: dict[str, int] = Field(default_factory=dict)
+    skus: dict[int, str]
+    product_names: dict[int, str] = Field(default_factory=dict)
+    warehouse_names: dict[int, str]
+    supplier_names: dict[int, str] = Field(default_factory=dict)
+
+
+class FindTerms(Message):
+    """What a supplier has agreed to for these products."""
+
+    supplier_id: Id
+    product_ids: list[Id] = Field(max_length=MAX_LINES)
+
+
+class FoundTerms(BaseModel):
+    """The agreed unit cost by product id; a product that the supplier isn't known for is left out."""
+
+    unit_costs: dict[int, Money]
+
+
+class ShowLevels(Message):
+    """Which levels: of one product, of one warehouse, or all; page by page in the order of SKU and warehouse."""
+
+    product: Name | None = None
+    warehouse: Name | None = None
+    below_reorder_point: bool = False
+    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
+
+
+class StockLevel(BaseModel):
+    """What one item has, in units."""
+
+    product_id: int
+    sku: str
+    name: str
+    warehouse_id: int
+    warehouse: str
+    quantity_on_hand: int
+    quantity_reserved: int
+    quantity_available: int
+    reorder_point: int | None
+
+
+class StockLevels(BaseModel):
+    """Levels of one page."""
+
+    levels: list[StockLevel]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class ShowInTransit(Message):
+    """What is between warehouses: all, of one product, from one warehouse, or to one.
+
+    It comes page by page, in the order of SKU, source and destination.
+    """
+
+    product: Name | None = None
+    from_warehouse: Name | None = None
+    to_warehouse: Name | None = None
+    after: tuple[str, str, str] | None = Field(
+        default=None, description="SKU, source and destination of the last line seen."
+    )
+
+
+class InTransit(BaseModel):
+    """Units of a product that have left one warehouse for another and have not been accounted for."""
+
+    product_id: int
+    sku: str
+    name: str
+    from_warehouse_id: int
+    from_warehouse: str
+    to_warehouse_id: int
+    to_warehouse: str
+    quantity: int
+    transfers: int = Field(description="How many transfers they are on.")
+    dispatched_at: Timestamp = Field(description="When the first of these transfers left.")
+    due_at: Timestamp | None = Field(description="When the first of these that has a due time is overdue.")
+
+
+class InTransitPage(BaseModel):
+    """One page of it."""
+
+    lines: list[InTransit]
+    more: bool = Field(description="There are more after the last one.")
+
+
+class ShortageState(State):
+    """One item that was short: units asked for by the whole request, and units that were available."""
+
+    product_id: int
+    warehouse_id: int
+    requested: int
+    available: int
+
+
+def shortages_of(error: InsufficientStock) -> list[ShortageState]:
+    """The numbers of a refusal, for a state that shows them."""
+    return [ShortageState.model_validate(short) for short in error.details]
+
+
+class StockActivities(Protocol):
+    """What can be asked about stock. Implemented in `activities.stock`."""
+
+    @activity.defn(name="find_items")
+    def find_items(self, question: FindItems) -> FoundItems:
+        """The ids behind names."""
+        ...
+
+    @activity.defn(name="find_terms")
+    def find_terms(self, question: FindTerms) -> FoundTerms:
+        """What a supplier asks for its products."""
+        ...
+
+    @activity.defn(name="show_levels")
+    def show_levels(self, question: ShowLevels) -> StockLevels:
+        """How much there is."""
+        ...
+
+    @activity.defn(name="show_in_transit")
+    def show_in_transit(self, question: ShowInTransit) -> InTransitPage:
+        """What is between warehouses."""
+        ...

@@ -1,0 +1,137 @@
+"""A manual adjustment: somebody puts right what the books have of some products, and says why.
+
+One that is worth little is posted at once. One above a limit is PENDING until somebody else approves it; then it is
+POSTED. It is REJECTED by one no, or because more is to be taken off than is there, and CANCELLED by wish or by the last
+deadline for an approval. What it is worth doesn't depend on its direction: two units too many and two too few are the
+same mistake.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from stockkeeper.domain.errors import NotPermitted
+from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.purchase_order import total_of
+from stockkeeper.domain.stock import ItemKey, wanted_by_item
+from stockkeeper.domain.transitions import TransitionTable
+
+
+class AdjustmentStatus(StrEnum):
+    """Where an adjustment stands. One that is REJECTED for want of stock changes nothing and has no rows."""
+
+    PENDING = "PENDING"
+    POSTED = "POSTED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+
+
+class AdjustmentEvent(StrEnum):
+    """What can happen to one. ``post`` needs no approval; ``lapse`` is the last deadline for one."""
+
+    POST = "post"
+    APPROVE = "approve"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    LAPSE = "lapse"
+
+
+ADJUSTMENT = TransitionTable(
+    "adjustment",
+    {
+        AdjustmentStatus.PENDING: {
+            AdjustmentEvent.POST: AdjustmentStatus.POSTED,
+            AdjustmentEvent.APPROVE: AdjustmentStatus.POSTED,
+            AdjustmentEvent.REJECT: AdjustmentStatus.REJECTED,
+            AdjustmentEvent.CANCEL: AdjustmentStatus.CANCELLED,
+            AdjustmentEvent.LAPSE: AdjustmentStatus.CANCELLED,
+        },
+        AdjustmentStatus.POSTED: {},
+        AdjustmentStatus.REJECTED: {},
+        AdjustmentStatus.CANCELLED: {},
+    },
+)
+
+
+@dataclass(frozen=True)
+class AdjustedLine:
+    """One line.
+
+    Attributes:
+        product_id: Of what.
+        quantity: Units: positive in, negative out.
+        unit_cost: What one costs; None: nobody knows.
+    """
+
+    product_id: int
+    quantity: int
+    unit_cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What some lines come to, in money, and in units of which nobody knows what they cost."""
+
+    value: Decimal
+    unvalued_units: int
+
+    def needs_approval(self, limit: Decimal, limit_units: int) -> bool:
+        """Whether it is above either limit. What is exactly at a limit is within it."""
+        return self.value > limit or self.unvalued_units > limit_units
+
+
+def worth_of(lines: Iterable[AdjustedLine]) -> Worth:
+    """The sum over the lines of units times unit cost, whichever way they go, exact."""
+    valued: list[tuple[int, Decimal]] = []
+    unvalued_units = 0
+    for line in lines:
+        if line.unit_cost is None:
+            unvalued_units += abs(line.quantity)
+        else:
+            valued.append((abs(line.quantity), line.unit_cost))
+    return Worth(total_of(valued), unvalued_units)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """An adjustment as the database has it, and what may be done with it."""
+
+    adjustment_id: int
+    adjustment_number: str
+    warehouse_id: int
+    status: AdjustmentStatus
+    reason: str
+    requested_by: str
+    approved_by: str | None
+    lines: Sequence[AdjustedLine]
+
+    @property
+    def changes(self) -> dict[ItemKey, int]:
+        """Units by item, in lock order: a product's lines count together, and what nets to nothing is left out."""
+        lines = ((ItemKey(self.warehouse_id, line.product_id), line.quantity) for line in self.lines)
+        return {item: units for item, units in wanted_by_item(lines).items() if units}
+
+    def after(self, event: AdjustmentEvent) -> AdjustmentStatus:
+        """The status after an event.
+
+        Raises:
+            InvalidState: It can't happen now.
+        """
+        return ADJUSTMENT.next(self.status, event, of=self.adjustment_number)
+
+    def is_approved_by(self, approver: str) -> bool:
+        """Whether this person is who has approved it."""
+        return self.approved_by is not None and is_same_person(approver, self.approved_by)
+
+    def after_approval(self, approver: str) -> AdjustmentStatus:
+        """The status after somebody's approval.
+
+        Raises:
+            InvalidState: It doesn't wait for approval.
+            NotPermitted: The approver asked for it.
+        """
+        status = self.after(AdjustmentEvent.APPROVE)
+        if is_same_person(approver, self.requested_by):
+            raise NotPermitted(f"adjustment {self.adjustment_number} was asked for by {approver}, who can't approve it")
+        return status

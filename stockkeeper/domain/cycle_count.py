@@ -1,0 +1,248 @@
+"""A cycle count: somebody counts what is on the shelf, and the books follow.
+
+It is blind: who counts isn't told what ought to be there. What the system has is read when the count is recorded, under
+the item's lock, so that goods that move while people count don't turn into a variance. Within tolerance the variance is
+posted at once. Beyond it, somebody else counts again, and that count is posted; or somebody who hasn't counted approves
+the first one, with a root cause. A count is where its lines are.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
+from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.transitions import TransitionTable
+
+
+class CountStatus(StrEnum):
+    """Where a count stands, or one of its lines: to be counted, beyond tolerance, in the books, or given up."""
+
+    COUNTING = "COUNTING"
+    REVIEW = "REVIEW"
+    POSTED = "POSTED"
+    CANCELLED = "CANCELLED"
+
+
+class CountEvent(StrEnum):
+    """What can happen to a line. ``doubt`` is a first count that is beyond tolerance."""
+
+    RECORD = "record"
+    DOUBT = "doubt"
+    APPROVE_VARIANCE = "approve_variance"
+    CANCEL = "cancel"
+
+
+COUNT_LINE = TransitionTable(
+    "count",
+    {
+        CountStatus.COUNTING: {
+            CountEvent.RECORD: CountStatus.POSTED,
+            CountEvent.DOUBT: CountStatus.REVIEW,
+            CountEvent.CANCEL: CountStatus.CANCELLED,
+        },
+        CountStatus.REVIEW: {
+            CountEvent.RECORD: CountStatus.POSTED,
+            CountEvent.APPROVE_VARIANCE: CountStatus.POSTED,
+            CountEvent.CANCEL: CountStatus.CANCELLED,
+        },
+        CountStatus.POSTED: {},
+        CountStatus.CANCELLED: {},
+    },
+)
+
+
+class RootCause(StrEnum):
+    """Why the books were wrong."""
+
+    DAMAGE = "DAMAGE"
+    THEFT = "THEFT"
+    RECEIVING_ERROR = "RECEIVING_ERROR"
+    SHIPPING_ERROR = "SHIPPING_ERROR"
+    MISPLACED = "MISPLACED"
+    EXPIRED_GOODS = "EXPIRED_GOODS"
+    UNEXPLAINED = "UNEXPLAINED"
+
+
+def status_of(lines: Iterable[CountStatus]) -> CountStatus:
+    """The status of the whole: open as long as a line is, and POSTED only if nothing was given up."""
+    statuses = set(lines)
+    for decisive in (CountStatus.COUNTING, CountStatus.REVIEW, CountStatus.CANCELLED):
+        if decisive in statuses:
+            return decisive
+    return CountStatus.POSTED
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a count may be off before somebody has to look again.
+
+    Attributes:
+        units: So many units, either way.
+        percent: Or so much of what the system has, in percent; the wider of the two counts.
+    """
+
+    units: int
+    percent: Decimal
+
+    def allows(self, counted: int, system: int) -> bool:
+        """Whether that count is close enough; units."""
+        off = abs(counted - system)
+        return off <= self.units or off * 100 <= self.percent * system
+
+
+@dataclass(frozen=True)
+class CountEntry:
+    """One time that somebody counted; quantities in units.
+
+    Attributes:
+        counted_by: Who.
+        counted_quantity: What was there.
+        system_quantity: What was on hand by the books in the moment in which the count was recorded.
+        root_cause: Why they differ, if whoever counted knows.
+        counted_at: When.
+        last_correction: The item's latest ADJUSTMENT then, by its movement_id; none is 0.
+    """
+
+    counted_by: str
+    counted_quantity: int
+    system_quantity: int
+    root_cause: RootCause | None
+    counted_at: datetime
+    last_correction: int = 0
+
+    @property
+    def delta(self) -> int:
+        """What the books have to be changed by."""
+        return self.counted_quantity - self.system_quantity
+
+
+@dataclass(frozen=True)
+class CountLine:
+    """One product of a count, and how often it has been counted."""
+
+    product_id: int
+    status: CountStatus
+    entries: Sequence[CountEntry]
+
+    def was_recorded(self, counted_by: str, counted_quantity: int) -> bool:
+        """Whether just this is what was posted: whoever sends it again has what they wanted."""
+        if self.status is not CountStatus.POSTED or not self.entries:
+            return False
+        last = self.entries[-1]
+        return is_same_person(last.counted_by, counted_by) and last.counted_quantity == counted_quantity
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What becomes of a line by a count of it.
+
+    Attributes:
+        status: POSTED, or REVIEW if it is beyond tolerance for the first time.
+        entry: The count.
+        within_tolerance: Whether it is.
+    """
+
+    status: CountStatus
+    entry: CountEntry
+    within_tolerance: bool
+
+
+@dataclass(frozen=True)
+class CycleCount:
+    """A count as the database has it, and what may be done with it."""
+
+    count_id: int
+    count_number: str
+    warehouse_id: int
+    tolerance: Tolerance
+    lines: Sequence[CountLine]
+
+    @property
+    def status(self) -> CountStatus:
+        """Where it stands."""
+        return status_of(line.status for line in self.lines)
+
+    def line(self, product_id: int) -> CountLine:
+        """The line of a product.
+
+        Raises:
+            InvalidRequest: It isn't to be counted here.
+        """
+        for line in self.lines:
+            if line.product_id == product_id:
+                return line
+        message = f"product {product_id} isn't on count {self.count_number}"
+        raise InvalidRequest(message, {"product_id": product_id})
+
+    def record(self, line: CountLine, entry: CountEntry) -> Recorded:
+        """What a count of this line makes of it.
+
+        Args:
+            line: The line.
+            entry: The count; what the system has was read under the item's lock.
+
+        Raises:
+            InvalidState: It is posted, or given up.
+            NotPermitted: The same person has counted it before: a second count is somebody else's.
+        """
+        posted = COUNT_LINE.next(line.status, CountEvent.RECORD, of=self._named(line))
+        self._require_somebody_else(line, entry.counted_by, "counted it before: somebody else has to count it again")
+        if entry.root_cause is None:
+            # Whoever counted first may have known.
+            entry = replace(entry, root_cause=next((each.root_cause for each in line.entries if each.root_cause), None))
+        within = self.tolerance.allows(entry.counted_quantity, entry.system_quantity)
+        if not within and line.status is CountStatus.COUNTING:
+            return Recorded(COUNT_LINE.next(line.status, CountEvent.DOUBT), entry, within)
+        return Recorded(posted, entry, within)
+
+    def approve(
+        self, line: CountLine, approver: str, last_posted_at: datetime | None, last_correction: int
+    ) -> CountEntry:
+        """The count of this line that stands, once somebody who hasn't counted it says so.
+
+        Args:
+            line: The line.
+            approver: Who says so.
+            last_posted_at: When a count of the item was last put into the books, on whatever list.
+            last_correction: The item's latest ADJUSTMENT, by a count or by hand.
+
+        Raises:
+            InvalidState: It isn't waiting for that; or what was off may be in the books by now, put right by somebody
+                else.
+            NotPermitted: The approver has counted it.
+        """
+        event = CountEvent.APPROVE_VARIANCE
+        COUNT_LINE.next(line.status, event, of=self._named(line))
+        self._require_somebody_else(line, approver, "counted it: somebody else has to approve it")
+        entry = line.entries[-1]
+        counted_since = last_posted_at is not None and last_posted_at > entry.counted_at
+        if counted_since or last_correction != entry.last_correction:
+            message = f"{self._named(line)}: put right since by somebody else, so it has to be counted again"
+            raise InvalidState(message, str(line.status), str(event))
+        return entry
+
+    def require_open(self) -> None:
+        """Something of it can still be given up.
+
+        Raises:
+            InvalidState: Everything is posted, or it was given up before.
+        """
+        if COUNT_LINE.is_final(self.status):
+            raise InvalidState.of(f"count {self.count_number}", self.status, CountEvent.CANCEL)
+
+    def _require_somebody_else(self, line: CountLine, person: str, why: str) -> None:
+        if any(is_same_person(entry.counted_by, person) for entry in line.entries):
+            raise NotPermitted(f"{self._named(line)}: {person} {why}")
+
+    def _named(self, line: CountLine) -> str:
+        return f"{self.count_number}, product {line.product_id}"
+
+
+def cause_of(entry: CountEntry, root_cause: RootCause | None = None) -> RootCause | None:
+    """The root cause that is kept with what is posted; None where nothing was wrong."""
+    if not entry.delta:
+        return None
+    return root_cause or entry.root_cause or RootCause.UNEXPLAINED

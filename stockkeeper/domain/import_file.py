@@ -1,0 +1,177 @@
+"""A file on its way in: whole or not at all.
+
+Its rows come in pages, and nothing of them counts until all are there and every row has been found right. One bad row
+refuses the file; whoever sent it is told which, and may send it again once the fault is gone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.transitions import TransitionTable
+
+PROBLEMS_NAMED = 10
+_PROBLEMS_IN_MESSAGE = 3
+
+
+class ImportKind(StrEnum):
+    """What the rows of a file are."""
+
+    PRODUCTS = "products"
+    WAREHOUSES = "warehouses"
+    SUPPLIERS = "suppliers"
+    PRODUCT_SUPPLIERS = "product-suppliers"
+    STOCK = "stock"
+    DEMAND = "demand"
+
+    @property
+    def noun(self) -> str:
+        """The rows in words: ``product suppliers``."""
+        return {"stock": "stock items", "demand": "days of demand"}.get(self, self.replace("-", " "))
+
+
+class ImportStatus(StrEnum):
+    """Where an import stands. Only IMPORTED has changed anything."""
+
+    LOADING = "LOADING"
+    APPLYING = "APPLYING"
+    IMPORTED = "IMPORTED"
+    REFUSED = "REFUSED"
+    ABANDONED = "ABANDONED"
+
+
+class ImportEvent(StrEnum):
+    """What can happen to an import. ``recognize``: the same file had been imported before."""
+
+    ADD_PAGE = "add_page"
+    FINISH = "finish"
+    RECOGNIZE = "recognize"
+    APPLY = "apply"
+    REFUSE = "refuse"
+    ABANDON = "abandon"
+
+
+IMPORT = TransitionTable(
+    "import",
+    {
+        ImportStatus.LOADING: {
+            ImportEvent.ADD_PAGE: ImportStatus.LOADING,
+            ImportEvent.FINISH: ImportStatus.APPLYING,
+            ImportEvent.RECOGNIZE: ImportStatus.IMPORTED,
+            ImportEvent.ABANDON: ImportStatus.ABANDONED,
+        },
+        ImportStatus.APPLYING: {
+            ImportEvent.APPLY: ImportStatus.IMPORTED,
+            ImportEvent.REFUSE: ImportStatus.REFUSED,
+        },
+        ImportStatus.IMPORTED: {},
+        ImportStatus.REFUSED: {},
+        ImportStatus.ABANDONED: {},
+    },
+)
+
+
+class Columns(NamedTuple):
+    """The columns a kind of file may have.
+
+    Attributes:
+        one_of: Of each of these groups exactly one: the same thing by its name or by its id.
+        needed: All of these.
+        optional: Any of these.
+    """
+
+    one_of: tuple[tuple[str, ...], ...]
+    needed: tuple[str, ...]
+    optional: tuple[str, ...]
+
+    @property
+    def known(self) -> list[str]:
+        """All of them, in the order in which people write them."""
+        return [*(name for group in self.one_of for name in group), *self.needed, *self.optional]
+
+
+_PRODUCT = ("sku", "product_id")
+_WAREHOUSE = ("warehouse", "warehouse_id")
+_SUPPLIER = ("supplier", "supplier_id")
+
+COLUMNS: Mapping[ImportKind, Columns] = {
+    ImportKind.PRODUCTS: Columns(
+        (),
+        ("sku",),
+        (
+            *("product_id", "name", "description", "category_id", "unit_cost", "unit_price", "weight_kg"),
+            *("dimensions_cm", "is_active"),
+        ),
+    ),
+    ImportKind.WAREHOUSES: Columns((), ("name",), ("warehouse_id", "address", "timezone", "capacity_sqft")),
+    ImportKind.SUPPLIERS: Columns((), ("name",), ("supplier_id", "email")),
+    ImportKind.PRODUCT_SUPPLIERS: Columns(
+        (_PRODUCT, _SUPPLIER),
+        (),
+        (
+            *("is_preferred", "unit_cost", "lead_time_days", "lead_time_deviation_days"),
+            *("minimum_order_quantity", "pack_size"),
+        ),
+    ),
+    ImportKind.STOCK: Columns((_PRODUCT, _WAREHOUSE), ("quantity",), ()),
+    ImportKind.DEMAND: Columns((_PRODUCT, _WAREHOUSE), ("day", "quantity"), ()),
+}
+
+NEEDED_WHEN_NEW: Mapping[ImportKind, tuple[str, ...]] = {
+    ImportKind.PRODUCTS: ("name",),
+    ImportKind.PRODUCT_SUPPLIERS: ("unit_cost", "lead_time_days"),
+}
+"""What a row must bring unless it is about something that is there already: a price list needs no names."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """What is wrong with one row.
+
+    Attributes:
+        line: The line in the file, counted from 1, the header's.
+        column: The column, if it is one column's fault.
+        message: One sentence for the person who has to mend it.
+    """
+
+    line: int
+    column: str | None
+    message: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" if self.column is None else f"line {self.line}, {self.column}"
+        return f"{place}: {self.message}"
+
+
+def bad_columns(kind: ImportKind, columns: Iterable[str]) -> list[str]:
+    """What is wrong with a file's columns, a sentence each; empty if nothing is."""
+    given = list(columns)
+    allowed = COLUMNS[kind]
+    wrong = [f"there is no column {name!r}" for name in dict.fromkeys(given) if name not in allowed.known]
+    if wrong:
+        wrong[-1] += f"; {kind} files have {', '.join(allowed.known)}"
+    wrong += [f"column {name!r} comes twice" for name in dict.fromkeys(given) if given.count(name) > 1]
+    wrong += [f"column {name!r} is missing" for name in allowed.needed if name not in given]
+    for group in allowed.one_of:
+        found = [name for name in group if name in given]
+        if not found:
+            wrong.append(f"column {group[0]!r} is missing (or {' or '.join(map(repr, group[1:]))})")
+        elif len(found) > 1:
+            wrong.append(f"give {' or '.join(found)}, not both")
+    return wrong
+
+
+def refusal(bad_rows: Iterable[BadRow], total: int) -> InvalidRequest:
+    """The error that names bad rows: the first ones, and how many there are.
+
+    Args:
+        bad_rows: The first of them, by line.
+        total: How many there are altogether.
+    """
+    named = list(bad_rows)[:PROBLEMS_NAMED]
+    shown = [str(bad) for bad in named[:_PROBLEMS_IN_MESSAGE]]
+    if total > len(shown):
+        shown.append(f"and {total - len(shown)} more")
+    return InvalidRequest("; ".join(shown), {"errors": [asdict(bad) for bad in named], "errors_total": total})

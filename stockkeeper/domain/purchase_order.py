@@ -1,0 +1,266 @@
+"""A purchase order: goods that are wanted from a supplier, from the draft to the shelf.
+
+A draft waits for as many approvals as its total asks for, by people who didn't ask for it themselves. With the last
+one it goes out to the supplier (SUBMITTED), who may confirm it (CONFIRMED). Goods come in receipts. Once nothing is
+owed any more, or the rest is given up, it is RECEIVED. It is CANCELLED by one rejection, by the last deadline for
+approvals, or by wish as long as nothing has come.
+"""
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal, localcontext
+from enum import StrEnum
+from typing import NamedTuple
+
+from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
+from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.transitions import TransitionTable
+
+
+class PurchaseOrderStatus(StrEnum):
+    """Where a purchase order stands."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    CONFIRMED = "CONFIRMED"
+    RECEIVED = "RECEIVED"
+    CANCELLED = "CANCELLED"
+
+
+class PurchaseOrderEvent(StrEnum):
+    """What can happen to one.
+
+    ``approve`` is an approval after which more are wanted, ``submit`` what follows the last; ``lapse`` is the last
+    deadline for approvals; ``receive`` is a receipt that leaves something owed, ``complete`` what follows the last.
+    """
+
+    APPROVE = "approve"
+    SUBMIT = "submit"
+    REJECT = "reject"
+    LAPSE = "lapse"
+    CONFIRM = "confirm"
+    RECEIVE = "receive"
+    COMPLETE = "complete"
+    CLOSE_SHORT = "close_short"
+    CANCEL = "cancel"
+
+
+PURCHASE_ORDER = TransitionTable(
+    "purchase order",
+    {
+        PurchaseOrderStatus.DRAFT: {
+            PurchaseOrderEvent.APPROVE: PurchaseOrderStatus.DRAFT,
+            PurchaseOrderEvent.SUBMIT: PurchaseOrderStatus.SUBMITTED,
+            PurchaseOrderEvent.REJECT: PurchaseOrderStatus.CANCELLED,
+            PurchaseOrderEvent.LAPSE: PurchaseOrderStatus.CANCELLED,
+            PurchaseOrderEvent.CANCEL: PurchaseOrderStatus.CANCELLED,
+        },
+        PurchaseOrderStatus.SUBMITTED: {
+            PurchaseOrderEvent.CONFIRM: PurchaseOrderStatus.CONFIRMED,
+            PurchaseOrderEvent.RECEIVE: PurchaseOrderStatus.SUBMITTED,
+            PurchaseOrderEvent.COMPLETE: PurchaseOrderStatus.RECEIVED,
+            PurchaseOrderEvent.CLOSE_SHORT: PurchaseOrderStatus.RECEIVED,
+            PurchaseOrderEvent.CANCEL: PurchaseOrderStatus.CANCELLED,
+        },
+        PurchaseOrderStatus.CONFIRMED: {
+            PurchaseOrderEvent.CONFIRM: PurchaseOrderStatus.CONFIRMED,
+            PurchaseOrderEvent.RECEIVE: PurchaseOrderStatus.CONFIRMED,
+            PurchaseOrderEvent.COMPLETE: PurchaseOrderStatus.RECEIVED,
+            PurchaseOrderEvent.CLOSE_SHORT: PurchaseOrderStatus.RECEIVED,
+            PurchaseOrderEvent.CANCEL: PurchaseOrderStatus.CANCELLED,
+        },
+        PurchaseOrderStatus.RECEIVED: {},
+        PurchaseOrderStatus.CANCELLED: {},
+    },
+)
+
+
+class Tier(NamedTuple):
+    """How many approvals an order needs whose total is at most ``up_to``; None: however large it is."""
+
+    up_to: Decimal | None
+    approvals: int
+
+
+def require_tiers(tiers: Sequence[Tier]) -> None:
+    """Every total falls into exactly one tier: the bounds rise, and the last tier has none.
+
+    Raises:
+        InvalidRequest: Some total would fall into no tier, or a tier could never be reached.
+    """
+    if not tiers or tiers[-1].up_to is not None:
+        raise InvalidRequest("tiers: the last one must have up_to null, so that every total has a tier")
+    bounds = [tier.up_to for tier in tiers[:-1]]
+    # Bounds that are missing before the end would make the tiers after them unreachable.
+    known = [bound for bound in bounds if bound is not None]
+    if len(known) != len(bounds) or any(lower >= upper for lower, upper in itertools.pairwise(known)):
+        raise InvalidRequest("tiers: up_to must rise from tier to tier, and only the last is null")
+
+
+def required_approvals(tiers: Sequence[Tier], total: Decimal) -> int:
+    """How many different people must approve an order of this total: the first tier that reaches it says."""
+    return next(tier.approvals for tier in tiers if tier.up_to is None or total <= tier.up_to)
+
+
+def receivable(qty: int, over_delivery_percent: Decimal) -> int:
+    """The most units that may be received for ``qty`` ordered: the tolerance is rounded down to whole units."""
+    more = (qty * over_delivery_percent / 100).to_integral_value(rounding=ROUND_DOWN)
+    return qty + int(more)
+
+
+@dataclass(frozen=True)
+class OrderedLine:
+    """One line; quantities in units.
+
+    Attributes:
+        line_number: Its place in the order, from 1.
+        product_id: What is ordered.
+        qty: Units ordered.
+        unit_cost: What one costs.
+        quantity_received: Units accepted into stock so far.
+        quantity_rejected: Units that came and were not accepted: kept apart, and still owed.
+        quantity_receivable: The most that may be received: ``qty`` and the tolerance for over-delivery.
+    """
+
+    line_number: int
+    product_id: int
+    qty: int
+    unit_cost: Decimal
+    quantity_received: int
+    quantity_rejected: int
+    quantity_receivable: int
+
+    @property
+    def quantity_owed(self) -> int:
+        """Units that the supplier still owes."""
+        return max(self.qty - self.quantity_received, 0)
+
+
+def total_of(lines: Iterable[tuple[int, Decimal]]) -> Decimal:
+    """What an order costs: the sum over its lines of units times unit cost, exact."""
+    # A Decimal's arithmetic rounds to 28 digits by default; a thousand lines may need more.
+    with localcontext(prec=60):
+        return sum((qty * unit_cost for qty, unit_cost in lines), Decimal(0))
+
+
+@dataclass(frozen=True)
+class PurchaseOrder:
+    """An order as the database has it, and what may be done with it."""
+
+    po_id: int
+    po_number: str
+    supplier_id: int
+    warehouse_id: int
+    status: PurchaseOrderStatus
+    requested_by: str
+    required_approvals: int
+    approvers: Collection[str]
+    lines: Sequence[OrderedLine]
+
+    @property
+    def has_received(self) -> bool:
+        """Whether anything has entered stock."""
+        return any(line.quantity_received for line in self.lines)
+
+    def after(self, event: PurchaseOrderEvent) -> PurchaseOrderStatus:
+        """The status after an event.
+
+        Raises:
+            InvalidState: It can't happen now.
+        """
+        return PURCHASE_ORDER.next(self.status, event, of=self.po_number)
+
+    def after_cancel(self) -> PurchaseOrderStatus:
+        """The status after a cancellation, which needs that nothing has come: what is on the shelf was delivered.
+
+        Raises:
+            InvalidState: It can't be cancelled any more; the rest can be closed short.
+        """
+        status = self.after(PurchaseOrderEvent.CANCEL)
+        if self.has_received:
+            what = f"purchase order {self.po_number} has received goods (close it short) and"
+            raise InvalidState.of(what, self.status, PurchaseOrderEvent.CANCEL)
+        return status
+
+    def after_close_short(self) -> PurchaseOrderStatus:
+        """The status once the rest is given up: RECEIVED with what came, CANCELLED if nothing came.
+
+        Raises:
+            InvalidState: It isn't out for delivery.
+        """
+        status = self.after(PurchaseOrderEvent.CLOSE_SHORT)
+        return status if self.has_received else self.after(PurchaseOrderEvent.CANCEL)
+
+    def is_approved_by(self, approver: str) -> bool:
+        """Whether this person has approved already."""
+        return any(is_same_person(approver, each) for each in self.approvers)
+
+    def after_approval(self, approver: str) -> PurchaseOrderStatus:
+        """The status after one more approval: SUBMITTED with the last that is needed.
+
+        Raises:
+            InvalidState: It doesn't wait for approval.
+            NotPermitted: The approver is the requester.
+        """
+        status = self.after(PurchaseOrderEvent.APPROVE)
+        if is_same_person(approver, self.requested_by):
+            raise NotPermitted(f"purchase order {self.po_number} was requested by {approver}, who can't approve it")
+        enough = len(self.approvers) + 1 >= self.required_approvals
+        return self.after(PurchaseOrderEvent.SUBMIT) if enough else status
+
+    def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
+        """What each line gets of what came of each product: ``{line_number: Taken}``, lines without any left out.
+
+        A product that stands on several lines fills them in order; what comes on top, within the tolerance, goes to
+        the first line that may still take it. Rejected units belong to the first of the product's lines that is owed
+        something, or else to its last.
+
+        Raises:
+            InvalidState: It isn't out for delivery.
+            InvalidRequest: A product isn't on the order, or more of it came than may be received.
+        """
+        self.after(PurchaseOrderEvent.RECEIVE)
+        taken: dict[int, Taken] = {}
+        for product_id, (quantity, rejected) in delivered.items():
+            lines = [line for line in self.lines if line.product_id == product_id]
+            if not lines:
+                message = f"product {product_id} isn't on purchase order {self.po_number}"
+                raise InvalidRequest(message, {"product_id": product_id})
+            accepted = _spread(quantity, lines)
+            if sum(accepted.values()) < quantity:
+                raise _too_many(product_id, quantity, lines)
+            rejected_on = next((line for line in lines if line.quantity_owed), lines[-1]).line_number
+            for line in lines:
+                share = Taken(accepted[line.line_number], rejected if line.line_number == rejected_on else 0)
+                if any(share):
+                    taken[line.line_number] = share
+        return dict(sorted(taken.items()))
+
+    def after_receipt(self, taken: Mapping[int, Taken]) -> PurchaseOrderStatus:
+        """The status after a receipt: RECEIVED once no line is owed anything."""
+        none = Taken(0, 0)
+        owed = any(line.quantity_owed > taken.get(line.line_number, none).accepted for line in self.lines)
+        return self.after(PurchaseOrderEvent.RECEIVE if owed else PurchaseOrderEvent.COMPLETE)
+
+
+def _spread(quantity: int, lines: Sequence[OrderedLine]) -> dict[int, int]:
+    """Units for each line: first what is owed, then what the tolerance allows."""
+    given: dict[int, int] = {}
+    for line in lines:
+        given[line.line_number] = min(quantity, line.quantity_owed)
+        quantity -= given[line.line_number]
+    for line in lines:
+        more = min(quantity, line.quantity_receivable - line.quantity_received - given[line.line_number])
+        given[line.line_number] += more
+        quantity -= more
+    return given
+
+
+def _too_many(product_id: int, quantity: int, lines: Sequence[OrderedLine]) -> InvalidRequest:
+    owed = sum(line.quantity_owed for line in lines)
+    most = sum(line.quantity_receivable - line.quantity_received for line in lines)
+    tolerated = f", at most {most} with the tolerance" if most > owed else ""
+    numbers = {"product_id": product_id, "quantity": quantity, "owed": owed, "at_most": most}
+    return InvalidRequest(f"product {product_id}: {quantity} came, {owed} still owed{tolerated}", numbers)

@@ -1,0 +1,220 @@
+"""A reservation: stock that is promised to one reference until a deadline.
+
+Held stock stays on hand and is no longer available. All lines of a reservation are held or none, and they
+share one deadline. It ends when everything has left (FULFILLED), by wish (CANCELLED) or at the deadline (EXPIRED).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.transitions import TransitionTable
+
+
+class ReservationStatus(StrEnum):
+    """Where a reservation stands. WAITING and REJECTED hold nothing and so have no rows in the database."""
+
+    WAITING = "WAITING"
+    ACTIVE = "ACTIVE"
+    FULFILLED = "FULFILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class ReservationEvent(StrEnum):
+    """What can happen to a reservation.
+
+    ``ship`` is a fulfilment that leaves something held; ``give_way`` means that what was promised isn't there.
+    """
+
+    HOLD = "hold"
+    REJECT = "reject"
+    SHIP = "ship"
+    FULFILL = "fulfill"
+    EXTEND = "extend"
+    CANCEL = "cancel"
+    GIVE_WAY = "give_way"
+    EXPIRE = "expire"
+
+
+RESERVATION = TransitionTable(
+    "reservation",
+    {
+        ReservationStatus.WAITING: {
+            ReservationEvent.HOLD: ReservationStatus.ACTIVE,
+            ReservationEvent.REJECT: ReservationStatus.REJECTED,
+            ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
+        },
+        ReservationStatus.ACTIVE: {
+            ReservationEvent.SHIP: ReservationStatus.ACTIVE,
+            ReservationEvent.FULFILL: ReservationStatus.FULFILLED,
+            ReservationEvent.EXTEND: ReservationStatus.ACTIVE,
+            ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
+            ReservationEvent.GIVE_WAY: ReservationStatus.CANCELLED,
+            ReservationEvent.EXPIRE: ReservationStatus.EXPIRED,
+        },
+        ReservationStatus.FULFILLED: {},
+        ReservationStatus.CANCELLED: {},
+        ReservationStatus.EXPIRED: {},
+        ReservationStatus.REJECTED: {},
+    },
+)
+
+
+@dataclass(frozen=True)
+class HeldLine:
+    """One line of a reservation as the database has it; quantities in units."""
+
+    reservation_id: int
+    item: ItemKey
+    quantity: int
+    quantity_fulfilled: int
+    status: ReservationStatus
+    expires_at: datetime | None
+
+    @property
+    def quantity_open(self) -> int:
+        """Units still held: nothing once the line is no longer ACTIVE."""
+        return self.quantity - self.quantity_fulfilled if self.status is ReservationStatus.ACTIVE else 0
+
+
+def status_of(lines: Sequence[HeldLine]) -> ReservationStatus:
+    """The status of the whole from its lines.
+
+    A line that expired takes the whole with it, though another line may not have been released yet: they share
+    one deadline, and whoever needed the stock released only what it had locked.
+    """
+    statuses = {line.status for line in lines}
+    for decisive in (ReservationStatus.EXPIRED, ReservationStatus.CANCELLED, ReservationStatus.ACTIVE):
+        if decisive in statuses:
+            return decisive
+    return ReservationStatus.FULFILLED
+
+
+def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: datetime, reference: str) -> None:
+    """A command needs a reservation that is ACTIVE and whose deadline has not come.
+
+    Raises:
+        InvalidState: It isn't, or ``as_of`` is at or after the deadline, whether or not it was released already.
+    """
+    status = status_of(lines)
+    if status is ReservationStatus.ACTIVE and any(is_overdue(line, as_of) for line in lines):
+        status = ReservationStatus.EXPIRED
+    RESERVATION.next(status, event, of=reference)
+
+
+def is_overdue(line: HeldLine, as_of: datetime) -> bool:
+    """Whether the line is still held although its deadline has come. A hold without a deadline never is."""
+    return bool(line.quantity_open) and line.expires_at is not None and line.expires_at <= as_of
+
+
+@dataclass(frozen=True)
+class ItemHold:
+    """What one order or transfer holds of one item.
+
+    Attributes:
+        reference_type: ``ORDER`` or ``TRANSFER``.
+        reference_id: Its own name.
+        workflow_id: Who commands it.
+        lines: Its open lines on the item: several, if it asked for the same product on several lines.
+    """
+
+    reference_type: str
+    reference_id: str
+    workflow_id: str
+    lines: Sequence[HeldLine]
+
+    @property
+    def quantity_open(self) -> int:
+        """Units that it holds of the item."""
+        return sum(line.quantity_open for line in self.lines)
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether it ends by itself."""
+        return any(line.expires_at is not None for line in self.lines)
+
+    def is_overdue(self, as_of: datetime) -> bool:
+        """Whether its deadline has come."""
+        return any(is_overdue(line, as_of) for line in self.lines)
+
+
+def giving_way(held: Sequence[ItemHold], units: int, as_of: datetime) -> list[ItemHold]:
+    """Which holds on an item end, so that so many units of it are no longer promised: they aren't there.
+
+    Those whose deadline has come end first: nobody is owed them any more. Then the latest: who came last was promised
+    last. A hold gives way whole, because an order is held whole or not at all; so more may become free than had to.
+
+    Args:
+        held: All open holds on the item, in the order in which they were placed.
+        units: How many units have to be given up.
+        as_of: The workflow's time.
+    """
+    overdue = [hold for hold in held if hold.is_overdue(as_of)]
+    others = [hold for hold in reversed(held) if not hold.is_overdue(as_of)]
+    ended: list[ItemHold] = []
+    for hold in [*overdue, *others]:
+        if units <= 0:
+            break
+        ended.append(hold)
+        units -= hold.quantity_open
+    return ended
+
+
+@dataclass(frozen=True)
+class WantedLine:
+    """What a shipment takes: units of a product, if given from one warehouse or one line only."""
+
+    quantity: int
+    product_id: int | None = None
+    warehouse_id: int | None = None
+    reservation_id: int | None = None
+
+    def matches(self, line: HeldLine) -> bool:
+        """Whether units of ``line`` are what is wanted."""
+        return (
+            self.reservation_id in (None, line.reservation_id)
+            and self.product_id in (None, line.item.product_id)
+            and self.warehouse_id in (None, line.item.warehouse_id)
+        )
+
+    def __str__(self) -> str:
+        given = {
+            "reservation": self.reservation_id,
+            "product": self.product_id,
+            "warehouse": self.warehouse_id,
+        }
+        return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
+
+def plan_fulfilment(lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | None) -> dict[int, int]:
+    """How many units each line gives: ``{reservation_id: units}``, lines that give nothing left out.
+
+    Args:
+        lines: The reservation's lines.
+        wanted: What leaves now, first line first; None is all that is left.
+
+    Raises:
+        InvalidRequest: More is wanted of something than is still held.
+    """
+    left = {line.reservation_id: line.quantity_open for line in lines}
+    if wanted is None:
+        return {reservation_id: units for reservation_id, units in left.items() if units}
+    given: Counter[int] = Counter()
+    for want in wanted:
+        missing = want.quantity
+        for line in lines:
+            if missing and want.matches(line):
+                units = min(missing, left[line.reservation_id])
+                left[line.reservation_id] -= units
+                given[line.reservation_id] += units
+                missing -= units
+        if missing:
+            held = want.quantity - missing
+            raise InvalidRequest(f"{want}: {want.quantity} asked to leave, {held} still held")
+    return {reservation_id: units for reservation_id, units in sorted(given.items()) if units}

@@ -1,0 +1,57 @@
+"""Stock itself: an item, what it has, and why that changes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from stockkeeper.domain.errors import Shortage
+
+
+class ItemKey(NamedTuple):
+    """One product in one warehouse, in the order in which items are locked."""
+
+    warehouse_id: int
+    product_id: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """What an item has: units on hand, and of these the units reserved."""
+
+    on_hand: int = 0
+    reserved: int = 0
+
+    @property
+    def available(self) -> int:
+        """Units that can still be promised: on hand minus reserved."""
+        return self.on_hand - self.reserved
+
+
+class MovementType(StrEnum):
+    """Why on hand changed. PURCHASE, RETURN and TRANSFER_IN add; SALE and TRANSFER_OUT take; ADJUSTMENT does either."""
+
+    PURCHASE = "PURCHASE"
+    SALE = "SALE"
+    RETURN = "RETURN"
+    ADJUSTMENT = "ADJUSTMENT"
+    TRANSFER_IN = "TRANSFER_IN"
+    TRANSFER_OUT = "TRANSFER_OUT"
+
+
+def wanted_by_item(lines: Iterable[tuple[ItemKey, int]]) -> dict[ItemKey, int]:
+    """Units wanted of each item: the same item on two lines counts together. In lock order."""
+    wanted: Counter[ItemKey] = Counter()
+    for item, quantity in lines:
+        wanted[item] += quantity
+    return dict(sorted(wanted.items()))
+
+
+def shortages(wanted: Mapping[ItemKey, int], levels: Mapping[ItemKey, Level]) -> list[Shortage]:
+    """What can't be held, in lock order; empty if everything can. An item without a row has nothing."""
+    return [
+        Shortage(item.product_id, item.warehouse_id, quantity, available)
+        for item, quantity in wanted.items()
+        if (available := levels.get(item, Level()).available) < quantity
+    ]

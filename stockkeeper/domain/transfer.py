@@ -1,0 +1,161 @@
+"""A transfer: stock on its way from one warehouse to another, where nothing appears and nothing vanishes.
+
+While it is PENDING its units are held at the source. Dispatched, they have left the source and are IN_TRANSIT: at
+neither place. They arrive in receipts; what arrives damaged doesn't enter stock. What is missing stays in transit until
+it arrives or is written off. Once nothing is in transit any more, the transfer is RECEIVED. Cancelled, what is still
+held is released, and what is still in transit goes back to the source.
+
+For each line, always: dispatched = received + damaged + written off + returned + in transit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.receipt import Taken, spread
+from stockkeeper.domain.transitions import TransitionTable
+
+
+class TransferStatus(StrEnum):
+    """Where a transfer stands. A REJECTED one holds nothing and so has no rows in the database."""
+
+    PENDING = "PENDING"
+    IN_TRANSIT = "IN_TRANSIT"
+    RECEIVED = "RECEIVED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+
+class TransferEvent(StrEnum):
+    """What can happen to one.
+
+    ``receive`` is a receipt that leaves something in transit, ``complete`` the last; ``give_way`` means that what was
+    held at the source isn't there.
+    """
+
+    REJECT = "reject"
+    DISPATCH = "dispatch"
+    RECEIVE = "receive"
+    COMPLETE = "complete"
+    WRITE_OFF = "write_off"
+    CANCEL = "cancel"
+    GIVE_WAY = "give_way"
+
+
+TRANSFER = TransitionTable(
+    "transfer",
+    {
+        TransferStatus.PENDING: {
+            TransferEvent.REJECT: TransferStatus.REJECTED,
+            TransferEvent.DISPATCH: TransferStatus.IN_TRANSIT,
+            TransferEvent.CANCEL: TransferStatus.CANCELLED,
+            TransferEvent.GIVE_WAY: TransferStatus.CANCELLED,
+        },
+        TransferStatus.IN_TRANSIT: {
+            TransferEvent.RECEIVE: TransferStatus.IN_TRANSIT,
+            TransferEvent.COMPLETE: TransferStatus.RECEIVED,
+            TransferEvent.WRITE_OFF: TransferStatus.RECEIVED,
+            TransferEvent.CANCEL: TransferStatus.CANCELLED,
+        },
+        TransferStatus.RECEIVED: {},
+        TransferStatus.CANCELLED: {},
+        TransferStatus.REJECTED: {},
+    },
+)
+
+
+class TransitKind(StrEnum):
+    """Why the units in transit changed. DISPATCHED adds; all others take.
+
+    DISPATCHED, RECEIVED and RETURNED have their counterpart in the ledger, at the source, at the destination, and at
+    the source again. DAMAGED and WRITTEN_OFF have none: those units left the source and are in no warehouse's stock.
+    """
+
+    DISPATCHED = "DISPATCHED"
+    RECEIVED = "RECEIVED"
+    DAMAGED = "DAMAGED"
+    WRITTEN_OFF = "WRITTEN_OFF"
+    RETURNED = "RETURNED"
+
+
+@dataclass(frozen=True)
+class TransferredLine:
+    """One line; quantities in units.
+
+    Attributes:
+        line_number: Its place in the transfer, from 1.
+        product_id: What is moved.
+        quantity: Units that are wanted at the destination.
+        in_transit: Units that have left the source and have not been accounted for.
+    """
+
+    line_number: int
+    product_id: int
+    quantity: int
+    in_transit: int
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A transfer as the database has it, and what may be done with it."""
+
+    transfer_id: int
+    transfer_number: str
+    from_warehouse_id: int
+    to_warehouse_id: int
+    status: TransferStatus
+    expected_transit_hours: float | None
+    lines: Sequence[TransferredLine]
+
+    @property
+    def in_transit(self) -> dict[int, int]:
+        """Units in transit by line number, lines without any left out."""
+        return {line.line_number: line.in_transit for line in self.lines if line.in_transit}
+
+    def due_at(self, dispatched_at: datetime) -> datetime | None:
+        """From when on a transfer that leaves at this instant is overdue; None: it never is."""
+        if self.expected_transit_hours is None:
+            return None
+        return dispatched_at + timedelta(hours=self.expected_transit_hours)
+
+    def after(self, event: TransferEvent) -> TransferStatus:
+        """The status after an event.
+
+        Raises:
+            InvalidState: It can't happen now.
+        """
+        return TRANSFER.next(self.status, event, of=self.transfer_number)
+
+    def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
+        """What each line gets of what came of each product: ``{line_number: Taken}``, lines without any left out.
+
+        A product that stands on several lines fills them in order, first with what is fit, then with what is damaged.
+
+        Raises:
+            InvalidState: It isn't in transit.
+            InvalidRequest: A product isn't on the transfer, or more of it came than is in transit.
+        """
+        self.after(TransferEvent.RECEIVE)
+        taken: dict[int, Taken] = {}
+        for product_id, came in delivered.items():
+            lines = [line for line in self.lines if line.product_id == product_id]
+            if not lines:
+                message = f"product {product_id} isn't on transfer {self.transfer_number}"
+                raise InvalidRequest(message, {"product_id": product_id})
+            in_transit = sum(line.in_transit for line in lines)
+            if came.units > in_transit:
+                raise _too_many(product_id, came.units, in_transit)
+            taken |= spread(came, {line.line_number: line.in_transit for line in lines})
+        return dict(sorted(taken.items()))
+
+    def after_receipt(self, taken: Mapping[int, Taken]) -> TransferStatus:
+        """The status after a receipt: RECEIVED once nothing is in transit any more."""
+        left = sum(self.in_transit.values()) - sum(share.units for share in taken.values())
+        return self.after(TransferEvent.RECEIVE if left else TransferEvent.COMPLETE)
+
+
+def _too_many(product_id: int, came: int, in_transit: int) -> InvalidRequest:
+    numbers = {"product_id": product_id, "quantity": came, "in_transit": in_transit}
+    return InvalidRequest(f"product {product_id}: {came} came, {in_transit} in transit", numbers)

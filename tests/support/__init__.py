@@ -1,0 +1,1 @@
+"""What the tests share: callers of the wire, books, tampering, and steps of activities."""

@@ -1,0 +1,81 @@
+"""Products, warehouses and opening stock, new ones for every test."""
+
+import itertools
+import uuid
+
+from sqlalchemy import Connection, Engine, insert
+
+from database import ledger, operations, tables
+from database.locks import lock_items
+from database.operations import Operation
+from stockkeeper.domain.stock import ItemKey, MovementType
+
+_numbers = itertools.count(1)
+
+
+def new_reference(prefix: str = "order") -> str:
+    """A reference that nobody has used."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+class Shop:
+    """Makes what a test sells."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._run = uuid.uuid4().hex[:6]
+
+    def product(self, *, is_active: bool = True) -> int:
+        """A new product's id."""
+        number = next(_numbers)
+        values = {"sku": f"SKU-{self._run}-{number}", "name": f"Product {number}", "is_active": is_active}
+        with self.engine.begin() as connection:
+            added = connection.execute(insert(tables.products).values(values).returning(tables.products.c.product_id))
+            return int(added.scalar_one())
+
+    def warehouse(self) -> int:
+        """A new warehouse's id."""
+        name = f"Warehouse {self._run}-{next(_numbers)}"
+        with self.engine.begin() as connection:
+            added = connection.execute(
+                insert(tables.warehouses).values(name=name).returning(tables.warehouses.c.warehouse_id)
+            )
+            return int(added.scalar_one())
+
+    def supplier(self, email: str | None = None) -> int:
+        """A new supplier's id."""
+        values = {"name": f"Supplier {self._run}-{next(_numbers)}", "email": email}
+        with self.engine.begin() as connection:
+            added = connection.execute(
+                insert(tables.suppliers).values(values).returning(tables.suppliers.c.supplier_id)
+            )
+            return int(added.scalar_one())
+
+    def item(self, units: int, *, product: int | None = None, warehouse: int | None = None) -> ItemKey:
+        """An item with this opening stock, of a new product in a new warehouse unless told otherwise."""
+        item = ItemKey(warehouse or self.warehouse(), product or self.product())
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert(tables.inventory_items).values(warehouse_id=item.warehouse_id, product_id=item.product_id)
+            )
+        if units:
+            self.move(item, units)
+        return item
+
+    def items(self, count: int, units: int) -> list[ItemKey]:
+        """Items of new products in one new warehouse, in lock order."""
+        warehouse = self.warehouse()
+        return [self.item(units, warehouse=warehouse) for _ in range(count)]
+
+    def move(self, item: ItemKey, *units: int) -> None:
+        """Adjust an item's stock, a movement for each number, all in one statement."""
+        operation = Operation(f"test/{uuid.uuid4()}", "adjust", {}, "tests", "test", "test")
+        with self.engine.begin() as connection:
+            operations.once(connection, operation, lambda: _adjust(connection, operation, item, units))
+
+
+def _adjust(connection: Connection, operation: Operation, item: ItemKey, units: tuple[int, ...]) -> dict[str, int]:
+    lock_items(connection, [item])
+    lines = [(item, each) for each in units]
+    ledger.move(connection, operation, MovementType.ADJUSTMENT, lines, reference_id="opening", reason="opening stock")
+    return {}

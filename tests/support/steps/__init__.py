@@ -1,0 +1,1 @@
+"""Activities called as a worker calls them, one file a process."""

@@ -1,0 +1,236 @@
+"""The steps of a purchase order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from activities.purchase_order import PurchaseOrderSteps
+from database.sessions import Database
+from stockkeeper.contracts.purchase_order import (
+    DEFAULT_APPROVAL,
+    ApprovalPolicy,
+    ApprovalTier,
+    ApprovePurchaseOrderStep,
+    ConfirmPurchaseOrderStep,
+    DraftPurchaseOrderStep,
+    EndEvent,
+    EndPurchaseOrderStep,
+    PurchaseOrderLine,
+    ReceiptLine,
+    ReceivePurchaseOrderStep,
+    StoredPurchaseOrder,
+)
+from stockkeeper.domain.purchase_order import PurchaseOrderEvent
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_changes
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import NOON, run_activity
+
+
+def wanted(item: ItemKey, qty: int, unit_cost: str = "1.00") -> PurchaseOrderLine:
+    """A line of an order."""
+    return PurchaseOrderLine(product_id=item.product_id, qty=qty, unit_cost=Decimal(unit_cost))
+
+
+def came(item: ItemKey, quantity: int, rejected: int = 0) -> ReceiptLine:
+    """A line of a receipt."""
+    return ReceiptLine(product_id=item.product_id, quantity=quantity, rejected_quantity=rejected)
+
+
+def policy_of(approvals: int) -> ApprovalPolicy:
+    """So many approvals, whatever the total."""
+    tiers = [ApprovalTier(up_to=None, approvals=approvals)]
+    return ApprovalPolicy(tiers=tiers, remind_after_hours=1, escalate_after_hours=2, cancel_after_hours=3)
+
+
+class Buying:
+    """A purchase order's side of the activities.
+
+    Each command has an operation of its own, unless a test repeats one on purpose.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        approval: ApprovalPolicy = DEFAULT_APPROVAL,
+        over_delivery_percent: str = "0",
+        run_id: str = "run",
+    ) -> None:
+        self._run_id = run_id
+        self._steps = PurchaseOrderSteps(
+            database, approval=approval, over_delivery_percent=Decimal(over_delivery_percent)
+        )
+
+    def draft(
+        self,
+        po_number: str,
+        supplier_id: int,
+        warehouse_id: int,
+        lines: Sequence[PurchaseOrderLine],
+        *,
+        approval: ApprovalPolicy | None = None,
+        day: date | None = None,
+        requested_by: str = "rita",
+        reason: str = "below the reorder point",
+        as_of: datetime = NOON,
+        operation: str | None = None,
+    ) -> StoredPurchaseOrder:
+        step = DraftPurchaseOrderStep(
+            operation_id=operation or f"purchase-order-{po_number}/draft",
+            performed_by=requested_by,
+            as_of=as_of,
+            po_number=po_number,
+            supplier_id=supplier_id,
+            warehouse_id=warehouse_id,
+            line_items=list(lines),
+            expected_delivery_date=day,
+            requested_by=requested_by,
+            reason=reason,
+            approval=approval,
+        )
+        return self._run("draft_purchase_order", self._steps.draft_purchase_order, step)
+
+    def order(
+        self,
+        shop: Shop,
+        *lines: tuple[ItemKey, int],
+        supplier: int | None = None,
+        approvals: int = 0,
+        unit_cost: str = "1.00",
+        requested_by: str = "rita",
+        as_of: datetime = NOON,
+    ) -> str:
+        """The number of a new order, which goes out at once unless approvals are wanted."""
+        po_number = new_reference("po")
+        self.draft(
+            po_number,
+            supplier or shop.supplier(),
+            lines[0][0].warehouse_id,
+            [wanted(item, qty, unit_cost) for item, qty in lines],
+            approval=policy_of(approvals),
+            requested_by=requested_by,
+            as_of=as_of,
+        )
+        return po_number
+
+    def approve(
+        self,
+        po_number: str,
+        approver: str,
+        note: str | None = "fine",
+        *,
+        as_of: datetime = NOON,
+        operation: str | None = None,
+    ) -> StoredPurchaseOrder:
+        step = ApprovePurchaseOrderStep(
+            operation_id=_operation(po_number, "approve", operation),
+            performed_by=approver,
+            as_of=as_of,
+            po_number=po_number,
+            note=note,
+        )
+        return self._run("approve_purchase_order", self._steps.approve_purchase_order, step)
+
+    def confirm(
+        self, po_number: str, day: date | None = None, *, as_of: datetime = NOON, operation: str | None = None
+    ) -> StoredPurchaseOrder:
+        step = ConfirmPurchaseOrderStep(
+            operation_id=_operation(po_number, "confirm", operation),
+            performed_by="sam",
+            as_of=as_of,
+            po_number=po_number,
+            expected_delivery_date=day,
+        )
+        return self._run("confirm_purchase_order", self._steps.confirm_purchase_order, step)
+
+    def receive(
+        self, po_number: str, receipt_id: str, *lines: ReceiptLine, as_of: datetime = NOON
+    ) -> StoredPurchaseOrder:
+        step = ReceivePurchaseOrderStep(
+            operation_id=_operation(po_number, "receive", receipt_id),
+            performed_by="wes",
+            as_of=as_of,
+            po_number=po_number,
+            receipt_id=receipt_id,
+            lines=list(lines),
+        )
+        return self._run("receive_purchase_order", self._steps.receive_purchase_order, step)
+
+    def reject(self, po_number: str, *, as_of: datetime = NOON) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", as_of)
+
+    def lapse(self, po_number: str, *, as_of: datetime = NOON) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.LAPSE, "not approved in time", as_of)
+
+    def cancel(self, po_number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.CANCEL, "not needed", as_of, operation)
+
+    def close_short(
+        self, po_number: str, *, as_of: datetime = NOON, operation: str | None = None
+    ) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.CLOSE_SHORT, "discontinued", as_of, operation)
+
+    def _end(
+        self, po_number: str, event: EndEvent, reason: str, as_of: datetime, operation: str | None = None
+    ) -> StoredPurchaseOrder:
+        step = EndPurchaseOrderStep(
+            operation_id=_operation(po_number, event, operation),
+            performed_by="rita",
+            as_of=as_of,
+            po_number=po_number,
+            event=event,
+            reason=reason,
+        )
+        return self._run("end_purchase_order", self._steps.end_purchase_order, step)
+
+    def _run(self, name: str, activity: Callable[[Any], StoredPurchaseOrder], step: Any) -> StoredPurchaseOrder:
+        return run_activity(name, activity, step, run_id=self._run_id)
+
+
+def _operation(po_number: str, command: str, key: str | None) -> str:
+    return f"purchase-order-{po_number}/{command}/{key or new_reference(command)}"
+
+
+_PAPERS = {
+    "order": "SELECT * FROM purchase_orders WHERE po_number = :po_number",
+    **{
+        table: f"""
+            SELECT {table}.* FROM {table} JOIN purchase_orders USING (po_id)
+            WHERE po_number = :po_number ORDER BY 1, 2, 3
+        """
+        for table in (
+            "purchase_order_lines",
+            "purchase_order_approvals",
+            "purchase_order_receipts",
+            "purchase_order_receipt_lines",
+            "supplier_lead_times",
+        )
+    },
+    "performance": """
+        SELECT product_suppliers.* FROM product_suppliers JOIN purchase_orders USING (supplier_id)
+        WHERE po_number = :po_number ORDER BY product_id
+    """,
+}
+
+
+def papers(engine: Engine, po_number: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row that an order has, and what is known of its supplier's performance."""
+    with engine.connect() as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(text(query), {"po_number": po_number})]
+            for name, query in _PAPERS.items()
+        }
+
+
+@contextmanager
+def order_stays(engine: Engine, po_number: str, *items: ItemKey) -> Iterator[None]:
+    """Whatever happens inside changes neither the order nor the books."""
+    before = papers(engine, po_number)
+    with nothing_changes(engine, *items):
+        yield
+    assert papers(engine, po_number) == before

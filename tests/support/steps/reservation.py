@@ -1,0 +1,100 @@
+"""The steps of a reservation."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from activities.reservation import ReservationSteps
+from database.sessions import Database
+from stockkeeper.contracts.reservation import (
+    ExtendReservationStep,
+    FulfillLine,
+    FulfillReservationStep,
+    Holding,
+    ReleaseReservationStep,
+    ReservationLine,
+    ReserveStockStep,
+)
+from stockkeeper.domain.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+from tests.support.steps.activity import MINUTE, NOON, run_activity
+
+
+class Steps:
+    """A workflow's side of the activities: what it says, and when."""
+
+    def __init__(self, database: Database) -> None:
+        self._steps = ReservationSteps(database)
+
+    def reserve(
+        self,
+        reference: str,
+        *lines: tuple[ItemKey, int],
+        as_of: datetime = NOON,
+        ttl: timedelta = 30 * MINUTE,
+        operation: str | None = None,
+    ) -> Holding:
+        step = ReserveStockStep(
+            operation_id=operation or f"reservation-{reference}/reserve",
+            performed_by="shop",
+            as_of=as_of,
+            reference_type="ORDER",
+            reference_id=reference,
+            lines=[
+                ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
+                for item, quantity in lines
+            ],
+            expires_at=as_of + ttl,
+        )
+        return run_activity("reserve_stock", self._steps.reserve_stock, step)
+
+    def fulfill(
+        self,
+        reference: str,
+        lines: list[FulfillLine] | None = None,
+        *,
+        as_of: datetime = NOON,
+        operation: str = "1",
+    ) -> Holding:
+        step = FulfillReservationStep(
+            operation_id=f"reservation-{reference}/fulfill/{operation}",
+            performed_by="picker",
+            as_of=as_of,
+            reference_type="ORDER",
+            reference_id=reference,
+            lines=lines,
+        )
+        return run_activity("fulfill_reservation", self._steps.fulfill_reservation, step)
+
+    def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+        return self._release(reference, ReservationStatus.CANCELLED, as_of, f"cancel/{operation}")
+
+    def give_way(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+        return self._release(reference, ReservationStatus.CANCELLED, as_of, f"give_way/{operation}", gave_way=True)
+
+    def expire(self, reference: str, *, as_of: datetime) -> Holding:
+        return self._release(reference, ReservationStatus.EXPIRED, as_of, "expire")
+
+    def extend(self, reference: str, ttl: timedelta, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+        step = ExtendReservationStep(
+            operation_id=f"reservation-{reference}/extend/{operation}",
+            performed_by="shop",
+            as_of=as_of,
+            reference_type="ORDER",
+            reference_id=reference,
+            ttl_minutes=ttl / MINUTE,
+            expires_at=as_of + ttl,
+        )
+        return run_activity("extend_reservation", self._steps.extend_reservation, step)
+
+    def _release(self, reference: str, status: Any, as_of: datetime, name: str, *, gave_way: bool = False) -> Holding:
+        step = ReleaseReservationStep(
+            operation_id=f"reservation-{reference}/{name}",
+            performed_by="shop",
+            as_of=as_of,
+            reference_type="ORDER",
+            reference_id=reference,
+            status=status,
+            reason="because",
+            gave_way=gave_way,
+        )
+        return run_activity("release_reservation", self._steps.release_reservation, step)
