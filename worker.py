@@ -52,6 +52,7 @@ from workflows.cycle_count import CycleCountWorkflow
 from workflows.cycle_count_plan import CycleCountPlanWorkflow
 from workflows.import_file import ImportWorkflow
 from workflows.purchase_order import PurchaseOrderWorkflow
+from workflows.question import QuestionWorkflow
 from workflows.reorder import ReorderWorkflow
 from workflows.replenishment_plan import ReplenishmentPlanWorkflow
 from workflows.reservation import ReservationWorkflow
@@ -70,6 +71,7 @@ WORKFLOWS = [
     CycleCountPlanWorkflow,
     StockAuditWorkflow,
     ImportWorkflow,
+    QuestionWorkflow,
 ]
 
 # What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some

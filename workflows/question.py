@@ -1,0 +1,35 @@
+"""Answers one question: for servers that have standalone activities switched off, and for clients without them."""
+
+from typing import Any
+
+from temporalio import workflow
+
+from stockkeeper.contracts import policies
+from stockkeeper.contracts.messages import parse
+from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE, QuestionRequest
+from stockkeeper.domain.errors import DomainError, InvalidRequest
+from workflows.steps import through_the_queue
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
+class QuestionWorkflow:
+    """Asks the database one question and ends with the answer.
+
+    Started by a client; no commands. A question that is wrong, or that has no answer, fails the run with the error
+    that the standalone activity gives.
+    """
+
+    @workflow.run
+    async def run(self, *payload: Any) -> Any:
+        """Check the question, ask it, and end with the answer.
+
+        Raises:
+            InvalidRequest: No question has that name, or its fields are wrong.
+            DomainError: The question's own refusal, such as `UnknownProduct`.
+        """
+        request = parse(QuestionRequest, payload)
+        question = QUESTIONS.get(request.question)
+        if question is None:
+            raise InvalidRequest(f"question: none is named {request.question!r}; there are {', '.join(QUESTIONS)}")
+        asked = parse(question.model, [request.payload])
+        return await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
