@@ -26,7 +26,7 @@ async def tell_holders(answer: StockAnswer, performed_by: str, reason: str, note
     for workflow_id in dict.fromkeys(hold.workflow_id for hold in answer.gave_way):
         message = GiveWay(performed_by=performed_by, reason=reason[:MAX_REASON].rstrip())
         try:
-            await workflow.get_external_workflow_handle(workflow_id).signal(GIVE_WAY, message)
+            await workflow.get_external_workflow_handle(workflow_id).signal(GIVE_WAY.name, message)
         except FailureError:
             note(f"{workflow_id} isn't running: it couldn't be told that its hold gave way")
 

@@ -28,10 +28,13 @@ from stockkeeper.contracts.messages import (
     money,
 )
 from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.adjustment import AdjustmentEvent
 from stockkeeper.domain.adjustment import AdjustmentStatus as AdjustmentStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "AdjustmentWorkflow"
 
@@ -98,6 +101,9 @@ class ApproveAdjustment(Message):
     note: Note | None = None
 
 
+APPROVE = Command("approve", ApproveAdjustment)
+
+
 class RejectAdjustment(Message):
     """Command ``reject``: it isn't right, and nothing is changed."""
 
@@ -105,11 +111,17 @@ class RejectAdjustment(Message):
     reason: Reason
 
 
+REJECT = Command("reject", RejectAdjustment)
+
+
 class CancelAdjustment(Message):
     """Command ``cancel``: it isn't wanted any more, and wasn't approved yet."""
 
     performed_by: Actor
     reason: Reason
+
+
+CANCEL = Command("cancel", CancelAdjustment)
 
 
 class AdjustmentLineState(State):
@@ -274,3 +286,19 @@ class AdjustmentActivities(Protocol):
     def end_adjustment(self, step: EndAdjustmentStep) -> StoredAdjustment:
         """End it without posting it."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="adjustment",
+    name="adjustment",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=workflow_id("{adjustment_number}"),
+    start=AdjustmentRequest,
+    commands=(APPROVE, REJECT, CANCEL),
+    answer="submitted",
+    state=AdjustmentState,
+    memo=AdjustmentMemo,
+    activities=AdjustmentActivities,
+    movement_types=frozenset({MovementType.ADJUSTMENT}),
+    finding=FindingKind.ADJUSTED_IS_NOT_BOOKED,
+)

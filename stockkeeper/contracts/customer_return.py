@@ -17,8 +17,11 @@ from stockkeeper.contracts.messages import (
     Step,
     Units,
 )
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.domain.customer_return import ReturnStatus as ReturnStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "ReturnWorkflow"
 
@@ -73,11 +76,17 @@ class Inspect(Message):
     )
 
 
+INSPECT = Command("inspect", Inspect)
+
+
 class CloseReturnShort(Message):
     """Command ``close_short``: what hasn't come isn't expected any more."""
 
     performed_by: Actor
     reason: Reason
+
+
+CLOSE_SHORT = Command("close_short", CloseReturnShort)
 
 
 class ReturnLineState(State):
@@ -211,3 +220,19 @@ class ReturnActivities(Protocol):
     def close_return(self, step: CloseReturnStep) -> StoredReturn:
         """Give up what hasn't come."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="customer_return",
+    name="return",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=workflow_id("{return_number}"),
+    start=ReturnRequest,
+    commands=(INSPECT, CLOSE_SHORT),
+    answer="registered",
+    state=ReturnState,
+    memo=ReturnMemo,
+    activities=ReturnActivities,
+    movement_types=frozenset({MovementType.RETURN}),
+    finding=FindingKind.RETURNED_IS_NOT_BOOKED,
+)

@@ -21,12 +21,15 @@ from stockkeeper.contracts.messages import (
     counted,
 )
 from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.domain.cycle_count import CountStatus as CountStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.cycle_count import RootCause as RootCause  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.cycle_count import Tolerance
 from stockkeeper.domain.cycle_count_plan import CountClass as CountClass  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.cycle_count_plan import Cycle
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "CycleCountWorkflow"
 
@@ -107,6 +110,9 @@ class Record(Message):
     root_cause: RootCause | None = Field(default=None, description="Why it is another number, if you know.")
 
 
+RECORD = Command("record", Record)
+
+
 class ApproveVariance(Message):
     """Command ``approve_variance``: what was counted is right, and this is why the books were wrong."""
 
@@ -115,11 +121,17 @@ class ApproveVariance(Message):
     root_cause: RootCause
 
 
+APPROVE_VARIANCE = Command("approve_variance", ApproveVariance)
+
+
 class CancelCount(Message):
     """Command ``cancel``: what isn't in the books yet isn't counted any more."""
 
     performed_by: Actor
     reason: Reason
+
+
+CANCEL = Command("cancel", CancelCount)
 
 
 class CountLineState(State):
@@ -272,3 +284,19 @@ class CycleCountActivities(Protocol):
     def cancel_count(self, step: CancelCountStep) -> StoredCount:
         """Give up what isn't posted."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="cycle_count",
+    name="count",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=workflow_id("{count_number}"),
+    start=CycleCountRequest,
+    commands=(RECORD, APPROVE_VARIANCE, CANCEL),
+    answer="opened",
+    state=CycleCountState,
+    memo=CountMemo,
+    activities=CycleCountActivities,
+    movement_types=frozenset({MovementType.ADJUSTMENT}),
+    finding=FindingKind.COUNTED_IS_NOT_BOOKED,
+)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import Id, Message, State, Step
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus as CountPlanStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "CycleCountPlanWorkflow"
@@ -117,3 +118,14 @@ class CycleCountPlanActivities(Protocol):
     def plan_count(self, step: PlanCountStep) -> PlannedCount:
         """Classify a warehouse's items, and say what is due."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="cycle_count_plan",
+    name="cycle count plan",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=f"{SCHEDULE} of the schedule, or any",
+    start=CycleCountPlanRequest,
+    state=CycleCountPlanState,
+    activities=CycleCountPlanActivities,
+)

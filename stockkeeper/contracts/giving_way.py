@@ -1,8 +1,7 @@
 """Holds that give way: what was promised isn't there, and whoever held it has to know."""
 
 from stockkeeper.contracts.messages import Actor, Message, Reason
-
-GIVE_WAY = "give_way"
+from stockkeeper.contracts.process import Command
 
 
 class GiveWay(Message):
@@ -14,3 +13,6 @@ class GiveWay(Message):
 
     performed_by: Actor
     reason: Reason
+
+
+GIVE_WAY = Command("give_way", GiveWay)

@@ -12,9 +12,11 @@ from pydantic_core import to_json
 from temporalio import activity
 
 from stockkeeper.contracts.messages import Actor, Message, Reference, State, Step
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import ImportKind as ImportKind  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.import_file import ImportStatus as ImportStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.stock import MovementType
 
 WORKFLOW_TYPE = "ImportWorkflow"
 
@@ -64,12 +66,18 @@ class AddPage(Message):
     ]
 
 
+ADD_PAGE = Command("add_page", AddPage)
+
+
 class Finish(Message):
     """Command ``finish``: that was all; apply it, whole or not at all."""
 
     performed_by: Actor
     pages: Annotated[int, Field(gt=0, le=MAX_PAGES)]
     rows: Annotated[int, Field(gt=0, le=MAX_PAGES * MAX_PAGE_ROWS)]
+
+
+FINISH = Command("finish", Finish)
 
 
 class ImportProblem(State):
@@ -220,3 +228,17 @@ def unpack_rows(packed: str) -> list[tuple[int, list[str]]]:
         raise InvalidRequest(
             f"rows: must be a JSON list of 1 to {MAX_PAGE_ROWS} rows, each [line, [cell, ...]] with cells as text"
         ) from None
+
+
+PROCESS = ProcessSpec(
+    kind="import_file",
+    name="import",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id="import-{kind}-{digest}",
+    start=ImportRequest,
+    commands=(ADD_PAGE, FINISH),
+    answer="opened",
+    state=ImportState,
+    activities=ImportActivities,
+    movement_types=frozenset({MovementType.ADJUSTMENT}),
+)

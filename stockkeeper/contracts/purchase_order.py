@@ -28,11 +28,14 @@ from stockkeeper.contracts.messages import (
     money,
 )
 from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from stockkeeper.domain.purchase_order import PurchaseOrderEvent, Tier, require_tiers
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus as PurchaseOrderStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "PurchaseOrderWorkflow"
 MAX_APPROVALS = 20
@@ -113,6 +116,9 @@ class Approve(Message):
     note: Note | None = None
 
 
+APPROVE = Command("approve", Approve)
+
+
 class Reject(Message):
     """Command ``reject``: one is enough to cancel the draft."""
 
@@ -120,11 +126,17 @@ class Reject(Message):
     reason: Reason
 
 
+REJECT = Command("reject", Reject)
+
+
 class Confirm(Message):
     """Command ``confirm``: the supplier has accepted the order."""
 
     performed_by: Actor
     expected_delivery_date: Day | None = Field(default=None, description="Null: as it was.")
+
+
+CONFIRM = Command("confirm", Confirm)
 
 
 class ReceiptLine(Message):
@@ -151,6 +163,9 @@ class Receive(Message):
     lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
+RECEIVE = Command("receive", Receive)
+
+
 class CloseShort(Message):
     """Command ``close_short``: what is still owed is no longer expected."""
 
@@ -158,11 +173,17 @@ class CloseShort(Message):
     reason: Reason
 
 
+CLOSE_SHORT = Command("close_short", CloseShort)
+
+
 class CancelOrder(Message):
     """Command ``cancel``: the order is no longer wanted, and nothing of it has come."""
 
     performed_by: Actor
     reason: Reason
+
+
+CANCEL = Command("cancel", CancelOrder)
 
 
 class ApprovalState(State):
@@ -348,3 +369,19 @@ class PurchaseOrderActivities(Protocol):
     def end_purchase_order(self, step: EndPurchaseOrderStep) -> StoredPurchaseOrder:
         """Cancel it, or give up the rest."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="purchase_order",
+    name="purchase order",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=workflow_id("{po_number}"),
+    start=PurchaseOrderRequest,
+    commands=(APPROVE, REJECT, CONFIRM, RECEIVE, CLOSE_SHORT, CANCEL),
+    answer="drafted",
+    state=PurchaseOrderState,
+    memo=PurchaseOrderMemo,
+    activities=PurchaseOrderActivities,
+    movement_types=frozenset({MovementType.PURCHASE}),
+    finding=FindingKind.RECEIVED_IS_NOT_PURCHASED,
+)

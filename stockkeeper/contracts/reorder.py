@@ -8,6 +8,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import Id, Message, Money, State, Step
 from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
 from stockkeeper.domain.reorder import ReorderStatus as ReorderStatus  # noqa: PLC0414 - part of the contract
 
@@ -173,3 +174,14 @@ class ReorderActivities(Protocol):
     async def ask_for_reorder(self, question: AskForReorder) -> None:
         """Let the run look that serves everybody who asks at once."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="reorder",
+    name="reorder",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=f"{SCHEDULE} of the schedule, {AT_ONCE}, or any",
+    start=ReorderRequest,
+    state=ReorderState,
+    activities=ReorderActivities,
+)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, State, Step, Timestamp
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
 
@@ -162,3 +163,14 @@ class ReplenishmentPlanActivities(Protocol):
     def show_plans(self, question: ShowPlans) -> ItemPlans:
         """What is planned."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="replenishment_plan",
+    name="replenishment plan",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=f"{SCHEDULE} of the schedule, or any",
+    start=ReplenishmentPlanRequest,
+    state=PlanState,
+    activities=ReplenishmentPlanActivities,
+)

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Protocol
 from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
 
+from stockkeeper.contracts.giving_way import GIVE_WAY
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_MINUTES,
@@ -21,8 +22,10 @@ from stockkeeper.contracts.messages import (
     Timestamp,
     Units,
 )
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.stock import MovementType
 
 WORKFLOW_TYPE = "ReservationWorkflow"
 
@@ -80,6 +83,9 @@ class Fulfill(Message):
     )
 
 
+FULFILL = Command("fulfill", Fulfill)
+
+
 class Cancel(Message):
     """Command ``cancel``: what is still held becomes available again."""
 
@@ -87,11 +93,17 @@ class Cancel(Message):
     reason: Reason
 
 
+CANCEL = Command("cancel", Cancel)
+
+
 class Extend(Message):
     """Command ``extend``: a new deadline, counted from now."""
 
     performed_by: Actor
     ttl_minutes: Minutes
+
+
+EXTEND = Command("extend", Extend)
 
 
 class ReservationLineState(State):
@@ -205,3 +217,17 @@ class ReservationActivities(Protocol):
     def extend_reservation(self, step: ExtendReservationStep) -> Holding:
         """Move the deadline."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="reservation",
+    name="reservation",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=workflow_id("{reference_id}"),
+    start=ReservationRequest,
+    commands=(FULFILL, CANCEL, EXTEND, GIVE_WAY),
+    answer="reserved",
+    state=ReservationState,
+    activities=ReservationActivities,
+    movement_types=frozenset({MovementType.SALE}),
+)

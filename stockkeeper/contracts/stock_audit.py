@@ -7,6 +7,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import Id, Message, State, Step, Timestamp
 from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain.stock_audit import AuditStatus as AuditStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingKind as FindingKind  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingStatus as FindingStatus  # noqa: PLC0414 - part of the contract
@@ -274,3 +275,14 @@ class RunActivities(Protocol):
     async def ask_retention(self, question: AskRetention) -> Retention:
         """How long are runs kept?"""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="stock_audit",
+    name="stock audit",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=f"{SCHEDULE} of the schedule, or any",
+    start=StockAuditRequest,
+    state=StockAuditState,
+    activities=StockAuditActivities,
+)

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Protocol, Self, TypedDict
 from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
 
+from stockkeeper.contracts.giving_way import GIVE_WAY
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -21,8 +22,11 @@ from stockkeeper.contracts.messages import (
     Units,
 )
 from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock_audit import FindingKind
 from stockkeeper.domain.transfer import TransferStatus as TransferStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "TransferWorkflow"
@@ -67,6 +71,9 @@ class Dispatch(Message):
     performed_by: Actor
 
 
+DISPATCH = Command("dispatch", Dispatch)
+
+
 class ArrivedLine(Message):
     """What arrived of one product."""
 
@@ -91,6 +98,9 @@ class ReceiveTransferred(Message):
     lines: Annotated[list[ArrivedLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
+RECEIVE = Command("receive", ReceiveTransferred)
+
+
 class WriteOff(Message):
     """Command ``write_off``: what is still missing won't come any more."""
 
@@ -98,11 +108,17 @@ class WriteOff(Message):
     reason: Reason
 
 
+WRITE_OFF = Command("write_off", WriteOff)
+
+
 class CancelTransfer(Message):
     """Command ``cancel``: the hold is released, or what is still in transit goes back to the source."""
 
     performed_by: Actor
     reason: Reason
+
+
+CANCEL = Command("cancel", CancelTransfer)
 
 
 class TransferLineState(State):
@@ -265,3 +281,19 @@ class TransferActivities(Protocol):
     def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
         """Release the hold, or bring the goods back."""
         ...
+
+
+PROCESS = ProcessSpec(
+    kind="transfer",
+    name="transfer",
+    workflow_type=WORKFLOW_TYPE,
+    workflow_id=workflow_id("{transfer_number}"),
+    start=TransferRequest,
+    commands=(DISPATCH, RECEIVE, WRITE_OFF, CANCEL, GIVE_WAY),
+    answer="held",
+    state=TransferState,
+    memo=TransferMemo,
+    activities=TransferActivities,
+    movement_types=frozenset({MovementType.TRANSFER_OUT, MovementType.TRANSFER_IN}),
+    finding=FindingKind.MOVED_IS_NOT_TRANSFERRED,
+)

@@ -1,0 +1,59 @@
+"""How a process is registered: once, in its own contract module, as `PROCESS`.
+
+Whatever is one per process follows from that: `schema.json`, the worker's workflows and activities, the command line,
+the scenes of the demo, the audit's rules and the lists of the tests. `stockkeeper.contracts.processes` lists them all.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from stockkeeper.contracts.messages import Message, State
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock_audit import FindingKind
+
+M_co = TypeVar("M_co", bound=Message, covariant=True)
+
+
+@dataclass(frozen=True)
+class Command(Generic[M_co]):
+    """A command of a process: an update and a signal of one name, with one payload.
+
+    The workflow marks the method that carries it out with it, and the client sends it: the references of the constant
+    lead from one to the other, and mypy compares both with the message.
+    """
+
+    name: str
+    message: type[M_co]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSpec:
+    """A process, as everything outside its own files knows it.
+
+    Attributes:
+        kind: The name of its file in every package: ``workflows.{kind}``, ``activities.{kind}``.
+        name: The name in messages to people: ``purchase order``.
+        workflow_type: The name of its workflow in Temporal.
+        workflow_id: The pattern of its workflow ids, or the schedule that starts it.
+        start: The payload of the start.
+        state: The answer to every command, to the query ``state``, and the workflow's result.
+        commands: The updates and signals that a caller may send.
+        answer: The update without payload that answers the start; None: the start has no answer but the result.
+        memo: The fields by which a list of runs describes a run; None: there are none.
+        activities: The interface of the activities that only this process calls.
+        movement_types: The movements that it writes to the ledger.
+        finding: The audit's finding when its documents and its movements differ; None: it books no documents.
+    """
+
+    kind: str
+    name: str
+    workflow_type: str
+    workflow_id: str
+    start: type[Message]
+    state: type[State]
+    activities: type[Any]
+    commands: tuple[Command[Message], ...] = ()
+    answer: str | None = None
+    memo: type[Any] | None = None
+    movement_types: frozenset[MovementType] = frozenset()
+    finding: FindingKind | None = None
