@@ -37,9 +37,11 @@ format: $(STAMP) ## rewrite the sources in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: $(STAMP) ## write stockkeeper/contracts/schema.json anew from the models
+schema: $(STAMP) ## write stockkeeper/contracts/schema.json and database/schema.sql anew
 	$(BIN)/python -m stockkeeper.contracts.schema > stockkeeper/contracts/schema.json.new
 	mv stockkeeper/contracts/schema.json.new stockkeeper/contracts/schema.json
+	$(BIN)/python -m devstack.schema > database/schema.sql.new
+	mv database/schema.sql.new database/schema.sql
 
 histories: $(STAMP) ## record the replay tests' histories anew (look at the diff: it is a wire change)
 	$(BIN)/python -m tests.replay.record

@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, make_url, text
 
+from database import schema
 from database.migrate import current_revision, newest_revision, upgrade
 from database.sessions import Database, connect
 from database.tables import METADATA
@@ -48,6 +50,13 @@ def test_the_columns_may_be_null_in_both_or_in_neither(engine: Engine) -> None:
     assert in_database == {
         (table.name, column.name): column.nullable for table in METADATA.tables.values() for column in table.columns
     }
+
+
+def test_the_written_schema_is_the_one_that_the_migrations_make(empty: Engine) -> None:
+    upgrade(empty)
+    written = Path(schema.__file__).with_suffix(".sql").read_text()
+    with empty.connect() as connection:
+        assert written == schema.render_schema(connection), "run `make schema`"
 
 
 def test_an_upgrade_brings_an_empty_database_to_the_newest_revision(empty: Engine) -> None:

@@ -1,0 +1,1218 @@
+-- Generated from a migrated database by `make schema`. To change it, write a migration and generate it anew.
+
+CREATE TABLE adjustment_lines (
+    adjustment_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    product_id bigint NOT NULL,
+    quantity bigint NOT NULL,
+    unit_cost numeric(18,6),
+    CONSTRAINT adjustment_lines_pkey PRIMARY KEY (adjustment_id, line_number),
+    CONSTRAINT adjustment_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT adjustment_lines_quantity_check CHECK (quantity <> 0),
+    CONSTRAINT adjustment_lines_unit_cost_check CHECK (unit_cost >= 0::numeric),
+    CONSTRAINT adjustment_lines_adjustment_id_fkey FOREIGN KEY (adjustment_id) REFERENCES adjustments(adjustment_id),
+    CONSTRAINT adjustment_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id)
+);
+CREATE TRIGGER adjustment_lines_are_in_time BEFORE INSERT OR UPDATE ON adjustment_lines
+    FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_pending();
+GRANT INSERT, SELECT ON adjustment_lines TO stockkeeper_worker;
+
+CREATE TABLE adjustments (
+    adjustment_id bigint GENERATED ALWAYS AS IDENTITY,
+    adjustment_number text NOT NULL,
+    warehouse_id bigint NOT NULL,
+    status text NOT NULL,
+    reason text NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    value numeric(38,6) NOT NULL,
+    unvalued_units bigint NOT NULL,
+    needs_approval boolean NOT NULL,
+    remind_after_hours double precision NOT NULL,
+    cancel_after_hours double precision NOT NULL,
+    approved_by text,
+    approval_note text,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT adjustments_pkey PRIMARY KEY (adjustment_id),
+    CONSTRAINT adjustments_adjustment_number_key UNIQUE (adjustment_number),
+    CONSTRAINT adjustments_adjustment_number_check CHECK (adjustment_number <> ''::text),
+    CONSTRAINT adjustments_are_approved CHECK (
+        CASE status
+            WHEN 'POSTED'::text THEN needs_approval = (approved_by IS NOT NULL)
+            ELSE approved_by IS NULL
+        END),
+    CONSTRAINT adjustments_cancel_after_hours_check CHECK (cancel_after_hours > 0::double precision),
+    CONSTRAINT adjustments_closed CHECK ((status = 'PENDING'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT adjustments_not_own CHECK (lower(approved_by) <> lower(requested_by)),
+    CONSTRAINT adjustments_remind_after_hours_check CHECK (remind_after_hours > 0::double precision),
+    CONSTRAINT adjustments_status_check CHECK (status = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'REJECTED'::text, 'CANCELLED'::text])),
+    CONSTRAINT adjustments_unvalued_units_check CHECK (unvalued_units >= 0),
+    CONSTRAINT adjustments_value_check CHECK (value >= 0::numeric),
+    CONSTRAINT adjustments_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE CONSTRAINT TRIGGER adjustments_are_booked AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_booked();
+GRANT INSERT, SELECT, UPDATE ON adjustments TO stockkeeper_worker;
+
+CREATE TABLE audit_findings (
+    finding_id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    warehouse_id bigint,
+    product_id bigint,
+    document text DEFAULT ''::text NOT NULL,
+    expected bigint NOT NULL,
+    actual bigint NOT NULL,
+    status text DEFAULT 'OPEN'::text NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text,
+    CONSTRAINT audit_findings_pkey PRIMARY KEY (finding_id),
+    CONSTRAINT audit_findings_closed CHECK ((status = 'OPEN'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (closed_reason IS NULL)),
+    CONSTRAINT audit_findings_kind_check CHECK (kind <> ''::text),
+    CONSTRAINT audit_findings_status_check CHECK (status = ANY (ARRAY['OPEN'::text, 'GONE'::text, 'REPAIRED'::text, 'ACCEPTED'::text])),
+    CONSTRAINT audit_findings_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT audit_findings_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE UNIQUE INDEX audit_findings_once ON audit_findings USING btree (kind, COALESCE(warehouse_id, 0::bigint), COALESCE(product_id, 0::bigint), document) WHERE status = ANY (ARRAY['OPEN'::text, 'ACCEPTED'::text]);
+GRANT INSERT, SELECT, UPDATE (expected, actual, status, last_seen_at, workflow_id, run_id, closed_at, closed_by, closed_reason, operation_id) ON audit_findings TO stockkeeper_worker;
+
+CREATE TABLE cycle_count_entries (
+    count_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    entry_number integer NOT NULL,
+    counted_by text NOT NULL,
+    counted_quantity bigint NOT NULL,
+    system_quantity bigint NOT NULL,
+    within_tolerance boolean NOT NULL,
+    root_cause text,
+    counted_at timestamp with time zone NOT NULL,
+    last_correction bigint DEFAULT 0 NOT NULL,
+    operation_id text NOT NULL,
+    CONSTRAINT cycle_count_entries_pkey PRIMARY KEY (count_id, product_id, entry_number),
+    CONSTRAINT cycle_count_entries_counted_quantity_check CHECK (counted_quantity >= 0),
+    CONSTRAINT cycle_count_entries_entry_number_check CHECK (entry_number > 0),
+    CONSTRAINT cycle_count_entries_system_quantity_check CHECK (system_quantity >= 0),
+    CONSTRAINT cycle_count_entries_line FOREIGN KEY (count_id, product_id) REFERENCES cycle_count_lines(count_id, product_id)
+);
+CREATE UNIQUE INDEX cycle_count_entries_distinct ON cycle_count_entries USING btree (count_id, product_id, lower(counted_by));
+GRANT INSERT, SELECT ON cycle_count_entries TO stockkeeper_worker;
+
+CREATE TABLE cycle_count_lines (
+    count_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    counted_by text,
+    counted_quantity bigint,
+    system_quantity bigint,
+    delta bigint GENERATED ALWAYS AS ((counted_quantity - system_quantity)) STORED,
+    root_cause text,
+    line_number integer NOT NULL,
+    status text DEFAULT 'COUNTING'::text NOT NULL,
+    count_class text,
+    approved_by text,
+    posted_at timestamp with time zone,
+    posted_by text,
+    CONSTRAINT cycle_count_lines_pkey PRIMARY KEY (count_id, product_id),
+    CONSTRAINT cycle_count_lines_place UNIQUE (count_id, line_number),
+    CONSTRAINT cycle_count_lines_count_class_check CHECK (count_class = ANY (ARRAY['A'::text, 'B'::text, 'C'::text])),
+    CONSTRAINT cycle_count_lines_counted CHECK (
+        CASE status
+            WHEN 'COUNTING'::text THEN num_nonnulls(counted_by, counted_quantity, system_quantity) = 0
+            WHEN 'CANCELLED'::text THEN true
+            ELSE num_nonnulls(counted_by, counted_quantity, system_quantity) = 3
+        END),
+    CONSTRAINT cycle_count_lines_counted_quantity_check CHECK (counted_quantity >= 0),
+    CONSTRAINT cycle_count_lines_have_a_cause CHECK (status <> 'POSTED'::text OR counted_quantity = system_quantity OR root_cause IS NOT NULL),
+    CONSTRAINT cycle_count_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT cycle_count_lines_not_own CHECK (lower(approved_by) <> lower(counted_by)),
+    CONSTRAINT cycle_count_lines_posted CHECK ((status = 'POSTED'::text) = (posted_at IS NOT NULL) AND (posted_at IS NULL) = (posted_by IS NULL)),
+    CONSTRAINT cycle_count_lines_status_check CHECK (status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text, 'POSTED'::text, 'CANCELLED'::text])),
+    CONSTRAINT cycle_count_lines_system_quantity_check CHECK (system_quantity >= 0),
+    CONSTRAINT cycle_count_lines_count_id_fkey FOREIGN KEY (count_id) REFERENCES cycle_counts(count_id),
+    CONSTRAINT cycle_count_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id)
+);
+CREATE INDEX cycle_count_lines_by_product ON cycle_count_lines USING btree (product_id);
+CREATE INDEX cycle_count_lines_by_time ON cycle_count_lines USING brin (posted_at);
+CREATE CONSTRAINT TRIGGER cycle_count_lines_are_booked AFTER INSERT OR UPDATE ON cycle_count_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.status = 'POSTED'::text) EXECUTE FUNCTION require_the_variance_to_be_booked();
+CREATE CONSTRAINT TRIGGER cycle_count_lines_are_in_their_count AFTER UPDATE OF status ON cycle_count_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.status <> new.status) EXECUTE FUNCTION require_the_count_to_be_its_lines();
+CREATE TRIGGER cycle_count_lines_are_in_time BEFORE INSERT ON cycle_count_lines
+    FOR EACH ROW EXECUTE FUNCTION require_the_count_to_be_going_on();
+GRANT INSERT, SELECT, UPDATE ON cycle_count_lines TO stockkeeper_worker;
+
+CREATE TABLE cycle_counts (
+    count_id bigint GENERATED ALWAYS AS IDENTITY,
+    count_number text NOT NULL,
+    warehouse_id bigint NOT NULL,
+    status text DEFAULT 'COUNTING'::text NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    tolerance_units bigint NOT NULL,
+    tolerance_percent numeric(9,3) NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT cycle_counts_pkey PRIMARY KEY (count_id),
+    CONSTRAINT cycle_counts_count_number_key UNIQUE (count_number),
+    CONSTRAINT cycle_counts_closed CHECK ((status = ANY (ARRAY['POSTED'::text, 'CANCELLED'::text])) = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT cycle_counts_count_number_check CHECK (count_number <> ''::text),
+    CONSTRAINT cycle_counts_status_check CHECK (status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text, 'POSTED'::text, 'CANCELLED'::text])),
+    CONSTRAINT cycle_counts_tolerance_percent_check CHECK (tolerance_percent >= 0::numeric),
+    CONSTRAINT cycle_counts_tolerance_units_check CHECK (tolerance_units >= 0),
+    CONSTRAINT cycle_counts_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE INDEX cycle_counts_open ON cycle_counts USING btree (warehouse_id) WHERE status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text]);
+CREATE CONSTRAINT TRIGGER cycle_counts_are_their_lines AFTER INSERT OR UPDATE OF status ON cycle_counts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_count_to_be_its_lines();
+GRANT INSERT, SELECT, UPDATE ON cycle_counts TO stockkeeper_worker;
+
+CREATE TABLE daily_demand (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    day date NOT NULL,
+    quantity bigint NOT NULL,
+    CONSTRAINT daily_demand_pkey PRIMARY KEY (warehouse_id, product_id, day),
+    CONSTRAINT daily_demand_quantity_check CHECK (quantity > 0),
+    CONSTRAINT daily_demand_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT daily_demand_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+GRANT INSERT, SELECT, UPDATE ON daily_demand TO stockkeeper_worker;
+
+CREATE TABLE demand_days (
+    warehouse_id bigint NOT NULL,
+    through date NOT NULL,
+    CONSTRAINT demand_days_pkey PRIMARY KEY (warehouse_id),
+    CONSTRAINT demand_days_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+GRANT INSERT, SELECT, UPDATE ON demand_days TO stockkeeper_worker;
+
+CREATE TABLE import_pages (
+    import_id text NOT NULL,
+    page integer NOT NULL,
+    rows jsonb NOT NULL,
+    row_count integer NOT NULL,
+    staged_at timestamp with time zone NOT NULL,
+    CONSTRAINT import_pages_pkey PRIMARY KEY (import_id, page),
+    CONSTRAINT import_pages_page_check CHECK (page >= 0),
+    CONSTRAINT import_pages_row_count_check CHECK (row_count > 0)
+);
+GRANT DELETE, INSERT, SELECT, UPDATE ON import_pages TO stockkeeper_worker;
+
+CREATE TABLE imported_demand (
+    product_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    day date NOT NULL,
+    quantity bigint NOT NULL,
+    CONSTRAINT imported_demand_pkey PRIMARY KEY (warehouse_id, product_id, day),
+    CONSTRAINT imported_demand_quantity_check CHECK (quantity >= 0),
+    CONSTRAINT imported_demand_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT imported_demand_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+GRANT INSERT, SELECT, UPDATE ON imported_demand TO stockkeeper_worker;
+
+CREATE TABLE inventory_items (
+    item_id bigint GENERATED ALWAYS AS IDENTITY,
+    product_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    quantity_on_hand bigint DEFAULT 0 NOT NULL,
+    quantity_reserved bigint DEFAULT 0 NOT NULL,
+    quantity_available bigint GENERATED ALWAYS AS ((quantity_on_hand - quantity_reserved)) STORED,
+    reorder_point bigint,
+    reorder_quantity bigint,
+    last_counted_at timestamp with time zone,
+    last_moved_at timestamp with time zone,
+    planning text DEFAULT 'auto'::text NOT NULL,
+    is_below_reorder_point boolean GENERATED ALWAYS AS (COALESCE(((quantity_on_hand - quantity_reserved) < reorder_point), false)) STORED NOT NULL,
+    last_count_was_off boolean DEFAULT false NOT NULL,
+    CONSTRAINT inventory_items_pkey PRIMARY KEY (item_id),
+    CONSTRAINT inventory_items_item_key UNIQUE (warehouse_id, product_id),
+    CONSTRAINT inventory_items_never_oversold CHECK (quantity_reserved <= quantity_on_hand),
+    CONSTRAINT inventory_items_planning_check CHECK (planning = ANY (ARRAY['auto'::text, 'manual'::text])),
+    CONSTRAINT inventory_items_quantity_on_hand_check CHECK (quantity_on_hand >= 0),
+    CONSTRAINT inventory_items_quantity_reserved_check CHECK (quantity_reserved >= 0),
+    CONSTRAINT inventory_items_reorder_point_check CHECK (reorder_point >= 0),
+    CONSTRAINT inventory_items_reorder_quantity_check CHECK (reorder_quantity > 0),
+    CONSTRAINT inventory_items_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT inventory_items_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+) WITH (fillfactor=80);
+CREATE INDEX inventory_items_below ON inventory_items USING btree (warehouse_id, product_id) WHERE is_below_reorder_point;
+CREATE INDEX inventory_items_product ON inventory_items USING btree (product_id);
+CREATE CONSTRAINT TRIGGER inventory_items_begin_with_a_movement AFTER INSERT ON inventory_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.quantity_on_hand <> 0) EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
+CREATE TRIGGER inventory_items_keep_their_point AFTER UPDATE OF reorder_point ON inventory_items
+    FOR EACH ROW WHEN (old.reorder_point IS DISTINCT FROM new.reorder_point) EXECUTE FUNCTION keep_the_reorder_point();
+CREATE CONSTRAINT TRIGGER inventory_items_need_a_movement AFTER UPDATE OF quantity_on_hand ON inventory_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.quantity_on_hand IS DISTINCT FROM new.quantity_on_hand) EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
+GRANT INSERT, SELECT, UPDATE ON inventory_items TO stockkeeper_worker;
+
+CREATE TABLE item_classes (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    count_class text NOT NULL,
+    demand bigint NOT NULL,
+    classified_at timestamp with time zone NOT NULL,
+    CONSTRAINT item_classes_pkey PRIMARY KEY (warehouse_id, product_id),
+    CONSTRAINT item_classes_count_class_check CHECK (count_class = ANY (ARRAY['A'::text, 'B'::text, 'C'::text])),
+    CONSTRAINT item_classes_demand_check CHECK (demand >= 0),
+    CONSTRAINT item_classes_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+GRANT INSERT, SELECT, UPDATE ON item_classes TO stockkeeper_worker;
+
+CREATE TABLE item_plans (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    supplier_id bigint NOT NULL,
+    days integer NOT NULL,
+    daily_mean double precision NOT NULL,
+    daily_deviation double precision NOT NULL,
+    lead_time_days double precision NOT NULL,
+    lead_time_deviation_days double precision,
+    service_level double precision NOT NULL,
+    safety_stock double precision NOT NULL,
+    economic_order_quantity double precision NOT NULL,
+    reorder_point bigint NOT NULL,
+    reorder_quantity bigint NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT item_plans_pkey PRIMARY KEY (warehouse_id, product_id),
+    CONSTRAINT item_plans_daily_deviation_check CHECK (daily_deviation >= 0::double precision),
+    CONSTRAINT item_plans_daily_mean_check CHECK (daily_mean >= 0::double precision),
+    CONSTRAINT item_plans_days_check CHECK (days > 0),
+    CONSTRAINT item_plans_economic_order_quantity_check CHECK (economic_order_quantity >= 0::double precision),
+    CONSTRAINT item_plans_lead_time_days_check CHECK (lead_time_days >= 0::double precision),
+    CONSTRAINT item_plans_lead_time_deviation_days_check CHECK (lead_time_deviation_days >= 0::double precision),
+    CONSTRAINT item_plans_reorder_point_check CHECK (reorder_point >= 0),
+    CONSTRAINT item_plans_reorder_quantity_check CHECK (reorder_quantity > 0),
+    CONSTRAINT item_plans_safety_stock_check CHECK (safety_stock >= 0::double precision),
+    CONSTRAINT item_plans_service_level_check CHECK (service_level > 0::double precision AND service_level < 1::double precision),
+    CONSTRAINT item_plans_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id),
+    CONSTRAINT item_plans_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
+);
+GRANT INSERT, SELECT, UPDATE ON item_plans TO stockkeeper_worker;
+
+CREATE TABLE operations (
+    operation_id text NOT NULL,
+    kind text NOT NULL,
+    fingerprint bytea NOT NULL,
+    result jsonb,
+    performed_by text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT operations_pkey PRIMARY KEY (operation_id),
+    CONSTRAINT operations_fingerprint_check CHECK (octet_length(fingerprint) = 32)
+);
+CREATE INDEX operations_by_age ON operations USING btree (created_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON operations TO stockkeeper_worker;
+
+CREATE TABLE product_suppliers (
+    product_id bigint NOT NULL,
+    supplier_id bigint NOT NULL,
+    is_preferred boolean DEFAULT false NOT NULL,
+    unit_cost numeric(18,6) NOT NULL,
+    lead_time_days numeric(9,3) NOT NULL,
+    lead_time_deviation_days numeric(9,3),
+    minimum_order_quantity bigint DEFAULT 1 NOT NULL,
+    pack_size bigint DEFAULT 1 NOT NULL,
+    lead_times_measured bigint DEFAULT 0 NOT NULL,
+    measured_lead_time_days numeric(12,6),
+    measured_lead_time_deviation_days numeric(12,6),
+    last_unit_cost numeric(18,6),
+    CONSTRAINT product_suppliers_pkey PRIMARY KEY (product_id, supplier_id),
+    CONSTRAINT product_suppliers_last_unit_cost_check CHECK (last_unit_cost >= 0::numeric),
+    CONSTRAINT product_suppliers_lead_time_days_check CHECK (lead_time_days >= 0::numeric),
+    CONSTRAINT product_suppliers_lead_time_deviation_days_check CHECK (lead_time_deviation_days >= 0::numeric),
+    CONSTRAINT product_suppliers_lead_times_measured_check CHECK (lead_times_measured >= 0),
+    CONSTRAINT product_suppliers_measured CHECK ((lead_times_measured = 0) = (measured_lead_time_days IS NULL) AND (lead_times_measured < 2) = (measured_lead_time_deviation_days IS NULL)),
+    CONSTRAINT product_suppliers_measured_lead_time_days_check CHECK (measured_lead_time_days >= 0::numeric),
+    CONSTRAINT product_suppliers_measured_lead_time_deviation_days_check CHECK (measured_lead_time_deviation_days >= 0::numeric),
+    CONSTRAINT product_suppliers_minimum_order_quantity_check CHECK (minimum_order_quantity > 0),
+    CONSTRAINT product_suppliers_pack_size_check CHECK (pack_size > 0),
+    CONSTRAINT product_suppliers_unit_cost_check CHECK (unit_cost >= 0::numeric),
+    CONSTRAINT product_suppliers_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT product_suppliers_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
+);
+CREATE UNIQUE INDEX product_suppliers_one_preferred ON product_suppliers USING btree (product_id) WHERE is_preferred;
+CREATE INDEX product_suppliers_supplier ON product_suppliers USING btree (supplier_id);
+GRANT INSERT, SELECT, UPDATE ON product_suppliers TO stockkeeper_worker;
+
+CREATE TABLE products (
+    product_id bigint GENERATED BY DEFAULT AS IDENTITY,
+    sku text NOT NULL,
+    name text NOT NULL,
+    description text,
+    category_id bigint,
+    unit_cost numeric(18,6),
+    unit_price numeric(18,6),
+    weight_kg numeric(18,6),
+    dimensions_cm jsonb,
+    is_active boolean DEFAULT true NOT NULL,
+    CONSTRAINT products_pkey PRIMARY KEY (product_id),
+    CONSTRAINT products_sku_key UNIQUE (sku),
+    CONSTRAINT products_sku_check CHECK (sku <> ''::text),
+    CONSTRAINT products_unit_cost_check CHECK (unit_cost >= 0::numeric),
+    CONSTRAINT products_unit_price_check CHECK (unit_price >= 0::numeric),
+    CONSTRAINT products_weight_kg_check CHECK (weight_kg >= 0::numeric)
+);
+GRANT INSERT, SELECT, UPDATE ON products TO stockkeeper_worker;
+
+CREATE TABLE purchase_order_approvals (
+    po_id bigint NOT NULL,
+    approver text NOT NULL,
+    requested_by text NOT NULL,
+    approved_at timestamp with time zone NOT NULL,
+    note text,
+    operation_id text NOT NULL,
+    CONSTRAINT purchase_order_approvals_pkey PRIMARY KEY (po_id, approver),
+    CONSTRAINT purchase_order_approvals_not_own CHECK (lower(approver) <> lower(requested_by)),
+    CONSTRAINT purchase_order_approvals_of FOREIGN KEY (po_id, requested_by) REFERENCES purchase_orders(po_id, requested_by)
+);
+CREATE UNIQUE INDEX purchase_order_approvals_distinct ON purchase_order_approvals USING btree (po_id, lower(approver));
+GRANT INSERT, SELECT ON purchase_order_approvals TO stockkeeper_worker;
+
+CREATE TABLE purchase_order_lines (
+    po_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    product_id bigint NOT NULL,
+    qty bigint NOT NULL,
+    unit_cost numeric(18,6) NOT NULL,
+    quantity_received bigint DEFAULT 0 NOT NULL,
+    quantity_rejected bigint DEFAULT 0 NOT NULL,
+    quantity_receivable bigint NOT NULL,
+    note text,
+    CONSTRAINT purchase_order_lines_pkey PRIMARY KEY (po_id, line_number),
+    CONSTRAINT purchase_order_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT purchase_order_lines_not_too_much CHECK (quantity_received <= quantity_receivable),
+    CONSTRAINT purchase_order_lines_qty_check CHECK (qty > 0),
+    CONSTRAINT purchase_order_lines_quantity_received_check CHECK (quantity_received >= 0),
+    CONSTRAINT purchase_order_lines_quantity_rejected_check CHECK (quantity_rejected >= 0),
+    CONSTRAINT purchase_order_lines_tolerance CHECK (quantity_receivable >= qty),
+    CONSTRAINT purchase_order_lines_unit_cost_check CHECK (unit_cost >= 0::numeric),
+    CONSTRAINT purchase_order_lines_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id),
+    CONSTRAINT purchase_order_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id)
+);
+CREATE INDEX purchase_order_lines_by_product ON purchase_order_lines USING btree (product_id);
+CREATE INDEX purchase_order_lines_owed ON purchase_order_lines USING btree (product_id) WHERE quantity_received < qty;
+GRANT INSERT, SELECT, UPDATE ON purchase_order_lines TO stockkeeper_worker;
+
+CREATE TABLE purchase_order_receipt_lines (
+    po_id bigint NOT NULL,
+    receipt_id text NOT NULL,
+    line_number integer NOT NULL,
+    quantity bigint NOT NULL,
+    quantity_rejected bigint NOT NULL,
+    CONSTRAINT purchase_order_receipt_lines_pkey PRIMARY KEY (po_id, receipt_id, line_number),
+    CONSTRAINT purchase_order_receipt_lines_quantity_check CHECK (quantity >= 0),
+    CONSTRAINT purchase_order_receipt_lines_quantity_rejected_check CHECK (quantity_rejected >= 0),
+    CONSTRAINT purchase_order_receipt_lines_something CHECK ((quantity + quantity_rejected) > 0),
+    CONSTRAINT purchase_order_receipt_lines_line FOREIGN KEY (po_id, line_number) REFERENCES purchase_order_lines(po_id, line_number),
+    CONSTRAINT purchase_order_receipt_lines_receipt FOREIGN KEY (po_id, receipt_id) REFERENCES purchase_order_receipts(po_id, receipt_id)
+);
+GRANT INSERT, SELECT ON purchase_order_receipt_lines TO stockkeeper_worker;
+
+CREATE TABLE purchase_order_receipts (
+    po_id bigint NOT NULL,
+    receipt_id text NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    received_by text NOT NULL,
+    operation_id text NOT NULL,
+    CONSTRAINT purchase_order_receipts_pkey PRIMARY KEY (po_id, receipt_id),
+    CONSTRAINT purchase_order_receipts_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id)
+);
+GRANT INSERT, SELECT ON purchase_order_receipts TO stockkeeper_worker;
+
+CREATE TABLE purchase_orders (
+    po_id bigint GENERATED ALWAYS AS IDENTITY,
+    po_number text NOT NULL,
+    supplier_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    status text DEFAULT 'DRAFT'::text NOT NULL,
+    expected_delivery_date date,
+    requested_by text NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    total numeric(38,6) NOT NULL,
+    required_approvals integer NOT NULL,
+    approval_policy jsonb NOT NULL,
+    over_delivery_percent numeric(9,3) NOT NULL,
+    submitted_at timestamp with time zone,
+    confirmed_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT purchase_orders_pkey PRIMARY KEY (po_id),
+    CONSTRAINT purchase_orders_po_number_key UNIQUE (po_number),
+    CONSTRAINT purchase_orders_requester UNIQUE (po_id, requested_by),
+    CONSTRAINT purchase_orders_closed CHECK ((status = ANY (ARRAY['RECEIVED'::text, 'CANCELLED'::text])) = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT purchase_orders_over_delivery_percent_check CHECK (over_delivery_percent >= 0::numeric),
+    CONSTRAINT purchase_orders_po_number_check CHECK (po_number <> ''::text),
+    CONSTRAINT purchase_orders_required_approvals_check CHECK (required_approvals >= 0),
+    CONSTRAINT purchase_orders_status_check CHECK (status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text, 'RECEIVED'::text, 'CANCELLED'::text])),
+    CONSTRAINT purchase_orders_submitted CHECK (
+        CASE status
+            WHEN 'DRAFT'::text THEN submitted_at IS NULL
+            WHEN 'CANCELLED'::text THEN true
+            ELSE submitted_at IS NOT NULL
+        END),
+    CONSTRAINT purchase_orders_total_check CHECK (total >= 0::numeric),
+    CONSTRAINT purchase_orders_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id),
+    CONSTRAINT purchase_orders_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE INDEX purchase_orders_by_supplier ON purchase_orders USING btree (supplier_id);
+CREATE INDEX purchase_orders_open ON purchase_orders USING btree (warehouse_id) WHERE status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text]);
+CREATE INDEX purchase_orders_unstarted ON purchase_orders USING btree (po_id) WHERE run_id = ''::text;
+CREATE CONSTRAINT TRIGGER purchase_orders_are_approved AFTER INSERT OR UPDATE OF status, required_approvals ON purchase_orders DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.submitted_at IS NOT NULL) EXECUTE FUNCTION require_approvals();
+GRANT INSERT, SELECT, UPDATE ON purchase_orders TO stockkeeper_worker;
+
+CREATE TABLE reorder_points (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    reorder_point bigint,
+    CONSTRAINT reorder_points_pkey PRIMARY KEY (warehouse_id, product_id, since),
+    CONSTRAINT reorder_points_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+GRANT SELECT ON reorder_points TO stockkeeper_worker;
+
+CREATE TABLE reservations (
+    reservation_id bigint GENERATED ALWAYS AS IDENTITY,
+    product_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    quantity bigint NOT NULL,
+    quantity_fulfilled bigint DEFAULT 0 NOT NULL,
+    reference_type text NOT NULL,
+    reference_id text NOT NULL,
+    status text DEFAULT 'ACTIVE'::text NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    performed_by text NOT NULL,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    CONSTRAINT reservations_pkey PRIMARY KEY (reservation_id),
+    CONSTRAINT reservations_closed_by_someone CHECK ((status = 'ACTIVE'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT reservations_fulfilled_whole CHECK ((status = 'FULFILLED'::text) = (quantity_fulfilled = quantity)),
+    CONSTRAINT reservations_fulfilled_within CHECK (quantity_fulfilled >= 0 AND quantity_fulfilled <= quantity),
+    CONSTRAINT reservations_quantity_check CHECK (quantity > 0),
+    CONSTRAINT reservations_reference_type_check CHECK (reference_type = ANY (ARRAY['ORDER'::text, 'TRANSFER'::text])),
+    CONSTRAINT reservations_status_check CHECK (status = ANY (ARRAY['ACTIVE'::text, 'FULFILLED'::text, 'CANCELLED'::text, 'EXPIRED'::text])),
+    CONSTRAINT reservations_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+) WITH (fillfactor=90);
+CREATE INDEX reservations_by_item ON reservations USING btree (warehouse_id, product_id, created_at);
+CREATE INDEX reservations_by_reference ON reservations USING btree (reference_type, reference_id);
+CREATE INDEX reservations_open_by_item ON reservations USING btree (warehouse_id, product_id, expires_at) WHERE status = 'ACTIVE'::text;
+GRANT INSERT, SELECT, UPDATE ON reservations TO stockkeeper_worker;
+
+CREATE TABLE return_inspection_lines (
+    return_id bigint NOT NULL,
+    inspection_id text NOT NULL,
+    line_number integer NOT NULL,
+    restocked bigint NOT NULL,
+    scrapped bigint NOT NULL,
+    CONSTRAINT return_inspection_lines_pkey PRIMARY KEY (return_id, line_number, inspection_id),
+    CONSTRAINT return_inspection_lines_restocked_check CHECK (restocked >= 0),
+    CONSTRAINT return_inspection_lines_scrapped_check CHECK (scrapped >= 0),
+    CONSTRAINT return_inspection_lines_something CHECK ((restocked + scrapped) > 0),
+    CONSTRAINT return_inspection_lines_inspection FOREIGN KEY (return_id, inspection_id) REFERENCES return_inspections(return_id, inspection_id),
+    CONSTRAINT return_inspection_lines_line FOREIGN KEY (return_id, line_number) REFERENCES return_lines(return_id, line_number)
+);
+CREATE CONSTRAINT TRIGGER return_inspection_lines_are_booked AFTER INSERT ON return_inspection_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_booked();
+GRANT INSERT, SELECT ON return_inspection_lines TO stockkeeper_worker;
+
+CREATE TABLE return_inspections (
+    return_id bigint NOT NULL,
+    inspection_id text NOT NULL,
+    inspected_at timestamp with time zone NOT NULL,
+    inspected_by text NOT NULL,
+    operation_id text NOT NULL,
+    CONSTRAINT return_inspections_pkey PRIMARY KEY (return_id, inspection_id),
+    CONSTRAINT return_inspections_return_id_fkey FOREIGN KEY (return_id) REFERENCES returns(return_id)
+);
+GRANT INSERT, SELECT ON return_inspections TO stockkeeper_worker;
+
+CREATE TABLE return_lines (
+    return_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    product_id bigint NOT NULL,
+    quantity bigint NOT NULL,
+    restocked bigint DEFAULT 0 NOT NULL,
+    scrapped bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT return_lines_pkey PRIMARY KEY (return_id, line_number),
+    CONSTRAINT return_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT return_lines_not_too_much CHECK ((restocked + scrapped) <= quantity),
+    CONSTRAINT return_lines_quantity_check CHECK (quantity > 0),
+    CONSTRAINT return_lines_restocked_check CHECK (restocked >= 0),
+    CONSTRAINT return_lines_scrapped_check CHECK (scrapped >= 0),
+    CONSTRAINT return_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT return_lines_return_id_fkey FOREIGN KEY (return_id) REFERENCES returns(return_id)
+);
+CREATE CONSTRAINT TRIGGER return_lines_are_booked AFTER INSERT OR UPDATE ON return_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_booked();
+CREATE CONSTRAINT TRIGGER return_lines_are_in_their_return AFTER UPDATE ON return_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN ((new.restocked + new.scrapped) = new.quantity) EXECUTE FUNCTION require_the_return_to_be_its_lines();
+GRANT INSERT, SELECT, UPDATE ON return_lines TO stockkeeper_worker;
+
+CREATE TABLE returns (
+    return_id bigint GENERATED ALWAYS AS IDENTITY,
+    return_number text NOT NULL,
+    warehouse_id bigint NOT NULL,
+    reference_id text NOT NULL,
+    status text DEFAULT 'EXPECTED'::text NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT returns_pkey PRIMARY KEY (return_id),
+    CONSTRAINT returns_return_number_key UNIQUE (return_number),
+    CONSTRAINT returns_closed CHECK ((status = 'EXPECTED'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT returns_return_number_check CHECK (return_number <> ''::text),
+    CONSTRAINT returns_status_check CHECK (status = ANY (ARRAY['EXPECTED'::text, 'INSPECTED'::text, 'CANCELLED'::text])),
+    CONSTRAINT returns_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE INDEX returns_by_reference ON returns USING btree (reference_id);
+CREATE CONSTRAINT TRIGGER returns_are_their_lines AFTER INSERT OR UPDATE ON returns DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_its_lines();
+GRANT INSERT, SELECT, UPDATE ON returns TO stockkeeper_worker;
+
+CREATE TABLE stock_movements (
+    movement_id bigint GENERATED ALWAYS AS IDENTITY,
+    product_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    movement_type text NOT NULL,
+    quantity bigint NOT NULL,
+    balance_after bigint NOT NULL,
+    reference_id text NOT NULL,
+    performed_by text NOT NULL,
+    reason text NOT NULL,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT stock_movements_pkey PRIMARY KEY (movement_id),
+    CONSTRAINT stock_movements_balance CHECK ((balance_after - quantity) >= 0),
+    CONSTRAINT stock_movements_balance_after_check CHECK (balance_after >= 0),
+    CONSTRAINT stock_movements_direction CHECK (
+        CASE movement_type
+            WHEN 'PURCHASE'::text THEN quantity > 0
+            WHEN 'RETURN'::text THEN quantity > 0
+            WHEN 'TRANSFER_IN'::text THEN quantity > 0
+            WHEN 'SALE'::text THEN quantity < 0
+            WHEN 'TRANSFER_OUT'::text THEN quantity < 0
+            ELSE true
+        END),
+    CONSTRAINT stock_movements_movement_type_check CHECK (movement_type = ANY (ARRAY['PURCHASE'::text, 'SALE'::text, 'RETURN'::text, 'ADJUSTMENT'::text, 'TRANSFER_IN'::text, 'TRANSFER_OUT'::text])),
+    CONSTRAINT stock_movements_quantity_check CHECK (quantity <> 0),
+    CONSTRAINT stock_movements_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+CREATE INDEX stock_movements_by_item ON stock_movements USING btree (warehouse_id, product_id, created_at, movement_id);
+CREATE INDEX stock_movements_by_reference ON stock_movements USING btree (reference_id);
+CREATE INDEX stock_movements_by_time ON stock_movements USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
+CREATE TRIGGER stock_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON stock_movements
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+CREATE CONSTRAINT TRIGGER stock_movements_are_on_hand AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
+CREATE CONSTRAINT TRIGGER stock_movements_follow_each_other AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_movement_to_follow();
+GRANT INSERT, SELECT ON stock_movements TO stockkeeper_worker;
+
+CREATE TABLE supplier_lead_times (
+    po_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    supplier_id bigint NOT NULL,
+    lead_time_days numeric(12,6) NOT NULL,
+    CONSTRAINT supplier_lead_times_pkey PRIMARY KEY (po_id, product_id),
+    CONSTRAINT supplier_lead_times_lead_time_days_check CHECK (lead_time_days >= 0::numeric),
+    CONSTRAINT supplier_lead_times_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id),
+    CONSTRAINT supplier_lead_times_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT supplier_lead_times_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
+);
+CREATE INDEX supplier_lead_times_of ON supplier_lead_times USING btree (supplier_id, product_id);
+GRANT INSERT, SELECT ON supplier_lead_times TO stockkeeper_worker;
+
+CREATE TABLE suppliers (
+    supplier_id bigint GENERATED BY DEFAULT AS IDENTITY,
+    name text NOT NULL,
+    email text,
+    CONSTRAINT suppliers_pkey PRIMARY KEY (supplier_id),
+    CONSTRAINT suppliers_name_key UNIQUE (name),
+    CONSTRAINT suppliers_name_check CHECK (name <> ''::text)
+);
+GRANT INSERT, SELECT, UPDATE ON suppliers TO stockkeeper_worker;
+
+CREATE TABLE transfer_order_lines (
+    transfer_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    product_id bigint NOT NULL,
+    quantity bigint NOT NULL,
+    received bigint DEFAULT 0 NOT NULL,
+    damaged bigint DEFAULT 0 NOT NULL,
+    written_off bigint DEFAULT 0 NOT NULL,
+    dispatched bigint DEFAULT 0 NOT NULL,
+    returned bigint DEFAULT 0 NOT NULL,
+    in_transit bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT transfer_order_lines_pkey PRIMARY KEY (transfer_id, line_number),
+    CONSTRAINT transfer_order_lines_conserve CHECK (dispatched = (received + damaged + written_off + returned + in_transit)),
+    CONSTRAINT transfer_order_lines_damaged_check CHECK (damaged >= 0),
+    CONSTRAINT transfer_order_lines_in_transit_check CHECK (in_transit >= 0),
+    CONSTRAINT transfer_order_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT transfer_order_lines_quantity_check CHECK (quantity > 0),
+    CONSTRAINT transfer_order_lines_received_check CHECK (received >= 0),
+    CONSTRAINT transfer_order_lines_returned_check CHECK (returned >= 0),
+    CONSTRAINT transfer_order_lines_whole CHECK (dispatched = 0 OR dispatched = quantity),
+    CONSTRAINT transfer_order_lines_written_off_check CHECK (written_off >= 0),
+    CONSTRAINT transfer_order_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT transfer_order_lines_transfer_id_fkey FOREIGN KEY (transfer_id) REFERENCES transfer_orders(transfer_id)
+);
+CREATE INDEX transfer_order_lines_in_transit ON transfer_order_lines USING btree (product_id) WHERE in_transit > 0;
+CREATE CONSTRAINT TRIGGER transfer_order_lines_are_in_transit AFTER UPDATE OF in_transit ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN ((old.in_transit > 0) <> (new.in_transit > 0)) EXECUTE FUNCTION require_transit_while_in_transit();
+CREATE CONSTRAINT TRIGGER transfer_order_lines_are_their_movements AFTER INSERT OR UPDATE ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_transit_to_be_its_movements();
+CREATE CONSTRAINT TRIGGER transfer_order_lines_begin_in_transit AFTER INSERT ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.in_transit > 0) EXECUTE FUNCTION require_transit_while_in_transit();
+GRANT INSERT, SELECT, UPDATE ON transfer_order_lines TO stockkeeper_worker;
+
+CREATE TABLE transfer_orders (
+    transfer_id bigint GENERATED ALWAYS AS IDENTITY,
+    transfer_number text NOT NULL,
+    from_warehouse_id bigint NOT NULL,
+    to_warehouse_id bigint NOT NULL,
+    status text DEFAULT 'PENDING'::text NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expected_transit_hours double precision,
+    dispatched_at timestamp with time zone,
+    due_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT transfer_orders_pkey PRIMARY KEY (transfer_id),
+    CONSTRAINT transfer_orders_transfer_number_key UNIQUE (transfer_number),
+    CONSTRAINT transfer_orders_closed CHECK ((status = ANY (ARRAY['RECEIVED'::text, 'CANCELLED'::text])) = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT transfer_orders_dispatched CHECK (
+        CASE status
+            WHEN 'PENDING'::text THEN dispatched_at IS NULL
+            WHEN 'CANCELLED'::text THEN true
+            ELSE dispatched_at IS NOT NULL
+        END),
+    CONSTRAINT transfer_orders_due CHECK ((due_at IS NOT NULL) = (dispatched_at IS NOT NULL AND expected_transit_hours IS NOT NULL)),
+    CONSTRAINT transfer_orders_expected_transit_hours_check CHECK (expected_transit_hours > 0::double precision),
+    CONSTRAINT transfer_orders_status_check CHECK (status = ANY (ARRAY['PENDING'::text, 'IN_TRANSIT'::text, 'RECEIVED'::text, 'CANCELLED'::text])),
+    CONSTRAINT transfer_orders_transfer_number_check CHECK (transfer_number <> ''::text),
+    CONSTRAINT transfer_orders_two_places CHECK (from_warehouse_id <> to_warehouse_id),
+    CONSTRAINT transfer_orders_from_warehouse_id_fkey FOREIGN KEY (from_warehouse_id) REFERENCES warehouses(warehouse_id),
+    CONSTRAINT transfer_orders_to_warehouse_id_fkey FOREIGN KEY (to_warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE CONSTRAINT TRIGGER transfer_orders_are_in_transit AFTER INSERT OR UPDATE ON transfer_orders DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_transit_while_in_transit();
+GRANT INSERT, SELECT, UPDATE ON transfer_orders TO stockkeeper_worker;
+
+CREATE TABLE transit_movements (
+    transit_movement_id bigint GENERATED ALWAYS AS IDENTITY,
+    transfer_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    kind text NOT NULL,
+    quantity bigint NOT NULL,
+    balance_after bigint NOT NULL,
+    receipt_id text,
+    performed_by text NOT NULL,
+    reason text NOT NULL,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT transit_movements_pkey PRIMARY KEY (transit_movement_id),
+    CONSTRAINT transit_movements_balance_after_check CHECK (balance_after >= 0),
+    CONSTRAINT transit_movements_direction CHECK (
+        CASE kind
+            WHEN 'DISPATCHED'::text THEN quantity > 0
+            ELSE quantity < 0
+        END),
+    CONSTRAINT transit_movements_kind_check CHECK (kind = ANY (ARRAY['DISPATCHED'::text, 'RECEIVED'::text, 'DAMAGED'::text, 'WRITTEN_OFF'::text, 'RETURNED'::text])),
+    CONSTRAINT transit_movements_receipt CHECK ((kind = ANY (ARRAY['RECEIVED'::text, 'DAMAGED'::text])) = (receipt_id IS NOT NULL)),
+    CONSTRAINT transit_movements_line FOREIGN KEY (transfer_id, line_number) REFERENCES transfer_order_lines(transfer_id, line_number)
+);
+CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, ''::text));
+CREATE TRIGGER transit_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON transit_movements
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+CREATE CONSTRAINT TRIGGER transit_movements_are_on_a_line AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_transit_to_be_its_movements();
+GRANT INSERT, SELECT ON transit_movements TO stockkeeper_worker;
+
+CREATE TABLE warehouses (
+    warehouse_id bigint GENERATED BY DEFAULT AS IDENTITY,
+    name text NOT NULL,
+    address text,
+    timezone text DEFAULT 'UTC'::text NOT NULL,
+    capacity_sqft numeric(18,2),
+    CONSTRAINT warehouses_pkey PRIMARY KEY (warehouse_id),
+    CONSTRAINT warehouses_name_key UNIQUE (name),
+    CONSTRAINT warehouses_capacity_sqft_check CHECK (capacity_sqft >= 0::numeric),
+    CONSTRAINT warehouses_name_check CHECK (name <> ''::text)
+);
+GRANT INSERT, SELECT, UPDATE ON warehouses TO stockkeeper_worker;
+
+GRANT UPDATE ON SEQUENCE products_product_id_seq TO stockkeeper_worker;
+
+CREATE SEQUENCE reorder_numbers;
+GRANT USAGE ON SEQUENCE reorder_numbers TO stockkeeper_worker;
+
+GRANT UPDATE ON SEQUENCE suppliers_supplier_id_seq TO stockkeeper_worker;
+
+GRANT UPDATE ON SEQUENCE warehouses_warehouse_id_seq TO stockkeeper_worker;
+
+CREATE OR REPLACE FUNCTION balance_at(warehouse bigint, product bigint, instant timestamp with time zone)
+ RETURNS TABLE(balance_after bigint, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT moved.balance_after, moved.created_at FROM stock_movements AS moved
+    WHERE moved.warehouse_id = warehouse AND moved.product_id = product AND moved.created_at <= instant
+    ORDER BY moved.created_at DESC, moved.movement_id DESC LIMIT 1
+$function$;
+
+CREATE OR REPLACE FUNCTION keep_the_reorder_point()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO '$user', 'public'
+AS $function$
+BEGIN
+    INSERT INTO reorder_points (warehouse_id, product_id, since, reorder_point)
+        VALUES (NEW.warehouse_id, NEW.product_id, clock_timestamp(), NEW.reorder_point)
+        ON CONFLICT (warehouse_id, product_id, since) DO UPDATE SET reorder_point = excluded.reorder_point;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refuse_to_change_the_past()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: % of % is refused', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege', HINT = 'Book a movement that corrects it.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_approvals()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    given bigint;
+BEGIN
+    SELECT count(*) INTO given FROM purchase_order_approvals WHERE po_id = NEW.po_id;
+    IF given < NEW.required_approvals THEN
+        RAISE EXCEPTION 'purchase order % has % of % approvals', NEW.po_number, given, NEW.required_approvals
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purchase_orders_are_approved';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_on_hand_to_be_the_ledger()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    on_hand bigint;
+    balance bigint;
+BEGIN
+    SELECT quantity_on_hand INTO on_hand FROM inventory_items
+        WHERE warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id;
+    SELECT balance_after INTO balance FROM stock_movements
+        WHERE warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id
+        ORDER BY created_at DESC, movement_id DESC LIMIT 1;
+    IF on_hand IS NOT NULL AND on_hand <> coalesce(balance, 0) THEN
+        RAISE EXCEPTION 'product % in warehouse % has % on hand, but its latest movement left %',
+            NEW.product_id, NEW.warehouse_id, on_hand, coalesce(balance, 0)
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'on_hand_is_the_ledger';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_adjustment_to_be_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    -- As it is in the end: it may have been stored and posted in one transaction.
+    adjusted adjustments;
+    wrong bigint;
+BEGIN
+    SELECT * INTO adjusted FROM adjustments WHERE adjustment_id = NEW.adjustment_id;
+    SELECT count(*) INTO wrong FROM (
+        SELECT product_id, sum(quantity) AS units, adjusted.closed_by AS operation_id FROM adjustment_lines
+        WHERE adjustment_id = adjusted.adjustment_id AND adjusted.status = 'POSTED'
+        GROUP BY product_id HAVING sum(quantity) <> 0
+    ) AS wanted FULL JOIN (
+        SELECT product_id, sum(quantity) AS units, operation_id FROM stock_movements
+        WHERE reference_id = adjusted.adjustment_number AND warehouse_id = adjusted.warehouse_id
+            AND movement_type = 'ADJUSTMENT' AND workflow_id = adjusted.workflow_id
+        GROUP BY product_id, operation_id
+    ) AS booked USING (product_id, operation_id)
+    WHERE wanted.units IS DISTINCT FROM booked.units;
+    IF wrong > 0 THEN
+        RAISE EXCEPTION 'adjustment % isn''t booked as it stands', adjusted.adjustment_number
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'adjustments_are_booked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_adjustment_to_be_pending()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    adjusted adjustments;
+BEGIN
+    SELECT * INTO adjusted FROM adjustments WHERE adjustment_id = NEW.adjustment_id FOR SHARE;
+    IF adjusted.status <> 'PENDING' THEN
+        RAISE EXCEPTION 'adjustment % is %: it gets no more lines', adjusted.adjustment_number, adjusted.status
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'adjustment_lines_are_in_time';
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_count_to_be_going_on()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    counted cycle_counts;
+BEGIN
+    SELECT * INTO counted FROM cycle_counts WHERE count_id = NEW.count_id FOR SHARE;
+    IF counted.status <> 'COUNTING' THEN
+        RAISE EXCEPTION 'count % is %: it gets no more lines', counted.count_number, counted.status
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'cycle_count_lines_are_in_time';
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_count_to_be_its_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    counted cycle_counts;
+    lines record;
+BEGIN
+    SELECT * INTO counted FROM cycle_counts WHERE count_id = NEW.count_id;
+    SELECT count(*) FILTER (WHERE status = 'COUNTING') AS counting, count(*) FILTER (WHERE status = 'REVIEW') AS review,
+            count(*) FILTER (WHERE status = 'CANCELLED') AS cancelled
+        INTO lines FROM cycle_count_lines WHERE count_id = NEW.count_id;
+    IF counted.status <> (CASE
+            WHEN lines.counting > 0 THEN 'COUNTING'
+            WHEN lines.review > 0 THEN 'REVIEW'
+            WHEN lines.cancelled > 0 THEN 'CANCELLED'
+            ELSE 'POSTED'
+        END) THEN
+        RAISE EXCEPTION 'count % is %, and its lines are elsewhere', counted.count_number, counted.status
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'counts_are_their_lines';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_movement_to_follow()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    previous_balance bigint;
+    previous_at timestamptz;
+BEGIN
+    SELECT balance_after, created_at INTO previous_balance, previous_at FROM stock_movements
+        WHERE warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id AND movement_id < NEW.movement_id
+        ORDER BY created_at DESC, movement_id DESC LIMIT 1;
+    IF previous_at >= NEW.created_at OR NEW.balance_after <> coalesce(previous_balance, 0) + NEW.quantity THEN
+        RAISE EXCEPTION 'movement % doesn''t follow the one before it', NEW.movement_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'movements_follow_each_other';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_return_to_be_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    line return_lines;
+    found record;
+    restocked_units numeric;
+    booked numeric;
+BEGIN
+    SELECT * INTO line FROM return_lines WHERE return_id = NEW.return_id AND line_number = NEW.line_number;
+    SELECT coalesce(sum(restocked), 0) AS restocked, coalesce(sum(scrapped), 0) AS scrapped INTO found
+        FROM return_inspection_lines WHERE return_id = NEW.return_id AND line_number = NEW.line_number;
+    SELECT coalesce(sum(restocked), 0) INTO restocked_units
+        FROM return_lines WHERE return_id = NEW.return_id AND product_id = line.product_id;
+    SELECT coalesce(sum(moved.quantity), 0) INTO booked
+        FROM stock_movements AS moved JOIN returns
+            ON moved.reference_id = returns.return_number AND moved.warehouse_id = returns.warehouse_id
+        WHERE returns.return_id = NEW.return_id AND moved.product_id = line.product_id
+            AND moved.movement_type = 'RETURN';
+    IF (line.restocked, line.scrapped) IS DISTINCT FROM (found.restocked, found.scrapped)
+        OR booked <> restocked_units THEN
+        RAISE EXCEPTION 'line % of return % doesn''t have what its inspections and the ledger say',
+            NEW.line_number, NEW.return_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_booked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_return_to_be_its_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    returned returns;
+    units record;
+BEGIN
+    SELECT * INTO returned FROM returns WHERE return_id = NEW.return_id;
+    SELECT coalesce(sum(restocked + scrapped), 0) AS came, coalesce(sum(quantity - restocked - scrapped), 0) AS missing
+        INTO units FROM return_lines WHERE return_id = NEW.return_id;
+    IF NOT (CASE returned.status
+            WHEN 'EXPECTED' THEN units.missing > 0 AND returned.closed_reason IS NULL
+            WHEN 'INSPECTED' THEN units.came > 0 AND (units.missing > 0) = (returned.closed_reason IS NOT NULL)
+            ELSE units.came = 0 AND returned.closed_reason IS NOT NULL
+        END) THEN
+        RAISE EXCEPTION 'return % is % with % inspected and % missing',
+            returned.return_number, returned.status, units.came, units.missing
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_their_lines';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_variance_to_be_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    booked numeric;
+BEGIN
+    SELECT coalesce(sum(quantity), 0) INTO booked
+        FROM stock_movements AS moved JOIN cycle_counts AS counted
+            ON moved.reference_id = counted.count_number AND moved.warehouse_id = counted.warehouse_id
+        WHERE counted.count_id = NEW.count_id AND moved.product_id = NEW.product_id
+            AND moved.movement_type = 'ADJUSTMENT' AND moved.operation_id = NEW.posted_by;
+    IF booked <> NEW.delta THEN
+        RAISE EXCEPTION 'product % of count % is off by %, and % was booked',
+            NEW.product_id, NEW.count_id, NEW.delta, booked
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'variances_are_booked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_transit_to_be_its_movements()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    line transfer_order_lines;
+    moved record;
+BEGIN
+    SELECT * INTO line FROM transfer_order_lines
+        WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
+    SELECT coalesce(sum(quantity) FILTER (WHERE kind = 'DISPATCHED'), 0) AS dispatched,
+            coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,
+            coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS damaged,
+            coalesce(-sum(quantity) FILTER (WHERE kind = 'WRITTEN_OFF'), 0) AS written_off,
+            coalesce(-sum(quantity) FILTER (WHERE kind = 'RETURNED'), 0) AS returned,
+            coalesce((array_agg(balance_after ORDER BY transit_movement_id DESC))[1], 0) AS balance
+        INTO moved
+        FROM transit_movements
+        WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
+    IF (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
+        IS DISTINCT FROM (moved.dispatched, moved.received, moved.damaged, moved.written_off, moved.returned,
+            moved.balance) THEN
+        RAISE EXCEPTION 'line % of transfer % doesn''t have what its movements add up to',
+            NEW.line_number, NEW.transfer_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transit_is_its_movements';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_transit_while_in_transit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    transfer transfer_orders;
+    units bigint;
+BEGIN
+    SELECT * INTO transfer FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
+    SELECT coalesce(sum(in_transit), 0) INTO units FROM transfer_order_lines WHERE transfer_id = NEW.transfer_id;
+    IF (transfer.status = 'IN_TRANSIT') <> (units > 0) THEN
+        RAISE EXCEPTION 'transfer % is % with % in transit', transfer.transfer_number, transfer.status, units
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfers_are_in_transit';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE VIEW audited_documents AS
+ SELECT 'purchase_order'::text AS kind,
+    purchase_orders.po_id AS id,
+    purchase_orders.po_number AS number,
+    purchase_orders.workflow_id
+   FROM purchase_orders
+UNION ALL
+ SELECT 'transfer'::text AS kind,
+    transfer_orders.transfer_id AS id,
+    transfer_orders.transfer_number AS number,
+    transfer_orders.workflow_id
+   FROM transfer_orders
+UNION ALL
+ SELECT 'cycle_count'::text AS kind,
+    cycle_counts.count_id AS id,
+    cycle_counts.count_number AS number,
+    cycle_counts.workflow_id
+   FROM cycle_counts
+UNION ALL
+ SELECT 'customer_return'::text AS kind,
+    returns.return_id AS id,
+    returns.return_number AS number,
+    returns.workflow_id
+   FROM returns
+UNION ALL
+ SELECT 'adjustment'::text AS kind,
+    adjustments.adjustment_id AS id,
+    adjustments.adjustment_number AS number,
+    adjustments.workflow_id
+   FROM adjustments;
+GRANT SELECT ON audited_documents TO stockkeeper_worker;
+
+CREATE VIEW documents_say AS
+ SELECT 'purchase_order'::text AS kind,
+    purchase_orders.po_id AS id,
+    purchase_orders.warehouse_id,
+    purchase_order_lines.product_id,
+    'PURCHASE'::text AS movement_type,
+    purchase_order_lines.quantity_received AS units
+   FROM purchase_orders
+     JOIN purchase_order_lines USING (po_id)
+UNION ALL
+ SELECT 'transfer'::text AS kind,
+    transfer_orders.transfer_id AS id,
+    transfer_orders.from_warehouse_id AS warehouse_id,
+    transfer_order_lines.product_id,
+    'TRANSFER_OUT'::text AS movement_type,
+    - transfer_order_lines.dispatched AS units
+   FROM transfer_orders
+     JOIN transfer_order_lines USING (transfer_id)
+UNION ALL
+ SELECT 'transfer'::text AS kind,
+    transfer_orders.transfer_id AS id,
+    transfer_orders.to_warehouse_id AS warehouse_id,
+    transfer_order_lines.product_id,
+    'TRANSFER_IN'::text AS movement_type,
+    transfer_order_lines.received AS units
+   FROM transfer_orders
+     JOIN transfer_order_lines USING (transfer_id)
+UNION ALL
+ SELECT 'transfer'::text AS kind,
+    transfer_orders.transfer_id AS id,
+    transfer_orders.from_warehouse_id AS warehouse_id,
+    transfer_order_lines.product_id,
+    'TRANSFER_IN'::text AS movement_type,
+    transfer_order_lines.returned AS units
+   FROM transfer_orders
+     JOIN transfer_order_lines USING (transfer_id)
+UNION ALL
+ SELECT 'cycle_count'::text AS kind,
+    cycle_counts.count_id AS id,
+    cycle_counts.warehouse_id,
+    line.product_id,
+    'ADJUSTMENT'::text AS movement_type,
+    line.delta AS units
+   FROM cycle_counts
+     JOIN cycle_count_lines line USING (count_id)
+  WHERE line.status = 'POSTED'::text
+UNION ALL
+ SELECT 'customer_return'::text AS kind,
+    returns.return_id AS id,
+    returns.warehouse_id,
+    return_lines.product_id,
+    'RETURN'::text AS movement_type,
+    return_lines.restocked AS units
+   FROM returns
+     JOIN return_lines USING (return_id)
+UNION ALL
+ SELECT 'adjustment'::text AS kind,
+    adjustments.adjustment_id AS id,
+    adjustments.warehouse_id,
+    adjustment_lines.product_id,
+    'ADJUSTMENT'::text AS movement_type,
+    adjustment_lines.quantity AS units
+   FROM adjustments
+     JOIN adjustment_lines USING (adjustment_id)
+  WHERE adjustments.status = 'POSTED'::text;
+GRANT SELECT ON documents_say TO stockkeeper_worker;
+
+CREATE VIEW items_below AS
+ SELECT item.warehouse_id,
+    item.product_id,
+    item.quantity_available,
+    item.reorder_point,
+    item.reorder_quantity,
+    products.is_active,
+    chosen.supplier_id,
+    chosen.unit_cost,
+    chosen.lead_time_days,
+    chosen.minimum_order_quantity,
+    chosen.pack_size,
+    ordered.units AS on_order,
+    coming.units AS in_transit,
+    ordered.units > 0 OR (item.quantity_available + coming.units) >= item.reorder_point AS is_covered
+   FROM inventory_items item
+     JOIN products USING (product_id)
+     LEFT JOIN LATERAL ( SELECT known.product_id,
+            known.supplier_id,
+            known.is_preferred,
+            known.unit_cost,
+            known.lead_time_days,
+            known.lead_time_deviation_days,
+            known.minimum_order_quantity,
+            known.pack_size,
+            known.lead_times_measured,
+            known.measured_lead_time_days,
+            known.measured_lead_time_deviation_days,
+            known.last_unit_cost
+           FROM product_suppliers known
+          WHERE known.product_id = item.product_id
+          ORDER BY known.is_preferred DESC, known.unit_cost, known.supplier_id
+         LIMIT 1) chosen ON true
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(line.qty - line.quantity_received), 0::numeric)::bigint AS units
+           FROM purchase_order_lines line
+             JOIN purchase_orders po USING (po_id)
+          WHERE line.product_id = item.product_id AND line.quantity_received < line.qty AND po.warehouse_id = item.warehouse_id AND (po.status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text]))) ordered
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(line.in_transit), 0::numeric)::bigint AS units
+           FROM transfer_order_lines line
+             JOIN transfer_orders moved USING (transfer_id)
+          WHERE line.product_id = item.product_id AND line.in_transit > 0 AND moved.to_warehouse_id = item.warehouse_id) coming
+  WHERE item.is_below_reorder_point;
+GRANT SELECT ON items_below TO stockkeeper_worker;
