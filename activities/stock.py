@@ -1,8 +1,8 @@
 """Questions about stock. They lock nothing and change nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Column, Connection, Table, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, tuple_
 from temporalio import activity
 
 from activities.writes import database_errors
@@ -95,16 +95,24 @@ class StockQuestions(StockActivities):
         Raises:
             UnknownProduct, UnknownWarehouse: The question names what isn't there.
         """
-        wanted = self.find_items(
-            FindItems(
-                products=[question.product] if question.product else [],
-                warehouses=[question.warehouse] if question.warehouse else [],
-            )
+        products_named = [*question.products, *([question.product] if question.product else [])]
+        places_named = [*question.warehouses, *([question.warehouse] if question.warehouse else [])]
+        asked = FindItems(
+            products=products_named,
+            warehouses=places_named,
+            product_ids=question.product_ids,
+            warehouse_ids=question.warehouse_ids,
         )
-        conditions = [
-            *(inventory_items.c.product_id == product_id for product_id in wanted.products.values()),
-            *(inventory_items.c.warehouse_id == warehouse_id for warehouse_id in wanted.warehouses.values()),
-        ]
+        wanted = self.find_items(asked)
+        _require_ids(UnknownProduct, question.product_ids, wanted.skus)
+        _require_ids(UnknownWarehouse, question.warehouse_ids, wanted.warehouse_names)
+        product_ids = {*wanted.products.values(), *wanted.skus}
+        warehouse_ids = {*wanted.warehouses.values(), *wanted.warehouse_names}
+        conditions: list[ColumnElement[bool]] = []
+        if product_ids:
+            conditions.append(inventory_items.c.product_id.in_(product_ids))
+        if warehouse_ids:
+            conditions.append(inventory_items.c.warehouse_id.in_(warehouse_ids))
         if question.below_reorder_point:
             conditions.append(inventory_items.c.quantity_available < inventory_items.c.reorder_point)
         if question.after:
@@ -203,6 +211,13 @@ def _ids(
         shown = ", ".join(repr(text) for text in missing[:10])
         raise unknown(f"no {unknown.kind} is called {shown}")
     return {text: found[text] for text in wanted}
+
+
+def _require_ids(
+    unknown: type[UnknownProduct | UnknownWarehouse], wanted: Sequence[int], found: Mapping[int, str]
+) -> None:
+    if missing := set(wanted) - found.keys():
+        raise unknown.of(missing)
 
 
 def _names(connection: Connection, name: Column[str], key: Column[int], wanted: Sequence[int]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -68,8 +68,8 @@ def summary(state: ImportState, kind: ImportKind) -> str:
 
 
 def _show_refusal(kind: ImportKind, file: Path, refused: InvalidRequest, *, as_json: bool) -> None:
-    errors: list[dict[str, Any]] = refused.details.get("errors", [])
-    total = int(refused.details.get("errors_total", len(errors)))
+    errors = refused.details.get("errors", [])
+    total = refused.details.get("errors_total", len(errors))
     if as_json:
         state = {"kind": kind, "file_name": file.name, "status": ImportStatus.REFUSED}
         print_json(ImportState.model_validate(state | {"errors": errors, "errors_total": total}))

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_ID, Actor, Id, Message, Reason, Step, Timestamp
+from stockkeeper.contracts.messages import MAX_ID, Actor, Id, Message, Page, Reason, Step, Timestamp
 from stockkeeper.contracts.stock_audit import FindingState
 from stockkeeper.domain.stock_audit import FindingStatus
 
@@ -43,11 +43,10 @@ class FindingShown(FindingState):
     closed_reason: str | None
 
 
-class FindingsShown(BaseModel):
+class FindingsShown(Page):
     """One page of them."""
 
     findings: list[FindingShown]
-    more: bool
 
 
 class AuditFindingActivities(Protocol):

@@ -5,7 +5,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Day, Message, Timestamp
+from stockkeeper.contracts.messages import Day, Message, Page, Timestamp
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.cycle_count import RootCause
 
@@ -41,11 +41,10 @@ class Variance(BaseModel):
     root_cause: RootCause | None
 
 
-class Variances(BaseModel):
+class Variances(Page):
     """One page of them."""
 
     variances: list[Variance]
-    more: bool = Field(description="There are more after the last one.")
 
 
 class ShowAccuracy(Message):
@@ -82,11 +81,10 @@ class Accuracy(BaseModel):
     units_off: int
 
 
-class Accuracies(BaseModel):
+class Accuracies(Page):
     """One page of them."""
 
     accuracies: list[Accuracy]
-    more: bool = Field(description="There are more after the last one.")
 
 
 class CountQuestionActivities(Protocol):

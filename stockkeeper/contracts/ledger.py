@@ -5,7 +5,7 @@ from typing import Annotated, Protocol
 from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_ID, Id, Message, Timestamp
+from stockkeeper.contracts.messages import MAX_ID, Id, Message, Page, Timestamp
 from stockkeeper.contracts.stock import Name
 
 LEVELS_A_PAGE = 2_000
@@ -37,11 +37,10 @@ class LevelThen(BaseModel):
     moved_at: Timestamp = Field(description="When the movement was written that left this.")
 
 
-class LevelsThen(BaseModel):
+class LevelsThen(Page):
     """Levels of one page; an item that had no movement yet is left out."""
 
     levels: list[LevelThen]
-    more: bool = Field(description="There are more after the last one.")
 
 
 class ShowHistory(Message):
@@ -71,11 +70,10 @@ class Movement(BaseModel):
     run_id: str
 
 
-class History(BaseModel):
+class History(Page):
     """One page of it."""
 
     movements: list[Movement]
-    more: bool = Field(description="There are earlier ones.")
 
 
 class ShowCourse(Message):

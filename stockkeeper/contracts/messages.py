@@ -73,6 +73,12 @@ class Step(BaseModel):
     as_of: AwareDatetime
 
 
+class Page(BaseModel):
+    """A part of a long answer to a question."""
+
+    more: bool = Field(description="Rows follow the last one.")
+
+
 class GaveWay(BaseModel):
     """A hold that ended because what it was promised isn't there: whose, and how many units of what."""
 

@@ -40,7 +40,7 @@ from stockkeeper.contracts.ledger import (
     ShowHistory,
     ShowStockAt,
 )
-from stockkeeper.contracts.messages import Message
+from stockkeeper.contracts.messages import Message, Page
 from stockkeeper.contracts.replenishment_plan import (
     ItemPlan,
     ItemPlans,
@@ -79,6 +79,7 @@ class QuestionRequest(Message):
 
 Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
+P = TypeVar("P", bound=Page)
 R = TypeVar("R")
 
 
@@ -103,7 +104,7 @@ class Question(Generic[Q, A]):
 
 
 @dataclass(frozen=True)
-class PagedQuestion(Question[Q, A], Generic[Q, A, R]):
+class PagedQuestion(Question[Q, P], Generic[Q, P, R]):
     """A question whose answer comes page by page.
 
     Attributes:
@@ -112,7 +113,7 @@ class PagedQuestion(Question[Q, A], Generic[Q, A, R]):
         goes_on: The question's field for the place of the last row seen; ``before`` where the latest comes first.
     """
 
-    rows: Callable[[A], Sequence[R]]
+    rows: Callable[[P], Sequence[R]]
     place: Callable[[R], object]
     goes_on: str = "after"
 

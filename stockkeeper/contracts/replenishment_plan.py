@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, State, Step, Timestamp
+from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, Page, State, Step, Timestamp
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
@@ -130,11 +130,10 @@ class ItemPlan(BaseModel):
     planned_at: Timestamp | None = None
 
 
-class ItemPlans(BaseModel):
+class ItemPlans(Page):
     """Plans of one page."""
 
     plans: list[ItemPlan]
-    more: bool = Field(description="There are more after the last one.")
 
 
 DEFAULT_ORDER_COST = Decimal(50)

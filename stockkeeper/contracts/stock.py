@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, State, Timestamp
+from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, Page, State, Timestamp
 from stockkeeper.domain.errors import InsufficientStock
 
 LEVELS_AT_ONCE = 1_000
@@ -57,10 +57,18 @@ class FoundTerms(BaseModel):
 
 
 class ShowLevels(Message):
-    """Which levels: of one product, of one warehouse, or all; page by page in the order of SKU and warehouse."""
+    """Which levels: of some products, in some warehouses, or all; page by page in the order of SKU and warehouse.
+
+    Products go by SKU in ``product`` and ``products`` and by id in ``product_ids``, and count together; warehouses the
+    same. Without any, all are meant.
+    """
 
     product: Name | None = None
     warehouse: Name | None = None
+    products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    warehouses: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
+    product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+    warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     below_reorder_point: bool = False
     after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
 
@@ -79,11 +87,10 @@ class StockLevel(BaseModel):
     reorder_point: int | None
 
 
-class StockLevels(BaseModel):
+class StockLevels(Page):
     """Levels of one page."""
 
     levels: list[StockLevel]
-    more: bool = Field(description="There are more after the last one.")
 
 
 class ShowInTransit(Message):
@@ -116,11 +123,10 @@ class InTransit(BaseModel):
     due_at: Timestamp | None = Field(description="When the first of these that has a due time is overdue.")
 
 
-class InTransitPage(BaseModel):
+class InTransitPage(Page):
     """One page of it."""
 
     lines: list[InTransit]
-    more: bool = Field(description="There are more after the last one.")
 
 
 class ShortageState(State):

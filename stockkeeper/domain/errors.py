@@ -19,9 +19,44 @@ A class's name is its stable code: it is the ``type`` that a caller of any langu
 JSON and travels with it; ``from_details`` builds the same error again at the other end.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict, cast
+
+Details = Mapping[str, object] | Sequence[Mapping[str, object]]
+"""The numbers and names behind a message, as plain JSON; each error says which."""
+
+
+class BadCell(TypedDict):
+    """A fault in a file: its line, the column if one is at fault, and what is wrong."""
+
+    line: int
+    column: str | None
+    message: str
+
+
+class RequestDetails(TypedDict, total=False):
+    """Details of an `InvalidRequest`: of a file its first faults and their number, of a line its product."""
+
+    errors: list[BadCell]
+    errors_total: int
+    product_id: int
+
+
+class ShortageDetails(TypedDict):
+    """A `Shortage` as it travels."""
+
+    product_id: int
+    warehouse_id: int
+    requested: int
+    available: int
+
+
+class StateDetails(TypedDict):
+    """Details of an `InvalidState`: the status that the document is in, and the command that it refused."""
+
+    status: str
+    command: str
 
 
 class StockkeeperError(Exception):
@@ -55,12 +90,12 @@ class DomainError(StockkeeperError):
         return str(self.args[0])
 
     @property
-    def details(self) -> Any:
+    def details(self) -> Details:
         """The numbers and names behind the message, as plain JSON."""
         return {}
 
     @classmethod
-    def from_details(cls, message: str, details: Any) -> Self:
+    def from_details(cls, message: str, details: object) -> Self:
         """Build the error from what travelled; ``details`` in a shape this version doesn't know are dropped."""
         del details
         return cls(message)
@@ -71,15 +106,15 @@ class InvalidRequest(DomainError):
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
-        self._details = dict(details or {})
+        self._details = cast("RequestDetails", dict(details or {}))
 
     @property
-    def details(self) -> dict[str, Any]:
+    def details(self) -> RequestDetails:
         """What a program needs to point at the fault, such as ``{"errors": [{line, column, message}]}`` of a file."""
         return self._details
 
     @classmethod
-    def from_details(cls, message: str, details: Any) -> Self:
+    def from_details(cls, message: str, details: object) -> Self:
         """Read the details again."""
         return cls(message, details if isinstance(details, Mapping) else None)
 
@@ -105,7 +140,7 @@ class _Unknown(DomainError):
         return {f"{self.kind}_ids": self.ids}
 
     @classmethod
-    def from_details(cls, message: str, details: Any) -> Self:
+    def from_details(cls, message: str, details: object) -> Self:
         """Read the ids again."""
         ids = details.get(f"{cls.kind}_ids", []) if isinstance(details, Mapping) else []
         return cls(message, ids)
@@ -158,12 +193,12 @@ class InsufficientStock(DomainError):
         return cls("; ".join(parts) + more, short)
 
     @property
-    def details(self) -> list[dict[str, int]]:
+    def details(self) -> list[ShortageDetails]:
         """A list of ``{product_id, warehouse_id, requested, available}``."""
-        return [asdict(s) for s in self.shortages]
+        return [cast("ShortageDetails", asdict(s)) for s in self.shortages]
 
     @classmethod
-    def from_details(cls, message: str, details: Any) -> Self:
+    def from_details(cls, message: str, details: object) -> Self:
         """Read the shortages again."""
         short = details if isinstance(details, list) else []
         return cls(message, [Shortage(**s) for s in short])
@@ -183,12 +218,12 @@ class InvalidState(DomainError):
         return cls(f"{what} is {status}: it can't {command}", str(status), str(command))
 
     @property
-    def details(self) -> dict[str, str]:
+    def details(self) -> StateDetails:
         """``{status, command}``."""
         return {"status": self.status, "command": self.command}
 
     @classmethod
-    def from_details(cls, message: str, details: Any) -> Self:
+    def from_details(cls, message: str, details: object) -> Self:
         """Read status and command again."""
         given = details if isinstance(details, Mapping) else {}
         return cls(message, given.get("status", ""), given.get("command", ""))
