@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -22,57 +23,58 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
-from activities.customer_return import ReturnSteps
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
-from activities.import_file import ImportSteps
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
-from activities.reservation import ReservationSteps
 from activities.runs import Runs
 from activities.stock import StockQuestions
-from activities.stock_audit import StockAuditSteps
-from activities.transfer import TransferSteps
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
 from starter.namespace import missing_search_attributes
 from stockkeeper.client.connection import connect_temporal
+from stockkeeper.contracts import (
+    adjustment,
+    cycle_count,
+    cycle_count_plan,
+    purchase_order,
+    reorder,
+    replenishment_plan,
+)
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import TASK_QUEUE
+from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
 from stockkeeper.domain.errors import StockkeeperError
-from workflows.adjustment import AdjustmentWorkflow
-from workflows.customer_return import ReturnWorkflow
-from workflows.cycle_count import CycleCountWorkflow
-from workflows.cycle_count_plan import CycleCountPlanWorkflow
-from workflows.import_file import ImportWorkflow
-from workflows.purchase_order import PurchaseOrderWorkflow
 from workflows.question import QuestionWorkflow
-from workflows.reorder import ReorderWorkflow
-from workflows.replenishment_plan import ReplenishmentPlanWorkflow
-from workflows.reservation import ReservationWorkflow
-from workflows.stock_audit import StockAuditWorkflow
-from workflows.transfer import TransferWorkflow
 
-WORKFLOWS = [
-    ReservationWorkflow,
-    PurchaseOrderWorkflow,
-    TransferWorkflow,
-    ReturnWorkflow,
-    AdjustmentWorkflow,
-    ReorderWorkflow,
-    ReplenishmentPlanWorkflow,
-    CycleCountWorkflow,
-    CycleCountPlanWorkflow,
-    StockAuditWorkflow,
-    ImportWorkflow,
-    QuestionWorkflow,
-]
+
+def workflow_of(process: ProcessSpec) -> type[Any]:
+    """The workflow class of a process, from ``workflows.{kind}``."""
+    members = vars(import_module(f"workflows.{process.kind}")).values()
+    [found] = [member for member in members if _workflow_name(member) == process.workflow_type]
+    return cast("type[Any]", found)
+
+
+def _workflow_name(member: object) -> str | None:
+    name: str | None = getattr(getattr(member, "__temporal_workflow_definition", None), "name", None)
+    return name
+
+
+def steps_of(process: ProcessSpec) -> type[Any]:
+    """The class in ``activities.{kind}`` that implements the activities of a process."""
+    members = vars(import_module(f"activities.{process.kind}")).values()
+    [found] = [each for each in members if isinstance(each, type) and process.activities in each.__bases__]
+    return found
+
+
+WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), QuestionWorkflow]
 
 # What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some
 # milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
@@ -174,49 +176,52 @@ def activities_of(*implementations: object) -> list[Callable[..., Any]]:
     ]
 
 
+def build_steps(database: Database, settings: Settings) -> list[object]:
+    """The implementations of all activities: a process takes the database, and the settings it needs."""
+    with_settings: dict[str, object] = {
+        purchase_order.PROCESS.kind: PurchaseOrderSteps(
+            database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
+        ),
+        reorder.PROCESS.kind: ReorderSteps(
+            database,
+            approval=settings.approval,
+            over_delivery_percent=settings.over_delivery_percent,
+            task_queue=settings.task_queue,
+        ),
+        adjustment.PROCESS.kind: AdjustmentSteps(database, policy=settings.adjustment),
+        replenishment_plan.PROCESS.kind: ReplenishmentPlanSteps(
+            database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
+        ),
+        cycle_count.PROCESS.kind: CycleCountSteps(database, settings.counting),
+        cycle_count_plan.PROCESS.kind: CycleCountPlanSteps(database, settings.counting),
+    }
+    return [
+        *(with_settings.get(process.kind) or steps_of(process)(database) for process in PROCESSES),
+        StockQuestions(database),
+        LedgerQuestions(database),
+        CountQuestions(database),
+        AuditFindings(database),
+        NoticeSteps(database, settings.notice_ways),
+        Runs(),
+    ]
+
+
 def build_worker(client: Client, database: Database, settings: Settings) -> Worker:
     """The worker, ready to run.
 
-    There is a thread and a connection for each activity that may run, local or regular: with fewer, an activity's time
-    would run while it stands in a queue that nobody sees.
+    There is a thread and a connection for each activity that may run, local or regular: with fewer, an activity's
+    timeout would run out while it waits in a queue inside the worker, which Temporal can't see.
     """
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=activities_of(
-            ReservationSteps(database),
-            PurchaseOrderSteps(
-                database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
-            ),
-            TransferSteps(database),
-            ReturnSteps(database),
-            AdjustmentSteps(database, policy=settings.adjustment),
-            ReorderSteps(
-                database,
-                approval=settings.approval,
-                over_delivery_percent=settings.over_delivery_percent,
-                task_queue=settings.task_queue,
-            ),
-            ReplenishmentPlanSteps(
-                database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
-            ),
-            CycleCountSteps(database, settings.counting),
-            CycleCountPlanSteps(database, settings.counting),
-            CountQuestions(database),
-            NoticeSteps(database, settings.notice_ways),
-            ImportSteps(database),
-            StockQuestions(database),
-            LedgerQuestions(database),
-            StockAuditSteps(database),
-            AuditFindings(database),
-            Runs(),
-        ),
+        activities=activities_of(*build_steps(database, settings)),
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,
         workflow_runner=SANDBOX,
-        # What has begun may end: a transaction takes milliseconds.
+        # Running activities may finish: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
 

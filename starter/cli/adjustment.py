@@ -41,6 +41,12 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Put the books right by hand: ask, approve, reject.")
 
+
+def register(root: typer.Typer) -> None:
+    """Add ``adjust`` to the command line."""
+    root.add_typer(app, name="adjust")
+
+
 Number = Annotated[str, typer.Argument(metavar="ADJUSTMENT", help="The adjustment's number.")]
 Reason = Annotated[str, typer.Option(help="Why.")]
 

@@ -1,21 +1,12 @@
 """The commands, put together."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import typer
 
-from starter.cli import (
-    adjustment,
-    audit,
-    count_questions,
-    customer_return,
-    cycle_count,
-    import_file,
-    purchase_order,
-    replenishment,
-    reservation,
-    stack,
-    stock,
-    transfer,
-)
+from starter.cli import audit, count_questions, cycle_count, replenishment, stack, stock
+from stockkeeper.contracts.processes import PROCESSES
 
 app = typer.Typer(
     name="stockkeeper",
@@ -27,14 +18,11 @@ app = typer.Typer(
 app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.setup)
-import_file.register(app)
-app.add_typer(reservation.app, name="reserve")
-app.add_typer(purchase_order.app, name="po")
-app.add_typer(transfer.app, name="transfer")
 count_questions.register(cycle_count.app)
-app.add_typer(cycle_count.app, name="count")
-app.add_typer(customer_return.app, name="return")
-app.add_typer(adjustment.app, name="adjust")
+for process in PROCESSES:
+    # A process without a file here has its commands with another one: a plan's stand with those of reordering.
+    if find_spec(module := f"starter.cli.{process.kind}"):
+        import_module(module).register(app)
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(replenishment.schedule_app, name="schedule")

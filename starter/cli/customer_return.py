@@ -41,6 +41,12 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="What customers send back: expect it, inspect it, restock or scrap it.")
 
+
+def register(root: typer.Typer) -> None:
+    """Add ``return`` to the command line."""
+    root.add_typer(app, name="return")
+
+
 Number = Annotated[str, typer.Argument(metavar="RETURN", help="The return's number.")]
 
 

@@ -30,6 +30,12 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Count what is on the shelf, and bring the books to it.")
 
+
+def register(root: typer.Typer) -> None:
+    """Add ``count`` to the command line."""
+    root.add_typer(app, name="count")
+
+
 Number = Annotated[str, typer.Argument(metavar="COUNT", help="The count's number.")]
 _FIRST = (CountStatus.REVIEW, CountStatus.COUNTING, CountStatus.POSTED, CountStatus.CANCELLED)
 """What waits for somebody comes first."""

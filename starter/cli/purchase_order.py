@@ -43,6 +43,12 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, approve, confirm, receive.")
 
+
+def register(root: typer.Typer) -> None:
+    """Add ``po`` to the command line."""
+    root.add_typer(app, name="po")
+
+
 Number = Annotated[str, typer.Argument(metavar="PO", help="The purchase order's number.")]
 Reason = Annotated[str, typer.Option(help="Why.")]
 Day = Annotated[

@@ -40,6 +40,12 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel what is held.")
 
+
+def register(root: typer.Typer) -> None:
+    """Add ``reserve`` to the command line."""
+    root.add_typer(app, name="reserve")
+
+
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 
 

@@ -46,6 +46,12 @@ from stockkeeper.contracts.transfer import (
 
 app = typer.Typer(no_args_is_help=True, help="Move stock between warehouses: hold, dispatch, receive.")
 
+
+def register(root: typer.Typer) -> None:
+    """Add ``transfer`` to the command line."""
+    root.add_typer(app, name="transfer")
+
+
 Number = Annotated[str, typer.Argument(metavar="TRANSFER", help="The transfer's number.")]
 Reason = Annotated[str, typer.Option(help="Why.")]
 

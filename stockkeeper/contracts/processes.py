@@ -19,13 +19,13 @@ PROCESSES: tuple[ProcessSpec, ...] = (
     reservation.PROCESS,
     purchase_order.PROCESS,
     transfer.PROCESS,
-    customer_return.PROCESS,
-    adjustment.PROCESS,
     reorder.PROCESS,
     replenishment_plan.PROCESS,
-    cycle_count_plan.PROCESS,
+    customer_return.PROCESS,
     cycle_count.PROCESS,
-    stock_audit.PROCESS,
+    cycle_count_plan.PROCESS,
+    adjustment.PROCESS,
     import_file.PROCESS,
+    stock_audit.PROCESS,
 )
-"""In the order in which people meet them."""
+"""In the order of the demo's scenes: the audit comes last and checks everything that the others have booked."""

@@ -8,42 +8,22 @@ from typing import Any
 
 import pytest
 
-from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
-from activities.customer_return import ReturnSteps
-from activities.cycle_count import CycleCountSteps
-from activities.cycle_count_plan import CycleCountPlanSteps
-from activities.import_file import ImportSteps
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
-from activities.purchase_order import PurchaseOrderSteps
-from activities.reorder import ReorderSteps
-from activities.replenishment_plan import ReplenishmentPlanSteps
-from activities.reservation import ReservationSteps
 from activities.runs import Runs
 from activities.stock import StockQuestions
-from activities.stock_audit import StockAuditSteps
-from activities.transfer import TransferSteps
 from stockkeeper.contracts import errors
-from stockkeeper.contracts.adjustment import AdjustmentActivities
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
-from stockkeeper.contracts.customer_return import ReturnActivities
-from stockkeeper.contracts.cycle_count import CycleCountActivities
-from stockkeeper.contracts.cycle_count_plan import CycleCountPlanActivities
-from stockkeeper.contracts.import_file import ImportActivities
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
-from stockkeeper.contracts.purchase_order import PurchaseOrderActivities
-from stockkeeper.contracts.reorder import ReorderActivities
-from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanActivities
-from stockkeeper.contracts.reservation import ReservationActivities
+from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.schema import generate
 from stockkeeper.contracts.stock import StockActivities
-from stockkeeper.contracts.stock_audit import RunActivities, StockAuditActivities
-from stockkeeper.contracts.transfer import TransferActivities
-from worker import WORKFLOWS, activities_of
+from stockkeeper.contracts.stock_audit import RunActivities
+from worker import WORKFLOWS, activities_of, steps_of
 
 CONTRACTS = Path(__file__).parents[2] / "stockkeeper" / "contracts"
 
@@ -55,21 +35,11 @@ def _activities(owner: type) -> dict[str, str]:
 
 
 INTERFACES: list[tuple[type, type]] = [
-    (ReservationActivities, ReservationSteps),
-    (PurchaseOrderActivities, PurchaseOrderSteps),
-    (TransferActivities, TransferSteps),
-    (AdjustmentActivities, AdjustmentSteps),
-    (ReturnActivities, ReturnSteps),
-    (ReorderActivities, ReorderSteps),
-    (ReplenishmentPlanActivities, ReplenishmentPlanSteps),
-    (CycleCountActivities, CycleCountSteps),
-    (CycleCountPlanActivities, CycleCountPlanSteps),
+    *((process.activities, steps_of(process)) for process in PROCESSES),
     (CountQuestionActivities, CountQuestions),
     (NoticeActivities, NoticeSteps),
-    (ImportActivities, ImportSteps),
     (StockActivities, StockQuestions),
     (LedgerActivities, LedgerQuestions),
-    (StockAuditActivities, StockAuditSteps),
     (AuditFindingActivities, AuditFindings),
     (RunActivities, Runs),
 ]

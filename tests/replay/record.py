@@ -8,34 +8,20 @@ purpose, and look at the difference.
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
-from tests.replay.adjustment import AdjustmentScenes
-from tests.replay.customer_return import ReturnScenes
-from tests.replay.cycle_count import CycleCountScenes
-from tests.replay.cycle_count_plan import CycleCountPlanScenes
-from tests.replay.import_file import ImportScenes
-from tests.replay.purchase_order import PurchaseOrderScenes
+from stockkeeper.contracts.processes import PROCESSES as REGISTERED
 from tests.replay.recording import Scenes, a_stage
-from tests.replay.reorder import ReorderScenes
-from tests.replay.replenishment_plan import ReplenishmentPlanScenes
-from tests.replay.reservation import ReservationScenes
-from tests.replay.stock_audit import StockAuditScenes
-from tests.replay.transfer import TransferScenes
 
-_ALL: Sequence[type[Scenes]] = (
-    ReservationScenes,
-    ImportScenes,
-    PurchaseOrderScenes,
-    TransferScenes,
-    AdjustmentScenes,
-    ReturnScenes,
-    ReorderScenes,
-    ReplenishmentPlanScenes,
-    CycleCountScenes,
-    CycleCountPlanScenes,
-    StockAuditScenes,
-)
-PROCESSES: Mapping[str, type[Scenes]] = {scenes.process: scenes for scenes in _ALL}
+
+def _scenes(kind: str) -> type[Scenes]:
+    """The scenes of a process, in ``tests.replay.{kind}``."""
+    members = vars(import_module(f"tests.replay.{kind}")).values()
+    [found] = [each for each in members if isinstance(each, type) and each.__base__ is Scenes]
+    return found
+
+
+PROCESSES: Mapping[str, type[Scenes]] = {process.kind: _scenes(process.kind) for process in REGISTERED}
 
 
 async def record(processes: Sequence[str]) -> None:
