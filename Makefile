@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test check format bench schema histories
 
-help: ## what there is to do
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP) ## a .venv with every pinned dependency
@@ -33,7 +33,7 @@ check: $(STAMP) ## lint, format, types, import rules, compose file
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-format: $(STAMP) ## rewrite the sources in the house's format
+format: $(STAMP) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -46,5 +46,5 @@ schema: $(STAMP) ## write stockkeeper/contracts/schema.json and database/schema.
 histories: $(STAMP) ## record the replay tests' histories anew (look at the diff: it is a wire change)
 	$(BIN)/python -m tests.replay.record
 
-bench: $(STAMP) ## what benchmarks/README.md describes, as ratios measured in one run
+bench: $(STAMP) ## the benchmarks of benchmarks/README.md, as ratios measured in one run
 	$(BIN)/python -m benchmarks.run
