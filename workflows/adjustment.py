@@ -7,6 +7,9 @@ from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.adjustment import (
+    APPROVE,
+    CANCEL,
+    REJECT,
     WORKFLOW_TYPE,
     AdjustmentActivities,
     AdjustmentLineState,
@@ -30,9 +33,10 @@ from stockkeeper.contracts.stock import shortages_of
 from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentStatus
 from stockkeeper.domain.errors import DomainError, InsufficientStock
 from workflows import adjustment_texts as texts
+from workflows.commands import command, handler_of, signal_of
 from workflows.giving_way import tell_holders
 from workflows.notices import Notices
-from workflows.process import Carried, Process, command
+from workflows.process import Carried, Process
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
@@ -68,7 +72,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
             self._adjustment = carried.adjustment
             self._lines = len(carried.adjustment.lines)
             self._reminded = carried.reminded
-        self._notices = Notices(self.state, self.in_background, self.publish)
+        self._notices = Notices(self)
 
     @workflow.run
     async def run(self, *payload: Any) -> AdjustmentState:
@@ -96,7 +100,7 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
             raise self._shortage
         return self.state
 
-    @command(ApproveAdjustment)
+    @command(APPROVE)
     async def approve(self, message: ApproveAdjustment, key: str) -> None:
         """Somebody else agrees, and it is posted. `{approver, note}`."""
         if self.state.approved_by is not None and is_same_person(message.approver, self.state.approved_by):
@@ -112,24 +116,28 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
         summary = f"approved by {message.approver}"
         self._take_over(await write(AdjustmentActivities.post_adjustment, step, summary, lines=self._lines))
 
-    @command(RejectAdjustment)
+    @command(REJECT)
     async def reject(self, message: RejectAdjustment, key: str) -> None:
         """It isn't right: nothing is changed. `{approver, reason}`."""
         if self._adjustment is not None and self.state.status is AdjustmentStatus.REJECTED:
             return
         await self._end(AdjustmentEvent.REJECT, message.approver, message.reason, key)
 
-    @command(CancelAdjustment)
+    @command(CANCEL)
     async def cancel(self, message: CancelAdjustment, key: str) -> None:
         """It isn't wanted any more, and wasn't approved yet. `{performed_by, reason}`."""
         if self.state.status is AdjustmentStatus.CANCELLED:
             return
         await self._end(AdjustmentEvent.CANCEL, message.performed_by, message.reason, key)
 
+    approve_signal = signal_of(approve)
+    reject_signal = signal_of(reject)
+    cancel_signal = signal_of(cancel)
+
     async def _give_up(self) -> None:
         """A cancelled workflow changes nothing any more, as by the command."""
-        order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
-        await self.carry_out("cancel", [order], "workflow-cancelled")
+        message = CancelAdjustment(performed_by="operator", reason="the workflow was cancelled")
+        await self.carry_out(handler_of(AdjustmentWorkflow.cancel), message, "workflow-cancelled")
 
     async def _run_process(self) -> None:
         if self._adjustment is None:

@@ -6,6 +6,8 @@ from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.customer_return import (
+    CLOSE_SHORT,
+    INSPECT,
     WORKFLOW_TYPE,
     CloseReturnShort,
     CloseReturnStep,
@@ -24,7 +26,8 @@ from stockkeeper.contracts.messages import counted, parse
 from stockkeeper.domain.customer_return import RETURN, ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
-from workflows.process import Carried, Process, command
+from workflows.commands import command, handler_of, signal_of
+from workflows.process import Carried, Process
 from workflows.steps import write
 
 
@@ -67,7 +70,7 @@ class ReturnWorkflow(Process[ReturnState]):
         await self.answer_to_start()
         return self.state
 
-    @command(Inspect)
+    @command(INSPECT)
     async def inspect(self, message: Inspect, key: str) -> None:
         """What was found. `{performed_by, lines: [{product_id, restock_quantity, scrap_quantity}], inspection_id}`."""
         # One with a name may have been booked already, and then its repeat is right in any status. Only the database
@@ -86,7 +89,7 @@ class ReturnWorkflow(Process[ReturnState]):
         summary = f"inspected by {message.performed_by}: {restocked} restocked, {scrapped} scrapped"
         self._take_over(await write(ReturnActivities.inspect_return, step, summary, lines=self._lines))
 
-    @command(CloseReturnShort)
+    @command(CLOSE_SHORT)
     async def close_short(self, message: CloseReturnShort, key: str) -> None:
         """What hasn't come isn't expected any more. `{performed_by, reason}`."""
         if self.state.closed_reason is not None:
@@ -102,10 +105,13 @@ class ReturnWorkflow(Process[ReturnState]):
         summary = f"the rest isn't expected: {message.reason}"
         self._take_over(await write(ReturnActivities.close_return, step, summary, lines=self._lines))
 
+    inspect_signal = signal_of(inspect)
+    close_short_signal = signal_of(close_short)
+
     async def _give_up(self) -> None:
         """A cancelled workflow expects nothing more, as by the command."""
-        order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
-        await self.carry_out("close_short", [order], "workflow-cancelled")
+        message = CloseReturnShort(performed_by="operator", reason="the workflow was cancelled")
+        await self.carry_out(handler_of(ReturnWorkflow.close_short), message, "workflow-cancelled")
 
     async def _run_process(self) -> None:
         if self._returned is None:

@@ -7,6 +7,9 @@ from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.cycle_count import (
+    APPROVE_VARIANCE,
+    CANCEL,
+    RECORD,
     WORKFLOW_TYPE,
     ApproveCountStep,
     ApproveVariance,
@@ -28,9 +31,10 @@ from stockkeeper.contracts.messages import counted, parse
 from stockkeeper.domain.cycle_count import COUNT_LINE, CountStatus
 from stockkeeper.domain.errors import DomainError, InvalidState
 from workflows import cycle_count_texts as texts
+from workflows.commands import command, handler_of, signal_of
 from workflows.giving_way import tell_holders
 from workflows.notices import Notices
-from workflows.process import Carried, Process, command
+from workflows.process import Carried, Process
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
@@ -65,7 +69,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
             self._warehouse = carried.warehouse
             self._requested_at = carried.requested_at
             self._is_open = True
-        self._notices = Notices(self.state, self.in_background, self.publish)
+        self._notices = Notices(self)
 
     @workflow.run
     async def run(self, *payload: Any) -> CycleCountState:
@@ -91,7 +95,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
         await self.answer_to_start()
         return self.state
 
-    @command(Record)
+    @command(RECORD)
     async def record(self, message: Record, key: str) -> None:
         """So much was there. `{performed_by, product_id, counted_quantity, root_cause}`."""
         step = RecordCountStep(
@@ -107,7 +111,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
         # The answer is one line, however long the list is.
         self._take_over_line(await write(CycleCountActivities.record_count, step, summary), message.performed_by)
 
-    @command(ApproveVariance)
+    @command(APPROVE_VARIANCE)
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:
         """What was counted is right. `{approver, product_id, root_cause}`."""
         step = ApproveCountStep(
@@ -121,7 +125,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
         summary = f"{self._sku(message.product_id)}: {message.root_cause}, approved by {message.approver}"
         self._take_over_line(await write(CycleCountActivities.approve_count, step, summary), message.approver)
 
-    @command(CancelCount)
+    @command(CANCEL)
     async def cancel(self, message: CancelCount, key: str) -> None:
         """What isn't in the books yet isn't counted any more. `{performed_by, reason}`."""
         if self.state.status is CountStatus.CANCELLED:
@@ -138,10 +142,14 @@ class CycleCountWorkflow(Process[CycleCountState]):
         summary = f"cancel: {message.reason}"
         self._take_over(await write(CycleCountActivities.cancel_count, step, summary, lines=len(self.state.lines)))
 
+    record_signal = signal_of(record)
+    approve_variance_signal = signal_of(approve_variance)
+    cancel_signal = signal_of(cancel)
+
     async def _give_up(self) -> None:
         """A cancelled workflow counts nothing any more, as by the command."""
-        order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
-        await self.carry_out("cancel", [order], "workflow-cancelled")
+        message = CancelCount(performed_by="operator", reason="the workflow was cancelled")
+        await self.carry_out(handler_of(CycleCountWorkflow.cancel), message, "workflow-cancelled")
 
     async def _run_process(self) -> None:
         if not self._is_open:

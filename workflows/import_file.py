@@ -8,6 +8,8 @@ from temporalio import workflow
 from stockkeeper.contracts import policies, search_attributes
 from stockkeeper.contracts.import_file import (
     ABANDONED_AFTER,
+    ADD_PAGE,
+    FINISH,
     WORKFLOW_TYPE,
     AddPage,
     Applied,
@@ -25,8 +27,9 @@ from stockkeeper.contracts.import_file import (
 from stockkeeper.contracts.messages import parse, utc
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
+from workflows.commands import command, signal_of
 from workflows.details import details, table
-from workflows.process import Carried, Process, command
+from workflows.process import Carried, Process
 from workflows.steps import through_the_queue, write
 
 
@@ -73,7 +76,7 @@ class ImportWorkflow(Process[ImportState]):
         await self.answer_to_start()
         return self.state
 
-    @command(AddPage)
+    @command(ADD_PAGE)
     async def add_page(self, message: AddPage, key: str) -> None:
         """Some of the rows. `{performed_by, page, rows}`."""
         del key  # The page's number says which page it is, however often it comes.
@@ -97,7 +100,7 @@ class ImportWorkflow(Process[ImportState]):
         self.state.rows = staged.rows
         self.publish()
 
-    @command(Finish)
+    @command(FINISH)
     async def finish(self, message: Finish, key: str) -> None:
         """That was all: apply it, whole or not at all. `{performed_by, pages, rows}`."""
         del key
@@ -117,6 +120,9 @@ class ImportWorkflow(Process[ImportState]):
             self._imported(ImportEvent.APPLY, await self._apply(message))
         except DomainError as refusal:
             await self._refuse(refusal)
+
+    add_page_signal = signal_of(add_page)
+    finish_signal = signal_of(finish)
 
     async def _give_up(self) -> None:
         """A cancelled workflow forgets the pages that wait. What is being applied is applied."""

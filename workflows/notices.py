@@ -1,6 +1,6 @@
-"""How a process sends word to people: in the background, and visible in its own state."""
+"""Notices of a process to people: sent in the background, and visible in the process's own state."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from temporalio import workflow
@@ -10,50 +10,57 @@ from stockkeeper.contracts import policies
 from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, NoticeOutcome, NoticeState
 
 NOTICES_KEPT = 100
-
-
 LINES_IN_A_NOTICE = 200
 
 
 def cut(lines: Sequence[str], what: str = " lines") -> list[str]:
-    """As many lines as a notice has, and how many more there are."""
+    """The first lines, as many as a notice has, and the number of those left out."""
     more = len(lines) - LINES_IN_A_NOTICE
     return [*lines[:LINES_IN_A_NOTICE], *([f"and {more} more{what}"] if more > 0 else [])]
 
 
-class Notified(Protocol):
-    """A state that shows what was sent; the latest hundred stay."""
+class NotifiedState(Protocol):
+    """A state that shows its notices; the latest hundred are kept."""
 
     notices: list[NoticeState]
 
 
+class Notifying(Protocol):
+    """A process that sends notices."""
+
+    @property
+    def state(self) -> NotifiedState:
+        """Its state."""
+        ...
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start work that only the end of the run waits for."""
+        ...
+
+    def publish(self) -> None:
+        """Bring details, search attributes and memo up to date."""
+        ...
+
+
 class Notices:
-    """What a process sends.
+    """The notices of a process.
 
     Args:
-        state: Where it is shown.
-        in_background: The process's way to do something that nothing waits for.
-        changed: Called when something has become of a notice.
-        policy: How long it is tried.
+        process: The process, whose state shows them.
+        policy: How long each is tried.
     """
 
-    def __init__(
-        self,
-        state: Notified,
-        in_background: Callable[[Coroutine[Any, Any, None]], None],
-        changed: Callable[[], None],
-        policy: Mapping[str, Any] = policies.NOTICE,
-    ) -> None:
-        self._state = state
-        self._in_background = in_background
-        self._changed = changed
+    def __init__(self, process: Notifying, policy: Mapping[str, Any] = policies.NOTICE) -> None:
+        self._process = process
         self._policy = policy
 
     def send(self, notice: Notice) -> None:
-        """Send it, and go on at once: no process stops because a mail server does."""
+        """Send a notice in the background: no process waits for a mail server."""
         entry = NoticeState(at=workflow.now(), audience=notice.audience, title=notice.title)
-        self._state.notices = [*self._state.notices[-(NOTICES_KEPT - 1) :], entry]
-        self._in_background(self._send(notice, entry))
+        state = self._process.state
+        state.notices = [*state.notices[-(NOTICES_KEPT - 1) :], entry]
+        self._process.in_background(self._send(notice, entry))
+        self._process.publish()
 
     async def _send(self, notice: Notice, entry: NoticeState) -> None:
         try:
@@ -66,9 +73,9 @@ class Notices:
         except FailureError:
             entry.outcome = NoticeOutcome.FAILED
             if notice.audience is Audience.SUPPLIER:
-                # Somebody has to tell the supplier by other means.
+                # Procurement has to inform the supplier by other means.
                 title = f"Not delivered to the supplier: {notice.title}"
                 self.send(Notice(audience=Audience.PROCUREMENT, title=title, body=notice.body))
         else:
             entry.outcome = NoticeOutcome.SENT if sent.ways else NoticeOutcome.LOGGED
-        self._changed()
+        self._process.publish()

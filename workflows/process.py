@@ -1,9 +1,8 @@
-"""What every process has at its edge: a start that is checked, a state, and commands that may come at any time.
+"""The edge of every process: a checked start, a state, and commands at any time.
 
-A process is a workflow class on top of `Process`. A method marked ``@command(Message)`` becomes an update and a signal
-of its own name. Both take the payload raw and check it here, so that whatever comes, from whatever client, is answered
-or noted, and never leaves a workflow stuck. The update answers with the new state; the signal's trouble goes into the
-state's notes. Commands are carried out one at a time, in the order in which they came.
+A process is a workflow class on top of `Process`. Its commands are declared by `workflows.commands`. Start and commands
+are taken raw and checked here, so that any payload of any client is answered or noted, and never leaves a workflow
+stuck. Commands are carried out one at a time, in the order in which they came.
 """
 
 import asyncio
@@ -11,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypedDict, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate
@@ -31,58 +30,51 @@ class Noted(Protocol):
 
 
 class Carried(State):
-    """What a run leaves to the run that continues it; a subclass adds everything that its history had taught it."""
+    """The input of a continued run, beside the start; a subclass adds the state that its history has built up.
+
+    Attributes:
+        signals: The number of signals that this chain of runs has received.
+    """
 
     signals: int
+
+
+class Stamp(TypedDict):
+    """The fields that every step has: its operation, the person or service behind it, and the workflow's time."""
+
+    operation_id: str
+    performed_by: str
+    as_of: datetime
 
 
 S = TypeVar("S", bound=Noted)
 C = TypeVar("C", bound=Carried)
 M = TypeVar("M", bound=Message)
-P = TypeVar("P", bound="Process[Any]")
-Body = Callable[[P, M, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class _Command:
-    message: type[Message]
-    body: Callable[[Any, Any, str], Awaitable[None]]
+class Handler(Generic[M]):
+    """The part of a command that is the process's own.
 
-
-def command(message: type[M]) -> Callable[[Body[P, M]], Body[P, M]]:
-    """Mark a method as what happens on a command.
-
-    The method gets the checked message and a key that is the same whenever this one command is repeated: the caller's
-    update id, or the signal's number in this chain of runs (a reset counts the same signals again). It changes the
-    state, or raises a `DomainError`.
+    Attributes:
+        name: The name of its update and its signal.
+        message: The payload.
+        body: The method that carries it out: process, checked message, key.
     """
 
-    def mark(body: Body[P, M]) -> Body[P, M]:
-        body.__command__ = _Command(message, body)  # type: ignore[attr-defined]
-        return body
-
-    return mark
+    name: str
+    message: type[M]
+    body: Callable[[Any, M, str], Awaitable[None]]
 
 
 class Process(Generic[S]):
     """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`.
 
     A process with very many commands goes on in another run: it watches `history_is_long`, waits until it is
-    `drained`, and calls `continue_in_another_run`; the next run takes over at init, by `left_by_the_run_before`.
+    `drained`, and calls `continue_in_another_run`; the next run reads `left_by_the_run_before` at init.
     """
 
     state: S
-    _commands: dict[str, _Command]
-
-    def __init_subclass__(cls) -> None:
-        """Give the class its updates and signals."""
-        cls._commands = {
-            name: marked for name, member in vars(cls).items() if (marked := getattr(member, "__command__", None))
-        }
-        for name, marked in cls._commands.items():
-            summary = (marked.body.__doc__ or "").strip().partition("\n")[0]
-            setattr(cls, name, _as_update(name, marked, summary))
-            setattr(cls, f"{name}_signal", _as_signal(name, summary))
 
     def __init__(self, state: S, payload: Sequence[Any]) -> None:
         self.state = state
@@ -94,12 +86,12 @@ class Process(Generic[S]):
         self._answered = False
         self._failure: DomainError | None = None
         self.command_lock = asyncio.Lock()
-        """Whoever has it is the only one to change the state meanwhile."""
+        """Held by the command that is changing the state."""
         self._signals = 0
 
     @workflow.query(name="state", description="What it is now; answers after the run has ended, too.")
     def state_now(self) -> S:
-        """The state."""
+        """Return the state."""
         return self.state
 
     @workflow.signal(dynamic=True, description="Anything else is noted, and changes nothing.")
@@ -109,37 +101,46 @@ class Process(Generic[S]):
         self.note(f"signal {name[:80]!r} is none of its commands")
 
     def note(self, text: str) -> None:
-        """Keep a sentence for whoever looks at the run, and show it; the latest hundred stay."""
+        """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
         entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"
         self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
         if self._shown:
             self.publish()
 
     def publish(self) -> None:
-        """Show how it stands, by `show`. A subclass says how; it is called again when there is something to note."""
+        """Bring details, search attributes and memo up to date, by `show`. Called again after each note."""
         raise NotImplementedError
 
     def operation(self, *step: str) -> str:
         """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow.
 
-        A slash within a part is escaped: whatever callers call their things, two operations never share an id.
+        A slash within a part is escaped, so that two operations never share an id, whatever names callers choose.
         """
         return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (workflow.info().workflow_id, *step))
 
+    def stamp(self, *step: str, performed_by: str) -> Stamp:
+        """The fields that every step has, to be unpacked into its model.
+
+        Args:
+            step: The parts of the operation id after the workflow id.
+            performed_by: The person or service behind the step.
+        """
+        return Stamp(operation_id=self.operation(*step), performed_by=performed_by, as_of=workflow.now())
+
     def show(
         self,
-        told: str,
+        text: str,
         attributes: Sequence[SearchAttributeUpdate[Any]],
         memo: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell whoever looks at the run, and whoever searches for it or lists it; what hasn't changed isn't sent again.
+        """Set the run's details, search attributes and memo; unchanged values aren't sent again.
 
         Args:
-            told: The run in a few lines of Markdown (`workflows.details`).
-            attributes: What it can be found by.
-            memo: What a list shows beside that.
+            text: The run in a few lines of Markdown (`workflows.details`).
+            attributes: The search attributes.
+            memo: The fields that a list of runs shows beside them.
         """
-        workflow.set_current_details(told)
+        workflow.set_current_details(text)
         if changed := [each for each in attributes if self._shown.get(each.key.name) != each.value]:
             self._shown.update({each.key.name: each.value for each in changed})
             workflow.upsert_search_attributes(changed)
@@ -148,7 +149,7 @@ class Process(Generic[S]):
             workflow.upsert_memo(memo)
 
     def require_workflow_id(self, expected: str, of: str) -> None:
-        """Two runs must never command one document, so its name is the workflow's.
+        """Refuse a start under another id: two runs must never command one document.
 
         Raises:
             InvalidRequest: It was started under another id.
@@ -157,12 +158,12 @@ class Process(Generic[S]):
             raise InvalidRequest(f"the workflow id for this {of} is {expected}")
 
     async def wait_until(self, deadline: datetime | None, unless: Callable[[], bool], summary: str) -> bool:
-        """Wait for a deadline, unless something else comes first; also a long history is a reason to stop waiting.
+        """Wait for a deadline or a condition, whichever comes first; a long history ends the wait, too.
 
         Args:
-            deadline: Until when; None: there is none, and only the other things end the wait.
-            unless: What else ends it.
-            summary: What an operator reads beside the timer.
+            deadline: The instant; None: only the condition ends the wait.
+            unless: The condition.
+            summary: The text beside the timer in the Temporal UI.
 
         Returns:
             Whether the deadline came.
@@ -178,11 +179,11 @@ class Process(Generic[S]):
         return False
 
     async def meet_last_deadline(self, undecided: Callable[[], bool], end: Callable[[], Awaitable[None]]) -> None:
-        """Nobody has decided in time: end it, unless somebody has after all.
+        """End a document at its last deadline, unless a command has decided by then.
 
         Args:
-            undecided: Whether it still waits.
-            end: What is done then.
+            undecided: Whether the document still waits.
+            end: The step that ends it.
         """
         async with self.command_lock:
             # A command that was under way at the deadline has finished by now, and may have decided.
@@ -190,32 +191,32 @@ class Process(Generic[S]):
                 try:
                     await end()
                 except DomainError as refusal:
-                    # After a reset the document may be further than this run knows; the next command tells it.
+                    # After a reset the document may be further than this run knows; the next command finds out.
                     self.note(f"the last deadline came, and nothing was done: {refusal.message}")
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nothing waits for but the end of the run."""
+        """Start work that only the end of the run waits for."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
     def drained(self) -> bool:
-        """Whether everybody who waits for an answer has one, and nothing goes on in the background."""
+        """Whether every caller has its answer, and no background work is left."""
         return workflow.all_handlers_finished() and not self._under_way
 
     @property
     def history_is_long(self) -> bool:
-        """Whether Temporal suggests to go on in another run."""
+        """Whether Temporal suggests continuing in another run."""
         return workflow.info().is_continue_as_new_suggested()
 
     def continue_in_another_run(self, carried: Carried) -> NoReturn:
-        """Begin a new history with the same start, and what this one had taught. Everything is settled."""
+        """Begin a new history with the same start and the carried state. The run must be `drained`."""
         workflow.continue_as_new(args=[self.payload[0], carried])
 
     def left_by_the_run_before(self, model: type[C]) -> C | None:
-        """What the run before this one has left; None for a first run.
+        """The carried state of the run before this one; None for a first run.
 
-        At init, before any command: the number of a signal must go on from the last run's.
+        To be called at init, before any command: signals are numbered on from the last run's.
         """
         # With one argument, Temporal started the same request again, as a client's retry policy may.
         if workflow.info().continued_run_id is None or len(self.payload) != 2:
@@ -226,11 +227,11 @@ class Process(Generic[S]):
 
     @property
     def signals(self) -> int:
-        """How many signals this chain of runs has had, to be carried."""
+        """The number of signals that this chain of runs has received, to be carried."""
         return self._signals
 
     def start_answered(self, failure: DomainError | None = None) -> None:
-        """The start is decided: commands that came early go on, or fail as the run will."""
+        """Record that the start is decided: early commands proceed, or fail as the run will."""
         self._failure = failure
         self._answered = True
 
@@ -245,76 +246,49 @@ class Process(Generic[S]):
             raise self._failure
 
     async def failed(self, failure: DomainError) -> NoReturn:
-        """End the run with this error, once everybody who waits for an answer has been given it."""
+        """End the run with this error, once every waiting caller has received it."""
         self.start_answered(failure)
         await workflow.wait_condition(self.drained)
         raise failure
 
     async def ended(self) -> S:
-        """The state as the workflow's result, once everybody who waits for an answer has one."""
+        """The state as the workflow's result, once the run is `drained`."""
         await workflow.wait_condition(self.drained)
         return self.state
 
     async def run_to_the_end(self, life: Coroutine[Any, Any, None], give_up: Callable[[], Awaitable[None]]) -> None:
-        """Live to the end, also if an operator cancels the workflow itself: then give up in order first.
+        """Run ``life`` to its end, also when an operator cancels the workflow: then ``give_up`` first.
 
-        A cancellation must not tear a step in two: what was held would be forgotten. So it doesn't reach ``life``,
-        which goes on until what ``give_up`` has done has ended it.
+        A cancellation must not interrupt a step: its hold would be forgotten. So it doesn't reach ``life``, which
+        continues until ``give_up`` has ended the document.
         """
         living = asyncio.create_task(life)
         try:
             await asyncio.shield(living)
         except asyncio.CancelledError:
-            with contextlib.suppress(DomainError):  # It had ended, or its start was wrong: `life` knows what to do.
+            with contextlib.suppress(DomainError):  # It has ended, or its start was wrong: `life` handles both.
                 await self.answer_to_start()
                 await give_up()
             await living
 
-    async def carry_out(self, name: str, payload: Sequence[object], key: str) -> None:
-        """One command, when it is its turn.
+    async def carry_out(self, handler: Handler[M], message: M, key: str) -> None:
+        """Carry out a command once the start is decided and the commands before it have finished.
 
         Raises:
             DomainError: It is refused.
         """
-        marked = self._commands[name]
-        message = parse(marked.message, payload)
         await self.answer_to_start()
         async with self.command_lock:
-            await marked.body(self, message, key)
+            await handler.body(self, message, key)
 
-    async def carry_out_signal(self, name: str, payload: Sequence[object]) -> None:
-        """A command that came as a signal: nobody waits for its answer, so a refusal becomes a note."""
+    async def carry_out_signal(self, handler: Handler[Any], payload: Sequence[object]) -> None:
+        """Carry out a command that came as a signal; a refusal becomes a note, for lack of a caller that waits."""
         self._signals += 1
         key = f"{workflow.info().first_execution_run_id}/signal-{self._signals}"
         try:
-            await self.carry_out(name, payload, key)
+            await self.carry_out(handler, parse(handler.message, payload), key)
         except Exception as error:
             refusal = as_domain_error(error)
             if refusal is None:
                 raise
-            self.note(f"signal {name} refused: {refusal.code}: {refusal.message}")
-
-
-def _as_update(name: str, marked: _Command, summary: str) -> Callable[..., Awaitable[Any]]:
-    @workflow.update(name=name, description=summary)
-    async def update(self: Process[S], *payload: Any) -> S:
-        info = workflow.current_update_info()
-        if info is None:
-            raise InvalidRequest(f"{name} has to be an update")
-        await self.carry_out(name, payload, info.id)
-        return self.state
-
-    @update.validator
-    def validate(self: Process[S], *payload: Any) -> None:
-        del self
-        parse(marked.message, payload)
-
-    return update
-
-
-def _as_signal(name: str, summary: str) -> Callable[..., Awaitable[None]]:
-    @workflow.signal(name=name, description=summary)
-    async def signal(self: Process[S], *payload: Any) -> None:
-        await self.carry_out_signal(name, payload)
-
-    return signal
+            self.note(f"signal {handler.name} refused: {refusal.code}: {refusal.message}")

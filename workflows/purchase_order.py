@@ -12,6 +12,12 @@ from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.messages import parse, utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
+    APPROVE,
+    CANCEL,
+    CLOSE_SHORT,
+    CONFIRM,
+    RECEIVE,
+    REJECT,
     WORKFLOW_TYPE,
     Approve,
     ApprovePurchaseOrderStep,
@@ -36,8 +42,9 @@ from stockkeeper.contracts.purchase_order import (
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOrderStatus
 from workflows import purchase_order_texts as texts
+from workflows.commands import command, signal_of
 from workflows.notices import Notices
-from workflows.process import Carried, Process, command
+from workflows.process import Carried, Process
 from workflows.steps import write
 
 _OUT = (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED)
@@ -74,7 +81,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             self._lines = len(carried.order.line_items)
             self._deadlines_met = carried.deadlines_met
             self._told_late_for = carried.told_late_for
-        self._notices = Notices(self.state, self.in_background, self.publish)
+        self._notices = Notices(self)
 
     @workflow.run
     async def run(self, *payload: Any) -> PurchaseOrderState:
@@ -100,7 +107,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         await self.answer_to_start()
         return self.state
 
-    @command(Approve)
+    @command(APPROVE)
     async def approve(self, message: Approve, key: str) -> None:
         """One approval. `{approver, note}`."""
         step = ApprovePurchaseOrderStep(
@@ -113,12 +120,12 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         summary = f"approved by {message.approver}"
         self._take_over(await write(PurchaseOrderActivities.approve_purchase_order, step, summary, lines=self._lines))
 
-    @command(Reject)
+    @command(REJECT)
     async def reject(self, message: Reject, key: str) -> None:
         """One rejection cancels the draft. `{approver, reason}`."""
         await self._end(PurchaseOrderEvent.REJECT, message.approver, message.reason, key)
 
-    @command(Confirm)
+    @command(CONFIRM)
     async def confirm(self, message: Confirm, key: str) -> None:
         """The supplier accepts, perhaps for another day. `{performed_by, expected_delivery_date}`."""
         step = ConfirmPurchaseOrderStep(
@@ -133,7 +140,7 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
             await write(PurchaseOrderActivities.confirm_purchase_order, step, f"confirmed{day}", lines=self._lines)
         )
 
-    @command(Receive)
+    @command(RECEIVE)
     async def receive(self, message: Receive, key: str) -> None:
         """Goods have come. `{receipt_id, performed_by, lines: [{product_id, quantity, rejected_quantity}]}`."""
         del key  # The receipt has a name of its own, however often it is sent.
@@ -150,15 +157,22 @@ class PurchaseOrderWorkflow(Process[PurchaseOrderState]):
         summary = f"receipt {message.receipt_id}: {accepted} units, {rejected} rejected"
         self._take_over(await write(PurchaseOrderActivities.receive_purchase_order, step, summary, lines=self._lines))
 
-    @command(CloseShort)
+    @command(CLOSE_SHORT)
     async def close_short(self, message: CloseShort, key: str) -> None:
         """What is still owed isn't expected any more. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CLOSE_SHORT, message.performed_by, message.reason, key)
 
-    @command(CancelOrder)
+    @command(CANCEL)
     async def cancel(self, message: CancelOrder, key: str) -> None:
         """It isn't wanted any more, and nothing of it has come. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CANCEL, message.performed_by, message.reason, key)
+
+    approve_signal = signal_of(approve)
+    reject_signal = signal_of(reject)
+    confirm_signal = signal_of(confirm)
+    receive_signal = signal_of(receive)
+    close_short_signal = signal_of(close_short)
+    cancel_signal = signal_of(cancel)
 
     async def _give_up(self) -> None:
         """A cancelled workflow expects nothing more, as by the command that fits."""

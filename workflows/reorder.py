@@ -64,7 +64,7 @@ class ReorderWorkflow(Process[ReorderState]):
             self.state = carried.state
             self._looks = carried.looks
             self._looks_wanted = 1
-        self._notices = Notices(self.state, self.in_background, self.publish, policies.SHORT_NOTICE)
+        self._notices = Notices(self, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> ReorderState:

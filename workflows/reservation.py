@@ -7,9 +7,12 @@ from typing import Any, NoReturn
 from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
-from stockkeeper.contracts.giving_way import GiveWay
+from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
 from stockkeeper.contracts.messages import parse, utc
 from stockkeeper.contracts.reservation import (
+    CANCEL,
+    EXTEND,
+    FULFILL,
     WORKFLOW_TYPE,
     Cancel,
     EndedStatus,
@@ -30,8 +33,9 @@ from stockkeeper.contracts.reservation import (
 from stockkeeper.contracts.stock import shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from workflows.commands import command, handler_of, signal_of
 from workflows.details import details, table
-from workflows.process import Carried, Process, command
+from workflows.process import Carried, Process
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
@@ -88,7 +92,7 @@ class ReservationWorkflow(Process[ReservationState]):
             raise InvalidState.of(f"reservation {self.state.reference_id}", self.state.status, "reserve")
         return self.state
 
-    @command(Fulfill)
+    @command(FULFILL)
     async def fulfill(self, message: Fulfill, key: str) -> None:
         """Goods leave: all that is left, or the lines given. `{performed_by, lines, fulfillment_id}`."""
         if self.state.status is ReservationStatus.FULFILLED and message.lines is None:
@@ -108,7 +112,7 @@ class ReservationWorkflow(Process[ReservationState]):
         units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
         self._take_over(await write(ReservationActivities.fulfill_reservation, step, f"fulfil {units}"))
 
-    @command(Cancel)
+    @command(CANCEL)
     async def cancel(self, message: Cancel, key: str) -> None:
         """Gives the stock back. `{performed_by, reason}`."""
         if self.state.status is ReservationStatus.CANCELLED:
@@ -116,7 +120,7 @@ class ReservationWorkflow(Process[ReservationState]):
         self._require(ReservationEvent.CANCEL)
         await self._release(ReservationStatus.CANCELLED, message.performed_by, message.reason, "cancel", key)
 
-    @command(Extend)
+    @command(EXTEND)
     async def extend(self, message: Extend, key: str) -> None:
         """Moves the deadline, counted from now. `{performed_by, ttl_minutes}`."""
         self._require(ReservationEvent.EXTEND)
@@ -133,7 +137,7 @@ class ReservationWorkflow(Process[ReservationState]):
             await write(ReservationActivities.extend_reservation, step, f"extend until {utc(step.expires_at)}")
         )
 
-    @command(GiveWay)
+    @command(GIVE_WAY)
     async def give_way(self, message: GiveWay, key: str) -> None:
         """What was promised isn't there: a line has ended, and the rest goes back. `{performed_by, reason}`."""
         if self.state.status is ReservationStatus.CANCELLED:
@@ -144,10 +148,15 @@ class ReservationWorkflow(Process[ReservationState]):
         )
         self.note(f"the hold gave way: {message.reason}")
 
+    fulfill_signal = signal_of(fulfill)
+    cancel_signal = signal_of(cancel)
+    extend_signal = signal_of(extend)
+    give_way_signal = signal_of(give_way)
+
     async def _give_up(self) -> None:
         """What a cancelled workflow holds goes back, as by the command."""
-        order = {"performed_by": "operator", "reason": "the workflow was cancelled"}
-        await self.carry_out("cancel", [order], "workflow-cancelled")
+        message = Cancel(performed_by="operator", reason="the workflow was cancelled")
+        await self.carry_out(handler_of(ReservationWorkflow.cancel), message, "workflow-cancelled")
 
     async def _run_process(self) -> None:
         if self._holding is None:

@@ -92,7 +92,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             self._at = carried
             self.state = carried.state
             self._continued = True
-        self._notices = Notices(self.state, self.in_background, self.publish, policies.SHORT_NOTICE)
+        self._notices = Notices(self, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> StockAuditState:

@@ -1,0 +1,302 @@
+"""The skeleton of a document's workflow: begun by a step of the database, commanded, and ended or continued.
+
+The database decides; a workflow keeps its latest answer (`Document.stored`) and shows it as the state. A document says
+what begins it, what it waits for, which commands it takes, and what people read of it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.messages import Message, Step, StockAnswer, parse
+from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.contracts.stock import ShortageState, shortages_of
+from stockkeeper.domain.errors import DomainError, InsufficientStock
+from stockkeeper.domain.transitions import TransitionTable
+from workflows.process import Carried, Noted, Process
+from workflows.reordering import ask_for_reorder
+from workflows.steps import write
+
+OPERATOR = "operator"
+"""Actor recorded when an operator cancels the workflow itself."""
+WORKFLOW_CANCELLED = "the workflow was cancelled"
+"""The reason recorded then."""
+GIVE_UP = "workflow-cancelled"
+"""The key of the command that ends the document then."""
+
+_ACCUMULATED = frozenset({"gave_way"})
+"""Fields that an answer adds to in the state, instead of replacing them."""
+
+
+class DocumentState(Noted, Protocol):
+    """The state of a document."""
+
+    status: Any
+
+
+class RejectedState(DocumentState, Protocol):
+    """The state of a document that is rejected when stock is short."""
+
+    shortages: list[ShortageState]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundBy:
+    """The search attributes of a document, beside its status and its number.
+
+    Attributes:
+        skus: The SKUs on its lines.
+        warehouses: The names of its warehouses.
+        amount: Its value in money.
+        deadline: The next instant at which something is due.
+    """
+
+    skus: Sequence[str]
+    warehouses: Sequence[str]
+    amount: Decimal | None = None
+    deadline: datetime | None = None
+
+
+S = TypeVar("S", bound=DocumentState)
+R = TypeVar("R", bound=RejectedState)
+D = TypeVar("D", bound=BaseModel)
+Q = TypeVar("Q", bound=Message)
+T = TypeVar("T", bound=Step)
+Stage = Callable[[], Awaitable[None]]
+
+
+class Document(Process[S], Generic[S, D]):
+    """A document: its state, and the database's latest answer about it."""
+
+    process: ClassVar[ProcessSpec]
+    transitions: ClassVar[TransitionTable[Any, Any]]
+
+    def __init__(self, state: S, payload: Sequence[Any]) -> None:
+        super().__init__(state, payload)
+        self.stored: D | None = None
+        """The database's latest answer; None as long as nothing is stored."""
+        self.lines = 0
+        """The number of lines in an answer, which decides how a step is sent (`workflows.steps.write`)."""
+
+    @property
+    def number(self) -> str:
+        """The document's own name."""
+        raise NotImplementedError
+
+    def carried(self, stored: D) -> Carried:
+        """The input of the next run, which hands it to `continue_from` at init."""
+        raise NotImplementedError
+
+    async def give_up(self) -> None:
+        """End the document when an operator cancels the workflow."""
+        raise NotImplementedError
+
+    def details(self, stored: D) -> str:
+        """The run in a few lines of Markdown."""
+        raise NotImplementedError
+
+    def found_by(self, stored: D) -> FoundBy:
+        """The search attributes."""
+        raise NotImplementedError
+
+    def memo(self, stored: D) -> Mapping[str, Any] | None:
+        """The fields that a list of runs shows of the document."""
+        del stored
+        return None
+
+    def changed(self, before: D | None, stored: D) -> None:
+        """React to an answer that has just become the state: send notices, inform other workflows.
+
+        Args:
+            before: The answer before it; None: this is the first.
+            stored: The answer.
+        """
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the document has reached a final status."""
+        return self.transitions.is_final(self.state.status)
+
+    def continue_from(self, state: S, stored: D, lines: int) -> None:
+        """Begin with the state that the run before this one has carried."""
+        self.state = state
+        self.stored = stored
+        self.lines = lines
+
+    async def live(self, begin: Stage, *stages: Stage) -> S:
+        """Begin the document, go through its stages, and end, or continue in another run.
+
+        Args:
+            begin: The step that stores it. Its `DomainError` fails the run, and the start's answer with it.
+            stages: The waits of its life, each of which ends with it or when the history is long.
+        """
+        await self.run_to_the_end(self._life(begin, stages), give_up=self.give_up)
+        if self.stored is not None and not self.is_over:
+            self.continue_in_another_run(self.carried(self.stored))
+        return await self.ended()
+
+    async def _life(self, begin: Stage, stages: Sequence[Stage]) -> None:
+        if self.stored is None:
+            try:
+                await self.begin(begin)
+            except DomainError as failure:
+                await self.failed(failure)
+        else:
+            self.adopt(self.stored)
+        self.start_answered()
+        for stage in stages:
+            await stage()
+        await workflow.wait_condition(self.drained)
+
+    async def begin(self, begin: Stage) -> None:
+        """Store the document.
+
+        Raises:
+            DomainError: The start is wrong. Nothing is stored.
+        """
+        await begin()
+
+    async def until_it_is_over(self) -> None:
+        """Take commands until the document has reached a final status."""
+        await workflow.wait_condition(lambda: self.is_over or self.history_is_long)
+
+    def read_start(self, model: type[Q], workflow_id: Callable[[str], str]) -> Q:
+        """Check the start, and show it as the state until the database has answered.
+
+        Args:
+            model: The start.
+            workflow_id: The workflow id that belongs to the document's number.
+
+        Raises:
+            InvalidRequest: The start is wrong, or came under another workflow id.
+        """
+        request = parse(model, self.payload)
+        self._show_fields(request)
+        self.require_workflow_id(workflow_id(self.number), of=self.process.name)
+        return request
+
+    async def answer(self) -> S:
+        """Wait until the start is decided, and return the state.
+
+        Raises:
+            DomainError: The start failed.
+        """
+        await self.answer_to_start()
+        return self.state
+
+    def require(self, event: Any) -> None:
+        """Refuse a command that the status doesn't allow.
+
+        Raises:
+            InvalidState: The transition table doesn't have that pair.
+        """
+        self.transitions.next(self.state.status, event, of=self.number)
+
+    async def apply(self, activity: Callable[[Any, T], D], step: T, summary: str) -> None:
+        """Carry a step out, once, and adopt the answer.
+
+        Raises:
+            DomainError: It is refused, and nothing has changed.
+        """
+        self.adopt(await write(activity, step, summary, lines=self.lines))
+
+    def adopt(self, stored: D) -> None:
+        """Make the database's answer the state, react to the difference, and publish it."""
+        before, self.stored = self.stored, stored
+        self._show_fields(stored)
+        if isinstance(stored, StockAnswer):
+            # These are news of this one step: a run that continues from the answer must not act on them again.
+            self.stored = stored.model_copy(update={"fell_below": False, "gave_way": [], "gave_way_untold": 0})
+            if stored.fell_below:
+                self.in_background(ask_for_reorder())
+        self.changed(before, stored)
+        self.publish()
+
+    def publish(self) -> None:
+        """Bring details, search attributes and memo up to date."""
+        stored = self.stored
+        if stored is None:
+            return
+        found = self.found_by(stored)
+        deadline, amount = search_attributes.DEADLINE, search_attributes.AMOUNT
+        self.show(
+            self.details(stored),
+            [
+                *self._status_and_number(),
+                search_attributes.SKUS.value_set(search_attributes.keywords(found.skus)),
+                search_attributes.WAREHOUSES.value_set(search_attributes.keywords(found.warehouses)),
+                *([] if found.amount is None else [amount.value_set(float(found.amount))]),
+                deadline.value_set(found.deadline) if found.deadline else deadline.value_unset(),
+            ],
+            self.memo(stored),
+        )
+
+    def _status_and_number(self) -> list[Any]:
+        return [
+            search_attributes.STATUS.value_set(self.state.status),
+            search_attributes.REFERENCE.value_set(search_attributes.keyword(self.number)),
+        ]
+
+    def _show_fields(self, source: BaseModel) -> None:
+        """Set every field of the state that the source has under the same name."""
+        state = cast("BaseModel", self.state)
+        shared = [name for name in type(source).model_fields if name in type(state).model_fields]
+        shown = type(state).model_validate(source.model_dump(include={*shared} - _ACCUMULATED))
+        for name in shared:
+            if name not in _ACCUMULATED:
+                setattr(state, name, getattr(shown, name))
+
+
+class StockDocument(Document[R, D]):
+    """A document whose start takes or holds stock: when stock is short it is REJECTED, which is an outcome."""
+
+    rejecting: ClassVar[Any]
+    """The event of the transition table that leads to REJECTED."""
+
+    def __init__(self, state: R, payload: Sequence[Any]) -> None:
+        super().__init__(state, payload)
+        self._shortage: InsufficientStock | None = None
+
+    def rejection(self) -> str:
+        """The details of a run that was rejected: nothing is stored, so SKUs and names are unknown."""
+        raise NotImplementedError
+
+    async def begin(self, begin: Stage) -> None:
+        """Store the document, or reject it for lack of stock.
+
+        Raises:
+            DomainError: The start is wrong. Nothing is stored.
+        """
+        try:
+            await begin()
+        except InsufficientStock as shortage:
+            self.state.status = self.transitions.next(self.state.status, self.rejecting)
+            self._shortage = shortage
+            self.state.shortages = shortages_of(shortage)
+            self.note(f"rejected: {shortage.message}")
+            self.publish()
+
+    async def answer(self) -> R:
+        """Wait until the start is decided, and return the state.
+
+        Raises:
+            InsufficientStock: The document is rejected.
+            DomainError: The start failed.
+        """
+        await self.answer_to_start()
+        if self._shortage is not None:
+            raise self._shortage
+        return self.state
+
+    def publish(self) -> None:
+        """Bring details, search attributes and memo up to date."""
+        if self.stored is None:
+            self.show(self.rejection(), self._status_and_number())
+        else:
+            super().publish()
