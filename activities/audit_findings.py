@@ -11,13 +11,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger, Text
 from temporalio import activity
 
-from activities.transfer import call_off
+from activities.transfer import cancel
 from activities.writes import database_errors, effect_once
 from database import holds, ledger
-from database.locks import lock_finding, lock_items, lock_transfer, open_holds
+from database.document import is_stored
+from database.findings import lock_finding
+from database.locks import lock_items, open_holds
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import audit_findings
+from database.transfer import TRANSFER, lock_transfer
 from stockkeeper.contracts.audit_findings import (
     FINDINGS_A_PAGE,
     AuditFindingActivities,
@@ -186,12 +189,13 @@ def _repair_on_hand(connection: Connection, operation: Operation, finding: Findi
 def _end_hold(
     connection: Connection, operation: Operation, item: ItemKey, document: str, *, reason: str, as_of: datetime
 ) -> None:
-    """Give back what an order holds of the item; a transfer is called off, because it moves all of it or nothing."""
+    """Give back what an order holds of the item; a transfer is cancelled, because it moves all of it or nothing."""
     kind, _, name = document.partition(" ")
-    transfer = lock_transfer(connection, name) if kind == "transfer" else None
-    if transfer is not None and transfer.status is TransferStatus.PENDING:
-        call_off(connection, operation, transfer, reason=reason, as_of=as_of)
-        return
+    if kind == "transfer" and is_stored(connection, TRANSFER, name):
+        transfer = lock_transfer(connection, name)
+        if transfer.status is TransferStatus.PENDING:
+            cancel(connection, operation, transfer, reason=reason, as_of=as_of)
+            return
     lock_items(connection, [item])
     held = [
         line

@@ -12,9 +12,10 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.writes import database_errors
+from database.cycle_count import cycle_counts
 from database.demand import demand_of_warehouse
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
-from database.tables import cycle_counts, stock_movements
+from database.tables import stock_movements
 from stockkeeper.contracts.cycle_count import CountPolicy
 from stockkeeper.contracts.cycle_count_plan import (
     WAREHOUSES_A_PAGE,

@@ -1,11 +1,13 @@
-"""A purchase order's draft in the database, whoever drafts it: its own workflow, or a reorder run ahead of it."""
+"""Storing the draft of a purchase order: for its own workflow, or for a reorder run ahead of that workflow."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from database.tables import purchase_order_lines, purchase_orders
+from database.document import insert_document
+from database.operations import Operation
+from database.purchase_order import PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrderStep, PurchaseOrderRequest
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals, total_of
 
@@ -14,63 +16,50 @@ Draft = DraftPurchaseOrderStep | PurchaseOrderRequest
 
 def store_draft(
     connection: Connection,
+    operation: Operation,
     draft: Draft,
     policy: ApprovalPolicy,
     over_delivery_percent: Decimal,
     *,
     as_of: datetime,
-    operation_id: str,
-    workflow_id: str,
-    run_id: str,
 ) -> None:
-    """Store the draft with the policy that is in force; one that needs no approval is submitted at once.
+    """Store the draft with the policy in force; an order that needs no approval is submitted at once.
 
     Args:
         connection: The transaction.
+        operation: The operation, with the order's own workflow and its run; an empty run has yet to be started.
         draft: What is to be ordered.
         policy: Who has to approve it.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
         as_of: The workflow's time.
-        operation_id: By which operation.
-        workflow_id: Its own workflow.
-        run_id: That workflow's run; empty: it has yet to be started.
     """
     total = total_of((line.qty, line.unit_cost) for line in draft.line_items)
     needed = required_approvals(policy.as_tiers(), total)
-    po_id = connection.execute(
-        insert(purchase_orders)
-        .values(
-            po_number=draft.po_number,
-            supplier_id=draft.supplier_id,
-            warehouse_id=draft.warehouse_id,
-            status=PurchaseOrderStatus.DRAFT if needed else PurchaseOrderStatus.SUBMITTED,
-            expected_delivery_date=draft.expected_delivery_date,
-            requested_by=draft.requested_by,
-            reason=draft.reason,
-            created_at=as_of,
-            total=total,
-            required_approvals=needed,
-            approval_policy=policy.model_dump(mode="json"),
-            over_delivery_percent=over_delivery_percent,
-            submitted_at=None if needed else as_of,
-            operation_id=operation_id,
-            workflow_id=workflow_id,
-            run_id=run_id,
-        )
-        .returning(purchase_orders.c.po_id)
-    ).scalar_one()
-    connection.execute(
-        insert(purchase_order_lines),
+    insert_document(
+        connection,
+        operation,
+        PURCHASE_ORDER,
         [
             {
-                "po_id": po_id,
-                "line_number": number,
                 "product_id": line.product_id,
                 "qty": line.qty,
                 "unit_cost": line.unit_cost,
                 "quantity_receivable": receivable(line.qty, over_delivery_percent),
                 "note": line.note,
             }
-            for number, line in enumerate(draft.line_items, 1)
+            for line in draft.line_items
         ],
+        po_number=draft.po_number,
+        supplier_id=draft.supplier_id,
+        warehouse_id=draft.warehouse_id,
+        status=PurchaseOrderStatus.DRAFT if needed else PurchaseOrderStatus.SUBMITTED,
+        expected_delivery_date=draft.expected_delivery_date,
+        requested_by=draft.requested_by,
+        reason=draft.reason,
+        created_at=as_of,
+        total=total,
+        required_approvals=needed,
+        approval_policy=policy.model_dump(mode="json"),
+        over_delivery_percent=over_delivery_percent,
+        submitted_at=None if needed else as_of,
     )

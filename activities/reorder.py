@@ -5,6 +5,7 @@ the other, and the second sees the first one's draft.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,10 +19,12 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
 from activities.writes import database_errors, effect_once
+from database.document import is_stored
 from database.locks import lock_items
 from database.operations import Operation
+from database.purchase_order import PURCHASE_ORDER
 from database.sessions import Database
-from database.tables import REORDER_NUMBERS, purchase_orders, warehouses
+from database.tables import REORDER_NUMBERS, warehouses
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
 from stockkeeper.contracts.reorder import (
@@ -174,16 +177,10 @@ class ReorderSteps(ReorderActivities):
             number = _next_number(connection) if rows else ""
             order = _order(connection, step, rows, number)
             if order is not None:
-                store_draft(
-                    connection,
-                    order,
-                    self._approval,
-                    self._over_delivery_percent,
-                    as_of=step.as_of,
-                    operation_id=operation.operation_id,
-                    workflow_id=workflow_id(order.po_number),
-                    run_id="",
-                )
+                # The draft belongs to the order's own workflow, which is started afterwards.
+                drafted_by = replace(operation, workflow_id=workflow_id(order.po_number), run_id="")
+                percent = self._over_delivery_percent
+                store_draft(connection, drafted_by, order, self._approval, percent, as_of=step.as_of)
             return DraftedReorder(order=order, more=more)
 
         return effect_once(self._database, step, DraftedReorder, effect)[0]
@@ -227,8 +224,7 @@ def _next_number(connection: Connection) -> str:
     """A number that no order has; somebody may have taken some for orders of their own."""
     while True:
         number = f"RO-{connection.execute(select(REORDER_NUMBERS.next_value())).scalar_one()}"
-        taken = select(purchase_orders.c.po_id).where(purchase_orders.c.po_number == number)
-        if connection.execute(taken).one_or_none() is None:
+        if not is_stored(connection, PURCHASE_ORDER, number):
             return number
 
 

@@ -12,10 +12,9 @@ from database.tables import (
     product_suppliers,
     products,
     suppliers,
-    transfer_order_lines,
-    transfer_orders,
     warehouses,
 )
+from database.transfer import transfer_order_lines, transfer_orders
 from stockkeeper.contracts.stock import (
     IN_TRANSIT_AT_ONCE,
     LEVELS_AT_ONCE,

@@ -16,7 +16,7 @@ from database.operations import Operation, once
 from database.sessions import Database
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
-from stockkeeper.domain.errors import DomainError, InvalidRequest
+from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -94,6 +94,19 @@ def _telling(answer: Result, told: StockAnswer | None) -> Result:
     if told is None:
         return answer
     return answer.model_copy(update={name: getattr(told, name) for name in StockAnswer.model_fields})
+
+
+def require_same(stored: object, wanted: object, *, otherwise: str) -> None:
+    """Compare a stored document or receipt with that of a step which brings the same number.
+
+    It is for steps whose operation isn't stored any more: operations are deleted after a while, documents and receipts
+    never. So a very late repeat is recognised by its contents.
+
+    Raises:
+        OperationConflict: They differ; ``otherwise`` is the message.
+    """
+    if stored != wanted:
+        raise OperationConflict(otherwise)
 
 
 def told_of(correction: Correction) -> StockAnswer:

@@ -1,7 +1,7 @@
-"""Stock in transit: what has left one warehouse and has not been accounted for at another.
+"""Stock in transit: units that have left one warehouse and aren't accounted for yet.
 
-It is kept as the ledger is: a line's units in transit change by an entry in `transit_movements`, and by nothing else.
-The statement that changes a line is the one that writes its entry; the database checks it again at commit.
+It is a ledger of its own: a line's units in transit change by an entry in `transit_movements` and in no other way. One
+statement changes the line and writes the entry; a trigger compares them at commit.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Integer
 
 from database.operations import Operation
-from database.tables import transit_movements
-from stockkeeper.domain.transfer import TransitKind
+from database.receipts import put_into_stock
+from database.transfer import transit_movements
+from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.transfer import Transfer, TransitKind
 
 _MOVE = text("""
     WITH change AS (
@@ -50,33 +52,33 @@ _MOVE = text("""
 def move(
     connection: Connection,
     operation: Operation,
-    transfer_id: int,
+    transfer: Transfer,
     kind: TransitKind,
     units: Mapping[int, int],
     *,
     reason: str,
     receipt_id: str | None = None,
 ) -> None:
-    """Change what these lines of a transfer have in transit, and write an entry for each. The transfer is locked.
+    """Change the units in transit of these lines, and write an entry for each. The caller has locked the transfer.
 
     Args:
         connection: The transaction.
-        operation: Who did it, and for which run.
-        transfer_id: The transfer.
-        kind: Why: DISPATCHED adds the units, everything else takes them.
+        operation: The person and the run behind it.
+        transfer: The transfer.
+        kind: Why: DISPATCHED adds the units, all others take them.
         units: Units by line number; all positive.
-        reason: One sentence for whoever reads it later.
+        reason: One sentence for readers of the entries.
         receipt_id: The receipt, for RECEIVED and DAMAGED.
 
     Raises:
-        RuntimeError: There is no such line. Locking first would have shown it.
+        RuntimeError: The transfer has no such line, which its lock would have shown.
     """
     if not units:
         return
     written = connection.execute(
         _MOVE,
         {
-            "transfer_id": transfer_id,
+            "transfer_id": transfer.transfer_id,
             "kind": kind,
             "line_numbers": list(units),
             "units": list(units.values()),
@@ -90,3 +92,33 @@ def move(
     ).rowcount
     if written != len(units):
         raise RuntimeError(f"{len(units)} lines to move, {written} found")
+
+
+def arrive(
+    connection: Connection,
+    operation: Operation,
+    transfer: Transfer,
+    kind: TransitKind,
+    units: Mapping[int, int],
+    *,
+    reason: str,
+    receipt_id: str | None = None,
+) -> None:
+    """Book units in transit into stock, by a TRANSFER_IN movement for each line.
+
+    RECEIVED units arrive at the destination, RETURNED ones at the source.
+
+    Locks: the items there. The caller has locked the transfer. The arguments are those of `move`.
+    """
+    is_back = kind is TransitKind.RETURNED
+    put_into_stock(
+        connection,
+        operation,
+        MovementType.TRANSFER_IN,
+        transfer.from_warehouse_id if is_back else transfer.to_warehouse_id,
+        transfer.lines,
+        units,
+        reference_id=transfer.transfer_number,
+        reason=reason,
+    )
+    move(connection, operation, transfer, kind, units, reason=reason, receipt_id=receipt_id)

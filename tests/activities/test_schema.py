@@ -1,8 +1,10 @@
 """The migrations: they make what the code names, and can be run at any time by anybody."""
 
+import pkgutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, make_url, text
 
+import database as rooms
 from database import schema
+from database.columns import METADATA
 from database.migrate import current_revision, newest_revision, upgrade
 from database.sessions import Database, connect
-from database.tables import METADATA
 from devstack.stack import StackInfo
+
+# A document's tables are in its own room, so all rooms are needed for all tables.
+for room in pkgutil.iter_modules(rooms.__path__, "database."):
+    import_module(room.name)
 
 
 @pytest.fixture

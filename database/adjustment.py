@@ -1,0 +1,96 @@
+"""The adjustment in the database: its tables, and what locks, reads and changes them."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Text, text
+
+from database.columns import MONEY, TOTAL, needed, reference
+from database.document import Document, document_table, line_table, read_rows
+from database.locks import lock_document
+from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
+
+adjustments = document_table(
+    "adjustments",
+    reference("warehouses.warehouse_id"),
+    needed("reason", Text),
+    needed("value", TOTAL),
+    needed("unvalued_units", BigInteger),
+    needed("needs_approval", Boolean),
+    needed("remind_after_hours", Double),
+    needed("cancel_after_hours", Double),
+    Column("approved_by", Text),
+    Column("approval_note", Text),
+    key="adjustment_id",
+    number="adjustment_number",
+)
+
+adjustment_lines = line_table(
+    "adjustment_lines", adjustments, needed("quantity", BigInteger), Column("unit_cost", MONEY)
+)
+
+ADJUSTMENT = Document("adjustment", adjustments, adjustments.c.adjustment_number, adjustment_lines)
+
+_LINES = text("""
+    SELECT product_id, quantity, unit_cost
+    FROM adjustment_lines WHERE adjustment_id = :adjustment_id
+    ORDER BY line_number
+""")
+
+# The catalogue's own, or what the preferred supplier has agreed to, or else the cheapest. A cost of zero counts as
+# unknown: such goods have a value, too.
+_UNIT_COSTS = text("""
+    SELECT product_id, coalesce(nullif(products.unit_cost, 0), (
+        SELECT agreed.unit_cost FROM product_suppliers AS agreed
+        WHERE agreed.product_id = products.product_id AND agreed.unit_cost > 0
+        ORDER BY is_preferred DESC, agreed.unit_cost LIMIT 1)) AS unit_cost
+    FROM products WHERE product_id = ANY (:product_ids)
+""")
+
+_READ = text("""
+    SELECT adjustment_id, adjustment_number, warehouse_id, warehouses.name AS warehouse, status, reason, requested_by,
+        created_at AS requested_at, value, unvalued_units, needs_approval, remind_after_hours, cancel_after_hours,
+        approved_by, approval_note, closed_reason, run_id
+    FROM adjustments JOIN warehouses USING (warehouse_id)
+    WHERE adjustment_number = :adjustment_number
+""")
+
+_READ_LINES = text("""
+    SELECT product_id, sku, quantity, line.unit_cost
+    FROM adjustment_lines AS line JOIN products USING (product_id)
+    WHERE adjustment_id = :adjustment_id
+    ORDER BY line_number
+""")
+
+
+def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment:
+    """Lock an adjustment's row, and read the adjustment as it is then.
+
+    Raises:
+        InvalidRequest: There is no such adjustment.
+    """
+    row = lock_document(connection, ADJUSTMENT, adjustment_number)
+    lines = connection.execute(_LINES, {"adjustment_id": row.adjustment_id})
+    return Adjustment(
+        adjustment_id=row.adjustment_id,
+        adjustment_number=row.adjustment_number,
+        warehouse_id=row.warehouse_id,
+        status=AdjustmentStatus(row.status),
+        reason=row.reason,
+        requested_by=row.requested_by,
+        approved_by=row.approved_by,
+        lines=[AdjustedLine(*line) for line in lines],
+    )
+
+
+def read_adjustment(connection: Connection, adjustment_number: str) -> dict[str, Any]:
+    """The adjustment as answers show it, and ``run_id``, the run that submitted it. Locks nothing."""
+    adjustment = read_rows(connection, _READ, {"adjustment_number": adjustment_number})[0]
+    return adjustment | {"lines": read_rows(connection, _READ_LINES, {"adjustment_id": adjustment["adjustment_id"]})}
+
+
+def unit_costs(connection: Connection, product_ids: Collection[int]) -> dict[int, Decimal | None]:
+    """The cost of a unit of each product; None where neither the catalogue nor a supplier says one. Locks nothing."""
+    rows = connection.execute(_UNIT_COSTS, {"product_ids": sorted(set(product_ids))})
+    return {row.product_id: row.unit_cost for row in rows}

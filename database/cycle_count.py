@@ -1,0 +1,258 @@
+"""The cycle count in the database: its tables, and what locks, reads and changes them."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from database.columns import DAYS, INSTANT, METADATA, composite_key, counter, key_of, needed, reference
+from database.document import Document, document_table, read_rows
+from database.locks import lock_document
+from database.operations import Operation
+from database.tables import inventory_items
+from stockkeeper.domain.cycle_count import (
+    CountEntry,
+    CountLine,
+    CountStatus,
+    CycleCount,
+    Recorded,
+    RootCause,
+    Tolerance,
+)
+from stockkeeper.domain.stock import ItemKey
+
+cycle_counts = document_table(
+    "cycle_counts",
+    reference("warehouses.warehouse_id"),
+    needed("tolerance_units", BigInteger),
+    needed("tolerance_percent", DAYS),
+    Index("cycle_counts_open", "warehouse_id", postgresql_where=text("status IN ('COUNTING', 'REVIEW')")),
+    key="count_id",
+    number="count_number",
+    initial="COUNTING",
+)
+
+cycle_count_lines = Table(
+    "cycle_count_lines",
+    METADATA,
+    key_of("cycle_counts.count_id"),
+    key_of("products.product_id"),
+    Column("counted_by", Text),
+    Column("counted_quantity", BigInteger),
+    Column("system_quantity", BigInteger),
+    Column("delta", BigInteger, Computed("counted_quantity - system_quantity", persisted=True)),
+    Column("root_cause", Text),
+    needed("line_number", Integer),
+    needed("status", Text, server_default=text("'COUNTING'")),
+    Column("count_class", Text),
+    Column("approved_by", Text),
+    Column("posted_at", INSTANT),
+    Column("posted_by", Text),
+    UniqueConstraint("count_id", "line_number", name="cycle_count_lines_place"),
+    Index("cycle_count_lines_by_product", "product_id"),
+    Index("cycle_count_lines_by_time", "posted_at", postgresql_using="brin"),
+)
+
+cycle_count_entries = Table(
+    "cycle_count_entries",
+    METADATA,
+    Column("count_id", BigInteger, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True),
+    Column("entry_number", Integer, primary_key=True),
+    needed("counted_by", Text),
+    needed("counted_quantity", BigInteger),
+    needed("system_quantity", BigInteger),
+    needed("within_tolerance", Boolean),
+    Column("root_cause", Text),
+    needed("counted_at", INSTANT),
+    counter("last_correction"),
+    needed("operation_id", Text),
+    composite_key("cycle_count_entries_line", "cycle_count_lines", "count_id", "product_id"),
+    Index("cycle_count_entries_distinct", "count_id", "product_id", text("lower(counted_by)"), unique=True),
+)
+
+CYCLE_COUNT = Document("count", cycle_counts, cycle_counts.c.count_number, cycle_count_lines)
+
+_LINES = text("""
+    SELECT product_id, status FROM cycle_count_lines WHERE count_id = :count_id ORDER BY line_number
+""")
+
+_ENTRIES = text("""
+    SELECT counted_by, counted_quantity, system_quantity, root_cause, counted_at, last_correction
+    FROM cycle_count_entries WHERE (count_id, product_id) = (:count_id, :product_id)
+    ORDER BY entry_number
+""")
+
+_READ = text("""
+    SELECT count_id, count_number, warehouse_id, warehouses.name AS warehouse, status, requested_by,
+        created_at AS requested_at, closed_reason
+    FROM cycle_counts JOIN warehouses USING (warehouse_id)
+    WHERE count_number = :count_number
+""")
+
+# Counting is blind: the system's quantity is left out until the line is posted.
+_READ_LINES = text("""
+    SELECT product_id, sku, status, counted_quantity, counted_by, root_cause, approved_by,
+        CASE WHEN status = 'POSTED' THEN system_quantity END AS system_quantity,
+        CASE WHEN status = 'POSTED' THEN delta END AS delta
+    FROM cycle_count_lines JOIN products USING (product_id)
+    WHERE count_id = :count_id AND (:product_id IS NULL OR product_id = :product_id)
+    ORDER BY line_number
+""").bindparams(bindparam("product_id", type_=BigInteger))
+
+_LAST_CORRECTION = text("""
+    SELECT movement_id FROM stock_movements
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) AND movement_type = 'ADJUSTMENT'
+    ORDER BY created_at DESC, movement_id DESC
+    LIMIT 1
+""")
+
+_INSERT_LINES = text("""
+    INSERT INTO cycle_count_lines (count_id, product_id, line_number, count_class)
+    SELECT :count_id, product_id, line_number, count_class
+    FROM unnest(:product_ids) WITH ORDINALITY AS line (product_id, line_number)
+    LEFT JOIN (SELECT product_id, count_class FROM item_classes WHERE warehouse_id = :warehouse_id) AS class
+        USING (product_id)
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+
+def lock_cycle_count(connection: Connection, count_number: str, product_id: int | None = None) -> CycleCount:
+    """Lock a count's row, and read the count as it is then.
+
+    Args:
+        connection: The transaction.
+        count_number: Which.
+        product_id: The one line to read with its entries, since a count may be long; None: all without.
+
+    Raises:
+        InvalidRequest: There is no such count.
+    """
+    row = lock_document(connection, CYCLE_COUNT, count_number)
+    of = {"count_id": row.count_id, "product_id": product_id}
+    entries = [_entry(*entry) for entry in connection.execute(_ENTRIES, of)]
+    return CycleCount(
+        count_id=row.count_id,
+        count_number=row.count_number,
+        warehouse_id=row.warehouse_id,
+        tolerance=Tolerance(row.tolerance_units, row.tolerance_percent),
+        lines=[
+            CountLine(line.product_id, CountStatus(line.status), entries if line.product_id == product_id else [])
+            for line in connection.execute(_LINES, of)
+        ],
+    )
+
+
+def _entry(by: str, counted: int, system: int, cause: str | None, at: datetime, last_correction: int) -> CountEntry:
+    return CountEntry(by, counted, system, RootCause(cause) if cause else None, at, last_correction)
+
+
+def read_cycle_count(connection: Connection, count_number: str, product_id: int | None = None) -> dict[str, Any]:
+    """The count as answers show it, with all of its lines or that of one product. Locks nothing."""
+    count = read_rows(connection, _READ, {"count_number": count_number})[0]
+    of = {"count_id": count["count_id"], "product_id": product_id}
+    return count | {"lines": read_rows(connection, _READ_LINES, of)}
+
+
+def insert_count_lines(connection: Connection, count_id: int, warehouse_id: int, product_ids: Collection[int]) -> None:
+    """Insert the lines of a new count, each with the class that its item has now."""
+    of = {"count_id": count_id, "warehouse_id": warehouse_id, "product_ids": list(product_ids)}
+    connection.execute(_INSERT_LINES, of)
+
+
+def insert_entry(
+    connection: Connection, operation: Operation, count: CycleCount, line: CountLine, recorded: Recorded
+) -> None:
+    """Insert what was counted; it stays, whether it is posted or not. The caller has locked the count and the item."""
+    entry = recorded.entry
+    connection.execute(
+        insert(cycle_count_entries).values(
+            count_id=count.count_id,
+            product_id=line.product_id,
+            entry_number=len(line.entries) + 1,
+            counted_by=entry.counted_by,
+            counted_quantity=entry.counted_quantity,
+            system_quantity=entry.system_quantity,
+            within_tolerance=recorded.within_tolerance,
+            root_cause=entry.root_cause,
+            counted_at=entry.counted_at,
+            last_correction=entry.last_correction,
+            operation_id=operation.operation_id,
+        )
+    )
+
+
+def update_count_line(
+    connection: Connection, count: CycleCount, line: CountLine, entry: CountEntry, **values: Any
+) -> None:
+    """Show this entry on the line, and change other columns. The caller has locked the count."""
+    shown = {
+        "counted_by": entry.counted_by,
+        "counted_quantity": entry.counted_quantity,
+        "system_quantity": entry.system_quantity,
+        "root_cause": entry.root_cause,
+    }
+    _update_lines(connection, count, [line.product_id], shown | values)
+
+
+def cancel_count_lines(connection: Connection, count: CycleCount, given_up: Mapping[int, CountStatus]) -> None:
+    """Set lines that won't be counted any more, by product, to CANCELLED. The caller has locked the count."""
+    _update_lines(connection, count, given_up, {"status": CountStatus.CANCELLED})
+
+
+def _update_lines(
+    connection: Connection, count: CycleCount, product_ids: Collection[int], values: Mapping[str, Any]
+) -> None:
+    lines = cycle_count_lines.c
+    connection.execute(
+        update(cycle_count_lines)
+        .where(lines.count_id == count.count_id, lines.product_id.in_(list(product_ids)))
+        .values(values)
+    )
+
+
+def set_item_counted(connection: Connection, item: ItemKey, counted_at: datetime, *, was_off: bool) -> None:
+    """Keep on the item when it was counted, and whether that was beyond tolerance. The caller has locked the item."""
+    items = inventory_items.c
+    connection.execute(
+        update(inventory_items)
+        .where(items.warehouse_id == item.warehouse_id, items.product_id == item.product_id)
+        .values(last_counted_at=counted_at, last_count_was_off=was_off)
+    )
+
+
+def last_posted_at(connection: Connection, item: ItemKey) -> datetime | None:
+    """When a count of the item was last posted. The caller has locked the item, so that no other comes between."""
+    found: datetime | None = connection.execute(
+        select(func.max(cycle_count_lines.c.posted_at))
+        .join_from(cycle_count_lines, cycle_counts)
+        .where(cycle_counts.c.warehouse_id == item.warehouse_id, cycle_count_lines.c.product_id == item.product_id)
+    ).scalar_one()
+    return found
+
+
+def last_correction(connection: Connection, item: ItemKey) -> int:
+    """The movement_id of the item's latest ADJUSTMENT; 0: there is none. The caller has locked the item.
+
+    Its place in the ledger and not its time: clocks differ, and steps wait for locks.
+    """
+    found: int | None = connection.execute(_LAST_CORRECTION, item._asdict()).scalar_one_or_none()
+    return found or 0

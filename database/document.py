@@ -1,0 +1,147 @@
+"""Common parts of documents in the database: a header with a unique number, and numbered lines.
+
+The room of a document (`database.transfer`, `database.purchase_order`, ...) has its tables and all of its SQL: lock,
+read, insert, update. What all documents do alike is written here once; their lock is in `database.locks`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    TextClause,
+    UniqueConstraint,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.schema import SchemaItem
+
+from database.columns import INSTANT, METADATA, closing, identity, key_of, needed, origin, reference
+from database.operations import Operation
+
+
+@dataclass(frozen=True)
+class Document:
+    """One kind of document.
+
+    Attributes:
+        name: For people, such as "purchase order".
+        header: The table with a row per document.
+        number: The column of that table with the document's own number.
+        lines: The table with its lines.
+    """
+
+    name: str
+    header: Table
+    number: Column[Any]
+    lines: Table
+
+    @property
+    def key(self) -> Column[Any]:
+        """The header's primary key."""
+        return self.header.primary_key.columns[0]
+
+
+def document_table(name: str, *columns: SchemaItem, key: str, number: str, initial: str | None = None) -> Table:
+    """The header table of a kind of document, with the columns that all documents have.
+
+    Args:
+        name: The table.
+        columns: What this kind of document has besides.
+        key: Its primary key.
+        number: Its unique number.
+        initial: The default of ``status``; None: there is none.
+    """
+    return Table(
+        name,
+        METADATA,
+        identity(key),
+        needed(number, Text),
+        needed("status", Text, server_default=None if initial is None else text(f"'{initial}'")),
+        needed("requested_by", Text),
+        needed("created_at", INSTANT),
+        *columns,
+        *closing(),
+        *origin(),
+        UniqueConstraint(number, name=f"{name}_{number}_key"),
+    )
+
+
+def line_table(name: str, header: Table, *columns: SchemaItem) -> Table:
+    """The lines of a kind of document: each has its place, from 1, and one product."""
+    key = header.primary_key.columns[0]
+    return Table(
+        name,
+        METADATA,
+        key_of(f"{header.name}.{key.name}"),
+        Column("line_number", Integer, primary_key=True),
+        reference("products.product_id"),
+        *columns,
+    )
+
+
+def is_stored(connection: Connection, document: Document, number: str) -> bool:
+    """Whether there is a document by this number. Locks nothing; documents are never deleted."""
+    found = select(document.key).where(document.number == number)
+    return connection.execute(found).one_or_none() is not None
+
+
+def insert_document(
+    connection: Connection,
+    operation: Operation,
+    document: Document,
+    lines: Iterable[Mapping[str, Any]] = (),
+    **header: Any,
+) -> int:
+    """Insert a document. Its number's unique constraint is the only lock.
+
+    Args:
+        connection: The transaction.
+        operation: The operation and the run behind it, which the header keeps.
+        document: What kind of document.
+        lines: Its lines in order; they get their ``line_number`` from 1.
+        header: The other columns of the header.
+
+    Returns:
+        The header's primary key.
+    """
+    origin = {name: getattr(operation, name) for name in ("operation_id", "workflow_id", "run_id")}
+    inserted = insert(document.header).values(**header, **origin).returning(document.key)
+    key: int = connection.execute(inserted).scalar_one()
+    if numbered := [{document.key.name: key, "line_number": number, **line} for number, line in enumerate(lines, 1)]:
+        connection.execute(insert(document.lines), numbered)
+    return key
+
+
+def update_document(connection: Connection, document: Document, key: int, **values: Any) -> None:
+    """Change columns of a header. The caller has locked it."""
+    connection.execute(update(document.header).where(document.key == key).values(**values))
+
+
+def close_document(
+    connection: Connection,
+    operation: Operation,
+    document: Document,
+    key: int,
+    status: str,
+    as_of: datetime,
+    *,
+    reason: str | None = None,
+    **values: Any,
+) -> None:
+    """End a document: its final status, when, by which operation and why. The caller has locked it."""
+    closed = {"closed_at": as_of, "closed_by": operation.operation_id, "closed_reason": reason}
+    update_document(connection, document, key, status=status, **closed, **values)
+
+
+def read_rows(connection: Connection, statement: TextClause, of: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a statement, by column name."""
+    return [dict(row) for row in connection.execute(statement, of).mappings()]

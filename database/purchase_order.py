@@ -1,0 +1,206 @@
+"""The purchase order in the database: its tables, and what locks, reads and changes them.
+
+How a supplier performs on it is kept by `database.supplier_performance`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Date,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, key_of, needed, reference
+from database.document import Document, document_table, line_table, read_rows
+from database.locks import lock_document
+from database.operations import Operation
+from database.receipts import Receipts, read_receipts
+from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
+
+purchase_orders = document_table(
+    "purchase_orders",
+    reference("suppliers.supplier_id"),
+    reference("warehouses.warehouse_id"),
+    Column("expected_delivery_date", Date),
+    needed("reason", Text),
+    needed("total", TOTAL),
+    needed("required_approvals", Integer),
+    needed("approval_policy", JSONB),
+    needed("over_delivery_percent", DAYS),
+    Column("submitted_at", INSTANT),
+    Column("confirmed_at", INSTANT),
+    UniqueConstraint("po_id", "requested_by", name="purchase_orders_requester"),
+    Index("purchase_orders_by_supplier", "supplier_id"),
+    Index(
+        "purchase_orders_open",
+        "warehouse_id",
+        postgresql_where=text("status IN ('DRAFT', 'SUBMITTED', 'CONFIRMED')"),
+    ),
+    Index("purchase_orders_unstarted", "po_id", postgresql_where=text("run_id = ''")),
+    key="po_id",
+    number="po_number",
+    initial="DRAFT",
+)
+
+purchase_order_lines = line_table(
+    "purchase_order_lines",
+    purchase_orders,
+    needed("qty", BigInteger),
+    needed("unit_cost", MONEY),
+    counter("quantity_received"),
+    counter("quantity_rejected"),
+    needed("quantity_receivable", BigInteger),
+    Column("note", Text),
+    Index("purchase_order_lines_by_product", "product_id"),
+    Index("purchase_order_lines_owed", "product_id", postgresql_where=text("quantity_received < qty")),
+)
+
+purchase_order_approvals = Table(
+    "purchase_order_approvals",
+    METADATA,
+    Column("po_id", BigInteger, primary_key=True),
+    Column("approver", Text, primary_key=True),
+    needed("requested_by", Text),
+    needed("approved_at", INSTANT),
+    Column("note", Text),
+    needed("operation_id", Text),
+    composite_key("purchase_order_approvals_of", "purchase_orders", "po_id", "requested_by"),
+    Index("purchase_order_approvals_distinct", "po_id", text("lower(approver)"), unique=True),
+)
+
+purchase_order_receipts = Table(
+    "purchase_order_receipts",
+    METADATA,
+    key_of("purchase_orders.po_id"),
+    Column("receipt_id", Text, primary_key=True),
+    needed("received_at", INSTANT),
+    needed("received_by", Text),
+    needed("operation_id", Text),
+)
+
+purchase_order_receipt_lines = Table(
+    "purchase_order_receipt_lines",
+    METADATA,
+    Column("po_id", BigInteger, primary_key=True),
+    Column("receipt_id", Text, primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    needed("quantity", BigInteger),
+    needed("quantity_rejected", BigInteger),
+    composite_key("purchase_order_receipt_lines_receipt", "purchase_order_receipts", "po_id", "receipt_id"),
+    composite_key("purchase_order_receipt_lines_line", "purchase_order_lines", "po_id", "line_number"),
+)
+
+PURCHASE_ORDER = Document("purchase order", purchase_orders, purchase_orders.c.po_number, purchase_order_lines)
+
+RECEIPTS = Receipts(
+    document_lines=purchase_order_lines,
+    header=purchase_order_receipts,
+    lines=purchase_order_receipt_lines,
+    key="po_id",
+    receipt_id="receipt_id",
+    at="received_at",
+    by="received_by",
+    accepted="quantity",
+    unfit="quantity_rejected",
+    sum_accepted="quantity_received",
+    sum_unfit="quantity_rejected",
+)
+
+_LINES = text("""
+    SELECT line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable
+    FROM purchase_order_lines WHERE po_id = :po_id
+    ORDER BY line_number
+""")
+
+_READ = text("""
+    SELECT po_id, po_number, supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse,
+        timezone, status, total, required_approvals, approval_policy AS policy, expected_delivery_date, requested_by,
+        reason, created_at AS drafted_at, submitted_at, closed_reason, run_id
+    FROM purchase_orders JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
+    WHERE po_number = :po_number
+""")
+
+_READ_LINES = text("""
+    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, note
+    FROM purchase_order_lines AS line JOIN products USING (product_id)
+    WHERE po_id = :po_id
+    ORDER BY line_number
+""")
+
+_READ_APPROVALS = text("""
+    SELECT approver, approved_at AS at, note
+    FROM purchase_order_approvals WHERE po_id = :po_id
+    ORDER BY approved_at, approver
+""")
+
+
+def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder:
+    """Lock a purchase order's row, and read the order as it is then.
+
+    Raises:
+        InvalidRequest: There is no such order.
+    """
+    row = lock_document(connection, PURCHASE_ORDER, po_number)
+    of = {"po_id": row.po_id}
+    return PurchaseOrder(
+        po_id=row.po_id,
+        po_number=row.po_number,
+        supplier_id=row.supplier_id,
+        warehouse_id=row.warehouse_id,
+        status=PurchaseOrderStatus(row.status),
+        requested_by=row.requested_by,
+        required_approvals=row.required_approvals,
+        approvers=list(connection.execute(_READ_APPROVALS, of).scalars()),
+        lines=[OrderedLine(*line) for line in connection.execute(_LINES, of)],
+    )
+
+
+def read_purchase_order(connection: Connection, po_number: str, *, receipts: int) -> dict[str, Any]:
+    """The order as answers show it, with at most so many of its latest receipts, oldest first. Locks nothing.
+
+    Besides, ``timezone`` is that of its warehouse, and ``run_id`` the run that its draft belongs to.
+    """
+    order = read_rows(connection, _READ, {"po_number": po_number})[0]
+    of = {"po_id": order["po_id"]}
+    return order | {
+        "approvals": read_rows(connection, _READ_APPROVALS, of),
+        "line_items": read_rows(connection, _READ_LINES, of),
+        "receipts": read_receipts(connection, RECEIPTS, order["po_id"], receipts),
+    }
+
+
+def insert_approval(
+    connection: Connection, operation: Operation, order: PurchaseOrder, note: str | None, as_of: datetime
+) -> None:
+    """Insert the approval of the operation's person. The caller has locked the order."""
+    connection.execute(
+        insert(purchase_order_approvals).values(
+            po_id=order.po_id,
+            approver=operation.performed_by,
+            requested_by=order.requested_by,
+            approved_at=as_of,
+            note=note,
+            operation_id=operation.operation_id,
+        )
+    )
+
+
+def adopt_draft(connection: Connection, operation: Operation, po_number: str) -> None:
+    """Give a draft that a reorder run has stored to the run of its own workflow, unless one has it already."""
+    connection.execute(
+        update(purchase_orders)
+        .where(purchase_orders.c.po_number == po_number, purchase_orders.c.run_id == "")
+        .values(run_id=operation.run_id)
+    )

@@ -1,0 +1,192 @@
+"""Receipts of a document: the goods that came in parts, each part under an id of its own and never booked twice.
+
+A purchase order's receipts and a return's inspections are the same tables under other names. A transfer's receipts are
+entries in `database.transit`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Table, bindparam, column, desc, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Integer
+
+from database import ledger
+from database.locks import lock_or_create_items
+from database.operations import Operation
+from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.stock import ItemKey, MovementType
+
+
+class Line(Protocol):
+    """A line of any document."""
+
+    @property
+    def line_number(self) -> int:
+        """Its place in the document, from 1."""
+
+    @property
+    def product_id(self) -> int:
+        """The product that it is about."""
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """Tables and columns of a kind of document's receipts.
+
+    Attributes:
+        document_lines: The lines of the document.
+        header: A row per receipt.
+        lines: A row per line of the document that a receipt brought something of.
+        key: The column with the document's key, in all three tables.
+        receipt_id: The column with the receipt's id, in ``header`` and ``lines``.
+        at: When it came.
+        by: Who took it in.
+        accepted: Units that entered stock, in ``lines``.
+        unfit: Units on top of these that didn't, in ``lines``.
+        sum_accepted: The same of all receipts, in ``document_lines``.
+        sum_unfit: The same of all receipts, in ``document_lines``.
+    """
+
+    document_lines: Table
+    header: Table
+    lines: Table
+    key: str
+    receipt_id: str
+    at: str
+    by: str
+    accepted: str
+    unfit: str
+    sum_accepted: str
+    sum_unfit: str
+
+
+def booked(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> dict[int, Taken]:
+    """Units that a receipt brought, by product; empty if there is no such receipt."""
+    lines, of = receipts.lines.c, receipts.document_lines.c
+    rows = connection.execute(
+        select(of.product_id, func.sum(lines[receipts.accepted]), func.sum(lines[receipts.unfit]))
+        .join_from(
+            receipts.lines,
+            receipts.document_lines,
+            (lines[receipts.key] == of[receipts.key]) & (lines.line_number == of.line_number),
+        )
+        .where(lines[receipts.key] == document_key, lines[receipts.receipt_id] == receipt_id)
+        .group_by(of.product_id)
+    )
+    return {product_id: Taken(int(accepted), int(unfit)) for product_id, accepted, unfit in rows}
+
+
+def insert_receipt(
+    connection: Connection,
+    operation: Operation,
+    receipts: Receipts,
+    document_key: int,
+    receipt_id: str,
+    taken: Mapping[int, Taken],
+    as_of: datetime,
+) -> None:
+    """Insert a receipt with its lines, and add its units to the document's lines. The caller has locked the document.
+
+    Args:
+        connection: The transaction.
+        operation: Who took it in.
+        receipts: The tables.
+        document_key: The document.
+        receipt_id: The receipt's own id.
+        taken: Units by line number, lines without any left out.
+        as_of: The workflow's time.
+    """
+    of = {receipts.key: document_key, receipts.receipt_id: receipt_id}
+    values = {receipts.at: as_of, receipts.by: operation.performed_by, "operation_id": operation.operation_id}
+    connection.execute(insert(receipts.header).values(**of, **values))
+    connection.execute(
+        insert(receipts.lines),
+        [
+            {**of, "line_number": number, receipts.accepted: share.accepted, receipts.unfit: share.unfit}
+            for number, share in taken.items()
+        ],
+    )
+    came = (
+        func.unnest(
+            bindparam(None, list(taken), ARRAY(Integer)),
+            bindparam(None, [share.accepted for share in taken.values()], ARRAY(BigInteger)),
+            bindparam(None, [share.unfit for share in taken.values()], ARRAY(BigInteger)),
+        )
+        .table_valued(column("line_number", Integer), column("accepted", BigInteger), column("unfit", BigInteger))
+        .render_derived("came")
+    )
+    line = receipts.document_lines.c
+    connection.execute(
+        update(receipts.document_lines)
+        .where(line[receipts.key] == document_key, line.line_number == came.c.line_number)
+        .values(
+            {
+                receipts.sum_accepted: line[receipts.sum_accepted] + came.c.accepted,
+                receipts.sum_unfit: line[receipts.sum_unfit] + came.c.unfit,
+            }
+        )
+    )
+
+
+def read_receipts(connection: Connection, receipts: Receipts, document_key: int, most: int) -> list[dict[str, Any]]:
+    """At most so many of the latest receipts, oldest first, each with the sum of its lines. Locks nothing."""
+    header, lines = receipts.header.c, receipts.lines.c
+    receipt_id, at = header[receipts.receipt_id], header[receipts.at]
+    found = (
+        select(
+            receipt_id.label("receipt_id"),
+            at.label("at"),
+            header[receipts.by].label("performed_by"),
+            func.sum(lines[receipts.accepted]).label("accepted"),
+            func.sum(lines[receipts.unfit]).label("unfit"),
+        )
+        .join_from(
+            receipts.header,
+            receipts.lines,
+            (header[receipts.key] == lines[receipts.key]) & (receipt_id == lines[receipts.receipt_id]),
+        )
+        .where(header[receipts.key] == document_key)
+        .group_by(header[receipts.key], receipt_id)
+        .order_by(desc(at), desc(receipt_id))
+        .limit(most)
+    )
+    return [dict(row) for row in connection.execute(found).mappings()][::-1]
+
+
+def put_into_stock(
+    connection: Connection,
+    operation: Operation,
+    movement_type: MovementType,
+    warehouse_id: int,
+    lines: Iterable[Line],
+    units: Mapping[int, int],
+    *,
+    reference_id: str,
+    reason: str,
+) -> list[int]:
+    """Add goods that came to on hand, by a movement for each line. Items that were never stocked are created.
+
+    Locks: the items. The caller has locked the document.
+
+    Args:
+        connection: The transaction.
+        operation: Who took them in, and for which run.
+        movement_type: Why they came.
+        warehouse_id: Where.
+        lines: The document's lines.
+        units: Units by line number; lines with none are left out.
+        reference_id: The document's number.
+        reason: One sentence for readers of the ledger.
+
+    Returns:
+        The numbers of the lines that something came of.
+    """
+    arrived = [line for line in lines if units.get(line.line_number)]
+    if arrived:
+        movements = [(ItemKey(warehouse_id, line.product_id), units[line.line_number]) for line in arrived]
+        lock_or_create_items(connection, (item for item, _ in movements))
+        ledger.move(connection, operation, movement_type, movements, reference_id=reference_id, reason=reason)
+    return [line.line_number for line in arrived]

@@ -1,0 +1,134 @@
+"""The transfer in the database: its tables, and what locks, reads and changes them.
+
+How units in transit change is in `database.transit`.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Double, Index, Integer, Table, Text, text
+
+from database.columns import INSTANT, METADATA, composite_key, counter, identity, movement, needed, reference
+from database.document import Document, document_table, line_table, read_rows
+from database.locks import lock_document
+from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus
+
+transfer_orders = document_table(
+    "transfer_orders",
+    reference("warehouses.warehouse_id", name="from_warehouse_id"),
+    reference("warehouses.warehouse_id", name="to_warehouse_id"),
+    Column("expected_transit_hours", Double),
+    Column("dispatched_at", INSTANT),
+    Column("due_at", INSTANT),
+    key="transfer_id",
+    number="transfer_number",
+    initial="PENDING",
+)
+
+transfer_order_lines = line_table(
+    "transfer_order_lines",
+    transfer_orders,
+    needed("quantity", BigInteger),
+    *(counter(name) for name in ("received", "damaged", "written_off", "dispatched", "returned", "in_transit")),
+    Index("transfer_order_lines_in_transit", "product_id", postgresql_where=text("in_transit > 0")),
+)
+
+transit_movements = Table(
+    "transit_movements",
+    METADATA,
+    identity("transit_movement_id"),
+    needed("transfer_id", BigInteger),
+    needed("line_number", Integer),
+    needed("kind", Text),
+    Column("receipt_id", Text),
+    *movement(),
+    composite_key("transit_movements_line", "transfer_order_lines", "transfer_id", "line_number"),
+    Index(
+        "transit_movements_once",
+        "transfer_id",
+        "line_number",
+        "kind",
+        text("coalesce(receipt_id, '')"),
+        unique=True,
+    ),
+)
+
+TRANSFER = Document("transfer", transfer_orders, transfer_orders.c.transfer_number, transfer_order_lines)
+
+_LINES = text("""
+    SELECT line_number, product_id, quantity, in_transit
+    FROM transfer_order_lines WHERE transfer_id = :transfer_id
+    ORDER BY line_number
+""")
+
+_BOOKED = text("""
+    SELECT product_id,
+        coalesce(-sum(moved.quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS accepted,
+        coalesce(-sum(moved.quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS damaged
+    FROM transit_movements AS moved JOIN transfer_order_lines USING (transfer_id, line_number)
+    WHERE transfer_id = :transfer_id AND receipt_id = :receipt_id
+    GROUP BY product_id
+""")
+
+_READ = text("""
+    SELECT transfer_id, transfer_number, from_warehouse_id, source.name AS from_warehouse,
+        to_warehouse_id, destination.name AS to_warehouse, status, expected_transit_hours, requested_by,
+        created_at AS requested_at, dispatched_at, due_at, closed_reason
+    FROM transfer_orders
+    JOIN warehouses AS source ON source.warehouse_id = from_warehouse_id
+    JOIN warehouses AS destination ON destination.warehouse_id = to_warehouse_id
+    WHERE transfer_number = :transfer_number
+""")
+
+_READ_LINES = text("""
+    SELECT product_id, sku, quantity, received, damaged, written_off, returned, in_transit
+    FROM transfer_order_lines JOIN products USING (product_id)
+    WHERE transfer_id = :transfer_id
+    ORDER BY line_number
+""")
+
+_READ_RECEIPTS = text("""
+    SELECT receipt_id, min(created_at) AS at, min(performed_by) AS performed_by,
+        coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS accepted,
+        coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS unfit
+    FROM transit_movements
+    WHERE transfer_id = :transfer_id AND receipt_id IS NOT NULL
+    GROUP BY receipt_id
+    ORDER BY max(transit_movement_id) DESC
+    LIMIT :most
+""")
+
+
+def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
+    """Lock a transfer's row, and read the transfer as it is then.
+
+    Raises:
+        InvalidRequest: There is no such transfer.
+    """
+    row = lock_document(connection, TRANSFER, transfer_number)
+    lines = connection.execute(_LINES, {"transfer_id": row.transfer_id})
+    return Transfer(
+        transfer_id=row.transfer_id,
+        transfer_number=row.transfer_number,
+        from_warehouse_id=row.from_warehouse_id,
+        to_warehouse_id=row.to_warehouse_id,
+        status=TransferStatus(row.status),
+        expected_transit_hours=row.expected_transit_hours,
+        lines=[TransferredLine(*line) for line in lines],
+    )
+
+
+def read_transfer(connection: Connection, transfer_number: str, *, receipts: int) -> dict[str, Any]:
+    """The transfer as answers show it, with at most so many of its latest receipts, oldest first. Locks nothing."""
+    transfer = read_rows(connection, _READ, {"transfer_number": transfer_number})[0]
+    of = {"transfer_id": transfer["transfer_id"], "most": receipts}
+    return transfer | {
+        "line_items": read_rows(connection, _READ_LINES, of),
+        "receipts": read_rows(connection, _READ_RECEIPTS, of)[::-1],
+    }
+
+
+def booked_receipt(connection: Connection, transfer: Transfer, receipt_id: str) -> dict[int, Taken]:
+    """Units that a receipt brought, by product; empty if there is no such receipt."""
+    rows = connection.execute(_BOOKED, {"transfer_id": transfer.transfer_id, "receipt_id": receipt_id})
+    return {row.product_id: Taken(int(row.accepted), int(row.damaged)) for row in rows}
