@@ -4,7 +4,6 @@ A step locks the adjustment's row first, then its items. `stockkeeper.domain.adj
 reads and writes, and `database.corrections` ends holds whose stock turns out to be missing.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import document_once, require_same, told_of
+from activities.writes import Effect, document_once, effects_of, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment, read_adjustment, unit_costs
 from database.corrections import correct
 from database.document import close_document, insert_document, is_stored
@@ -152,9 +151,7 @@ class AdjustmentSteps(AdjustmentActivities):
         )
         return needs_approval
 
-    def _once(
-        self, step: AdjustmentStep, effect: Callable[[Connection, Operation], StockAnswer | None]
-    ) -> StoredAdjustment:
+    def _once(self, step: AdjustmentStep, effect: Effect) -> StoredAdjustment:
         return document_once(
             self._database,
             step,
@@ -204,7 +201,7 @@ def _post(
         as_of=as_of,
     )
     close_document(connection, operation, ADJUSTMENT, adjustment.adjustment_id, status, as_of, **approval)
-    return told_of(correction)
+    return effects_of(correction)
 
 
 def _stored(connection: Connection, adjustment_number: str) -> StoredAdjustment:

@@ -4,13 +4,11 @@ A step locks the return's row first, then the items that goods go back to. `stoc
 `database.customer_return` reads and writes.
 """
 
-from collections.abc import Callable
-
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import document_once, require_same
+from activities.writes import Effect, document_once, require_same
 from database.customer_return import INSPECTIONS, RETURN, lock_return, read_return
 from database.document import close_document, insert_document, is_stored
 from database.operations import Operation
@@ -107,7 +105,7 @@ class ReturnSteps(ReturnActivities):
 
         return self._once(step, effect)
 
-    def _once(self, step: ReturnStep, effect: Callable[[Connection, Operation], None]) -> StoredReturn:
+    def _once(self, step: ReturnStep, effect: Effect) -> StoredReturn:
         return document_once(
             self._database, step, StoredReturn, effect, lambda connection: _stored(connection, step.return_number)
         )

@@ -6,13 +6,11 @@ leave out the system's quantity until the line is posted, because counters can r
 `stockkeeper.domain.cycle_count` decides, `database.cycle_count` reads and writes.
 """
 
-from collections.abc import Callable, Mapping
-
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import document_once, require_same, told_of
+from activities.writes import Effect, document_once, effects_of, require_same
 from database.corrections import correct
 from database.cycle_count import (
     CYCLE_COUNT,
@@ -22,11 +20,11 @@ from database.cycle_count import (
     last_correction,
     last_posted_at,
     lock_cycle_count,
+    post_count_line,
     read_cycle_count,
-    set_item_counted,
-    update_count_line,
+    review_count_line,
 )
-from database.document import close_document, insert_document, is_stored, update_document
+from database.document import insert_document, is_stored
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
@@ -43,15 +41,11 @@ from stockkeeper.contracts.cycle_count import (
 )
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.domain.cycle_count import (
-    COUNT_LINE,
     CountEntry,
-    CountEvent,
     CountLine,
     CountStatus,
     CycleCount,
-    RootCause,
     cause_of,
-    status_of,
 )
 from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.people import is_same_person
@@ -99,12 +93,12 @@ class CycleCountSteps(CycleCountActivities):
             count = lock_cycle_count(connection, step.count_number, step.product_id)
             line = count.line(step.product_id)
             if line.was_recorded(step.performed_by, step.counted_quantity):
-                return None  # A repeat: this count is posted already.
-            item, levels = _lock_item(connection, count, line)
+                return None  # A repeat: this quantity is posted already.
+            item, level = _lock_item(connection, count, line)
             entry = CountEntry(
                 step.performed_by,
                 step.counted_quantity,
-                levels[item].on_hand,
+                level.on_hand,
                 step.root_cause,
                 counted_at=step.as_of,
                 last_correction=last_correction(connection, item),
@@ -112,12 +106,11 @@ class CycleCountSteps(CycleCountActivities):
             recorded = count.record(line, entry)
             insert_entry(connection, operation, count, line, recorded)
             if recorded.status is CountStatus.REVIEW:
-                update_count_line(connection, count, line, recorded.entry, status=CountStatus.REVIEW)
-                _set_status(connection, operation, count, {line.product_id: CountStatus.REVIEW}, step)
+                review_count_line(connection, operation, count, line, recorded.entry, step.as_of)
                 return None
-            return _post(connection, operation, count, line, recorded.entry, levels, step)
+            return _post(connection, operation, count, line, recorded.entry, level, step)
 
-        return self._line(step, step.product_id, effect)
+        return self._line(step, effect)
 
     @activity.defn(name="approve_count", no_thread_cancel_exception=True)
     def approve_count(self, step: ApproveCountStep) -> CountedLine:
@@ -137,12 +130,12 @@ class CycleCountSteps(CycleCountActivities):
             line = count.line(step.product_id)
             if _is_approved(connection, count, line, step):
                 return None  # A repeat: this approval is posted already.
-            item, levels = _lock_item(connection, count, line)
+            item, level = _lock_item(connection, count, line)
             entry = count.approve(
                 line, step.performed_by, last_posted_at(connection, item), last_correction(connection, item)
             )
             try:
-                return _post(connection, operation, count, line, entry, levels, step, approver=step.performed_by)
+                return _post(connection, operation, count, line, entry, level, step, approver=step.performed_by)
             except InsufficientStock:
                 # Without the numbers: they would show the system's quantity to the person who recounts.
                 raise InsufficientStock(
@@ -150,7 +143,7 @@ class CycleCountSteps(CycleCountActivities):
                     "it has to be counted again"
                 ) from None
 
-        return self._line(step, step.product_id, effect)
+        return self._line(step, effect)
 
     @activity.defn(name="cancel_count", no_thread_cancel_exception=True)
     def cancel_count(self, step: CancelCountStep) -> StoredCount:
@@ -165,13 +158,7 @@ class CycleCountSteps(CycleCountActivities):
         def effect(connection: Connection, operation: Operation) -> None:
             count = lock_cycle_count(connection, step.count_number)
             count.require_open()
-            given_up = {
-                line.product_id: COUNT_LINE.next(line.status, CountEvent.CANCEL)
-                for line in count.lines
-                if not COUNT_LINE.is_final(line.status)
-            }
-            cancel_count_lines(connection, count, given_up)
-            _set_status(connection, operation, count, given_up, step, reason=step.reason)
+            cancel_count_lines(connection, operation, count, step.reason, step.as_of)
 
         return self._document(step, effect)
 
@@ -197,26 +184,21 @@ class CycleCountSteps(CycleCountActivities):
         )
         insert_count_lines(connection, count_id, step.warehouse_id, step.product_ids)
 
-    def _document(self, step: CountStep, effect: Callable[[Connection, Operation], StockAnswer | None]) -> StoredCount:
+    def _document(self, step: CountStep, effect: Effect) -> StoredCount:
         return document_once(
             self._database, step, StoredCount, effect, lambda connection: _stored(connection, step.count_number)
         )
 
-    def _line(
-        self, step: CountStep, product_id: int, effect: Callable[[Connection, Operation], StockAnswer | None]
-    ) -> CountedLine:
+    def _line(self, step: RecordCountStep | ApproveCountStep, effect: Effect) -> CountedLine:
+        number, product_id = step.count_number, step.product_id
         return document_once(
-            self._database,
-            step,
-            CountedLine,
-            effect,
-            lambda connection: _stored_line(connection, step.count_number, product_id),
+            self._database, step, CountedLine, effect, lambda connection: _stored_line(connection, number, product_id)
         )
 
 
-def _lock_item(connection: Connection, count: CycleCount, line: CountLine) -> tuple[ItemKey, dict[ItemKey, Level]]:
+def _lock_item(connection: Connection, count: CycleCount, line: CountLine) -> tuple[ItemKey, Level]:
     item = ItemKey(count.warehouse_id, line.product_id)
-    return item, lock_or_create_items(connection, [item])
+    return item, lock_or_create_items(connection, [item])[item]
 
 
 def _is_approved(connection: Connection, count: CycleCount, line: CountLine, step: ApproveCountStep) -> bool:
@@ -224,11 +206,8 @@ def _is_approved(connection: Connection, count: CycleCount, line: CountLine, ste
     if line.status is not CountStatus.POSTED:
         return False
     posted = _stored_line(connection, count.count_number, line.product_id).line
-    return (
-        posted.approved_by is not None
-        and is_same_person(posted.approved_by, step.performed_by)
-        and posted.root_cause in (None, step.root_cause)
-    )
+    is_theirs = posted.approved_by is not None and is_same_person(posted.approved_by, step.performed_by)
+    return is_theirs and posted.root_cause in (None, step.root_cause)
 
 
 def _post(
@@ -237,7 +216,7 @@ def _post(
     count: CycleCount,
     line: CountLine,
     entry: CountEntry,
-    levels: Mapping[ItemKey, Level],
+    level: Level,
     step: RecordCountStep | ApproveCountStep,
     *,
     approver: str | None = None,
@@ -250,47 +229,13 @@ def _post(
         connection,
         operation,
         {item: entry.delta},
-        levels,
+        {item: level},
         reference_id=count.count_number,
-        reason=_reason(count, line, entry, cause, approver),
+        reason=count.posting_reason(line, entry, cause, approver),
         as_of=step.as_of,
     )
-    posted = {"approved_by": approver, "posted_at": step.as_of, "posted_by": operation.operation_id}
-    update_count_line(connection, count, line, entry, status=CountStatus.POSTED, root_cause=cause, **posted)
-    was_off = not count.tolerance.allows(entry.counted_quantity, entry.system_quantity)
-    set_item_counted(connection, item, entry.counted_at, was_off=was_off)
-    _set_status(connection, operation, count, {line.product_id: CountStatus.POSTED}, step)
-    return told_of(correction)
-
-
-def _reason(
-    count: CycleCount, line: CountLine, entry: CountEntry, cause: RootCause | None, approver: str | None
-) -> str:
-    """The movement's reason: the cause, every count with its counter, the system's quantity and the approver."""
-    counts = [f"{each.counted_quantity} by {each.counted_by}" for each in line.entries]
-    if entry not in line.entries:
-        counts.append(f"{entry.counted_quantity} by {entry.counted_by}")
-    approved = f", approved by {approver}" if approver else ""
-    return f"{cause}: count {count.count_number}: counted {', '.join(counts)}; system {entry.system_quantity}{approved}"
-
-
-def _set_status(
-    connection: Connection,
-    operation: Operation,
-    count: CycleCount,
-    changed: Mapping[int, CountStatus],
-    step: CountStep,
-    *,
-    reason: str | None = None,
-) -> None:
-    """Derive the count's status from its lines, and close the count with the last of them."""
-    status = status_of(changed.get(line.product_id, line.status) for line in count.lines)
-    if status is count.status:
-        return
-    if COUNT_LINE.is_final(status):
-        close_document(connection, operation, CYCLE_COUNT, count.count_id, status, step.as_of, reason=reason)
-    else:
-        update_document(connection, CYCLE_COUNT, count.count_id, status=status)
+    post_count_line(connection, operation, count, line, entry, cause, approver, step.as_of)
+    return effects_of(correction)
 
 
 def _stored(connection: Connection, count_number: str) -> StoredCount:

@@ -4,7 +4,6 @@ A step locks the order's row first, then the items, then the supplier. `stockkee
 `database.purchase_order` reads and writes, and `database.supplier_performance` keeps costs and lead times.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items, require_supplier
 from activities.drafts import store_draft
-from activities.writes import document_once, require_same
+from activities.writes import Effect, document_once, require_same
 from database.document import close_document, is_stored, update_document
 from database.operations import Operation
 from database.purchase_order import (
@@ -209,7 +208,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
         policy = step.approval or self._approval
         store_draft(connection, operation, step, policy, self._over_delivery_percent, as_of=step.as_of)
 
-    def _once(self, step: PurchaseOrderStep, effect: Callable[[Connection, Operation], None]) -> StoredPurchaseOrder:
+    def _once(self, step: PurchaseOrderStep, effect: Effect) -> StoredPurchaseOrder:
         return document_once(
             self._database, step, StoredPurchaseOrder, effect, lambda connection: _stored(connection, step.po_number)
         )

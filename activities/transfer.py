@@ -5,14 +5,13 @@ one step and arrive at the destination in another. So transfers in opposite dire
 circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and writes.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import document_once, require_same
+from activities.writes import Effect, document_once, require_same
 from database import holds, transit
 from database.document import close_document, insert_document, is_stored, update_document
 from database.locks import lock_given_way, lock_reservation
@@ -168,9 +167,7 @@ class TransferSteps(TransferActivities):
 
         return self._once(step, effect)
 
-    def _once(
-        self, step: TransferStep, effect: Callable[[Connection, Operation], StockAnswer | None]
-    ) -> StoredTransfer:
+    def _once(self, step: TransferStep, effect: Effect) -> StoredTransfer:
         return document_once(
             self._database, step, StoredTransfer, effect, lambda connection: _stored(connection, step.transfer_number)
         )

@@ -1,4 +1,4 @@
-"""What every writing activity goes through: a transaction, an operation, and errors that Temporal understands."""
+"""The frame of every writing activity: a transaction, an operation, and errors that Temporal understands."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,12 @@ from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAns
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
 Result = TypeVar("Result", bound=BaseModel)
+Effect = Callable[[Connection, Operation], StockAnswer | None]
+"""Locks, decides and writes in a transaction.
+
+It returns its effects on others, which the workflow has to pass on: whether an item fell below its reorder point, and
+the holds that gave way. None: there were none.
+"""
 
 _GAVE_WAY_BYTES = 1024 * 1024
 _COME_AGAIN = timedelta(milliseconds=50)
@@ -33,20 +39,20 @@ _TRANSIENT = {
 def effect_once(
     database: Database, step: Step, result: type[Result], effect: Callable[[Connection, Operation], Result]
 ) -> tuple[Result, bool]:
-    """Do what a step asks for in one transaction, once.
+    """Carry out a step in one transaction, once.
 
     Args:
-        database: Where.
-        step: What is asked for; its operation id makes it happen once.
-        result: What the answer is.
+        database: The database.
+        step: The step; its operation id makes it happen once.
+        result: The type of the answer.
         effect: Locks, decides and writes; it gets the transaction, and the operation for the ledger.
 
     Returns:
-        The result, and whether this was a repeat of what had been done before.
+        The answer, and whether this was a repeat, which gets the answer of the first time.
 
     Raises:
-        DomainError: The answer is no. The transaction is rolled back: nothing has changed.
-        ApplicationError: The database couldn't; the step will be asked for again.
+        DomainError: The step is refused. The transaction is rolled back: nothing has changed.
+        ApplicationError: The database failed; Temporal tries the step again.
     """
     operation = _operation(step)
     with database_errors(), database.transaction() as connection:
@@ -58,42 +64,41 @@ def document_once(
     database: Database,
     step: Step,
     result: type[Result],
-    effect: Callable[[Connection, Operation], StockAnswer | None],
+    effect: Effect,
     read: Callable[[Connection], Result],
 ) -> Result:
-    """The effect on a document, once, and the document as it is now.
+    """Carry out a step on a document in one transaction, once, and answer with the document as it is now.
 
-    A repeat may come long after: what was stored then may have been overtaken, and the workflow takes over whatever it
-    is told. So a repeat reads again.
+    A repeat may come long after the first time, when the stored answer is outdated; and the workflow replaces its state
+    by the answer. So a repeat reads the document again.
 
     Args:
-        database: Where.
-        step: What is asked for.
-        result: What the answer is.
-        effect: Locks, decides and writes, and tells what it did to others: items that fell below their points, holds
-            that gave way. None: nothing.
-        read: The document in a transaction.
+        database: The database.
+        step: The step; its operation id makes it happen once.
+        result: The type of the answer.
+        effect: Locks, decides and writes.
+        read: Reads the document in a transaction.
 
     Raises:
         DomainError, ApplicationError: See `effect_once`.
     """
 
     def effect_and_answer(connection: Connection, operation: Operation) -> Result:
-        told = effect(connection, operation)
-        return _telling(read(connection), told)
+        on_others = effect(connection, operation)
+        return _with_effects(read(connection), on_others)
 
     answer, done_already = effect_once(database, step, result, effect_and_answer)
     if not done_already:
         return answer
     with database_errors(), database.transaction() as connection:
-        # Whoever asks again may be the first to hear of it.
-        return _telling(read(connection), answer if isinstance(answer, StockAnswer) else None)
+        # The first answer may never have arrived, and so the effects on others are in the repeat's answer, too.
+        return _with_effects(read(connection), answer if isinstance(answer, StockAnswer) else None)
 
 
-def _telling(answer: Result, told: StockAnswer | None) -> Result:
-    if told is None:
+def _with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
+    if on_others is None:
         return answer
-    return answer.model_copy(update={name: getattr(told, name) for name in StockAnswer.model_fields})
+    return answer.model_copy(update={name: getattr(on_others, name) for name in StockAnswer.model_fields})
 
 
 def require_same(stored: object, wanted: object, *, otherwise: str) -> None:
@@ -109,12 +114,11 @@ def require_same(stored: object, wanted: object, *, otherwise: str) -> None:
         raise OperationConflict(otherwise)
 
 
-def told_of(correction: Correction) -> StockAnswer:
-    """What a correction did to others, as an answer tells it.
+def effects_of(correction: Correction) -> StockAnswer:
+    """The effects of a correction on others, as an answer has them.
 
-    Temporal refuses an answer above 2 MiB, however often it is tried, and the effect has been committed by then. So a
-    very long list is cut: those with a deadline learn at the deadline what has become of their hold, those without one
-    come first.
+    Temporal refuses an answer above 2 MiB at every attempt, and the effect is committed by then. So a very long list is
+    cut: holds without a deadline come first, and those with one find out at their deadline.
     """
     held = [(item, hold) for item, holds in correction.gave_way.items() for hold in holds]
     if len(held) > MAX_GAVE_WAY:
@@ -122,7 +126,7 @@ def told_of(correction: Correction) -> StockAnswer:
     gave_way: list[GaveWay] = []
     room = _GAVE_WAY_BYTES
     for item, hold in held[:MAX_GAVE_WAY]:
-        told = GaveWay(
+        given_up = GaveWay(
             workflow_id=hold.workflow_id,
             reference_type=hold.reference_type,
             reference_id=hold.reference_id,
@@ -130,10 +134,10 @@ def told_of(correction: Correction) -> StockAnswer:
             product_id=item.product_id,
             quantity=hold.quantity_open,
         )
-        room -= len(told.model_dump_json().encode())
+        room -= len(given_up.model_dump_json().encode())
         if room < 0:
             break
-        gave_way.append(told)
+        gave_way.append(given_up)
     return StockAnswer(fell_below=correction.fell_below, gave_way=gave_way, gave_way_untold=len(held) - len(gave_way))
 
 
@@ -151,15 +155,15 @@ def _operation(step: Step) -> Operation:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Say what errors mean to Temporal: ours, and the database's.
+    """Translate errors for Temporal: those of the domain, and those of the database.
 
-    A value that PostgreSQL can't store will never be stored: that is the request's fault, and final. Everything else is
-    worth another try; what is known to pass quickly, soon.
+    A value that PostgreSQL can't store is an error in the request, and final. All other database errors are tried
+    again, after a moment if they are known to pass quickly.
     """
     try:
         yield
     except DomainError as refusal:
-        # Here, and not only in the converter, so that the SDK sees that it is benign and doesn't log it as a failure.
+        # Here and not only in the converter, so that the SDK sees that it is benign and doesn't log it as a failure.
         raise as_application_error(refusal) from None
     except DataError as error:
         unstorable = InvalidRequest(f"the database can't store a value: {type(error.orig).__name__}")

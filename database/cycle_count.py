@@ -25,18 +25,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.columns import DAYS, INSTANT, METADATA, composite_key, counter, key_of, needed, reference
-from database.document import Document, document_table, read_rows
+from database.document import Document, close_document, document_table, read_rows, update_document
 from database.locks import lock_document
 from database.operations import Operation
 from database.tables import inventory_items
 from stockkeeper.domain.cycle_count import (
+    COUNT_LINE,
     CountEntry,
+    CountEvent,
     CountLine,
     CountStatus,
     CycleCount,
     Recorded,
     RootCause,
     Tolerance,
+    status_of,
 )
 from stockkeeper.domain.stock import ItemKey
 
@@ -200,22 +203,66 @@ def insert_entry(
     )
 
 
-def update_count_line(
-    connection: Connection, count: CycleCount, line: CountLine, entry: CountEntry, **values: Any
+def review_count_line(
+    connection: Connection, operation: Operation, count: CycleCount, line: CountLine, entry: CountEntry, as_of: datetime
 ) -> None:
-    """Show this entry on the line, and change other columns. The caller has locked the count."""
-    shown = {
-        "counted_by": entry.counted_by,
-        "counted_quantity": entry.counted_quantity,
-        "system_quantity": entry.system_quantity,
-        "root_cause": entry.root_cause,
+    """Show an entry on its line, which waits in REVIEW. The caller has locked the count."""
+    _update_lines(connection, count, [line.product_id], {"status": CountStatus.REVIEW, **_shown(entry)})
+    _update_status(connection, operation, count, {line.product_id: CountStatus.REVIEW}, as_of)
+
+
+def post_count_line(
+    connection: Connection,
+    operation: Operation,
+    count: CycleCount,
+    line: CountLine,
+    entry: CountEntry,
+    cause: RootCause | None,
+    approver: str | None,
+    as_of: datetime,
+) -> None:
+    """Close a line whose variance has been booked, and keep on the item when it was counted.
+
+    The caller has locked the count and the item.
+
+    Args:
+        connection: The transaction.
+        operation: The step that posts it.
+        count: The count.
+        line: The line.
+        entry: The entry that is posted.
+        cause: Why it differs from the system's quantity; None: it doesn't.
+        approver: Who approved it; None: it needed no approval.
+        as_of: The workflow's time.
+    """
+    posted = {"approved_by": approver, "posted_at": as_of, "posted_by": operation.operation_id, "root_cause": cause}
+    _update_lines(connection, count, [line.product_id], {"status": CountStatus.POSTED, **_shown(entry), **posted})
+    items, was_off = inventory_items.c, not count.tolerance.allows(entry.counted_quantity, entry.system_quantity)
+    connection.execute(
+        update(inventory_items)
+        .where(items.warehouse_id == count.warehouse_id, items.product_id == line.product_id)
+        .values(last_counted_at=entry.counted_at, last_count_was_off=was_off)
+    )
+    _update_status(connection, operation, count, {line.product_id: CountStatus.POSTED}, as_of)
+
+
+def cancel_count_lines(
+    connection: Connection, operation: Operation, count: CycleCount, reason: str, as_of: datetime
+) -> None:
+    """Cancel all lines that aren't final. The caller has locked the count."""
+    cancelled = {
+        line.product_id: COUNT_LINE.next(line.status, CountEvent.CANCEL)
+        for line in count.lines
+        if not COUNT_LINE.is_final(line.status)
     }
-    _update_lines(connection, count, [line.product_id], shown | values)
+    _update_lines(connection, count, cancelled, {"status": CountStatus.CANCELLED})
+    _update_status(connection, operation, count, cancelled, as_of, reason=reason)
 
 
-def cancel_count_lines(connection: Connection, count: CycleCount, given_up: Mapping[int, CountStatus]) -> None:
-    """Set lines that won't be counted any more, by product, to CANCELLED. The caller has locked the count."""
-    _update_lines(connection, count, given_up, {"status": CountStatus.CANCELLED})
+def _shown(entry: CountEntry) -> dict[str, Any]:
+    """The columns of a line that repeat its latest entry."""
+    names = ("counted_by", "counted_quantity", "system_quantity", "root_cause")
+    return {name: getattr(entry, name) for name in names}
 
 
 def _update_lines(
@@ -229,14 +276,23 @@ def _update_lines(
     )
 
 
-def set_item_counted(connection: Connection, item: ItemKey, counted_at: datetime, *, was_off: bool) -> None:
-    """Keep on the item when it was counted, and whether that was beyond tolerance. The caller has locked the item."""
-    items = inventory_items.c
-    connection.execute(
-        update(inventory_items)
-        .where(items.warehouse_id == item.warehouse_id, items.product_id == item.product_id)
-        .values(last_counted_at=counted_at, last_count_was_off=was_off)
-    )
+def _update_status(
+    connection: Connection,
+    operation: Operation,
+    count: CycleCount,
+    changed: Mapping[int, CountStatus],
+    as_of: datetime,
+    *,
+    reason: str | None = None,
+) -> None:
+    """Derive the count's status from its lines, some of which have changed; with the last one the count is closed."""
+    status = status_of(changed.get(line.product_id, line.status) for line in count.lines)
+    if status is count.status:
+        return
+    if COUNT_LINE.is_final(status):
+        close_document(connection, operation, CYCLE_COUNT, count.count_id, status, as_of, reason=reason)
+    else:
+        update_document(connection, CYCLE_COUNT, count.count_id, status=status)
 
 
 def last_posted_at(connection: Connection, item: ItemKey) -> datetime | None:

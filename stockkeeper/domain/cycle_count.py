@@ -224,6 +224,15 @@ class CycleCount:
             raise InvalidState(message, str(line.status), str(event))
         return entry
 
+    def posting_reason(self, line: CountLine, entry: CountEntry, cause: RootCause | None, approver: str | None) -> str:
+        """The movement's reason: the cause, every count with its counter, the system's quantity and the approver."""
+        counts = [f"{each.counted_quantity} by {each.counted_by}" for each in line.entries]
+        if entry not in line.entries:
+            counts.append(f"{entry.counted_quantity} by {entry.counted_by}")
+        approved = f", approved by {approver}" if approver else ""
+        counted = f"count {self.count_number}: counted {', '.join(counts)}"
+        return f"{cause}: {counted}; system {entry.system_quantity}{approved}"
+
     def require_open(self) -> None:
         """Something of it can still be given up.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from activities.writes import told_of
+from activities.writes import effects_of
 from database.corrections import Correction
 from database.sessions import Database
 from stockkeeper.contracts.messages import GaveWay, StockAnswer
@@ -173,7 +173,7 @@ def test_orders_and_transfers_give_way_alike_and_only_by_what_has_not_left(
         (f"transfer-{shipped}", "TRANSFER", shipped, 5),
         (f"reservation-{shipped}", "ORDER", shipped, 4),
     ]
-    assert told_of(correction) == StockAnswer(
+    assert effects_of(correction) == StockAnswer(
         fell_below=False,
         gave_way=[
             GaveWay(

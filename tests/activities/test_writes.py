@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.writes import database_errors, told_of
+from activities.writes import database_errors, effects_of
 from database.corrections import Correction
 from database.locks import lock_items
 from database.sessions import Database
@@ -115,7 +115,7 @@ def test_very_many_holds_that_gave_way_are_told_as_far_as_an_answer_goes_those_w
     item = ItemKey(1, 2)
     orders = [_hold("ORDER", str(number), NOON) for number in range(MAX_GAVE_WAY + 3)]
     transfers = [_hold("TRANSFER", str(number), None) for number in range(2)]
-    told = told_of(Correction(fell_below=True, gave_way={item: [*orders, *transfers]}))
+    told = effects_of(Correction(fell_below=True, gave_way={item: [*orders, *transfers]}))
     assert [(each.workflow_id, each.quantity) for each in told.gave_way[:3]] == [
         ("transfer-0", 4),
         ("transfer-1", 4),
