@@ -1,10 +1,115 @@
-"""The audit's findings in the database: what locks and reads them."""
+"""Findings of audits in the database: one row for one difference, however many audits see it."""
 
-from sqlalchemy import Connection
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Text
+
+from database.audit import Difference
 from database.locks import lock_row
 from database.tables import audit_findings
 from stockkeeper.domain.stock_audit import Finding, FindingKind, FindingStatus
+
+# An accepted finding stays accepted as long as it is off by as much: both numbers of an item that moves change.
+_KEEP = text("""
+    INSERT INTO audit_findings AS known (
+        kind, warehouse_id, product_id, document, expected, actual, first_seen_at, last_seen_at, workflow_id, run_id)
+    SELECT kind, warehouse_id, product_id, document, expected, actual, :as_of, :as_of, :workflow_id, :run_id
+    FROM unnest(:kinds, :warehouse_ids, :product_ids, :documents, :expected, :actual) WITH ORDINALITY
+        AS seen (kind, warehouse_id, product_id, document, expected, actual, position)
+    ORDER BY position
+    ON CONFLICT (kind, coalesce(warehouse_id, 0), coalesce(product_id, 0), document)
+        WHERE status IN ('OPEN', 'ACCEPTED')
+    DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+        workflow_id = excluded.workflow_id, run_id = excluded.run_id,
+        expected = excluded.expected, actual = excluded.actual,
+        status = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
+            THEN known.status ELSE 'OPEN' END,
+        closed_at = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
+            THEN known.closed_at END,
+        closed_by = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
+            THEN known.closed_by END,
+        closed_reason = CASE WHEN known.actual - known.expected = excluded.actual - excluded.expected
+            THEN known.closed_reason END
+    RETURNING kind, warehouse_id, product_id, document, finding_id, status, first_seen_at >= :begun_at AS is_new
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("kinds", "documents")),
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "expected", "actual")),
+    *(bindparam(name, type_=Text) for name in ("workflow_id", "run_id")),
+    *(bindparam(name, type_=audit_findings.c.first_seen_at.type) for name in ("as_of", "begun_at")),
+)
+
+# A finding that an audit running at the same time has seen isn't gone.
+_GONE = text("""
+    UPDATE audit_findings SET status = 'GONE', closed_at = :as_of, closed_by = :performed_by,
+        closed_reason = 'not so any more'
+    WHERE status IN ('OPEN', 'ACCEPTED') AND last_seen_at < :begun_at
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+""").bindparams(
+    bindparam("warehouse_id", type_=BigInteger),
+    bindparam("as_of", type_=audit_findings.c.closed_at.type),
+    bindparam("begun_at", type_=audit_findings.c.last_seen_at.type),
+)
+
+KEPT_AT_ONCE = 1_000
+"""Findings that one statement keeps."""
+
+
+def keep(
+    connection: Connection,
+    seen: Sequence[Difference],
+    *,
+    as_of: datetime,
+    begun_at: datetime,
+    workflow_id: str,
+    run_id: str,
+) -> list[tuple[int, bool, Difference]]:
+    """Keep these differences as findings; the same one seen again is the same finding.
+
+    Args:
+        connection: A transaction.
+        seen: The differences, each once.
+        as_of: The audit's time, as last seen.
+        begun_at: When the audit began; a finding first seen since then is new.
+        workflow_id: The audit's workflow.
+        run_id: The audit's run.
+
+    Returns:
+        Number, whether it is new, and the difference, of each that is open, in their order. An accepted one isn't.
+    """
+    found = []
+    for start in range(0, len(seen), KEPT_AT_ONCE):
+        page = seen[start : start + KEPT_AT_ONCE]
+        of: dict[str, Any] = {
+            "kinds": [each.kind for each in page],
+            "warehouse_ids": [each.warehouse_id for each in page],
+            "product_ids": [each.product_id for each in page],
+            "documents": [each.document for each in page],
+            "expected": [each.expected for each in page],
+            "actual": [each.actual for each in page],
+        }
+        by = {"as_of": as_of, "begun_at": begun_at, "workflow_id": workflow_id, "run_id": run_id}
+        rows = connection.execute(_KEEP, of | by)
+        kept = {(row.kind, row.warehouse_id, row.product_id, row.document): row for row in rows}
+        found += [
+            (int(row.finding_id), bool(row.is_new), each) for each in page if (row := kept[each.key]).status == "OPEN"
+        ]
+    return found
+
+
+def close_unseen(
+    connection: Connection, *, begun_at: datetime, warehouse_id: int | None, as_of: datetime, performed_by: str
+) -> int:
+    """Close the findings, of one warehouse or of all, that no audit has seen since ``begun_at``.
+
+    Returns:
+        The number of findings closed.
+    """
+    of = {"as_of": as_of, "performed_by": performed_by, "begun_at": begun_at, "warehouse_id": warehouse_id}
+    return connection.execute(_GONE, of).rowcount
 
 
 def lock_finding(connection: Connection, finding_id: int) -> Finding | None:

@@ -9,13 +9,28 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
+from database.sessions import BULK_STATEMENT_TIMEOUT
 from database.tables import operations
 from stockkeeper.domain.errors import OperationConflict
+
+# Operations that may be repeated are kept: an open hold may be asked to ship the same parcel again, and a file may be
+# sent again after years.
+_FORGET = text("""
+    DELETE FROM operations WHERE operation_id IN (
+        SELECT operation_id FROM operations
+        WHERE created_at < :before AND kind <> 'apply_import'
+            AND NOT EXISTS (
+                SELECT FROM reservations AS held
+                WHERE held.workflow_id = operations.workflow_id AND held.status = 'ACTIVE')
+        ORDER BY created_at
+        LIMIT :most)
+""").bindparams(bindparam("before", type_=operations.c.created_at.type))
 
 
 @dataclass(frozen=True)
@@ -99,3 +114,13 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
     result = effect()
     connection.execute(update(operations).where(this).values(result=result))
     return Outcome(result, done_already=False)
+
+
+def forget(connection: Connection, *, before: datetime, most: int) -> int:
+    """Delete the oldest operations from before an instant, at most ``most``, that can't be repeated any more.
+
+    Returns:
+        The number deleted.
+    """
+    connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+    return connection.execute(_FORGET, {"before": before, "most": most}).rowcount

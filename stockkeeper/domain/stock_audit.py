@@ -16,32 +16,57 @@ class AuditStatus(StrEnum):
 
 
 class FindingKind(StrEnum):
-    """What doesn't agree.
+    """What doesn't agree: the two things that are compared, expected first.
 
-    ON_HAND_IS_NOT_THE_SUM: on hand, and the sum of the item's movements.
-    ON_HAND_IS_NOT_THE_LAST_BALANCE: on hand, and the balance that the item's last movement left.
-    BALANCES_DO_NOT_FOLLOW: a movement's balance, and the balance before it with the movement's quantity.
-    RESERVED_IS_NOT_THE_HOLDS: reserved, and the sum of the open holds.
-    RECEIVED_IS_NOT_PURCHASED: what a purchase order's lines say was received of a product, and its movements.
-    MOVED_IS_NOT_TRANSFERRED: what a transfer's lines say left or arrived, and its movements.
-    COUNTED_IS_NOT_BOOKED: what posted counts say a product was off, and their movements.
-    RETURNED_IS_NOT_BOOKED: what a return's lines say was put back, and its movements.
-    ADJUSTED_IS_NOT_BOOKED: what a posted adjustment says, and its movements.
-    HOLD_WITHOUT_RUN: stock is held for something whose workflow isn't running.
-    RUN_WITHOUT_HOLD: a reservation runs and says that it holds stock, and holds none.
+    Of an item:
+
+    ON_HAND_IS_NOT_THE_SUM: the sum of its movements, and on hand.
+    ON_HAND_IS_NOT_THE_LAST_BALANCE: the balance that its last movement left, and on hand.
+    BALANCES_DO_NOT_FOLLOW: the balance before a movement with the movement's quantity, and the balance after it; also a
+        movement that isn't later than the one before it.
+    RESERVED_IS_NOT_THE_HOLDS: the units of its open holds, and reserved.
+    RESERVED_EXCEEDS_ON_HAND: on hand, and reserved, when more is promised than is there.
+    MOVEMENT_WITHOUT_DOCUMENT: nothing, and movements under the number of a document that doesn't exist.
+
+    Of a document:
+
+    RECEIVED_IS_NOT_PURCHASED: units received by a purchase order's lines, and its movements.
+    MOVED_IS_NOT_TRANSFERRED: units that left or arrived by a transfer's lines, and its movements.
+    COUNTED_IS_NOT_BOOKED: variances that a count has posted, and its movements.
+    RETURNED_IS_NOT_BOOKED: units restocked by a return's lines, and its movements.
+    ADJUSTED_IS_NOT_BOOKED: units of a posted adjustment, and its movements.
+    DOCUMENT_IS_NOT_BOOKED: units by a document of any later kind, and its movements.
+    LINE_IS_NOT_ITS_ENTRIES: the receipts, inspections or transit movements of a line, and the line.
+    APPROVAL_IS_MISSING: the approvals that a document needs, and the valid ones that it has.
+    VALUE_IS_NOT_THE_LINES: the value of an adjustment's lines, and the adjustment's value.
+    REORDERED_TWICE: nothing, and units reordered although an earlier reorder is still open.
+
+    Of the rest:
+
+    HOLD_WITHOUT_RUN: nothing, and units held for a workflow that isn't running.
+    RUN_WITHOUT_HOLD: one hold, and none, of a reservation that runs and says that it holds stock.
+    OPERATION_WITHOUT_RESULT: one result, and none, of an operation that was committed.
     """
 
     ON_HAND_IS_NOT_THE_SUM = "ON_HAND_IS_NOT_THE_SUM"
     ON_HAND_IS_NOT_THE_LAST_BALANCE = "ON_HAND_IS_NOT_THE_LAST_BALANCE"
     BALANCES_DO_NOT_FOLLOW = "BALANCES_DO_NOT_FOLLOW"
     RESERVED_IS_NOT_THE_HOLDS = "RESERVED_IS_NOT_THE_HOLDS"
+    RESERVED_EXCEEDS_ON_HAND = "RESERVED_EXCEEDS_ON_HAND"
+    MOVEMENT_WITHOUT_DOCUMENT = "MOVEMENT_WITHOUT_DOCUMENT"
     RECEIVED_IS_NOT_PURCHASED = "RECEIVED_IS_NOT_PURCHASED"
     MOVED_IS_NOT_TRANSFERRED = "MOVED_IS_NOT_TRANSFERRED"
     COUNTED_IS_NOT_BOOKED = "COUNTED_IS_NOT_BOOKED"
     RETURNED_IS_NOT_BOOKED = "RETURNED_IS_NOT_BOOKED"
     ADJUSTED_IS_NOT_BOOKED = "ADJUSTED_IS_NOT_BOOKED"
+    DOCUMENT_IS_NOT_BOOKED = "DOCUMENT_IS_NOT_BOOKED"
+    LINE_IS_NOT_ITS_ENTRIES = "LINE_IS_NOT_ITS_ENTRIES"
+    APPROVAL_IS_MISSING = "APPROVAL_IS_MISSING"
+    VALUE_IS_NOT_THE_LINES = "VALUE_IS_NOT_THE_LINES"
+    REORDERED_TWICE = "REORDERED_TWICE"
     HOLD_WITHOUT_RUN = "HOLD_WITHOUT_RUN"
     RUN_WITHOUT_HOLD = "RUN_WITHOUT_HOLD"
+    OPERATION_WITHOUT_RESULT = "OPERATION_WITHOUT_RESULT"
 
 
 class FindingStatus(StrEnum):

@@ -1,4 +1,4 @@
-"""The tests' own auditor finds what is off with an adjustment, and so do the demo's rules."""
+"""The tests' own auditor finds what is off with an adjustment, and so does the product's audit."""
 
 from sqlalchemy import Engine, text
 
@@ -10,11 +10,12 @@ from tests.support.tampering import tampering, told_of
 _OF = "WHERE adjustment_id = (SELECT adjustment_id FROM adjustments WHERE adjustment_number = :number)"
 _LEDGER = "WHERE reference_id = :number"
 
-BOOKED = "what was posted of an adjustment is what was booked"
-WORTH = "an adjustment is worth what its lines are"
-APPROVED = "no adjustment above the limit is posted unless somebody else approves"
-SUM = "on hand is the sum of its movements"
-BALANCE = "the last movement's balance is what is on hand"
+BOOKED = "ADJUSTED_IS_NOT_BOOKED"
+ALONE = "MOVEMENT_WITHOUT_DOCUMENT"
+WORTH = "VALUE_IS_NOT_THE_LINES"
+APPROVED = "APPROVAL_IS_MISSING"
+SUM = "ON_HAND_IS_NOT_THE_SUM"
+BALANCE = "ON_HAND_IS_NOT_THE_LAST_BALANCE"
 
 # Of twelve units two are taken off, worth 1,000.00; ann has approved.
 TAMPERED: dict[str, tuple[list[str], list[str], set[str]]] = {
@@ -46,7 +47,7 @@ TAMPERED: dict[str, tuple[list[str], list[str], set[str]]] = {
     "a movement without its adjustment": (
         [f"DELETE FROM adjustment_lines {_OF}", f"DELETE FROM adjustments {_OF}"],
         ["its lines say 0, booked -2"],
-        {BOOKED},
+        {ALONE},
     ),
     "one that was never posted": (
         [

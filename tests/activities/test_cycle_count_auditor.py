@@ -1,4 +1,4 @@
-"""The tests' own auditor finds what is off with counts, and so do the demo's rules."""
+"""The tests' own auditor finds what is off with counts, and so does the product's audit."""
 
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ _OF = "WHERE count_id = (SELECT count_id FROM cycle_counts WHERE count_number = 
 _TEA, _MUG, _POT, _CUP = (f"{_OF} AND product_id = :{name}" for name in ("tea", "mug", "pot", "cup"))
 _MOVED = "WHERE reference_id = :number AND product_id ="
 
-BOOKED = "what counts have posted is what was booked"
-OWN = "nobody approves what they have counted"
+BOOKED = "COUNTED_IS_NOT_BOOKED"
+OWN = "APPROVAL_IS_MISSING"
+ALONE = "MOVEMENT_WITHOUT_DOCUMENT"
 LAST = "not what was counted last"
 
 # Of ten units each: tea is to be counted, mug is in doubt at five, pot is posted with four by bob's second count, and
@@ -34,7 +35,7 @@ TAMPERED: dict[str, tuple[list[str], list[str], set[str]]] = {
     "a movement for something else": (
         [f"UPDATE stock_movements SET reference_id = 'something else' {_MOVED} :pot"],
         ["its line says -6, booked 0", "count something else", "its line says 0, booked -6"],
-        {BOOKED},
+        {BOOKED, ALONE},
     ),
     "a movement of another operation": (
         [f"UPDATE stock_movements SET operation_id = 'another' {_MOVED} :pot"],

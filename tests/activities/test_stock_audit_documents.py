@@ -19,18 +19,18 @@ _ORDER = "po_id = (SELECT po_id FROM purchase_orders WHERE po_number = :number)"
 _TRANSFER = "transfer_id = (SELECT transfer_id FROM transfer_orders WHERE transfer_number = :number)"
 _MOVEMENT = "reference_id = :number AND quantity = :units"
 
-Found = list[tuple[str, int, int]]
-"""Where, expected and actual."""
+Found = list[tuple[str, int, int] | tuple[str, int, int, str]]
+"""Where, expected and actual; and of which type of movement, or of which part of a line."""
 
 # Of a line of five units two have come, and then one more.
 TAMPERED_ORDERS: dict[str, tuple[str, Found]] = {
     "received units": (
         f"UPDATE purchase_order_lines SET quantity_received = 4 WHERE {_ORDER}",
-        [("here", 4, 3)],
+        [("here", 4, 3), ("here", 3, 4, "line 1 received")],
     ),
     "nothing received": (
         f"UPDATE purchase_order_lines SET quantity_received = 0 WHERE {_ORDER}",
-        [("here", 0, 3)],
+        [("here", 0, 3), ("here", 3, 0, "line 1 received")],
     ),
     "a lost line": (f"DELETE FROM purchase_order_lines WHERE {_ORDER}", [("here", 0, 3)]),
     "a purchase for something else": (
@@ -52,18 +52,30 @@ TAMPERED_ORDERS: dict[str, tuple[str, Found]] = {
 }
 
 # Of five units two have arrived, one was damaged, and two are in transit.
-TAMPERED_TRANSFERS: dict[str, tuple[str, list[tuple[str, int, int, str]]]] = {
+TAMPERED_TRANSFERS: dict[str, tuple[str, Found]] = {
     "damaged units that are received ones": (
         f"UPDATE transfer_order_lines SET received = 3, damaged = 0 WHERE {_TRANSFER}",
-        [("there", 3, 2, "TRANSFER_IN")],
+        [
+            ("there", 3, 2, "TRANSFER_IN"),
+            ("here", 1, 0, "line 1 damaged"),
+            ("here", 2, 3, "line 1 received"),
+        ],
     ),
     "units that came back": (
         f"UPDATE transfer_order_lines SET returned = 1, damaged = 0 WHERE {_TRANSFER}",
-        [("here", 1, 0, "TRANSFER_IN")],
+        [
+            ("here", 1, 0, "TRANSFER_IN"),
+            ("here", 1, 0, "line 1 damaged"),
+            ("here", 0, 1, "line 1 returned"),
+        ],
     ),
     "units that never left": (
         f"UPDATE transfer_order_lines SET dispatched = 6, quantity = 6, in_transit = 3 WHERE {_TRANSFER}",
-        [("here", -6, -5, "TRANSFER_OUT")],
+        [
+            ("here", -6, -5, "TRANSFER_OUT"),
+            ("here", 5, 6, "line 1 dispatched"),
+            ("here", 2, 3, "line 1 in transit"),
+        ],
     ),
     "an arrival for something else": (
         f"UPDATE stock_movements SET reference_id = 'something else' WHERE {_MOVEMENT}",
@@ -90,6 +102,11 @@ def told(tampered: Tampered, kind: str, *warehouses: int) -> list[Off]:
     return mine
 
 
+def kind_of(part: list[str], of_movements: str) -> str:
+    """A finding about a part of a line is about its entries, every other one about movements."""
+    return "LINE_IS_NOT_ITS_ENTRIES" if part and part[0].startswith("line") else of_movements
+
+
 @pytest.mark.parametrize(("change", "found"), TAMPERED_ORDERS.values(), ids=TAMPERED_ORDERS)
 def test_the_audit_finds_of_a_purchase_order(
     engine: Engine, database: Database, shop: Shop, change: str, found: Found
@@ -102,14 +119,15 @@ def test_the_audit_finds_of_a_purchase_order(
     with tampering(engine) as tampered:
         tampered.tamper(change, number=number, units=2, there=places["there"].warehouse_id)
         assert told(tampered, "purchase_order", *(each.warehouse_id for each in places.values())) == [
-            Off("RECEIVED_IS_NOT_PURCHASED", places[place], expected, actual, f"purchase order {number}")
-            for place, expected, actual in found
+            Off(kind_of(part, "RECEIVED_IS_NOT_PURCHASED"), places[place], expected, actual, document)
+            for place, expected, actual, *part in found
+            for document in [", ".join([f"purchase order {number}", *part])]
         ]
 
 
 @pytest.mark.parametrize(("change", "found"), TAMPERED_TRANSFERS.values(), ids=TAMPERED_TRANSFERS)
 def test_the_audit_finds_of_a_transfer(
-    engine: Engine, database: Database, shop: Shop, change: str, found: list[tuple[str, int, int, str]]
+    engine: Engine, database: Database, shop: Shop, change: str, found: Found
 ) -> None:
     item, moving = shop.item(10), TransferCalls(database)
     places = {"here": item, "there": shop.item(0, product=item.product_id)}
@@ -119,8 +137,9 @@ def test_the_audit_finds_of_a_transfer(
     with tampering(engine) as tampered:
         tampered.tamper(change, number=number, units=2)
         assert told(tampered, "transfer", *(each.warehouse_id for each in places.values())) == [
-            Off("MOVED_IS_NOT_TRANSFERRED", places[place], expected, actual, f"transfer {number}, {why}")
-            for place, expected, actual, why in found
+            Off(kind_of(part, "MOVED_IS_NOT_TRANSFERRED"), places[place], expected, actual, document)
+            for place, expected, actual, *part in found
+            for document in [", ".join([f"transfer {number}", *part])]
         ]
 
 
@@ -141,16 +160,20 @@ RETURN = """
             closed_by, operation_id, workflow_id, run_id)
         VALUES (:reference_id, :warehouse_id, 'x', 'INSPECTED', 'x', now(), now(), 'x', 'x', :workflow_id, 'x')
         RETURNING return_id
+    ), expected AS (
+        INSERT INTO return_lines (return_id, line_number, product_id, quantity, restocked, scrapped)
+        SELECT return_id, 1, :product_id, :units + 1, :units, 1 FROM came
     )
-    INSERT INTO return_lines (return_id, line_number, product_id, quantity, restocked, scrapped)
-    SELECT return_id, 1, :product_id, :units + 1, :units, 1 FROM came
+    INSERT INTO return_inspection_lines (return_id, line_number, inspection_id, restocked, scrapped)
+    SELECT return_id, 1, 'x', :units, 1 FROM came
 """
 ADJUSTMENT = """
     WITH adjusted AS (
         INSERT INTO adjustments (adjustment_number, warehouse_id, status, reason, requested_by, created_at, value,
             unvalued_units, needs_approval, remind_after_hours, cancel_after_hours, closed_at, closed_by, operation_id,
             workflow_id, run_id)
-        VALUES (:reference_id, :warehouse_id, 'POSTED', 'x', 'x', now(), 0, 0, false, 1, 1, now(), :operation_id, 'x',
+        VALUES (:reference_id, :warehouse_id, 'POSTED', 'x', 'x', now(), 0, :units, false, 1, 1, now(), :operation_id,
+            'x',
             :workflow_id, 'x')
         RETURNING adjustment_id
     )
@@ -251,7 +274,11 @@ def test_the_audit_finds_of_a_correction(
         assert told(tampered, kind, item.warehouse_id) == []
         tampered.tamper(change, number=number, units=3)
         _, _, finding, called = BOOKED[kind]
-        assert told(tampered, kind, item.warehouse_id) == [Off(finding, item, expected, actual, f"{called} {number}")]
+        entries = Off("LINE_IS_NOT_ITS_ENTRIES", item, 3, 2, f"{called} {number}, line 1 restocked")
+        assert told(tampered, kind, item.warehouse_id) == [
+            Off(finding, item, expected, actual, f"{called} {number}"),
+            *([entries] if "SET restocked = 2" in change else []),
+        ]
 
 
 def test_documents_of_the_same_number_are_told_apart(engine: Engine, shop: Shop) -> None:
@@ -300,6 +327,11 @@ def test_pages_go_over_every_document_once(
         tampered.tamper(change, before=before, product_id=item.product_id)
         pages = Auditing(tampered, None).all_documents("purchase_order", after=before)
         assert [page.checked for page in pages] == [size] * (3 // size) + [3 % size]
-        assert [off(finding) for page in pages for finding in page.findings] == [
-            Off("RECEIVED_IS_NOT_PURCHASED", item, 1, 0, f"purchase order {number}") for number in numbers
+        found = [off(finding) for page in pages for finding in page.findings]
+        assert sorted(found, key=lambda each: each.kind, reverse=True) == [
+            *(Off("RECEIVED_IS_NOT_PURCHASED", item, 1, 0, f"purchase order {number}") for number in numbers),
+            *(
+                Off("LINE_IS_NOT_ITS_ENTRIES", item, 0, 1, f"purchase order {each}, line 1 received")
+                for each in numbers
+            ),
         ]

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from activities import audit_findings, stock_audit
+from database import findings as kept_findings
 from database.sessions import Database
 from stockkeeper.contracts.stock_audit import FindingStatus
 from tests.support.audit_tampering import tampering
@@ -137,7 +138,7 @@ def test_an_answer_has_some_of_the_findings_the_new_ones_first(
     engine: Engine, shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     monkeypatch.setattr(stock_audit, "FINDINGS_SHOWN", 3)
-    monkeypatch.setattr(stock_audit, "_KEPT_AT_ONCE", at_once)
+    monkeypatch.setattr(kept_findings, "KEPT_AT_ONCE", at_once)
     items = shop.items(5, units=10)
     with tampering(engine) as tampered:
         for item in (items[0], items[2], items[3]):

@@ -1,0 +1,54 @@
+"""What the audit checks of a purchase order, beside its movements."""
+
+from database.audit import document_rule
+from stockkeeper.domain.stock_audit import FindingKind
+
+RULES = (
+    document_rule(
+        FindingKind.LINE_IS_NOT_ITS_ENTRIES,
+        """
+            SELECT po_id AS id, po_number AS number, warehouse_id, product_id,
+                'line ' || line_number || ' ' || part AS detail, expected, actual
+            FROM purchase_orders JOIN purchase_order_lines AS line USING (po_id)
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(quantity), 0) AS accepted, coalesce(sum(came.quantity_rejected), 0) AS rejected
+                FROM purchase_order_receipt_lines AS came
+                WHERE (came.po_id, came.line_number) = (line.po_id, line.line_number)) AS receipts
+            CROSS JOIN LATERAL (VALUES
+                ('received', accepted, quantity_received), ('rejected', rejected, quantity_rejected)
+            ) AS compared (part, expected, actual)
+        """,
+    ),
+    document_rule(
+        FindingKind.APPROVAL_IS_MISSING,
+        """
+            SELECT po_id AS id, po_number AS number, warehouse_id, NULL::bigint AS product_id, '' AS detail,
+                required_approvals AS expected, least(required_approvals, given) AS actual
+            FROM purchase_orders AS ordered
+            CROSS JOIN LATERAL (
+                SELECT count(DISTINCT lower(approver)) AS given FROM purchase_order_approvals AS approval
+                WHERE approval.po_id = ordered.po_id AND lower(approver) <> lower(ordered.requested_by)) AS approvals
+            WHERE status IN ('SUBMITTED', 'CONFIRMED', 'RECEIVED')
+        """,
+    ),
+    # The later of two open orders by the reorder run is the one too many: expected none of its units, owed are these.
+    document_rule(
+        FindingKind.REORDERED_TWICE,
+        """
+            WITH owed AS (
+                SELECT po_id AS id, po_number AS number, warehouse_id, product_id, line_number,
+                    qty - quantity_received AS units
+                FROM purchase_orders JOIN purchase_order_lines USING (po_id)
+                WHERE po_number LIKE 'RO-%' AND requested_by = 'reorder' AND quantity_received < qty
+                    AND status IN ('DRAFT', 'SUBMITTED', 'CONFIRMED')
+            )
+            SELECT id, number, warehouse_id, product_id, 'line ' || line_number AS detail, 0 AS expected,
+                units AS actual
+            FROM owed AS later
+            WHERE EXISTS (
+                SELECT FROM owed AS earlier
+                WHERE (earlier.warehouse_id, earlier.product_id) = (later.warehouse_id, later.product_id)
+                    AND (earlier.id, earlier.line_number) < (later.id, later.line_number))
+        """,
+    ),
+)
