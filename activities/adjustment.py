@@ -30,6 +30,7 @@ from stockkeeper.contracts.adjustment import (
 )
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, AdjustmentStatus, worth_of
+from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.stock import ItemKey, Level, shortages
 
@@ -114,7 +115,7 @@ class AdjustmentSteps(AdjustmentActivities):
     def _submit(self, connection: Connection, operation: Operation, step: SubmitAdjustmentStep) -> StockAnswer | None:
         if is_stored(connection, ADJUSTMENT, step.adjustment_number):
             stored = _stored(connection, step.adjustment_number)
-            another = f"adjustment {step.adjustment_number} is another one"
+            another = already_exists("adjustment", step.adjustment_number)
             require_same(_contents(stored), _contents(step), otherwise=another)
             return None
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.lines}, sold=False)

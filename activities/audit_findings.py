@@ -145,13 +145,13 @@ def _repair(connection: Connection, operation: Operation, finding: Finding, reas
             case _:
                 _end_hold(connection, operation, item, finding.document, reason=reason, as_of=as_of)
     except IntegrityError:
-        first = (
-            "less is reserved than is held (repair that first)"
+        why = (
+            "less is reserved than is held; repair that finding first"
             if finding.kind is FindingKind.HOLD_WITHOUT_RUN
-            else "more is promised than is there (count it)"
+            else "more is promised than would be on hand; count the product first"
         )
-        what = f"finding {finding.finding_id} can't be repaired while {first}; it"
-        raise InvalidState.of(what, finding.status, FindingEvent.REPAIR) from None
+        message = f"finding {finding.finding_id} can't be repaired: {why}"
+        raise InvalidState(message, str(finding.status), str(FindingEvent.REPAIR)) from None
 
 
 def _repair_on_hand(connection: Connection, operation: Operation, finding: Finding, item: ItemKey, reason: str) -> None:
@@ -179,11 +179,11 @@ def _repair_on_hand(connection: Connection, operation: Operation, finding: Findi
         )
         connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.moved, "reserved": books.reserved})
     elif books.on_hand != books.balance:
-        what = (
-            f"finding {finding.finding_id} can't be repaired while neither on hand ({books.on_hand}) nor the last "
-            f"balance ({books.balance}) is the sum of the movements ({books.moved}); it"
+        message = (
+            f"finding {finding.finding_id} can't be repaired: neither on hand ({books.on_hand}) nor the last balance "
+            f"({books.balance}) is the sum of the movements ({books.moved})"
         )
-        raise InvalidState.of(what, finding.status, FindingEvent.REPAIR)
+        raise InvalidState(message, str(finding.status), str(FindingEvent.REPAIR))
 
 
 def _end_hold(

@@ -23,6 +23,7 @@ from stockkeeper.contracts.customer_return import (
     StoredReturn,
 )
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
+from stockkeeper.domain.conflicts import already_exists, done_differently
 from stockkeeper.domain.customer_return import ReturnStatus
 from stockkeeper.domain.receipt import Delivered, delivered_by_product
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -66,7 +67,7 @@ class ReturnSteps(ReturnActivities):
                 Delivered(line.product_id, line.restock_quantity, line.scrap_quantity) for line in step.lines
             )
             if earlier := booked(connection, INSPECTIONS, returned.return_id, step.inspection_id):
-                another = f"inspection {step.inspection_id} of return {step.return_number} was another one"
+                another = done_differently("inspect", step.inspection_id, "return", step.return_number)
                 require_same(earlier, found, otherwise=another)
                 return
             taken = returned.plan_inspection(found)
@@ -114,7 +115,7 @@ class ReturnSteps(ReturnActivities):
 def _register(connection: Connection, operation: Operation, step: RegisterReturnStep) -> None:
     if is_stored(connection, RETURN, step.return_number):
         stored = _stored(connection, step.return_number)
-        another = f"return {step.return_number} is another one"
+        another = already_exists("return", step.return_number)
         require_same(_contents(stored), _contents(step), otherwise=another)
         return
     require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.lines}, sold=False)

@@ -40,6 +40,7 @@ from stockkeeper.contracts.cycle_count import (
     StoredCount,
 )
 from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.cycle_count import (
     CountEntry,
     CountLine,
@@ -139,8 +140,8 @@ class CycleCountSteps(CycleCountActivities):
             except InsufficientStock:
                 # Without the numbers: they would show the system's quantity to the person who recounts.
                 raise InsufficientStock(
-                    f"{count.count_number}, product {line.product_id}: what was missing isn't there any more: "
-                    "it has to be counted again"
+                    f"product {line.product_id} of count {count.count_number}: less is on hand than the count takes "
+                    "off; it has to be counted again"
                 ) from None
 
         return self._line(step, effect)
@@ -165,7 +166,7 @@ class CycleCountSteps(CycleCountActivities):
     def _open(self, connection: Connection, operation: Operation, step: OpenCountStep) -> None:
         if is_stored(connection, CYCLE_COUNT, step.count_number):
             stored = _stored(connection, step.count_number)
-            another = f"count {step.count_number} is another one"
+            another = already_exists("count", step.count_number)
             contents = (stored.warehouse_id, stored.requested_by, [line.product_id for line in stored.lines])
             require_same(contents, (step.warehouse_id, step.requested_by, step.product_ids), otherwise=another)
             return

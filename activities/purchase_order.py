@@ -39,6 +39,7 @@ from stockkeeper.contracts.purchase_order import (
     StoredPurchaseOrder,
 )
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
+from stockkeeper.domain.conflicts import already_exists, done_differently
 from stockkeeper.domain.purchase_order import (
     PurchaseOrder,
     PurchaseOrderEvent,
@@ -147,7 +148,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
                 Delivered(line.product_id, line.quantity, line.rejected_quantity) for line in step.lines
             )
             if earlier := booked(connection, RECEIPTS, order.po_id, step.receipt_id):
-                another = f"receipt {step.receipt_id} of {step.po_number} was another delivery"
+                another = done_differently("receive", step.receipt_id, "purchase order", step.po_number)
                 require_same(earlier, delivered, otherwise=another)
                 return
             taken = order.plan_receipt(delivered)
@@ -199,7 +200,7 @@ class PurchaseOrderSteps(PurchaseOrderActivities):
             stored = _stored(connection, step.po_number)
             # A step without a policy of its own agrees with any that was in force.
             policy = None if step.approval is None else stored.policy
-            another = f"purchase order {step.po_number} is another one"
+            another = already_exists("purchase order", step.po_number)
             require_same((*_contents(stored), policy), (*_contents(step), step.approval), otherwise=another)
             adopt_draft(connection, operation, step.po_number)
             return

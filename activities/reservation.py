@@ -27,8 +27,9 @@ from stockkeeper.contracts.reservation import (
     ReservationActivities,
     ReserveStockStep,
 )
-from stockkeeper.domain.errors import InvalidState, OperationConflict
+from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.reservation import (
+    RESERVATION,
     HeldLine,
     ReservationEvent,
     ReservationStatus,
@@ -156,7 +157,7 @@ def _reserve(connection: Connection, operation: Operation, step: ReserveStockSte
     if held := read_reservation(connection, step.reference_type, step.reference_id):
         # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
         if [(line.item, line.quantity) for line in held] != lines:
-            raise OperationConflict(f"{step.reference_type} {step.reference_id} has another reservation already")
+            raise already_exists("reservation", step.reference_id)
         return None
     require_items(connection, [item for item, _ in lines])
     fell_below = holds.place(
@@ -178,7 +179,7 @@ def _lock_open(
 ) -> list[HeldLine]:
     lines = lock_reservation(connection, step.reference_type, step.reference_id)
     if not lines:
-        raise InvalidState.of(f"reservation {step.reference_id}", ReservationStatus.REJECTED, event)
+        raise RESERVATION.refusal(ReservationStatus.REJECTED, event, of=step.reference_id)
     require_open(lines, event, step.as_of, step.reference_id)
     return lines
 

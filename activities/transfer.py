@@ -31,9 +31,10 @@ from stockkeeper.contracts.transfer import (
     TransferStep,
     WriteOffTransferStep,
 )
+from stockkeeper.domain.conflicts import already_exists, done_differently
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.receipt import Delivered, delivered_by_product
-from stockkeeper.domain.reservation import ReservationStatus, plan_fulfilment, status_of
+from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, plan_fulfilment, status_of
 from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
@@ -75,8 +76,9 @@ class TransferSteps(TransferActivities):
             held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
             if (hold := status_of(held)) is not ReservationStatus.ACTIVE:
                 # Only held stock may leave, whatever has ended the hold.
-                what = f"the hold of transfer {transfer.transfer_number}"
-                raise InvalidState.of(what, hold, TransferEvent.DISPATCH)
+                ended = f"the hold of transfer {transfer.transfer_number} {RESERVATION.words.statuses[hold]}"
+                message = f"{ended}; cancel the transfer and start another"
+                raise InvalidState(message, str(hold), str(TransferEvent.DISPATCH))
             reason = f"dispatched on transfer {transfer.transfer_number}"
             holds.take(
                 connection,
@@ -115,7 +117,7 @@ class TransferSteps(TransferActivities):
                 Delivered(line.product_id, line.quantity, line.damaged_quantity) for line in step.lines
             )
             if booked := booked_receipt(connection, transfer, step.receipt_id):
-                another = f"receipt {step.receipt_id} of transfer {step.transfer_number} was another delivery"
+                another = done_differently("receive", step.receipt_id, "transfer", step.transfer_number)
                 require_same(booked, delivered, otherwise=another)
                 return
             taken = transfer.plan_receipt(delivered)
@@ -204,7 +206,7 @@ def cancel(
 def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) -> StockAnswer | None:
     if is_stored(connection, TRANSFER, step.transfer_number):
         stored = _stored(connection, step.transfer_number)
-        another = f"transfer {step.transfer_number} is another one"
+        another = already_exists("transfer", step.transfer_number)
         require_same(_contents(stored), _contents(step), otherwise=another)
         return None
     places = (step.from_warehouse_id, step.to_warehouse_id)

@@ -101,17 +101,17 @@ def _with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
     return answer.model_copy(update={name: getattr(on_others, name) for name in StockAnswer.model_fields})
 
 
-def require_same(stored: object, wanted: object, *, otherwise: str) -> None:
+def require_same(stored: object, wanted: object, *, otherwise: OperationConflict) -> None:
     """Compare a stored document or receipt with that of a step which brings the same number.
 
     It is for steps whose operation isn't stored any more: operations are deleted after a while, documents and receipts
     never. So a very late repeat is recognised by its contents.
 
     Raises:
-        OperationConflict: They differ; ``otherwise`` is the message.
+        OperationConflict: They differ; `otherwise` itself.
     """
     if stored != wanted:
-        raise OperationConflict(otherwise)
+        raise otherwise
 
 
 def effects_of(correction: Correction) -> StockAnswer:

@@ -172,8 +172,8 @@ def lock_given_way(connection: Connection, reference_type: str, reference_id: st
     """
     lines = lock_reservation(connection, reference_type, reference_id)
     if (status := status_of(lines)) is not ReservationStatus.CANCELLED:
-        what = f"the hold of {reference_type} {reference_id}"
-        raise InvalidState.of(what, status, ReservationEvent.GIVE_WAY)
+        message = f"the hold of {reference_type.lower()} {reference_id} hasn't given way"
+        raise InvalidState(message, str(status), str(ReservationEvent.GIVE_WAY))
     return lines
 
 

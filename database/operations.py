@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from database.sessions import BULK_STATEMENT_TIMEOUT
 from database.tables import operations
-from stockkeeper.domain.errors import OperationConflict
+from stockkeeper.domain.conflicts import of_operation
 
 # Operations that may be repeated are kept: an open hold may be asked to ship the same parcel again, and a file may be
 # sent again after years.
@@ -107,9 +107,7 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
             select(operations.c.fingerprint, operations.c.kind, operations.c.result).where(this)
         ).one()
         if bytes(stored.fingerprint) != operation.fingerprint:
-            raise OperationConflict(
-                f"operation {operation.operation_id} was done already, as {stored.kind} with another payload"
-            )
+            raise of_operation(operation.operation_id, stored.kind)
         return Outcome(stored.result, done_already=True)
     result = effect()
     connection.execute(update(operations).where(this).values(result=result))

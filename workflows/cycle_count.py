@@ -28,8 +28,8 @@ from stockkeeper.contracts.cycle_count import (
     workflow_id,
 )
 from stockkeeper.contracts.messages import counted, parse
-from stockkeeper.domain.cycle_count import COUNT_LINE, CountStatus
-from stockkeeper.domain.errors import DomainError, InvalidState
+from stockkeeper.domain.cycle_count import COUNT_LINE, CountEvent, CountStatus
+from stockkeeper.domain.errors import DomainError
 from workflows import cycle_count_texts as texts
 from workflows.commands import command, handler_of, signal_of
 from workflows.giving_way import tell_holders
@@ -131,7 +131,7 @@ class CycleCountWorkflow(Process[CycleCountState]):
         if self.state.status is CountStatus.CANCELLED:
             return
         if COUNT_LINE.is_final(self.state.status):
-            raise InvalidState.of(f"count {self.state.count_number}", self.state.status, "cancel")
+            raise COUNT_LINE.refusal(self.state.status, CountEvent.CANCEL, of=self.state.count_number)
         step = CancelCountStep(
             operation_id=self.operation("cancel", key),
             performed_by=message.performed_by,

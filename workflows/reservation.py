@@ -89,7 +89,7 @@ class ReservationWorkflow(Process[ReservationState]):
         if self._shortage is not None:
             raise self._shortage
         if self.state.status in _ENDED_EMPTY:
-            raise InvalidState.of(f"reservation {self.state.reference_id}", self.state.status, "reserve")
+            raise RESERVATION.refusal(self.state.status, "reserve", of=self.state.reference_id)
         return self.state
 
     @command(FULFILL)
@@ -209,7 +209,8 @@ class ReservationWorkflow(Process[ReservationState]):
         """Wait for commands to end the hold or move its deadline; at the deadline, release it."""
         deadline = self.state.expires_at
         if deadline is None:
-            raise InvalidState.of("a hold without a deadline", self.state.status, "expire")
+            message = f"reservation {self.state.reference_id} has no deadline and can't expire"
+            raise InvalidState(message, str(self.state.status), "expire")
         over = await self.wait_until(
             deadline,
             unless=lambda: self.state.status is not ReservationStatus.ACTIVE or self.state.expires_at != deadline,
@@ -266,7 +267,8 @@ class ReservationWorkflow(Process[ReservationState]):
         """What is held, the notes and a number are all there is to hand over."""
         holding = self._holding
         if holding is None:
-            raise InvalidState.of("a reservation that holds nothing", self.state.status, "continue")
+            message = f"reservation {self.state.reference_id} holds nothing to carry into another run"
+            raise InvalidState(message, str(self.state.status), "continue")
         self.continue_in_another_run(_Carried(holding=holding, notes=self.state.notes, signals=self.signals))
 
     def _reject(self, shortage: InsufficientStock) -> None:

@@ -31,7 +31,7 @@ from stockkeeper.contracts.transfer import (
     memo,
     workflow_id,
 )
-from stockkeeper.domain.errors import DomainError, InvalidState
+from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
 from workflows.commands import command, handler_of, signal_of
@@ -89,7 +89,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
         del payload  # Takes none; a client that sends null or {} means the same.
         state = await self.answer()
         if state.status is TransferStatus.CANCELLED:
-            raise InvalidState.of(f"transfer {self.number}", state.status, "hold")
+            raise TRANSFER.refusal(state.status, "hold", of=self.number)
         return state
 
     @command(DISPATCH)

@@ -13,6 +13,7 @@ from stockkeeper.client.document import Document
 from stockkeeper.client.runs import awaiting
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.adjustment import (
+    PROCESS,
     WORKFLOW_TYPE,
     AdjustmentLine,
     AdjustmentRequest,
@@ -24,7 +25,7 @@ from stockkeeper.contracts.adjustment import (
     is_same_person,
     workflow_id,
 )
-from stockkeeper.contracts.errors import OperationConflict
+from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted
 
 
@@ -37,6 +38,7 @@ class Adjustment(Document[AdjustmentState]):
 
     kind = "adjustment"
     state_type = AdjustmentState
+    process = PROCESS
 
     @property
     def adjustment_number(self) -> str:
@@ -139,7 +141,7 @@ async def adjust(
     )
     adjusted = [(line.product_id, line.quantity) for line in state.lines]
     if (state.warehouse_id, adjusted) != (warehouse_id, [(line.product_id, line.quantity) for line in request.lines]):
-        raise OperationConflict(f"adjustment {adjustment_number} is another one")
+        raise already_exists("adjustment", adjustment_number)
     return Adjustment(client, adjustment_number, workflow_id(adjustment_number), state, within)
 
 

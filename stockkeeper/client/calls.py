@@ -177,6 +177,7 @@ async def command(
     *,
     what: str,
     done_already: Callable[[S], bool],
+    refusal: Callable[[S], InvalidState],
     within: timedelta,
     update_id: str | None = None,
 ) -> S:
@@ -189,6 +190,7 @@ async def command(
         state: What it answers with.
         what: The process in words.
         done_already: Whether, by the last state of a process that has ended, this command has nothing left to do.
+        refusal: The error for this command in the last state of a process that has ended otherwise.
         within: How long to wait for the answer.
         update_id: The caller's own name for this very command: sent again, Temporal answers as it did the first time,
             also after the process has ended. A refusal isn't final, and is asked for anew.
@@ -219,4 +221,4 @@ async def command(
             return last
         if isinstance(error, Unreachable):
             raise
-        raise InvalidState.of(what, str(getattr(last, "status", "")), name) from None
+        raise refusal(last) from None

@@ -8,6 +8,7 @@ from temporalio.client import Client
 from stockkeeper.client.calls import checked, start_and_ask
 from stockkeeper.client.document import Document, is_booked, update_id_of
 from stockkeeper.contracts.customer_return import (
+    PROCESS,
     WORKFLOW_TYPE,
     CloseReturnShort,
     Inspect,
@@ -17,7 +18,7 @@ from stockkeeper.contracts.customer_return import (
     ReturnState,
     workflow_id,
 )
-from stockkeeper.contracts.errors import OperationConflict
+from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted
 
 
@@ -30,6 +31,7 @@ class CustomerReturn(Document[ReturnState]):
 
     kind = "return"
     state_type = ReturnState
+    process = PROCESS
 
     @property
     def return_number(self) -> str:
@@ -117,7 +119,7 @@ async def create_return(
         reference_id,
         [(line.product_id, line.quantity) for line in request.lines],
     ):
-        raise OperationConflict(f"return {return_number} is another one")
+        raise already_exists("return", return_number)
     return CustomerReturn(client, return_number, workflow_id(return_number), state, within)
 
 

@@ -8,6 +8,7 @@ from temporalio.client import Client
 from stockkeeper.client.calls import checked, start_and_ask
 from stockkeeper.client.document import Document, update_id_of
 from stockkeeper.contracts.cycle_count import (
+    PROCESS,
     WORKFLOW_TYPE,
     ApproveVariance,
     CancelCount,
@@ -20,7 +21,7 @@ from stockkeeper.contracts.cycle_count import (
     is_same_person,
     workflow_id,
 )
-from stockkeeper.contracts.errors import OperationConflict
+from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted
 
 
@@ -33,6 +34,7 @@ class CycleCount(Document[CycleCountState]):
 
     kind = "count"
     state_type = CycleCountState
+    process = PROCESS
 
     @property
     def count_number(self) -> str:
@@ -161,7 +163,7 @@ async def open_count(
     )
     listed = [line.product_id for line in state.lines]
     if (state.warehouse_id, listed) != (warehouse_id, request.product_ids):
-        raise OperationConflict(f"count {count_number} is another one")
+        raise already_exists("count", count_number)
     return CycleCount(client, count_number, workflow_id(count_number), state, within)
 
 

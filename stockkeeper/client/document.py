@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from stockkeeper.client.calls import command, read_state
 from stockkeeper.contracts.messages import Message, State
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 
 S = TypeVar("S", bound=State)
@@ -24,6 +25,7 @@ class Document(Generic[S]):
 
     kind: ClassVar[str]
     state_type: type[S]
+    process: ClassVar[ProcessSpec]
 
     def __init__(self, client: Client, name: str, workflow_id: str, state: S, within: timedelta) -> None:
         self._within = within
@@ -56,6 +58,7 @@ class Document(Generic[S]):
             self.state_type,
             what=self._what,
             done_already=done_already,
+            refusal=lambda last: self.process.refusal(str(getattr(last, "status", "")), name, self.name),
             within=self._within,
             update_id=update_id,
         )

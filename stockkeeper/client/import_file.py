@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from temporalio.client import Client
@@ -11,6 +12,7 @@ from stockkeeper.client.calls import ANSWER_WITHIN, checked, command, start_and_
 from stockkeeper.client.csv_files import CsvFile, read_csv
 from stockkeeper.contracts.errors import InvalidState
 from stockkeeper.contracts.import_file import (
+    PROCESS,
     WORKFLOW_TYPE,
     AddPage,
     Finish,
@@ -104,7 +106,14 @@ async def _send(client: Client, file: CsvFile, performed_by: str, task_queue: st
             return state
         message = checked(AddPage, performed_by=performed_by, page=number, rows=page.packed)
         state = await command(
-            handle, "add_page", message, ImportState, what=what, done_already=_is_imported, within=ANSWER_WITHIN
+            handle,
+            "add_page",
+            message,
+            ImportState,
+            what=what,
+            done_already=_is_imported,
+            refusal=partial(_refusal, "add_page"),
+            within=ANSWER_WITHIN,
         )
         sent += page.rows
         progress(sent, file.rows)
@@ -112,8 +121,19 @@ async def _send(client: Client, file: CsvFile, performed_by: str, task_queue: st
         return state
     finish = checked(Finish, performed_by=performed_by, pages=len(file.pages), rows=file.rows)
     return await command(
-        handle, "finish", finish, ImportState, what=what, done_already=_is_imported, within=APPLIED_WITHIN
+        handle,
+        "finish",
+        finish,
+        ImportState,
+        what=what,
+        done_already=_is_imported,
+        refusal=partial(_refusal, "finish"),
+        within=APPLIED_WITHIN,
     )
+
+
+def _refusal(name: str, last: ImportState) -> InvalidState:
+    return PROCESS.refusal(last.status, name, last.file_name)
 
 
 def _is_imported(last: ImportState) -> bool:

@@ -12,9 +12,10 @@ from stockkeeper.client.calls import checked, start_and_ask
 from stockkeeper.client.document import Document, is_booked, update_id_of
 from stockkeeper.client.runs import awaiting
 from stockkeeper.contracts import search_attributes
-from stockkeeper.contracts.errors import OperationConflict
+from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.purchase_order import (
+    PROCESS,
     WORKFLOW_TYPE,
     ApprovalPolicy,
     Approve,
@@ -42,6 +43,7 @@ class PurchaseOrder(Document[PurchaseOrderState]):
 
     kind = "purchase order"
     state_type = PurchaseOrderState
+    process = PROCESS
 
     @property
     def po_number(self) -> str:
@@ -196,7 +198,7 @@ async def draft_purchase_order(
         warehouse_id,
         [(line.product_id, line.qty, line.unit_cost) for line in request.line_items],
     ):
-        raise OperationConflict(f"purchase order {po_number} is another one")
+        raise already_exists("purchase order", po_number)
     return PurchaseOrder(client, po_number, workflow_id(po_number), state, within)
 
 

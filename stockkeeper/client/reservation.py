@@ -7,9 +7,10 @@ from temporalio.client import Client
 
 from stockkeeper.client.calls import checked, start_and_ask
 from stockkeeper.client.document import Document, update_id_of
-from stockkeeper.contracts.errors import OperationConflict
+from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.reservation import (
+    PROCESS,
     WORKFLOW_TYPE,
     Cancel,
     Extend,
@@ -31,6 +32,7 @@ class Hold(Document[ReservationState]):
 
     kind = "reservation"
     state_type = ReservationState
+    process = PROCESS
 
     @property
     def reference_id(self) -> str:
@@ -135,7 +137,7 @@ async def reserve(
     )
     held = [(line.product_id, line.warehouse_id, line.quantity) for line in state.lines]
     if held != [(line.product_id, line.warehouse_id, line.quantity) for line in request.lines]:
-        raise OperationConflict(f"reservation {reference_id} was made for other lines")
+        raise already_exists("reservation", reference_id)
     return Hold(client, reference_id, workflow_id(reference_id), state, within)
 
 

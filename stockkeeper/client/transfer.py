@@ -7,9 +7,10 @@ from temporalio.client import Client
 
 from stockkeeper.client.calls import checked, start_and_ask
 from stockkeeper.client.document import Document, is_booked, update_id_of
-from stockkeeper.contracts.errors import OperationConflict
+from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.transfer import (
+    PROCESS,
     WORKFLOW_TYPE,
     ArrivedLine,
     CancelTransfer,
@@ -33,6 +34,7 @@ class Transfer(Document[TransferState]):
 
     kind = "transfer"
     state_type = TransferState
+    process = PROCESS
 
     @property
     def transfer_number(self) -> str:
@@ -143,7 +145,7 @@ async def create_transfer(
         to_warehouse_id,
         [(line.product_id, line.quantity) for line in request.line_items],
     ):
-        raise OperationConflict(f"transfer {transfer_number} is another one")
+        raise already_exists("transfer", transfer_number)
     return Transfer(client, transfer_number, workflow_id(transfer_number), state, within)
 
 

@@ -30,7 +30,7 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.notice import NoticeState
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
-from stockkeeper.domain.adjustment import AdjustmentEvent
+from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent
 from stockkeeper.domain.adjustment import AdjustmentStatus as AdjustmentStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from stockkeeper.domain.stock import MovementType
@@ -299,6 +299,7 @@ PROCESS = ProcessSpec(
     state=AdjustmentState,
     memo=AdjustmentMemo,
     activities=AdjustmentActivities,
+    table=ADJUSTMENT,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
     finding=FindingKind.ADJUSTED_IS_NOT_BOOKED,
 )

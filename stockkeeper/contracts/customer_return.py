@@ -19,6 +19,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.domain.customer_return import RETURN
 from stockkeeper.domain.customer_return import ReturnStatus as ReturnStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
@@ -233,6 +234,7 @@ PROCESS = ProcessSpec(
     state=ReturnState,
     memo=ReturnMemo,
     activities=ReturnActivities,
+    table=RETURN,
     movement_types=frozenset({MovementType.RETURN}),
     finding=FindingKind.RETURNED_IS_NOT_BOOKED,
 )

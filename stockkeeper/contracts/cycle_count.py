@@ -22,9 +22,9 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.notice import NoticeState
 from stockkeeper.contracts.process import Command, ProcessSpec
+from stockkeeper.domain.cycle_count import COUNT_LINE, Tolerance
 from stockkeeper.domain.cycle_count import CountStatus as CountStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.cycle_count import RootCause as RootCause  # noqa: PLC0414 - part of the contract
-from stockkeeper.domain.cycle_count import Tolerance
 from stockkeeper.domain.cycle_count_plan import CountClass as CountClass  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.cycle_count_plan import Cycle
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414 - part of the contract
@@ -297,6 +297,7 @@ PROCESS = ProcessSpec(
     state=CycleCountState,
     memo=CountMemo,
     activities=CycleCountActivities,
+    table=COUNT_LINE,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
     finding=FindingKind.COUNTED_IS_NOT_BOOKED,
 )

@@ -1,5 +1,6 @@
 """The errors, for whoever only knows the contract: see `stockkeeper.domain.errors` for the tree."""
 
+from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import (
     DomainError,
     InsufficientStock,
@@ -30,4 +31,5 @@ __all__ = [
     "UnknownSupplier",
     "UnknownWarehouse",
     "Unreachable",
+    "already_exists",
 ]

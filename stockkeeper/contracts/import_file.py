@@ -14,6 +14,7 @@ from temporalio import activity
 from stockkeeper.contracts.messages import Actor, Message, Reference, State, Step
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.import_file import IMPORT
 from stockkeeper.domain.import_file import ImportKind as ImportKind  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.import_file import ImportStatus as ImportStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock import MovementType
@@ -240,5 +241,6 @@ PROCESS = ProcessSpec(
     answer="opened",
     state=ImportState,
     activities=ImportActivities,
+    table=IMPORT,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
 )

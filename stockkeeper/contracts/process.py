@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from stockkeeper.contracts.messages import Message, State
+from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
+from stockkeeper.domain.transitions import TransitionTable
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 
@@ -42,6 +44,7 @@ class ProcessSpec:
         memo: The fields by which a list of runs describes a run; None: there are none.
         activities: The interface of the activities that only this process calls.
         movement_types: The movements that it writes to the ledger.
+        table: Its statuses, and the words for a command that one of them doesn't allow; None: it takes no commands.
         finding: The audit's finding when its documents and its movements differ; None: it books no documents.
     """
 
@@ -57,3 +60,16 @@ class ProcessSpec:
     memo: type[Any] | None = None
     movement_types: frozenset[MovementType] = frozenset()
     finding: FindingKind | None = None
+    table: TransitionTable[Any, Any] | None = None
+
+    def refusal(self, status: str, command: str, number: str) -> InvalidState:
+        """The error for a command in a status that doesn't allow it, in words for people.
+
+        Args:
+            status: The document's present status.
+            command: The command's name.
+            number: The document's number.
+        """
+        if self.table is None:
+            return InvalidState(f"{self.name} {number} has ended", status, command)
+        return self.table.refusal(status, command, of=number)

@@ -32,7 +32,7 @@ from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
-from stockkeeper.domain.purchase_order import PurchaseOrderEvent, Tier, require_tiers
+from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, Tier, require_tiers
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus as PurchaseOrderStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
@@ -382,6 +382,7 @@ PROCESS = ProcessSpec(
     state=PurchaseOrderState,
     memo=PurchaseOrderMemo,
     activities=PurchaseOrderActivities,
+    table=PURCHASE_ORDER,
     movement_types=frozenset({MovementType.PURCHASE}),
     finding=FindingKind.RECEIVED_IS_NOT_PURCHASED,
 )

@@ -24,6 +24,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain.reservation import RESERVATION
 from stockkeeper.domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock import MovementType
 
@@ -229,5 +230,6 @@ PROCESS = ProcessSpec(
     answer="reserved",
     state=ReservationState,
     activities=ReservationActivities,
+    table=RESERVATION,
     movement_types=frozenset({MovementType.SALE}),
 )

@@ -27,6 +27,7 @@ from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
+from stockkeeper.domain.transfer import TRANSFER
 from stockkeeper.domain.transfer import TransferStatus as TransferStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "TransferWorkflow"
@@ -294,6 +295,7 @@ PROCESS = ProcessSpec(
     state=TransferState,
     memo=TransferMemo,
     activities=TransferActivities,
+    table=TRANSFER,
     movement_types=frozenset({MovementType.TRANSFER_OUT, MovementType.TRANSFER_IN}),
     finding=FindingKind.MOVED_IS_NOT_TRANSFERRED,
 )

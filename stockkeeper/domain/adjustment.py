@@ -15,7 +15,7 @@ from stockkeeper.domain.errors import NotPermitted
 from stockkeeper.domain.people import is_same_person
 from stockkeeper.domain.purchase_order import total_of
 from stockkeeper.domain.stock import ItemKey, wanted_by_item
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class AdjustmentStatus(StrEnum):
@@ -51,6 +51,21 @@ ADJUSTMENT = TransitionTable(
         AdjustmentStatus.REJECTED: {},
         AdjustmentStatus.CANCELLED: {},
     },
+    Words(
+        statuses={
+            AdjustmentStatus.PENDING: "is waiting for approval",
+            AdjustmentStatus.POSTED: "has been posted",
+            AdjustmentStatus.REJECTED: "has been rejected",
+            AdjustmentStatus.CANCELLED: "has been cancelled",
+        },
+        commands={
+            AdjustmentEvent.POST: "can't be posted",
+            AdjustmentEvent.APPROVE: "can't be approved any more",
+            AdjustmentEvent.REJECT: "can't be rejected any more",
+            AdjustmentEvent.CANCEL: "can't be cancelled",
+            AdjustmentEvent.LAPSE: "can't lapse any more",
+        },
+    ),
 )
 
 
@@ -133,5 +148,7 @@ class Adjustment:
         """
         status = self.after(AdjustmentEvent.APPROVE)
         if is_same_person(approver, self.requested_by):
-            raise NotPermitted(f"adjustment {self.adjustment_number} was asked for by {approver}, who can't approve it")
+            raise NotPermitted(
+                f"adjustment {self.adjustment_number} was requested by {approver}; another person has to approve it"
+            )
         return status

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.receipt import Taken, spread
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class ReturnStatus(StrEnum):
@@ -49,6 +49,19 @@ RETURN = TransitionTable(
         ReturnStatus.INSPECTED: {},
         ReturnStatus.CANCELLED: {},
     },
+    Words(
+        statuses={
+            ReturnStatus.EXPECTED: "is still expected",
+            ReturnStatus.INSPECTED: "has been inspected",
+            ReturnStatus.CANCELLED: "has been cancelled",
+        },
+        commands={
+            ReturnEvent.INSPECT: "can take no more inspections",
+            ReturnEvent.COMPLETE: "can take no more inspections",
+            ReturnEvent.CLOSE_SHORT: "can't be closed short",
+            ReturnEvent.CANCEL: "can't be cancelled",
+        },
+    ),
 )
 
 

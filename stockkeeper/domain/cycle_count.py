@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
 from stockkeeper.domain.people import is_same_person
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class CountStatus(StrEnum):
@@ -51,6 +51,21 @@ COUNT_LINE = TransitionTable(
         CountStatus.POSTED: {},
         CountStatus.CANCELLED: {},
     },
+    Words(
+        statuses={
+            CountStatus.COUNTING: "is still to be counted",
+            CountStatus.REVIEW: "is waiting for a second count or an approval",
+            CountStatus.POSTED: "has been posted",
+            CountStatus.CANCELLED: "has been cancelled",
+        },
+        commands={
+            CountEvent.RECORD: "can't be counted",
+            CountEvent.DOUBT: "can't be counted",
+            CountEvent.APPROVE_VARIANCE: "can't be approved",
+            CountEvent.CANCEL: "can't be cancelled",
+        },
+        not_yet={CountStatus.COUNTING: "isn't counted yet"},
+    ),
 )
 
 
@@ -188,8 +203,10 @@ class CycleCount:
             InvalidState: It is posted, or given up.
             NotPermitted: The same person has counted it before: a second count is somebody else's.
         """
-        posted = COUNT_LINE.next(line.status, CountEvent.RECORD, of=self._named(line))
-        self._require_somebody_else(line, entry.counted_by, "counted it before: somebody else has to count it again")
+        posted = COUNT_LINE.next(
+            line.status, CountEvent.RECORD, of=self.count_number, part=f"product {line.product_id}"
+        )
+        self._require_another_person(line, entry.counted_by, "count it again")
         if entry.root_cause is None:
             # Whoever counted first may have known.
             entry = replace(entry, root_cause=next((each.root_cause for each in line.entries if each.root_cause), None))
@@ -215,12 +232,12 @@ class CycleCount:
             NotPermitted: The approver has counted it.
         """
         event = CountEvent.APPROVE_VARIANCE
-        COUNT_LINE.next(line.status, event, of=self._named(line))
-        self._require_somebody_else(line, approver, "counted it: somebody else has to approve it")
+        COUNT_LINE.next(line.status, event, of=self.count_number, part=f"product {line.product_id}")
+        self._require_another_person(line, approver, "approve it")
         entry = line.entries[-1]
         counted_since = last_posted_at is not None and last_posted_at > entry.counted_at
         if counted_since or last_correction != entry.last_correction:
-            message = f"{self._named(line)}: put right since by somebody else, so it has to be counted again"
+            message = f"{self._named(line)} has been corrected since it was counted; it has to be counted again"
             raise InvalidState(message, str(line.status), str(event))
         return entry
 
@@ -240,14 +257,14 @@ class CycleCount:
             InvalidState: Everything is posted, or it was given up before.
         """
         if COUNT_LINE.is_final(self.status):
-            raise InvalidState.of(f"count {self.count_number}", self.status, CountEvent.CANCEL)
+            raise COUNT_LINE.refusal(self.status, CountEvent.CANCEL, of=self.count_number)
 
-    def _require_somebody_else(self, line: CountLine, person: str, why: str) -> None:
+    def _require_another_person(self, line: CountLine, person: str, to: str) -> None:
         if any(is_same_person(entry.counted_by, person) for entry in line.entries):
-            raise NotPermitted(f"{self._named(line)}: {person} {why}")
+            raise NotPermitted(f"{self._named(line)} was counted by {person}; another person has to {to}")
 
     def _named(self, line: CountLine) -> str:
-        return f"{self.count_number}, product {line.product_id}"
+        return f"product {line.product_id} of count {self.count_number}"
 
 
 def cause_of(entry: CountEntry, root_cause: RootCause | None = None) -> RootCause | None:

@@ -212,11 +212,6 @@ class InvalidState(DomainError):
         self.status = status
         self.command = command
 
-    @classmethod
-    def of(cls, what: str, status: str, command: str) -> Self:
-        """The error for ``command`` on ``what`` (``reservation 1042``) that is in ``status``."""
-        return cls(f"{what} is {status}: it can't {command}", str(status), str(command))
-
     @property
     def details(self) -> StateDetails:
         """``{status, command}``."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 PROBLEMS_NAMED = 10
 _PROBLEMS_IN_MESSAGE = 3
@@ -54,7 +54,7 @@ class ImportEvent(StrEnum):
 
 
 IMPORT = TransitionTable(
-    "import",
+    "file",
     {
         ImportStatus.LOADING: {
             ImportEvent.ADD_PAGE: ImportStatus.LOADING,
@@ -70,6 +70,28 @@ IMPORT = TransitionTable(
         ImportStatus.REFUSED: {},
         ImportStatus.ABANDONED: {},
     },
+    Words(
+        statuses={
+            ImportStatus.LOADING: "is being sent",
+            ImportStatus.APPLYING: "is being imported",
+            ImportStatus.IMPORTED: "has been imported",
+            ImportStatus.REFUSED: "was refused",
+            ImportStatus.ABANDONED: "was abandoned",
+        },
+        commands={
+            ImportEvent.ADD_PAGE: "can take no more pages",
+            ImportEvent.FINISH: "can take no more pages",
+            ImportEvent.RECOGNIZE: "can't be taken for an earlier one",
+            ImportEvent.APPLY: "can't be imported",
+            ImportEvent.REFUSE: "can't be refused",
+            ImportEvent.ABANDON: "can't be abandoned",
+        },
+        not_yet={ImportStatus.LOADING: "isn't complete yet"},
+        advice={
+            ImportStatus.REFUSED: "correct it and send it again",
+            ImportStatus.ABANDONED: "send it again",
+        },
+    ),
 )
 
 

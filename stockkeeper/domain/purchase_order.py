@@ -16,7 +16,7 @@ from typing import NamedTuple
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
 from stockkeeper.domain.people import is_same_person
 from stockkeeper.domain.receipt import Taken
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words, titled
 
 
 class PurchaseOrderStatus(StrEnum):
@@ -74,6 +74,27 @@ PURCHASE_ORDER = TransitionTable(
         PurchaseOrderStatus.RECEIVED: {},
         PurchaseOrderStatus.CANCELLED: {},
     },
+    Words(
+        statuses={
+            PurchaseOrderStatus.DRAFT: "is waiting for approval",
+            PurchaseOrderStatus.SUBMITTED: "has been sent to the supplier",
+            PurchaseOrderStatus.CONFIRMED: "has been confirmed by the supplier",
+            PurchaseOrderStatus.RECEIVED: "has been received",
+            PurchaseOrderStatus.CANCELLED: "has been cancelled",
+        },
+        commands={
+            PurchaseOrderEvent.APPROVE: "can't be approved any more",
+            PurchaseOrderEvent.SUBMIT: "can't be sent to the supplier",
+            PurchaseOrderEvent.REJECT: "can't be rejected any more",
+            PurchaseOrderEvent.LAPSE: "can't lapse any more",
+            PurchaseOrderEvent.CONFIRM: "can't be confirmed",
+            PurchaseOrderEvent.RECEIVE: "can take no more deliveries",
+            PurchaseOrderEvent.COMPLETE: "can take no more deliveries",
+            PurchaseOrderEvent.CLOSE_SHORT: "can't be closed short",
+            PurchaseOrderEvent.CANCEL: "can't be cancelled",
+        },
+        not_yet={PurchaseOrderStatus.DRAFT: "isn't approved yet"},
+    ),
 )
 
 
@@ -180,8 +201,9 @@ class PurchaseOrder:
         """
         status = self.after(PurchaseOrderEvent.CANCEL)
         if self.has_received:
-            what = f"purchase order {self.po_number} has received goods (close it short) and"
-            raise InvalidState.of(what, self.status, PurchaseOrderEvent.CANCEL)
+            name = titled(PURCHASE_ORDER.document, self.po_number)
+            message = f"{name} has received goods and can't be cancelled; close it short instead"
+            raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.CANCEL))
         return status
 
     def after_close_short(self) -> PurchaseOrderStatus:
@@ -206,7 +228,8 @@ class PurchaseOrder:
         """
         status = self.after(PurchaseOrderEvent.APPROVE)
         if is_same_person(approver, self.requested_by):
-            raise NotPermitted(f"purchase order {self.po_number} was requested by {approver}, who can't approve it")
+            name = titled(PURCHASE_ORDER.document, self.po_number)
+            raise NotPermitted(f"{name} was requested by {approver}; another person has to approve it")
         enough = len(self.approvers) + 1 >= self.required_approvals
         return self.after(PurchaseOrderEvent.SUBMIT) if enough else status
 
@@ -226,7 +249,7 @@ class PurchaseOrder:
         for product_id, (quantity, rejected) in delivered.items():
             lines = [line for line in self.lines if line.product_id == product_id]
             if not lines:
-                message = f"product {product_id} isn't on purchase order {self.po_number}"
+                message = f"product {product_id} isn't on {titled(PURCHASE_ORDER.document, self.po_number)}"
                 raise InvalidRequest(message, {"product_id": product_id})
             accepted = _spread(quantity, lines)
             if sum(accepted.values()) < quantity:

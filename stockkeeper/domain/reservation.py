@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class ReservationStatus(StrEnum):
@@ -63,6 +63,29 @@ RESERVATION = TransitionTable(
         ReservationStatus.EXPIRED: {},
         ReservationStatus.REJECTED: {},
     },
+    Words(
+        statuses={
+            ReservationStatus.WAITING: "is waiting for stock",
+            ReservationStatus.ACTIVE: "is held",
+            ReservationStatus.FULFILLED: "has been fulfilled",
+            ReservationStatus.CANCELLED: "has been cancelled",
+            ReservationStatus.EXPIRED: "has expired",
+            ReservationStatus.REJECTED: "was rejected for lack of stock",
+        },
+        commands={
+            "reserve": "can't be held again; another hold needs another reference",
+            ReservationEvent.HOLD: "can't be held again",
+            ReservationEvent.REJECT: "can't be rejected",
+            ReservationEvent.SHIP: "can't be shipped",
+            ReservationEvent.FULFILL: "can't be fulfilled",
+            ReservationEvent.EXTEND: "can't be extended",
+            ReservationEvent.CANCEL: "can't be cancelled",
+            ReservationEvent.GIVE_WAY: "can't give way",
+            ReservationEvent.EXPIRE: "can't expire",
+        },
+        not_yet={ReservationStatus.WAITING: "is still waiting for stock"},
+        advice={ReservationStatus.REJECTED: "reserve again once the stock is there"},
+    ),
 )
 
 

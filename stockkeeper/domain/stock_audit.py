@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidState
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class AuditStatus(StrEnum):
@@ -100,6 +100,19 @@ FINDING = TransitionTable(
         FindingStatus.GONE: {},
         FindingStatus.REPAIRED: {},
     },
+    Words(
+        statuses={
+            FindingStatus.OPEN: "is open",
+            FindingStatus.GONE: "has gone by itself",
+            FindingStatus.REPAIRED: "has been repaired",
+            FindingStatus.ACCEPTED: "has been accepted",
+        },
+        commands={
+            FindingEvent.VANISH: "can't be closed",
+            FindingEvent.REPAIR: "can't be repaired",
+            FindingEvent.ACCEPT: "can't be accepted",
+        },
+    ),
 )
 
 REPAIRABLE = frozenset(
@@ -133,11 +146,10 @@ class Finding:
         """
         status = FINDING.next(self.status, event, of=str(self.finding_id))
         if event is FindingEvent.REPAIR and self.kind not in REPAIRABLE:
-            about = (
-                "a run, which is ended by its own command"
+            why = (
+                "the reservation itself is still running; cancel that"
                 if self.kind is FindingKind.RUN_WITHOUT_HOLD
-                else "the ledger's past, which nobody changes (accept it)"
+                else "the ledger's past is never changed; accept the finding instead"
             )
-            what = f"finding {self.finding_id} is about {about}; it"
-            raise InvalidState.of(what, self.kind, event)
+            raise InvalidState(f"finding {self.finding_id} can't be repaired: {why}", str(self.kind), str(event))
         return status

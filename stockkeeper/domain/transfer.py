@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.receipt import Taken, spread
-from stockkeeper.domain.transitions import TransitionTable
+from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class TransferStatus(StrEnum):
@@ -63,6 +63,27 @@ TRANSFER = TransitionTable(
         TransferStatus.CANCELLED: {},
         TransferStatus.REJECTED: {},
     },
+    Words(
+        statuses={
+            TransferStatus.PENDING: "hasn't been dispatched yet",
+            TransferStatus.IN_TRANSIT: "has been dispatched",
+            TransferStatus.RECEIVED: "has been received",
+            TransferStatus.CANCELLED: "has been cancelled",
+            TransferStatus.REJECTED: "was rejected for lack of stock",
+        },
+        commands={
+            "hold": "can't be held again; another transfer needs another number",
+            TransferEvent.REJECT: "can't be rejected",
+            TransferEvent.DISPATCH: "can't be dispatched",
+            TransferEvent.RECEIVE: "can take no more deliveries",
+            TransferEvent.COMPLETE: "can take no more deliveries",
+            TransferEvent.WRITE_OFF: "can't be written off",
+            TransferEvent.CANCEL: "can't be cancelled",
+            TransferEvent.GIVE_WAY: "can't give up its hold",
+        },
+        not_yet={TransferStatus.PENDING: "hasn't been dispatched yet"},
+        advice={TransferStatus.REJECTED: "start it again once the stock is there"},
+    ),
 )
 
 

@@ -1,6 +1,7 @@
-"""Status changes go through one table for each process: what isn't in it can't happen."""
+"""Status changes: one table for each kind of document, and the words for a command that the table doesn't allow."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -9,26 +10,57 @@ from stockkeeper.domain.errors import InvalidState
 Status = TypeVar("Status", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
 
+_SPEAKING_NUMBERS = {"purchase order": "PO"}
+"""Documents whose numbers mostly say what they number: ``PO-7`` needs no ``purchase order`` before it."""
 
-class TransitionTable(Generic[Status, Event]):
-    """The statuses of one kind of document, and what leads from one to the next.
 
-    Args:
-        document: What it is the status of, for messages: ``reservation``.
-        allowed: For each status the events it can take, and the status that each leads to.
+def titled(document: str, number: str) -> str:
+    """The name of a document in a sentence: ``transfer T-7``, ``PO-7``, ``purchase order 4711``."""
+    prefix = _SPEAKING_NUMBERS.get(document)
+    if prefix is not None and number.upper().startswith(prefix):
+        return number
+    return f"{document} {number}".rstrip()
+
+
+@dataclass(frozen=True)
+class Words(Generic[Status]):
+    """The words for a document's statuses and commands, as they follow its name in a sentence.
+
+    Attributes:
+        statuses: Each status: ``has been received``.
+        commands: Each event, and each command that isn't an event, such as a start's: ``can't be cancelled``.
+        not_yet: Each status in which a command may come too early: ``isn't approved yet``.
+        advice: Each status after which the document can be tried again: ``start it again once the stock is there``.
     """
 
-    def __init__(self, document: str, allowed: Mapping[Status, Mapping[Event, Status]]) -> None:
-        self._document = document
+    statuses: Mapping[Status, str]
+    commands: Mapping[str, str]
+    not_yet: Mapping[Status, str] = field(default_factory=dict)
+    advice: Mapping[Status, str] = field(default_factory=dict)
+
+
+class TransitionTable(Generic[Status, Event]):
+    """The statuses of one kind of document, and the events that lead from one to the next.
+
+    Args:
+        document: The kind of document, for messages: ``reservation``.
+        allowed: For each status the events that can happen in it, and the status that each leads to.
+        words: The words for messages.
+    """
+
+    def __init__(self, document: str, allowed: Mapping[Status, Mapping[Event, Status]], words: Words[Status]) -> None:
+        self.document = document
+        self.words = words
         self._allowed = allowed
 
-    def next(self, status: Status, event: Event, *, of: str = "") -> Status:
+    def next(self, status: Status, event: Event, *, of: str = "", part: str = "") -> Status:
         """The status after ``event``.
 
         Args:
-            status: The status now.
-            event: What happens.
-            of: The document's name for the message, such as its reference.
+            status: The present status.
+            event: The event.
+            of: The document's number, for the message.
+            part: The part of the document whose status it is, for the message: ``product 7``.
 
         Raises:
             InvalidState: The table doesn't have that pair.
@@ -36,13 +68,58 @@ class TransitionTable(Generic[Status, Event]):
         try:
             return self._allowed[status][event]
         except KeyError:
-            what = f"{self._document} {of}".rstrip()
-            raise InvalidState.of(what, status, event) from None
+            raise self.refusal(status, event, of=of, part=part) from None
 
-    def allows(self, status: Status, event: Event) -> bool:
+    def allows(self, status: str, event: str) -> bool:
         """Whether the table has that pair."""
-        return event in self._allowed.get(status, {})
+        return event in self._row(status)
 
     def is_final(self, status: Status) -> bool:
-        """Whether nothing leads out of that status."""
+        """Whether no event leads out of that status."""
         return not self._allowed.get(status)
+
+    def refusal(self, status: str, command: str, *, of: str = "", part: str = "") -> InvalidState:
+        """The error for a command in a status, in words for people.
+
+        Args:
+            status: The present status.
+            command: An event, or another command that the words have.
+            of: The document's number.
+            part: The part of the document that was commanded: ``product 7``.
+        """
+        name = titled(self.document, of)
+        if part:
+            name = f"{part} of {name}"
+        return InvalidState(f"{name} {self._why(status, command)}", str(status), str(command))
+
+    def _why(self, status: str, command: str) -> str:
+        known = next((each for each in self._allowed if each == status), None)
+        cannot = self.words.commands[command]
+        if known is None:
+            # Only a run that never got as far as its first status.
+            return cannot
+        now = self.words.statuses[known]
+        if self.allows(known, command):
+            # The status isn't the hindrance: a run that was ended by force carries out no commands.
+            return f"{now}, but its workflow has been stopped; start it again with the same contents"
+        if self._leads_to(known, command):
+            return f"{now} already"
+        if any(self.allows(later, command) for later in self._reachable(known)):
+            return self.words.not_yet[known]
+        if advice := self.words.advice.get(known):
+            return f"{now}; {advice}"
+        return f"{now} and {cannot}"
+
+    def _row(self, status: str) -> Mapping[Event, Status]:
+        return next((row for each, row in self._allowed.items() if each == status), {})
+
+    def _leads_to(self, status: Status, event: str) -> bool:
+        return any(after is status for row in self._allowed.values() for each, after in row.items() if each == event)
+
+    def _reachable(self, status: Status) -> set[Status]:
+        found: set[Status] = set()
+        ahead = {status}
+        while ahead:
+            ahead = {after for each in ahead for after in self._row(each).values()} - found
+            found |= ahead
+        return found

@@ -87,7 +87,9 @@ def test_the_same_id_with_another_payload_is_a_conflict(
 ) -> None:
     operation_id = new_reference()
     _do(engine, _operation(operation_id, units=1), effects)
-    with pytest.raises(OperationConflict, match=f"operation {operation_id} was done already, as count"):
+    with pytest.raises(
+        OperationConflict, match=f"^count was carried out with other contents before \\({operation_id}\\)$"
+    ):
         _do(engine, _operation(operation_id, kind, **payload), effects)
     assert effects.count == 1
     assert _stored(engine, operation_id) == 1

@@ -18,6 +18,7 @@ from stockkeeper.domain.adjustment import (
 )
 from stockkeeper.domain.errors import InvalidState, NotPermitted
 from stockkeeper.domain.stock import ItemKey
+from tests.support.refusals import refusal_of
 
 S, E = AdjustmentStatus, AdjustmentEvent
 TEA, MUG, POT = 10, 20, 30
@@ -57,7 +58,7 @@ def test_all_other_pairs_are_forbidden() -> None:
 @pytest.mark.parametrize(("status", "event"), FORBIDDEN)
 def test_an_adjustment_cannot(status: AdjustmentStatus, event: AdjustmentEvent) -> None:
     assert not ADJUSTMENT.allows(status, event)
-    with pytest.raises(InvalidState, match=f"^adjustment A-1 is {status}: it can't {event}$") as caught:
+    with pytest.raises(InvalidState, match=f"^{refusal_of('adjustment', 'A-1', status, event)}$") as caught:
         adjustment(status=status).after(event)
     assert caught.value.details == {"status": status.value, "command": event.value}
 
@@ -107,7 +108,9 @@ def test_a_limit_of_nothing_lets_only_pass_what_is_worth_nothing() -> None:
 
 @pytest.mark.parametrize("approver", ["tom", "Tom", "TOM", "\uff34om"])
 def test_who_asked_for_it_cannot_approve_it(approver: str) -> None:
-    with pytest.raises(NotPermitted, match=f"^adjustment A-1 was asked for by {approver}, who can't approve it$"):
+    with pytest.raises(
+        NotPermitted, match=f"^adjustment A-1 was requested by {approver}; another person has to approve it$"
+    ):
         adjustment().after_approval(approver)
 
 

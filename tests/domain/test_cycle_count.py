@@ -20,6 +20,7 @@ from stockkeeper.domain.cycle_count import (
     status_of,
 )
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
+from tests.support.refusals import refusal_of
 
 S, E = CountStatus, CountEvent
 TEA, MUG = 10, 20
@@ -73,8 +74,8 @@ def test_all_other_pairs_are_forbidden() -> None:
 @pytest.mark.parametrize(("status", "event"), FORBIDDEN)
 def test_a_line_cannot(status: CountStatus, event: CountEvent) -> None:
     assert not COUNT_LINE.allows(status, event)
-    with pytest.raises(InvalidState, match=f"^count CC-1, product 10 is {status}: it can't {event}$") as caught:
-        COUNT_LINE.next(status, event, of="CC-1, product 10")
+    with pytest.raises(InvalidState, match=f"^product 10 of {refusal_of('count', 'CC-1', status, event)}$") as caught:
+        COUNT_LINE.next(status, event, of="CC-1", part="product 10")
     assert caught.value.details == {"status": status.value, "command": event.value}
 
 
@@ -93,7 +94,7 @@ def test_a_count_is_open_while_a_line_is_and_posted_only_if_nothing_was_given_up
 
 @pytest.mark.parametrize("ended", [S.POSTED, S.CANCELLED])
 def test_what_has_ended_cannot_be_given_up(ended: CountStatus) -> None:
-    with pytest.raises(InvalidState, match=f"^count CC-1 is {ended}: it can't cancel$") as caught:
+    with pytest.raises(InvalidState, match=f"^{refusal_of('count', 'CC-1', ended, 'cancel')}$") as caught:
         count(line(status=ended), line(status=S.POSTED)).require_open()
     assert caught.value.details == {"status": ended.value, "command": "cancel"}
     for still_open in (S.COUNTING, S.REVIEW):
@@ -171,7 +172,7 @@ def test_a_second_count_by_somebody_else_is_posted_whatever_it_says(counted: int
 @pytest.mark.parametrize("counted", [5, 10])
 def test_nobody_counts_the_same_product_twice(person: str, counted: int) -> None:
     tea = line(entry("ann"))
-    message = f"^CC-1, product 10: {person} counted it before: somebody else has to count it again$"
+    message = f"^product 10 of count CC-1 was counted by {person}; another person has to count it again$"
     with pytest.raises(NotPermitted, match=message):
         count(tea).record(tea, entry(person, counted=counted))
 
@@ -181,7 +182,9 @@ def test_what_is_posted_or_given_up_is_not_counted(status: CountStatus) -> None:
     # The status is what is said, even to somebody who has counted it.
     for person in ("ann", "bob"):
         tea = line(entry("ann"), status=status)
-        with pytest.raises(InvalidState, match=f"^count CC-1, product 10 is {status}: it can't record$") as caught:
+        with pytest.raises(
+            InvalidState, match=f"^product 10 of {refusal_of('count', 'CC-1', status, 'record')}$"
+        ) as caught:
             count(tea).record(tea, entry(person))
         assert caught.value.details == {"status": status.value, "command": "record"}
 
@@ -221,7 +224,7 @@ def test_somebody_who_has_not_counted_it_approves_the_count_as_it_was() -> None:
 @pytest.mark.parametrize("person", ["ann", "Ann"])
 def test_nobody_approves_their_own_count(person: str) -> None:
     tea = line(entry("ann"))
-    message = f"^CC-1, product 10: {person} counted it: somebody else has to approve it$"
+    message = f"^product 10 of count CC-1 was counted by {person}; another person has to approve it$"
     with pytest.raises(NotPermitted, match=message):
         count(tea).approve(tea, person, None, 0)
 
@@ -238,7 +241,7 @@ def test_what_another_list_may_have_put_right_since_is_not_put_right_again() -> 
     tea = line(entry(counted_at=NOON))
     for before in (NOON - timedelta(days=9), NOON):
         assert count(tea).approve(tea, "cid", before, 0) is tea.entries[-1]
-    message = r"^CC-1, product 10: put right since by somebody else, so it has to be counted again$"
+    message = r"^product 10 of count CC-1 has been corrected since it was counted; it has to be counted again$"
     for posted_at, correction in ((NOON + A_MICROSECOND, 0), (None, 7)):
         with pytest.raises(InvalidState, match=message) as caught:
             count(tea).approve(tea, "cid", posted_at, correction)

@@ -38,8 +38,8 @@ ERRORS: list[tuple[DomainError, str, object]] = [
         ],
     ),
     (
-        InvalidState.of("reservation 1042", "EXPIRED", "cancel"),
-        "reservation 1042 is EXPIRED: it can't cancel",
+        InvalidState("reservation 1042 has expired and can't be cancelled", "EXPIRED", "cancel"),
+        "reservation 1042 has expired and can't be cancelled",
         {"status": "EXPIRED", "command": "cancel"},
     ),
     (NotPermitted("ann asked for it herself"), "ann asked for it herself", {}),

@@ -89,7 +89,7 @@ def test_more_than_may_be_received_is_refused_with_the_numbers(
 
 @pytest.mark.parametrize("came", [Taken(1, 0), Taken(0, 1)])
 def test_what_was_not_ordered_is_refused(came: Taken) -> None:
-    with pytest.raises(InvalidRequest, match=r"^product 20 isn't on purchase order PO-1$"):
+    with pytest.raises(InvalidRequest, match=r"^product 20 isn't on PO-1$"):
         order(line(1)).plan_receipt({TEA: Taken(1, 0), MUG: came})
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.stock_audit import FINDING, REPAIRABLE, Finding, FindingEvent, FindingKind, FindingStatus
+from tests.support.refusals import refusal_of
 
 ALLOWED = {
     ("OPEN", "vanish"): "GONE",
@@ -46,7 +47,7 @@ def test_all_other_pairs_are_forbidden() -> None:
 @pytest.mark.parametrize("kind", ["RESERVED_IS_NOT_THE_HOLDS", "BALANCES_DO_NOT_FOLLOW"])
 def test_a_finding_cannot(kind: str, status: FindingStatus, event: FindingEvent) -> None:
     assert not FINDING.allows(status, event)
-    with pytest.raises(InvalidState, match=f"^finding 7 is {status}: it can't {event}$") as caught:
+    with pytest.raises(InvalidState, match=f"^{refusal_of('finding', '7', status, event)}$") as caught:
         finding(kind, status).after(event)
     assert caught.value.details == {"status": status.value, "command": event.value}
 
@@ -66,10 +67,12 @@ def test_what_is_repairable_is_repaired(kind: FindingKind) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(FindingKind) - REPAIRABLE))
 def test_what_is_not_repairable_can_only_be_accepted(kind: FindingKind) -> None:
-    about = (
-        "a run, which is ended" if kind is FindingKind.RUN_WITHOUT_HOLD else "the ledger's past, which nobody changes"
+    why = (
+        "the reservation itself is still running; cancel that"
+        if kind is FindingKind.RUN_WITHOUT_HOLD
+        else "the ledger's past is never changed; accept the finding instead"
     )
-    with pytest.raises(InvalidState, match=f"^finding 7 is about {about}.*; it is {kind}: it can't repair$") as caught:
+    with pytest.raises(InvalidState, match=f"^finding 7 can't be repaired: {why}$") as caught:
         finding(kind).after(FindingEvent.REPAIR)
     assert caught.value.details == {"status": kind.value, "command": "repair"}
     assert finding(kind).after(FindingEvent.ACCEPT) is FindingStatus.ACCEPTED

@@ -6,6 +6,7 @@ import pytest
 
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from tests.support.refusals import refusal_of
 
 ALLOWED = {
     ("WAITING", "hold"): "ACTIVE",
@@ -35,7 +36,7 @@ def test_all_other_pairs_are_forbidden() -> None:
 @pytest.mark.parametrize(("status", "event"), FORBIDDEN)
 def test_a_reservation_cannot(status: ReservationStatus, event: ReservationEvent) -> None:
     assert not RESERVATION.allows(status, event)
-    with pytest.raises(InvalidState, match=f"^reservation 1042 is {status}: it can't {event}$") as caught:
+    with pytest.raises(InvalidState, match=f"^{refusal_of('reservation', '1042', status, event)}$") as caught:
         RESERVATION.next(status, event, of="1042")
     assert caught.value.details == {"status": status.value, "command": event.value}
 
@@ -46,5 +47,5 @@ def test_four_statuses_are_final() -> None:
 
 
 def test_without_a_name_the_message_names_the_kind_only() -> None:
-    with pytest.raises(InvalidState, match=r"^reservation is EXPIRED: it can't cancel$"):
+    with pytest.raises(InvalidState, match=r"^reservation has expired and can't be cancelled$"):
         RESERVATION.next(ReservationStatus.EXPIRED, ReservationEvent.CANCEL)

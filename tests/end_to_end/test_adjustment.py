@@ -87,7 +87,7 @@ async def test_what_is_worth_more_waits_until_somebody_else_agrees(
     assert (state["status"], state["value"], state["approved_by"]) == ("PENDING", "1000.00", None)
     assert datetime.fromisoformat(state["approve_by"]) == created + timedelta(hours=168)
     assert (level(engine, item), movements(engine, number)) == ((12, 0), [])
-    told = f"adjustment {number} was asked for by TOM, who can't approve it"
+    told = f"adjustment {number} was requested by TOM; another person has to approve it"
     with nothing_is_stored(engine):
         assert await refusal(adjusting.approve(number, "TOM")) == Refusal("NotPermitted", {}, told)
         await adjusting.signal(number, "approve", approval("TOM"))
@@ -282,16 +282,17 @@ async def test_what_is_said_before_anybody_works_is_heard_in_order(branch: Branc
     refused = "signal approve refused: "
     assert [[note[25:] for note in state["notes"]] for state in states[:2]] == [
         [
-            f"{refused}NotPermitted: adjustment {approved} was asked for by Tom, who can't approve it",
-            f"{refused}InvalidState: adjustment {approved} is POSTED: it can't approve",
+            f"{refused}NotPermitted: adjustment {approved} was requested by Tom; another person has to approve it",
+            f"{refused}InvalidState: adjustment {approved} has been posted already",
         ],
         [
-            f"{refused}InvalidState: adjustment {within} is POSTED: it can't approve",
-            f"signal cancel refused: InvalidState: adjustment {within} is POSTED: it can't cancel",
+            f"{refused}InvalidState: adjustment {within} has been posted already",
+            f"signal cancel refused: InvalidState: adjustment {within} has been posted and can't be cancelled",
         ],
     ]
     for state, number in ((states[2], short), (states[3], rejected)):
-        assert state["notes"][-1][25:] == f"{refused}InvalidState: adjustment {number} is REJECTED: it can't approve"
+        late = f"{refused}InvalidState: adjustment {number} has been rejected and can't be approved any more"
+        assert state["notes"][-1][25:] == late
     assert (states[3]["closed_reason"], states[4]["closed_reason"]) == ("count again", "the workflow was cancelled")
     assert level(engine, item) == (25, 0)
 

@@ -75,7 +75,7 @@ async def test_several_are_approved_at_once_and_one_refusal_stops_none(
         f"adjustment {number}: PENDING → POSTED, worth 600.00" for number in (numbers[0], numbers[2])
     ]
     assert approved.stderr == (
-        f"{numbers[1]}: NotPermitted: adjustment {numbers[1]} was asked for by ann, who can't approve it\n"
+        f"{numbers[1]}: NotPermitted: adjustment {numbers[1]} was requested by ann; another person has to approve it\n"
     )
     rejected = await command("adjust", "reject", numbers[1], "--approver", "bob", "--reason", "count again")
     assert rejected.stdout.splitlines()[:3] == [
@@ -89,7 +89,7 @@ async def test_several_are_approved_at_once_and_one_refusal_stops_none(
     assert "approved by ann: so be it" in one.stdout.splitlines()
     assert await eventually(waiting, lambda found: not found) == []
     late = await command("adjust", "cancel", numbers[0], "--reason", "found it")
-    told = f"InvalidState: adjustment {numbers[0]} is POSTED: it can't cancel\n"
+    told = f"InvalidState: adjustment {numbers[0]} has been posted and can't be cancelled\n"
     assert (late.exit_code, late.stdout, late.stderr) == (1, "", told)
 
     async def listed() -> list[Json]:

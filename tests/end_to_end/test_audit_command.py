@@ -162,8 +162,8 @@ async def test_what_can_not_be_decided_is_said_in_one_line(auditor: Auditor, eng
     because = ("--reason", "because")
     cases = {
         ("repair", "999999999", *because): "InvalidRequest: there is no finding 999999999",
-        ("repair", number, *because): f"InvalidState: finding {number} is ACCEPTED: it can't repair",
-        ("accept", number, *because): f"InvalidState: finding {number} is ACCEPTED: it can't accept",
+        ("repair", number, *because): f"InvalidState: finding {number} has been accepted and can't be repaired",
+        ("accept", number, *because): f"InvalidState: finding {number} has been accepted already",
         ("accept", number, "--reason", ""): "InvalidRequest: reason: String should have at least 1 character",
         ("--warehouse", "nowhere"): "UnknownWarehouse: no warehouse is called 'nowhere'",
     }

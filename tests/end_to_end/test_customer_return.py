@@ -24,6 +24,7 @@ from tests.support.customer_return import (
     units,
 )
 from tests.support.purchase_order import Branch
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import stocked
 from tests.support.wire import Json, Refusal, at_once, eventually, refusal
@@ -255,5 +256,5 @@ async def test_commands_that_come_before_anybody_works_are_carried_out_in_order(
     assert (state["status"], units(state), level(engine, one.item)) == ("INSPECTED", [Units(10, 4)], (6, 0))
     assert [note[25:] for note in state["notes"]] == [
         f"signal inspect refused: InvalidRequest: product {one.item.product_id}: 8 inspected, 7 expected",
-        f"signal inspect refused: InvalidState: return {one.number} is INSPECTED: it can't inspect",
+        f"signal inspect refused: InvalidState: {refusal_of('return', one.number, 'INSPECTED', 'inspect')}",
     ]

@@ -80,8 +80,8 @@ async def test_goods_come_back(command: Command, desk: Desk, engine: Engine) -> 
         )
         # That inspection was another one: to say nothing would leave two units unbooked.
         assert await desk.refused("inspect", "--inspection-id", "box-1", "--all") == (
-            f"OperationConflict: operation return-{r}/inspect/box-1 was done already, "
-            "as inspect_return with another payload\n"
+            f"OperationConflict: inspection box-1 of return {r} was booked with other quantities; "
+            "another inspection needs another number\n"
         )
     everything = ("inspect", "--inspection-id", "box-2", "--all")
     rest = await desk.json(*everything, "--performed-by", "ines")
@@ -95,7 +95,7 @@ async def test_goods_come_back(command: Command, desk: Desk, engine: Engine) -> 
                 f"InvalidRequest: return {r}: nothing is expected any more\n"
             )
         assert await desk.refused("close-short", "--reason", "kept") == (
-            f"InvalidState: return {r} is INSPECTED: it can't close_short\n"
+            f"InvalidState: return {r} has been inspected already\n"
         )
     assert level(engine, desk.item) == (6, 0)
 
@@ -178,7 +178,12 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             "InvalidRequest: restock_quantity: nothing was found, neither to restock nor to scrap\n"
         ),
         ("close-short", "--reason", ""): "InvalidRequest: reason: String should have at least 1 character\n",
-        ("create", *desk.start, "--line", f"{sku}=4"): f"OperationConflict: return {desk.number} is another one\n",
+        (
+            "create",
+            *desk.start,
+            "--line",
+            f"{sku}=4",
+        ): (f"OperationConflict: return {desk.number} already exists with other contents\n"),
     }
     starts: dict[tuple[str, ...], str] = {
         desk.start: by_line_or_file,

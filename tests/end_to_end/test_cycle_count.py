@@ -227,7 +227,7 @@ async def test_a_command_is_right_as_an_update_and_as_a_signal(
 async def test_what_has_not_been_counted_cannot_be_approved(counts: Counts, shop: Shop, engine: Engine) -> None:
     number, item = await one_count(counts, shop)
     before = await counts.state(number)
-    told = f"count {number}, product {item.product_id} is COUNTING: it can't approve_variance"
+    told = f"product {item.product_id} of count {number} isn't counted yet"
     with nothing_is_stored(engine):
         refused = await refusal(counts.approve(number, item))
         assert refused == Refusal("InvalidState", {"status": "COUNTING", "command": "approve_variance"}, told)
@@ -318,11 +318,11 @@ async def test_signals_that_come_before_anybody_works_are_carried_out_in_order(
         Line("POSTED", 4, "ann", "DAMAGE", "cid", 10, -6),
         Line("CANCELLED"),
     ]
-    of = [f"{number}, product {item.product_id}" for item in items]
+    of = [f"product {item.product_id} of count {number}" for item in items]
     assert [note[25:] for note in state["notes"]] == [
-        f"signal approve_variance refused: InvalidState: count {of[0]} is COUNTING: it can't approve_variance",
-        f"signal record refused: NotPermitted: {of[0]}: ANN counted it before: somebody else has to count it again",
-        f"signal approve_variance refused: NotPermitted: {of[1]}: ann counted it: somebody else has to approve it",
-        f"signal record refused: InvalidState: count {of[2]} is CANCELLED: it can't record",
+        f"signal approve_variance refused: InvalidState: {of[0]} isn't counted yet",
+        f"signal record refused: NotPermitted: {of[0]} was counted by ANN; another person has to count it again",
+        f"signal approve_variance refused: NotPermitted: {of[1]} was counted by ann; another person has to approve it",
+        f"signal record refused: InvalidState: {of[2]} has been cancelled and can't be counted",
     ]
     assert [level(engine, item) for item in items] == [(6, 0), (4, 0), (10, 0)]

@@ -14,6 +14,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import Command, names
 from tests.support.cycle_count import Line, lines, midday, movements
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Orders, eventually
 
@@ -100,7 +101,7 @@ async def test_a_list_is_counted_until_all_of_it_is_in_the_books(command: Comman
         assert [rows_of(told)[sku][2] for sku in (a, b)] == ["POSTED", "REVIEW"]
         assert len(refusals) == 1
         assert await walk.refused("record", "--line", f"{b}=5", "--performed-by", "Ann") == (
-            f"NotPermitted: {number}, {b}: Ann counted it before: somebody else has to count it again\n"
+            f"NotPermitted: {b} of count {number} was counted by Ann; another person has to count it again\n"
         )
 
     # Who counts again sees neither what was counted nor what the books have.
@@ -124,7 +125,8 @@ async def test_a_list_is_counted_until_all_of_it_is_in_the_books(command: Comman
     assert [level(engine, item) for item in items] == [(9, 0), (5, 0), (10, 0)]
     assert await walk.told("sheet") == f"count {number}, {walk.place}: nothing is to be counted any more\n"
     assert (
-        await walk.refused("cancel", "--reason", "late") == f"InvalidState: count {number} is POSTED: it can't cancel\n"
+        await walk.refused("cancel", "--reason", "late")
+        == f"InvalidState: {refusal_of('count', number, 'POSTED', 'cancel')}\n"
     )
 
     async def listed() -> list[Json]:
@@ -173,8 +175,8 @@ async def test_those_who_approve_see_the_numbers_and_decide_on_several(
     told, refusals = await walk.in_part("approve", a, b, c, "--root-cause", "Theft", "--approver", "bob")
     assert rows_of(told)[a] == ["4", "ann", "REVIEW → POSTED", "the books had 10: -6, THEFT, approved by bob"]
     assert refusals == [
-        f"{b}: NotPermitted: {walk.number}, {b}: bob counted it: somebody else has to approve it",
-        f"{c}: InvalidState: count {walk.number}, {c} is COUNTING: it can't approve_variance",
+        f"{b}: NotPermitted: {b} of count {walk.number} was counted by bob; another person has to approve it",
+        f"{c}: InvalidState: {c} of count {walk.number} isn't counted yet",
     ]
     told = await walk.told("approve", a, "--root-cause", "THEFT", "--approver", "bob")
     assert rows_of(told)[a] == ["4", "ann", "POSTED", "the books had 10: -6, THEFT, approved by bob"]
@@ -302,7 +304,13 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("start", "--warehouse", walk.place, "--sku", sku, "--skus", str(more)): to_count,
         ("start", "--warehouse", walk.place, "--sku", "nothing"): "UnknownProduct: no product is called 'nothing'",
         ("start", "--warehouse", "nowhere", "--sku", sku): "UnknownWarehouse: no warehouse is called 'nowhere'",
-        ("start", "--warehouse", walk.place, "--sku", sku): f"OperationConflict: count {walk.number} is another one",
+        (
+            "start",
+            "--warehouse",
+            walk.place,
+            "--sku",
+            sku,
+        ): (f"OperationConflict: count {walk.number} already exists with other contents"),
         ("start", "--warehouse", walk.place, "--skus", str(columns)): (
             f"InvalidRequest: {columns}: the columns have to be sku alone"
         ),
@@ -324,7 +332,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("record", "--lines", str(twice)): (
             f"InvalidRequest: {sku} is there twice: say it once, with all that was counted of it"
         ),
-        ("approve", sku, *by_boss): f"InvalidState: count {walk.number}, {sku} is COUNTING: it can't approve_variance",
+        ("approve", sku, *by_boss): f"InvalidState: {sku} of count {walk.number} isn't counted yet",
         ("approve", sku, sku, *by_boss): (
             f"InvalidRequest: {sku} is there twice: say it once, with all that was counted of it"
         ),

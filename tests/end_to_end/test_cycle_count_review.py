@@ -19,7 +19,7 @@ from tests.support.cycle_count import (
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Orders, Refusal, at_once, less_notices, refusal
 
-AGAIN = "counted it before: somebody else has to count it again"
+AGAIN = "another person has to count it again"
 
 
 @pytest.mark.parametrize("by", ["ann", "ANN", "\uff21nn"], ids=["the same", "in capitals", "in wide letters"])
@@ -28,7 +28,7 @@ async def test_a_second_count_by_the_same_person_is_refused(
 ) -> None:
     number, item = await one_count(counts, shop, first=5)
     before = await counts.state(number)
-    told = f"{number}, product {item.product_id}: {by} {AGAIN}"
+    told = f"product {item.product_id} of count {number} was counted by {by}; {AGAIN}"
     with nothing_is_stored(engine):
         # Whether or not it is the same number.
         for units in (5, 10):
@@ -44,7 +44,7 @@ async def test_a_second_count_by_the_same_person_is_refused(
 async def test_whoever_counted_cannot_approve_it(counts: Counts, shop: Shop, engine: Engine) -> None:
     number, item = await one_count(counts, shop, first=5)
     before = await counts.state(number)
-    told = f"{number}, product {item.product_id}: Ann counted it: somebody else has to approve it"
+    told = f"product {item.product_id} of count {number} was counted by Ann; another person has to approve it"
     with nothing_is_stored(engine):
         assert await refusal(counts.approve(number, item, "Ann")) == Refusal("NotPermitted", {}, told)
         await counts.signal(number, "approve_variance", approval(item, "Ann"))
@@ -94,7 +94,10 @@ async def test_what_was_missing_then_and_is_not_there_any_more_has_to_be_counted
     """Ten units less four can't be taken off three: and how many there are, whoever counts again isn't told."""
     number, item = await one_count(counts, shop, first=4)
     await orders.sell(item, 7)
-    told = f"{number}, product {item.product_id}: what was missing isn't there any more: it has to be counted again"
+    told = (
+        f"product {item.product_id} of count {number}: less is on hand than the count takes off; "
+        "it has to be counted again"
+    )
     before = await counts.state(number)
     with nothing_is_stored(engine):
         assert await refusal(counts.approve(number, item)) == Refusal("InsufficientStock", [], told)
@@ -113,7 +116,10 @@ async def test_what_another_list_has_put_right_is_not_put_right_twice(
     await counts.open(other, item)
     await counts.record(other, item, 5, "bob")
     await counts.approve(other, item)
-    told = f"{number}, product {item.product_id}: put right since by somebody else, so it has to be counted again"
+    told = (
+        f"product {item.product_id} of count {number} has been corrected since it was counted; "
+        "it has to be counted again"
+    )
     details = {"status": "REVIEW", "command": "approve_variance"}
     with nothing_is_stored(engine):
         assert await refusal(counts.approve(number, item)) == Refusal("InvalidState", details, told)

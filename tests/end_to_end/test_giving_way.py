@@ -102,7 +102,7 @@ async def test_a_hold_of_which_nothing_gave_way_goes_on(caller: Caller, shop: Sh
     _lose(engine, held.first, 2)
     with nothing_is_stored(engine):
         refused = await refusal(caller.update(held.name, "give_way", TOLD))
-        message = f"the hold of {held.kind} {held.name} is ACTIVE: it can't give_way"
+        message = f"the hold of {held.kind.lower()} {held.name} hasn't given way"
         assert refused == Refusal("InvalidState", {"status": "ACTIVE", "command": "give_way"}, message)
         assert await caller.state(held.name) == held.state
         await caller.signal(held.name, "give_way", TOLD)

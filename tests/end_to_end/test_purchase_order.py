@@ -24,6 +24,7 @@ from tests.support.purchase_order import (
     supplier_name,
     wanted,
 )
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 
@@ -245,7 +246,7 @@ async def test_a_command_in_the_wrong_state_is_refused(
     item = shop.item(4)
     number = await ordered(purchasing, shop, item, status)
     before = less_notices(await purchasing.state(number))
-    told = f"purchase order {number} is {status}: it can't {name}"
+    told = refusal_of("purchase order", number, status, name)
     with nothing_is_stored(engine):
         refused = await refusal(purchasing.update(number, name, command(name, item)))
         assert refused == Refusal("InvalidState", {"status": status, "command": name}, told)
@@ -275,13 +276,19 @@ async def test_a_command_that_comes_as_it_ends_is_refused_unless_it_wants_that_e
         ended = less_notices(await first)
         assert ended["status"] == status
         assert less_notices(await same) | {"notes": []} == ended
-        told = f"purchase order {number} is {status}: it can't"
         assert await asyncio.gather(*late) == [
-            Refusal("InvalidState", {"status": status, "command": name}, f"{told} {name}") for name in others
+            Refusal(
+                "InvalidState",
+                {"status": status, "command": name},
+                refusal_of("purchase order", number, status, name),
+            )
+            for name in others
         ]
         state = less_notices(await brisk.result(number))
         assert state | {"notes": []} == ended
-        assert [note[25:] for note in state["notes"]] == [f"signal confirm refused: InvalidState: {told} confirm"]
+        assert [note[25:] for note in state["notes"]] == [
+            f"signal confirm refused: InvalidState: {refusal_of('purchase order', number, status, 'confirm')}"
+        ]
         assert level(engine, item) == ((14, 0) if status == "RECEIVED" else (4, 0))
 
     await at_once(

@@ -39,7 +39,7 @@ async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop:
 
     own = await command("po", "approve", po, "--approver", "rita")
     assert own.exit_code == 1
-    assert own.stderr == f"NotPermitted: purchase order {po} was requested by rita, who can't approve it\n"
+    assert own.stderr == f"NotPermitted: purchase order {po} was requested by rita; another person has to approve it\n"
 
     approved = await command("po", "approve", po, "--approver", "ann", "--note", "fine")
     assert f"purchase order {po}: DRAFT → SUBMITTED, 0 → 1 of 1 approvals" in approved.stdout
@@ -57,7 +57,10 @@ async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop:
     rest = await command("po", "receive", po, "--receipt-id", "R-2", "--all", "--json")
     assert (json.loads(rest.stdout)["status"], level(engine, item)) == ("RECEIVED", (1000, 0))
     late = await command("po", "cancel", po, "--reason", "too late")
-    assert (late.exit_code, late.stderr) == (1, f"InvalidState: purchase order {po} is RECEIVED: it can't cancel\n")
+    assert (late.exit_code, late.stderr) == (
+        1,
+        f"InvalidState: purchase order {po} has been received and can't be cancelled\n",
+    )
 
     async def listed() -> list[tuple[str, str, str]]:
         result = await command("po", "list", "--status", "RECEIVED", "--sku", sku, "--json")
@@ -95,8 +98,8 @@ async def test_everything_is_received_once_however_often_it_is_said(
         )
         # That delivery was another one: to say nothing would leave six units on the dock.
         assert await refused("--receipt-id", "R-1", "--all") == (
-            f"OperationConflict: operation purchase-order-{po}/receive/R-1 was done already, "
-            "as receive_purchase_order with another payload\n"
+            f"OperationConflict: delivery R-1 of purchase order {po} was booked with other quantities; "
+            "another delivery needs another number\n"
         )
     first = json.loads(await received(*everything, "--json"))
     assert (first["status"], level(engine, item)) == ("RECEIVED", (10, 0))
@@ -186,7 +189,8 @@ async def test_forty_approvals_are_one_command_and_one_refusal_stops_none(
         f"purchase order {number}: DRAFT → SUBMITTED, 0 → 1 of 1 approvals" for number in (numbers[0], numbers[2])
     ]
     assert approved.stderr == (
-        f"{numbers[1]}: NotPermitted: purchase order {numbers[1]} was requested by ann, who can't approve it\n"
+        f"{numbers[1]}: NotPermitted: purchase order {numbers[1]} was requested by ann; "
+        "another person has to approve it\n"
     )
     rejected = await command("po", "reject", numbers[1], "--approver", "bob", "--reason", "too much")
     assert "DRAFT → CANCELLED" in rejected.stdout

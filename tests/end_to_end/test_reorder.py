@@ -129,7 +129,7 @@ async def test_an_item_goes_from_its_demand_to_the_shelf(
     name = f"purchase order {number}, 3,840.00 from {supplier_name(engine, supplier)}"
     await purchasing.told(number, ("PROCUREMENT", f"Approval wanted: {name}"))
     assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
-    own = f"purchase order {number} was requested by reorder, who can't approve it"
+    own = f"purchase order {number} was requested by reorder; another person has to approve it"
     assert await refusal(purchasing.approve(number, "reorder")) == Refusal("NotPermitted", {}, own)
     assert (await purchasing.approve(number, "ann"))["status"] == "SUBMITTED"
     assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
@@ -377,7 +377,7 @@ async def test_an_order_that_is_refused_is_noted_and_the_others_are_drafted(
                 values,
             )
     state = await reorders.result(name)
-    refused = f"operation {operation} was done already, as draft_reorder with another payload"
+    refused = "this run has drafted other contents for this supplier and warehouse before"
     names = supplier_name(engine, suppliers[1]), warehouse_name(engine, here)
     assert await reorders.noted(name, 1) == [f"{names[0]} \u2192 {names[1]}: not drafted: {refused}"]
     assert [order["supplier_id"] for order in state["purchase_orders"]] == [suppliers[0], suppliers[2]]

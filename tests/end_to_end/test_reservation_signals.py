@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_changes
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Orders, eventually, line, lines_of
 
@@ -96,7 +97,7 @@ async def test_a_signal_to_an_order_that_was_rejected_is_noted(orders: Orders, s
         state = await orders.result(reference)
     assert state["status"] == "REJECTED"
     assert state["notes"][1].endswith(
-        f"signal fulfill refused: InvalidState: reservation {reference} is REJECTED: it can't fulfill"
+        f"signal fulfill refused: InvalidState: {refusal_of('reservation', reference, 'REJECTED', 'fulfill')}"
     )
 
 

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Branch
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import (
     Journey,
@@ -268,7 +269,7 @@ async def test_what_has_not_left_cannot_arrive_or_get_lost(
 ) -> None:
     number, source, _ = await journey(transfers, shop, "PENDING")
     before = await transfers.state(number)
-    told = f"transfer {number} is PENDING: it can't {name}"
+    told = refusal_of("transfer", number, "PENDING", name)
     with nothing_is_stored(engine):
         refused = await refusal(transfers.update(number, name, command(name, source)))
         assert refused == Refusal("InvalidState", {"status": "PENDING", "command": name}, told)
@@ -355,14 +356,13 @@ async def test_signals_that_come_before_anybody_works_are_carried_out_in_order(
         state, no = await at_once(transfers.result(number), transfers.result(rejected))
     assert (state["status"], state["closed_reason"]) == ("RECEIVED", "lost on the way")
     assert (units(state), level(engine, source)) == ([Units(10, 3, 1, 6)], (2, 0))
-    told = f"transfer {number} is"
+    told = f"transfer {number}"
     assert [note[25:] for note in state["notes"]] == [
-        f"signal receive refused: InvalidState: {told} PENDING: it can't receive",
-        f"signal cancel refused: InvalidState: {told} RECEIVED: it can't cancel",
+        f"signal receive refused: InvalidState: {told} hasn't been dispatched yet",
+        f"signal cancel refused: InvalidState: {told} has been received and can't be cancelled",
     ]
-    told = f"transfer {rejected} is REJECTED: it can't"
     assert (no["status"], no["shortages"], level(engine, short)) == ("REJECTED", [shortage(short, 10, 9)], (9, 0))
     assert [note[25:] for note in no["notes"][1:]] == [
-        f"signal {each} refused: InvalidState: {told} {each}"
+        f"signal {each} refused: InvalidState: {refusal_of('transfer', rejected, 'REJECTED', each)}"
         for each in ("receive", "dispatch", "receive", "dispatch", "receive", "write_off", "cancel")
     ]

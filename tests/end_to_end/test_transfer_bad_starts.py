@@ -21,6 +21,7 @@ from tests.support.bad import (
 )
 from tests.support.bad_starts import Clerk
 from tests.support.books import level, nothing_is_stored
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
 from tests.support.wire import Json, Refusal, at_once, refusal, shortage
@@ -221,7 +222,7 @@ async def test_a_command_to_a_start_that_comes_to_nothing_is_refused(
             assert answered.type == "UnknownWarehouse", command
             assert await refusal(clerk.transfers.result(number)) == answered
         else:
-            told = f"transfer {number} is REJECTED: it can't {command}"
+            told = refusal_of("transfer", number, "REJECTED", command)
             assert answered == Refusal("InvalidState", {"status": "REJECTED", "command": command}, told)
             assert (await clerk.transfers.result(number))["status"] == "REJECTED"
 

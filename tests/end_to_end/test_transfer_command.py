@@ -106,7 +106,7 @@ async def test_goods_go_from_one_shelf_to_the_other(command: Command, journey: J
     assert shown.splitlines()[0] == f"transfer {t}: RECEIVED, {places}"
     assert ("left at " in shown, ", due " in shown) == (True, False)
     assert await journey.refused("cancel", "--reason", "too late") == (
-        f"InvalidState: transfer {t} is RECEIVED: it can't cancel\n"
+        f"InvalidState: transfer {t} has been received and can't be cancelled\n"
     )
 
     async def listed() -> list[Json]:
@@ -140,8 +140,8 @@ async def test_everything_is_received_once_however_often_it_is_said(journey: Jou
     with nothing_is_stored(engine):
         # That delivery was another one: to say nothing would leave four units on the lorry.
         assert await journey.refused("receive", "--receipt-id", "R-1", "--all") == (
-            f"OperationConflict: operation transfer-{journey.number}/receive/R-1 was done already, "
-            "as receive_transfer with another payload\n"
+            f"OperationConflict: delivery R-1 of transfer {journey.number} was booked with other quantities; "
+            "another delivery needs another number\n"
         )
     received = await journey.json(*everything)
     assert (received["status"], units(received)) == ("RECEIVED", [Units(6, received=6)])
@@ -158,7 +158,7 @@ async def test_what_is_missing_is_written_off(journey: Journey, engine: Engine) 
     await journey.create()
     with nothing_is_stored(engine):
         assert await journey.refused("write-off", "--reason", "lost") == (
-            f"InvalidState: transfer {journey.number} is PENDING: it can't write_off\n"
+            f"InvalidState: transfer {journey.number} hasn't been dispatched yet\n"
         )
     await journey.json("dispatch")
     await journey.json("receive", "--receipt-id", "R-1", "--line", f"{journey.sku}=4")
@@ -184,7 +184,7 @@ async def test_cancelled_in_transit_the_rest_comes_back(journey: Journey, engine
     with nothing_is_stored(engine):
         assert units(await journey.json("cancel", "--reason", "again")) == [Units(6, received=1, returned=5)]
         assert await journey.refused("dispatch") == (
-            f"InvalidState: transfer {journey.number} is CANCELLED: it can't dispatch\n"
+            f"InvalidState: transfer {journey.number} has been cancelled and can't be dispatched\n"
         )
 
 
@@ -348,7 +348,8 @@ async def test_a_rejected_one_shows_what_was_short(
     ]
     with nothing_is_stored(engine):
         assert await journey.refused("dispatch") == (
-            f"InvalidState: transfer {journey.number} is REJECTED: it can't dispatch\n"
+            f"InvalidState: transfer {journey.number} was rejected for lack of stock; "
+            "start it again once the stock is there\n"
         )
 
     async def listed() -> list[Json]:

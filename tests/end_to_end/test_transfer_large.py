@@ -94,7 +94,7 @@ async def test_a_transfer_with_a_long_history_goes_on_in_other_runs_and_forgets_
     number, item, target = await journey(transfers, shop, "PENDING", expected_transit_hours=1e-6)
     chain = Chain(transfers, number)
     await transfers.signal(number, "receive", arrival("truck-1", arrived(item, 1)))
-    chain.notes += [f"signal receive refused: InvalidState: transfer {number} is PENDING: it can't receive"]
+    chain.notes += [f"signal receive refused: InvalidState: transfer {number} hasn't been dispatched yet"]
     await transfers.noted(number, 1)
     await chain.goes_on()
     assert level(engine, item) == (12, 10)

@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Branch
+from tests.support.refusals import refusal_of
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import (
@@ -100,7 +101,7 @@ async def test_whoever_asks_for_a_hold_does_not_take_a_cancelled_transfer_for_on
     both = await at_once(cancelled("PENDING"), cancelled("IN_TRANSIT"))
     with nothing_is_stored(engine):
         for one in both:
-            told = f"transfer {one.number} is CANCELLED: it can't hold"
+            told = refusal_of("transfer", one.number, "CANCELLED", "hold")
             details = {"status": "CANCELLED", "command": "hold"}
             assert await refusal(again(transfers, one)) == Refusal("InvalidState", details, told)
             state = await transfers.result(one.number)

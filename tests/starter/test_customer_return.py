@@ -146,7 +146,7 @@ async def test_one_that_is_asked_for_twice_is_one_return_and_is_found_by_its_num
             assert (await create(stock, number, (item, 5))).state == state
             assert (await stock.customer_return(number)).state == state
             for other, lines in others:
-                with pytest.raises(OperationConflict, match=f"^return {number} is another one$"):
+                with pytest.raises(OperationConflict, match=f"^return {number} already exists with other contents$"):
                     await create(stock, number, *lines, **other)  # type: ignore[arg-type]
 
     await is_one_return(first.state)

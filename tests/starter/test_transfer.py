@@ -233,7 +233,7 @@ async def test_one_that_is_asked_for_twice_is_one_transfer(stock: Stockkeeper, s
             create(stock, number, shop.warehouse(), (item, 5)),
             create(stock, number, to, (item._replace(warehouse_id=shop.warehouse()), 5)),
         ):
-            with pytest.raises(OperationConflict, match=f"^transfer {number} is another one$"):
+            with pytest.raises(OperationConflict, match=f"^transfer {number} already exists with other contents$"):
                 await other
     await first.dispatch(performed_by="loading")
     received = await first.receive("R-1", [came(item, 5)], performed_by="dock")
