@@ -1,18 +1,17 @@
-"""The adjustment: the books are put right, at once or once somebody else has agreed."""
+"""The adjustment: posted at once, or once another person has approved it."""
 
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from temporalio import workflow
 
-from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.adjustment import (
     APPROVE,
     CANCEL,
+    PROCESS,
     REJECT,
     WORKFLOW_TYPE,
     AdjustmentActivities,
-    AdjustmentLineState,
     AdjustmentRequest,
     AdjustmentState,
     ApproveAdjustment,
@@ -27,22 +26,16 @@ from stockkeeper.contracts.adjustment import (
     memo,
     workflow_id,
 )
-from stockkeeper.contracts.messages import counted, parse, utc
-from stockkeeper.contracts.notice import Notice
-from stockkeeper.contracts.stock import shortages_of
+from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentStatus
-from stockkeeper.domain.errors import DomainError, InsufficientStock
+from stockkeeper.domain.errors import DomainError
 from workflows import adjustment_texts as texts
+from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
 from workflows.commands import command, handler_of, signal_of
-from workflows.giving_way import tell_holders
+from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, FoundBy, StockDocument
+from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
-from workflows.process import Carried, Process
-from workflows.reordering import ask_for_reorder
-from workflows.steps import write
-
-_GAVE_WAY_KEPT = 100
-_ON_TIME = "stockkeeper"
-"""Who does what nobody does: a deadline."""
+from workflows.process import Carried, Stamp
 
 
 class _Carried(Carried):
@@ -51,39 +44,37 @@ class _Carried(Carried):
     reminded: bool
 
 
+class _Stamp(Stamp):
+    adjustment_number: str
+
+
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class AdjustmentWorkflow(Process[AdjustmentState]):
-    """Puts the books right by hand: posted at once, or above a limit once somebody else has approved it.
+class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
+    """Corrects the books by hand: at once, or above a limit once another person has approved it.
 
     Answers: update ``submitted`` (use it with update-with-start). Commands: ``approve``, ``reject``, ``cancel``. Ends
-    POSTED, CANCELLED, or REJECTED by a person or because more was to be taken off than was there; a request that is
+    POSTED, CANCELLED, or REJECTED by a person or because less was on hand than was to be taken off; a request that is
     wrong fails the run.
     """
+
+    process = PROCESS
+    transitions = ADJUSTMENT
+    rejecting = AdjustmentEvent.REJECT
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
         super().__init__(AdjustmentState(), payload)
-        self._adjustment: StoredAdjustment | None = None
-        self._shortage: InsufficientStock | None = None
-        self._reminded = False
-        self._lines = 0
-        if (carried := self.left_by_the_run_before(_Carried)) is not None:
-            self.state = carried.state
-            self._adjustment = carried.adjustment
-            self._lines = len(carried.adjustment.lines)
-            self._reminded = carried.reminded
         self._notices = Notices(self)
+        self._deadlines_met: list[str] = []
+        if (carried := self.left_by_the_run_before(_Carried)) is not None:
+            self.continue_from(carried.state, carried.adjustment, lines=len(carried.adjustment.lines))
+            self._deadlines_met = [REMINDER] if carried.reminded else []
 
     @workflow.run
     async def run(self, *payload: Any) -> AdjustmentState:
-        """Submit it, wait for an approval if it needs one, and end."""
-        del payload  # It was taken at init, so that commands that come first see it too.
-        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
-        if self._adjustment is not None and self._is_pending:
-            self.continue_in_another_run(
-                _Carried(adjustment=self._adjustment, state=self.state, reminded=self._reminded, signals=self.signals)
-            )
-        return await self.ended()
+        """Submit it, wait for its approval if it needs one, and end."""
+        del payload  # Taken at init, so that commands that come first see it too.
+        return await self.live(self._submit, self._wait_for_approval)
 
     @workflow.update(
         name="submitted", description="Waits until it is posted or waits for approval; answers with the state."
@@ -95,31 +86,21 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
             InsufficientStock: Less is on hand than is to be taken off. Nothing is stored.
         """
         del payload  # Takes none; a client that sends null or {} means the same.
-        await self.answer_to_start()
-        if self._shortage is not None:
-            raise self._shortage
-        return self.state
+        return await self.answer()
 
     @command(APPROVE)
     async def approve(self, message: ApproveAdjustment, key: str) -> None:
-        """Somebody else agrees, and it is posted. `{approver, note}`."""
+        """Another person agrees, and it is posted. `{approver, note}`."""
         if self.state.approved_by is not None and is_same_person(message.approver, self.state.approved_by):
-            return  # Sent twice: that is what was wanted.
-        self._require(AdjustmentEvent.APPROVE)
-        step = PostAdjustmentStep(
-            operation_id=self.operation("approve", key),
-            performed_by=message.approver,
-            as_of=workflow.now(),
-            adjustment_number=self.state.adjustment_number,
-            note=message.note,
-        )
-        summary = f"approved by {message.approver}"
-        self._take_over(await write(AdjustmentActivities.post_adjustment, step, summary, lines=self._lines))
+            return  # Sent twice.
+        self.require(AdjustmentEvent.APPROVE)
+        step = PostAdjustmentStep(**self._stamp("approve", key, performed_by=message.approver), note=message.note)
+        await self.apply(AdjustmentActivities.post_adjustment, step, f"approved by {message.approver}")
 
     @command(REJECT)
     async def reject(self, message: RejectAdjustment, key: str) -> None:
         """It isn't right: nothing is changed. `{approver, reason}`."""
-        if self._adjustment is not None and self.state.status is AdjustmentStatus.REJECTED:
+        if self.stored is not None and self.state.status is AdjustmentStatus.REJECTED:
             return
         await self._end(AdjustmentEvent.REJECT, message.approver, message.reason, key)
 
@@ -134,176 +115,97 @@ class AdjustmentWorkflow(Process[AdjustmentState]):
     reject_signal = signal_of(reject)
     cancel_signal = signal_of(cancel)
 
-    async def _give_up(self) -> None:
-        """A cancelled workflow changes nothing any more, as by the command."""
-        message = CancelAdjustment(performed_by="operator", reason="the workflow was cancelled")
-        await self.carry_out(handler_of(AdjustmentWorkflow.cancel), message, "workflow-cancelled")
-
-    async def _run_process(self) -> None:
-        if self._adjustment is None:
-            try:
-                await self._submit()
-            except InsufficientStock as shortage:
-                self._reject(shortage)
-            except DomainError as failure:
-                await self.failed(failure)
-        else:
-            self._take_over(self._adjustment)
-        self.start_answered()
-        await self._wait_for_approval()
-        await workflow.wait_condition(self.drained)
+    async def give_up(self) -> None:
+        """Cancel the adjustment, as by the command."""
+        message = CancelAdjustment(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
+        await self.carry_out(handler_of(AdjustmentWorkflow.cancel), message, GIVE_UP)
 
     async def _submit(self) -> None:
-        """Check the start, and let it be posted or stored.
-
-        Raises:
-            InsufficientStock: Less is on hand than is to be taken off. Nothing is stored.
-            DomainError: The start is wrong. Nothing is stored.
-        """
-        request = parse(AdjustmentRequest, self.payload)
-        self.state.adjustment_number = request.adjustment_number
-        self.state.warehouse_id = request.warehouse_id
-        self.state.reason = request.reason
+        """Check the start, and post it or store it for approval."""
+        request = self.read_start(AdjustmentRequest, workflow_id)
         self.state.requested_by = request.performed_by
-        self.state.lines = [
-            AdjustmentLineState(product_id=line.product_id, quantity=line.quantity) for line in request.lines
-        ]
-        self.require_workflow_id(workflow_id(request.adjustment_number), of="adjustment")
-        self._lines = len(request.lines)
+        self.lines = len(request.lines)
         step = SubmitAdjustmentStep(
-            operation_id=self.operation("submit"),
-            performed_by=request.performed_by,
-            as_of=workflow.now(),
-            adjustment_number=request.adjustment_number,
+            **self._stamp("submit", performed_by=request.performed_by),
             warehouse_id=request.warehouse_id,
             lines=request.lines,
             reason=request.reason,
             requested_by=request.performed_by,
         )
-        summary = f"submit {counted(self._lines, 'line')}: {request.reason}"
-        adjustment = await write(AdjustmentActivities.submit_adjustment, step, summary, lines=self._lines)
-        self._take_over(adjustment, told_already=adjustment.submitted_by_another_run)
-        if self._is_pending and not adjustment.submitted_by_another_run:
-            self._send(texts.approval_wanted(adjustment))
+        summary = f"submit {counted(self.lines, 'line')}: {request.reason}"
+        await self.apply(AdjustmentActivities.submit_adjustment, step, summary)
+        if self.stored is not None and self._is_pending() and not self.stored.submitted_by_another_run:
+            self._notices.send(texts.approval_wanted(self.stored))
 
     async def _wait_for_approval(self) -> None:
-        """Wait for somebody to decide: until the reminder, then until the last deadline."""
-        adjustment = self._adjustment
-        if adjustment is None or adjustment.approve_by is None:
+        """Wait for the approval: until the reminder, then until the last deadline."""
+        adjustment = self.stored
+        if adjustment is None or adjustment.deadlines is None:
             return
-        remind_at, approve_by = adjustment.remind_at, adjustment.approve_by
-        if not self._reminded and remind_at < approve_by and await self._undecided_until(remind_at, "reminder"):
-            self._reminded = True
-            self._send(texts.reminder(adjustment))
-        if await self._undecided_until(approve_by, "cancelled unless approved"):
-            await self._lapse()
-        await self.wait_until(None, unless=lambda: not self._is_pending, summary="")
-
-    async def _undecided_until(self, moment: datetime, what: str) -> bool:
-        """Wait for a moment, unless somebody decides before it; whether nobody has."""
-        came = self._is_pending and await self.wait_until(
-            moment, unless=lambda: not self._is_pending, summary=f"{what}: {utc(moment)}"
+        wait = ApprovalWait(
+            self,
+            adjustment.deadlines,
+            is_pending=self._is_pending,
+            remind=lambda: self._notices.send(texts.reminder(adjustment)),
+            end=lambda: self._end(AdjustmentEvent.LAPSE, DEADLINE, NOT_IN_TIME),
+            met=self._deadlines_met,
         )
-        # Somebody may have decided in the very task in which the moment came.
-        return came and self._is_pending
-
-    async def _lapse(self) -> None:
-        await self.meet_last_deadline(
-            lambda: self._is_pending, lambda: self._end(AdjustmentEvent.LAPSE, _ON_TIME, "not approved in time")
-        )
+        await wait.with_one_timer_after_the_other()
 
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
-        self._require(event)
-        step = EndAdjustmentStep(
-            operation_id=self.operation(event, *key),
-            performed_by=performed_by,
-            as_of=workflow.now(),
-            adjustment_number=self.state.adjustment_number,
-            event=event,
-            reason=reason,
-        )
-        self._take_over(await write(AdjustmentActivities.end_adjustment, step, f"{event}: {reason}", lines=self._lines))
+        self.require(event)
+        step = EndAdjustmentStep(**self._stamp(event, *key, performed_by=performed_by), event=event, reason=reason)
+        await self.apply(AdjustmentActivities.end_adjustment, step, f"{event}: {reason}")
 
-    @property
     def _is_pending(self) -> bool:
         return self.state.status is AdjustmentStatus.PENDING
 
-    def _reject(self, shortage: InsufficientStock) -> None:
-        self.state.status = ADJUSTMENT.next(self.state.status, AdjustmentEvent.REJECT)
-        self._shortage = shortage
-        self.state.shortages = shortages_of(shortage)
-        self.note(f"rejected: {shortage.message}")
-        self.publish()
+    @property
+    def number(self) -> str:
+        """The adjustment number."""
+        return self.state.adjustment_number
 
-    def _require(self, event: AdjustmentEvent) -> None:
-        ADJUSTMENT.next(self.state.status, event, of=self.state.adjustment_number)
+    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
+        return {**self.stamp(*step, performed_by=performed_by), "adjustment_number": self.number}
 
-    def _take_over(self, adjustment: StoredAdjustment, *, told_already: bool = False) -> None:
-        """What the database says is how it is; whoever should hear of the difference does."""
-        before, self._adjustment = (
-            self._adjustment,
-            adjustment.model_copy(update={"fell_below": False, "gave_way": [], "gave_way_untold": 0}),
-        )
-        state = self.state
-        state.adjustment_id = adjustment.adjustment_id
-        state.status = adjustment.status
-        state.value = adjustment.value
-        state.unvalued_units = adjustment.unvalued_units
-        state.needs_approval = adjustment.needs_approval
-        state.approve_by = adjustment.approve_by
-        state.approved_by = adjustment.approved_by
-        state.approval_note = adjustment.approval_note
-        state.lines = [AdjustmentLineState.model_validate(line.model_dump()) for line in adjustment.lines]
-        state.gave_way = [*state.gave_way, *adjustment.gave_way][-_GAVE_WAY_KEPT:]
-        state.closed_reason = adjustment.closed_reason
-        if adjustment.fell_below:
-            self.in_background(ask_for_reorder())
-        if adjustment.gave_way:
-            self._tell_of_holds(adjustment, told_already=told_already)
-        if before is not None and before.status is not adjustment.status:
-            for notice in texts.news(adjustment):
-                self._send(notice)
-        self.publish()
+    def carried(self, stored: StoredAdjustment) -> _Carried:
+        """The input of the next run."""
+        reminded = REMINDER in self._deadlines_met
+        return _Carried(adjustment=stored, state=self.state, reminded=reminded, signals=self.signals)
 
-    def _tell_of_holds(self, adjustment: StoredAdjustment, *, told_already: bool) -> None:
-        """The workflows whose holds gave way hear of it, and people do."""
-        why = f"adjustment {adjustment.adjustment_number}: {adjustment.reason}"
-        # Another run has told them, unless somebody terminated it before it came to that. To hear it twice does no
-        # harm, and who has ended since need not hear it at all.
-        note = _forget if told_already else self.note
-        self.in_background(tell_holders(adjustment, adjustment.requested_by, why, note))
-        if not told_already:
-            self._send(texts.gave_way(adjustment))
+    def changed(self, before: StoredAdjustment | None, stored: StoredAdjustment) -> None:
+        """Inform the holders whose holds gave way, and the people who were asked to approve."""
+        self.state.approve_by = stored.approve_by
+        if stored.gave_way:
+            # If the run that posted it was terminated before it informed the holders, this one does. Informing them
+            # twice does no harm.
+            informed = before is None and stored.submitted_by_another_run
+            show_gave_way(self.state, stored)
+            reason = f"adjustment {self.number}: {stored.reason}"
+            inform_holders(self, stored, stored.requested_by, reason, quietly=informed)
+            if not informed:
+                self._notices.send(texts.gave_way(stored))
+        if before is not None and before.status is not stored.status:
+            for notice in texts.news(stored):
+                self._notices.send(notice)
 
-    def _send(self, notice: Notice) -> None:
-        self._notices.send(notice)
-        self.publish()
+    def details(self, stored: StoredAdjustment) -> str:
+        """The run in a few lines of Markdown."""
+        return texts.details_of(self.state, stored)
 
-    def publish(self) -> None:
-        """Tell whoever searches for the run, and whoever looks at it."""
-        adjustment = self._adjustment
-        status_and_name = [
-            search_attributes.STATUS.value_set(self.state.status),
-            search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.adjustment_number)),
-        ]
-        if adjustment is None:
-            self.show(texts.rejection_of(self.state), status_and_name)
-            return
-        deadline = adjustment.approve_by if self._is_pending else None
-        self.show(
-            texts.details_of(self.state, adjustment),
-            [
-                *status_and_name,
-                search_attributes.AMOUNT.value_set(float(adjustment.value)),
-                search_attributes.SKUS.value_set(search_attributes.keywords(line.sku for line in adjustment.lines)),
-                search_attributes.WAREHOUSES.value_set(search_attributes.keywords([adjustment.warehouse])),
-                search_attributes.DEADLINE.value_set(deadline)
-                if deadline
-                else search_attributes.DEADLINE.value_unset(),
-            ],
-            memo(adjustment),
+    def rejection(self) -> str:
+        """The details of a run that was rejected."""
+        return texts.rejection_of(self.state)
+
+    def found_by(self, stored: StoredAdjustment) -> FoundBy:
+        """The search attributes."""
+        return FoundBy(
+            skus=[line.sku for line in stored.lines],
+            warehouses=[stored.warehouse],
+            amount=stored.value,
+            deadline=stored.approve_by if self._is_pending() else None,
         )
 
-
-def _forget(note: str) -> None:
-    del note
+    def memo(self, stored: StoredAdjustment) -> Mapping[str, Any]:
+        """The fields that a list of runs shows."""
+        return memo(stored)

@@ -1,13 +1,14 @@
 """The customer return: expected, and inspected as it comes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from temporalio import workflow
 
-from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.customer_return import (
     CLOSE_SHORT,
     INSPECT,
+    PROCESS,
     WORKFLOW_TYPE,
     CloseReturnShort,
     CloseReturnStep,
@@ -15,20 +16,19 @@ from stockkeeper.contracts.customer_return import (
     InspectReturnStep,
     RegisterReturnStep,
     ReturnActivities,
-    ReturnLineState,
     ReturnRequest,
     ReturnState,
     StoredReturn,
     memo,
     workflow_id,
 )
-from stockkeeper.contracts.messages import counted, parse
+from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.customer_return import RETURN, ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
 from workflows.commands import command, handler_of, signal_of
-from workflows.process import Carried, Process
-from workflows.steps import write
+from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, FoundBy
+from workflows.process import Carried, Stamp
 
 
 class _Carried(Carried):
@@ -36,147 +36,108 @@ class _Carried(Carried):
     state: ReturnState
 
 
+class _Stamp(Stamp):
+    return_number: str
+
+
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class ReturnWorkflow(Process[ReturnState]):
-    """Takes back what was sold: what is fit goes into stock, the rest is scrapped.
+class ReturnWorkflow(Document[ReturnState, StoredReturn]):
+    """Takes back sold goods: fit units go into stock, the others are scrapped.
 
     Answers: update ``registered`` (use it with update-with-start). Commands: ``inspect``, ``close_short``. Ends
     INSPECTED, or CANCELLED when nothing came; a request that is wrong fails the run.
     """
 
+    process = PROCESS
+    transitions = RETURN
+
     @workflow.init
     def __init__(self, *payload: Any) -> None:
         super().__init__(ReturnState(), payload)
-        self._returned: StoredReturn | None = None
-        self._lines = 0
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
-            self.state = carried.state
-            self._returned = carried.returned
-            self._lines = len(carried.returned.lines)
+            self.continue_from(carried.state, carried.returned, lines=len(carried.returned.lines))
 
     @workflow.run
     async def run(self, *payload: Any) -> ReturnState:
-        """Store what is expected, wait until all of it has been inspected or given up, and end."""
-        del payload  # It was taken at init, so that commands that come first see it too.
-        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
-        if self._returned is not None and not RETURN.is_final(self.state.status):
-            self.continue_in_another_run(_Carried(returned=self._returned, state=self.state, signals=self.signals))
-        return await self.ended()
+        """Register the expected goods, wait until all of them are inspected or given up, and end."""
+        del payload  # Taken at init, so that commands that come first see it too.
+        return await self.live(self._register, self.until_it_is_over)
 
     @workflow.update(name="registered", description="Waits until the return is stored, and answers with the state.")
     async def registered(self, *payload: Any) -> ReturnState:
         """The answer to the start."""
         del payload  # Takes none; a client that sends null or {} means the same.
-        await self.answer_to_start()
-        return self.state
+        return await self.answer()
 
     @command(INSPECT)
     async def inspect(self, message: Inspect, key: str) -> None:
         """What was found. `{performed_by, lines: [{product_id, restock_quantity, scrap_quantity}], inspection_id}`."""
-        # One with a name may have been booked already, and then its repeat is right in any status. Only the database
-        # knows.
+        # Only the database knows whether an inspection with a name was booked before; its repeat is right in any
+        # status.
         inspection_id = message.inspection_id or key
         step = InspectReturnStep(
-            operation_id=self.operation("inspect", inspection_id),
-            performed_by=message.performed_by,
-            as_of=workflow.now(),
-            return_number=self.state.return_number,
+            **self._stamp("inspect", inspection_id, performed_by=message.performed_by),
             inspection_id=inspection_id,
             lines=message.lines,
         )
         restocked = sum(line.restock_quantity for line in message.lines)
         scrapped = sum(line.scrap_quantity for line in message.lines)
         summary = f"inspected by {message.performed_by}: {restocked} restocked, {scrapped} scrapped"
-        self._take_over(await write(ReturnActivities.inspect_return, step, summary, lines=self._lines))
+        await self.apply(ReturnActivities.inspect_return, step, summary)
 
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseReturnShort, key: str) -> None:
         """What hasn't come isn't expected any more. `{performed_by, reason}`."""
         if self.state.closed_reason is not None:
-            return  # Sent twice: that is what was wanted.
-        RETURN.next(self.state.status, ReturnEvent.CLOSE_SHORT, of=self.state.return_number)
+            return  # Sent twice.
+        self.require(ReturnEvent.CLOSE_SHORT)
         step = CloseReturnStep(
-            operation_id=self.operation("close_short", key),
-            performed_by=message.performed_by,
-            as_of=workflow.now(),
-            return_number=self.state.return_number,
-            reason=message.reason,
+            **self._stamp("close_short", key, performed_by=message.performed_by), reason=message.reason
         )
-        summary = f"the rest isn't expected: {message.reason}"
-        self._take_over(await write(ReturnActivities.close_return, step, summary, lines=self._lines))
+        await self.apply(ReturnActivities.close_return, step, f"the rest isn't expected: {message.reason}")
 
     inspect_signal = signal_of(inspect)
     close_short_signal = signal_of(close_short)
 
-    async def _give_up(self) -> None:
-        """A cancelled workflow expects nothing more, as by the command."""
-        message = CloseReturnShort(performed_by="operator", reason="the workflow was cancelled")
-        await self.carry_out(handler_of(ReturnWorkflow.close_short), message, "workflow-cancelled")
-
-    async def _run_process(self) -> None:
-        if self._returned is None:
-            try:
-                await self._register()
-            except DomainError as failure:
-                await self.failed(failure)
-        else:
-            self._take_over(self._returned)
-        self.start_answered()
-        await workflow.wait_condition(lambda: RETURN.is_final(self.state.status) or self.history_is_long)
-        await workflow.wait_condition(self.drained)
+    async def give_up(self) -> None:
+        """Expect nothing more, as by the command."""
+        message = CloseReturnShort(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
+        await self.carry_out(handler_of(ReturnWorkflow.close_short), message, GIVE_UP)
 
     async def _register(self) -> None:
-        """Check the start, and store it.
-
-        Raises:
-            DomainError: The start is wrong. Nothing is stored.
-        """
-        request = parse(ReturnRequest, self.payload)
-        self.state.return_number = request.return_number
-        self.state.warehouse_id = request.warehouse_id
-        self.state.reference_id = request.reference_id
+        """Check the start, and store it."""
+        request = self.read_start(ReturnRequest, workflow_id)
         self.state.requested_by = request.performed_by
-        self.state.lines = [
-            ReturnLineState(product_id=line.product_id, quantity=line.quantity) for line in request.lines
-        ]
-        self.require_workflow_id(workflow_id(request.return_number), of="return")
-        self._lines = len(request.lines)
+        self.lines = len(request.lines)
         step = RegisterReturnStep(
-            operation_id=self.operation("register"),
-            performed_by=request.performed_by,
-            as_of=workflow.now(),
-            return_number=request.return_number,
+            **self._stamp("register", performed_by=request.performed_by),
             warehouse_id=request.warehouse_id,
             reference_id=request.reference_id,
             lines=request.lines,
         )
-        summary = f"expect {counted(self._lines, 'line')} of order {request.reference_id}"
-        self._take_over(await write(ReturnActivities.register_return, step, summary, lines=self._lines))
+        summary = f"expect {counted(self.lines, 'line')} of order {request.reference_id}"
+        await self.apply(ReturnActivities.register_return, step, summary)
 
-    def _take_over(self, returned: StoredReturn) -> None:
-        """What the database says is how it is."""
-        self._returned = returned
-        state = self.state
-        state.return_id = returned.return_id
-        state.status = returned.status
-        state.lines = [ReturnLineState.model_validate(line.model_dump()) for line in returned.lines]
-        state.requested_by = returned.requested_by
-        state.inspections = returned.inspections
-        state.closed_reason = returned.closed_reason
-        self.publish()
+    @property
+    def number(self) -> str:
+        """The return number."""
+        return self.state.return_number
 
-    def publish(self) -> None:
-        """Tell whoever searches for the run, and whoever looks at it."""
-        returned = self._returned
-        if returned is None:
-            return
-        self.show(
-            texts.details_of(self.state, returned),
-            [
-                search_attributes.STATUS.value_set(returned.status),
-                search_attributes.REFERENCE.value_set(search_attributes.keyword(returned.return_number)),
-                search_attributes.SKUS.value_set(search_attributes.keywords(line.sku for line in returned.lines)),
-                search_attributes.WAREHOUSES.value_set(search_attributes.keywords([returned.warehouse])),
-            ],
-            memo(returned),
-        )
+    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
+        return {**self.stamp(*step, performed_by=performed_by), "return_number": self.number}
+
+    def carried(self, stored: StoredReturn) -> _Carried:
+        """The input of the next run."""
+        return _Carried(returned=stored, state=self.state, signals=self.signals)
+
+    def details(self, stored: StoredReturn) -> str:
+        """The run in a few lines of Markdown."""
+        return texts.details_of(self.state, stored)
+
+    def found_by(self, stored: StoredReturn) -> FoundBy:
+        """The search attributes."""
+        return FoundBy(skus=[line.sku for line in stored.lines], warehouses=[stored.warehouse])
+
+    def memo(self, stored: StoredReturn) -> Mapping[str, Any]:
+        """The fields that a list of runs shows."""
+        return memo(stored)

@@ -1,10 +1,9 @@
-"""What people read of a count: in the Temporal UI, and in notices. Nobody reads there what the system has."""
+"""Texts about a count: in the Temporal UI, and in notices. None of them shows what the system has."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
-from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, progress
-from stockkeeper.contracts.messages import GaveWay, counted, utc
+from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, StoredCount, progress
+from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.cycle_count import CountStatus
 from workflows.details import details, notices, table
@@ -14,28 +13,36 @@ from workflows.notices import cut
 _FIRST = (CountStatus.REVIEW, CountStatus.COUNTING, CountStatus.POSTED, CountStatus.CANCELLED)
 
 
-def review_wanted(state: CycleCountState, warehouse: str, skus: Mapping[int, str]) -> Notice:
-    """Everything has been counted, and something of it is beyond tolerance."""
-    waiting = [line for line in state.lines if line.status is CountStatus.REVIEW]
-    title = f"Count {state.count_number}, {warehouse}: {counted(len(waiting), 'item')} beyond tolerance"
+def skus_of(count: StoredCount | None) -> dict[int, str]:
+    """The SKU of each product on the list; none as long as nothing is stored."""
+    return {line.product_id: line.sku for line in count.lines} if count else {}
+
+
+def review_wanted(count: StoredCount) -> Notice:
+    """Everything has been counted, and some of it is beyond tolerance."""
+    waiting = [line for line in count.lines if line.status is CountStatus.REVIEW]
+    title = f"Count {count.count_number}, {count.warehouse}: {counted(len(waiting), 'item')} beyond tolerance"
     body = [
-        "Somebody else has to count again, or somebody who hasn't counted approves it with a root cause.",
+        "Another person has to count again, or a person who hasn't counted approves it with a root cause.",
         "",
-        *(f"{skus.get(line.product_id, line.product_id)}, counted by {line.counted_by}" for line in waiting),
+        *(f"{line.sku}, counted by {line.counted_by}" for line in waiting),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
 
-def gave_way(state: CycleCountState, warehouse: str, skus: Mapping[int, str], ended: Sequence[GaveWay]) -> Notice:
-    """What was promised isn't there."""
-    title = f"Promised and not there: {counted(len(ended), 'hold')} gave way to count {state.count_number}, {warehouse}"
+def gave_way(count: StoredCount) -> Notice:
+    """Orders and transfers have lost what they were promised."""
+    skus, ended = skus_of(count), count.gave_way
+    of = f"count {count.count_number}, {count.warehouse}"
+    title = f"Promised and not there: {counted(len(ended), 'hold')} gave way to {of}"
     body = [f"{named(hold)} of {skus.get(hold.product_id, hold.product_id)}" for hold in ended]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
 
-def details_of(state: CycleCountState, warehouse: str, skus: Mapping[int, str], requested_at: datetime) -> str:
-    """The run in a few lines of Markdown: what is to be counted, what has to be looked at again, what comes next."""
-    # What waits for somebody comes first; the page shows twenty lines.
+def details_of(state: CycleCountState, count: StoredCount) -> str:
+    """The run in a few lines of Markdown: progress, lines to review, and the next step."""
+    skus = skus_of(count)
+    # Lines that wait for a person come first; the page shows twenty.
     lines = sorted(state.lines, key=lambda line: _FIRST.index(line.status))
     rows = table(
         ["product", "status", "#counted", "by", "#off by", "why"],
@@ -52,9 +59,9 @@ def details_of(state: CycleCountState, warehouse: str, skus: Mapping[int, str], 
         ],
     )
     ended = [f"- {named(hold)} of {skus.get(hold.product_id, hold.product_id)}: gave way" for hold in state.gave_way]
-    asked = f"Requested by {state.requested_by} at {utc(requested_at)}."
-    told = f"{warehouse}, {progress(state)}. {_next(state)}"
-    return details(state.status, told, [asked, "", *rows, "", *ended[-5:], "", *notices(state.notices)], state.notes)
+    asked = f"Requested by {state.requested_by} at {utc(count.requested_at)}."
+    text = f"{count.warehouse}, {progress(state)}. {_next(state)}"
+    return details(state.status, text, [asked, "", *rows, "", *ended[-5:], "", *notices(state.notices)], state.notes)
 
 
 def _next(state: CycleCountState) -> str:
@@ -62,7 +69,7 @@ def _next(state: CycleCountState) -> str:
         case CountStatus.COUNTING:
             return "Next: `record` what is there, or `cancel`."
         case CountStatus.REVIEW:
-            return "Next: `record` by somebody who hasn't counted it, or `approve_variance` with a root cause."
+            return "Next: `record` by a person who hasn't counted it, or `approve_variance` with a root cause."
         case CountStatus.CANCELLED:
             return f"Given up: {state.closed_reason}. What is in the books stays."
         case _:

@@ -208,8 +208,12 @@ class Document(Process[S], Generic[S, D]):
 
     def adopt(self, stored: D) -> None:
         """Make the database's answer the state, react to the difference, and publish it."""
-        before, self.stored = self.stored, stored
         self._show_fields(stored)
+        self.keep(stored)
+
+    def keep(self, stored: D) -> None:
+        """Keep an answer that the state already shows, react to the difference, and publish it."""
+        before, self.stored = self.stored, stored
         if isinstance(stored, StockAnswer):
             # These are news of this one step: a run that continues from the answer must not act on them again.
             self.stored = stored.model_copy(update={"fell_below": False, "gave_way": [], "gave_way_untold": 0})

@@ -1,26 +1,48 @@
-"""How a process that corrects stock tells those whose holds have given way."""
+"""How a process that corrects stock informs the processes whose holds have given way."""
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
 from stockkeeper.contracts.messages import MAX_REASON, GaveWay, StockAnswer, counted
+from workflows.process import Process
+
+GAVE_WAY_KEPT = 100
 
 
-async def tell_holders(answer: StockAnswer, performed_by: str, reason: str, note: Callable[[str], None]) -> None:
-    """Tell the workflow of each hold that has ended. To be called in the background.
+class CorrectingState(Protocol):
+    """The state of a process that corrects stock; the latest hundred holds are kept."""
 
-    One that isn't running can't be told. What else it held is held on, as after any run that was terminated: an order's
-    until its deadline, a transfer's until it is started again and cancelled. None of it can leave.
+    gave_way: list[GaveWay]
+
+
+def show_gave_way(state: CorrectingState, answer: StockAnswer) -> None:
+    """Add the holds that gave way to the state."""
+    state.gave_way = [*state.gave_way, *answer.gave_way][-GAVE_WAY_KEPT:]
+
+
+def inform_holders(
+    process: Process[Any], answer: StockAnswer, performed_by: str, reason: str, *, quietly: bool = False
+) -> None:
+    """Send ``give_way`` to the workflow of each hold that has ended, in the background.
+
+    A workflow that isn't running can't be informed. Its other holds stay, as after any run that was terminated: an
+    order's until its deadline, a transfer's until it is started again and cancelled. None of these goods can leave.
 
     Args:
-        answer: What came of the correction.
-        performed_by: Who found it.
-        reason: What was found.
-        note: Keeps a sentence for whoever looks at the run that tells.
+        process: The process that corrects stock.
+        answer: The database's answer to the correction.
+        performed_by: The person who found the difference.
+        reason: The reason of the correction.
+        quietly: Without a note on a workflow that isn't running: another run may have informed it before it ended.
     """
+    process.in_background(_inform(answer, performed_by, reason, _ignore if quietly else process.note))
+
+
+async def _inform(answer: StockAnswer, performed_by: str, reason: str, note: Callable[[str], None]) -> None:
     if answer.gave_way_untold:
         note(f"{counted(answer.gave_way_untold, 'more hold')} gave way, and will learn it at their deadlines")
     for workflow_id in dict.fromkeys(hold.workflow_id for hold in answer.gave_way):
@@ -29,6 +51,10 @@ async def tell_holders(answer: StockAnswer, performed_by: str, reason: str, note
             await workflow.get_external_workflow_handle(workflow_id).signal(GIVE_WAY.name, message)
         except FailureError:
             note(f"{workflow_id} isn't running: it couldn't be told that its hold gave way")
+
+
+def _ignore(note: str) -> None:
+    del note
 
 
 def named(hold: GaveWay) -> str:

@@ -178,22 +178,6 @@ class Process(Generic[S]):
             return True
         return False
 
-    async def meet_last_deadline(self, undecided: Callable[[], bool], end: Callable[[], Awaitable[None]]) -> None:
-        """End a document at its last deadline, unless a command has decided by then.
-
-        Args:
-            undecided: Whether the document still waits.
-            end: The step that ends it.
-        """
-        async with self.command_lock:
-            # A command that was under way at the deadline has finished by now, and may have decided.
-            if undecided():
-                try:
-                    await end()
-                except DomainError as refusal:
-                    # After a reset the document may be further than this run knows; the next command finds out.
-                    self.note(f"the last deadline came, and nothing was done: {refusal.message}")
-
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Start work that only the end of the run waits for."""
         task = asyncio.create_task(work)

@@ -1,6 +1,6 @@
 """The adjustment on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Protocol, TypedDict
 
@@ -32,6 +32,7 @@ from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent
 from stockkeeper.domain.adjustment import AdjustmentStatus as AdjustmentStatus  # noqa: PLC0414 - part of the contract
+from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
@@ -228,14 +229,20 @@ class StoredAdjustment(StockAnswer):
     submitted_by_another_run: bool = False
 
     @property
-    def remind_at(self) -> datetime:
-        """When people are reminded that it waits."""
-        return self.requested_at + timedelta(hours=self.remind_after_hours)
+    def deadlines(self) -> Deadlines | None:
+        """The deadlines of its approval; None: it needs no approval."""
+        if not self.needs_approval:
+            return None
+        return Deadlines.after(
+            self.requested_at,
+            remind_after_hours=self.remind_after_hours,
+            cancel_after_hours=self.cancel_after_hours,
+        )
 
     @property
     def approve_by(self) -> datetime | None:
-        """When it is cancelled unless somebody has approved it; None: it needs no approval."""
-        return self.requested_at + timedelta(hours=self.cancel_after_hours) if self.needs_approval else None
+        """When it is cancelled without its approval; None: it needs no approval."""
+        return self.deadlines.end_at if self.deadlines else None
 
 
 class AdjustmentMemo(TypedDict):

@@ -30,6 +30,7 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.notice import NoticeState
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, Tier, require_tiers
@@ -317,6 +318,16 @@ class StoredPurchaseOrder(BaseModel):
     receipts: list[ReceiptState] = Field(default_factory=list)
     closed_reason: str | None
     drafted_by_another_run: bool = False
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The deadlines of its approval, by the policy that was in force when it was drafted."""
+        return Deadlines.after(
+            self.drafted_at,
+            remind_after_hours=self.policy.remind_after_hours,
+            escalate_after_hours=self.policy.escalate_after_hours,
+            cancel_after_hours=self.policy.cancel_after_hours,
+        )
 
 
 class PurchaseOrderMemo(TypedDict):

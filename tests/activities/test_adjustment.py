@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from stockkeeper.contracts.adjustment import AdjustmentPolicy, StoredAdjustment, StoredAdjustmentLine
 from stockkeeper.domain.adjustment import AdjustmentEvent, AdjustmentStatus
+from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import movements, priced, stored
 from tests.support.books import level, nothing_is_stored
@@ -176,7 +177,8 @@ def test_the_policy_that_was_in_force_stays(database: Database, shop: Shop, engi
     afterwards = AdjustmentCalls(database, run_id="another")
     adjustment = afterwards.submit(number, (item, -1), as_of=LATER)
     assert (adjustment.status, adjustment.needs_approval) == (S.PENDING, True)
-    assert (adjustment.remind_at, adjustment.approve_by) == (NOON + 30 * MINUTE, NOON + 90 * MINUTE)
+    assert adjustment.deadlines == Deadlines(NOON + 30 * MINUTE, None, NOON + 90 * MINUTE)
+    assert adjustment.approve_by == NOON + 90 * MINUTE
     assert adjustment.submitted_by_another_run
     assert stored(engine, afterwards.submitted((item, -1))).status == "POSTED"
 
