@@ -48,7 +48,7 @@ CREATE TABLE adjustments (
         END),
     CONSTRAINT adjustments_cancel_after_hours_check CHECK (cancel_after_hours > 0::double precision),
     CONSTRAINT adjustments_closed CHECK ((status = 'PENDING'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
-    CONSTRAINT adjustments_not_own CHECK (lower(approved_by) <> lower(requested_by)),
+    CONSTRAINT adjustments_not_own CHECK (approved_by IS NULL OR is_approved(1, ARRAY[approved_by], ARRAY[requested_by])),
     CONSTRAINT adjustments_remind_after_hours_check CHECK (remind_after_hours > 0::double precision),
     CONSTRAINT adjustments_status_check CHECK (status = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'REJECTED'::text, 'CANCELLED'::text])),
     CONSTRAINT adjustments_unvalued_units_check CHECK (unvalued_units >= 0),
@@ -133,7 +133,7 @@ CREATE TABLE cycle_count_lines (
     CONSTRAINT cycle_count_lines_counted_quantity_check CHECK (counted_quantity >= 0),
     CONSTRAINT cycle_count_lines_have_a_cause CHECK (status <> 'POSTED'::text OR counted_quantity = system_quantity OR root_cause IS NOT NULL),
     CONSTRAINT cycle_count_lines_line_number_check CHECK (line_number > 0),
-    CONSTRAINT cycle_count_lines_not_own CHECK (lower(approved_by) <> lower(counted_by)),
+    CONSTRAINT cycle_count_lines_not_own CHECK (approved_by IS NULL OR is_approved(1, ARRAY[approved_by], ARRAY[counted_by])),
     CONSTRAINT cycle_count_lines_posted CHECK ((status = 'POSTED'::text) = (posted_at IS NOT NULL) AND (posted_at IS NULL) = (posted_by IS NULL)),
     CONSTRAINT cycle_count_lines_status_check CHECK (status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text, 'POSTED'::text, 'CANCELLED'::text])),
     CONSTRAINT cycle_count_lines_system_quantity_check CHECK (system_quantity >= 0),
@@ -376,7 +376,7 @@ CREATE TABLE purchase_order_approvals (
     note text,
     operation_id text NOT NULL,
     CONSTRAINT purchase_order_approvals_pkey PRIMARY KEY (po_id, approver),
-    CONSTRAINT purchase_order_approvals_not_own CHECK (lower(approver) <> lower(requested_by)),
+    CONSTRAINT purchase_order_approvals_not_own CHECK (is_approved(1, ARRAY[approver], ARRAY[requested_by])),
     CONSTRAINT purchase_order_approvals_of FOREIGN KEY (po_id, requested_by) REFERENCES purchase_orders(po_id, requested_by)
 );
 CREATE UNIQUE INDEX purchase_order_approvals_distinct ON purchase_order_approvals USING btree (po_id, lower(approver));
@@ -798,6 +798,12 @@ AS $function$
     ORDER BY moved.created_at DESC, moved.movement_id DESC LIMIT 1
 $function$;
 
+CREATE OR REPLACE FUNCTION is_approved(required integer, approvers text[], involved text[])
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT (count(DISTINCT lower(approver.approver)) >= is_approved.required) FROM unnest(is_approved.approvers) approver(approver) WHERE (NOT (EXISTS (SELECT 1 FROM unnest(is_approved.involved) person(person) WHERE (lower(person.person) = lower(approver.approver))))));
+
 CREATE OR REPLACE FUNCTION keep_the_reorder_point()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -825,11 +831,13 @@ CREATE OR REPLACE FUNCTION require_approvals()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-    given bigint;
+    approvers text[];
 BEGIN
-    SELECT count(*) INTO given FROM purchase_order_approvals WHERE po_id = NEW.po_id;
-    IF given < NEW.required_approvals THEN
-        RAISE EXCEPTION 'purchase order % has % of % approvals', NEW.po_number, given, NEW.required_approvals
+    SELECT coalesce(array_agg(approver), '{}') INTO approvers
+    FROM purchase_order_approvals WHERE po_id = NEW.po_id;
+    IF NOT is_approved(NEW.required_approvals, approvers, ARRAY[NEW.requested_by]) THEN
+        RAISE EXCEPTION 'purchase order % has % of % approvals',
+                NEW.po_number, cardinality(approvers), NEW.required_approvals
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purchase_orders_are_approved';
     END IF;
     RETURN NULL;

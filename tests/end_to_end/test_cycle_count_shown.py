@@ -11,7 +11,7 @@ from tests.support.cycle_count import Counts, one_count, stored
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Orders, cells, eventually, refusal
 
-REVIEW = "Next: `record` by somebody who hasn't counted it, or `approve_variance` with a root cause."
+REVIEW = "Next: `record` by a person who hasn't counted it, or `approve_variance` with a root cause."
 
 
 async def test_runs_are_found_by_status_sku_warehouse_and_reference(counts: Counts, shop: Shop, engine: Engine) -> None:
@@ -116,7 +116,7 @@ async def test_the_details_tell_where_it_stands_what_was_counted_and_what_comes_
     wanted = f"Count {number}, {place}: 2 items beyond tolerance"
     await told(wanted)
     assert (await details())[0] == f"**REVIEW** · {place}, 3 items: 2 beyond tolerance, 1 in the books. {REVIEW}"
-    asked = "Somebody else has to count again, or somebody who hasn't counted approves it with a root cause."
+    asked = "Another person has to count again, or a person who hasn't counted approves it with a root cause."
     assert await counts.bodies(number) == [f"{asked}\n\n{two}, counted by bob\n{three}, counted by b|b"]
 
     await counts.approve(number, second, "cid", "THEFT")

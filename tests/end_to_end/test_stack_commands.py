@@ -150,12 +150,12 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     )
     first = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "database: from nothing to revision 0006" in first.stdout
+    assert "database: from nothing to revision 0007" in first.stdout
     assert "schedules: reorder-hourly, replenishment-plan-daily, cycle-count-daily, stock-audit-nightly" in first.stdout
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,
-        "database: at revision 0006\nsearch attributes: all there\nschedules: all there\n",
+        "database: at revision 0007\nsearch attributes: all there\nschedules: all there\n",
     )
 
 
