@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, document_once, effects_of, require_same
+from activities.writes import Effect, OnDatabase, document_once, effects_of, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment, read_adjustment, unit_costs
 from database.corrections import correct
 from database.document import close_document, insert_document, is_stored
@@ -35,16 +35,16 @@ from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.stock import ItemKey, Level, shortages
 
 
-class AdjustmentSteps(AdjustmentActivities):
+class AdjustmentSteps(OnDatabase, AdjustmentActivities):
     """`AdjustmentActivities` on PostgreSQL.
 
     Args:
-        database: Where.
+        database: The database.
         policy: The limit above which a second person has to approve.
     """
 
     def __init__(self, database: Database, *, policy: AdjustmentPolicy) -> None:
-        self._database = database
+        super().__init__(database)
         self._policy = policy
 
     @activity.defn(name="submit_adjustment", no_thread_cancel_exception=True)

@@ -1,8 +1,9 @@
-"""Whether what a request names is there."""
+"""Checks of a request against the catalogue: the products, warehouses and suppliers that it names exist."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, select
 
 from database.tables import products, suppliers, warehouses
 from stockkeeper.domain.errors import InvalidRequest, UnknownProduct, UnknownSupplier, UnknownWarehouse
@@ -10,16 +11,16 @@ from stockkeeper.domain.stock import ItemKey
 
 
 def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: bool = True) -> None:
-    """Products and warehouses exist, and the products are sold.
+    """Check that products and warehouses exist, and that the products are active.
 
     Args:
         connection: The transaction.
-        items: Products and where.
-        sold: Whether they have to be; what isn't sold any more can still be moved.
+        items: The products and their warehouses.
+        sold: Whether the products have to be active; inactive ones can still be moved and counted.
 
     Raises:
-        UnknownProduct: With every id that isn't there.
-        UnknownWarehouse: The same.
+        UnknownProduct: With every unknown id.
+        UnknownWarehouse: With every unknown id.
         InvalidRequest: A product is no longer active.
     """
     keys = list(items)
@@ -42,22 +43,25 @@ def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: boo
 
 
 def require_warehouse(connection: Connection, warehouse_id: int) -> None:
-    """The warehouse exists.
+    """Check that a warehouse exists.
 
     Raises:
         UnknownWarehouse: It doesn't.
     """
-    known = select(warehouses.c.warehouse_id).where(warehouses.c.warehouse_id == warehouse_id)
-    if connection.execute(known).one_or_none() is None:
-        raise UnknownWarehouse.of([warehouse_id])
+    _require(connection, warehouses.c.warehouse_id, warehouse_id, UnknownWarehouse)
 
 
 def require_supplier(connection: Connection, supplier_id: int) -> None:
-    """The supplier exists.
+    """Check that a supplier exists.
 
     Raises:
         UnknownSupplier: It doesn't.
     """
-    known = select(suppliers.c.supplier_id).where(suppliers.c.supplier_id == supplier_id)
-    if connection.execute(known).one_or_none() is None:
-        raise UnknownSupplier.of([supplier_id])
+    _require(connection, suppliers.c.supplier_id, supplier_id, UnknownSupplier)
+
+
+def _require(
+    connection: Connection, key: Column[Any], wanted: int, error: type[UnknownWarehouse | UnknownSupplier]
+) -> None:
+    if connection.execute(select(key).where(key == wanted)).one_or_none() is None:
+        raise error.of([wanted])

@@ -5,8 +5,7 @@ from sqlalchemy.types import BigInteger, Date
 from temporalio import activity
 
 from activities.stock import StockQuestions
-from activities.writes import database_errors
-from database.sessions import Database
+from activities.writes import OnDatabase, database_errors
 from stockkeeper.contracts.count_questions import (
     ACCURACIES_AT_ONCE,
     VARIANCES_AT_ONCE,
@@ -67,11 +66,8 @@ _ACCURACY = text("""
 """).bindparams(bindparam("warehouse_id", type_=BigInteger), bindparam("since", type_=Date))
 
 
-class CountQuestions(CountQuestionActivities):
+class CountQuestions(OnDatabase, CountQuestionActivities):
     """`CountQuestionActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="show_variances", no_thread_cancel_exception=True)
     def show_variances(self, question: ShowVariances) -> Variances:

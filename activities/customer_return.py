@@ -8,12 +8,11 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, document_once, require_same
+from activities.writes import Effect, OnDatabase, document_once, require_same
 from database.customer_return import INSPECTIONS, RETURN, lock_return, read_return
 from database.document import close_document, insert_document, is_stored
 from database.operations import Operation
 from database.receipts import booked, insert_receipt, put_into_stock
-from database.sessions import Database
 from stockkeeper.contracts.customer_return import (
     CloseReturnStep,
     InspectReturnStep,
@@ -29,11 +28,8 @@ from stockkeeper.domain.receipt import Delivered, delivered_by_product
 from stockkeeper.domain.stock import ItemKey, MovementType
 
 
-class ReturnSteps(ReturnActivities):
+class ReturnSteps(OnDatabase, ReturnActivities):
     """`ReturnActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="register_return", no_thread_cancel_exception=True)
     def register_return(self, step: RegisterReturnStep) -> StoredReturn:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, document_once, effects_of, require_same
+from activities.writes import Effect, OnDatabase, document_once, effects_of, require_same
 from database.corrections import correct
 from database.cycle_count import (
     CYCLE_COUNT,
@@ -53,16 +53,16 @@ from stockkeeper.domain.people import is_same_person
 from stockkeeper.domain.stock import ItemKey, Level
 
 
-class CycleCountSteps(CycleCountActivities):
+class CycleCountSteps(OnDatabase, CycleCountActivities):
     """`CycleCountActivities` on PostgreSQL.
 
     Args:
-        database: Where.
+        database: The database.
         policy: The tolerance for counts that are opened from now on.
     """
 
     def __init__(self, database: Database, policy: CountPolicy) -> None:
-        self._database = database
+        super().__init__(database)
         self._policy = policy
 
     @activity.defn(name="open_count", no_thread_cancel_exception=True)

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
-from activities.writes import database_errors
+from activities.writes import OnDatabase, database_errors
 from database.cycle_count import cycle_counts
 from database.demand import demand_of_warehouse
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
@@ -84,16 +84,16 @@ _KEEP_CLASSES = text("""
 )
 
 
-class CycleCountPlanSteps(CycleCountPlanActivities):
+class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
     """`CycleCountPlanActivities` on PostgreSQL.
 
     Args:
-        database: Where.
+        database: The database.
         policy: How often what is counted, and how much a day.
     """
 
     def __init__(self, database: Database, policy: CountPolicy) -> None:
-        self._database = database
+        super().__init__(database)
         self._policy = policy
 
     @activity.defn(name="find_count_days", no_thread_cancel_exception=True)

@@ -1,4 +1,4 @@
-"""The import of a file in the database: its pages wait in `import_pages`, and come to count in one transaction."""
+"""The steps of an import: its pages are staged in `import_pages`, and all rows are written in one transaction."""
 
 from datetime import timedelta
 
@@ -7,10 +7,11 @@ from temporalio import activity
 
 from activities.heartbeats import heartbeats
 from activities.import_stock import book_opening_stock
-from activities.import_tables import load, lock_target, require_sound, upsert
-from activities.writes import database_errors, effect_once
+from activities.writes import OnDatabase, database_errors, effect_once
+from database.incoming import load, lock_target, upsert
+from database.incoming_checks import require_sound
 from database.operations import Operation, result_of
-from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.sessions import BULK_STATEMENT_TIMEOUT
 from database.tables import import_pages
 from stockkeeper.contracts.import_file import (
     Applied,
@@ -29,7 +30,7 @@ from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import ImportKind, bad_columns, refusal
 
 _LEFT_BEHIND_AFTER = timedelta(days=1)
-"""Pages that old belong to a workflow that was terminated: any other ends, and clears up, within hours."""
+"""Older pages belong to a terminated workflow: any other deletes its pages within hours."""
 
 _STAGE = text("""
     INSERT INTO import_pages (import_id, page, rows, row_count, staged_at)
@@ -39,33 +40,30 @@ _STAGE = text("""
 """).bindparams(bindparam("rows", type_=String))
 
 
-class ImportSteps(ImportActivities):
+class ImportSteps(OnDatabase, ImportActivities):
     """`ImportActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="open_import", no_thread_cancel_exception=True)
     def open_import(self, step: OpenImportStep) -> Opened:
-        """Look whether the file was imported before, and clear away pages that an earlier run left.
+        """Find out whether the file was imported before, and delete pages that an earlier run left behind.
 
-        Changes nothing that counts, so it needs no operation.
+        Only staged pages change, so it needs no operation.
         """
         ours = import_pages.c.import_id == step.import_id
-        forgotten = import_pages.c.staged_at < step.as_of - _LEFT_BEHIND_AFTER
+        left_behind = import_pages.c.staged_at < step.as_of - _LEFT_BEHIND_AFTER
         with database_errors(), self._database.transaction() as connection:
-            connection.execute(delete(import_pages).where(or_(ours, forgotten)))
+            connection.execute(delete(import_pages).where(or_(ours, left_behind)))
             stored = result_of(connection, step.apply_operation_id)
         return Opened(applied=None if stored is None else Applied.model_validate(stored))
 
     @activity.defn(name="stage_page", no_thread_cancel_exception=True)
     def stage_page(self, step: StagePageStep) -> Staged:
-        """Check a page's rows for what can be told from the rows alone, and keep them.
+        """Check a page's rows by themselves, and stage them.
 
-        The page's number is its key: sent twice, it is there once. So it needs no operation.
+        The page's number is its key, so that a repeat replaces it: it needs no operation.
 
         Raises:
-            InvalidRequest: It isn't a page, or has bad rows. It isn't kept.
+            InvalidRequest: It isn't a page, or has bad rows. It isn't staged.
         """
         with database_errors():
             if wrong := bad_columns(step.kind, step.columns):
@@ -89,9 +87,9 @@ class ImportSteps(ImportActivities):
 
     @activity.defn(name="apply_import", no_thread_cancel_exception=True)
     def apply_import(self, step: ApplyImportStep) -> Applied:
-        """Check every row against what is there, and write all of them, or none.
+        """Check every row against the database, and write all of them, or none.
 
-        Locks: the table that the rows are for, against other writers; for stock no table, but the items, sorted.
+        Locks: the table for the rows, against other writers; for stock no table, but the items, sorted.
         Operation: ``{workflow}/apply``.
 
         Raises:
@@ -104,13 +102,13 @@ class ImportSteps(ImportActivities):
 
     @activity.defn(name="discard_import", no_thread_cancel_exception=True)
     def discard_import(self, step: DiscardImportStep) -> Discarded:
-        """Forget the pages. Once they are gone there is nothing to do, so it needs no operation."""
+        """Delete the staged pages. A repeat finds none, so it needs no operation."""
         with database_errors(), self._database.transaction() as connection:
-            return Discarded(pages=_forget(connection, step.import_id))
+            return Discarded(pages=_delete_pages(connection, step.import_id))
 
 
 def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) -> Applied:
-    # A million rows take longer than an order's few; until the end of this transaction that is right.
+    # A million rows take longer than the few of an order; the setting ends with this transaction.
     connection.execute(func.set_config("statement_timeout", BULK_STATEMENT_TIMEOUT, True).select())  # noqa: FBT003
     pages, rows = _staged(connection, step.import_id)
     if (pages, rows) != (step.pages, step.rows):
@@ -119,13 +117,15 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
         )
     if step.kind is not ImportKind.STOCK:
         lock_target(connection, step.kind)
-    incoming = load(connection, step)
+    incoming = load(connection, step.kind, step.import_id, step.columns)
     require_sound(connection, incoming)
     if step.kind is ImportKind.STOCK:
         applied = book_opening_stock(connection, operation, step, incoming)
     else:
-        applied = upsert(connection, incoming)
-    _forget(connection, step.import_id)
+        rows, inserted, updated = upsert(connection, incoming)
+        unchanged = rows - inserted - updated
+        applied = Applied(rows=rows, inserted=inserted, updated=updated, unchanged=unchanged)
+    _delete_pages(connection, step.import_id)
     return applied
 
 
@@ -139,5 +139,5 @@ def _staged(connection: Connection, import_id: str) -> tuple[int, int]:
     return int(counted[0]), int(counted[1])
 
 
-def _forget(connection: Connection, import_id: str) -> int:
+def _delete_pages(connection: Connection, import_id: str) -> int:
     return connection.execute(delete(import_pages).where(import_pages.c.import_id == import_id)).rowcount

@@ -1,4 +1,4 @@
-"""Opening stock: what is on the shelves when Stockkeeper takes over, booked as the first movement of each item."""
+"""Opening stock: on hand before Stockkeeper is used, booked as the first movement of each item."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Index, Select, and_, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
-from activities.import_tables import Incoming, problem, refuse_if_any
 from database import ledger
+from database.incoming import Incoming
+from database.incoming_checks import problem, refuse_if_any
 from database.locks import lock_items
 from database.operations import Operation
 from database.tables import inventory_items, stock_movements
@@ -15,13 +16,13 @@ from stockkeeper.contracts.import_file import Applied, ApplyImportStep
 from stockkeeper.domain.stock import ItemKey, MovementType
 
 OPENING_STOCK = "opening stock"
-"""The reason of these movements, by which a later file knows them again."""
+"""The reason of these movements, by which a later import recognises them."""
 
 _ITEMS_AT_ONCE = 50_000
 
 
 class _Shelf(NamedTuple):
-    """One row: an item, what is on its shelf in units, and whether it ever had a movement."""
+    """One row: an item, its opening stock in units, and whether it ever had a movement."""
 
     item: ItemKey
     quantity: int
@@ -31,9 +32,9 @@ class _Shelf(NamedTuple):
 def book_opening_stock(
     connection: Connection, operation: Operation, step: ApplyImportStep, incoming: Incoming
 ) -> Applied:
-    """Make the items, lock them, and book an ADJUSTMENT for each that never had a movement.
+    """Create the items, lock them, and book an ADJUSTMENT for each that never had a movement.
 
-    An item whose opening stock was this very quantity is left alone: whatever happened to it since isn't undone.
+    An item with the same opening stock is left alone, so that a repeat doesn't undo later movements.
 
     Locks: new items by inserting them, then all items, both sorted by (warehouse_id, product_id).
 
@@ -66,9 +67,9 @@ def book_opening_stock(
 
 
 def _create_items(connection: Connection, incoming: Incoming) -> int:
-    """Give every row its item; how many of the new ones begin with nothing."""
+    """Create the missing items, and return how many of them have an opening stock of zero."""
     rows = incoming.table
-    # Sorted, so that two imports that make the same items wait for each other in one direction only.
+    # Sorted, so that two imports of the same items can't wait for each other in a circle.
     wanted = select(rows.c.warehouse_id, rows.c.product_id).order_by(rows.c.warehouse_id, rows.c.product_id)
     created = (
         insert_or_ignore(inventory_items)
@@ -82,7 +83,7 @@ def _create_items(connection: Connection, incoming: Incoming) -> int:
 
 
 def _chunks(connection: Connection, incoming: Incoming) -> Iterator[list[_Shelf]]:
-    """The rows with their items in lock order, so many at once that memory stays small."""
+    """The rows with their items in lock order, in chunks that keep memory small."""
     rows, item = incoming.table, inventory_items
     key = tuple_(rows.c.warehouse_id, rows.c.product_id)
     after = ItemKey(0, 0)

@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from temporalio import activity
 
 from activities.stock import StockQuestions
-from activities.writes import database_errors
+from activities.writes import OnDatabase, database_errors
 from database.history import (
     course_of,
     levels_then,
@@ -19,7 +19,6 @@ from database.history import (
     wait_for_writers,
     written_between,
 )
-from database.sessions import Database
 from database.tables import products
 from stockkeeper.contracts.ledger import (
     BYTES_A_PAGE,
@@ -48,11 +47,8 @@ MOVEMENTS_LOOKED_AT = 200_000
 statement may."""
 
 
-class LedgerQuestions(LedgerActivities):
+class LedgerQuestions(OnDatabase, LedgerActivities):
     """`LedgerActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="show_stock_at", no_thread_cancel_exception=True)
     def show_stock_at(self, question: ShowStockAt) -> LevelsThen:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.writes import database_errors
+from activities.writes import OnDatabase, database_errors
 from database.sessions import Database
 from database.tables import suppliers
 from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, NoticeSent
@@ -65,11 +65,11 @@ class NoticeWays:
     warehouse: str = ""
 
 
-class NoticeSteps(NoticeActivities):
+class NoticeSteps(OnDatabase, NoticeActivities):
     """`NoticeActivities` by Apprise."""
 
     def __init__(self, database: Database, ways: NoticeWays) -> None:
-        self._database = database
+        super().__init__(database)
         self._ways = ways
 
     @activity.defn(name="send_notice", no_thread_cancel_exception=True)

@@ -14,7 +14,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items, require_supplier
 from activities.drafts import store_draft
-from activities.writes import Effect, document_once, require_same
+from activities.writes import Effect, OnDatabase, document_once, require_same
 from database.document import close_document, is_stored, update_document
 from database.operations import Operation
 from database.purchase_order import (
@@ -57,17 +57,17 @@ PurchaseOrderStep = (
 )
 
 
-class PurchaseOrderSteps(PurchaseOrderActivities):
+class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
     """`PurchaseOrderActivities` on PostgreSQL.
 
     Args:
-        database: Where.
+        database: The database.
         approval: The policy for orders that don't bring their own.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
     """
 
     def __init__(self, database: Database, *, approval: ApprovalPolicy, over_delivery_percent: Decimal) -> None:
-        self._database = database
+        super().__init__(database)
         self._approval = approval
         self._over_delivery_percent = over_delivery_percent
 

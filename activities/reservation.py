@@ -11,11 +11,10 @@ from sqlalchemy import Connection, text
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import document_once
+from activities.writes import OnDatabase, document_once
 from database import holds
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
-from database.sessions import Database
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
@@ -50,11 +49,8 @@ _NAMES = text("""
 ReservationStep = ReserveStockStep | FulfillReservationStep | ReleaseReservationStep | ExtendReservationStep
 
 
-class ReservationSteps(ReservationActivities):
+class ReservationSteps(OnDatabase, ReservationActivities):
     """`ReservationActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="reserve_stock", no_thread_cancel_exception=True)
     def reserve_stock(self, step: ReserveStockStep) -> Holding:

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, tuple_
 from temporalio import activity
 
-from activities.writes import database_errors
-from database.sessions import Database
+from activities.writes import OnDatabase, database_errors
 from database.tables import (
     inventory_items,
     product_suppliers,
@@ -33,11 +32,8 @@ from stockkeeper.contracts.stock import (
 from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 
 
-class StockQuestions(StockActivities):
+class StockQuestions(OnDatabase, StockActivities):
     """`StockActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="find_items", no_thread_cancel_exception=True)
     def find_items(self, question: FindItems) -> FoundItems:

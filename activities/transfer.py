@@ -11,12 +11,11 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, document_once, require_same
+from activities.writes import Effect, OnDatabase, document_once, require_same
 from database import holds, transit
 from database.document import close_document, insert_document, is_stored, update_document
 from database.locks import lock_given_way, lock_reservation
 from database.operations import Operation
-from database.sessions import Database
 from database.transfer import TRANSFER, booked_receipt, lock_transfer, read_transfer
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
@@ -39,11 +38,8 @@ from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
 
-class TransferSteps(TransferActivities):
+class TransferSteps(OnDatabase, TransferActivities):
     """`TransferActivities` on PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @activity.defn(name="hold_transfer", no_thread_cancel_exception=True)
     def hold_transfer(self, step: HoldTransferStep) -> StoredTransfer:

@@ -26,6 +26,18 @@ It returns its effects on others, which the workflow has to pass on: whether an 
 the holds that gave way. None: there were none.
 """
 
+
+class OnDatabase:
+    """Activities on PostgreSQL.
+
+    Args:
+        database: The database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 _GAVE_WAY_BYTES = 1024 * 1024
 _COME_AGAIN = timedelta(milliseconds=50)
 _TRANSIENT = {

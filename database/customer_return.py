@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Connection, Index, Text, text
 
-from database.columns import INSTANT, METADATA, composite_key, counter, key_of, needed, reference
+from database.columns import counter, needed, reference
 from database.document import Document, document_table, line_table, read_rows
 from database.locks import lock_document
-from database.receipts import Receipts, read_receipts
+from database.receipts import read_receipts, receipt_tables
 from stockkeeper.domain.customer_return import CustomerReturn, ReturnedLine, ReturnStatus
 
 returns = document_table(
@@ -24,35 +24,11 @@ return_lines = line_table(
     "return_lines", returns, needed("quantity", BigInteger), counter("restocked"), counter("scrapped")
 )
 
-return_inspections = Table(
-    "return_inspections",
-    METADATA,
-    key_of("returns.return_id"),
-    Column("inspection_id", Text, primary_key=True),
-    needed("inspected_at", INSTANT),
-    needed("inspected_by", Text),
-    needed("operation_id", Text),
-)
-
-return_inspection_lines = Table(
-    "return_inspection_lines",
-    METADATA,
-    Column("return_id", BigInteger, primary_key=True),
-    Column("line_number", Integer, primary_key=True),
-    Column("inspection_id", Text, primary_key=True),
-    needed("restocked", BigInteger),
-    needed("scrapped", BigInteger),
-    composite_key("return_inspection_lines_inspection", "return_inspections", "return_id", "inspection_id"),
-    composite_key("return_inspection_lines_line", "return_lines", "return_id", "line_number"),
-)
-
 RETURN = Document("return", returns, returns.c.return_number, return_lines)
 
-INSPECTIONS = Receipts(
-    document_lines=return_lines,
-    header=return_inspections,
-    lines=return_inspection_lines,
-    key="return_id",
+INSPECTIONS = receipt_tables(
+    RETURN,
+    "return_inspection",
     receipt_id="inspection_id",
     at="inspected_at",
     by="inspected_by",

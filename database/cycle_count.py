@@ -1,6 +1,7 @@
 """The cycle count in the database: its tables, and what locks, reads and changes them."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -185,22 +186,9 @@ def insert_entry(
     connection: Connection, operation: Operation, count: CycleCount, line: CountLine, recorded: Recorded
 ) -> None:
     """Insert what was counted; it stays, whether it is posted or not. The caller has locked the count and the item."""
-    entry = recorded.entry
-    connection.execute(
-        insert(cycle_count_entries).values(
-            count_id=count.count_id,
-            product_id=line.product_id,
-            entry_number=len(line.entries) + 1,
-            counted_by=entry.counted_by,
-            counted_quantity=entry.counted_quantity,
-            system_quantity=entry.system_quantity,
-            within_tolerance=recorded.within_tolerance,
-            root_cause=entry.root_cause,
-            counted_at=entry.counted_at,
-            last_correction=entry.last_correction,
-            operation_id=operation.operation_id,
-        )
-    )
+    values = {"entry_number": len(line.entries) + 1, "within_tolerance": recorded.within_tolerance}
+    of = {"count_id": count.count_id, "product_id": line.product_id, "operation_id": operation.operation_id}
+    connection.execute(insert(cycle_count_entries).values(**of, **values, **asdict(recorded.entry)))
 
 
 def review_count_line(

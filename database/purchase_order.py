@@ -22,11 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, key_of, needed, reference
+from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, needed, reference
 from database.document import Document, document_table, line_table, read_rows
 from database.locks import lock_document
 from database.operations import Operation
-from database.receipts import Receipts, read_receipts
+from database.receipts import read_receipts, receipt_tables
 from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
 
 purchase_orders = document_table(
@@ -80,35 +80,11 @@ purchase_order_approvals = Table(
     Index("purchase_order_approvals_distinct", "po_id", text("lower(approver)"), unique=True),
 )
 
-purchase_order_receipts = Table(
-    "purchase_order_receipts",
-    METADATA,
-    key_of("purchase_orders.po_id"),
-    Column("receipt_id", Text, primary_key=True),
-    needed("received_at", INSTANT),
-    needed("received_by", Text),
-    needed("operation_id", Text),
-)
-
-purchase_order_receipt_lines = Table(
-    "purchase_order_receipt_lines",
-    METADATA,
-    Column("po_id", BigInteger, primary_key=True),
-    Column("receipt_id", Text, primary_key=True),
-    Column("line_number", Integer, primary_key=True),
-    needed("quantity", BigInteger),
-    needed("quantity_rejected", BigInteger),
-    composite_key("purchase_order_receipt_lines_receipt", "purchase_order_receipts", "po_id", "receipt_id"),
-    composite_key("purchase_order_receipt_lines_line", "purchase_order_lines", "po_id", "line_number"),
-)
-
 PURCHASE_ORDER = Document("purchase order", purchase_orders, purchase_orders.c.po_number, purchase_order_lines)
 
-RECEIPTS = Receipts(
-    document_lines=purchase_order_lines,
-    header=purchase_order_receipts,
-    lines=purchase_order_receipt_lines,
-    key="po_id",
+RECEIPTS = receipt_tables(
+    PURCHASE_ORDER,
+    "purchase_order_receipt",
     receipt_id="receipt_id",
     at="received_at",
     by="received_by",

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table, bindparam, column, desc, func, insert, select, update
+from sqlalchemy import Column, Connection, Table, Text, bindparam, column, desc, func, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Integer
 
 from database import ledger
+from database.columns import INSTANT, METADATA, composite_key, key_of, needed
+from database.document import Document
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from stockkeeper.domain.receipt import Taken
@@ -61,6 +63,43 @@ class Receipts:
     unfit: str
     sum_accepted: str
     sum_unfit: str
+
+
+def receipt_tables(
+    document: Document,
+    name: str,
+    *,
+    receipt_id: str,
+    at: str,
+    by: str,
+    accepted: str,
+    unfit: str,
+    sum_accepted: str,
+    sum_unfit: str,
+) -> Receipts:
+    """The two tables of a kind of document's receipts, ``{name}s`` and ``{name}_lines``, and their columns' names."""
+    key = document.key.name
+    header = Table(
+        f"{name}s",
+        METADATA,
+        key_of(f"{document.header.name}.{key}"),
+        Column(receipt_id, Text, primary_key=True),
+        needed(at, INSTANT),
+        needed(by, Text),
+        needed("operation_id", Text),
+    )
+    lines = Table(
+        f"{name}_lines",
+        METADATA,
+        Column(key, BigInteger, primary_key=True),
+        Column(receipt_id, Text, primary_key=True),
+        Column("line_number", Integer, primary_key=True),
+        needed(accepted, BigInteger),
+        needed(unfit, BigInteger),
+        composite_key(f"{name}_lines_{receipt_id.removesuffix('_id')}", header.name, key, receipt_id),
+        composite_key(f"{name}_lines_line", document.lines.name, key, "line_number"),
+    )
+    return Receipts(document.lines, header, lines, key, receipt_id, at, by, accepted, unfit, sum_accepted, sum_unfit)
 
 
 def booked(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> dict[int, Taken]:

@@ -9,13 +9,11 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
-    Double,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     Numeric,
-    Sequence,
     Table,
     Text,
     UniqueConstraint,
@@ -213,27 +211,6 @@ demand_days = Table(
     key_of("warehouses.warehouse_id"),
     needed("through", Date),
 )
-
-item_plans = Table(
-    "item_plans",
-    METADATA,
-    *item_as_primary_key(),
-    reference("suppliers.supplier_id"),
-    needed("days", Integer),
-    needed("daily_mean", Double),
-    needed("daily_deviation", Double),
-    needed("lead_time_days", Double),
-    Column("lead_time_deviation_days", Double),
-    needed("service_level", Double),
-    needed("safety_stock", Double),
-    needed("economic_order_quantity", Double),
-    needed("reorder_point", BigInteger),
-    needed("reorder_quantity", BigInteger),
-    needed("planned_at", INSTANT),
-    item_key("item_plans_item"),
-)
-
-REORDER_NUMBERS = Sequence("reorder_numbers", metadata=METADATA)
 
 import_pages = Table(
     "import_pages",

@@ -1,0 +1,222 @@
+"""The rows of an imported file in the database, beside the table that they are for.
+
+The rows, of whatever kind, become a temporary table ``incoming``: the columns of the file, and for each name in a row
+(a SKU, a warehouse) the id behind it, NULL if there is none. Every check (`database.incoming_checks`) and every write
+is then one statement over all rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    FromClause,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    cast,
+    column,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import REGCLASS
+from sqlalchemy.engine import Connection
+from sqlalchemy.types import TypeEngine
+
+from database.locks import lock_table
+from database.tables import (
+    import_pages,
+    imported_demand,
+    inventory_items,
+    product_suppliers,
+    products,
+    suppliers,
+    warehouses,
+)
+from stockkeeper.domain.import_file import COLUMNS, ImportKind
+
+
+@dataclass(frozen=True)
+class Target:
+    """The table for the rows of a kind of file, and the natural key by which an existing row is found."""
+
+    table: Table
+    key: tuple[str, ...]
+    id: str | None = None
+    """The column with the row's id, which a file may bring along."""
+
+    def type_of(self, name: str) -> TypeEngine[Any]:
+        """The type of a column of the file. Opening stock becomes a movement, and so it isn't a column of the table."""
+        return self.table.c[name].type if name in self.table.c else BigInteger()
+
+
+TARGETS: Mapping[ImportKind, Target] = {
+    ImportKind.PRODUCTS: Target(products, ("sku",), "product_id"),
+    ImportKind.WAREHOUSES: Target(warehouses, ("name",), "warehouse_id"),
+    ImportKind.SUPPLIERS: Target(suppliers, ("name",), "supplier_id"),
+    ImportKind.PRODUCT_SUPPLIERS: Target(product_suppliers, ("product_id", "supplier_id")),
+    ImportKind.STOCK: Target(inventory_items, ("warehouse_id", "product_id")),
+    ImportKind.DEMAND: Target(imported_demand, ("warehouse_id", "product_id", "day")),
+}
+
+_NAMED_BY: Mapping[str, tuple[str, Column[Any]]] = {
+    "sku": ("product_id", products.c.sku),
+    "product_id": ("product_id", products.c.product_id),
+    "warehouse": ("warehouse_id", warehouses.c.name),
+    "warehouse_id": ("warehouse_id", warehouses.c.warehouse_id),
+    "supplier": ("supplier_id", suppliers.c.name),
+    "supplier_id": ("supplier_id", suppliers.c.supplier_id),
+}
+"""For each column that names another row: the id that it stands for, and the column in which it is looked up."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """The rows of a file in the temporary table.
+
+    Attributes:
+        kind: The kind of file.
+        table: The temporary table.
+        references: Columns that name a row of another table, each with the column of ``table`` that has its id.
+        values: Columns that are written as they are.
+    """
+
+    kind: ImportKind
+    table: Table
+    references: Mapping[str, str]
+    values: tuple[str, ...]
+
+    @property
+    def target(self) -> Target:
+        """The table for the rows."""
+        return TARGETS[self.kind]
+
+    def matches(self, table: FromClause) -> ColumnElement[bool]:
+        """The condition for a row of ``table`` to have the key of an incoming row."""
+        return and_(*(table.c[name] == self.table.c[name] for name in self.target.key))
+
+
+class Upserted(NamedTuple):
+    """How many rows a file had, and how many of them were inserted and updated; the others changed nothing."""
+
+    rows: int
+    inserted: int
+    updated: int
+
+
+def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequence[str]) -> Incoming:
+    """Put the staged rows of an import into ``incoming``, with the ids behind the names in them. Locks nothing."""
+    groups = COLUMNS[kind].one_of
+    references = {name: _NAMED_BY[name][0] for group in groups for name in group if name in columns}
+    target = TARGETS[kind]
+    values = tuple(name for name in columns if name not in references and name not in (*target.key, target.id))
+    own = [name for name in columns if name not in references]
+    given = (
+        func.jsonb_to_recordset(import_pages.c.rows)
+        .table_valued(
+            column("line", BigInteger),
+            *(column(name, target.type_of(name) if name in own else _NAMED_BY[name][1].type) for name in columns),
+            name="given",
+        )
+        .render_derived(with_types=True)
+    )
+    table = Table(
+        "incoming",
+        MetaData(),
+        Column("line", BigInteger),
+        *(Column(name, target.type_of(name)) for name in own),
+        *(Column(f"given_{name}", Text) for name in references),
+        *(Column(id_name, BigInteger) for id_name in references.values()),
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DROP",
+    )
+    named: FromClause = import_pages.join(given, true())
+    for name in references:
+        at = _NAMED_BY[name][1]
+        named = named.outerjoin(at.table, at == given.c[name])
+    chosen = [
+        given.c.line,
+        *(given.c[name] for name in own),
+        *(cast(given.c[name], Text) for name in references),
+        *(_NAMED_BY[name][1].table.c[id_name] for name, id_name in references.items()),
+    ]
+    table.create(connection)
+    rows = select(*chosen).select_from(named).where(import_pages.c.import_id == import_id)
+    connection.execute(insert(table).from_select([each.name for each in table.columns], rows))
+    connection.execute(text("ANALYZE incoming"))
+    return Incoming(kind, table, references, values)
+
+
+def upsert(connection: Connection, incoming: Incoming) -> Upserted:
+    """Insert new rows and update different ones, by the natural key; only columns of the file are written.
+
+    The caller holds the target's lock (`lock_target`), so that a new row stays new.
+    """
+    rows, target = incoming.table, incoming.target
+    there = target.table
+    counted = connection.execute(
+        select(
+            func.count().label("rows"),
+            func.count().filter(there.c[target.key[0]].is_(None)).label("inserted"),
+            func.count().filter(and_(there.c[target.key[0]].is_not(None), _differs(incoming))).label("updated"),
+        ).select_from(rows.outerjoin(there, incoming.matches(there)))
+    ).one()
+    if "is_preferred" in incoming.values:
+        _unprefer(connection, rows)
+    if counted.updated:
+        connection.execute(
+            update(there)
+            .values({name: rows.c[name] for name in incoming.values})
+            .where(incoming.matches(there), _differs(incoming))
+        )
+    if counted.inserted:
+        brought = [target.id] if target.id is not None and target.id in rows.c else []
+        written = [*target.key, *brought, *incoming.values]
+        is_there = select(there).where(incoming.matches(there)).correlate(rows).exists()
+        new = select(*(rows.c[name] for name in written)).where(~is_there).order_by(rows.c.line)
+        connection.execute(insert(there).from_select(written, new))
+        for name in brought:
+            _count_on_after(connection, there, rows.c[name])
+    return Upserted(counted.rows, counted.inserted, counted.updated)
+
+
+def lock_target(connection: Connection, kind: ImportKind) -> None:
+    """Lock the table for these rows against other writers."""
+    lock_table(connection, TARGETS[kind].table)
+
+
+def _differs(incoming: Incoming) -> ColumnElement[bool]:
+    there = incoming.target.table
+    return or_(*(there.c[name].is_distinct_from(incoming.table.c[name]) for name in incoming.values), false())
+
+
+def _unprefer(connection: Connection, rows: Table) -> None:
+    """Clear the preference for other suppliers of these products first: a product has one preferred supplier."""
+    preferred = product_suppliers.c.is_preferred
+    connection.execute(
+        update(product_suppliers)
+        .values(is_preferred=False)
+        .where(
+            preferred,
+            rows.c.is_preferred,
+            product_suppliers.c.product_id == rows.c.product_id,
+            product_suppliers.c.supplier_id != rows.c.supplier_id,
+        )
+    )
+
+
+def _count_on_after(connection: Connection, table: Table, ids: ColumnElement[int]) -> None:
+    """Let the identity column go on after the largest id of the file. It never goes back."""
+    sequence = cast(func.pg_get_serial_sequence(table.name, ids.name), REGCLASS)
+    largest = select(func.max(ids)).scalar_subquery()
+    connection.execute(select(func.setval(sequence, func.greatest(func.nextval(sequence), largest))))

@@ -1,0 +1,113 @@
+"""Checks of an imported file's rows against the database, each one statement over all rows.
+
+Messages go to the person who imports the file, with the line and the column.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
+from sqlalchemy.engine import Connection
+
+from database.incoming import Incoming
+from stockkeeper.domain.import_file import NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, refusal
+
+_VALUE_SHOWN = 80
+
+
+def require_sound(connection: Connection, incoming: Incoming) -> None:
+    """Check that the names in all rows exist, and that no two rows have the same key.
+
+    Raises:
+        InvalidRequest: With the first bad rows.
+    """
+    rows, target = incoming.table, incoming.target
+    checks = [_unknown(rows, name, id_name) for name, id_name in incoming.references.items()]
+    checks.append(_repeated(rows, target.key, target.key[0] if len(target.key) == 1 else None))
+    if target.id is not None and target.id in rows.c:
+        checks += [_repeated(rows, [target.id], target.id), *_other_id(incoming, target.id)]
+    if "is_preferred" in rows.c:
+        twice = _repeated(rows, ["product_id"], "is_preferred", only=rows.c.is_preferred)
+        checks.append(twice)
+    if missing := [name for name in NEEDED_WHEN_NEW.get(incoming.kind, ()) if name not in rows.c]:
+        checks.append(_lacking(incoming, missing))
+    refuse_if_any(connection, checks)
+
+
+def refuse_if_any(connection: Connection, checks: Iterable[Select[Any]]) -> None:
+    """Run checks, each a query for line, column and message.
+
+    Raises:
+        InvalidRequest: There are bad rows; with the first of them by line, and their number.
+    """
+    found = union_all(*checks).subquery()
+    problems = connection.execute(
+        select(found.c.line, found.c.column, found.c.message, func.count().over().label("total"))
+        .order_by(found.c.line, found.c.column)
+        .limit(PROBLEMS_NAMED)
+    ).all()
+    if problems:
+        raise refusal([BadRow(bad.line, bad.column, bad.message) for bad in problems], problems[0].total)
+
+
+def problem(line: ColumnElement[Any], column_name: str | None, *message: Any) -> Select[Any]:
+    """The columns of a check: line, column, and the message, which is put together from its parts."""
+    parts = [each if isinstance(each, ColumnElement) else literal(each, String) for each in message]
+    return select(
+        line.label("line"),
+        (null() if column_name is None else literal(column_name, String)).cast(Text).label("column"),
+        func.concat(*parts).label("message"),
+    )
+
+
+def _unknown(rows: Table, name: str, id_name: str) -> Select[Any]:
+    noun = id_name.removesuffix("_id")
+    what = f"there is no {noun} with id " if name == id_name else f"there is no {noun} "
+    shown = func.left(rows.c[f"given_{name}"], _VALUE_SHOWN)
+    return problem(rows.c.line, name, what, shown).where(rows.c[id_name].is_(None))
+
+
+def _repeated(
+    rows: Table, key: Sequence[str], column_name: str | None, *, only: ColumnElement[bool] | None = None
+) -> Select[Any]:
+    same = {"partition_by": [rows.c[name] for name in key], "order_by": rows.c.line}
+    numbered = select(
+        rows.c.line,
+        func.first_value(rows.c.line).over(**same).label("first"),  # type: ignore[arg-type]
+        func.row_number().over(**same).label("number"),  # type: ignore[arg-type]
+    ).where(*(rows.c[name].is_not(None) for name in key), *([] if only is None else [only]))
+    each = numbered.subquery()
+    what = "another supplier is preferred on line " if only is not None else "is the same as on line "
+    return problem(each.c.line, column_name, what, each.c.first).where(each.c.number > 1)
+
+
+def _other_id(incoming: Incoming, id_name: str) -> list[Select[Any]]:
+    """Rows that bring an id: the known key has another id, or the id belongs to another key."""
+    rows, target = incoming.table, incoming.target
+    there, [key] = target.table, target.key
+    same_key = problem(rows.c.line, id_name, f"this {key} has the id ", there.c[id_name]).select_from(
+        rows.join(there, there.c[key] == rows.c[key])
+    )
+    same_id = problem(rows.c.line, id_name, "this id is that of ", func.left(there.c[key], _VALUE_SHOWN)).select_from(
+        rows.join(there, there.c[id_name] == rows.c[id_name])
+    )
+    return [same_key.where(there.c[id_name] != rows.c[id_name]), same_id.where(there.c[key] != rows.c[key])]
+
+
+def _lacking(incoming: Incoming, missing: Sequence[str]) -> Select[Any]:
+    rows, there = incoming.table, incoming.target.table
+    new = and_(there.c[incoming.target.key[0]].is_(None), *(rows.c[name].is_not(None) for name in incoming.target.key))
+    message = f"is new, and needs {' and '.join(missing)}"
+    return problem(rows.c.line, None, message).select_from(rows.outerjoin(there, incoming.matches(there))).where(new)

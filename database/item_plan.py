@@ -1,0 +1,297 @@
+"""Plans of items in the database: the terms that they are computed from, their numbers, and the points they set."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Row,
+    Table,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.types import BigInteger
+
+from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
+from database.locks import lock_items
+from database.tables import inventory_items, products, suppliers, warehouses
+from stockkeeper.domain.replenishment import LeadTime, Plan, Terms, lead_time_from
+from stockkeeper.domain.stock import ItemKey
+
+item_plans = Table(
+    "item_plans",
+    METADATA,
+    *item_as_primary_key(),
+    reference("suppliers.supplier_id"),
+    needed("days", Integer),
+    needed("daily_mean", Double),
+    needed("daily_deviation", Double),
+    needed("lead_time_days", Double),
+    Column("lead_time_deviation_days", Double),
+    needed("service_level", Double),
+    needed("safety_stock", Double),
+    needed("economic_order_quantity", Double),
+    needed("reorder_point", BigInteger),
+    needed("reorder_quantity", BigInteger),
+    needed("planned_at", INSTANT),
+    item_key("item_plans_item"),
+)
+
+# The preferred supplier of a product; if none is preferred, the cheapest one.
+_TERMS = text("""
+    SELECT DISTINCT ON (product_id) product_id, supplier_id, unit_cost, lead_time_days, lead_time_deviation_days,
+        minimum_order_quantity, pack_size, lead_times_measured, measured_lead_time_days,
+        measured_lead_time_deviation_days
+    FROM product_suppliers
+    WHERE product_id = ANY (:product_ids)
+    ORDER BY product_id, is_preferred DESC, unit_cost, supplier_id
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+_PAGE = text("""
+    SELECT warehouse_id, product_id FROM inventory_items
+    WHERE planning = 'auto'
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+        AND (warehouse_id, product_id) > (:after_warehouse_id, :after_product_id)
+    ORDER BY warehouse_id, product_id
+    LIMIT :most
+""").bindparams(
+    *(bindparam(name, type_=BigInteger) for name in ("warehouse_id", "after_warehouse_id", "after_product_id"))
+)
+
+_POINTS = tuple(
+    bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "points", "quantities")
+)
+
+_CHANGED = text("""
+    SELECT item.warehouse_id, item.product_id
+    FROM unnest(:warehouse_ids, :product_ids, :points, :quantities)
+        AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
+    JOIN inventory_items AS item USING (warehouse_id, product_id)
+    WHERE (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
+""").bindparams(*_POINTS)
+
+# Meanwhile an item may have been set by hand, and another run may have planned it.
+_SET_POINTS = text("""
+    UPDATE inventory_items AS item
+    SET reorder_point = plan.reorder_point, reorder_quantity = plan.reorder_quantity
+    FROM (
+        SELECT plan.*, was.is_below_reorder_point AS was_below
+        FROM unnest(:warehouse_ids, :product_ids, :points, :quantities)
+            AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
+        JOIN inventory_items AS was USING (warehouse_id, product_id)
+    ) AS plan
+    WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id) AND item.planning = 'auto'
+        AND (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
+    RETURNING item.is_below_reorder_point AND NOT plan.was_below AS fell_below
+""").bindparams(*_POINTS)
+
+_NUMBERS = [each.name for each in item_plans.columns if each.name not in ("warehouse_id", "product_id", "planned_at")]
+
+
+def _insert_plans() -> Insert:
+    """Insert or replace plans; a plan with the same numbers as before keeps its time."""
+    given_columns = [item_plans.c[name] for name in ("warehouse_id", "product_id", *_NUMBERS)]
+    arrays = func.unnest(*(bindparam(each.name, type_=ARRAY(each.type)) for each in given_columns))
+    given = arrays.table_valued(*(column(each.name, each.type) for each in given_columns)).render_derived(name="plan")
+    as_of = bindparam("as_of", type_=INSTANT)
+    statement = insert(item_plans).from_select(
+        [*(each.name for each in given_columns), "planned_at"],
+        select(*given.c, as_of).order_by(given.c.warehouse_id, given.c.product_id),
+    )
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["warehouse_id", "product_id"],
+        set_={name: new[name] for name in (*_NUMBERS, "planned_at")},
+        where=tuple_(*(item_plans.c[name] for name in _NUMBERS)).is_distinct_from(
+            tuple_(*(new[name] for name in _NUMBERS))
+        ),
+    )
+
+
+_INSERT_PLANS = _insert_plans()
+
+
+class Supply(NamedTuple):
+    """How a product is supplied.
+
+    Attributes:
+        supplier_id: The preferred supplier, or else the cheapest.
+        unit_cost: The agreed cost of a unit; money.
+        lead_time: The measured lead time where there are enough measurements, or else the agreed one.
+        terms: In what quantities it is sold.
+    """
+
+    supplier_id: int
+    unit_cost: Decimal
+    lead_time: LeadTime
+    terms: Terms
+
+
+def count_to_plan(connection: Connection, warehouse_id: int | None) -> int:
+    """How many items are planned automatically, in one warehouse or (None) in all."""
+    to_plan = select(func.count()).select_from(inventory_items).where(inventory_items.c.planning == "auto")
+    if warehouse_id is not None:
+        to_plan = to_plan.where(inventory_items.c.warehouse_id == warehouse_id)
+    return connection.execute(to_plan).scalar_one()
+
+
+def read_page(
+    connection: Connection, warehouse_id: int | None, after: tuple[int, int] | None, most: int
+) -> list[ItemKey]:
+    """At most so many items that are planned automatically, by (warehouse_id, product_id), after the given one."""
+    after_warehouse_id, after_product_id = after or (0, 0)
+    of = {"warehouse_id": warehouse_id, "most": most}
+    rows = connection.execute(
+        _PAGE, of | {"after_warehouse_id": after_warehouse_id, "after_product_id": after_product_id}
+    )
+    return [ItemKey(row.warehouse_id, row.product_id) for row in rows]
+
+
+def read_supplies(connection: Connection, product_ids: set[int]) -> dict[int, Supply]:
+    """How each of these products is supplied; products without a supplier are left out."""
+    return {row.product_id: _supply(row) for row in connection.execute(_TERMS, {"product_ids": sorted(product_ids)})}
+
+
+def _supply(row: Row[Any]) -> Supply:
+    lead_time = lead_time_from(
+        LeadTime(float(row.lead_time_days), _float(row.lead_time_deviation_days)),
+        row.lead_times_measured,
+        _float(row.measured_lead_time_days),
+        _float(row.measured_lead_time_deviation_days),
+    )
+    return Supply(row.supplier_id, row.unit_cost, lead_time, Terms(row.minimum_order_quantity, row.pack_size))
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def set_points(connection: Connection, plans: Mapping[ItemKey, Plan]) -> tuple[int, bool]:
+    """Set the reorder points and quantities that a plan changes; not those that were set by hand meanwhile.
+
+    Locks: the items that change.
+
+    Returns:
+        How many were changed, and whether an item fell below its reorder point by this.
+    """
+    rows = connection.execute(_CHANGED, _points(plans, list(plans)))
+    changed = [ItemKey(row.warehouse_id, row.product_id) for row in rows]
+    if not changed:
+        return 0, False
+    lock_items(connection, changed)
+    fell = connection.execute(_SET_POINTS, _points(plans, changed)).scalars().all()
+    return len(fell), any(fell)
+
+
+def _points(plans: Mapping[ItemKey, Plan], items: Sequence[ItemKey]) -> dict[str, list[int]]:
+    return {
+        "warehouse_ids": [item.warehouse_id for item in items],
+        "product_ids": [item.product_id for item in items],
+        "points": [plans[item].reorder_point for item in items],
+        "quantities": [plans[item].reorder_quantity for item in items],
+    }
+
+
+def insert_plans(
+    connection: Connection, plans: Mapping[ItemKey, Plan], supplies: Mapping[int, Supply], as_of: datetime
+) -> None:
+    """Keep the numbers behind each plan, in place of those of an earlier run."""
+    if not plans:
+        return
+    connection.execute(
+        _INSERT_PLANS,
+        {
+            "warehouse_id": [item.warehouse_id for item in plans],
+            "product_id": [item.product_id for item in plans],
+            "supplier_id": [supplies[item.product_id].supplier_id for item in plans],
+            "days": [plan.usage.days for plan in plans.values()],
+            "daily_mean": [plan.usage.daily_mean for plan in plans.values()],
+            "daily_deviation": [plan.usage.daily_deviation for plan in plans.values()],
+            "lead_time_days": [plan.lead_time.days for plan in plans.values()],
+            "lead_time_deviation_days": [plan.lead_time.deviation_days for plan in plans.values()],
+            **{
+                name: [getattr(plan, name) for plan in plans.values()]
+                for name in (
+                    *("service_level", "safety_stock", "economic_order_quantity"),
+                    *("reorder_point", "reorder_quantity"),
+                )
+            },
+            "as_of": as_of,
+        },
+    )
+
+
+def set_planning(connection: Connection, item: ItemKey, **values: Any) -> None:
+    """Change how an item is planned. The caller has locked it."""
+    connection.execute(update(inventory_items).where(is_item(item)).values(**values))
+
+
+def is_item(item: ItemKey) -> ColumnElement[bool]:
+    """The condition for one inventory item."""
+    items = inventory_items.c
+    return (items.warehouse_id == item.warehouse_id) & (items.product_id == item.product_id)
+
+
+def has_plan(
+    product_ids: Sequence[int], warehouse_ids: Sequence[int], after: tuple[str, str] | None
+) -> list[ColumnElement[bool]]:
+    """The conditions for items with a reorder point.
+
+    Args:
+        product_ids: Only these products; none: all.
+        warehouse_ids: Only these warehouses; none: all.
+        after: Only those after this SKU and warehouse name; None: from the beginning.
+    """
+    conditions: list[ColumnElement[bool]] = [inventory_items.c.reorder_point.is_not(None)]
+    if product_ids:
+        conditions.append(inventory_items.c.product_id.in_(product_ids))
+    if warehouse_ids:
+        conditions.append(inventory_items.c.warehouse_id.in_(warehouse_ids))
+    if after is not None:
+        conditions.append(tuple_(products.c.sku, warehouses.c.name) > tuple_(*after))
+    return conditions
+
+
+def read_plans(connection: Connection, conditions: Sequence[ColumnElement[bool]], most: int) -> list[dict[str, Any]]:
+    """Items with their points, and the numbers behind those that are planned automatically; by SKU and warehouse."""
+    shown = [name for name in _NUMBERS if name not in ("supplier_id", "reorder_point", "reorder_quantity")]
+    numbers = [item_plans.c[name] for name in (*shown, "planned_at")]
+    statement = (
+        select(
+            inventory_items.c.product_id,
+            products.c.sku,
+            inventory_items.c.warehouse_id,
+            warehouses.c.name.label("warehouse"),
+            inventory_items.c.planning,
+            inventory_items.c.reorder_point,
+            inventory_items.c.reorder_quantity,
+            inventory_items.c.quantity_available,
+            suppliers.c.name.label("supplier"),
+            *numbers,
+        )
+        .join_from(inventory_items, products, products.c.product_id == inventory_items.c.product_id)
+        .join(warehouses, warehouses.c.warehouse_id == inventory_items.c.warehouse_id)
+        .outerjoin(
+            item_plans,
+            (item_plans.c.warehouse_id == inventory_items.c.warehouse_id)
+            & (item_plans.c.product_id == inventory_items.c.product_id)
+            & (inventory_items.c.planning == "auto"),
+        )
+        .outerjoin(suppliers, suppliers.c.supplier_id == item_plans.c.supplier_id)
+        .where(*conditions)
+        .order_by(products.c.sku, warehouses.c.name)
+        .limit(most)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
