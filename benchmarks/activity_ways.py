@@ -23,7 +23,7 @@ from benchmarks.hold_and_release import HoldAndRelease
 from database.sessions import Database, connect
 from devstack.setup import set_up
 from devstack.stack import running_stack
-from stockkeeper.client.connection import connect_temporal
+from stockkeeper.client.connection import Connection, connect_temporal
 from worker import SANDBOX
 
 ROUNDS = 60
@@ -88,7 +88,7 @@ async def run() -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with running_stack(Path(directory), headless=True, environ={}) as info:
             client = await connect_temporal(info.temporal_address, info.namespace)
-            await set_up(client, info.database_url)
+            await set_up(Connection(client), info.database_url)
             engine = connect(info.database_url, pool_size=20)
             with engine.begin() as connection:
                 connection.execute(text("INSERT INTO products (sku, name) VALUES ('A', 'A')"))

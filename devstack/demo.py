@@ -20,9 +20,7 @@ from devstack.serve import serving
 from devstack.stack import StackInfo
 from starter.cli.output import err, out, table
 from stockkeeper import Stockkeeper
-from stockkeeper.client.connection import connect_plainly
-from stockkeeper.client.import_file import import_file
-from stockkeeper.client.stock import find_items, levels
+from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.contracts.processes import PROCESSES
 
 KINDS = ("products", "warehouses", "suppliers", "product-suppliers", "stock", "demand")
@@ -60,19 +58,13 @@ async def show_everything(*, keep: bool = False) -> bool:
 
 async def _scenes(info: StackInfo) -> list[Scene]:
     client = await connect_plainly(info.temporal_address, info.namespace)
-    stock = Stockkeeper(client, task_queue=info.task_queue)
+    stock = Stockkeeper(Connection(client, info.task_queue))
     shown = [await replenishment_plan.pause_schedules(stock)]
     for kind in KINDS:
         err.print(f"  importing {kind} …")
         shown.append(await _import(stock, kind))
-    products = [level.sku async for level in levels(stock.client, task_queue=stock.task_queue)]
-    found = await find_items(
-        stock.client,
-        products,
-        ["Hamburg", "Newark"],
-        ["Brahmaputra Estates", "Weser Ceramics"],
-        task_queue=stock.task_queue,
-    )
+    products = [level.sku async for level in stock.levels()]
+    found = await stock.ids(products, ["Hamburg", "Newark"], ["Brahmaputra Estates", "Weser Ceramics"])
     shop = Shop(stock, found)
     for scene in _plays():
         err.print(f"  {(scene.__doc__ or '').strip().rstrip('.')} …")
@@ -90,7 +82,7 @@ async def _import(stock: Stockkeeper, kind: str) -> Scene:
     sample = resources.files("devstack") / "sample" / f"{kind}.csv"
     with resources.as_file(sample) as path:
         rows = len(path.read_text().splitlines()) - 1
-        state = await import_file(stock.client, kind, path, performed_by="demo", task_queue=stock.task_queue)
+        state = await stock.import_file(kind, path, performed_by="demo")
     return Scene(f"import {kind}", f"{rows} new", f"{state.inserted} new")
 
 

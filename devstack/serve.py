@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from devstack.processes import StackError
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
-from stockkeeper.client.connection import connect_plainly, connect_temporal
+from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
 from worker import Settings, build_database, build_worker
 
 WORKER_ROLE = "stockkeeper_worker"
@@ -80,7 +80,7 @@ async def serving(
         ours = info.ui_url is not None
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
-        await set_up(client, info.database_url, task_queue=info.task_queue)
+        await set_up(Connection(client, info.task_queue), info.database_url)
         settings = settings.model_copy(
             update={
                 "database_url": SecretStr(info.database_url),

@@ -3,40 +3,47 @@
 import asyncio
 from dataclasses import dataclass
 
-from temporalio.client import Client
-
 from database.migrate import newest_revision, upgrade
 from database.sessions import connect
-from starter.namespace import register_search_attributes
+from starter.namespace import has_standalone_activities, register_search_attributes
 from starter.schedules import set_up_schedules
-from stockkeeper.contracts.policies import TASK_QUEUE
+from stockkeeper import Connection
 
 
 @dataclass(frozen=True)
 class SetupReport:
-    """What was done: the revision before and after, and the search attributes and schedules that were missing."""
+    """Outcome of a setup.
+
+    Attributes:
+        revision_before: The database's revision before; None: it was empty.
+        revision: Its revision now.
+        search_attributes_added: Search attributes that were missing.
+        schedules_added: Schedules that were missing.
+        standalone_activities: Whether questions travel as standalone activities, or by a workflow.
+    """
 
     revision_before: str | None
     revision: str
     search_attributes_added: list[str]
     schedules_added: list[str]
+    standalone_activities: bool
 
 
-async def set_up(client: Client, database_url: str, *, task_queue: str = TASK_QUEUE) -> SetupReport:
+async def set_up(connection: Connection, database_url: str) -> SetupReport:
     """Migrate the database, register the search attributes and make the schedules.
 
     Safe to call again, and from several places at once.
 
     Args:
-        client: The namespace to register with.
+        connection: The namespace, and the task queue of the schedules' runs.
         database_url: The database, as a role that may create tables.
-        task_queue: Where the schedules' runs are worked on.
     """
     engine = connect(database_url)
     try:
         before = await asyncio.to_thread(upgrade, engine)
     finally:
         engine.dispose()
-    added = await register_search_attributes(client)
-    schedules = await set_up_schedules(client, task_queue=task_queue)
-    return SetupReport(before, newest_revision(), added, schedules)
+    added = await register_search_attributes(connection.client)
+    schedules = await set_up_schedules(connection)
+    standalone = await has_standalone_activities(connection.client)
+    return SetupReport(before, newest_revision(), added, schedules, standalone_activities=standalone)

@@ -1,9 +1,10 @@
-"""What a Temporal namespace has to know before a worker can run in it."""
+"""Preparation of a Temporal namespace: search attributes, and the way in which questions travel."""
 
 import asyncio
 from datetime import timedelta
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -13,9 +14,9 @@ _SEEN_EVERYWHERE_WITHIN = timedelta(seconds=30)
 
 
 async def register_search_attributes(client: Client) -> list[str]:
-    """Register what is missing, and wait until the server accepts it in workflows.
+    """Register missing search attributes, and wait until the server accepts them in workflows.
 
-    A workflow that sets an attribute that its server doesn't know is stuck, so it has to be known before work begins.
+    A workflow that sets an attribute unknown to its server is stuck, so they are registered before work begins.
 
     Returns:
         The names that were added.
@@ -28,7 +29,7 @@ async def register_search_attributes(client: Client) -> list[str]:
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         )
     except RPCError as error:
-        # Somebody else was faster.
+        # Another setup was faster.
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise
     async with asyncio.timeout(_SEEN_EVERYWHERE_WITHIN.total_seconds()):
@@ -38,8 +39,14 @@ async def register_search_attributes(client: Client) -> list[str]:
 
 
 async def missing_search_attributes(client: Client) -> list[str]:
-    """The names that the namespace doesn't know yet."""
+    """The search attributes that the namespace lacks."""
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
     return sorted(search_attributes.TYPES.keys() - set(answer.custom_attributes))
+
+
+async def has_standalone_activities(client: Client) -> bool:
+    """Whether the namespace runs standalone activities, by which questions are asked; without them a workflow asks."""
+    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    return described.namespace_info.capabilities.standalone_activities

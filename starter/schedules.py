@@ -1,15 +1,14 @@
-"""The schedules: what Stockkeeper does by itself, and when.
+"""The schedules: the runs that Stockkeeper starts by itself, and when.
 
-They belong to the namespace. Setting them up again brings them to what this version has, and keeps a pause: whoever
-paused one had a reason.
+They belong to the namespace. Setting them up again updates them to this version and keeps a pause with its note.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from temporalio.client import (
-    Client,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
@@ -25,9 +24,12 @@ from temporalio.client import (
 )
 
 from stockkeeper.client.calls import answer
+from stockkeeper.client.connection import Connection
 from stockkeeper.contracts import cycle_count_plan, reorder, replenishment_plan, stock_audit
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanRequest
 from stockkeeper.contracts.errors import NotFound
+from stockkeeper.contracts.messages import Message
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import ReorderRequest
 from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanRequest
 from stockkeeper.contracts.stock_audit import StockAuditRequest
@@ -35,110 +37,105 @@ from stockkeeper.contracts.stock_audit import StockAuditRequest
 
 @dataclass(frozen=True)
 class _Planned:
-    """One schedule as this version has it."""
+    """One schedule of this version.
+
+    Attributes:
+        schedule_id: Its id, and that of its runs.
+        described: What it does and when, for people.
+        summary: The line that an operator reads beside a run.
+        process: The process that it starts.
+        request: The start.
+        spec: When.
+    """
 
     schedule_id: str
-    told: str
-    schedule: Schedule
+    described: str
+    summary: str
+    process: ProcessSpec
+    request: Message
+    spec: ScheduleSpec
 
 
-def _policy() -> SchedulePolicy:
-    # One run at a time, and the next one sees what it would have seen. After an outage the runs of the last hours are
-    # made up for by one; older ones would only repeat it.
-    return SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(hours=6))
-
-
-def _wanted(task_queue: str) -> list[_Planned]:
-    hourly = _Planned(
+# The next run sees everything that an overlapping one would have seen. After an outage one run makes up for those of
+# the last hours; older ones would only repeat it.
+_POLICY = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(hours=6))
+_PLANS: Sequence[_Planned] = (
+    _Planned(
         reorder.SCHEDULE,
         "orders what is below its reorder point, every hour",
-        Schedule(
-            action=ScheduleActionStartWorkflow(
-                reorder.WORKFLOW_TYPE,
-                ReorderRequest(),
-                id=reorder.SCHEDULE,
-                task_queue=task_queue,
-                static_summary="the hourly look at what is below its reorder point",
-            ),
-            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))], jitter=timedelta(minutes=1)),
-            policy=_policy(),
-        ),
-    )
-    daily = _Planned(
+        "the hourly look at what is below its reorder point",
+        reorder.PROCESS,
+        ReorderRequest(),
+        ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))], jitter=timedelta(minutes=1)),
+    ),
+    _Planned(
         replenishment_plan.SCHEDULE,
         "sets reorder points from demand, every day at 02:30 UTC",
-        Schedule(
-            action=ScheduleActionStartWorkflow(
-                replenishment_plan.WORKFLOW_TYPE,
-                ReplenishmentPlanRequest(),
-                id=replenishment_plan.SCHEDULE,
-                task_queue=task_queue,
-                static_summary="the daily planning of reorder points",
-            ),
-            spec=ScheduleSpec(
-                calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(2)], minute=[ScheduleRange(30)])],
-                jitter=timedelta(minutes=5),
-            ),
-            policy=_policy(),
+        "the daily planning of reorder points",
+        replenishment_plan.PROCESS,
+        ReplenishmentPlanRequest(),
+        ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(2)], minute=[ScheduleRange(30)])],
+            jitter=timedelta(minutes=5),
         ),
-    )
-    counting = _Planned(
+    ),
+    _Planned(
         cycle_count_plan.SCHEDULE,
         f"starts each warehouse's count of the day, from {cycle_count_plan.FROM_HOUR:02}:00 there",
-        Schedule(
-            action=ScheduleActionStartWorkflow(
-                cycle_count_plan.WORKFLOW_TYPE,
-                CycleCountPlanRequest(from_hour=cycle_count_plan.FROM_HOUR),
-                id=cycle_count_plan.SCHEDULE,
-                task_queue=task_queue,
-                static_summary="the look at which warehouses begin their day, and what is due there",
-            ),
-            # A day begins at another hour in each timezone: it looks every hour, and a warehouse has one count a day.
-            spec=ScheduleSpec(
-                calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(0, 23)], minute=[ScheduleRange(5)])],
-                jitter=timedelta(minutes=1),
-            ),
-            policy=_policy(),
+        "the look at which warehouses begin their day, and what is due there",
+        cycle_count_plan.PROCESS,
+        CycleCountPlanRequest(from_hour=cycle_count_plan.FROM_HOUR),
+        # A day begins at another hour in each timezone: the run looks every hour, and a warehouse has one count a day.
+        ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(0, 23)], minute=[ScheduleRange(5)])],
+            jitter=timedelta(minutes=1),
         ),
-    )
-    nightly = _Planned(
+    ),
+    _Planned(
         stock_audit.SCHEDULE,
         "proves that the books agree, every day at 03:30 UTC",
-        Schedule(
-            action=ScheduleActionStartWorkflow(
-                stock_audit.WORKFLOW_TYPE,
-                StockAuditRequest(),
-                id=stock_audit.SCHEDULE,
-                task_queue=task_queue,
-                static_summary="the nightly audit",
-            ),
-            spec=ScheduleSpec(
-                calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(3)], minute=[ScheduleRange(30)])],
-                jitter=timedelta(minutes=5),
-            ),
-            policy=_policy(),
+        "the nightly audit",
+        stock_audit.PROCESS,
+        StockAuditRequest(),
+        ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(3)], minute=[ScheduleRange(30)])],
+            jitter=timedelta(minutes=5),
         ),
+    ),
+)
+
+
+def _schedule(planned: _Planned, task_queue: str) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            planned.process.workflow_type,
+            planned.request,
+            id=planned.schedule_id,
+            task_queue=task_queue,
+            static_summary=planned.summary,
+        ),
+        spec=planned.spec,
+        policy=_POLICY,
     )
-    return [hourly, daily, counting, nightly]
 
 
-async def set_up_schedules(client: Client, *, task_queue: str) -> list[str]:
-    """Make the schedules, or bring them to what this version has; a pause and its note stay.
+async def set_up_schedules(connection: Connection) -> list[str]:
+    """Create the schedules, or update them to this version; a pause and its note stay.
 
     Args:
-        client: The namespace.
-        task_queue: Where their runs are worked on.
+        connection: The namespace, and the task queue of their runs.
 
     Returns:
         The ids of those that are new.
     """
     added = []
-    for planned in _wanted(task_queue):
-        async with answer(f"schedule {planned.schedule_id}"):
+    for planned in _PLANS:
+        schedule = _schedule(planned, connection.task_queue)
+        async with _answer(connection, planned.schedule_id):
             try:
-                await client.create_schedule(planned.schedule_id, planned.schedule)
+                await connection.client.create_schedule(planned.schedule_id, schedule)
             except ScheduleAlreadyRunningError:
-                await _bring_up_to_date(client.get_schedule_handle(planned.schedule_id), planned.schedule)
+                await _bring_up_to_date(_handle(connection, planned.schedule_id), schedule)
             else:
                 added.append(planned.schedule_id)
     return added
@@ -153,16 +150,20 @@ async def _bring_up_to_date(handle: ScheduleHandle, wanted: Schedule) -> None:
 
 @dataclass(frozen=True)
 class ScheduleShown:
-    """A schedule as people see it.
+    """A schedule and its runs.
 
     Attributes:
+        schedule_id: Its id.
+        described: What it does and when, for people.
+        paused: Whether it is paused.
+        note: The note of the pause or of its end.
         next_at: When it runs next; None while it is paused.
         last_at: When it ran last.
         last_workflow_id: That run's id.
     """
 
     schedule_id: str
-    told: str
+    described: str
     paused: bool
     note: str
     next_at: datetime | None
@@ -170,20 +171,20 @@ class ScheduleShown:
     last_workflow_id: str | None
 
 
-async def schedules(client: Client, *, task_queue: str) -> list[ScheduleShown]:
+async def schedules(connection: Connection) -> list[ScheduleShown]:
     """The schedules, in order.
 
     Raises:
         NotFound: One of them hasn't been set up.
-        Unreachable: Nobody answers.
+        Unreachable: Temporal doesn't answer.
     """
-    return [await _shown(client, planned) for planned in _wanted(task_queue)]
+    return [await _shown(connection, planned) for planned in _PLANS]
 
 
-async def _shown(client: Client, planned: _Planned) -> ScheduleShown:
-    handle = _handle(client, planned.schedule_id)
+async def _shown(connection: Connection, planned: _Planned) -> ScheduleShown:
+    handle = _handle(connection, planned.schedule_id)
     try:
-        async with answer(f"schedule {planned.schedule_id}"):
+        async with _answer(connection, planned.schedule_id):
             found = await handle.describe()
     except NotFound as error:
         raise NotFound(f"{error}; `stockkeeper setup` makes it") from None
@@ -192,7 +193,7 @@ async def _shown(client: Client, planned: _Planned) -> ScheduleShown:
     paused = found.schedule.state.paused
     return ScheduleShown(
         schedule_id=planned.schedule_id,
-        told=planned.told,
+        described=planned.described,
         paused=paused,
         note=found.schedule.state.note or "",
         next_at=None if paused else next(iter(found.info.next_action_times), None),
@@ -201,38 +202,42 @@ async def _shown(client: Client, planned: _Planned) -> ScheduleShown:
     )
 
 
-async def pause_schedule(client: Client, schedule_id: str, *, note: str) -> None:
-    """Let it run no more until it is resumed.
+async def pause_schedule(connection: Connection, schedule_id: str, *, note: str) -> None:
+    """Pause a schedule until it is resumed.
 
     Raises:
         NotFound: There is no such schedule.
-        Unreachable: Nobody answers.
+        Unreachable: Temporal doesn't answer.
     """
-    async with answer(f"schedule {schedule_id}"):
-        await _handle(client, schedule_id).pause(note=note)
+    async with _answer(connection, schedule_id):
+        await _handle(connection, schedule_id).pause(note=note)
 
 
-async def resume_schedule(client: Client, schedule_id: str, *, note: str) -> None:
-    """Let it run again.
+async def resume_schedule(connection: Connection, schedule_id: str, *, note: str) -> None:
+    """Resume a paused schedule.
 
     Raises:
         NotFound: There is no such schedule.
-        Unreachable: Nobody answers.
+        Unreachable: Temporal doesn't answer.
     """
-    async with answer(f"schedule {schedule_id}"):
-        await _handle(client, schedule_id).unpause(note=note)
+    async with _answer(connection, schedule_id):
+        await _handle(connection, schedule_id).unpause(note=note)
 
 
-async def trigger_schedule(client: Client, schedule_id: str) -> None:
-    """Let it run now, paused or not; not beside a run of its own that is under way.
+async def trigger_schedule(connection: Connection, schedule_id: str) -> None:
+    """Run a schedule now, paused or not, unless a run of it is under way.
 
     Raises:
         NotFound: There is no such schedule.
-        Unreachable: Nobody answers.
+        Unreachable: Temporal doesn't answer.
     """
-    async with answer(f"schedule {schedule_id}"):
-        await _handle(client, schedule_id).trigger()
+    async with _answer(connection, schedule_id):
+        await _handle(connection, schedule_id).trigger()
 
 
-def _handle(client: Client, schedule_id: str) -> ScheduleHandle:
-    return client.get_schedule_handle(schedule_id)
+def _handle(connection: Connection, schedule_id: str) -> ScheduleHandle:
+    return connection.client.get_schedule_handle(schedule_id)
+
+
+def _answer(connection: Connection, schedule_id: str) -> AbstractAsyncContextManager[None]:
+    return answer(f"schedule {schedule_id}", connection.answer_within)

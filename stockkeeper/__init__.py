@@ -1,24 +1,28 @@
-"""Stockkeeper for Python services: reserve stock, order it, move it, and command what was started.
+"""Stockkeeper for Python services: reserve stock, order it, move it, count it, and ask for it.
 
-    from stockkeeper import Line, Stockkeeper, InsufficientStock
+    from stockkeeper import InsufficientStock, Line, Stockkeeper
 
     stock = await Stockkeeper.connect()
-    hold = await stock.reserve("1042", [Line(product_id=7, warehouse_id=1, quantity=2)], performed_by="checkout")
+    hold = await stock.reserve("1042", [Line("TEA-100", "Hamburg", quantity=2)], performed_by="checkout")
     await hold.fulfill(performed_by="packing")
 
 Needs temporalio and pydantic, and nothing else.
 """
 
 from stockkeeper.client.adjustment import Adjustment, AdjustmentAwaitingApproval
+from stockkeeper.client.connection import Connection
 from stockkeeper.client.customer_return import CustomerReturn
 from stockkeeper.client.cycle_count import CycleCount
+from stockkeeper.client.lines import ArrivalLine, DeliveryLine, InspectionLine, Line, OrderLine
 from stockkeeper.client.purchase_order import AwaitingApproval, PurchaseOrder
 from stockkeeper.client.reservation import Hold
+from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.client.transfer import Transfer
-from stockkeeper.contracts.adjustment import AdjustmentLine, AdjustmentState
-from stockkeeper.contracts.customer_return import InspectedLine, ReturnLine, ReturnState
-from stockkeeper.contracts.cycle_count import CycleCountState, RootCause
+from stockkeeper.contracts.adjustment import AdjustmentState, AdjustmentStatus
+from stockkeeper.contracts.count_questions import Accuracy, Variance
+from stockkeeper.contracts.customer_return import ReturnState, ReturnStatus
+from stockkeeper.contracts.cycle_count import CountStatus, CycleCountState, RootCause
 from stockkeeper.contracts.errors import (
     DomainError,
     InsufficientStock,
@@ -35,33 +39,44 @@ from stockkeeper.contracts.errors import (
     Unreachable,
 )
 from stockkeeper.contracts.ledger import LevelThen, Movement
-from stockkeeper.contracts.purchase_order import ApprovalPolicy, ApprovalTier, PurchaseOrderState, ReceiptLine
-from stockkeeper.contracts.purchase_order import PurchaseOrderLine as OrderLine
-from stockkeeper.contracts.reservation import FulfillLine, ReservationState
-from stockkeeper.contracts.reservation import ReservationLine as Line
-from stockkeeper.contracts.transfer import ArrivedLine, TransferLine, TransferState
+from stockkeeper.contracts.purchase_order import (
+    ApprovalPolicy,
+    ApprovalTier,
+    PurchaseOrderState,
+    PurchaseOrderStatus,
+)
+from stockkeeper.contracts.replenishment_plan import ItemPlan
+from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
+from stockkeeper.contracts.stock import InTransit, StockLevel
+from stockkeeper.contracts.transfer import TransferState, TransferStatus
 
 __all__ = [
+    "Accuracy",
     "Adjustment",
     "AdjustmentAwaitingApproval",
-    "AdjustmentLine",
     "AdjustmentState",
+    "AdjustmentStatus",
     "ApprovalPolicy",
     "ApprovalTier",
-    "ArrivedLine",
+    "ArrivalLine",
     "AwaitingApproval",
+    "Connection",
+    "CountStatus",
     "CustomerReturn",
     "CycleCount",
     "CycleCountState",
+    "DeliveryLine",
     "DomainError",
-    "FulfillLine",
     "Hold",
-    "InspectedLine",
+    "InTransit",
+    "InspectionLine",
     "InsufficientStock",
     "InvalidRequest",
     "InvalidState",
+    "ItemPlan",
     "LevelThen",
     "Line",
+    "Listed",
     "Movement",
     "NotFound",
     "NotPermitted",
@@ -69,19 +84,22 @@ __all__ = [
     "OrderLine",
     "PurchaseOrder",
     "PurchaseOrderState",
-    "ReceiptLine",
+    "PurchaseOrderStatus",
     "ReservationState",
-    "ReturnLine",
+    "ReservationStatus",
     "ReturnState",
+    "ReturnStatus",
     "RootCause",
     "Shortage",
+    "StockLevel",
     "Stockkeeper",
     "StockkeeperError",
     "Transfer",
-    "TransferLine",
     "TransferState",
+    "TransferStatus",
     "UnknownProduct",
     "UnknownSupplier",
     "UnknownWarehouse",
     "Unreachable",
+    "Variance",
 ]

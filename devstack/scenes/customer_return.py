@@ -3,8 +3,7 @@
 import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
-from stockkeeper import CustomerReturn, InspectedLine, ReturnLine, ReturnState
-from stockkeeper.client.stock import find_items
+from stockkeeper import CustomerReturn, InspectionLine, Line, ReturnState
 
 _CUP = "CUP-1"
 _WHERE = "Newark"
@@ -13,14 +12,14 @@ _TOLD_AT_ONCE = 10
 
 async def _cup(shop: Shop) -> int:
     """What the wire calls a product that came after the shop had opened."""
-    found = await find_items(shop.stock.client, [_CUP], [], task_queue=shop.stock.task_queue)
+    found = await shop.stock.ids([_CUP], [])
     return found.products[_CUP]
 
 
 async def _create(shop: Shop, number: str, order: str, units: int) -> CustomerReturn:
     return await shop.stock.create_return(
         number,
-        [ReturnLine(product_id=await _cup(shop), quantity=units)],
+        [Line(product_id=await _cup(shop), quantity=units)],
         warehouse_id=shop.warehouses[_WHERE],
         reference_id=order,
         performed_by="portal",
@@ -40,7 +39,7 @@ async def _inspected(shop: Shop) -> Scene:
     parcels = {"parcel-1": (1, 1), "parcel-2": (1, 0)}
     seen = []
     for parcel, (restock, scrap) in parcels.items():
-        line = InspectedLine(product_id=cup, restock_quantity=restock, scrap_quantity=scrap)
+        line = InspectionLine(product_id=cup, restock_quantity=restock, scrap_quantity=scrap)
         seen.append(_found(await returned.inspect([line], performed_by="dock", inspection_id=parcel)))
     return Scene(
         "R-1: 3 of the cups of order 2001 come back, in two parcels, one broken",
@@ -53,7 +52,7 @@ async def _inspected(shop: Shop) -> Scene:
 async def _closed_short(shop: Shop) -> Scene:
     """A parcel is told ten times at once, and the rest never comes."""
     returned = await _create(shop, "R-2", "2002", 5)
-    parcel = [InspectedLine(product_id=await _cup(shop), restock_quantity=2)]
+    parcel = [InspectionLine(product_id=await _cup(shop), restock_quantity=2)]
     told = [returned.inspect(parcel, performed_by="dock", inspection_id="parcel-1") for _ in range(_TOLD_AT_ONCE)]
     answers = {_found(state) for state in await asyncio.gather(*told)}
     state = await returned.close_short(performed_by="portal", reason="the customer keeps them")

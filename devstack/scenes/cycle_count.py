@@ -7,8 +7,6 @@ import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
 from stockkeeper import CycleCountState, Hold, Line
-from stockkeeper.client.cycle_count_plan import run_count_plan
-from stockkeeper.client.stock import find_items
 
 _WHERE = "Antwerp"
 _SPOON, _BOWL = "SPOON-1", "BOWL-1"
@@ -72,11 +70,9 @@ async def _gave_way(shop: Shop) -> Scene:
 async def _planned(shop: Shop) -> Scene:
     """The list of the day is asked for by hand, twice."""
     place = (await _ids(shop))[_WHERE]
-    runs = [
-        await run_count_plan(shop.stock.client, warehouse_id=place, task_queue=shop.stock.task_queue) for _ in range(2)
-    ]
+    runs = [await shop.stock.plan_counts(warehouse_id=place) for _ in range(2)]
     state = await _opened(shop, runs[0].counts[0].count_number)
-    found = await find_items(shop.stock.client, _PLATES, [], task_queue=shop.stock.task_queue)
+    found = await shop.stock.ids(_PLATES, [])
     plates, listed = set(found.products.values()), {line.product_id for line in state.lines}
     return Scene(
         "count plan, twice: 30 plates that were never counted; spoons and bowls were, and were off",
@@ -88,7 +84,7 @@ async def _planned(shop: Shop) -> Scene:
 
 async def _ids(shop: Shop) -> dict[str, int]:
     """What the wire calls the products that are counted here, and the warehouse."""
-    found = await find_items(shop.stock.client, [_SPOON, _BOWL], [_WHERE], task_queue=shop.stock.task_queue)
+    found = await shop.stock.ids([_SPOON, _BOWL], [_WHERE])
     return found.products | found.warehouses
 
 

@@ -10,9 +10,7 @@ from zoneinfo import ZoneInfo
 
 from devstack.scenes.scene import Play, Scene, Shop
 from starter.schedules import pause_schedule, schedules
-from stockkeeper import Line, PurchaseOrder, ReceiptLine, Stockkeeper
-from stockkeeper.client.replenishment import plans, run_plan, run_reorder, set_by_hand
-from stockkeeper.client.stock import find_items
+from stockkeeper import DeliveryLine, Line, PurchaseOrder, Stockkeeper
 from stockkeeper.contracts.messages import amount
 from stockkeeper.contracts.reorder import ReorderState
 from stockkeeper.contracts.replenishment_plan import ItemPlan
@@ -39,9 +37,9 @@ _FILES = {
 
 async def pause_schedules(stock: Stockkeeper) -> Scene:
     """What happens by itself is paused, so that nothing of it happens in the middle of a scene."""
-    for planned in await schedules(stock.client, task_queue=stock.task_queue):
-        await pause_schedule(stock.client, planned.schedule_id, note="demo: everything at its time")
-    shown = await schedules(stock.client, task_queue=stock.task_queue)
+    for planned in await schedules(stock.connection):
+        await pause_schedule(stock.connection, planned.schedule_id, note="demo: everything at its time")
+    shown = await schedules(stock.connection)
     return Scene(
         "the schedules that setup has made",
         "reorder-hourly paused, replenishment-plan-daily paused, cycle-count-daily paused, stock-audit-nightly paused",
@@ -57,11 +55,9 @@ async def _planned(shop: Shop) -> Scene:
     sold = ["sku,warehouse,day,quantity", *(f"{_CUP},{_WHERE},{day},{_WEEK[day.weekday()]}" for day in days)]
     for kind, lines in (_FILES | {"demand": sold}).items():
         await shop.imports(kind, lines)
-    state = await run_plan(
-        shop.stock.client,
+    state = await shop.stock.run_plan(
         warehouse_id=(await _ids(shop))[_WHERE],
         history_days=_HISTORY_DAYS,
-        task_queue=shop.stock.task_queue,
     )
     plan = await _plan_of(shop, _CUP)
     return Scene(
@@ -75,14 +71,12 @@ async def _planned(shop: Shop) -> Scene:
 
 async def _dry_run(shop: Shop) -> Scene:
     """Somebody who knows better sets a point by hand, and looks what would be ordered."""
-    await set_by_hand(
-        shop.stock.client,
+    await shop.stock.set_by_hand(
         _SAUCER,
         _WHERE,
         reorder_point=50,
         reorder_quantity=60,
         performed_by="ann",
-        task_queue=shop.stock.task_queue,
     )
     first, second = [await _reorder(shop, dry_run=True) for _ in range(2)]
     line = first.purchase_orders[0].line_items[0]
@@ -131,7 +125,7 @@ async def _approved(shop: Shop) -> Scene:
     order = await _order(shop, await _drafted(shop))
     approved = await order.approve(approver="buyer")
     line = approved.line_items[0]
-    came = ReceiptLine(product_id=line.product_id, quantity=line.qty)
+    came = DeliveryLine(product_id=line.product_id, quantity=line.qty)
     state = await order.receive("R-1", [came], performed_by="dock")
     return Scene(
         "procurement approves what was drafted, and the cups come",
@@ -143,22 +137,20 @@ async def _approved(shop: Shop) -> Scene:
 
 async def _ids(shop: Shop) -> dict[str, int]:
     """What the wire calls the product that is sold here, and the warehouse."""
-    found = await find_items(shop.stock.client, [_CUP], [_WHERE], task_queue=shop.stock.task_queue)
+    found = await shop.stock.ids([_CUP], [_WHERE])
     return found.products | found.warehouses
 
 
 async def _plan_of(shop: Shop, sku: str) -> ItemPlan:
-    found = plans(shop.stock.client, product=sku, warehouse=_WHERE, task_queue=shop.stock.task_queue)
+    found = shop.stock.plans(product=sku, warehouse=_WHERE)
     [plan] = [each async for each in found]
     return plan
 
 
 async def _reorder(shop: Shop, *, dry_run: bool = False) -> ReorderState:
-    return await run_reorder(
-        shop.stock.client,
+    return await shop.stock.run_reorder(
         warehouse_id=(await _ids(shop))[_WHERE],
         dry_run=dry_run,
-        task_queue=shop.stock.task_queue,
     )
 
 

@@ -6,18 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from stockkeeper import (
-    AdjustmentLine,
-    ArrivedLine,
-    FulfillLine,
-    Line,
-    OrderLine,
-    ReceiptLine,
-    Stockkeeper,
-    TransferLine,
-)
-from stockkeeper.client.import_file import import_file
-from stockkeeper.client.stock import in_transit, levels
+from stockkeeper import ArrivalLine, DeliveryLine, Line, OrderLine, Stockkeeper
 from stockkeeper.contracts.stock import FoundItems
 
 
@@ -48,54 +37,50 @@ class Shop:
         """A line by the names of the sample."""
         return Line(product_id=self._products[sku], warehouse_id=self.warehouses[warehouse], quantity=quantity)
 
-    def part(self, sku: str, quantity: int) -> FulfillLine:
+    def part(self, sku: str, quantity: int) -> Line:
         """A part of a shipment."""
-        return FulfillLine(product_id=self._products[sku], quantity=quantity)
+        return Line(product_id=self._products[sku], quantity=quantity)
 
     def wanted(self, sku: str, qty: int, unit_cost: str) -> OrderLine:
         """A line of a purchase order."""
         return OrderLine(product_id=self._products[sku], qty=qty, unit_cost=Decimal(unit_cost))
 
-    def came(self, sku: str, quantity: int, rejected: int = 0) -> ReceiptLine:
+    def came(self, sku: str, quantity: int, rejected: int = 0) -> DeliveryLine:
         """A line of a receipt."""
-        return ReceiptLine(product_id=self._products[sku], quantity=quantity, rejected_quantity=rejected)
+        return DeliveryLine(product_id=self._products[sku], quantity=quantity, rejected_quantity=rejected)
 
-    def moved(self, sku: str, quantity: int) -> TransferLine:
+    def moved(self, sku: str, quantity: int) -> Line:
         """A line of a transfer."""
-        return TransferLine(product_id=self._products[sku], quantity=quantity)
+        return Line(product_id=self._products[sku], quantity=quantity)
 
-    def adjusted(self, sku: str, quantity: int) -> AdjustmentLine:
+    def adjusted(self, sku: str, quantity: int) -> Line:
         """A line of an adjustment."""
-        return AdjustmentLine(product_id=self._products[sku], quantity=quantity)
+        return Line(product_id=self._products[sku], quantity=quantity)
 
-    def arrived(self, sku: str, quantity: int, damaged: int = 0) -> ArrivedLine:
+    def arrived(self, sku: str, quantity: int, damaged: int = 0) -> ArrivalLine:
         """A line of a receipt of one."""
-        return ArrivedLine(product_id=self._products[sku], quantity=quantity, damaged_quantity=damaged)
+        return ArrivalLine(product_id=self._products[sku], quantity=quantity, damaged_quantity=damaged)
 
     async def imports(self, kind: str, lines: Sequence[str]) -> None:
         """Import a file of these lines, the first of which is its header."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / f"{kind}.csv"
             path.write_text("\n".join(lines))
-            await import_file(self.stock.client, kind, path, performed_by="demo", task_queue=self.stock.task_queue)
+            await self.stock.import_file(kind, path, performed_by="demo")
 
     async def in_all(self, sku: str) -> str:
         """What all warehouses have together, in words."""
-        client, task_queue = self.stock.client, self.stock.task_queue
-        units = [level.quantity_on_hand async for level in levels(client, product=sku, task_queue=task_queue)]
+        units = [level.quantity_on_hand async for level in self.stock.levels(sku)]
         return f"{sum(units)} in all"
 
     async def in_transit(self, sku: str) -> str:
         """What is between the warehouses, in words."""
-        client, task_queue = self.stock.client, self.stock.task_queue
-        units = [line.quantity async for line in in_transit(client, product=sku, task_queue=task_queue)]
+        units = [line.quantity async for line in self.stock.in_transit(product=sku)]
         return f"{sum(units)} in transit"
 
     async def level(self, sku: str, warehouse: str = "Hamburg") -> str:
         """What there is, in words."""
-        async for level in levels(
-            self.stock.client, product=sku, warehouse=warehouse, task_queue=self.stock.task_queue
-        ):
+        async for level in self.stock.levels(product=sku, warehouse=warehouse):
             return f"{level.quantity_on_hand} on hand, {level.quantity_reserved} reserved"
         return "never stocked"
 

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 
 from devstack.scenes.scene import Play, Scene, Shop
-from stockkeeper.client.stock import levels
-from stockkeeper.client.stock_audit import run_audit
 
 _SKU, _UNITS = "MUG-RED", 8
 
@@ -33,7 +31,7 @@ async def _at_an_instant(shop: Shop) -> Scene:
 
 async def _on_hand(shop: Shop) -> int:
     """What is there now."""
-    found = levels(shop.stock.client, product=_SKU, warehouse="Hamburg", task_queue=shop.stock.task_queue)
+    found = shop.stock.levels(product=_SKU, warehouse="Hamburg")
     return (await anext(found)).quantity_on_hand
 
 
@@ -44,7 +42,7 @@ async def _on_hand_at(shop: Shop, instant: datetime) -> int:
 
 async def _audited(shop: Shop) -> Scene:
     """Everything is audited: items and documents against the ledger, holds and runs against each other."""
-    state = await run_audit(shop.stock.client, task_queue=shop.stock.task_queue)
+    state = await shop.stock.run_audit()
     numbers = {
         "items": state.items_checked,
         "documents": state.documents_checked,

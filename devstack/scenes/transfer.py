@@ -3,15 +3,13 @@
 import asyncio
 
 from devstack.scenes.scene import Play, Scene, Shop
-from stockkeeper import InsufficientStock, Transfer, TransferLine, TransferState
+from stockkeeper import InsufficientStock, Line, Transfer, TransferState
 
 TRANSFERS_AT_ONCE = 30
 _HALF_A_SECOND_IN_HOURS = 0.5 / 3600
 
 
-async def _create(
-    shop: Shop, number: str, *lines: TransferLine, to: str = "Newark", hours: float | None = None
-) -> Transfer:
+async def _create(shop: Shop, number: str, *lines: Line, to: str = "Newark", hours: float | None = None) -> Transfer:
     """One of the two warehouses is where it goes, the other one where it comes from."""
     [source] = {"Hamburg", "Newark"} - {to}
     return await shop.stock.create_transfer(

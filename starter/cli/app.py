@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from starter.cli import audit, count_questions, cycle_count, replenishment, stack, stock
+from starter.cli import audit, count_questions, cycle_count, replenishment, schedule, stack, stock
 from stockkeeper.contracts.processes import PROCESSES
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",
-    help="Stock: what is on hand, what is promised, what is on its way, and why.",
+    help="Stock: on hand, reserved, on order and in transit, and why it changed.",
 )
 app.command()(stack.up)
 app.command()(stack.demo)
@@ -25,6 +25,6 @@ for process in PROCESSES:
         import_module(module).register(app)
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
-app.add_typer(replenishment.schedule_app, name="schedule")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(stock.app, name="stock")
 app.add_typer(audit.app, name="audit")

@@ -1,4 +1,4 @@
-"""`stockkeeper audit`: prove that the books agree, see what doesn't, and decide about it."""
+"""`stockkeeper audit`: prove that stock, ledger and documents agree, and decide about differences."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, PerformedBy, connect, run
-from starter.cli.documents import ask_for, print_afterwards, warehouse_named
-from starter.cli.output import changed_status, coloured, err, out, print_json, table
+from starter.cli.context import AsJson, Latest, OnlyWarehouse, PerformedBy, Reason, connect, run
+from starter.cli.documents import ask_for, print_afterwards, print_rows
+from starter.cli.output import changed_status, coloured, out, print_json, table
 from starter.cli.times import to_the_second
-from stockkeeper.client.stock import names
-from stockkeeper.client.stock_audit import decide, findings, run_audit
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.audit_findings import FindingShown
 from stockkeeper.contracts.messages import counted
@@ -32,29 +30,26 @@ class Wanted(StrEnum):
 
 
 Finding = Annotated[int, typer.Argument(metavar="FINDING", min=1, help="Its number, as `audit list` shows it.")]
-Reason = Annotated[str, typer.Option(help="Why.")]
 
 
 @app.callback(invoke_without_command=True)
 def audit(
     context: typer.Context,
     *,
-    warehouse: Annotated[str | None, typer.Option(help="Only this warehouse.")] = None,
+    warehouse: OnlyWarehouse = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that the books agree; see what doesn't, and decide about it.
+    """Prove that stock, ledger and documents agree; list differences, and decide about them.
 
-    Without a command of its own it audits now. Exit status 1 if anything doesn't agree, as a checker has it, or if the
-    audit was stopped before its end. What was accepted isn't told again.
+    Without a subcommand it audits now. Exit status 1 if anything differs, or if the audit was stopped before its end.
+    Accepted findings aren't listed again.
     """
     if context.invoked_subcommand is not None:
         return
 
     async def work() -> tuple[StockAuditState, FoundItems | None]:
         stock = await connect()
-        state = await run_audit(
-            stock.client, warehouse_id=await warehouse_named(stock, warehouse), task_queue=stock.task_queue
-        )
+        state = await stock.run_audit(warehouse_id=warehouse)
         return state, None if as_json else await _names(stock, state)
 
     state, found = run(work())
@@ -69,33 +64,27 @@ def audit(
 @app.command("list")
 def list_(
     *,
-    status: Annotated[Wanted, typer.Option(case_sensitive=False, help="Only these.")] = Wanted.OPEN,
-    limit: Annotated[int, typer.Option(min=1, help="How many, latest first.")] = 1_000,
+    status: Annotated[Wanted, typer.Option(case_sensitive=False, help="Only this status.")] = Wanted.OPEN,
+    limit: Latest = 1_000,
     as_json: AsJson = False,
 ) -> None:
-    """What audits have found, and what became of it."""
+    """List findings of audits, and the decisions about them."""
     wanted = None if status is Wanted.ALL else FindingStatus(status)
-    found = ask_for(lambda stock: findings(stock.client, status=wanted, task_queue=stock.task_queue), limit)
-    if as_json:
-        print_json([each.model_dump(mode="json") for each in found])
-        return
-    _print_findings(found)
-    if len(found) == limit:
-        err.print(f"the latest {limit}; --limit shows more")
+    _print_findings(ask_for(lambda stock: stock.findings(status=wanted), limit), limit=limit, as_json=as_json)
 
 
 @app.command("repair")
 def repair(finding: Finding, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Bring on hand to the ledger's last balance, reserved to what is held, or end a hold that has no run.
+    """Set on hand to the ledger's last balance, reserved to the units held, or end a hold that has no run.
 
-    What is about the ledger's past can't be repaired: accept it, and correct the stock by a count or an adjustment.
+    A finding about the ledger's past can't be repaired: accept it, and correct stock by a count or an adjustment.
     """
     _decide(finding, "repair", reason, performed_by, as_json=as_json)
 
 
 @app.command("accept")
 def accept(finding: Finding, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Leave it as it is: audits are quiet about it until its numbers change."""
+    """Accept a finding: audits leave it out until its numbers change."""
     _decide(finding, "accept", reason, performed_by, as_json=as_json)
 
 
@@ -104,24 +93,20 @@ def _decide(
 ) -> None:
     async def work() -> FindingShown:
         stock = await connect()
-        return await decide(
-            stock.client, finding, decision, performed_by=performed_by, reason=reason, task_queue=stock.task_queue
-        )
+        return await stock.decide(finding, decision, performed_by=performed_by, reason=reason)
 
     decided = run(work())
     if as_json:
         print_json(decided)
         return
     out.print(f"finding {decided.finding_id}: {changed_status(FindingStatus.OPEN, decided.status)}")
-    _print_findings([decided])
+    _print_findings([decided], as_json=False)
 
 
 async def _names(stock: Stockkeeper, state: StockAuditState) -> FoundItems:
-    return await names(
-        stock.client,
+    return await stock.names(
         (each.product_id for each in state.findings if each.product_id),
         (each.warehouse_id for each in state.findings if each.warehouse_id),
-        task_queue=stock.task_queue,
     )
 
 
@@ -166,26 +151,25 @@ def _print_audit(state: StockAuditState, found: FoundItems) -> None:
     print_afterwards(state.notes, state.notices)
 
 
-def _print_findings(found: list[FindingShown]) -> None:
+def _print_findings(found: list[FindingShown], *, limit: int | None = None, as_json: bool) -> None:
     columns = ["#finding", "what doesn't agree", "product", "warehouse", "of", "#expected", "#is"]
-    out.print(
-        table(
-            [*columns, "status", "first seen (UTC)", "decided"],
-            [
-                [
-                    *_cells(each, each.sku or "", each.warehouse or ""),
-                    coloured(each.status),
-                    to_the_second(each.first_seen_at),
-                    f"{escape(each.closed_by)}: {escape(each.closed_reason or '')}" if each.closed_by else "",
-                ]
-                for each in found
-            ],
-        )
+    print_rows(
+        found,
+        [*columns, "status", "first seen (UTC)", "decided"],
+        lambda each: [
+            *_cells(each, each.sku or "", each.warehouse or ""),
+            coloured(each.status),
+            to_the_second(each.first_seen_at),
+            f"{escape(each.closed_by)}: {escape(each.closed_reason or '')}" if each.closed_by else "",
+        ],
+        limit=limit,
+        which="latest",
+        as_json=as_json,
     )
 
 
 def _cells(finding: FindingState, product: str, warehouse: str) -> list[str]:
-    """What both tables say of a finding; it may be about a document rather than about one item."""
+    """The cells that both tables have of a finding; it may concern a document rather than one item."""
     return [
         str(finding.finding_id),
         finding.kind.lower().replace("_", " "),

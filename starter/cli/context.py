@@ -1,11 +1,11 @@
-"""What every command needs: a connection, somebody who does it, and an end with one clear line."""
+"""The parts of every command: common options, the connection, and an end with one clear line on failure."""
 
 import asyncio
 import getpass
 import json
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -14,30 +14,52 @@ from rich.markup import escape
 from temporalio.envconfig import ClientConfig
 
 from starter.cli.output import err
-from stockkeeper.client.connection import connect_plainly
+from starter.cli.times import TIME_HELP
+from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
 
 T = TypeVar("T")
 
+APPLICATION = frozenset({"activities", "database", "devstack", "worker", "workflows"})
+"""Modules of the application, which no wheel contains."""
 DATA_DIR = Path(".stockkeeper")
-"""Where `stockkeeper up` keeps its data, unless told otherwise."""
+"""The data directory of `stockkeeper up`, unless another is given."""
 STACK_FILE = "stack.json"
-"""In the data directory while the stack is up: where everything is."""
+"""The file in the data directory with the stack's addresses, while it is up."""
 UI_URL = "STOCKKEEPER_UI_URL"
-"""The variable that says where the Temporal UI is, for links to runs."""
+"""The variable with the address of the Temporal UI, for links to runs."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PerformedBy = Annotated[
-    str, typer.Option("--performed-by", help="Who does it.", default_factory=getpass.getuser, show_default="you")
+    str,
+    typer.Option(
+        "--performed-by", help="The person or service that acts.", default_factory=getpass.getuser, show_default="you"
+    ),
 ]
 Approver = Annotated[
-    str, typer.Option("--approver", help="Who decides.", default_factory=getpass.getuser, show_default="you")
+    str, typer.Option("--approver", help="The person who decides.", default_factory=getpass.getuser, show_default="you")
+]
+Reason = Annotated[str, typer.Option(help="Why.")]
+Note = Annotated[str | None, typer.Option(help="A remark to keep.")]
+Latest = Annotated[int, typer.Option("--limit", min=1, help="How many, latest first.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many lines at most.")]
+InboxLimit = Annotated[int | None, typer.Option("--limit", min=1, help="How many at most.")]
+Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product: SKU or id.")]
+OnlySku = Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product.")]
+WithSku = Annotated[str | None, typer.Option("--sku", help="Only documents with this product.")]
+Warehouse = Annotated[str, typer.Option("--warehouse", help="The warehouse: name or id.")]
+OnlyWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only this warehouse: name or id.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From this instant on: {TIME_HELP}")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until just before this instant.")]
+Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Once for each line.")]
+LinesFile = Annotated[
+    Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, quantity.")
 ]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; an error of ours ends the program with one line and exit status 1."""
+    """Run a command's work; an error of Stockkeeper's ends the program with one line and exit status 1."""
     try:
         return asyncio.run(work)
     except StockkeeperError as error:
@@ -46,14 +68,22 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise SystemExit(130) from None
 
 
+def read_input(read: Callable[[], T]) -> T:
+    """Read what was typed; an error of Stockkeeper's ends the program like one of `run`."""
+    try:
+        return read()
+    except StockkeeperError as error:
+        fail(error)
+
+
 def fail(error: StockkeeperError | str) -> NoReturn:
-    """Say what is wrong, and end."""
+    """Print the error, and end with exit status 1."""
     explain(error)
     raise SystemExit(1)
 
 
 def explain(error: StockkeeperError | str, *, of: str = "") -> None:
-    """Say in one line what is wrong, and of several things with which."""
+    """Print an error in one line; ``of`` names which of several documents it concerns."""
     which = f"{escape(of)}: " if of else ""
     if isinstance(error, str):
         err.print(f"{which}[red]error:[/red] {escape(error)}", soft_wrap=True)
@@ -63,30 +93,30 @@ def explain(error: StockkeeperError | str, *, of: str = "") -> None:
 
 
 async def connect() -> Stockkeeper:
-    """Connect to what the environment names, or else to the stack that is up in this directory.
+    """Connect to the Temporal that the environment names, or else to the stack that is up in this directory.
 
     Raises:
-        Unreachable: Nobody answers there.
+        Unreachable: No Temporal server answers at that address.
     """
-    stack = _asked_for()
+    stack = _this_stack()
     if stack is None:
         return await Stockkeeper.connect()
     client = await connect_plainly(stack["temporal_address"], stack["namespace"])
-    return Stockkeeper(client, task_queue=os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"])
+    return Stockkeeper(Connection(client, os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"]))
 
 
 def ui_url() -> str | None:
-    """Where the Temporal UI is: where the environment says, or that of the stack that is asked; None: nobody knows."""
-    return (os.environ.get(UI_URL) or (_asked_for() or {}).get("ui_url") or "").rstrip("/") or None
+    """Address of the Temporal UI: by the environment, or the connected stack's; None: unknown."""
+    return (os.environ.get(UI_URL) or (_this_stack() or {}).get("ui_url") or "").rstrip("/") or None
 
 
-def _asked_for() -> dict[str, str] | None:
+def _this_stack() -> dict[str, str] | None:
     """This directory's stack, unless the environment names another Temporal."""
     return None if ClientConfig.load_client_connect_config().get("target_host") else running_here()
 
 
 def running_here() -> dict[str, str] | None:
-    """Where everything of this directory's stack is; None if none is up."""
+    """Addresses of this directory's stack; None if none is up."""
     try:
         stack = json.loads((DATA_DIR / STACK_FILE).read_text())
     except (OSError, ValueError):
@@ -95,6 +125,10 @@ def running_here() -> dict[str, str] | None:
 
 
 def extra_missing(extra: str, error: ImportError) -> NoReturn:
-    """A command needs more than was installed."""
-    sys.stderr.write(f"this command needs `pip install 'stockkeeper[{extra}]'` ({error.name} is missing)\n")
+    """End, because a command needs more than was installed: an extra, or the application itself."""
+    if (error.name or "").partition(".")[0] in APPLICATION:
+        needed = "runs from a checkout or the image, which have the application; `pip install` brings the library alone"
+        sys.stderr.write(f"this command {needed}\n")
+    else:
+        sys.stderr.write(f"this command needs `pip install 'stockkeeper[{extra}]'` ({error.name} is missing)\n")
     raise SystemExit(1)

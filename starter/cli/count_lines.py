@@ -1,4 +1,4 @@
-"""Several lines of a count in one command: each is taken by itself, and people read what became of it."""
+"""Several lines of a count in one command: each is taken by itself, and its outcome is printed."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,6 @@ from starter.cli.context import connect, explain, run
 from starter.cli.documents import Answer, Desk, print_afterwards, print_gave_way
 from starter.cli.output import changed_status, err, out, print_json, table
 from stockkeeper.client.cycle_count import CycleCount
-from stockkeeper.client.stock import find_items
 from stockkeeper.contracts.cycle_count import CountLineState, CountStatus, CycleCountState, progress
 from stockkeeper.contracts.errors import DomainError, InvalidRequest, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import counted
@@ -21,14 +20,14 @@ CountDesk = Desk[CycleCount, CycleCountState]
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What became of several lines.
+class _Outcome:
+    """The outcome of several lines.
 
     Attributes:
         answer: The count before and afterwards.
-        products: The lines that were taken, by what was typed.
-        refused: Why others were not.
-        unsent: Those that were not asked about any more, because nobody answers.
+        products: The lines that were taken: typed name and product id.
+        refused: Refusals of other lines, by typed name.
+        unsent: Lines that were not sent, because no answer came to one before them.
     """
 
     answer: Answer[CycleCountState]
@@ -45,25 +44,25 @@ def command_each_line(
     *,
     as_json: bool,
 ) -> None:
-    """Command some lines of a count, one after the other: one that is refused keeps none of the others from it.
+    """Command some lines of a count, one after the other: a refusal doesn't stop the others.
 
     Args:
         desk: Where counts are commanded.
         count_number: Which count.
-        lines: What was typed for each product, and what is said of it.
+        lines: The typed name of each product, and the command's value for it.
         send: The command for one.
         as_json: For programs.
     """
-    told = run(_each(desk, count_number, lines, send, as_json=as_json))
-    if as_json or told.answer.found is None:
-        print_json(told.answer.state)
-    elif told.products:
-        _print_lines(told, told.answer.found)
-    for product, refusal in told.refused.items():
+    outcome = run(_each(desk, count_number, lines, send, as_json=as_json))
+    if as_json or outcome.answer.found is None:
+        print_json(outcome.answer.state)
+    elif outcome.products:
+        _print_lines(outcome, outcome.answer.found)
+    for product, refusal in outcome.refused.items():
         explain(refusal, of=product)
-    if told.unsent:
-        err.print(f"{counted(len(told.unsent), 'more line')} not sent: say it all again, what was taken counts once")
-    if told.refused:
+    if outcome.unsent:
+        err.print(f"{counted(len(outcome.unsent), 'more line')} not sent: say it all again, what was taken counts once")
+    if outcome.refused:
         raise SystemExit(1)
 
 
@@ -74,13 +73,13 @@ async def _each(
     send: Callable[[CycleCount, int, T], Awaitable[CycleCountState]],
     *,
     as_json: bool,
-) -> _Told:
+) -> _Outcome:
     wanted = lines()
     stock = await connect()
-    found = await find_items(stock.client, [product for product, _ in wanted], [], task_queue=stock.task_queue)
+    found = await stock.ids(product for product, _ in wanted)
     _require_once_each([(product, found.products[product]) for product, _ in wanted])
     count = await stock.cycle_count(count_number)
-    # The names first: if nobody answers any more, it is said all the same what was taken.
+    # The names first: if no answer comes later, the lines taken so far are printed all the same.
     before = await desk.named(stock, count.state, as_json=as_json)
     taken: dict[str, int] = {}
     refused: dict[str, StockkeeperError] = {}
@@ -96,11 +95,11 @@ async def _each(
             refused[product] = _in_typed_name(error, product, found.products[product])
             if len(wanted) == 1:
                 raise refused[product] from None
-    return _Told(replace(before, state=count.state), taken, refused, unsent)
+    return _Outcome(replace(before, state=count.state), taken, refused, unsent)
 
 
 def _require_once_each(wanted: Sequence[tuple[str, int]]) -> None:
-    """Two numbers for one product may be two shelves or a slip, and nobody here knows which.
+    """Refuse two numbers for one product: they may be two shelves or a slip.
 
     Raises:
         InvalidRequest: A product is there twice.
@@ -113,18 +112,18 @@ def _require_once_each(wanted: Sequence[tuple[str, int]]) -> None:
 
 
 def _in_typed_name(error: StockkeeperError, product: str, product_id: int) -> StockkeeperError:
-    """The same error in the words that were typed."""
+    """The same error with the typed name in place of the id."""
     if isinstance(error, DomainError):
         return type(error).from_details(error.message.replace(f"product {product_id}", product, 1), error.details)
     return error
 
 
-def _print_lines(told: _Told, found: FoundItems) -> None:
+def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
     """The lines that were commanded; a list may have hundreds of others."""
-    state, before = told.answer.state, told.answer.before
+    state, before = outcome.answer.state, outcome.answer.before
     was = {line.product_id: line.status for line in before.lines}
     now = {line.product_id: line for line in state.lines}
-    out.print(headline(told.answer, found))
+    out.print(headline(outcome.answer, found))
     print_gave_way([hold for hold in state.gave_way if hold not in before.gave_way], found)
     out.print(
         table(
@@ -137,7 +136,7 @@ def _print_lines(told: _Told, found: FoundItems) -> None:
                     changed_status(was[product_id], now[product_id].status),
                     _what_came_of(now[product_id]),
                 ]
-                for product_id in told.products.values()
+                for product_id in outcome.products.values()
             ],
         )
     )
@@ -158,24 +157,24 @@ def _what_came_of(line: CountLineState) -> str:
 
 
 def why(line: CountLineState) -> str:
-    """Why the books were wrong, and who says so."""
+    """The root cause, and its approver."""
     return ", approved by ".join(part for part in (line.root_cause, line.approved_by) if part)
 
 
 def headline(answer: Answer[CycleCountState], found: FoundItems) -> str:
-    """Where a count stands, in one line."""
+    """A count's status and progress, in one line."""
     status = changed_status(answer.before.status, answer.state.status)
     number = escape(answer.state.count_number)
     return f"count [bold]{number}[/bold]: {status}, {place_of(answer.state, found)}, {progress(answer.state)}"
 
 
 def place_of(state: CycleCountState, found: FoundItems) -> str:
-    """Where it is counted."""
+    """The warehouse's name."""
     return escape(found.warehouse_names.get(state.warehouse_id or 0, f"warehouse {state.warehouse_id}"))
 
 
 def sku_of(product_id: int, found: FoundItems) -> str:
-    """What people call a product."""
+    """A product's SKU."""
     return found.skus.get(product_id, f"product {product_id}")
 
 

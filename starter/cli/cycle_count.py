@@ -1,29 +1,38 @@
-"""`stockkeeper count`: what is to be counted, what was there, and what becomes of a variance."""
+"""`stockkeeper count`: open a count, record what is on the shelf, decide on variances."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from temporalio.client import WorkflowExecution
 
-from starter.cli.context import Approver, AsJson, PerformedBy, connect, run
+from starter.cli.context import (
+    Approver,
+    AsJson,
+    Latest,
+    PerformedBy,
+    Reason,
+    Warehouse,
+    WithSku,
+    connect,
+    read_input,
+    run,
+)
 from starter.cli.count_lines import command_each_line, headline, place_of, signed, sku_of, why
 from starter.cli.documents import (
     Answer,
     Desk,
     Mentioned,
-    Row,
-    list_runs,
+    from_memo,
     print_afterwards,
     print_gave_way,
     print_list,
+    text,
 )
 from starter.cli.order_lines import skus_from_file, split_units, units_from_file
 from starter.cli.output import changed_status, out, print_json, table
-from stockkeeper.client.stock import find_items, names
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.cycle_count import WORKFLOW_TYPE, CountStatus, CycleCountState, RootCause, workflow_id
+from stockkeeper.contracts.cycle_count import CountStatus, CycleCountState, RootCause
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
@@ -38,56 +47,48 @@ def register(root: typer.Typer) -> None:
 
 Number = Annotated[str, typer.Argument(metavar="COUNT", help="The count's number.")]
 _FIRST = (CountStatus.REVIEW, CountStatus.COUNTING, CountStatus.POSTED, CountStatus.CANCELLED)
-"""What waits for somebody comes first."""
+"""The order of the lines: those that wait for a decision come first."""
 
 
 @app.command("start")
 def start(
     count_number: Number,
     *,
-    warehouse: Annotated[str, typer.Option(help="Where: a name or an id.")],
-    sku: Annotated[list[str] | None, typer.Option("--sku", help="What is to be counted; once for each.")] = None,
+    warehouse: Warehouse,
+    sku: Annotated[list[str] | None, typer.Option("--sku", help="A product to count; once for each.")] = None,
     skus: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="The same from a file: column sku.")] = None,
     performed_by: PerformedBy,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is to be counted. `count plan` does so for what is due today."""
+    """Open a count of some products. `count plan` opens one of those that are due today."""
 
-    async def work() -> Answer[CycleCountState]:
+    def products() -> list[str]:
         if (skus is None) == (not sku):
             raise InvalidRequest("say what is to be counted by --sku, or by a file of them by --skus")
-        wanted = skus_from_file(skus) if skus else sku or []
-        stock = await connect()
-        found = await find_items(stock.client, wanted, [warehouse], task_queue=stock.task_queue)
-        count = await stock.open_count(
-            count_number,
-            [found.products[product] for product in wanted],
-            warehouse_id=found.warehouses[warehouse],
-            requested_by=performed_by,
-        )
-        return await _desk.named(stock, count.state, as_json=as_json)
+        return skus_from_file(skus) if skus else sku or []
 
-    _desk.answer(work(), as_json=as_json)
+    wanted = read_input(products)
+    _desk.create(
+        lambda stock: stock.open_count(count_number, wanted, warehouse_id=warehouse, requested_by=performed_by),
+        as_json=as_json,
+    )
 
 
 @app.command("list")
 def list_(
     *,
-    status: Annotated[CountStatus | None, typer.Option(help="Only these.")] = None,
-    sku: Annotated[str | None, typer.Option(help="Only those of this product.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, latest first.")] = 50,
+    status: Annotated[CountStatus | None, typer.Option(help="Only this status.")] = None,
+    sku: WithSku = None,
+    limit: Latest = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Counts, the latest first."""
-    rows = list_runs(WORKFLOW_TYPE, _listed, status=status, sku=sku, limit=limit)
+    """List counts, the latest first."""
     print_list(
-        rows,
+        lambda stock: stock.cycle_counts(status=status, sku=sku, limit=limit),
+        lambda listed: from_memo(listed, "count_number", "warehouse", "items", "to_count", "in_review", "requested_by"),
         ["count", "warehouse", "#items", "#to count", "#in review", "requested by"],
         lambda row: [
-            escape(row["count_number"]),
-            escape(row["warehouse"] or ""),
-            *("" if row[name] is None else str(row[name]) for name in ("items", "to_count", "in_review")),
-            escape(row["requested_by"] or ""),
+            text(row[name]) for name in ("count_number", "warehouse", "items", "to_count", "in_review", "requested_by")
         ],
         limit=limit,
         as_json=as_json,
@@ -96,22 +97,22 @@ def list_(
 
 @app.command("show")
 def show(count_number: Number, *, as_json: AsJson = False) -> None:
-    """How a count stands: what is to be counted, what is beyond tolerance, what is in the books."""
+    """Show a count: products to count, beyond tolerance and posted, and refused commands."""
     _desk.look(count_number, as_json=as_json)
 
 
 @app.command("sheet")
 def sheet(count_number: Number, *, as_json: AsJson = False) -> None:
-    """A blank list to count by: what is still to be counted, or to be counted again by somebody else."""
+    """Print a blank list to count by: products to count, or to count again by another person."""
 
     async def work() -> tuple[CycleCountState, FoundItems]:
         stock = await connect()
         state = (await stock.cycle_count(count_number)).state
         products, places = _desk.mentions(state)[:2]
-        return state, await names(stock.client, products, filter(None, places), task_queue=stock.task_queue)
+        return state, await stock.names(products, filter(None, places))
 
     state, found = run(work())
-    # Who may not count again, and nothing of what anybody has found.
+    # With the person who may not count again, and without any number found so far.
     rows = sorted(
         (sku_of(line.product_id, found), line.product_id, line.counted_by or "")
         for line in state.lines
@@ -148,18 +149,18 @@ def record(
     count_number: Number,
     *,
     line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="What was there; once for each product.")
+        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units on the shelf; once for each product.")
     ] = None,
     lines: Annotated[
         Path | None, typer.Option("--lines", metavar="FILE.csv", help="The same from a file: columns sku, quantity.")
     ] = None,
     root_cause: Annotated[
-        RootCause | None, typer.Option(case_sensitive=False, help="Why it is another number, if you know.")
+        RootCause | None, typer.Option(case_sensitive=False, help="Why stock was wrong, if known.")
     ] = None,
     performed_by: PerformedBy,
     as_json: AsJson = False,
 ) -> None:
-    """So much was there. Each product is taken by itself; the exit status tells whether all were."""
+    """Record units on the shelf. Each product is taken by itself; exit status 1 if one was refused."""
 
     def counts() -> list[tuple[str, int]]:
         if (lines is None) == (not line):
@@ -182,11 +183,11 @@ def approve(
     count_number: Number,
     skus: Annotated[list[str], typer.Argument(metavar="SKU...", help="One product, or several.")],
     *,
-    root_cause: Annotated[RootCause, typer.Option(case_sensitive=False, help="Why the books were wrong.")],
+    root_cause: Annotated[RootCause, typer.Option(case_sensitive=False, help="Why stock was wrong.")],
     approver: Approver,
     as_json: AsJson = False,
 ) -> None:
-    """What was counted is right, although it is beyond tolerance. Each product is decided by itself."""
+    """Approve counts that are beyond tolerance. Each product is decided by itself."""
     command_each_line(
         _desk,
         count_number,
@@ -200,20 +201,12 @@ def approve(
 def cancel(
     count_number: Number,
     *,
-    reason: Annotated[str, typer.Option(help="Why.")],
+    reason: Reason,
     performed_by: PerformedBy,
     as_json: AsJson = False,
 ) -> None:
-    """What isn't in the books yet isn't counted any more; what is, stays."""
+    """Cancel the lines that aren't posted yet."""
     _desk.command(count_number, lambda count: count.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
-
-
-async def _listed(execution: WorkflowExecution) -> Row:
-    shown = await execution.memo()
-    return {
-        "count_number": execution.id.removeprefix(workflow_id("")),
-        **{name: shown.get(name) for name in ("warehouse", "items", "to_count", "in_review", "requested_by")},
-    }
 
 
 def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:

@@ -1,21 +1,19 @@
-"""What the commands of all documents have in common: find one, command it, and show what has become of it."""
+"""The parts that the commands of all documents share: find one, command it, list them, and print the outcome."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pydantic import BaseModel
 from rich.markup import escape
-from temporalio.client import WorkflowExecution
 
 from starter.cli.context import connect, explain, run
 from starter.cli.output import coloured, err, out, print_json, table
 from stockkeeper.client.document import Document
-from stockkeeper.client.runs import find_runs
-from stockkeeper.client.stock import find_items, names
+from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts import search_attributes
-from stockkeeper.contracts.errors import InsufficientStock, InvalidRequest, StockkeeperError
+from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.messages import GaveWay, State, counted, utc
 from stockkeeper.contracts.notice import NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
@@ -23,11 +21,12 @@ from stockkeeper.contracts.stock import FoundItems, ShortageState
 
 D = TypeVar("D", bound=Document[Any])
 S = TypeVar("S", bound=State)
+B = TypeVar("B", bound=BaseModel)
 T = TypeVar("T")
 
 
 class Mentioned(NamedTuple):
-    """Ids in a state that people know by other names."""
+    """Ids in a state, whose names are printed."""
 
     product_ids: Iterable[int] = ()
     warehouse_ids: Iterable[int | None] = ()
@@ -36,7 +35,7 @@ class Mentioned(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer(Generic[S]):
-    """What came of a command: the state before and after it, and for people the names of what it is about."""
+    """The outcome of a command: the state before and after it, and for people the names behind its ids."""
 
     state: S
     before: S
@@ -45,12 +44,12 @@ class Answer(Generic[S]):
 
 @dataclass(frozen=True)
 class Desk(Generic[D, S]):
-    """Where one kind of document is commanded and shown.
+    """The commands of one kind of document.
 
     Attributes:
-        find: One by its name.
-        mentions: What in its state has names.
-        show: Print the state for people, beside what it was before.
+        find: Find one by its number.
+        mentions: The ids in its state.
+        show: Print the state for people, with changes from the state before.
     """
 
     find: Callable[[Stockkeeper, str], Awaitable[D]]
@@ -58,8 +57,17 @@ class Desk(Generic[D, S]):
     show: Callable[[Answer[S], FoundItems], None]
 
     def answer(self, work: Coroutine[Any, Any, Answer[S]], *, as_json: bool) -> None:
-        """Run a command's work, and print what came of it."""
+        """Run a command's work, and print its outcome."""
         self.print(run(work), as_json=as_json)
+
+    def create(self, make: Callable[[Stockkeeper], Awaitable[D]], *, as_json: bool) -> None:
+        """Create a document, and show it."""
+
+        async def work() -> Answer[S]:
+            stock = await connect()
+            return await self.named(stock, (await make(stock)).state, as_json=as_json)
+
+        self.answer(work(), as_json=as_json)
 
     def look(self, name: str, *, as_json: bool) -> None:
         """Show one."""
@@ -71,7 +79,7 @@ class Desk(Generic[D, S]):
         self.answer(work(), as_json=as_json)
 
     def command(self, name: str, send: Callable[[D], Awaitable[S]], *, as_json: bool) -> None:
-        """Command one, and show what has changed."""
+        """Command one, and show the change."""
 
         async def work() -> Answer[S]:
             return await self.commanded(await connect(), name, send, as_json=as_json)
@@ -86,10 +94,10 @@ class Desk(Generic[D, S]):
         *,
         as_json: bool,
     ) -> None:
-        """Command several, each by itself: one that is refused keeps none of the others from it.
+        """Command several, each by itself: a refusal doesn't stop the others.
 
         Args:
-            names: Which; of one alone everything is shown.
+            names: Their numbers; a single one is shown whole.
             send: The command.
             headline: One line for each of several, from the state before and after.
             as_json: For programs.
@@ -126,22 +134,20 @@ class Desk(Generic[D, S]):
     async def commanded(
         self, stock: Stockkeeper, name: str, send: Callable[[D], Awaitable[S]], *, as_json: bool
     ) -> Answer[S]:
-        """The same as a part of more work."""
+        """Command one as a part of more work."""
         document = await self.find(stock, name)
         before: S = document.state
         return await self.named(stock, await send(document), before, as_json=as_json)
 
     async def named(self, stock: Stockkeeper, state: S, before: S | None = None, *, as_json: bool) -> Answer[S]:
-        """A state with the names that people need; programs have the ids."""
+        """A state with the names behind its ids, which only people need."""
         found = None
         if not as_json:
             mentioned = self.mentions(state)
-            found = await names(
-                stock.client,
+            found = await stock.names(
                 mentioned.product_ids,
                 (each for each in mentioned.warehouse_ids if each),
                 (each for each in mentioned.supplier_ids if each),
-                task_queue=stock.task_queue,
             )
         return Answer(state, state if before is None else before, found)
 
@@ -156,15 +162,8 @@ class Desk(Generic[D, S]):
 Row = dict[str, Any]
 
 
-async def warehouse_named(stock: Stockkeeper, name: str | None) -> int | None:
-    """The id of a warehouse that a request may leave open."""
-    if name is None:
-        return None
-    return (await find_items(stock.client, [], [name], task_queue=stock.task_queue)).warehouses[name]
-
-
 def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int | None = None) -> list[T]:
-    """The first of what a question answers page by page; without a limit all of it."""
+    """The first rows of a question that is answered page by page; without a limit all of them."""
 
     async def work() -> list[T]:
         return await first_of(found(await connect()), limit)
@@ -173,7 +172,7 @@ def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int | None 
 
 
 async def first_of(found: AsyncIterator[T], limit: int | None) -> list[T]:
-    """So many of them, and no page more; without a limit all of them."""
+    """Rows up to the limit, and no page more; without a limit all of them."""
     answers: list[T] = []
     async for each in found:
         answers.append(each)
@@ -182,36 +181,63 @@ async def first_of(found: AsyncIterator[T], limit: int | None) -> list[T]:
     return answers
 
 
-def list_runs(
-    workflow_type: str,
-    describe: Callable[[WorkflowExecution], Awaitable[Row]],
+def print_rows(
+    found: Sequence[B],
+    columns: Sequence[str],
+    cells: Callable[[B], Sequence[str]],
     *,
-    status: str | None,
-    sku: str | None,
-    limit: int,
-) -> list[Row]:
-    """The latest documents of one kind, without asking each run.
+    as_json: bool,
+    limit: int | None = None,
+    which: str = "first",
+    none: str | None = None,
+    title: str | None = None,
+) -> None:
+    """Print the rows of an answer, for programs as they are, for people as a table.
 
     Args:
-        workflow_type: Which kind.
-        describe: What a list says of a run beside what it says of any.
-        status: Only these.
-        sku: Only those that have to do with this product.
-        limit: How many at most.
+        found: The rows.
+        columns: The table's columns.
+        cells: The cells of a row.
+        as_json: For programs.
+        limit: The limit they were asked for with; a hint follows when it was reached.
+        which: The word for them in that hint.
+        none: The line for people when there are no rows; None: a table without rows.
+        title: The table's title.
     """
-
-    async def work() -> list[Row]:
-        stock = await connect()
-        runs = find_runs(stock.client, workflow_type, status=status, sku=sku, limit=limit)
-        return [await describe(execution) | _any_run(execution) async for execution in runs]
-
-    return run(work())
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+    elif not found and none:
+        out.print(none)
+    else:
+        out.print(table(columns, [cells(each) for each in found], title=title))
+        if len(found) == limit:
+            err.print(f"the {which} {limit}; --limit shows more")
 
 
 def print_list(
-    rows: Sequence[Row], columns: Sequence[str], cells: Callable[[Row], Sequence[str]], *, limit: int, as_json: bool
+    listed: Callable[[Stockkeeper], Awaitable[Sequence[Listed]]],
+    row: Callable[[Listed], Row],
+    columns: Sequence[str],
+    cells: Callable[[Row], Sequence[str]],
+    *,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """Print what `list_runs` found; for people with these columns, between the status and where it is."""
+    """Print the latest documents of one kind.
+
+    Args:
+        listed: The documents.
+        row: The fields of the kind, from a document; every kind's fields follow.
+        columns: The columns for people; the status follows the first.
+        cells: The cells of a row.
+        limit: How many were asked for.
+        as_json: For programs.
+    """
+
+    async def work() -> list[Row]:
+        return [row(each) | _any_document(each) for each in await listed(await connect())]
+
+    rows = run(work())
     if as_json:
         print_json(rows)
         return
@@ -226,10 +252,30 @@ def print_list(
         err.print(f"the latest {limit}; --limit shows more")
 
 
+def _any_document(listed: Listed) -> Row:
+    return {
+        "status": listed.status,
+        "skus": list(listed.skus),
+        "warehouses": list(listed.warehouses),
+        "workflow_id": listed.workflow_id,
+        "run_id": listed.run_id,
+    }
+
+
+def from_memo(listed: Listed, number: str, *fields: str) -> Row:
+    """A row of a list: the number under its own name, and fields of the memo; those it lacks are null."""
+    return {number: listed.number, **{name: listed.memo.get(name) for name in fields}}
+
+
+def text(value: object) -> str:
+    """A value that may be missing, in a cell."""
+    return "" if value is None else escape(str(value))
+
+
 def print_inbox(
     rows: Sequence[Row], columns: Sequence[str], cells: Callable[[Row], Sequence[str]], *, as_json: bool
 ) -> None:
-    """Print what waits for approval; for people with these columns, before since when and until when."""
+    """Print documents that wait for approval; for people with these columns, before the two instants."""
     if as_json:
         print_json(rows)
         return
@@ -251,15 +297,19 @@ def print_inbox(
     )
 
 
-def _any_run(execution: WorkflowExecution) -> Row:
-    found = execution.typed_search_attributes
-    return {
-        "status": found.get(search_attributes.STATUS) or str(execution.status.name if execution.status else ""),
-        "skus": list(found.get(search_attributes.SKUS) or []),
-        "warehouses": list(found.get(search_attributes.WAREHOUSES) or []),
-        "workflow_id": execution.id,
-        "run_id": execution.run_id,
-    }
+def sku(found: FoundItems, product_id: int | None) -> str:
+    """A product's SKU, for a table or a line."""
+    return escape(found.skus.get(product_id or 0, f"product {product_id}"))
+
+
+def warehouse(found: FoundItems, warehouse_id: int | None) -> str:
+    """A warehouse's name, for a table or a line."""
+    return escape(found.warehouse_names.get(warehouse_id or 0, f"warehouse {warehouse_id}"))
+
+
+def supplier(found: FoundItems, supplier_id: int | None) -> str:
+    """A supplier's name, for a table or a line."""
+    return escape(found.supplier_names.get(supplier_id or 0, f"supplier {supplier_id}"))
 
 
 def joined(values: Iterable[str]) -> str:
@@ -268,7 +318,7 @@ def joined(values: Iterable[str]) -> str:
 
 
 def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) -> None:
-    """What was sent to people, and what was refused, beside the answer itself."""
+    """Print notices and notes, beside the answer itself."""
     for notice in notices:
         outcome = notice.outcome.lower()
         err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
@@ -277,27 +327,23 @@ def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) 
 
 
 def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> None:
-    """Why nothing was held."""
+    """Print the shortages because of which nothing was held."""
     for each in shortages:
-        product = found.skus.get(each.product_id, f"product {each.product_id}")
-        warehouse = found.warehouse_names.get(each.warehouse_id, f"warehouse {each.warehouse_id}")
-        out.print(
-            f"short: {escape(product)} in {escape(warehouse)}: requested {each.requested}, available {each.available}"
-        )
+        item = f"{sku(found, each.product_id)} in {warehouse(found, each.warehouse_id)}"
+        out.print(f"short: {item}: requested {each.requested}, available {each.available}")
 
 
 def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:
-    """Whose hold has ended because what it was promised isn't there."""
+    """Print the holds that ended because their stock isn't there any more."""
     for hold in gave_way:
-        product = found.skus.get(hold.product_id, f"product {hold.product_id}")
         held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
-        out.print(f"gave way: {held}, {counted(hold.quantity, 'unit')} of {escape(product)}")
+        out.print(f"gave way: {held}, {counted(hold.quantity, 'unit')} of {sku(found, hold.product_id)}")
 
 
 def print_receipts(
     receipts: Sequence[ReceiptState], before: Sequence[ReceiptState], *, unfit: str, what: str = "receipt"
 ) -> None:
-    """What came, and when; ``unfit`` is what is said of the units that didn't enter stock."""
+    """Print receipts; ``unfit`` names the units that didn't enter stock."""
     for receipt in receipts:
         new = "" if receipt in before else " [bold](new)[/bold]"
         more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
@@ -308,24 +354,5 @@ def print_receipts(
 
 
 def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str | None) -> bool:
-    """Whether this receipt was booked; one without a name can't be told from any other."""
+    """Whether a receipt of this number was booked; without a number none is known."""
     return any(each.receipt_id == receipt_id for each in receipts)
-
-
-def in_typed_names(refused: InvalidRequest, products: Mapping[str, int]) -> InvalidRequest:
-    """The same error about a product, in the words that were typed."""
-    about = refused.details.get("product_id")
-    typed = next((name for name, product_id in products.items() if product_id == about), None)
-    if typed is None:
-        return refused
-    return InvalidRequest(refused.message.replace(f"product {about}", typed, 1), refused.details)
-
-
-def short_in_typed_names(short: InsufficientStock, typed: Mapping[tuple[int, int], str]) -> InsufficientStock:
-    """The same for stock that is short: by product and warehouse, what was typed for it."""
-    told = [
-        f"{name}: requested {each.requested}, available {each.available}"
-        for each in short.shortages
-        if (name := typed.get((each.product_id, each.warehouse_id)))
-    ]
-    return InsufficientStock("; ".join(told) or short.message, short.shortages)

@@ -1,4 +1,4 @@
-"""`stockkeeper import`: a CSV file, all of it or nothing."""
+"""`stockkeeper import`: a CSV file, all of its rows or none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from starter.cli.context import AsJson, PerformedBy, connect, run
 from starter.cli.output import err, out, print_json, table
 from stockkeeper.client.import_file import Progress as Watch
-from stockkeeper.client.import_file import import_file
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_file import ImportKind, ImportState, ImportStatus
 
 _LONG_FILE_BYTES = 100_000
-"""A few thousand rows: from there on somebody who waits likes to see that it moves."""
+"""A few thousand rows: from there on the import takes long enough for a progress bar."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +35,7 @@ def import_(
 
     async def work(watch: Watch) -> ImportState:
         stock = await connect()
-        return await import_file(
-            stock.client, kind, file, performed_by=performed_by, task_queue=stock.task_queue, progress=watch
-        )
+        return await stock.import_file(kind, file, performed_by=performed_by, progress=watch)
 
     async def work_or_refusal(watch: Watch) -> ImportState | InvalidRequest:
         try:
@@ -58,7 +55,7 @@ def import_(
 
 
 def summary(state: ImportState, kind: ImportKind) -> str:
-    """What came of it, in a line."""
+    """The outcome in one line."""
     if state.already_imported:
         return f"nothing to do: this file was imported before ({state.rows:,} {kind.noun})"
     return (
@@ -86,7 +83,7 @@ def _show_refusal(kind: ImportKind, file: Path, refused: InvalidRequest, *, as_j
 
 @contextmanager
 def _progress(file: Path) -> Iterator[Watch]:
-    """A bar on standard error, if the file is long and somebody is looking."""
+    """A progress bar on standard error, if the file is long and that is a terminal."""
     if not err.is_terminal or not file.is_file() or file.stat().st_size < _LONG_FILE_BYTES:
         yield lambda sent, rows: None
         return

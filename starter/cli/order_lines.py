@@ -1,28 +1,28 @@
-"""The lines of an order as a person types them, or has them in a file."""
+"""The lines of a document as a person types them, or has them in a file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from stockkeeper.client.calls import checked
 from stockkeeper.client.csv_files import read_table
-from stockkeeper.client.stock import unit_costs
+from stockkeeper.client.lines import Line, OrderLine
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_rows import BadRow, refusal
-from stockkeeper.contracts.messages import money
 from stockkeeper.contracts.purchase_order import PurchaseOrderLine
 
 
 class WantedLine(NamedTuple):
-    """One line in words; no cost: what the supplier has agreed to."""
+    """One line of an order; without a cost, as agreed with the supplier."""
 
     product: str
     qty: int
     unit_cost: str | None
 
 
-def lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
+def _lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
     """Lines such as ``TEA-100=50@4.20`` or ``TEA-100=50``.
 
     Raises:
@@ -38,7 +38,7 @@ def lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
     return wanted
 
 
-def lines_from_file(path: Path) -> list[WantedLine]:
+def _lines_from_file(path: Path) -> list[WantedLine]:
     """Lines of a CSV file with the columns sku, qty and, if it isn't as agreed, unit_cost.
 
     Raises:
@@ -105,55 +105,65 @@ def split_units(text: str, option: str, *, signed: bool = False) -> tuple[str, i
     return product, int(units)
 
 
-def came_by_product(
-    products: Mapping[str, int],
-    fit: Sequence[tuple[str, int]],
-    unfit: Sequence[tuple[str, int]],
-    outstanding: Iterable[tuple[int, int]] = (),
-) -> dict[int, tuple[int, int]]:
-    """What came of each product, in units: fit ones and, on top, those that aren't.
-
-    Args:
-        products: The ids of what was typed.
-        fit: Product and units, as typed.
-        unfit: The same.
-        outstanding: Product ids and units that have come as well, because everything has.
-    """
-    came: dict[int, tuple[int, int]] = {}
-    units = [
-        *((product_id, count, 0) for product_id, count in outstanding if count),
-        *((products[product], count, 0) for product, count in fit),
-        *((products[product], 0, count) for product, count in unfit),
-    ]
-    for product_id, more_fit, more_unfit in units:
-        fit_so_far, unfit_so_far = came.get(product_id, (0, 0))
-        came[product_id] = (fit_so_far + more_fit, unfit_so_far + more_unfit)
-    return came
-
-
-async def with_costs(
-    stock: Stockkeeper, supplier_id: int, wanted: Sequence[WantedLine], products: Mapping[str, int]
-) -> list[PurchaseOrderLine]:
-    """The lines with their ids, and the agreed cost where none was given.
+def order_lines(line: Sequence[str] | None, lines: Path | None) -> list[WantedLine]:
+    """The lines of a purchase order: by ``--line``, or from a file by ``--lines``.
 
     Raises:
-        InvalidRequest: Nothing is agreed for a product, or a cost isn't an amount.
+        InvalidRequest: Neither or both were given, or one isn't a line.
     """
-    asked = [products[line.product] for line in wanted if line.unit_cost is None]
-    agreed = await unit_costs(stock.client, supplier_id, asked, task_queue=stock.task_queue) if asked else {}
-    without = {line.product for line in wanted if not line.unit_cost and products[line.product] not in agreed}
-    if without:
-        named = ", ".join(sorted(without)[:10])
+    _require_one_source(line, lines)
+    return _lines_from_file(lines) if lines else _lines_from_options(line or [])
+
+
+def typed_lines(line: Sequence[str] | None, lines: Path | None, *, signed: bool = False) -> list[Line]:
+    """The lines of a document: by ``--line``, or from a file by ``--lines``.
+
+    Raises:
+        InvalidRequest: Neither or both were given, or one isn't a line.
+    """
+    _require_one_source(line, lines)
+    units = (
+        units_from_file(lines, signed=signed)
+        if lines
+        else [split_units(text, "--line", signed=signed) for text in line or []]
+    )
+    return [Line(product, quantity=quantity) for product, quantity in units]
+
+
+def _require_one_source(line: Sequence[str] | None, lines: Path | None) -> None:
+    """Lines come by options or from a file.
+
+    Raises:
+        InvalidRequest: Neither or both were given.
+    """
+    if (lines is None) == (not line):
+        raise InvalidRequest("give the lines by --line, or a file of them by --lines")
+
+
+async def with_costs(stock: Stockkeeper, supplier: str, wanted: Sequence[WantedLine]) -> list[OrderLine]:
+    """The lines with the agreed cost where none was given.
+
+    Raises:
+        InvalidRequest: No cost is agreed for a product, or a cost isn't an amount.
+    """
+    open_costs = sorted({line.product for line in wanted if line.unit_cost is None})
+    agreed: dict[str, Decimal] = {}
+    if open_costs:
+        ids = await stock.ids(open_costs, suppliers=[supplier])
+        terms = await stock.terms(ids.suppliers[supplier], list(ids.products.values()))
+        agreed = {sku: terms[ids.products[sku]] for sku in open_costs if ids.products[sku] in terms}
+    if without := sorted(set(open_costs) - agreed.keys()):
+        named = ", ".join(without[:10])
         raise InvalidRequest(f"no cost is agreed with this supplier for {named}: say it, such as SKU=50@4.20")
     return [
-        checked(
-            PurchaseOrderLine,
-            product_id=products[line.product],
-            qty=line.qty,
-            unit_cost=line.unit_cost or money(agreed[products[line.product]]),
-        )
+        OrderLine(line.product, qty=line.qty, unit_cost=_cost(line) if line.unit_cost else agreed[line.product])
         for line in wanted
     ]
+
+
+def _cost(line: WantedLine) -> Decimal:
+    # By the contract's rule for amounts, which takes no exponent and no sign.
+    return checked(PurchaseOrderLine, product_id=1, qty=max(line.qty, 1), unit_cost=line.unit_cost).unit_cost
 
 
 def _is_whole(text: str, *, signed: bool = False) -> bool:

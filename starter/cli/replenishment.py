@@ -1,60 +1,52 @@
-"""`stockkeeper plan`, `reorder` and `schedule`: when to order again, what to order, and what happens by itself."""
+"""`stockkeeper plan` and `reorder`: reorder points from demand, and orders of items below theirs."""
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, PerformedBy, connect, run
-from starter.cli.documents import ask_for, print_afterwards, warehouse_named
+from starter.cli.context import AsJson, Limit, OnlySku, OnlyWarehouse, PerformedBy, Sku, connect, run
+from starter.cli.documents import ask_for, print_afterwards, print_rows, sku, supplier, text, warehouse
 from starter.cli.output import err, out, print_json, table
-from starter.schedules import ScheduleShown, pause_schedule, resume_schedule, schedules, trigger_schedule
-from stockkeeper.client.replenishment import plans, run_plan, run_reorder, set_automatic, set_by_hand
-from stockkeeper.client.stock import names
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
-from stockkeeper.contracts.messages import amount, counted, money, utc
+from stockkeeper.contracts.messages import amount, counted, money
 from stockkeeper.contracts.reorder import ReorderState
 from stockkeeper.contracts.replenishment_plan import ItemPlan, PlanState
 from stockkeeper.contracts.stock import FoundItems
 
-plan_app = typer.Typer(help="When to order again: reorder points and quantities from demand.")
-schedule_app = typer.Typer(no_args_is_help=True, help="What happens by itself, and when.")
+plan_app = typer.Typer(help="Reorder points and quantities from demand.")
 
-Warehouse = Annotated[str | None, typer.Option(help="Only this warehouse.")]
-Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product.")]
-Place = Annotated[str, typer.Argument(metavar="WAREHOUSE", help="The warehouse.")]
-ScheduleId = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Its name, as `schedule list` shows it.")]
+Place = Annotated[str, typer.Argument(metavar="WAREHOUSE", help="The warehouse: name or id.")]
 
 
 @plan_app.callback(invoke_without_command=True)
 def plan(
     context: typer.Context,
     *,
-    warehouse: Warehouse = None,
-    history_days: Annotated[int, typer.Option(help="Days of demand that are looked at.")] = 90,
+    warehouse: OnlyWarehouse = None,
+    history_days: Annotated[int, typer.Option(help="Days of demand to plan from.")] = 90,
     service_level: Annotated[float, typer.Option(help="The probability that a cycle has no stockout.")] = 0.95,
-    order_cost: Annotated[str | None, typer.Option(help="What an order costs; else as the settings say.")] = None,
+    order_cost: Annotated[str | None, typer.Option(help="The cost of placing an order; else by the settings.")] = None,
     holding_cost_rate: Annotated[
-        float | None, typer.Option(help="Holding cost per year, as a part of the unit cost; else as the settings say.")
+        float | None, typer.Option(help="Holding cost per year, as a part of the unit cost; else by the settings.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Plan every item anew now. Without a command of its own, that is what `plan` does."""
+    """Plan reorder points and quantities of every item now, unless a subcommand is given."""
     if context.invoked_subcommand is not None:
         return
 
     async def work() -> PlanState:
+        cost = _amount(order_cost)
         stock = await connect()
-        return await run_plan(
-            stock.client,
-            warehouse_id=await warehouse_named(stock, warehouse),
+        return await stock.run_plan(
+            warehouse_id=warehouse,
             history_days=history_days,
             service_level=service_level,
-            order_cost=_amount(order_cost),
+            order_cost=cost,
             holding_cost_rate=holding_cost_rate,
-            task_queue=stock.task_queue,
         )
 
     state = run(work())
@@ -67,22 +59,15 @@ def plan(
 
 @plan_app.command("show")
 def show(
-    product: Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product.")] = None,
+    product: OnlySku = None,
     *,
-    warehouse: Warehouse = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many lines at most.")] = 1_000,
+    warehouse: OnlyWarehouse = None,
+    limit: Limit = 1_000,
     as_json: AsJson = False,
 ) -> None:
-    """What is planned, and from which numbers."""
-    found = ask_for(
-        lambda stock: plans(stock.client, product=product, warehouse=warehouse, task_queue=stock.task_queue), limit
-    )
-    if as_json:
-        print_json([each.model_dump(mode="json") for each in found])
-        return
-    _print_plans(found)
-    if len(found) == limit:
-        err.print(f"the first {limit}; --limit shows more")
+    """List reorder points and quantities, and the numbers behind them."""
+    found = ask_for(lambda stock: stock.plans(product=product, warehouse=warehouse), limit)
+    _print_plans(found, limit=limit, as_json=as_json)
 
 
 @plan_app.command("set")
@@ -90,23 +75,21 @@ def set_(
     product: Sku,
     warehouse: Place,
     *,
-    reorder_point: Annotated[int, typer.Option(min=0, help="Units available below which it is ordered.")],
-    reorder_quantity: Annotated[int | None, typer.Option(min=1, help="Units that are ordered at once.")] = None,
+    reorder_point: Annotated[int, typer.Option(min=0, help="Units available below which the item is ordered.")],
+    reorder_quantity: Annotated[int | None, typer.Option(min=1, help="Units of one order.")] = None,
     performed_by: PerformedBy,
     as_json: AsJson = False,
 ) -> None:
-    """Set an item by hand; planning leaves it alone from then on."""
+    """Set an item by hand; planning keeps off it from then on."""
 
     async def work() -> ItemPlan:
         stock = await connect()
-        return await set_by_hand(
-            stock.client,
+        return await stock.set_by_hand(
             product,
             warehouse,
             reorder_point=reorder_point,
             reorder_quantity=reorder_quantity,
             performed_by=performed_by,
-            task_queue=stock.task_queue,
         )
 
     _show_plan(run(work()), as_json=as_json)
@@ -114,13 +97,11 @@ def set_(
 
 @plan_app.command("auto")
 def auto(product: Sku, warehouse: Place, *, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Let planning have an item again, from its next run on."""
+    """Give an item back to planning, from its next run on."""
 
     async def work() -> ItemPlan:
         stock = await connect()
-        return await set_automatic(
-            stock.client, product, warehouse, performed_by=performed_by, task_queue=stock.task_queue
-        )
+        return await stock.set_automatic(product, warehouse, performed_by=performed_by)
 
     _show_plan(run(work()), as_json=as_json)
     if not as_json:
@@ -129,20 +110,15 @@ def auto(product: Sku, warehouse: Place, *, performed_by: PerformedBy, as_json: 
 
 def reorder(
     *,
-    warehouse: Warehouse = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be ordered, and why.")] = False,
+    warehouse: OnlyWarehouse = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the orders, and draft none.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Order what is below its reorder point, now."""
+    """Order items below their reorder point now."""
 
     async def work() -> tuple[ReorderState, FoundItems | None]:
         stock = await connect()
-        state = await run_reorder(
-            stock.client,
-            warehouse_id=await warehouse_named(stock, warehouse),
-            dry_run=dry_run,
-            task_queue=stock.task_queue,
-        )
+        state = await stock.run_reorder(warehouse_id=warehouse, dry_run=dry_run)
         return state, None if as_json else await _names(stock, state)
 
     state, found = run(work())
@@ -150,84 +126,6 @@ def reorder(
         print_json(state)
         return
     _print_reorder(state, found)
-
-
-@schedule_app.command("list")
-def list_(*, as_json: AsJson = False) -> None:
-    """The schedules: when each ran last and runs next."""
-
-    async def work() -> list[ScheduleShown]:
-        stock = await connect()
-        return await schedules(stock.client, task_queue=stock.task_queue)
-
-    rows = run(work())
-    if as_json:
-        print_json([_as_json(row) for row in rows])
-        return
-    out.print(
-        table(
-            ["schedule", "what it does", "last run", "next run", ""],
-            [
-                [
-                    escape(row.schedule_id),
-                    escape(row.told),
-                    utc(row.last_at) if row.last_at else "never",
-                    utc(row.next_at) if row.next_at else "",
-                    f"[yellow]paused[/yellow]: {escape(row.note)}" if row.paused else "",
-                ]
-                for row in rows
-            ],
-        )
-    )
-
-
-@schedule_app.command("pause")
-def pause(
-    schedule: ScheduleId, *, reason: Annotated[str, typer.Option(help="Why.")], performed_by: PerformedBy
-) -> None:
-    """Let it run no more until it is resumed."""
-
-    async def work() -> None:
-        stock = await connect()
-        await pause_schedule(stock.client, schedule, note=f"{performed_by}: {reason}")
-
-    run(work())
-    out.print(f"schedule {escape(schedule)} is paused")
-
-
-@schedule_app.command("resume")
-def resume(schedule: ScheduleId, *, performed_by: PerformedBy) -> None:
-    """Let it run again."""
-
-    async def work() -> None:
-        stock = await connect()
-        await resume_schedule(stock.client, schedule, note=f"resumed by {performed_by}")
-
-    run(work())
-    out.print(f"schedule {escape(schedule)} runs again")
-
-
-@schedule_app.command("trigger")
-def trigger(schedule: ScheduleId) -> None:
-    """Let it run now, once."""
-
-    async def work() -> None:
-        stock = await connect()
-        await trigger_schedule(stock.client, schedule)
-
-    run(work())
-    out.print(f"schedule {escape(schedule)} was asked to run")
-
-
-def _as_json(row: ScheduleShown) -> dict[str, Any]:
-    return {
-        "schedule_id": row.schedule_id,
-        "paused": row.paused,
-        "note": row.note,
-        "last_at": row.last_at.isoformat() if row.last_at else None,
-        "last_workflow_id": row.last_workflow_id,
-        "next_at": row.next_at.isoformat() if row.next_at else None,
-    }
 
 
 def _amount(text: str | None) -> Decimal | None:
@@ -242,12 +140,10 @@ def _amount(text: str | None) -> Decimal | None:
 async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:
     lines = [line for order in state.purchase_orders for line in order.line_items]
     places = [order.warehouse_id for order in state.purchase_orders]
-    return await names(
-        stock.client,
-        [*(line.product_id for line in lines), *(each.product_id for each in state.skipped)][:1_000],
+    return await stock.names(
+        [*(line.product_id for line in lines), *(each.product_id for each in state.skipped)],
         [*places, *(each.warehouse_id for each in state.skipped)],
         [order.supplier_id for order in state.purchase_orders],
-        task_queue=stock.task_queue,
     )
 
 
@@ -258,17 +154,16 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         f"{counted(state.orders_drafted, 'purchase order')} {would}"
     )
     for order in state.purchase_orders:
-        supplier = found.supplier_names.get(order.supplier_id, f"supplier {order.supplier_id}")
-        warehouse = found.warehouse_names.get(order.warehouse_id, f"warehouse {order.warehouse_id}")
+        route = f"{supplier(found, order.supplier_id)} → {warehouse(found, order.warehouse_id)}"
         number = f"purchase order [bold]{escape(order.po_number)}[/bold], " if order.po_number else ""
         out.print()
-        out.print(f"{number}{escape(supplier)} → {escape(warehouse)}, total {amount(order.total)}")
+        out.print(f"{number}{route}, total {amount(order.total)}")
         out.print(
             table(
                 ["product", "#units", "#unit cost", "why"],
                 [
                     [
-                        escape(found.skus.get(line.product_id, f"product {line.product_id}")),
+                        sku(found, line.product_id),
                         str(line.qty),
                         money(line.unit_cost),
                         escape(line.note),
@@ -280,9 +175,8 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         if order.items > len(order.line_items):
             out.print(f"and {counted(order.items - len(order.line_items), 'more line')}")
     for each in state.skipped:
-        sku = found.skus.get(each.product_id, f"product {each.product_id}")
-        warehouse = found.warehouse_names.get(each.warehouse_id, f"warehouse {each.warehouse_id}")
-        err.print(f"not ordered: {escape(sku)} in {escape(warehouse)}: {escape(each.reason)}", style="yellow")
+        item = f"{sku(found, each.product_id)} in {warehouse(found, each.warehouse_id)}"
+        err.print(f"not ordered: {item}: {escape(each.reason)}", style="yellow")
     print_afterwards(state.notes, state.notices)
 
 
@@ -290,30 +184,28 @@ def _show_plan(plan: ItemPlan, *, as_json: bool) -> None:
     if as_json:
         print_json(plan)
     else:
-        _print_plans([plan])
+        _print_plans([plan], as_json=False)
 
 
-def _print_plans(found: list[ItemPlan]) -> None:
-    out.print(
-        table(
-            ["sku", "warehouse", "planning", "#point", "#quantity", "planned from"],
-            [
-                [
-                    escape(each.sku),
-                    escape(each.warehouse),
-                    each.planning,
-                    _number(each.reorder_point),
-                    _number(each.reorder_quantity),
-                    _planned_from(each),
-                ]
-                for each in found
-            ],
-        )
+def _print_plans(found: list[ItemPlan], *, limit: int | None = None, as_json: bool) -> None:
+    print_rows(
+        found,
+        ["sku", "warehouse", "planning", "#point", "#quantity", "planned from"],
+        lambda each: [
+            escape(each.sku),
+            escape(each.warehouse),
+            each.planning,
+            text(each.reorder_point),
+            text(each.reorder_quantity),
+            _planned_from(each),
+        ],
+        limit=limit,
+        as_json=as_json,
     )
 
 
 def _planned_from(plan: ItemPlan) -> str:
-    """What a person needs to check a plan, in the words of the orders that follow from it."""
+    """The numbers behind a plan, in the words of the orders that follow from it."""
     if plan.supplier is None:
         return ""
     varies = f" (deviation {_number(plan.lead_time_deviation_days)})" if plan.lead_time_deviation_days else ""
@@ -329,5 +221,5 @@ def _number(value: float | None) -> str:
         return ""
     if isinstance(value, int):
         return str(value)
-    # As an order's reason has it: of a number that is larger than anybody counts, the size.
+    # As an order's reason has it: of a very large number, the size.
     return f"{value:.2f}".rstrip("0").rstrip(".") if value < 1e15 else f"{value:g}"

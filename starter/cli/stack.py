@@ -1,4 +1,4 @@
-"""`stockkeeper up`, `setup` and `demo`: the commands that bring a stack up, or make one ready."""
+"""`stockkeeper up`, `setup` and `demo`: start a stack, or prepare an existing one."""
 
 import asyncio
 import logging
@@ -24,9 +24,9 @@ def up(
     temporal_port: Port = None,
     ui_port: Port = None,
     postgres_port: Port = None,
-    ready_file: Annotated[Path | None, typer.Option(help="Written when all is up: where everything is, JSON.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written when all is up: its addresses, JSON.")] = None,
 ) -> None:
-    """PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
+    """Run PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
     try:
         from devstack.serve import serving  # noqa: PLC0415 - the stack is an extra
     except ImportError as error:
@@ -42,12 +42,12 @@ def up(
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         if ready_file:
-            # One from before a crash would send whoever waits for it to ports where nobody listens any more.
+            # One from before a crash would name ports on which nothing listens any more.
             ready_file.unlink(missing_ok=True)
             if not ready_file.absolute().parent.is_dir():
                 raise StockkeeperError(f"{ready_file} can't be written: its directory isn't there")
         err.print("bringing up PostgreSQL, Temporal and a worker …")
-        # What the worker has to say to an operator: notices, first of all.
+        # The worker's log for an operator: notices, first of all.
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("stockkeeper").setLevel(logging.INFO)
         async with serving(data_dir, temporal_port=temporal_port, ui_port=ui_port, postgres_port=postgres_port) as info:
@@ -75,14 +75,14 @@ def up(
 
 
 def _links_to(ui_url: str | None) -> str:
-    """What makes `stock history` link each movement to its run; without a UI of ours, nothing."""
+    """The variable by which `stock history` links movements to runs; empty without a UI of this stack."""
     return f"  export {context.UI_URL}={ui_url}\n" if ui_url else ""
 
 
 def setup() -> None:
-    """Migrations, search attributes and schedules on an existing Temporal and PostgreSQL; again and again without harm.
+    """Prepare an existing Temporal and PostgreSQL: migrations, search attributes, schedules. Repeat it freely.
 
-    DATABASE_URL names the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace.
+    DATABASE_URL is the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace.
     """
     try:
         from devstack.setup import set_up  # noqa: PLC0415 - the worker is an extra
@@ -95,7 +95,7 @@ def setup() -> None:
 
     async def work() -> None:
         stock = await context.connect()
-        report = await set_up(stock.client, database_url, task_queue=stock.task_queue)
+        report = await set_up(stock.connection, database_url)
         changed = (
             f"from {report.revision_before or 'nothing'} to" if report.revision_before != report.revision else "at"
         )
@@ -103,15 +103,17 @@ def setup() -> None:
         added = ", ".join(report.search_attributes_added) or "all there"
         out.print(f"search attributes: {added}")
         out.print(f"schedules: {', '.join(report.schedules_added) or 'all there'}")
+        way = "standalone activities" if report.standalone_activities else "a workflow: no standalone activities here"
+        out.print(f"questions: by {way}")
 
     run(work())
 
 
 def demo(
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it up afterwards, to look around, until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack up afterwards, until Ctrl-C.")] = False,
 ) -> None:
-    """Every process end to end on sample data, on a fresh stack of its own; exit 0 only if all came out right."""
+    """Run every process end to end on sample data, on a fresh stack; exit status 0 only if all came out right."""
     try:
         from devstack.demo import show_everything  # noqa: PLC0415 - the stack is an extra
     except ImportError as error:

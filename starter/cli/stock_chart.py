@@ -1,4 +1,4 @@
-"""`stockkeeper stock chart`: how an item went, in the terminal or as a picture."""
+"""`stockkeeper stock chart`: an item's levels over time, in the terminal or as a picture."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,10 @@ from rich.markup import escape
 from starter.cli import context
 from starter.cli.chart_series import Period, Series, series_of
 from starter.cli.chart_text import draw as draw_text
-from starter.cli.context import AsJson, connect, run
+from starter.cli.context import AsJson, Sku, Warehouse, connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import out, print_json
 from starter.cli.times import TIME_HELP, instant
-from stockkeeper.client.ledger import course as course_of
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import POINTS_OF_A_COURSE, Course
 from stockkeeper.contracts.messages import utc
@@ -28,17 +27,17 @@ _PERIODS_TOLD = 5
 
 
 def chart(
-    product: Annotated[str, typer.Argument(metavar="SKU", help="The product.")],
+    product: Sku,
     *,
-    warehouse: Annotated[str, typer.Option(help="The warehouse.")],
-    days: Annotated[float, typer.Option(min=0.01, max=36_500, help="How many days of it; may be a fraction.")] = 90,
+    warehouse: Warehouse,
+    days: Annotated[float, typer.Option(min=0.01, max=36_500, help="The number of days; may be a fraction.")] = 90,
     until: Annotated[str, typer.Option(metavar="TIME", help=f"The end: {TIME_HELP}")] = "now",
     output: Annotated[
         Path | None, typer.Option(metavar="FILE.png|.svg", help="A picture in place of a chart in the terminal.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How an item went: on hand, reserved and reorder point; what came, and when it ran out."""
+    """Draw an item's levels over time: on hand, reserved, reorder point, receipts and stockouts."""
 
     async def work() -> tuple[Course, datetime, datetime]:
         kind_of(output)
@@ -47,15 +46,7 @@ def chart(
             raise InvalidRequest(f"--until {until!r}: must not be in the future")
         begin = end - timedelta(days=days)
         stock = await connect()
-        found = await course_of(
-            stock.client,
-            product,
-            warehouse,
-            since=begin,
-            until=end,
-            steps=POINTS_OF_A_COURSE,
-            task_queue=stock.task_queue,
-        )
+        found = await stock.course(product, warehouse, since=begin, until=end, steps=POINTS_OF_A_COURSE)
         return found, begin, end
 
     course, begin, end = run(work())

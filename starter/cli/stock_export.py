@@ -1,4 +1,4 @@
-"""`stockkeeper stock export`: the ledger, or what there is now, as a CSV file of any length."""
+"""`stockkeeper stock export`: the ledger or the levels as a CSV file of any length."""
 
 import os
 import sys
@@ -11,20 +11,19 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from starter.cli.context import connect, run
+from starter.cli.context import OnlyWarehouse, Since, Until, connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import err, out
-from starter.cli.times import TIME_HELP, instant_or_none
-from stockkeeper.client.ledger import Exported, export_levels, export_movements
+from starter.cli.times import instant_or_none
+from stockkeeper.client.ledger import Exported
 from stockkeeper.client.stockkeeper import Stockkeeper
 
 app = typer.Typer(no_args_is_help=True, help="CSV files, written whole or not at all.")
 
-File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="Where to; `-` is standard output.")]
-Sku = Annotated[str | None, typer.Option(help="Only this product.")]
-Warehouse = Annotated[str | None, typer.Option(help="Only this warehouse.")]
+File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="The file to write; `-` is standard output.")]
+Sku = Annotated[str | None, typer.Option("--sku", help="Only this product: SKU or id.")]
 Watch = Callable[[Exported, int], None]
-"""Is told of each part that was written, and how many rows that makes."""
+"""Called with each part that was written, and the rows written so far."""
 
 
 @app.command("movements")
@@ -32,31 +31,29 @@ def movements(
     file: File,
     *,
     sku: Sku = None,
-    warehouse: Warehouse = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help=f"From then on: {TIME_HELP}")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Until just before then.")] = None,
+    warehouse: OnlyWarehouse = None,
+    since: Since = None,
+    until: Until = None,
 ) -> None:
-    """The ledger, in the order in which it was written, up to the last movement that is there at the beginning."""
+    """Export the ledger in the order in which it was written, up to the last movement at the start."""
 
     def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
-        return export_movements(
-            stock.client,
+        return stock.export_movements(
             product=sku,
             warehouse=warehouse,
             since=instant_or_none(since, "--since"),
             until=instant_or_none(until, "--until"),
-            task_queue=stock.task_queue,
         )
 
     _export(lines, file, "movements")
 
 
 @app.command("levels")
-def levels(file: File, *, sku: Sku = None, warehouse: Warehouse = None) -> None:
-    """What there is now: on hand, reserved, available and reorder point, by SKU and warehouse."""
+def levels(file: File, *, sku: Sku = None, warehouse: OnlyWarehouse = None) -> None:
+    """Export the levels now: on hand, reserved, available and reorder point, by SKU and warehouse."""
 
     async def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
-        async for line in export_levels(stock.client, product=sku, warehouse=warehouse, task_queue=stock.task_queue):
+        async for line in stock.export_levels(product=sku, warehouse=warehouse):
             yield Exported([line], 0, 0)
 
     _export(lines, file, "levels")
@@ -76,7 +73,7 @@ def _export(lines: Callable[[Stockkeeper], AsyncIterator[Exported]], file: Path,
         try:
             rows = run(work(watch))
         except BrokenPipeError:
-            _nobody_reads()
+            _end_quietly()
     if to_standard_output:
         err.print(f"exported {rows:,} {what}")
     else:
@@ -84,7 +81,7 @@ def _export(lines: Callable[[Stockkeeper], AsyncIterator[Exported]], file: Path,
 
 
 async def _written(parts: AsyncIterator[Exported], opened: BinaryIO, watch: Watch) -> int:
-    """Write the parts as they come; how many rows there were, besides the head."""
+    """Write the parts as they come; the number of rows without the head."""
     rows = -1
     async for part in parts:
         opened.writelines(f"{line}\n".encode() for line in part.lines)
@@ -94,15 +91,15 @@ async def _written(parts: AsyncIterator[Exported], opened: BinaryIO, watch: Watc
     return rows
 
 
-def _nobody_reads() -> NoReturn:
-    """Whoever read standard output has had enough, such as `head`: end without a word, also about what is buffered."""
+def _end_quietly() -> NoReturn:
+    """End without a message, because the reader of standard output, such as `head`, has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(1)
 
 
 @contextmanager
 def _progress(what: str, *, shown: bool) -> Iterator[Watch]:
-    """A bar on standard error, if somebody is looking."""
+    """A progress bar on standard error, if that is a terminal."""
     if not shown:
         yield lambda part, rows: None
         return

@@ -1,41 +1,37 @@
-"""`stockkeeper stock history`: why an item changed, and which run changed it."""
+"""`stockkeeper stock history`: an item's movements, and the run behind each."""
 
-from typing import Annotated
-
-import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, connect, run, ui_url
+from starter.cli.context import AsJson, Latest, Since, Sku, Until, Warehouse, connect, run, ui_url
 from starter.cli.documents import first_of
 from starter.cli.links import linked, run_url
 from starter.cli.output import err, out, print_json, table
-from starter.cli.times import TIME_HELP, instant_or_none, to_the_second
-from stockkeeper.client.ledger import history as movements_of
+from starter.cli.times import instant_or_none, to_the_second
 from stockkeeper.contracts.ledger import Movement
 
 Linked = tuple[Movement, str | None]
-"""A movement, and where its run is shown; None: nobody knows."""
+"""A movement, and the address of its run in the Temporal UI; None: unknown."""
 
 
 def history(
-    product: Annotated[str, typer.Argument(metavar="SKU", help="The product.")],
+    product: Sku,
     *,
-    warehouse: Annotated[str, typer.Option(help="The warehouse.")],
-    since: Annotated[str | None, typer.Option(metavar="TIME", help=f"From then on: {TIME_HELP}")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Until just before then.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, latest first.")] = 50,
+    warehouse: Warehouse,
+    since: Since = None,
+    until: Until = None,
+    limit: Latest = 50,
     as_json: AsJson = False,
 ) -> None:
-    """An item's movements, the latest first: how many, what was left, who, why, and by which workflow run.
+    """List an item's movements, the latest first: units, balance, actor, reason and workflow run.
 
-    A workflow's name leads to its run in the Temporal UI, in terminals that have links; STOCKKEEPER_UI_URL says where
-    that is.
+    A workflow's name links to its run in the Temporal UI, in terminals that have links; STOCKKEEPER_UI_URL is the UI's
+    address.
     """
 
     async def work() -> list[Linked]:
         begin, end = instant_or_none(since, "--since"), instant_or_none(until, "--until")
         stock = await connect()
-        found = movements_of(stock.client, product, warehouse, since=begin, until=end, task_queue=stock.task_queue)
+        found = stock.history(product, warehouse, since=begin, until=end)
         ui, namespace = ui_url(), stock.client.namespace
         return [(each, run_url(ui, namespace, each.workflow_id, each.run_id)) for each in await first_of(found, limit)]
 

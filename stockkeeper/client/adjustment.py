@@ -1,99 +1,99 @@
-"""Adjustments for Python services: put the books right, and decide on what others want to put right."""
+"""Adjustments: correct stock by hand, and decide on corrections that need an approval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecution
-
-from stockkeeper.client.calls import checked, start_and_ask
-from stockkeeper.client.document import Document
-from stockkeeper.client.runs import awaiting
-from stockkeeper.contracts import search_attributes
+from stockkeeper.client.document import Document, Part
+from stockkeeper.client.lines import Line, Named
+from stockkeeper.client.names import with_ids
+from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts.adjustment import (
+    APPROVE,
+    CANCEL,
     PROCESS,
-    WORKFLOW_TYPE,
-    AdjustmentLine,
+    REJECT,
     AdjustmentRequest,
     AdjustmentState,
     AdjustmentStatus,
-    ApproveAdjustment,
-    CancelAdjustment,
-    RejectAdjustment,
     is_same_person,
-    workflow_id,
 )
-from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted
 
 
 class Adjustment(Document[AdjustmentState]):
-    """Stock that is put right by hand.
+    """A correction of stock by hand."""
 
-    Attributes:
-        state: What was true when it was last heard of; every command brings it up to date.
-    """
-
-    kind = "adjustment"
-    state_type = AdjustmentState
     process = PROCESS
+    state_type = AdjustmentState
 
     @property
     def adjustment_number(self) -> str:
-        """The adjustment's own number."""
+        """The adjustment's number."""
         return self.name
 
     async def approve(self, *, approver: str, note: str | None = None) -> AdjustmentState:
-        """Approve it, which posts it. A second time by the same person changes nothing.
+        """Approve the adjustment, which posts it. A second approval by the same person changes nothing.
 
         Raises:
-            NotPermitted: The approver asked for it.
+            NotPermitted: The approver requested the adjustment.
             InsufficientStock: Less is on hand by now than is to be taken off. It goes on waiting.
             InvalidState: It doesn't wait for approval.
             Unreachable: No answer in time.
         """
-        message = checked(ApproveAdjustment, approver=approver, note=note)
+        message = await self._message(APPROVE, approver=approver, note=note)
         return await self._command(
-            "approve",
+            APPROVE,
             message,
             lambda last: last.approved_by is not None and is_same_person(last.approved_by, approver),
         )
 
     async def reject(self, *, approver: str, reason: str) -> AdjustmentState:
-        """Reject it: nothing is changed.
+        """Reject the adjustment: stock doesn't change.
 
         Raises:
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = checked(RejectAdjustment, approver=approver, reason=reason)
-        return await self._command("reject", message, _is_rejected)
+        message = await self._message(REJECT, approver=approver, reason=reason)
+        return await self._command(REJECT, message, _is_rejected)
 
     async def cancel(self, *, performed_by: str, reason: str) -> AdjustmentState:
-        """It isn't wanted any more, and wasn't approved yet.
+        """Cancel an adjustment that hasn't been approved yet.
 
         Raises:
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = checked(CancelAdjustment, performed_by=performed_by, reason=reason)
-        return await self._command("cancel", message, lambda last: last.status is AdjustmentStatus.CANCELLED)
+        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
+        return await self._command(CANCEL, message, lambda last: last.status is AdjustmentStatus.CANCELLED)
+
+    def _units(self) -> Sequence[tuple[int, int]]:
+        return [(line.product_id, line.quantity) for line in self.state.lines]
+
+    def _deadline(self) -> datetime | None:
+        return self.state.approve_by if self.state.status is AdjustmentStatus.PENDING else None
 
 
 def _is_rejected(last: AdjustmentState) -> bool:
-    # By a person: one that took off more than there was has no id.
+    # By a person: one that took off more than was on hand has no id.
     return last.status is AdjustmentStatus.REJECTED and last.adjustment_id is not None
 
 
 @dataclass(frozen=True)
 class AdjustmentAwaitingApproval:
-    """An adjustment as the inbox has it.
+    """An adjustment in the inbox.
 
     Attributes:
-        unvalued_units: Units of which nobody knows what they cost.
-        since: When it was asked for.
+        adjustment_number: The adjustment's number.
+        warehouse: The warehouse's name.
+        value: The value of its lines, whichever way.
+        unvalued_units: Units without a known unit cost, which the value leaves out.
+        reason: Why it was requested.
+        requested_by: The person or service that requested it.
+        since: When it was requested.
         approve_by: When it is cancelled without its approval.
     """
 
@@ -107,71 +107,92 @@ class AdjustmentAwaitingApproval:
     approve_by: datetime | None
 
 
-async def adjust(
-    client: Client,
-    adjustment_number: str,
-    lines: Sequence[AdjustmentLine],
-    *,
-    warehouse_id: int,
-    reason: str,
-    performed_by: str,
-    task_queue: str,
-    within: timedelta,
-) -> Adjustment:
-    """Put the books right, or ask for an approval. See `stockkeeper.client.Stockkeeper.adjust`."""
-    request = checked(
-        AdjustmentRequest,
-        adjustment_number=adjustment_number,
-        warehouse_id=warehouse_id,
-        lines=[line.model_dump() for line in lines],
-        reason=reason,
-        performed_by=performed_by,
-    )
-    state = await start_and_ask(
-        client,
-        WORKFLOW_TYPE,
-        request,
-        "submitted",
-        what=f"adjustment {adjustment_number}",
-        workflow_id=workflow_id(adjustment_number),
-        task_queue=task_queue,
-        summary=f"adjustment {adjustment_number}: {counted(len(lines), 'line')}, {_in_and_out(lines)}",
-        state=AdjustmentState,
-        within=within,
-    )
-    adjusted = [(line.product_id, line.quantity) for line in state.lines]
-    if (state.warehouse_id, adjusted) != (warehouse_id, [(line.product_id, line.quantity) for line in request.lines]):
-        raise already_exists("adjustment", adjustment_number)
-    return Adjustment(client, adjustment_number, workflow_id(adjustment_number), state, within)
+class Adjustments(Part):
+    """Correcting stock by hand."""
+
+    async def adjust(
+        self, adjustment_number: str, lines: Sequence[Line], *, warehouse_id: Named, reason: str, performed_by: str
+    ) -> Adjustment:
+        """Correct stock by hand: all of these lines or none, at once or, above a limit, after an approval.
+
+        The state shows whether it is POSTED or waits (PENDING). The number makes it happen once: the same call again,
+        after a lost answer or a crash, gives the same adjustment. After `InsufficientStock` the same number may try
+        again. Orders and transfers whose stock isn't there any more lose their hold, and are notified.
+
+        Args:
+            adjustment_number: The adjustment's number.
+            lines: Units of a product, positive in and negative out. The same product on two lines counts together.
+            warehouse_id: The warehouse.
+            reason: Why, for the approver and for readers of the ledger.
+            performed_by: The person or service that asks; above the limit another person has to approve.
+
+        Raises:
+            InsufficientStock: Less is on hand than is to be taken off, with the numbers. Stock doesn't change.
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Stock doesn't change.
+            OperationConflict: The number belongs to another adjustment.
+            Unreachable: No answer in time. It may be posted: ask again.
+        """
+        request, names = await with_ids(
+            self.connection,
+            AdjustmentRequest,
+            adjustment_number=adjustment_number,
+            warehouse_id=warehouse_id,
+            lines=lines,
+            reason=reason,
+            performed_by=performed_by,
+        )
+        put_in = sum(max(line.quantity, 0) for line in request.lines)
+        taken_off = sum(max(-line.quantity, 0) for line in request.lines)
+        units = f"{counted(put_in, 'unit')} in, {taken_off} out"
+        return await Adjustment.start(
+            self.connection,
+            adjustment_number,
+            request,
+            names,
+            summary=f"adjustment {adjustment_number}: {counted(len(request.lines), 'line')}, {units}",
+            contents=_contents,
+        )
+
+    async def adjustment(self, adjustment_number: str) -> Adjustment:
+        """An adjustment that exists already.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await Adjustment.find(self.connection, adjustment_number)
+
+    async def adjustments(
+        self, *, status: AdjustmentStatus | None = None, sku: str | None = None, limit: int | None = 50
+    ) -> list[Listed]:
+        """Adjustments, the latest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await self._documents(Adjustment, status=status, sku=sku, limit=limit)
+
+    async def adjustments_awaiting_approval(self, *, limit: int | None = None) -> list[AdjustmentAwaitingApproval]:
+        """Adjustments that wait for approval, the oldest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await awaiting(self.connection, PROCESS, AdjustmentStatus.PENDING, _awaiting_approval, limit)
 
 
-def _in_and_out(lines: Sequence[AdjustmentLine]) -> str:
-    """Units by direction: ``2 units in, 3 out``."""
-    put_in = sum(max(line.quantity, 0) for line in lines)
-    taken_off = sum(max(-line.quantity, 0) for line in lines)
-    return f"{counted(put_in, 'unit')} in, {taken_off} out"
+def _contents(document: AdjustmentRequest | AdjustmentState) -> object:
+    return document.warehouse_id, [(line.product_id, line.quantity) for line in document.lines]
 
 
-async def find_adjustment(client: Client, adjustment_number: str, *, within: timedelta) -> Adjustment:
-    """An adjustment that was asked for before. See `stockkeeper.client.Stockkeeper.adjustment`."""
-    adjustment = Adjustment(client, adjustment_number, workflow_id(adjustment_number), AdjustmentState(), within)
-    await adjustment.refresh()
-    return adjustment
-
-
-async def adjustments_awaiting_approval(client: Client, *, limit: int | None) -> list[AdjustmentAwaitingApproval]:
-    """The inbox. See `stockkeeper.client.Stockkeeper.adjustments_awaiting_approval`."""
-    return await awaiting(client, WORKFLOW_TYPE, AdjustmentStatus.PENDING, _awaiting_approval, limit)
-
-
-def _awaiting_approval(run: WorkflowExecution, shown: Mapping[str, Any]) -> AdjustmentAwaitingApproval:
+def _awaiting_approval(waiting: Listed, memo: Mapping[str, Any]) -> AdjustmentAwaitingApproval:
     return AdjustmentAwaitingApproval(
-        adjustment_number=run.id.removeprefix(workflow_id("")),
-        warehouse=str(shown["warehouse"]),
-        value=Decimal(shown["value"]),
-        unvalued_units=int(shown["unvalued_units"]),
-        reason=str(shown["reason"]),
-        requested_by=str(shown["requested_by"]),
-        since=datetime.fromisoformat(shown["requested_at"]),
-        approve_by=run.typed_search_attributes.get(search_attributes.DEADLINE),
+        adjustment_number=waiting.number,
+        warehouse=str(memo["warehouse"]),
+        value=Decimal(memo["value"]),
+        unvalued_units=int(memo["unvalued_units"]),
+        reason=str(memo["reason"]),
+        requested_by=str(memo["requested_by"]),
+        since=datetime.fromisoformat(memo["requested_at"]),
+        approve_by=waiting.deadline,
     )

@@ -1,4 +1,4 @@
-"""Calls to Temporal that end in our errors: a caller never has to know what an RPC is."""
+"""Calls to Temporal that end in Stockkeeper's errors: a caller never has to know what an RPC is."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from temporalio.client import (
-    Client,
     RPCTimeoutOrCancelledError,
     WithStartWorkflowOperation,
     WorkflowFailureError,
@@ -19,49 +19,49 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from stockkeeper.client.connection import Connection
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import Message, State, parse
+from stockkeeper.contracts.process import Command, ProcessSpec
 
 S = TypeVar("S", bound=State)
 M = TypeVar("M", bound=Message)
-
-ANSWER_WITHIN = timedelta(seconds=30)
-"""How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
+B = TypeVar("B", bound=BaseModel)
 
 DONE_WITHIN = timedelta(hours=1)
-"""How long a run that somebody has asked for is waited for; it goes on also if nobody waits."""
+"""How long a run that was started by hand is waited for; it goes on when the wait ends."""
 
 _LAST_LOOK = timedelta(seconds=5)
 
-_NOBODY_THERE = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
-# Temporal says it of an update that came when the workflow had a task that failed or timed out: a worker in trouble.
+_NO_ANSWER = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+# Temporal's words for an update that came while the workflow's task had failed or timed out: a worker in trouble.
 _NOT_READY = "Workflow Task in failed state"
-# ... and of one that was not looked at before the run ended.
+# Temporal's words for an update that no worker had seen when the run ended.
 _ENDED_MEANWHILE = "aborted by closing workflow"
 
 
-def checked(model: type[M], **fields: Any) -> M:
-    """A message that would pass at the other end, too.
+def checked(model: type[B], **fields: object) -> B:
+    """Check a message before it is sent, by the rules of the process that gets it.
 
     Raises:
-        InvalidRequest: It wouldn't; nothing was sent.
+        InvalidRequest: A field is wrong; the message names it. Nothing was sent.
     """
     return parse(model, [fields])
 
 
 @contextlib.asynccontextmanager
-async def answer(what: str, within: timedelta = ANSWER_WITHIN) -> AsyncIterator[None]:
-    """Wait for a call's answer, and say in our words why there was none.
+async def answer(what: str, within: timedelta) -> AsyncIterator[None]:
+    """Wait for a call's answer, and turn what Temporal raises into Stockkeeper's errors.
 
     Args:
-        what: The process it is about, for the message: ``reservation 1042``.
+        what: The document or process, for the message: ``reservation 1042``.
         within: How long to wait.
 
     Raises:
-        DomainError: The process said no.
+        DomainError: The process refused.
         NotFound: There is no such process.
-        Unreachable: There was no answer.
+        Unreachable: No answer came.
     """
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -74,84 +74,87 @@ async def answer(what: str, within: timedelta = ANSWER_WITHIN) -> AsyncIterator[
     except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError) as error:
         raise Unreachable(f"{what}: no answer within {within.total_seconds():g} s; is a worker running?") from error
     except RPCError as error:
-        raise _in_our_words(error, what) from error
+        raise _as_ours(error, what) from error
 
 
-def _in_our_words(error: RPCError, what: str) -> StockkeeperError:
+def _as_ours(error: RPCError, what: str) -> StockkeeperError:
     if _ENDED_MEANWHILE in error.message:
         return NotFound(f"{what}: it has ended")
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
         return NotFound(f"{what}: there is none")
-    if error.status in _NOBODY_THERE or _NOT_READY in error.message:
+    if error.status in _NO_ANSWER or _NOT_READY in error.message:
         return Unreachable(f"{what}: no answer: {error.message}")
     return StockkeeperError(f"{what}: Temporal refuses: {error.message}")
 
 
 async def start_and_ask(
-    client: Client,
-    workflow: str,
+    connection: Connection,
+    process: ProcessSpec,
     request: Message,
-    update: str,
     *,
     what: str,
     workflow_id: str,
-    task_queue: str,
     summary: str,
     state: type[S],
-    within: timedelta,
 ) -> S:
     """Start a process, unless it runs already, and get the answer to its start: one round trip, and safe to repeat.
 
-    A repeat while it runs is answered by the same run. A repeat after it has ended starts a run that finds the effect
-    done, takes it over as it is, changes nothing and ends.
+    A repeat while it runs is answered by the same run. A repeat after it has ended starts a run that finds the document
+    stored, changes nothing, answers with its state and ends.
+
+    Args:
+        connection: Temporal client, task queue and patience.
+        process: What is started.
+        request: The start.
+        what: The document, for messages: ``reservation 1042``.
+        workflow_id: The document's one workflow.
+        summary: The line that an operator reads beside the run.
+        state: The model of the answer.
 
     Raises:
         DomainError, Unreachable: See `answer`.
     """
     operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        workflow,
+        process.workflow_type,
         request,
         id=workflow_id,
-        task_queue=task_queue,
+        task_queue=connection.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=summary,
     )
-    async with answer(what, within):
+    async with answer(what, connection.answer_within):
         try:
-            state_then = await client.execute_update_with_start_workflow(
-                update, start_workflow_operation=operation, result_type=state
+            state_then = await connection.client.execute_update_with_start_workflow(
+                str(process.answer), start_workflow_operation=operation, result_type=state
             )
         except BaseException:
-            # The operation has a failure of its own; whoever doesn't look at it is warned of it later.
+            # The operation holds a failure of its own, which asyncio would report later if it weren't awaited.
             with contextlib.suppress(Exception):
                 await operation.workflow_handle()
             raise
     return state.model_validate(state_then)
 
 
-async def run_now(
-    client: Client, workflow: str, request: Message, *, what: str, task_queue: str, summary: str, state: type[S]
-) -> S:
-    """Let a process that schedules start run now, under an id of its own, and wait until it is done.
+async def run_now(connection: Connection, process: ProcessSpec, request: Message, *, summary: str, state: type[S]) -> S:
+    """Start a process that schedules start otherwise, under an id of its own, and wait until it has ended.
 
     Args:
-        client: The namespace.
-        workflow: Which process.
-        request: Its start.
-        what: What it is called, in messages and in its id.
-        task_queue: Where it is worked on.
-        summary: What an operator reads beside the run.
-        state: What it ends with.
+        connection: Temporal client and task queue.
+        process: What is started.
+        request: The start.
+        summary: The line that an operator reads beside the run.
+        state: The model of the result.
 
     Raises:
         DomainError, Unreachable: See `answer`.
     """
-    async with answer(what, DONE_WITHIN):
-        ended = await client.execute_workflow(
-            workflow,
+    name = process.kind.replace("_", "-")
+    async with answer(name, DONE_WITHIN):
+        ended = await connection.client.execute_workflow(
+            process.workflow_type,
             request,
-            id=f"{what}-{uuid.uuid4()}",
-            task_queue=task_queue,
+            id=f"{name}-{uuid.uuid4()}",
+            task_queue=connection.task_queue,
             result_type=state,
             static_summary=summary,
         )
@@ -159,7 +162,7 @@ async def run_now(
 
 
 async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: str, within: timedelta) -> S:
-    """What the process is now, or was at its end.
+    """The state of a process now, or at its end.
 
     Raises:
         NotFound, Unreachable: See `answer`.
@@ -171,8 +174,8 @@ async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: 
 
 async def command(
     handle: WorkflowHandle[Any, Any],
-    name: str,
-    message: Message,
+    sent: Command[M],
+    message: M,
     state: type[S],
     *,
     what: str,
@@ -185,10 +188,10 @@ async def command(
 
     Args:
         handle: The process.
-        name: The command.
+        sent: The command.
         message: Its payload.
-        state: What it answers with.
-        what: The process in words.
+        state: The model of the answer.
+        what: The document, for messages.
         done_already: Whether, by the last state of a process that has ended, this command has nothing left to do.
         refusal: The error for this command in the last state of a process that has ended otherwise.
         within: How long to wait for the answer.
@@ -202,7 +205,7 @@ async def command(
 
     async def send(by: str | None) -> S:
         async with answer(what, within):
-            state_then = await handle.execute_update(name, message, id=by, result_type=state)
+            state_then = await handle.execute_update(sent.name, message, id=by, result_type=state)
         return state.model_validate(state_then)
 
     try:
@@ -211,11 +214,11 @@ async def command(
         except DomainError:
             if update_id is None:
                 raise
-            # Temporal keeps a refusal under that name, too: what was too early yesterday may be right today.
+            # Temporal keeps a refusal under that id, too: a command that came too early yesterday may be right today.
             return await send(None)
     except (NotFound, Unreachable) as error:
-        # A run that has ended doesn't take commands any more, and one that met the end may never be answered. Either
-        # way the last state may tell that there is nothing left to do.
+        # A run that has ended takes no commands, and a command that met the end may never be answered. Either way the
+        # last state shows whether anything is left to do.
         last = await read_state(handle, state, what=what, within=min(within, _LAST_LOOK))
         if done_already(last):
             return last

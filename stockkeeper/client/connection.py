@@ -1,6 +1,8 @@
-"""How to reach Temporal: the standard ``TEMPORAL_*`` variables and ``temporal.toml`` profiles, and our converter."""
+"""Connections to Temporal, by the ``TEMPORAL_*`` variables and ``temporal.toml`` profiles, with our converter."""
 
 import os
+from datetime import timedelta
+from typing import Self
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
@@ -11,6 +13,45 @@ from stockkeeper.contracts.policies import TASK_QUEUE
 
 LOCAL_ADDRESS = "localhost:7233"
 
+ANSWER_WITHIN = timedelta(seconds=30)
+"""How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
+
+
+class Connection:
+    """Temporal client, task queue and patience of a caller: the first argument of everything that asks or commands.
+
+    Attributes:
+        client: The Temporal client, with Stockkeeper's converter and a namespace.
+        task_queue: The task queue that the workers listen on.
+        answer_within: How long each call waits for its answer before it raises `Unreachable`.
+        standalone_activities: Whether the server runs standalone activities; None until the first question.
+    """
+
+    def __init__(
+        self, client: Client, task_queue: str = TASK_QUEUE, *, answer_within: timedelta = ANSWER_WITHIN
+    ) -> None:
+        self.client = client
+        self.task_queue = task_queue
+        self.answer_within = answer_within
+        self.standalone_activities: bool | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        address: str | None = None,
+        *,
+        namespace: str | None = None,
+        queue: str | None = None,
+        answer_within: timedelta = ANSWER_WITHIN,
+    ) -> Self:
+        """Connect to Temporal. The arguments are those of `Stockkeeper.connect`.
+
+        Raises:
+            Unreachable: No Temporal server answers at that address.
+        """
+        client = await connect_temporal(address, namespace)
+        return cls(client, queue or task_queue(), answer_within=answer_within)
+
 
 def task_queue() -> str:
     """The task queue that the workers listen on: ``STOCKKEEPER_TASK_QUEUE``, or ``stockkeeper``."""
@@ -18,14 +59,14 @@ def task_queue() -> str:
 
 
 async def connect_temporal(address: str | None = None, namespace: str | None = None) -> Client:
-    """A client that speaks Stockkeeper's payloads.
+    """A Temporal client that reads and writes Stockkeeper's payloads.
 
     Args:
-        address: ``host:port``; None: what the environment or a profile says, or else ``localhost:7233``.
+        address: ``host:port``; None: by the environment or a profile, or else ``localhost:7233``.
         namespace: The same for the namespace; in the end ``default``.
 
     Raises:
-        Unreachable: Nobody answers there.
+        Unreachable: No Temporal server answers at that address.
     """
     config = ClientConfig.load_client_connect_config()
     config["target_host"] = address or config.get("target_host") or LOCAL_ADDRESS
@@ -38,7 +79,7 @@ async def connect_plainly(address: str, namespace: str) -> Client:
     """A client for a dev server on this machine: without the TLS or API key that the environment has for another.
 
     Raises:
-        Unreachable: Nobody answers there.
+        Unreachable: No Temporal server answers at that address.
     """
     return await _connected({"target_host": address, "namespace": namespace})
 

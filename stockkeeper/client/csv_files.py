@@ -1,4 +1,4 @@
-"""Reads a CSV file that is to be imported: every cell is checked before anything is sent."""
+"""Reads a CSV file before its import: every cell is checked before the first row is sent."""
 
 import csv
 import hashlib
@@ -25,7 +25,8 @@ _ROWS_AT_ONCE = 1_000
 _HEADER_LINE = 1
 _NO_ROWS = "there are no rows below the header"
 
-Line = tuple[int, list[str]]
+NumberedRow = tuple[int, list[str]]
+"""A row with the line that it begins on."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Page:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A file whose every row is right in itself.
+    """A file in which each row by itself is right.
 
     Attributes:
         digest: The first 16 hexadecimal digits of SHA-256 over kind and content: the same file again.
         columns: The header.
-        pages: All rows, packed while they were read, so that what is sent is what was checked.
+        pages: All rows, packed while they were read: the rows that were checked are the rows that are sent.
     """
 
     kind: ImportKind
@@ -83,7 +84,7 @@ class _Pages:
         self._rows: list[bytes] = []
         self._bytes = 0
 
-    def add(self, rows: Sequence[Line]) -> None:
+    def add(self, rows: Sequence[NumberedRow]) -> None:
         for line, cells in rows:
             row = encode_row(line, [cell.strip() for cell in cells])
             if self._bytes + len(row) + 3 > MAX_PAGE_BYTES or len(self._rows) == MAX_PAGE_ROWS:
@@ -107,7 +108,7 @@ def read_csv(kind: ImportKind, path: Path) -> CsvFile:
         return _read(kind, path.name, raw)
 
 
-def read_table(path: Path) -> tuple[list[str], list[Line]]:
+def read_table(path: Path) -> tuple[list[str], list[NumberedRow]]:
     """The header of a small file, and its rows as they are, each with its line.
 
     Raises:
@@ -133,7 +134,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise refusal([BadRow(line, None, "isn't UTF-8: save the file as CSV in UTF-8")], 1) from None
 
 
-def _header_and_lines(text: io.TextIOWrapper) -> tuple[list[str], Iterator[Line]]:
+def _header_and_lines(text: io.TextIOWrapper) -> tuple[list[str], Iterator[NumberedRow]]:
     lines = _lines(text)
     columns = [cell.strip() for cell in next(lines, (_HEADER_LINE, []))[1]]
     if not columns:
@@ -164,7 +165,7 @@ def _read(kind: ImportKind, name: str, raw: BinaryIO) -> CsvFile:
     return CsvFile(kind, name, digesting.sha256.hexdigest()[:16], columns, pages.pages)
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
+def _lines(text: io.TextIOWrapper) -> Iterator[NumberedRow]:
     """Each row with the line it begins on; a quoted cell may have line breaks in it.
 
     Raises:

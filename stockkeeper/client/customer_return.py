@@ -1,130 +1,142 @@
-"""Customer returns for Python services: say what is expected back, and what was found when it came."""
+"""Customer returns: register goods that come back, and the outcome of their inspection."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import checked, start_and_ask
-from stockkeeper.client.document import Document, is_booked, update_id_of
+from stockkeeper.client.document import Document, Part, is_booked, update_id_of
+from stockkeeper.client.lines import InspectionLine, Line, Named
+from stockkeeper.client.names import with_ids
+from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.customer_return import (
+    CLOSE_SHORT,
+    INSPECT,
     PROCESS,
-    WORKFLOW_TYPE,
-    CloseReturnShort,
-    Inspect,
-    InspectedLine,
-    ReturnLine,
     ReturnRequest,
     ReturnState,
-    workflow_id,
+    ReturnStatus,
 )
-from stockkeeper.contracts.errors import already_exists
 from stockkeeper.contracts.messages import counted
 
 
 class CustomerReturn(Document[ReturnState]):
-    """Goods that were sold and come back.
+    """Goods that were sold and come back."""
 
-    Attributes:
-        state: What was true when it was last heard of; every command brings it up to date.
-    """
-
-    kind = "return"
-    state_type = ReturnState
     process = PROCESS
+    state_type = ReturnState
 
     @property
     def return_number(self) -> str:
-        """The return's own number."""
+        """The return's number."""
         return self.name
 
     async def inspect(
-        self, lines: Sequence[InspectedLine], *, performed_by: str, inspection_id: str | None = None
+        self, lines: Sequence[InspectionLine], *, performed_by: str, inspection_id: str | None = None
     ) -> ReturnState:
-        """Somebody has looked at what came; what is fit goes back into stock.
+        """Book an inspection; fit units go back into stock.
 
         Args:
-            lines: What was found of each product: units to restock, and units to scrap on top.
-            performed_by: Who looked.
-            inspection_id: Your name for this inspection. With one, the call may be repeated after a lost answer, and
-                the goods are booked once; one without that is sent again is another inspection.
+            lines: Units of each product: restocked, and scrapped on top.
+            performed_by: The inspector.
+            inspection_id: The inspection's number. With one, the call may be repeated after a lost answer, and the
+                goods are booked once; one without that is sent again is another inspection.
 
         Raises:
-            InvalidRequest: A product isn't on the return, or more was found than is expected. Nothing is booked.
+            InvalidRequest: A product isn't on the return, or more came than is expected. Nothing is booked.
             InvalidState: Nothing is expected any more.
-            OperationConflict: That inspection was another one.
+            OperationConflict: The inspection's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = checked(
-            Inspect,
-            performed_by=performed_by,
-            lines=[line.model_dump() for line in lines],
-            inspection_id=inspection_id,
-        )
-        restocked, scrapped = sum(line.restock_quantity for line in lines), sum(line.scrap_quantity for line in lines)
+        message = await self._message(INSPECT, performed_by=performed_by, lines=lines, inspection_id=inspection_id)
+        restocked = sum(line.restock_quantity for line in message.lines)
+        scrapped = sum(line.scrap_quantity for line in message.lines)
         return await self._command(
-            "inspect",
+            INSPECT,
             message,
             lambda last: inspection_id is not None and is_booked(last.inspections, inspection_id, restocked, scrapped),
-            None if inspection_id is None else update_id_of("inspect", message),
+            None if inspection_id is None else update_id_of(INSPECT, message),
         )
 
     async def close_short(self, *, performed_by: str, reason: str) -> ReturnState:
-        """What hasn't come isn't expected any more.
+        """Expect nothing more.
 
         Raises:
             InvalidState: All of it has come.
             Unreachable: No answer in time.
         """
-        message = checked(CloseReturnShort, performed_by=performed_by, reason=reason)
-        return await self._command("close_short", message, lambda last: last.closed_reason is not None)
+        message = await self._message(CLOSE_SHORT, performed_by=performed_by, reason=reason)
+        return await self._command(CLOSE_SHORT, message, lambda last: last.closed_reason is not None)
+
+    def _units(self) -> Sequence[tuple[int, int]]:
+        return [(line.product_id, line.quantity) for line in self.state.lines]
 
 
-async def create_return(
-    client: Client,
-    return_number: str,
-    lines: Sequence[ReturnLine],
-    *,
-    warehouse_id: int,
-    reference_id: str,
-    performed_by: str,
-    task_queue: str,
-    within: timedelta,
-) -> CustomerReturn:
-    """Say what is expected back. See `stockkeeper.client.Stockkeeper.create_return`."""
-    request = checked(
-        ReturnRequest,
-        return_number=return_number,
-        warehouse_id=warehouse_id,
-        reference_id=reference_id,
-        lines=[line.model_dump() for line in lines],
-        performed_by=performed_by,
-    )
-    units = sum(line.quantity for line in lines)
-    state = await start_and_ask(
-        client,
-        WORKFLOW_TYPE,
-        request,
-        "registered",
-        what=f"return {return_number}",
-        workflow_id=workflow_id(return_number),
-        task_queue=task_queue,
-        summary=f"return {return_number}: {counted(len(lines), 'line')}, {counted(units, 'unit')}",
-        state=ReturnState,
-        within=within,
-    )
-    expected = [(line.product_id, line.quantity) for line in state.lines]
-    if (state.warehouse_id, state.reference_id, expected) != (
-        warehouse_id,
-        reference_id,
-        [(line.product_id, line.quantity) for line in request.lines],
-    ):
-        raise already_exists("return", return_number)
-    return CustomerReturn(client, return_number, workflow_id(return_number), state, within)
+class CustomerReturns(Part):
+    """Taking back goods from customers."""
+
+    async def create_return(
+        self,
+        return_number: str,
+        lines: Sequence[Line],
+        *,
+        warehouse_id: Named,
+        reference_id: str,
+        performed_by: str,
+    ) -> CustomerReturn:
+        """Register goods that a customer sends back. Stock doesn't change before their inspection.
+
+        The number makes it happen once: the same call again, after a lost answer or a crash, gives the same return, in
+        its state then.
+
+        Args:
+            return_number: The return's number.
+            lines: Units of a product. The same product on two lines counts together.
+            warehouse_id: The warehouse they come back to.
+            reference_id: The number of the order they were sold under.
+            performed_by: The person or service that asks.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is stored.
+            OperationConflict: The number belongs to another return.
+            Unreachable: No answer in time. It may be stored: ask again.
+        """
+        request, names = await with_ids(
+            self.connection,
+            ReturnRequest,
+            return_number=return_number,
+            warehouse_id=warehouse_id,
+            reference_id=reference_id,
+            lines=lines,
+            performed_by=performed_by,
+        )
+        units = sum(line.quantity for line in request.lines)
+        return await CustomerReturn.start(
+            self.connection,
+            return_number,
+            request,
+            names,
+            summary=f"return {return_number}: {counted(len(request.lines), 'line')}, {counted(units, 'unit')}",
+            contents=_contents,
+        )
+
+    async def customer_return(self, return_number: str) -> CustomerReturn:
+        """A return that exists already.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await CustomerReturn.find(self.connection, return_number)
+
+    async def customer_returns(
+        self, *, status: ReturnStatus | None = None, sku: str | None = None, limit: int | None = 50
+    ) -> list[Listed]:
+        """Returns, the latest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await self._documents(CustomerReturn, status=status, sku=sku, limit=limit)
 
 
-async def find_return(client: Client, return_number: str, *, within: timedelta) -> CustomerReturn:
-    """A return that was registered before. See `stockkeeper.client.Stockkeeper.customer_return`."""
-    returned = CustomerReturn(client, return_number, workflow_id(return_number), ReturnState(), within)
-    await returned.refresh()
-    return returned
+def _contents(document: ReturnRequest | ReturnState) -> object:
+    lines = [(line.product_id, line.quantity) for line in document.lines]
+    return document.warehouse_id, document.reference_id, lines

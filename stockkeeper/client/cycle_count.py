@@ -1,17 +1,22 @@
-"""Cycle counts for Python services: say what is to be counted, what was there, and that a variance is right."""
+"""Cycle counts: open a count, record what was on the shelf, approve a variance, and see how accurate stock was."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import checked, start_and_ask
-from stockkeeper.client.document import Document, update_id_of
+from stockkeeper.client.calls import run_now
+from stockkeeper.client.document import Document, Part, update_id_of
+from stockkeeper.client.lines import Named
+from stockkeeper.client.names import with_ids, with_names
+from stockkeeper.client.questions import pages
+from stockkeeper.client.runs import Listed
+from stockkeeper.contracts import cycle_count_plan
+from stockkeeper.contracts.count_questions import Accuracy, ShowAccuracy, ShowVariances, Variance
 from stockkeeper.contracts.cycle_count import (
+    APPROVE_VARIANCE,
+    CANCEL,
     PROCESS,
-    WORKFLOW_TYPE,
+    RECORD,
     ApproveVariance,
-    CancelCount,
     CountLineState,
     CountStatus,
     CycleCountRequest,
@@ -19,91 +24,90 @@ from stockkeeper.contracts.cycle_count import (
     Record,
     RootCause,
     is_same_person,
-    workflow_id,
 )
-from stockkeeper.contracts.errors import already_exists
+from stockkeeper.contracts.cycle_count_plan import CycleCountPlanRequest, CycleCountPlanState
 from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.question import SHOW_ACCURACY, SHOW_VARIANCES
 
 
 class CycleCount(Document[CycleCountState]):
-    """Products that somebody counts.
+    """Products that are counted in one warehouse."""
 
-    Attributes:
-        state: What was true when it was last heard of; every command brings it up to date.
-    """
-
-    kind = "count"
-    state_type = CycleCountState
     process = PROCESS
+    state_type = CycleCountState
 
     @property
     def count_number(self) -> str:
-        """The count's own number."""
+        """The count's number."""
         return self.name
 
     async def record(
-        self, product_id: int, counted_quantity: int, *, performed_by: str, root_cause: RootCause | None = None
+        self, product_id: Named, counted_quantity: int, *, performed_by: str, root_cause: RootCause | None = None
     ) -> CycleCountState:
-        """So much was there. Call it at once: what the books have is read in this moment.
+        """Record the units on the shelf. Call it at once: it compares with the stock of this moment.
 
-        Within tolerance it is in the books then (POSTED). Beyond it the line is in REVIEW, until somebody else has
-        counted it as well, or has approved it. The same call by the same person may be repeated, and counts once.
+        Within tolerance the line is POSTED. Beyond it the line is in REVIEW, until another person has counted it as
+        well, or has approved it. The same call by the same person may be repeated, and counts once.
 
         Args:
-            product_id: What was counted.
-            counted_quantity: Units that were there; none is 0.
-            performed_by: Who counted. A second count is somebody else's.
-            root_cause: Why it is another number than the books have, if you know.
+            product_id: The product.
+            counted_quantity: Units on the shelf; 0 for none.
+            performed_by: The counter. A second count has to come from another person.
+            root_cause: Why stock was wrong, if known.
 
         Raises:
             InvalidRequest: The product isn't on the count.
-            InvalidState: It is in the books already, or was given up.
+            InvalidState: The line is posted already, or was cancelled.
             NotPermitted: The same person has counted it before.
             Unreachable: No answer in time.
         """
-        message = checked(
-            Record,
+        message = await self._message(
+            RECORD,
             performed_by=performed_by,
             product_id=product_id,
             counted_quantity=counted_quantity,
             root_cause=root_cause,
         )
-        known = self._line(self.state, product_id)
+        known = self._line(self.state, message.product_id)
         state = await self._command(
-            "record",
+            RECORD,
             message,
-            lambda last: _is_recorded(self._line(last, product_id), message),
-            update_id_of("record", message, by_anybody=False),
+            lambda last: _is_recorded(self._line(last, message.product_id), message),
+            update_id_of(RECORD, message, by_anybody=False),
         )
         if known is not None and known.status is not CountStatus.COUNTING:
             # It may be a repeat, which is answered as the first time: others have counted since.
             state = await self.refresh()
         return state
 
-    async def approve_variance(self, product_id: int, *, approver: str, root_cause: RootCause) -> CycleCountState:
-        """What was counted is right, and this is why the books were wrong. A second time changes nothing.
+    async def approve_variance(self, product_id: Named, *, approver: str, root_cause: RootCause) -> CycleCountState:
+        """Approve a count that is beyond tolerance. A second approval by the same person changes nothing.
 
         Raises:
             InvalidRequest: The product isn't on the count.
-            InvalidState: It doesn't wait for that.
+            InvalidState: The line doesn't wait for approval.
             NotPermitted: The approver has counted it.
-            InsufficientStock: What was missing then isn't there to be taken off any more: it has to be counted again.
+            InsufficientStock: The missing units have left stock since: it has to be counted again.
             Unreachable: No answer in time.
         """
-        message = checked(ApproveVariance, approver=approver, product_id=product_id, root_cause=root_cause)
+        message = await self._message(APPROVE_VARIANCE, approver=approver, product_id=product_id, root_cause=root_cause)
         return await self._command(
-            "approve_variance", message, lambda last: _is_approved(self._line(last, product_id), message)
+            APPROVE_VARIANCE, message, lambda last: _is_approved(self._line(last, message.product_id), message)
         )
 
     async def cancel(self, *, performed_by: str, reason: str) -> CycleCountState:
-        """What isn't in the books yet isn't counted any more; what is, stays.
+        """Cancel the lines that aren't posted yet.
 
         Raises:
-            InvalidState: All of it is in the books.
+            InvalidState: All lines are posted.
             Unreachable: No answer in time.
         """
-        message = checked(CancelCount, performed_by=performed_by, reason=reason)
-        return await self._command("cancel", message, lambda last: last.status is CountStatus.CANCELLED)
+        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
+        return await self._command(CANCEL, message, lambda last: last.status is CountStatus.CANCELLED)
+
+    def __repr__(self) -> str:
+        """Number, status, and how many products are counted: units stay unknown to counters."""
+        return f"<CycleCount {self.name} {self.state.status}: {counted(len(self.state.lines), 'product')}>"
 
     @staticmethod
     def _line(state: CycleCountState, product_id: int) -> CountLineState | None:
@@ -111,7 +115,7 @@ class CycleCount(Document[CycleCountState]):
 
 
 def _is_recorded(line: CountLineState | None, message: Record) -> bool:
-    """Whether just this is what is in the books."""
+    """Whether exactly this count has been posted."""
     return (
         line is not None
         and line.status is CountStatus.POSTED
@@ -122,7 +126,7 @@ def _is_recorded(line: CountLineState | None, message: Record) -> bool:
 
 
 def _is_approved(line: CountLineState | None, message: ApproveVariance) -> bool:
-    """Whether this person has approved it, for this cause."""
+    """Whether this person has approved it, for this root cause."""
     return (
         line is not None
         and line.approved_by is not None
@@ -131,44 +135,113 @@ def _is_approved(line: CountLineState | None, message: ApproveVariance) -> bool:
     )
 
 
-async def open_count(
-    client: Client,
-    count_number: str,
-    product_ids: Sequence[int],
-    *,
-    warehouse_id: int,
-    requested_by: str,
-    task_queue: str,
-    within: timedelta,
-) -> CycleCount:
-    """Say what is to be counted. See `stockkeeper.client.Stockkeeper.open_count`."""
-    request = checked(
-        CycleCountRequest,
-        count_number=count_number,
-        warehouse_id=warehouse_id,
-        product_ids=list(product_ids),
-        requested_by=requested_by,
-    )
-    state = await start_and_ask(
-        client,
-        WORKFLOW_TYPE,
-        request,
-        "opened",
-        what=f"count {count_number}",
-        workflow_id=workflow_id(count_number),
-        task_queue=task_queue,
-        summary=f"count {count_number}: {counted(len(request.product_ids), 'item')}",
-        state=CycleCountState,
-        within=within,
-    )
-    listed = [line.product_id for line in state.lines]
-    if (state.warehouse_id, listed) != (warehouse_id, request.product_ids):
-        raise already_exists("count", count_number)
-    return CycleCount(client, count_number, workflow_id(count_number), state, within)
+class CycleCounts(Part):
+    """Counting stock."""
+
+    async def open_count(
+        self, count_number: str, product_ids: Sequence[Named], *, warehouse_id: Named, requested_by: str
+    ) -> CycleCount:
+        """Open a count of these products. Stock goes on moving meanwhile; nothing is locked by it.
+
+        The number makes it happen once: the same call again, after a lost answer or a crash, gives the same count, in
+        its state then.
+
+        Args:
+            count_number: The count's number.
+            product_ids: The products; the same product twice is one line.
+            warehouse_id: The warehouse.
+            requested_by: The person or service that asks.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is stored.
+            OperationConflict: The number belongs to another count.
+            Unreachable: No answer in time. It may be stored: ask again.
+        """
+        request, names = await with_ids(
+            self.connection,
+            CycleCountRequest,
+            count_number=count_number,
+            warehouse_id=warehouse_id,
+            product_ids=product_ids,
+            requested_by=requested_by,
+        )
+        return await CycleCount.start(
+            self.connection,
+            count_number,
+            request,
+            names,
+            summary=f"count {count_number}: {counted(len(request.product_ids), 'item')}",
+            contents=_contents,
+        )
+
+    async def cycle_count(self, count_number: str) -> CycleCount:
+        """A count that exists already, also one of the daily plan.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await CycleCount.find(self.connection, count_number)
+
+    async def cycle_counts(
+        self, *, status: CountStatus | None = None, sku: str | None = None, limit: int | None = 50
+    ) -> list[Listed]:
+        """Counts, the latest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await self._documents(CycleCount, status=status, sku=sku, limit=limit)
+
+    async def plan_counts(self, *, warehouse_id: Named | None = None) -> CycleCountPlanState:
+        """Open the count of the day wherever there is none yet, whatever the time, and wait until that is done.
+
+        Raises:
+            UnknownWarehouse: Nothing has that name or id.
+            InvalidRequest: The request is wrong.
+            Unreachable: Temporal doesn't answer.
+        """
+        request, _ = await with_ids(self.connection, CycleCountPlanRequest, warehouse_id=warehouse_id)
+        return await run_now(
+            self.connection,
+            cycle_count_plan.PROCESS,
+            request,
+            summary="counts that are due, started by hand",
+            state=CycleCountPlanState,
+        )
+
+    async def variances(
+        self, *, warehouse: Named | None = None, count_number: str | None = None
+    ) -> AsyncIterator[Variance]:
+        """Counts beyond tolerance that wait for a second count or an approval, read page by page.
+
+        They come in the order of count and SKU, with their numbers: for approvers, and not for those who count again.
+
+        Raises:
+            UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowVariances, warehouse=warehouse, count_number=count_number)
+        async for variance in pages(self.connection, SHOW_VARIANCES, asked):
+            yield variance
+
+    async def accuracies(self, *, warehouse: Named | None = None, since: date | None = None) -> AsyncIterator[Accuracy]:
+        """How accurate stock was, in the order of warehouse, month and class, read page by page.
+
+        Args:
+            warehouse: Only this warehouse.
+            since: Only counts posted from this day on.
+
+        Raises:
+            UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowAccuracy, warehouse=warehouse, since=since)
+        async for accuracy in pages(self.connection, SHOW_ACCURACY, asked):
+            yield accuracy
 
 
-async def find_count(client: Client, count_number: str, *, within: timedelta) -> CycleCount:
-    """A count that was opened before. See `stockkeeper.client.Stockkeeper.cycle_count`."""
-    count = CycleCount(client, count_number, workflow_id(count_number), CycleCountState(), within)
-    await count.refresh()
-    return count
+def _contents(document: CycleCountRequest | CycleCountState) -> object:
+    if isinstance(document, CycleCountRequest):
+        return document.warehouse_id, document.product_ids
+    return document.warehouse_id, [line.product_id for line in document.lines]

@@ -1,89 +1,200 @@
-"""What a reservation, a purchase order and the like have in common for whoever commands them."""
+"""The parts that all documents share: start or find one, command it, list those of a kind, and print one."""
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import ClassVar, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import command, read_state
-from stockkeeper.contracts.messages import Message, State
-from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.client.calls import command, read_state, start_and_ask
+from stockkeeper.client.connection import Connection
+from stockkeeper.client.names import Names, with_ids
+from stockkeeper.client.runs import Listed, list_documents
+from stockkeeper.contracts.errors import DomainError, already_exists
+from stockkeeper.contracts.messages import Message, State, counted
+from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 
 S = TypeVar("S", bound=State)
+M = TypeVar("M", bound=Message)
+
+_LINES_PRINTED = 2
 
 
 class Document(Generic[S]):
-    """A process by its name.
+    """A document and the one workflow that may change it.
 
     Attributes:
-        name: The caller's own name for it.
-        state: What was true when it was last heard of; every command brings it up to date.
+        name: The document's number, chosen by the caller.
+        state: The state when it was last read; every command brings it up to date.
     """
 
-    kind: ClassVar[str]
-    state_type: type[S]
     process: ClassVar[ProcessSpec]
+    state_type: type[S]
 
-    def __init__(self, client: Client, name: str, workflow_id: str, state: S, within: timedelta) -> None:
-        self._within = within
-        self._handle = client.get_workflow_handle(workflow_id)
+    def __init__(self, connection: Connection, name: str, state: S, names: Names | None = None) -> None:
+        self._connection = connection
+        self._names = names or Names()
+        self._handle = connection.client.get_workflow_handle(self._workflow_id(name))
         self.name = name
         self.state = state
 
-    async def refresh(self) -> S:
-        """Ask again how it stands; answers after it has ended, too.
+    @classmethod
+    async def find(cls, connection: Connection, name: str) -> Self:
+        """A document that exists already.
 
         Raises:
-            NotFound: There is no such process.
+            NotFound: There is none of that number.
             Unreachable: No worker answers.
         """
-        self.state = await read_state(self._handle, self.state_type, what=self._what, within=self._within)
+        document = cls(connection, name, cls.state_type())
+        await document.refresh()
+        return document
+
+    @classmethod
+    async def start(
+        cls,
+        connection: Connection,
+        name: str,
+        request: Message,
+        names: Names,
+        *,
+        summary: str,
+        contents: Callable[[Any], object],
+    ) -> Self:
+        """Start the document, or get the one of that number if its contents are the same.
+
+        Args:
+            connection: Temporal client, task queue and patience.
+            name: The document's number.
+            request: The start, checked.
+            names: The names that the caller used in it.
+            summary: The line that an operator reads beside the run.
+            contents: The part of request and state in which two documents of one number may not differ.
+
+        Raises:
+            OperationConflict: The number belongs to a document with other contents.
+            DomainError, Unreachable: See `stockkeeper.client.calls.answer`.
+        """
+        what = f"{cls.process.name} {name}"
+        try:
+            state = await start_and_ask(
+                connection,
+                cls.process,
+                request,
+                what=what,
+                workflow_id=cls._workflow_id(name),
+                summary=summary,
+                state=cls.state_type,
+            )
+        except DomainError as error:
+            raise names.in_words(error) from None
+        if contents(state) != contents(request):
+            raise already_exists(cls.process.name, name)
+        return cls(connection, name, state, names)
+
+    async def refresh(self) -> S:
+        """Read the state again; answers after the document has ended, too.
+
+        Raises:
+            NotFound: There is no such document.
+            Unreachable: No worker answers.
+        """
+        self.state = await read_state(
+            self._handle, self.state_type, what=self._what, within=self._connection.answer_within
+        )
         return self.state
+
+    def __repr__(self) -> str:
+        """Kind, number, status, deadline and the first lines: for logs and a debugger."""
+        until = f" until {_moment(self._deadline())}" if self._deadline() else ""
+        lines = [f"{units} of {self._names.of('product', product_id)}" for product_id, units in self._units()]
+        more = len(lines) - _LINES_PRINTED
+        shown = [*lines[:_LINES_PRINTED], *([f"and {counted(more, 'more line')}"] if more > 0 else [])]
+        status = getattr(self.state, "status", "")
+        return f"<{type(self).__name__} {self.name} {status}{until}{': ' if shown else ''}{', '.join(shown)}>"
+
+    def _units(self) -> Sequence[tuple[int, int]]:
+        """Product ids and units of the lines, for `repr`."""
+        return []
+
+    def _deadline(self) -> datetime | None:
+        """When the document ends by itself, for `repr`."""
+        return None
+
+    @classmethod
+    def _workflow_id(cls, name: str) -> str:
+        prefix, _, _ = cls.process.workflow_id.partition("{")
+        return f"{prefix}{name}"
 
     @property
     def _what(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.process.name} {self.name}"
+
+    async def _message(self, sent: Command[M], **fields: object) -> M:
+        """The payload of a command, checked, with ids in place of names."""
+        message, names = await with_ids(self._connection, sent.message, **fields)
+        self._names = Names({**self._names.ids, **names.ids})
+        return message
 
     async def _command(
-        self, name: str, message: Message, done_already: Callable[[S], bool], update_id: str | None = None
+        self, sent: Command[M], message: M, done_already: Callable[[S], bool], update_id: str | None = None
     ) -> S:
         known = done_already(self.state)
-        self.state = await command(
-            self._handle,
-            name,
-            message,
-            self.state_type,
-            what=self._what,
-            done_already=done_already,
-            refusal=lambda last: self.process.refusal(str(getattr(last, "status", "")), name, self.name),
-            within=self._within,
-            update_id=update_id,
-        )
+        try:
+            self.state = await command(
+                self._handle,
+                sent,
+                message,
+                self.state_type,
+                what=self._what,
+                done_already=done_already,
+                refusal=lambda last: self.process.refusal(str(getattr(last, "status", "")), sent.name, self.name),
+                within=self._connection.answer_within,
+                update_id=update_id,
+            )
+        except DomainError as error:
+            raise self._names.in_words(error) from None
         if known and update_id is not None:
             # A repeat is answered as the first time, which may be long ago.
             await self.refresh()
         return self.state
 
 
+class Part:
+    """The methods of `Stockkeeper` that belong to one document or subject."""
+
+    connection: Connection
+
+    async def _documents(
+        self, document: type[Document[Any]], *, status: str | None, sku: str | None, limit: int | None
+    ) -> list[Listed]:
+        return await list_documents(self.connection, document.process, status=status, sku=sku, limit=limit)
+
+
+def _moment(moment: datetime | None) -> str:
+    """An instant in a line: of today only the time."""
+    if moment is None:
+        return "-"
+    day = "" if moment.astimezone(UTC).date() == datetime.now(UTC).date() else "%Y-%m-%d "
+    return f"{moment.astimezone(UTC):{day}%H:%M} UTC"
+
+
 def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, unfit: int) -> bool:
-    """Whether this receipt, by its name and its units, is among those that were booked."""
+    """Whether this receipt, by its number and its units, has been booked."""
     wanted = (receipt_id, accepted, unfit)
     return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
 
 
-def update_id_of(command_name: str, message: Message, *, by_anybody: bool = True) -> str:
-    """An id for a command that has a name of its own in it: sent again, Temporal answers as it did the first time.
+def update_id_of(sent: Command[M], message: M, *, by_anybody: bool = True) -> str:
+    """An id for a command that carries a number of its own: sent again, Temporal answers as it did the first time.
 
-    The content is part of it: another one under the same name has to be refused, and not answered like this.
+    The content is part of it: another one under the same number has to be refused.
 
     Args:
-        command_name: Which command.
+        sent: The command.
         message: Its payload.
-        by_anybody: Whether it is the same command whoever sends it.
+        by_anybody: Whether the same payload from another person is the same command.
     """
     without = {"performed_by"} if by_anybody else None
     content = hashlib.sha256(message.model_dump_json(exclude=without).encode()).hexdigest()
-    return f"{command_name}-{content[:32]}"
+    return f"{sent.name}-{content[:32]}"

@@ -1,4 +1,4 @@
-"""Imports a file: reads it, sends its pages one by one, and waits until all of it counts."""
+"""Imports of CSV files: read the file, send its pages one by one, and wait until all rows are applied."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,16 +6,15 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import ANSWER_WITHIN, checked, command, start_and_ask
+from stockkeeper.client.calls import checked, command, start_and_ask
+from stockkeeper.client.connection import Connection
 from stockkeeper.client.csv_files import CsvFile, read_csv
-from stockkeeper.contracts.errors import InvalidState
+from stockkeeper.client.document import Part
+from stockkeeper.contracts.errors import InvalidRequest, InvalidState
 from stockkeeper.contracts.import_file import (
+    ADD_PAGE,
+    FINISH,
     PROCESS,
-    WORKFLOW_TYPE,
-    AddPage,
-    Finish,
     ImportKind,
     ImportRequest,
     ImportState,
@@ -27,55 +26,56 @@ APPLIED_WITHIN = timedelta(hours=2)
 """How long to wait for the end: a large file takes minutes, and a database in trouble longer."""
 
 Progress = Callable[[int, int], None]
-"""Gets the rows that were sent, and all rows of the file."""
+"""Called with the number of rows sent so far, and of all rows of the file."""
 
 _ATTEMPTS = 5
 _FILE_NAME_LENGTH = 200
 
 
-async def import_file(
-    client: Client,
-    kind: ImportKind | str,
-    path: Path | str,
-    *,
-    performed_by: str,
-    task_queue: str,
-    progress: Progress | None = None,
-) -> ImportState:
-    """Import a CSV file, all of it or nothing.
+class Imports(Part):
+    """Imports of CSV files."""
 
-    The same file again, at the same time or later, changes nothing and answers with what the first import did. After
-    a refusal it may be sent again, once what was wrong is right.
+    async def import_file(
+        self, kind: ImportKind | str, path: Path | str, *, performed_by: str, progress: Progress | None = None
+    ) -> ImportState:
+        """Import a CSV file: all of its rows or none.
 
-    Args:
-        client: A connection with our converter.
-        kind: What the rows are.
-        path: The file: UTF-8, commas, a header.
-        performed_by: Who imports it.
-        task_queue: The workers' task queue.
-        progress: Is told how far it is.
+        The same file again, at the same time or later, changes nothing and answers with the outcome of the first
+        import. After a refusal it may be sent again, once its rows are right.
 
-    Returns:
-        The state, IMPORTED.
+        Args:
+            kind: The kind of the rows.
+            path: The file: UTF-8, commas, a header.
+            performed_by: The person or service that imports it.
+            progress: Called after each part that was sent.
 
-    Raises:
-        InvalidRequest: Something is wrong with the file, and nothing has changed. The details have ``errors``, the
-            first ten bad rows ``{line, column, message}``, and ``errors_total``.
-        Unreachable: No answer in time. It may be imported: ask again.
-    """
-    file = await asyncio.to_thread(read_csv, ImportKind(kind), Path(path))
-    attempt = 1
-    while True:
-        try:
-            return await _send(client, file, performed_by, task_queue, progress or _nobody_watches)
-        except InvalidState:
-            # Somebody else was sending the same file, and their run ended without it; this one begins its own.
-            if attempt == _ATTEMPTS:
-                raise
-            attempt += 1
+        Returns:
+            The state, IMPORTED.
+
+        Raises:
+            InvalidRequest: The file has a fault, and nothing has changed. The details have ``errors``, the first ten
+                bad rows ``{line, column, message}``, and ``errors_total``.
+            Unreachable: No answer in time. It may be imported: ask again.
+        """
+        file = await asyncio.to_thread(read_csv, _kind(kind), Path(path))
+        attempt = 1
+        while True:
+            try:
+                return await _send(self.connection, file, performed_by, progress or _no_progress)
+            except InvalidState:
+                # Another sender's run of the same file ended without it; this one begins its own.
+                if attempt == _ATTEMPTS:
+                    raise
+                attempt += 1
 
 
-async def _send(client: Client, file: CsvFile, performed_by: str, task_queue: str, progress: Progress) -> ImportState:
+def _kind(kind: ImportKind | str) -> ImportKind:
+    if kind not in list(ImportKind):
+        raise InvalidRequest(f"kind: {str(kind)[:50]!r} is none of {', '.join(ImportKind)}")
+    return ImportKind(kind)
+
+
+async def _send(connection: Connection, file: CsvFile, performed_by: str, progress: Progress) -> ImportState:
     request = checked(
         ImportRequest,
         kind=file.kind,
@@ -87,57 +87,54 @@ async def _send(client: Client, file: CsvFile, performed_by: str, task_queue: st
     what = f"import of {request.file_name}"
     progress(0, file.rows)
     state = await start_and_ask(
-        client,
-        WORKFLOW_TYPE,
+        connection,
+        PROCESS,
         request,
-        "opened",
         what=what,
         workflow_id=workflow_id(file.kind, file.digest),
-        task_queue=task_queue,
         summary=f"{file.kind} from {request.file_name}: {file.rows} rows",
         state=ImportState,
-        within=ANSWER_WITHIN,
     )
     # By its id alone: a long import goes on in another run.
-    handle = client.get_workflow_handle(workflow_id(file.kind, file.digest))
+    handle = connection.client.get_workflow_handle(workflow_id(file.kind, file.digest))
     sent = 0
     for number, page in enumerate(file.pages):
         if state.status is ImportStatus.IMPORTED:
             return state
-        message = checked(AddPage, performed_by=performed_by, page=number, rows=page.packed)
+        message = checked(ADD_PAGE.message, performed_by=performed_by, page=number, rows=page.packed)
         state = await command(
             handle,
-            "add_page",
+            ADD_PAGE,
             message,
             ImportState,
             what=what,
             done_already=_is_imported,
-            refusal=partial(_refusal, "add_page"),
-            within=ANSWER_WITHIN,
+            refusal=partial(_refusal, ADD_PAGE.name),
+            within=connection.answer_within,
         )
         sent += page.rows
         progress(sent, file.rows)
     if state.status is ImportStatus.IMPORTED:
         return state
-    finish = checked(Finish, performed_by=performed_by, pages=len(file.pages), rows=file.rows)
+    finish = checked(FINISH.message, performed_by=performed_by, pages=len(file.pages), rows=file.rows)
     return await command(
         handle,
-        "finish",
+        FINISH,
         finish,
         ImportState,
         what=what,
         done_already=_is_imported,
-        refusal=partial(_refusal, "finish"),
+        refusal=partial(_refusal, FINISH.name),
         within=APPLIED_WITHIN,
     )
 
 
-def _refusal(name: str, last: ImportState) -> InvalidState:
-    return PROCESS.refusal(last.status, name, last.file_name)
-
-
 def _is_imported(last: ImportState) -> bool:
     return last.status is ImportStatus.IMPORTED
+
+
+def _refusal(name: str, last: ImportState) -> InvalidState:
+    return PROCESS.refusal(last.status, name, last.file_name)
 
 
 def _presentable(name: str) -> str:
@@ -146,5 +143,5 @@ def _presentable(name: str) -> str:
     return printable[:_FILE_NAME_LENGTH].strip() or "?"
 
 
-def _nobody_watches(sent: int, rows: int) -> None:
-    """Nobody asked how far it is."""
+def _no_progress(sent: int, rows: int) -> None:
+    """Stands for a caller that asked for no progress."""

@@ -1,4 +1,4 @@
-"""What the ledger answers, for programs and the command line."""
+"""The ledger: stock at an instant, movements and who made them, an item's course, and exports."""
 
 import csv
 import io
@@ -6,169 +6,150 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import checked
-from stockkeeper.client.questions import ask, page_by_page
-from stockkeeper.client.stock import levels
+from stockkeeper.client.lines import Named
+from stockkeeper.client.names import with_names
+from stockkeeper.client.questions import ask, pages
+from stockkeeper.client.stock import StockNow
 from stockkeeper.contracts.ledger import (
     MOVEMENT_COLUMNS,
     Course,
     ExportMovements,
-    LedgerActivities,
     LevelThen,
     Movement,
-    MovementsPage,
     ShowCourse,
     ShowHistory,
     ShowStockAt,
 )
+from stockkeeper.contracts.question import EXPORT_MOVEMENTS, SHOW_COURSE, SHOW_HISTORY, SHOW_STOCK_AT
 
 LEVEL_COLUMNS = (
     *("sku", "warehouse", "quantity_on_hand", "quantity_reserved", "quantity_available"),
     *("reorder_point",),
 )
-"""The columns of a file of levels."""
-
-
-async def stock_at(
-    client: Client,
-    as_of: datetime,
-    *,
-    product: str | None = None,
-    warehouse: str | None = None,
-    task_queue: str,
-) -> AsyncIterator[LevelThen]:
-    """What was on hand at an instant, in the order of SKU and warehouse, read page by page.
-
-    The answer is final: asked again, it is the same, whatever is being written meanwhile.
-
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        InvalidRequest: The instant is yet to come, or an import has been writing since before it.
-        Unreachable: No worker answers.
-    """
-    question = checked(ShowStockAt, as_of=as_of.isoformat(), product=product, warehouse=warehouse)
-    async for level in page_by_page(
-        client,
-        LedgerActivities.show_stock_at,
-        question,
-        task_queue,
-        rows=lambda page: page.levels,
-        place=lambda level: (level.sku, level.warehouse),
-    ):
-        yield level
-
-
-async def history(
-    client: Client,
-    product: str,
-    warehouse: str,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    task_queue: str,
-) -> AsyncIterator[Movement]:
-    """An item's movements, the latest first, read page by page.
-
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    question = checked(ShowHistory, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until))
-    async for movement in page_by_page(
-        client,
-        LedgerActivities.show_history,
-        question,
-        task_queue,
-        rows=lambda page: page.movements,
-        place=lambda movement: (movement.created_at, movement.movement_id),
-        goes_on="before",
-    ):
-        yield movement
-
-
-async def course(
-    client: Client,
-    product: str,
-    warehouse: str,
-    *,
-    since: datetime,
-    until: datetime,
-    steps: int,
-    task_queue: str,
-) -> Course:
-    """How an item went between two instants.
-
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        InvalidRequest: It doesn't begin before it ends.
-        Unreachable: No worker answers.
-    """
-    question = checked(
-        ShowCourse, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until), steps=steps
-    )
-    return await ask(client, LedgerActivities.show_course, question, task_queue)
+"""The columns of an exported file of levels."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Some lines of a file, and how far it is: so many of about so many."""
+    """A part of an export.
+
+    Attributes:
+        lines: Lines of CSV.
+        done: Progress of the export, in the same measure as ``expected``.
+        expected: About where the export ends.
+    """
 
     lines: list[str]
     done: int
     expected: int
 
 
-async def export_movements(
-    client: Client,
-    *,
-    product: str | None = None,
-    warehouse: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    task_queue: str,
-) -> AsyncIterator[Exported]:
-    """The ledger as lines of CSV, in the order in which it was written; page by page, so that it may be of any length.
+class Ledger(StockNow):
+    """Stock in the past, and why it changed."""
 
-    It ends with the last movement that was there at the beginning.
+    async def stock_at(
+        self, as_of: datetime, *, product: Named | None = None, warehouse: Named | None = None
+    ) -> AsyncIterator[LevelThen]:
+        """Units on hand at an instant, in the order of SKU and warehouse, read page by page.
 
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    head = [",".join(MOVEMENT_COLUMNS)]
-    question = checked(ExportMovements, product=product, warehouse=warehouse, since=_iso(since), until=_iso(until))
-    while True:
-        page: MovementsPage = await ask(client, LedgerActivities.export_movements, question, task_queue)
-        yield Exported([*head, *page.rows], page.after_movement_id or page.expected, page.expected)
-        head = []
-        if page.after_movement_id is None:
-            return
-        question = question.model_copy(
-            update={"after_movement_id": page.after_movement_id, "through_movement_id": page.through_movement_id}
+        The answer is final: asked again, it is the same, whatever is being written meanwhile. Items without a movement
+        by then are left out.
+
+        Args:
+            as_of: The instant, with its offset from UTC; not in the future.
+            product: Only this product.
+            warehouse: Only this warehouse.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            InvalidRequest: The instant is yet to come, or an import has been writing since before it.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowStockAt, as_of=as_of, product=product, warehouse=warehouse)
+        async for level in pages(self.connection, SHOW_STOCK_AT, asked):
+            yield level
+
+    async def history(
+        self, product: Named, warehouse: Named, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Movement]:
+        """An item's movements with actor, reason and workflow run: the latest first, read page by page.
+
+        Args:
+            product: The product.
+            warehouse: The warehouse.
+            since: From this instant on.
+            until: Until just before this instant.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(
+            self.connection, ShowHistory, product=product, warehouse=warehouse, since=since, until=until
         )
+        async for movement in pages(self.connection, SHOW_HISTORY, asked):
+            yield movement
 
+    async def course(
+        self, product: Named, warehouse: Named, *, since: datetime, until: datetime, steps: int = 90
+    ) -> Course:
+        """An item's levels and movements between two instants, in steps of equal length.
 
-async def export_levels(
-    client: Client, *, product: str | None = None, warehouse: str | None = None, task_queue: str
-) -> AsyncIterator[str]:
-    """What there is now as lines of CSV, in the order of SKU and warehouse.
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            InvalidRequest: The period doesn't begin before it ends.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(
+            self.connection, ShowCourse, product=product, warehouse=warehouse, since=since, until=until, steps=steps
+        )
+        return await ask(self.connection, SHOW_COURSE, asked)
 
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    found = levels(client, product=product, warehouse=warehouse, task_queue=task_queue)
-    # Not before there is an answer: a file with a head and nothing else would be one about nothing.
-    level = await anext(found, None)
-    yield ",".join(LEVEL_COLUMNS)
-    while level is not None:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(getattr(level, name) for name in LEVEL_COLUMNS)
-        yield line.getvalue()
+    async def export_movements(
+        self,
+        *,
+        product: Named | None = None,
+        warehouse: Named | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[Exported]:
+        """The ledger as lines of CSV, in the order in which it was written; page by page, of any length.
+
+        It ends with the last movement that was there at the beginning.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        head = [",".join(MOVEMENT_COLUMNS)]
+        asked = await with_names(
+            self.connection, ExportMovements, product=product, warehouse=warehouse, since=since, until=until
+        )
+        while True:
+            page = await ask(self.connection, EXPORT_MOVEMENTS, asked)
+            yield Exported([*head, *page.rows], page.after_movement_id or page.expected, page.expected)
+            head = []
+            if page.after_movement_id is None:
+                return
+            asked = asked.model_copy(
+                update={"after_movement_id": page.after_movement_id, "through_movement_id": page.through_movement_id}
+            )
+
+    async def export_levels(
+        self, *, product: Named | None = None, warehouse: Named | None = None
+    ) -> AsyncIterator[str]:
+        """Levels now as lines of CSV, in the order of SKU and warehouse.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        found = self.levels(product, warehouse)
+        # The head comes after the first answer: a refused question leaves no file with a head alone.
         level = await anext(found, None)
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+        yield ",".join(LEVEL_COLUMNS)
+        while level is not None:
+            line = io.StringIO()
+            csv.writer(line, lineterminator="").writerow(getattr(level, name) for name in LEVEL_COLUMNS)
+            yield line.getvalue()
+            level = await anext(found, None)

@@ -1,133 +1,125 @@
-"""Purchase orders for Python services: draft them, decide on them, receive what comes."""
+"""Purchase orders: draft them, decide on them, receive deliveries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecution
-
-from stockkeeper.client.calls import checked, start_and_ask
-from stockkeeper.client.document import Document, is_booked, update_id_of
-from stockkeeper.client.runs import awaiting
-from stockkeeper.contracts import search_attributes
-from stockkeeper.contracts.errors import already_exists
+from stockkeeper.client.document import Document, Part, is_booked, update_id_of
+from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
+from stockkeeper.client.names import with_ids
+from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.purchase_order import (
+    APPROVE,
+    CANCEL,
+    CLOSE_SHORT,
+    CONFIRM,
     PROCESS,
-    WORKFLOW_TYPE,
+    RECEIVE,
+    REJECT,
     ApprovalPolicy,
-    Approve,
-    CancelOrder,
-    CloseShort,
-    Confirm,
-    PurchaseOrderLine,
     PurchaseOrderRequest,
     PurchaseOrderState,
     PurchaseOrderStatus,
-    ReceiptLine,
-    Receive,
-    Reject,
     is_same_person,
-    workflow_id,
 )
 
 
 class PurchaseOrder(Document[PurchaseOrderState]):
-    """Goods that are wanted from a supplier.
+    """Goods ordered from a supplier."""
 
-    Attributes:
-        state: What was true when it was last heard of; every command brings it up to date.
-    """
-
-    kind = "purchase order"
-    state_type = PurchaseOrderState
     process = PROCESS
+    state_type = PurchaseOrderState
 
     @property
     def po_number(self) -> str:
-        """The order's own number."""
+        """The order's number."""
         return self.name
 
     async def approve(self, *, approver: str, note: str | None = None) -> PurchaseOrderState:
-        """Approve it. A second time by the same person changes nothing.
+        """Approve the order. A second approval by the same person changes nothing.
 
         Raises:
-            NotPermitted: The approver requested it.
+            NotPermitted: The approver requested the order.
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = checked(Approve, approver=approver, note=note)
+        message = await self._message(APPROVE, approver=approver, note=note)
         return await self._command(
-            "approve", message, lambda last: any(is_same_person(each.approver, approver) for each in last.approvals)
+            APPROVE, message, lambda last: any(is_same_person(each.approver, approver) for each in last.approvals)
         )
 
     async def reject(self, *, approver: str, reason: str) -> PurchaseOrderState:
-        """Reject it, which cancels it.
+        """Reject the order, which cancels it.
 
         Raises:
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = checked(Reject, approver=approver, reason=reason)
-        return await self._command("reject", message, _is_cancelled)
+        message = await self._message(REJECT, approver=approver, reason=reason)
+        return await self._command(REJECT, message, _is_cancelled)
 
     async def confirm(self, *, performed_by: str, expected_delivery_date: date | None = None) -> PurchaseOrderState:
-        """The supplier has accepted it, perhaps for another day.
+        """Record that the supplier has accepted the order, perhaps for another day.
 
         Raises:
-            InvalidState: It isn't out for delivery.
+            InvalidState: The order isn't out for delivery.
             Unreachable: No answer in time.
         """
-        day = expected_delivery_date.isoformat() if expected_delivery_date else None
-        message = checked(Confirm, performed_by=performed_by, expected_delivery_date=day)
-        return await self._command("confirm", message, lambda _: False)
+        message = await self._message(CONFIRM, performed_by=performed_by, expected_delivery_date=expected_delivery_date)
+        return await self._command(CONFIRM, message, lambda _: False)
 
-    async def receive(self, receipt_id: str, lines: Sequence[ReceiptLine], *, performed_by: str) -> PurchaseOrderState:
-        """Goods have come; what was accepted enters stock.
+    async def receive(self, receipt_id: str, lines: Sequence[DeliveryLine], *, performed_by: str) -> PurchaseOrderState:
+        """Book a delivery; accepted units enter stock.
 
         Args:
-            receipt_id: Your name for this delivery: the call may be repeated, and the goods are booked once.
-            lines: What came of each product: accepted units, and rejected ones on top.
-            performed_by: Who received it.
+            receipt_id: The delivery's number: the call may be repeated, and the goods are booked once.
+            lines: Units of each product: accepted, and rejected on top.
+            performed_by: The person or service that received the delivery.
 
         Raises:
             InvalidRequest: A product isn't on the order, or more came than may be received. Nothing is booked.
-            InvalidState: It isn't out for delivery.
-            OperationConflict: That receipt was another delivery.
+            InvalidState: The order isn't out for delivery.
+            OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = checked(
-            Receive, receipt_id=receipt_id, performed_by=performed_by, lines=[line.model_dump() for line in lines]
-        )
-        accepted, rejected = sum(line.quantity for line in lines), sum(line.rejected_quantity for line in lines)
+        message = await self._message(RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines)
+        accepted = sum(line.quantity for line in message.lines)
+        rejected = sum(line.rejected_quantity for line in message.lines)
         return await self._command(
-            "receive",
+            RECEIVE,
             message,
             lambda last: is_booked(last.receipts, receipt_id, accepted, rejected),
-            update_id_of("receive", message),
+            update_id_of(RECEIVE, message),
         )
 
     async def close_short(self, *, performed_by: str, reason: str) -> PurchaseOrderState:
-        """Expect nothing more: RECEIVED with what came, CANCELLED if nothing came.
+        """Expect nothing more: RECEIVED with the units that came, CANCELLED if none came.
 
         Raises:
-            InvalidState: It isn't out for delivery.
+            InvalidState: The order isn't out for delivery.
             Unreachable: No answer in time.
         """
-        message = checked(CloseShort, performed_by=performed_by, reason=reason)
-        return await self._command("close_short", message, lambda last: last.closed_reason is not None)
+        message = await self._message(CLOSE_SHORT, performed_by=performed_by, reason=reason)
+        return await self._command(CLOSE_SHORT, message, lambda last: last.closed_reason is not None)
 
     async def cancel(self, *, performed_by: str, reason: str) -> PurchaseOrderState:
-        """It isn't wanted any more.
+        """Cancel an order of which nothing has come.
 
         Raises:
-            InvalidState: Goods have come already, or it has ended.
+            InvalidState: Goods have come already, or the order has ended.
             Unreachable: No answer in time.
         """
-        message = checked(CancelOrder, performed_by=performed_by, reason=reason)
-        return await self._command("cancel", message, _is_cancelled)
+        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
+        return await self._command(CANCEL, message, _is_cancelled)
+
+    def _units(self) -> Sequence[tuple[int, int]]:
+        return [(line.product_id, line.qty) for line in self.state.line_items]
+
+    def _deadline(self) -> datetime | None:
+        return self.state.approve_by if self.state.status is PurchaseOrderStatus.DRAFT else None
 
 
 def _is_cancelled(last: PurchaseOrderState) -> bool:
@@ -136,9 +128,15 @@ def _is_cancelled(last: PurchaseOrderState) -> bool:
 
 @dataclass(frozen=True)
 class AwaitingApproval:
-    """A draft as procurement's inbox has it.
+    """A draft in procurement's inbox.
 
     Attributes:
+        po_number: The order's number.
+        supplier: The supplier's name.
+        total: The order's value.
+        approvals: Approvals it has.
+        required_approvals: Approvals it needs.
+        requested_by: The person or service that drafted it.
         since: When it was drafted.
         approve_by: When it is cancelled without its approvals.
     """
@@ -153,75 +151,103 @@ class AwaitingApproval:
     approve_by: datetime | None
 
 
-async def draft_purchase_order(
-    client: Client,
-    po_number: str,
-    lines: Sequence[PurchaseOrderLine],
-    *,
-    supplier_id: int,
-    warehouse_id: int,
-    requested_by: str,
-    reason: str,
-    expected_delivery_date: date | None,
-    approval: ApprovalPolicy | None,
-    task_queue: str,
-    within: timedelta,
-) -> PurchaseOrder:
-    """Draft an order. See `stockkeeper.client.Stockkeeper.draft_purchase_order`."""
-    request = checked(
-        PurchaseOrderRequest,
-        po_number=po_number,
-        supplier_id=supplier_id,
-        warehouse_id=warehouse_id,
-        line_items=[line.model_dump(mode="json") for line in lines],
-        expected_delivery_date=expected_delivery_date.isoformat() if expected_delivery_date else None,
-        requested_by=requested_by,
-        reason=reason,
-        approval=approval.model_dump(mode="json") if approval else None,
-    )
-    total = amount(sum((line.qty * line.unit_cost for line in lines), Decimal(0)))
-    state = await start_and_ask(
-        client,
-        WORKFLOW_TYPE,
-        request,
-        "drafted",
-        what=f"purchase order {po_number}",
-        workflow_id=workflow_id(po_number),
-        task_queue=task_queue,
-        summary=f"purchase order {po_number}: {counted(len(lines), 'line')}, {total}",
-        state=PurchaseOrderState,
-        within=within,
-    )
-    ordered = [(line.product_id, line.qty, line.unit_cost) for line in state.line_items]
-    if (state.supplier_id, state.warehouse_id, ordered) != (
-        supplier_id,
-        warehouse_id,
-        [(line.product_id, line.qty, line.unit_cost) for line in request.line_items],
-    ):
-        raise already_exists("purchase order", po_number)
-    return PurchaseOrder(client, po_number, workflow_id(po_number), state, within)
+class PurchaseOrders(Part):
+    """Ordering from suppliers."""
+
+    async def draft_purchase_order(
+        self,
+        po_number: str,
+        lines: Sequence[OrderLine],
+        *,
+        supplier_id: Named,
+        warehouse_id: Named,
+        requested_by: str,
+        reason: str,
+        expected_delivery_date: date | None = None,
+        approval: ApprovalPolicy | None = None,
+    ) -> PurchaseOrder:
+        """Draft a purchase order: it waits for approval, or goes out at once if its total needs none.
+
+        The number makes it happen once: the same call again, after a lost answer or a crash, gives the same order.
+
+        Args:
+            po_number: The order's number.
+            lines: Units of a product, and the cost of one.
+            supplier_id: The supplier.
+            warehouse_id: The warehouse of delivery.
+            requested_by: The person or service that asks; the approver has to be another person.
+            reason: Why, for the approvers.
+            expected_delivery_date: A day in the warehouse's timezone.
+            approval: Who has to approve; None: by the workers' settings.
+
+        Raises:
+            UnknownSupplier, UnknownWarehouse, UnknownProduct, InvalidRequest: The request is wrong. Nothing is stored.
+            OperationConflict: The number belongs to another order.
+            Unreachable: No answer in time. It may be stored: ask again.
+        """
+        request, names = await with_ids(
+            self.connection,
+            PurchaseOrderRequest,
+            po_number=po_number,
+            supplier_id=supplier_id,
+            warehouse_id=warehouse_id,
+            line_items=lines,
+            expected_delivery_date=expected_delivery_date,
+            requested_by=requested_by,
+            reason=reason,
+            approval=approval,
+        )
+        total = amount(sum((line.qty * line.unit_cost for line in request.line_items), Decimal(0)))
+        return await PurchaseOrder.start(
+            self.connection,
+            po_number,
+            request,
+            names,
+            summary=f"purchase order {po_number}: {counted(len(request.line_items), 'line')}, {total}",
+            contents=_contents,
+        )
+
+    async def purchase_order(self, po_number: str) -> PurchaseOrder:
+        """A purchase order that exists already.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await PurchaseOrder.find(self.connection, po_number)
+
+    async def purchase_orders(
+        self, *, status: PurchaseOrderStatus | None = None, sku: str | None = None, limit: int | None = 50
+    ) -> list[Listed]:
+        """Purchase orders, the latest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await self._documents(PurchaseOrder, status=status, sku=sku, limit=limit)
+
+    async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
+        """Drafts that wait for approval, the oldest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await awaiting(self.connection, PROCESS, PurchaseOrderStatus.DRAFT, _awaiting_approval, limit)
 
 
-async def find_purchase_order(client: Client, po_number: str, *, within: timedelta) -> PurchaseOrder:
-    """An order that was drafted before. See `stockkeeper.client.Stockkeeper.purchase_order`."""
-    order = PurchaseOrder(client, po_number, workflow_id(po_number), PurchaseOrderState(), within)
-    await order.refresh()
-    return order
+def _contents(document: PurchaseOrderRequest | PurchaseOrderState) -> object:
+    lines = [(line.product_id, line.qty, line.unit_cost) for line in document.line_items]
+    return document.supplier_id, document.warehouse_id, lines
 
 
-async def awaiting_approval(client: Client, *, limit: int | None) -> list[AwaitingApproval]:
-    """Procurement's inbox. See `stockkeeper.client.Stockkeeper.awaiting_approval`."""
-    return await awaiting(client, WORKFLOW_TYPE, PurchaseOrderStatus.DRAFT, _awaiting_approval, limit)
-
-
-def _awaiting_approval(run: WorkflowExecution, shown: Mapping[str, Any]) -> AwaitingApproval:
+def _awaiting_approval(draft: Listed, memo: Mapping[str, Any]) -> AwaitingApproval:
     return AwaitingApproval(
-        po_number=run.id.removeprefix(workflow_id("")),
-        supplier=str(shown["supplier"]),
-        total=Decimal(shown["total"]),
-        approvals=int(shown["approvals"]),
-        required_approvals=int(shown["required_approvals"]),
-        requested_by=str(shown["requested_by"]),
-        since=datetime.fromisoformat(shown["drafted_at"]),
-        approve_by=run.typed_search_attributes.get(search_attributes.DEADLINE),
+        po_number=draft.number,
+        supplier=str(memo["supplier"]),
+        total=Decimal(memo["total"]),
+        approvals=int(memo["approvals"]),
+        required_approvals=int(memo["required_approvals"]),
+        requested_by=str(memo["requested_by"]),
+        since=datetime.fromisoformat(memo["drafted_at"]),
+        approve_by=draft.deadline,
     )

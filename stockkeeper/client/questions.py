@@ -1,81 +1,97 @@
-"""How a question is asked: one activity without a workflow around it, and page by page where the answer is long."""
+"""How a question is asked: as a standalone activity, or by a workflow where the server has those switched off.
+
+A long answer comes page by page.
+"""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from temporalio.client import ActivityFailureError, Client
+from temporalio.client import ActivityFailureError
+from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.calls import answer
+from stockkeeper.client.connection import Connection
 from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.messages import Page
 from stockkeeper.contracts.policies import READ
-
-
-class Page(Protocol):
-    """A part of a long answer."""
-
-    @property
-    def more(self) -> bool:
-        """Whether there is more after the last row."""
-
+from stockkeeper.contracts.question import WORKFLOW_TYPE, PagedQuestion, Question, QuestionRequest, workflow_id
 
 Q = TypeVar("Q", bound=BaseModel)
-A = TypeVar("A")
+A = TypeVar("A", bound=BaseModel)
 P = TypeVar("P", bound=Page)
 R = TypeVar("R")
 
 
-async def ask(
-    client: Client, activity: Callable[[Any, Q], A], question: Q, task_queue: str, *, prefix: str = "question"
-) -> A:
-    """One activity without a workflow around it: a question, or a small change that has an operation id of its own.
+async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, prefix: str = "question") -> A:
+    """Ask one question, or make a small change that has an operation id of its own.
 
-    Raises:
-        DomainError: The answer is no.
-        Unreachable: No worker answers.
-    """
-    async with answer("stock"):
-        try:
-            return await client.execute_activity_method(  # its typing knows only asynchronous methods
-                activity,  # type: ignore[arg-type]
-                question,
-                id=f"{prefix}-{uuid.uuid4()}",
-                task_queue=task_queue,
-                **READ,
-            )
-        except ActivityFailureError as error:
-            raise as_domain_error(error) or error from None
-
-
-async def page_by_page(
-    client: Client,
-    activity: Callable[[Any, Q], P],
-    question: Q,
-    task_queue: str,
-    *,
-    rows: Callable[[P], Sequence[R]],
-    place: Callable[[R], object],
-    goes_on: str = "after",
-) -> AsyncIterator[R]:
-    """All rows of an answer, read as far as somebody asks for them.
+    The connection remembers whether its server runs standalone activities; the first question finds out.
 
     Args:
-        client: The namespace.
-        activity: What answers.
-        question: Where it begins.
-        task_queue: Where it is answered.
-        rows: The rows of a page.
-        place: A row's place in the order of the rows.
-        goes_on: The question's field for the place of the last row that was seen; ``before`` where the latest is first.
+        connection: Temporal client, task queue and patience.
+        question: Which question.
+        asked: Its fields, checked.
+        prefix: How the standalone activity's id begins.
+
+    Raises:
+        DomainError: The question was refused.
+        Unreachable: No worker answered.
+    """
+    async with answer("stock", connection.answer_within):
+        if connection.standalone_activities is not False:
+            try:
+                found = await _ask_by_activity(connection, question, asked, prefix)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.UNIMPLEMENTED:
+                    raise
+                connection.standalone_activities = False
+            else:
+                connection.standalone_activities = True
+                return found
+        return await _ask_by_workflow(connection, question, asked)
+
+
+async def _ask_by_activity(connection: Connection, question: Question[Q, A], asked: Q, prefix: str) -> A:
+    try:
+        found: Any = await connection.client.execute_activity(
+            question.name,
+            asked,
+            id=f"{prefix}-{uuid.uuid4()}",
+            task_queue=connection.task_queue,
+            result_type=question.answer,
+            **READ,
+        )
+    except ActivityFailureError as error:
+        raise as_domain_error(error) or error from None
+    return question.answer.model_validate(found)
+
+
+async def _ask_by_workflow(connection: Connection, question: Question[Q, A], asked: Q) -> A:
+    found: Any = await connection.client.execute_workflow(
+        WORKFLOW_TYPE,
+        QuestionRequest(question=question.name, payload=asked.model_dump(mode="json")),
+        id=workflow_id(str(uuid.uuid4())),
+        task_queue=connection.task_queue,
+        result_type=question.answer,
+        execution_timeout=READ["schedule_to_close_timeout"] * 2,
+        static_summary=question.name.replace("_", " "),
+    )
+    return question.answer.model_validate(found)
+
+
+async def pages(connection: Connection, question: PagedQuestion[Q, P, R], asked: Q) -> AsyncIterator[R]:
+    """All rows of an answer; a page is asked for when its first row is wanted.
 
     Raises:
         DomainError, Unreachable: See `ask`.
     """
     while True:
-        page = await ask(client, activity, question, task_queue)
-        for row in rows(page):
+        page = await ask(connection, question, asked)
+        rows = question.rows(page)
+        for row in rows:
             yield row
         if not page.more:
             return
-        question = question.model_copy(update={goes_on: place(rows(page)[-1])})
+        asked = asked.model_copy(update={question.goes_on: question.place(rows[-1])})

@@ -1,147 +1,144 @@
-"""Replenishment for programs and the command line: plan now, reorder now, set an item by hand."""
+"""Replenishment: plan now, reorder now, set an item's reorder point by hand."""
 
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import checked, run_now
-from stockkeeper.client.questions import ask, page_by_page
+from stockkeeper.client.calls import run_now
+from stockkeeper.client.document import Part
+from stockkeeper.client.lines import Named
+from stockkeeper.client.names import with_ids, with_names
+from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts import reorder, replenishment_plan
-from stockkeeper.contracts.messages import parse
+from stockkeeper.contracts.question import SET_PLANNING, SHOW_PLANS
 from stockkeeper.contracts.reorder import ReorderRequest, ReorderState
 from stockkeeper.contracts.replenishment_plan import (
     ItemPlan,
     PlanState,
-    ReplenishmentPlanActivities,
     ReplenishmentPlanRequest,
     SetPlanningStep,
     ShowPlans,
 )
 
 
-async def run_reorder(
-    client: Client, *, warehouse_id: int | None = None, dry_run: bool = False, task_queue: str
-) -> ReorderState:
-    """Order what is below its point now, and wait until that is done.
+class Replenishment(Part):
+    """Reorder points, and orders that follow from them."""
 
-    Raises:
-        InvalidRequest: The request is wrong.
-        Unreachable: Nobody answers.
-    """
-    request = checked(ReorderRequest, warehouse_id=warehouse_id, dry_run=dry_run)
-    return await run_now(
-        client,
-        reorder.WORKFLOW_TYPE,
-        request,
-        what="reorder",
-        task_queue=task_queue,
-        summary="what would be reordered" if dry_run else "reorder what is below its point, by hand",
-        state=ReorderState,
-    )
+    async def run_reorder(self, *, warehouse_id: Named | None = None, dry_run: bool = False) -> ReorderState:
+        """Order items below their reorder point now, and wait until that is done.
 
+        Args:
+            warehouse_id: Only this warehouse.
+            dry_run: Draft nothing, and answer with the orders that would be drafted.
 
-async def run_plan(
-    client: Client,
-    *,
-    warehouse_id: int | None = None,
-    history_days: int = 90,
-    service_level: float = 0.95,
-    order_cost: Decimal | None = None,
-    holding_cost_rate: float | None = None,
-    task_queue: str,
-) -> PlanState:
-    """Plan every item anew now, and wait until that is done.
+        Raises:
+            UnknownWarehouse, InvalidRequest: The request is wrong.
+            Unreachable: Temporal doesn't answer.
+        """
+        request, _ = await with_ids(self.connection, ReorderRequest, warehouse_id=warehouse_id, dry_run=dry_run)
+        summary = "dry run of a reorder" if dry_run else "reorder of items below their reorder point, by hand"
+        return await run_now(self.connection, reorder.PROCESS, request, summary=summary, state=ReorderState)
 
-    Raises:
-        InvalidRequest: The request is wrong.
-        Unreachable: Nobody answers.
-    """
-    request = checked(
-        ReplenishmentPlanRequest,
-        warehouse_id=warehouse_id,
-        history_days=history_days,
-        service_level=service_level,
-        # As the wire has it: all digits and no exponent.
-        order_cost=None if order_cost is None else f"{order_cost:f}",
-        holding_cost_rate=holding_cost_rate,
-    )
-    return await run_now(
-        client,
-        replenishment_plan.WORKFLOW_TYPE,
-        request,
-        what="replenishment-plan",
-        task_queue=task_queue,
-        summary="plan every item anew, asked for by hand",
-        state=PlanState,
-    )
+    async def run_plan(
+        self,
+        *,
+        warehouse_id: Named | None = None,
+        history_days: int = 90,
+        service_level: float = 0.95,
+        order_cost: Decimal | None = None,
+        holding_cost_rate: float | None = None,
+    ) -> PlanState:
+        """Plan every item now, and wait until that is done.
 
+        Args:
+            warehouse_id: Only this warehouse.
+            history_days: Days of demand to plan from.
+            service_level: The probability that a replenishment cycle has no stockout.
+            order_cost: The cost of placing an order; None: by the workers' settings.
+            holding_cost_rate: The yearly holding cost as a part of the unit cost; None: by the workers' settings.
 
-async def set_by_hand(
-    client: Client,
-    product: str,
-    warehouse: str,
-    *,
-    reorder_point: int,
-    reorder_quantity: int | None,
-    performed_by: str,
-    task_queue: str,
-) -> ItemPlan:
-    """Set an item's point and quantity; planning leaves it alone from then on.
+        Raises:
+            UnknownWarehouse, InvalidRequest: The request is wrong.
+            Unreachable: Temporal doesn't answer.
+        """
+        request, _ = await with_ids(
+            self.connection,
+            ReplenishmentPlanRequest,
+            warehouse_id=warehouse_id,
+            history_days=history_days,
+            service_level=service_level,
+            order_cost=order_cost,
+            holding_cost_rate=holding_cost_rate,
+        )
+        return await run_now(
+            self.connection,
+            replenishment_plan.PROCESS,
+            request,
+            summary="planning of every item, by hand",
+            state=PlanState,
+        )
 
-    Raises:
-        InvalidRequest: The numbers are wrong; nothing was sent.
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    return await _set(
-        client,
-        task_queue,
-        performed_by=performed_by,
-        product=product,
-        warehouse=warehouse,
-        planning="manual",
-        reorder_point=reorder_point,
-        reorder_quantity=reorder_quantity,
-    )
+    async def plans(self, *, product: Named | None = None, warehouse: Named | None = None) -> AsyncIterator[ItemPlan]:
+        """Reorder points and the numbers behind them, in the order of SKU and warehouse, read page by page.
 
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowPlans, product=product, warehouse=warehouse)
+        async for plan in pages(self.connection, SHOW_PLANS, asked):
+            yield plan
 
-async def set_automatic(
-    client: Client, product: str, warehouse: str, *, performed_by: str, task_queue: str
-) -> ItemPlan:
-    """Let planning have the item again, from its next run on.
+    async def set_by_hand(
+        self,
+        product: Named,
+        warehouse: Named,
+        *,
+        reorder_point: int,
+        reorder_quantity: int | None = None,
+        performed_by: str,
+    ) -> ItemPlan:
+        """Set an item's reorder point and quantity; planning keeps off it from then on.
 
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    return await _set(
-        client, task_queue, performed_by=performed_by, product=product, warehouse=warehouse, planning="auto"
-    )
+        Args:
+            product: The product.
+            warehouse: The warehouse.
+            reorder_point: Units available below which the item is ordered.
+            reorder_quantity: Units of one order; None: as planned before.
+            performed_by: The person or service that decides.
 
+        Raises:
+            InvalidRequest: A number is wrong; nothing was sent.
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        return await self._set(
+            product,
+            warehouse,
+            performed_by=performed_by,
+            planning="manual",
+            reorder_point=reorder_point,
+            reorder_quantity=reorder_quantity,
+        )
 
-async def _set(client: Client, task_queue: str, **fields: Any) -> ItemPlan:
-    step = parse(SetPlanningStep, [fields | {"operation_id": f"planning/{uuid.uuid4()}", "as_of": datetime.now(UTC)}])
-    return await ask(client, ReplenishmentPlanActivities.set_planning, step, task_queue, prefix="planning")
+    async def set_automatic(self, product: Named, warehouse: Named, *, performed_by: str) -> ItemPlan:
+        """Give an item back to planning, from its next run on.
 
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        return await self._set(product, warehouse, performed_by=performed_by, planning="auto")
 
-def plans(
-    client: Client, *, product: str | None = None, warehouse: str | None = None, task_queue: str
-) -> AsyncIterator[ItemPlan]:
-    """What is planned, in the order of SKU and warehouse, read page by page.
-
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    return page_by_page(
-        client,
-        ReplenishmentPlanActivities.show_plans,
-        checked(ShowPlans, product=product, warehouse=warehouse),
-        task_queue,
-        rows=lambda page: page.plans,
-        place=lambda plan: (plan.sku, plan.warehouse),
-    )
+    async def _set(self, product: Named, warehouse: Named, **fields: object) -> ItemPlan:
+        step = await with_names(
+            self.connection,
+            SetPlanningStep,
+            product=product,
+            warehouse=warehouse,
+            operation_id=f"planning/{uuid.uuid4()}",
+            as_of=datetime.now(UTC),
+            **fields,
+        )
+        return await ask(self.connection, SET_PLANNING, step, prefix="planning")

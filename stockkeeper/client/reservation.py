@@ -1,148 +1,149 @@
-"""Reservations for Python services: hold stock, then ship, extend or give back what was held."""
+"""Reservations: hold stock for an order, then ship it, move the deadline or release it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import checked, start_and_ask
-from stockkeeper.client.document import Document, update_id_of
-from stockkeeper.contracts.errors import already_exists
+from stockkeeper.client.document import Document, Part, update_id_of
+from stockkeeper.client.lines import Line
+from stockkeeper.client.names import with_ids
+from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.reservation import (
+    CANCEL,
+    EXTEND,
+    FULFILL,
     PROCESS,
-    WORKFLOW_TYPE,
-    Cancel,
-    Extend,
-    Fulfill,
-    FulfillLine,
-    ReservationLine,
     ReservationRequest,
     ReservationState,
-    workflow_id,
+    ReservationStatus,
 )
 
 
 class Hold(Document[ReservationState]):
-    """Stock that is held for one reference.
+    """Stock that is held for one order."""
 
-    Attributes:
-        state: What was true when it was last heard of; every command brings it up to date.
-    """
-
-    kind = "reservation"
-    state_type = ReservationState
     process = PROCESS
+    state_type = ReservationState
 
     @property
     def reference_id(self) -> str:
-        """The caller's own name for it."""
+        """The order's number."""
         return self.name
 
     async def fulfill(
-        self,
-        lines: Sequence[FulfillLine] | None = None,
-        *,
-        performed_by: str,
-        fulfillment_id: str | None = None,
+        self, lines: Sequence[Line] | None = None, *, performed_by: str, fulfillment_id: str | None = None
     ) -> ReservationState:
-        """The goods leave.
+        """Ship held stock.
 
         Args:
-            lines: What leaves now; None: all that is left.
-            performed_by: Who does it.
-            fulfillment_id: Your name for this shipment. With one, the call may be repeated after a lost answer, and
-                the shipment still leaves once; a part without one that is sent again is another part.
+            lines: Units that leave now; None: all that is left.
+            performed_by: The person or service that ships.
+            fulfillment_id: The shipment's number. With one, the call may be repeated after a lost answer, and the
+                shipment still leaves once; a part without one that is sent again is another part.
 
         Raises:
-            InvalidRequest: More of something than is held.
-            InvalidState: It is no longer held.
-            OperationConflict: That shipment was something else.
+            InvalidRequest: More of a product than is held.
+            InvalidState: The stock is no longer held.
+            OperationConflict: The shipment's number was used for other lines.
             Unreachable: No answer in time.
         """
-        message = checked(
-            Fulfill,
-            performed_by=performed_by,
-            lines=None if lines is None else [line.model_dump() for line in lines],
-            fulfillment_id=fulfillment_id,
-        )
+        message = await self._message(FULFILL, performed_by=performed_by, lines=lines, fulfillment_id=fulfillment_id)
         return await self._command(
-            "fulfill",
+            FULFILL,
             message,
-            lambda last: lines is None and last.status == "FULFILLED",
-            None if fulfillment_id is None else update_id_of("fulfill", message),
+            lambda last: lines is None and last.status is ReservationStatus.FULFILLED,
+            None if fulfillment_id is None else update_id_of(FULFILL, message),
         )
 
-    async def cancel(
-        self,
-        *,
-        performed_by: str,
-        reason: str,
-    ) -> ReservationState:
-        """Give back what is still held.
+    async def cancel(self, *, performed_by: str, reason: str) -> ReservationState:
+        """Release the stock that is still held.
 
         Raises:
             InvalidState: It has been fulfilled, or has expired.
             Unreachable: No answer in time.
         """
-        message = checked(Cancel, performed_by=performed_by, reason=reason)
-        return await self._command("cancel", message, lambda last: last.status == "CANCELLED")
+        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
+        return await self._command(CANCEL, message, lambda last: last.status is ReservationStatus.CANCELLED)
 
-    async def extend(
-        self,
-        *,
-        performed_by: str,
-        ttl_minutes: float,
-    ) -> ReservationState:
+    async def extend(self, *, performed_by: str, ttl_minutes: float) -> ReservationState:
         """Move the deadline to ``ttl_minutes`` from now.
 
         Raises:
-            InvalidState: It is no longer held.
+            InvalidState: The stock is no longer held.
             Unreachable: No answer in time.
         """
-        message = checked(Extend, performed_by=performed_by, ttl_minutes=ttl_minutes)
-        return await self._command("extend", message, lambda _: False)
+        message = await self._message(EXTEND, performed_by=performed_by, ttl_minutes=ttl_minutes)
+        return await self._command(EXTEND, message, lambda _: False)
+
+    def _units(self) -> Sequence[tuple[int, int]]:
+        return [(line.product_id, line.quantity) for line in self.state.lines]
+
+    def _deadline(self) -> datetime | None:
+        return self.state.expires_at if self.state.status is ReservationStatus.ACTIVE else None
 
 
-async def reserve(
-    client: Client,
-    reference_id: str,
-    lines: Sequence[ReservationLine],
-    *,
-    performed_by: str,
-    ttl_minutes: float,
-    task_queue: str,
-    within: timedelta,
-) -> Hold:
-    """Hold all of these lines, or none. See `stockkeeper.client.Stockkeeper.reserve`."""
-    request = checked(
-        ReservationRequest,
-        reference_id=reference_id,
-        lines=[line.model_dump() for line in lines],
-        ttl_minutes=ttl_minutes,
-        performed_by=performed_by,
-    )
-    deadline = datetime.now(UTC) + timedelta(minutes=ttl_minutes)
-    state = await start_and_ask(
-        client,
-        WORKFLOW_TYPE,
-        request,
-        "reserved",
-        what=f"reservation {reference_id}",
-        workflow_id=workflow_id(reference_id),
-        task_queue=task_queue,
-        summary=f"order {reference_id}: {counted(len(lines), 'line')} until {utc(deadline)}",
-        state=ReservationState,
-        within=within,
-    )
-    held = [(line.product_id, line.warehouse_id, line.quantity) for line in state.lines]
-    if held != [(line.product_id, line.warehouse_id, line.quantity) for line in request.lines]:
-        raise already_exists("reservation", reference_id)
-    return Hold(client, reference_id, workflow_id(reference_id), state, within)
+class Reservations(Part):
+    """Holding stock for orders."""
+
+    async def reserve(
+        self, reference_id: str, lines: Sequence[Line], *, performed_by: str, ttl_minutes: float = 30
+    ) -> Hold:
+        """Hold all of these lines until the deadline, or none of them.
+
+        The reference makes it happen once: the same call again, after a lost answer or a crash, gives the same hold. A
+        reference whose hold has ended isn't held again; an order that starts over needs a new one, such as ``1042-2``.
+        After `InsufficientStock` the same reference may try again.
+
+        Args:
+            reference_id: The order's number.
+            lines: Units of a product in a warehouse. The same product on two lines counts together.
+            performed_by: The person or service that asks.
+            ttl_minutes: How long to hold; may be a fraction.
+
+        Raises:
+            InsufficientStock: With the numbers of every item that is short. Nothing is held.
+            UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is held.
+            OperationConflict: The reference was used for other lines.
+            InvalidState: The reference's hold was cancelled or has expired.
+            Unreachable: No answer in time. It may be held: ask again.
+        """
+        request, names = await with_ids(
+            self.connection,
+            ReservationRequest,
+            reference_id=reference_id,
+            lines=lines,
+            ttl_minutes=ttl_minutes,
+            performed_by=performed_by,
+        )
+        until = datetime.now(UTC) + timedelta(minutes=request.ttl_minutes)
+        return await Hold.start(
+            self.connection,
+            reference_id,
+            request,
+            names,
+            summary=f"order {reference_id}: {counted(len(request.lines), 'line')} until {utc(until)}",
+            contents=_contents,
+        )
+
+    async def hold(self, reference_id: str) -> Hold:
+        """The hold of a reference that was reserved before.
+
+        Raises:
+            NotFound: There is none.
+            Unreachable: No worker answers.
+        """
+        return await Hold.find(self.connection, reference_id)
+
+    async def holds(
+        self, *, status: ReservationStatus | None = None, sku: str | None = None, limit: int | None = 50
+    ) -> list[Listed]:
+        """Reservations, the latest first. A change may take a moment to show.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        return await self._documents(Hold, status=status, sku=sku, limit=limit)
 
 
-async def find_hold(client: Client, reference_id: str, *, within: timedelta) -> Hold:
-    """A hold that was made before. See `stockkeeper.client.Stockkeeper.hold`."""
-    hold = Hold(client, reference_id, workflow_id(reference_id), ReservationState(), within)
-    await hold.refresh()
-    return hold
+def _contents(document: ReservationRequest | ReservationState) -> object:
+    return [(line.product_id, line.warehouse_id, line.quantity) for line in document.lines]

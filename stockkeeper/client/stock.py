@@ -1,124 +1,113 @@
-"""Questions about stock, for programs and the command line."""
+"""Stock now: levels, suppliers' terms, and the ids behind names."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from decimal import Decimal
 
-from temporalio.client import Client
-
 from stockkeeper.client.calls import checked
-from stockkeeper.client.questions import ask, page_by_page
-from stockkeeper.contracts.stock import (
-    FindItems,
-    FindTerms,
-    FoundItems,
-    InTransit,
-    ShowInTransit,
-    ShowLevels,
-    StockActivities,
-    StockLevel,
-)
+from stockkeeper.client.document import Part
+from stockkeeper.client.lines import Named
+from stockkeeper.client.names import with_ids
+from stockkeeper.client.questions import ask, pages
+from stockkeeper.contracts.messages import MAX_LINES
+from stockkeeper.contracts.question import FIND_ITEMS, FIND_TERMS, SHOW_LEVELS
+from stockkeeper.contracts.stock import FindItems, FindTerms, FoundItems, ShowLevels, StockLevel
+
+OneOrMore = Named | Sequence[Named]
+"""One product or warehouse, or several."""
 
 
-async def find_items(
-    client: Client,
-    products: Iterable[str],
-    warehouses: Iterable[str],
-    suppliers: Iterable[str] = (),
-    *,
-    task_queue: str,
-) -> FoundItems:
-    """The ids behind SKUs and names; ids are taken as well.
+class StockNow(Part):
+    """Stock at this moment."""
 
-    Raises:
-        UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    question = checked(
-        FindItems,
-        products=sorted(set(products)),
-        warehouses=sorted(set(warehouses)),
-        suppliers=sorted(set(suppliers)),
-    )
-    return await ask(client, StockActivities.find_items, question, task_queue)
+    async def levels(
+        self,
+        product: OneOrMore | None = None,
+        warehouse: OneOrMore | None = None,
+        *,
+        below_reorder_point: bool = False,
+    ) -> AsyncIterator[StockLevel]:
+        """Units on hand, reserved and available, in the order of SKU and warehouse, read page by page.
+
+        Up to a thousand products and warehouses are asked for in one question. A product that a warehouse never had
+        has no level there.
+
+        Args:
+            product: Only this product or these.
+            warehouse: Only this warehouse or these.
+            below_reorder_point: Only items of which less is available than their reorder point.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        products, product_ids = _names_and_ids(product)
+        warehouses, warehouse_ids = _names_and_ids(warehouse)
+        asked = checked(
+            ShowLevels,
+            products=products,
+            product_ids=product_ids,
+            warehouses=warehouses,
+            warehouse_ids=warehouse_ids,
+            below_reorder_point=below_reorder_point,
+        )
+        if _none_of(product) or _none_of(warehouse):
+            return
+        async for level in pages(self.connection, SHOW_LEVELS, asked):
+            yield level
+
+    async def terms(self, supplier_id: Named, product_ids: Sequence[Named]) -> dict[int, Decimal]:
+        """The unit costs agreed with a supplier, by product id; products that it doesn't supply are left out.
+
+        Raises:
+            UnknownSupplier, UnknownProduct: Nothing has that name.
+            Unreachable: No worker answers.
+        """
+        asked, _ = await with_ids(self.connection, FindTerms, supplier_id=supplier_id, product_ids=product_ids)
+        return (await ask(self.connection, FIND_TERMS, asked)).unit_costs
+
+    async def ids(
+        self, products: Iterable[str] = (), warehouses: Iterable[str] = (), suppliers: Iterable[str] = ()
+    ) -> FoundItems:
+        """The ids behind SKUs and names. An id written as text is taken as well, unless it is a name itself.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name.
+            Unreachable: No worker answers.
+        """
+        asked = checked(
+            FindItems,
+            products=sorted(set(products)),
+            warehouses=sorted(set(warehouses)),
+            suppliers=sorted(set(suppliers)),
+        )
+        return await ask(self.connection, FIND_ITEMS, asked)
+
+    async def names(
+        self, product_ids: Iterable[int] = (), warehouse_ids: Iterable[int] = (), supplier_ids: Iterable[int] = ()
+    ) -> FoundItems:
+        """The SKUs and names behind ids; an unknown id is left out.
+
+        Raises:
+            Unreachable: No worker answers.
+        """
+        asked = checked(
+            FindItems,
+            product_ids=sorted(set(product_ids))[:MAX_LINES],
+            warehouse_ids=sorted(set(warehouse_ids))[:MAX_LINES],
+            supplier_ids=sorted(set(supplier_ids))[:MAX_LINES],
+        )
+        return await ask(self.connection, FIND_ITEMS, asked)
 
 
-async def names(
-    client: Client,
-    product_ids: Iterable[int],
-    warehouse_ids: Iterable[int],
-    supplier_ids: Iterable[int] = (),
-    *,
-    task_queue: str,
-) -> FoundItems:
-    """The SKUs and names behind ids; an id that nothing has is left out.
-
-    Raises:
-        Unreachable: No worker answers.
-    """
-    question = checked(
-        FindItems,
-        product_ids=sorted(set(product_ids)),
-        warehouse_ids=sorted(set(warehouse_ids)),
-        supplier_ids=sorted(set(supplier_ids)),
-    )
-    return await ask(client, StockActivities.find_items, question, task_queue)
+def _none_of(named: OneOrMore | None) -> bool:
+    """Whether an empty list was given: of no product there are no levels."""
+    return named is not None and not isinstance(named, int | str) and not named
 
 
-async def unit_costs(
-    client: Client, supplier_id: int, product_ids: Iterable[int], *, task_queue: str
-) -> dict[int, Decimal]:
-    """What a supplier has agreed to ask for one of each product; a product it isn't known for is left out.
-
-    Raises:
-        Unreachable: No worker answers.
-    """
-    question = checked(FindTerms, supplier_id=supplier_id, product_ids=sorted(set(product_ids)))
-    return (await ask(client, StockActivities.find_terms, question, task_queue)).unit_costs
-
-
-def levels(
-    client: Client,
-    *,
-    product: str | None = None,
-    warehouse: str | None = None,
-    below_reorder_point: bool = False,
-    task_queue: str,
-) -> AsyncIterator[StockLevel]:
-    """What items have, in the order of SKU and warehouse, read page by page.
-
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    return page_by_page(
-        client,
-        StockActivities.show_levels,
-        checked(ShowLevels, product=product, warehouse=warehouse, below_reorder_point=below_reorder_point),
-        task_queue,
-        rows=lambda page: page.levels,
-        place=lambda level: (level.sku, level.warehouse),
-    )
-
-
-def in_transit(
-    client: Client,
-    *,
-    product: str | None = None,
-    from_warehouse: str | None = None,
-    to_warehouse: str | None = None,
-    task_queue: str,
-) -> AsyncIterator[InTransit]:
-    """What is between warehouses, in the order of SKU, source and destination, read page by page.
-
-    Raises:
-        UnknownProduct, UnknownWarehouse: Nothing is called that.
-        Unreachable: No worker answers.
-    """
-    return page_by_page(
-        client,
-        StockActivities.show_in_transit,
-        checked(ShowInTransit, product=product, from_warehouse=from_warehouse, to_warehouse=to_warehouse),
-        task_queue,
-        rows=lambda page: page.lines,
-        place=lambda line: (line.sku, line.from_warehouse, line.to_warehouse),
-    )
+def _names_and_ids(named: OneOrMore | None) -> tuple[list[Named], list[Named]]:
+    """Names and ids apart; values of another type stay with the names, whose check refuses them."""
+    names: list[Named] = []
+    ids: list[Named] = []
+    for each in [] if named is None else [named] if isinstance(named, int | str) else named:
+        (ids if type(each) is int else names).append(each)
+    return names, ids

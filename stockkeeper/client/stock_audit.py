@@ -1,88 +1,66 @@
-"""Audits for programs and the command line: run one now, see what was found, and decide about it."""
+"""Audits: run one now, list its findings, and decide about them."""
 
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from temporalio.client import Client
-
-from stockkeeper.client.calls import checked, run_now
-from stockkeeper.client.questions import ask, page_by_page
-from stockkeeper.contracts import stock_audit
-from stockkeeper.contracts.audit_findings import (
-    AuditFindingActivities,
-    DecideFindingStep,
-    FindingShown,
-    ShowFindings,
-)
-from stockkeeper.contracts.messages import parse
-from stockkeeper.contracts.stock_audit import FindingStatus, StockAuditRequest, StockAuditState
+from stockkeeper.client.calls import run_now
+from stockkeeper.client.document import Part
+from stockkeeper.client.lines import Named
+from stockkeeper.client.names import with_ids, with_names
+from stockkeeper.client.questions import ask, pages
+from stockkeeper.contracts.audit_findings import DecideFindingStep, FindingShown, ShowFindings
+from stockkeeper.contracts.question import DECIDE_FINDING, SHOW_FINDINGS
+from stockkeeper.contracts.stock_audit import PROCESS, FindingStatus, StockAuditRequest, StockAuditState
 
 
-async def run_audit(client: Client, *, warehouse_id: int | None = None, task_queue: str) -> StockAuditState:
-    """Audit now, and wait until that is done.
+class StockAudits(Part):
+    """Proof that stock, ledger and documents agree."""
 
-    Raises:
-        InvalidRequest, UnknownWarehouse: The request is wrong.
-        Unreachable: Nobody answers.
-    """
-    request = checked(StockAuditRequest, warehouse_id=warehouse_id)
-    return await run_now(
-        client,
-        stock_audit.WORKFLOW_TYPE,
-        request,
-        what="stock-audit",
-        task_queue=task_queue,
-        summary="an audit, asked for by hand",
-        state=StockAuditState,
-    )
+    async def run_audit(self, *, warehouse_id: Named | None = None) -> StockAuditState:
+        """Audit now, and wait until that is done.
 
+        Raises:
+            InvalidRequest, UnknownWarehouse: The request is wrong.
+            Unreachable: Temporal doesn't answer.
+        """
+        request, _ = await with_ids(self.connection, StockAuditRequest, warehouse_id=warehouse_id)
+        return await run_now(
+            self.connection, PROCESS, request, summary="an audit, started by hand", state=StockAuditState
+        )
 
-async def findings(
-    client: Client, *, status: FindingStatus | None = FindingStatus.OPEN, task_queue: str
-) -> AsyncIterator[FindingShown]:
-    """What audits have found, the latest first, read page by page.
+    async def findings(self, *, status: FindingStatus | None = FindingStatus.OPEN) -> AsyncIterator[FindingShown]:
+        """Findings of audits, the latest first, read page by page.
 
-    Raises:
-        Unreachable: No worker answers.
-    """
-    question = checked(ShowFindings, status=status)
-    async for finding in page_by_page(
-        client,
-        AuditFindingActivities.show_findings,
-        question,
-        task_queue,
-        rows=lambda page: page.findings,
-        place=lambda finding: finding.finding_id,
-        goes_on="before",
-    ):
-        yield finding
+        Args:
+            status: Only findings in this status; None: all.
 
+        Raises:
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowFindings, status=status)
+        async for finding in pages(self.connection, SHOW_FINDINGS, asked):
+            yield finding
 
-async def decide(
-    client: Client,
-    finding_id: int,
-    decision: Literal["repair", "accept"],
-    *,
-    performed_by: str,
-    reason: str,
-    task_queue: str,
-) -> FindingShown:
-    """Repair what a finding is about, or accept that it is so.
+    async def decide(
+        self, finding_id: int, decision: Literal["repair", "accept"], *, performed_by: str, reason: str
+    ) -> FindingShown:
+        """Repair a finding's item, or accept that it differs.
 
-    Raises:
-        InvalidRequest: There is no such finding, or the reason isn't one.
-        InvalidState: It is closed, or it can't be repaired.
-        Unreachable: No worker answers.
-    """
-    fields = {
-        "operation_id": f"audit/{uuid.uuid4()}",
-        "as_of": datetime.now(UTC),
-        "performed_by": performed_by,
-        "finding_id": finding_id,
-        "decision": decision,
-        "reason": reason,
-    }
-    step = parse(DecideFindingStep, [fields])
-    return await ask(client, AuditFindingActivities.decide_finding, step, task_queue, prefix="audit")
+        Raises:
+            InvalidRequest: There is no such finding, or the reason is missing.
+            InvalidState: The finding is closed, or can't be repaired.
+            Unreachable: No worker answers.
+        """
+        step = await with_names(
+            self.connection,
+            DecideFindingStep,
+            operation_id=f"audit/{uuid.uuid4()}",
+            as_of=datetime.now(UTC),
+            performed_by=performed_by,
+            finding_id=finding_id,
+            decision=decision,
+            reason=reason,
+        )
+        return await ask(self.connection, DECIDE_FINDING, step, prefix="audit")

@@ -137,7 +137,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     number, short = new_reference("a"), "15 to be taken off, 10 on hand"
     cases = {
         ("--line", f"{sku}=-8", "--line", f"{sku}=-7"): f"InsufficientStock: {sku} in {place}: {short}",
-        ("--line", f"{sku}=0"): "InvalidRequest: quantity: must not be zero",
+        ("--line", f"{sku}=0"): "InvalidRequest: lines.0.quantity: must not be zero",
         ("--line", f"{sku}=-"): f"InvalidRequest: --line '{sku}=-': {shape}",
         ("--line", f"{sku}=--1"): f"InvalidRequest: --line '{sku}=--1': {shape}",
         ("--line", sku): f"InvalidRequest: --line '{sku}': {shape}",

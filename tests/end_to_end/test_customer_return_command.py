@@ -175,7 +175,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             f"InvalidRequest: --scrap '{sku}=some': it has to be SKU=UNITS, such as TEA-100=45\n"
         ),
         ("inspect", "--restock", f"{sku}=0"): (
-            "InvalidRequest: restock_quantity: nothing was found, neither to restock nor to scrap\n"
+            "InvalidRequest: lines.0: restock_quantity: nothing was found, neither to restock nor to scrap\n"
         ),
         ("close-short", "--reason", ""): "InvalidRequest: reason: String should have at least 1 character\n",
         (
@@ -183,13 +183,13 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             *desk.start,
             "--line",
             f"{sku}=4",
-        ): (f"OperationConflict: return {desk.number} already exists with other contents\n"),
+        ): f"OperationConflict: return {desk.number} already exists with other contents\n",
     }
     starts: dict[tuple[str, ...], str] = {
         desk.start: by_line_or_file,
         (*desk.start, "--line", f"{sku}=1", "--lines", "returns.csv"): by_line_or_file,
         (*desk.start, "--line", "nothing=2"): "UnknownProduct: no product is called 'nothing'\n",
-        (*desk.start, "--line", f"{sku}=0"): "InvalidRequest: quantity: Input should be greater than 0\n",
+        (*desk.start, "--line", f"{sku}=0"): "InvalidRequest: lines.0.quantity: Input should be greater than 0\n",
         ("--warehouse", "nowhere", "--reference", "1042", "--line", f"{sku}=1"): (
             "UnknownWarehouse: no warehouse is called 'nowhere'\n"
         ),

@@ -310,7 +310,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             walk.place,
             "--sku",
             sku,
-        ): (f"OperationConflict: count {walk.number} already exists with other contents"),
+        ): f"OperationConflict: count {walk.number} already exists with other contents",
         ("start", "--warehouse", walk.place, "--skus", str(columns)): (
             f"InvalidRequest: {columns}: the columns have to be sku alone"
         ),

@@ -16,6 +16,7 @@ from database.migrate import upgrade
 from database.sessions import connect
 from devstack.stack import StackInfo
 from starter.schedules import pause_schedule, set_up_schedules, trigger_schedule
+from stockkeeper import Connection
 from tests.support.auditor import assert_books_agree
 from tests.support.commands import names
 from tests.support.cycle_count import CountPlans, Counts, begun, done, nobody_classifies, opened, planned
@@ -67,11 +68,11 @@ async def test_the_schedule_starts_a_count_wherever_the_day_has_begun(house: Hou
     first, second, night, empty = (opened(shop, hour) for hour in (12, 20, 3, 12))
     items = [shop.item(10, warehouse=place.here) for place in (first, second, night, first)]
     await forget_schedules(our_client)
-    await set_up_schedules(our_client, task_queue=plans.task_queue)
+    await set_up_schedules(Connection(our_client, plans.task_queue))
     try:
         for name in SCHEDULES:
-            await pause_schedule(our_client, name, note="a test triggers it")
-        await trigger_schedule(our_client, "cycle-count-daily")
+            await pause_schedule(Connection(our_client), name, note="a test triggers it")
+        await trigger_schedule(Connection(our_client), "cycle-count-daily")
         schedule = our_client.get_schedule_handle("cycle-count-daily")
         ran = await eventually(schedule.describe, lambda found: bool(found.info.recent_actions))
     finally:

@@ -94,7 +94,7 @@ async def test_everything_is_received_once_however_often_it_is_said(
     await received("--receipt-id", "R-1", "--line", f"{sku}=4")
     with nothing_is_stored(engine):
         assert await refused("--receipt-id", "R-2", "--line", f"{sku}=0") == (
-            "InvalidRequest: quantity: nothing came, neither accepted nor rejected\n"
+            "InvalidRequest: lines.0: quantity: nothing came, neither accepted nor rejected\n"
         )
         # That delivery was another one: to say nothing would leave six units on the dock.
         assert await refused("--receipt-id", "R-1", "--all") == (

@@ -16,6 +16,7 @@ from temporalio.client import (
 )
 
 from starter.schedules import set_up_schedules
+from stockkeeper import Connection
 from tests.support.commands import Command
 from tests.support.schedules import NOBODY, SCHEDULES, forget_schedules
 from tests.support.wire import Json, eventually
@@ -37,7 +38,7 @@ class Schedules:
 
     async def set_up(self) -> list[str]:
         """Bring them up to date; which are new."""
-        return await set_up_schedules(self._client, task_queue=NOBODY)
+        return await set_up_schedules(Connection(self._client, NOBODY))
 
     def handle(self, name: str) -> ScheduleHandle:
         """One of them."""

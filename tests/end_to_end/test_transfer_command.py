@@ -256,7 +256,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
             f"InsufficientStock: {sku} in {journey.source}: requested 15, available 10"
         ),
         (*places, "--line", "nothing=2"): "UnknownProduct: no product is called 'nothing'",
-        (*places, "--line", f"{sku}=0"): "InvalidRequest: quantity: Input should be greater than 0",
+        (*places, "--line", f"{sku}=0"): "InvalidRequest: lines.0.quantity: Input should be greater than 0",
         (*places, "--line", f"{sku}=-1"): f"InvalidRequest: --line '{sku}=-1': {shape}",
         (*places, "--line", sku): f"InvalidRequest: --line '{sku}': {shape}",
         (*places, "--line", f"{sku}=1", "--transit-hours", "-1"): (
@@ -303,7 +303,7 @@ async def test_a_command_that_is_wrong_is_one_line_and_stores_nothing(
         (*receipt, "--damaged", f"{sku}=some"): (
             f"InvalidRequest: --damaged '{sku}=some': it has to be SKU=UNITS, such as TEA-100=45"
         ),
-        (*receipt, "--line", f"{sku}=0"): "InvalidRequest: quantity: nothing came, neither fit nor damaged",
+        (*receipt, "--line", f"{sku}=0"): "InvalidRequest: lines.0: quantity: nothing came, neither fit nor damaged",
         ("cancel", "--reason", ""): "InvalidRequest: reason: String should have at least 1 character",
     }
     with nothing_is_stored(engine):

@@ -4,16 +4,14 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client
 
-from devstack.stack import StackInfo
 from stockkeeper import (
     Adjustment,
     AdjustmentAwaitingApproval,
-    AdjustmentLine,
     InsufficientStock,
     InvalidRequest,
     InvalidState,
+    Line,
     NotFound,
     NotPermitted,
     OperationConflict,
@@ -30,17 +28,10 @@ from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
 
 
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
-
-
 async def adjust(stock: Stockkeeper, number: str, *lines: tuple[ItemKey, int]) -> Adjustment:
     return await stock.adjust(
         number,
-        [AdjustmentLine(product_id=item.product_id, quantity=units) for item, units in lines],
+        [Line(product_id=item.product_id, quantity=units) for item, units in lines],
         warehouse_id=lines[0][0].warehouse_id,
         reason="stocktaking",
         performed_by="tom",
@@ -160,7 +151,7 @@ async def test_a_wrong_adjustment_stores_nothing(stock: Stockkeeper, shop: Shop,
         with pytest.raises(InvalidRequest, match=r"^reason: String should have at least 1 character$"):
             await stock.adjust(
                 number,
-                [AdjustmentLine(product_id=item.product_id, quantity=1)],
+                [Line(product_id=item.product_id, quantity=1)],
                 warehouse_id=item.warehouse_id,
                 reason="",
                 performed_by="tom",

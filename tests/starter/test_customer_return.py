@@ -2,17 +2,15 @@
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client
 
-from devstack.stack import StackInfo
 from stockkeeper import (
     CustomerReturn,
-    InspectedLine,
+    InspectionLine,
     InvalidRequest,
     InvalidState,
+    Line,
     NotFound,
     OperationConflict,
-    ReturnLine,
     ReturnState,
     Stockkeeper,
     UnknownProduct,
@@ -25,27 +23,20 @@ from tests.support.customer_return import found as found_raw
 from tests.support.shop import Shop, new_reference
 
 
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
-
-
 async def create(
     stock: Stockkeeper, number: str, *lines: tuple[ItemKey, int], reference: str = "1042", where: int | None = None
 ) -> CustomerReturn:
     return await stock.create_return(
         number,
-        [ReturnLine(product_id=item.product_id, quantity=quantity) for item, quantity in lines],
+        [Line(product_id=item.product_id, quantity=quantity) for item, quantity in lines],
         warehouse_id=where or lines[0][0].warehouse_id,
         reference_id=reference,
         performed_by="portal",
     )
 
 
-def found(item: ItemKey, restock: int = 0, scrap: int = 0) -> InspectedLine:
-    return InspectedLine(product_id=item.product_id, restock_quantity=restock, scrap_quantity=scrap)
+def found(item: ItemKey, restock: int = 0, scrap: int = 0) -> InspectionLine:
+    return InspectionLine(product_id=item.product_id, restock_quantity=restock, scrap_quantity=scrap)
 
 
 def units_of(state: ReturnState) -> list[Units]:

@@ -5,9 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client
 
-from devstack.stack import StackInfo
 from stockkeeper import (
     CycleCount,
     CycleCountState,
@@ -22,10 +20,8 @@ from stockkeeper import (
     UnknownProduct,
     UnknownWarehouse,
 )
-from stockkeeper.client.count_questions import accuracies, variances
-from stockkeeper.client.cycle_count_plan import run_count_plan
+from stockkeeper import Line as ServiceLine
 from stockkeeper.contracts.count_questions import Accuracy, Variance
-from stockkeeper.contracts.reservation import ReservationLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import names
@@ -34,13 +30,6 @@ from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
 
 NO_ONE = 10**12
-
-
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
 
 
 async def opened(stock: Stockkeeper, number: str, *items: ItemKey) -> CycleCount:
@@ -171,7 +160,7 @@ async def test_what_is_missing_cannot_be_taken_off_twice(stock: Stockkeeper, sho
     await count.record(item.product_id, 3, performed_by="ann")
     hold = await stock.reserve(
         new_reference(),
-        [ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=8)],
+        [ServiceLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=8)],
         performed_by="shop",
     )
     await hold.fulfill(performed_by="picker")
@@ -262,7 +251,7 @@ async def test_variances_and_accuracy_come_page_by_page(
         await count.record(item.product_id, units, performed_by="ann")
 
     async def waiting(**asked: str) -> list[Variance]:
-        found = variances(stock.client, **asked, task_queue=stock.task_queue)
+        found = stock.variances(**asked)
         return [each async for each in found]
 
     found = await waiting(warehouse=place)
@@ -278,7 +267,7 @@ async def test_variances_and_accuracy_come_page_by_page(
     await count.record(wrong[0].product_id, 0, performed_by="bob")
 
     async def accurate(since: date | None = None) -> list[Accuracy]:
-        found = accuracies(stock.client, warehouse=place, since=since, task_queue=stock.task_queue)
+        found = stock.accuracies(warehouse=place, since=since)
         return [each async for each in found]
 
     [shown] = await accurate()
@@ -294,7 +283,7 @@ async def test_the_count_of_the_day_is_started_once(stock: Stockkeeper, shop: Sh
     place = items[0].warehouse_id
     day = midday(engine, place)
     number = f"CC-{place}-{day}"
-    first = await run_count_plan(stock.client, warehouse_id=place, task_queue=stock.task_queue)
+    first = await stock.plan_counts(warehouse_id=place)
     assert (first.status, first.counts_started, first.items, first.skipped) == ("DONE", 1, 2, [])
     assert [(each.count_number, each.warehouse_id, each.items, each.late) for each in first.counts] == [
         (number, place, 2, 0)
@@ -302,7 +291,7 @@ async def test_the_count_of_the_day_is_started_once(stock: Stockkeeper, shop: Sh
     # Its list is stored by the count itself, which goes on by itself.
     count = await stock.cycle_count(number)
     await eventually(count.refresh, lambda state: state.count_id is not None)
-    again = await run_count_plan(stock.client, warehouse_id=place, task_queue=stock.task_queue)
+    again = await stock.plan_counts(warehouse_id=place)
     assert (again.counts_started, again.counts, [(each.warehouse_id, each.reason) for each in again.skipped]) == (
         0,
         [],
@@ -311,4 +300,4 @@ async def test_the_count_of_the_day_is_started_once(stock: Stockkeeper, shop: Sh
     assert sorted(line.product_id for line in count.state.lines) == sorted(item.product_id for item in items)
     assert count.state.requested_by == "cycle-count-plan"
     with pytest.raises(UnknownWarehouse):
-        await run_count_plan(stock.client, warehouse_id=NO_ONE, task_queue=stock.task_queue)
+        await stock.plan_counts(warehouse_id=NO_ONE)

@@ -4,11 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client
 
-from devstack.stack import StackInfo
-from stockkeeper import FulfillLine, InvalidRequest, Line, Stockkeeper, UnknownProduct, UnknownWarehouse
-from stockkeeper.client.ledger import Exported, export_movements
+from stockkeeper import InvalidRequest, Line, Stockkeeper, UnknownProduct, UnknownWarehouse
+from stockkeeper.client.ledger import Exported
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_changes
 from tests.support.commands import names
@@ -16,13 +14,6 @@ from tests.support.past import Past
 from tests.support.shop import Shop, new_reference
 
 OPENED = datetime(2025, 6, 1, 8, tzinfo=UTC)
-
-
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
 
 
 async def test_the_past_is_asked_for_page_by_page(
@@ -96,7 +87,7 @@ async def test_a_file_goes_on_after_pages_that_have_none_of_its_lines(
     shop.move(item, -1)
 
     async def export() -> list[Exported]:
-        exported = export_movements(stock.client, warehouse=str(item.warehouse_id), task_queue=stock.task_queue)
+        exported = stock.export_movements(warehouse=str(item.warehouse_id))
         return [each async for each in exported]
 
     [whole] = await export()
@@ -133,5 +124,5 @@ async def test_what_can_not_be_asked_is_refused(stock: Stockkeeper, shop: Shop, 
             assert str(refused.value) == message
 
 
-def _part(item: ItemKey, quantity: int) -> FulfillLine:
-    return FulfillLine(product_id=item.product_id, quantity=quantity)
+def _part(item: ItemKey, quantity: int) -> Line:
+    return Line(product_id=item.product_id, quantity=quantity)

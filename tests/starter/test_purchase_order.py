@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client
 
-from devstack.stack import StackInfo
 from stockkeeper import (
     ApprovalPolicy,
     ApprovalTier,
     AwaitingApproval,
+    DeliveryLine,
     InvalidRequest,
     InvalidState,
     NotFound,
@@ -22,7 +21,6 @@ from stockkeeper import (
     OrderLine,
     PurchaseOrder,
     PurchaseOrderState,
-    ReceiptLine,
     Stockkeeper,
     UnknownSupplier,
 )
@@ -32,13 +30,6 @@ from tests.support.purchase_order import came as came_over_the_wire
 from tests.support.purchase_order import purchases, receipt
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
-
-
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
 
 
 def policy(approvals: int) -> ApprovalPolicy:
@@ -64,8 +55,8 @@ async def draft(
     )
 
 
-def came(item: ItemKey, quantity: int, rejected: int = 0) -> ReceiptLine:
-    return ReceiptLine(product_id=item.product_id, quantity=quantity, rejected_quantity=rejected)
+def came(item: ItemKey, quantity: int, rejected: int = 0) -> DeliveryLine:
+    return DeliveryLine(product_id=item.product_id, quantity=quantity, rejected_quantity=rejected)
 
 
 def receipts_of(state: PurchaseOrderState) -> Sequence[tuple[str, str, int, int]]:

@@ -8,9 +8,8 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from devstack.processes import free_port
-from devstack.stack import StackInfo
 from stockkeeper import (
-    FulfillLine,
+    Connection,
     Hold,
     InsufficientStock,
     InvalidRequest,
@@ -29,13 +28,6 @@ from tests.support.books import level, nothing_changes
 from tests.support.shop import Shop, new_reference
 
 
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
-
-
 def line(item: ItemKey, quantity: int) -> Line:
     return Line(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
 
@@ -48,7 +40,7 @@ async def test_a_hold_is_shipped_in_parts(stock: Stockkeeper, shop: Shop, engine
     item = shop.item(10)
     hold = await reserve(stock, new_reference(), line(item, 4))
     assert (hold.state.status, level(engine, item)) == ("ACTIVE", (10, 4))
-    part = FulfillLine(product_id=item.product_id, quantity=1)
+    part = Line(product_id=item.product_id, quantity=1)
     for _ in range(2):  # The parcel's name makes the second call a repeat.
         await hold.fulfill([part], performed_by="packing", fulfillment_id="parcel-1")
         assert (hold.state.lines[0].quantity_fulfilled, level(engine, item)) == (1, (9, 3))
@@ -60,7 +52,7 @@ async def test_a_hold_is_shipped_in_parts(stock: Stockkeeper, shop: Shop, engine
 async def test_a_parcel_is_repeated_after_the_end(stock: Stockkeeper, shop: Shop, engine: Engine, ending: str) -> None:
     item, reference = shop.item(10), new_reference()
     hold = await reserve(stock, reference, line(item, 4), ttl_minutes=1 / 60 if ending == "expired" else 30)
-    parcel = [FulfillLine(product_id=item.product_id, quantity=1 if ending == "expired" else 4)]
+    parcel = [Line(product_id=item.product_id, quantity=1 if ending == "expired" else 4)]
     shipped = await hold.fulfill(parcel, performed_by="packing", fulfillment_id="parcel")
     await stock.client.get_workflow_handle(f"reservation-{reference}").result()
     with nothing_changes(engine, item):
@@ -72,9 +64,9 @@ async def test_a_parcel_with_the_same_name_and_other_content_is_a_conflict(
 ) -> None:
     item = shop.item(10)
     hold = await reserve(stock, new_reference(), line(item, 4))
-    await hold.fulfill([FulfillLine(product_id=item.product_id, quantity=1)], performed_by="p", fulfillment_id="1")
+    await hold.fulfill([Line(product_id=item.product_id, quantity=1)], performed_by="p", fulfillment_id="1")
     with nothing_changes(engine, item), pytest.raises(OperationConflict):
-        await hold.fulfill([FulfillLine(product_id=item.product_id, quantity=2)], performed_by="p", fulfillment_id="1")
+        await hold.fulfill([Line(product_id=item.product_id, quantity=2)], performed_by="p", fulfillment_id="1")
 
 
 async def test_extend_and_cancel(stock: Stockkeeper, shop: Shop, engine: Engine) -> None:
@@ -161,7 +153,7 @@ async def test_an_unknown_product_fails_the_call_and_may_be_corrected(
 
 async def test_without_a_worker_the_call_ends_in_time(our_client: Client, shop: Shop) -> None:
     item = shop.item(10)
-    alone = Stockkeeper(our_client, task_queue="nobody-listens", answer_within=timedelta(seconds=0.5))
+    alone = Stockkeeper(Connection(our_client, "nobody-listens", answer_within=timedelta(seconds=0.5)))
     with pytest.raises(Unreachable, match=r"no answer within 0\.5 s; is a worker running\?$"):
         await reserve(alone, new_reference(), line(item, 1))
 

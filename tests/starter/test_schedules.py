@@ -29,7 +29,7 @@ from starter.schedules import (
     set_up_schedules,
     trigger_schedule,
 )
-from stockkeeper import NotFound
+from stockkeeper import Connection, NotFound
 from tests.support.replenishment import Reorders, nobody_else_orders, ordered, set_point, supply
 from tests.support.rows import locked
 from tests.support.schedules import NOBODY, SCHEDULES, forget_schedules
@@ -51,9 +51,9 @@ async def _none_before_and_none_after(our_client: Client, plain_client: Client, 
 
 async def made(client: Client, task_queue: str = NOBODY) -> None:
     """All of them, paused at once: none begins anything by itself in the middle of a test."""
-    await set_up_schedules(client, task_queue=task_queue)
+    await set_up_schedules(Connection(client, task_queue))
     for name in SCHEDULES:
-        await pause_schedule(client, name, note=NOTE)
+        await pause_schedule(Connection(client), name, note=NOTE)
 
 
 async def described(client: Client, name: str) -> ScheduleDescription:
@@ -128,17 +128,17 @@ WANTED: dict[str, dict[str, Any]] = {
 
 async def shown(client: Client) -> dict[str, ScheduleShown]:
     """As people see them."""
-    return {each.schedule_id: each for each in await schedules(client, task_queue=NOBODY)}
+    return {each.schedule_id: each for each in await schedules(Connection(client, NOBODY))}
 
 
 async def test_they_are_made_once_and_again_without_a_change(our_client: Client) -> None:
-    assert await set_up_schedules(our_client, task_queue=NOBODY) == SCHEDULES
+    assert await set_up_schedules(Connection(our_client, NOBODY)) == SCHEDULES
     first = [await described(our_client, name) for name in SCHEDULES]
     assert {each.id: planned(each) for each in first} == WANTED
     assert [(each.schedule.state.paused, each.schedule.state.note) for each in first] == [(False, None)] * len(
         SCHEDULES
     )
-    assert await set_up_schedules(our_client, task_queue=NOBODY) == []
+    assert await set_up_schedules(Connection(our_client, NOBODY)) == []
     again = [await described(our_client, name) for name in SCHEDULES]
     assert {each.id: planned(each) for each in again} == WANTED
     assert [each.info.created_at for each in again] == [each.info.created_at for each in first]
@@ -154,7 +154,7 @@ async def test_they_are_made_once_and_again_without_a_change(our_client: Client)
 
 
 async def test_several_at_once_make_them_once(our_client: Client) -> None:
-    added = await at_once(*(set_up_schedules(our_client, task_queue=NOBODY) for _ in range(4)))
+    added = await at_once(*(set_up_schedules(Connection(our_client, NOBODY)) for _ in range(4)))
     assert sorted(name for names in added for name in names) == sorted(SCHEDULES)
     assert {name: planned(await described(our_client, name)) for name in SCHEDULES} == WANTED
 
@@ -171,7 +171,7 @@ async def test_what_another_version_has_made_is_brought_up_to_date_and_stays_pau
         await our_client.get_schedule_handle(name).update(otherwise)
         before = planned(await described(our_client, name))
         assert (before["intervals"], before["overlap"]) == ([timedelta(hours=5)], ScheduleOverlapPolicy.ALLOW_ALL)
-    assert await set_up_schedules(our_client, task_queue=NOBODY) == []
+    assert await set_up_schedules(Connection(our_client, NOBODY)) == []
     for name in SCHEDULES:
         now = await described(our_client, name)
         assert (planned(now), now.schedule.state.paused, now.schedule.state.note) == (WANTED[name], True, NOTE)
@@ -183,14 +183,14 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
     assert [(each.paused, each.note, each.next_at, each.last_at) for each in paused.values()] == [
         (True, NOTE, None, None)
     ] * len(SCHEDULES)
-    await resume_schedule(our_client, DAILY, note="counted")
+    await resume_schedule(Connection(our_client), DAILY, note="counted")
     resumed = await shown(our_client)
     assert (resumed[HOURLY], resumed[DAILY].paused, resumed[DAILY].note) == (paused[HOURLY], False, "counted")
     until = resumed[DAILY].next_at
     assert until is not None
     assert timedelta() < until - datetime.now(UTC) <= timedelta(days=1, minutes=5)
     # Whoever sets up again keeps that, too.
-    await set_up_schedules(our_client, task_queue=NOBODY)
+    await set_up_schedules(Connection(our_client, NOBODY))
     again = await shown(our_client)
     assert [(each.paused, each.note) for each in again.values()] == [
         (True, NOTE),
@@ -202,10 +202,10 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
 
 async def test_what_is_not_set_up_cannot_be_commanded(our_client: Client) -> None:
     for call in (
-        schedules(our_client, task_queue=NOBODY),
-        pause_schedule(our_client, HOURLY, note=NOTE),
-        resume_schedule(our_client, HOURLY, note=NOTE),
-        trigger_schedule(our_client, HOURLY),
+        schedules(Connection(our_client, NOBODY)),
+        pause_schedule(Connection(our_client), HOURLY, note=NOTE),
+        resume_schedule(Connection(our_client), HOURLY, note=NOTE),
+        trigger_schedule(Connection(our_client), HOURLY),
     ):
         with pytest.raises(NotFound, match=HOURLY):
             await call
@@ -220,7 +220,7 @@ async def test_one_that_is_triggered_runs_although_it_is_paused(
     set_point(engine, item, 10)
     await made(our_client, task_queue=stack.task_queue)
     begun = datetime.now(UTC)
-    await trigger_schedule(our_client, HOURLY)
+    await trigger_schedule(Connection(our_client), HOURLY)
     ran = await eventually(lambda: shown(our_client), lambda found: found[HOURLY].last_workflow_id is not None)
     last = ran[HOURLY]
     assert str(last.last_workflow_id).startswith(f"{HOURLY}-")
@@ -242,9 +242,9 @@ async def test_one_that_is_under_way_is_not_begun_a_second_time(
     set_point(engine, item, 10)
     await made(our_client, task_queue=stack.task_queue)
     async with locked(engine, item) as lock:
-        await trigger_schedule(our_client, HOURLY)
+        await trigger_schedule(Connection(our_client), HOURLY)
         await lock.has_somebody_waiting()
-        await trigger_schedule(our_client, HOURLY)
+        await trigger_schedule(Connection(our_client), HOURLY)
         seen = await eventually(
             lambda: described(our_client, HOURLY), lambda found: found.info.num_actions_skipped_overlap == 1
         )

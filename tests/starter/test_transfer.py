@@ -4,20 +4,18 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client
 
-from devstack.stack import StackInfo
 from stockkeeper import (
-    ArrivedLine,
+    ArrivalLine,
     InsufficientStock,
     InvalidRequest,
     InvalidState,
+    Line,
     NotFound,
     OperationConflict,
     Shortage,
     Stockkeeper,
     Transfer,
-    TransferLine,
     TransferState,
     UnknownProduct,
     UnknownWarehouse,
@@ -28,19 +26,12 @@ from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Units, arrival, arrived, stocked, units
 
 
-@pytest.fixture
-async def stock(our_client: Client, worker: None, stack: StackInfo) -> Stockkeeper:
-    """What a service has."""
-    del worker
-    return Stockkeeper(our_client, task_queue=stack.task_queue)
-
-
 async def create(
     stock: Stockkeeper, number: str, to: int, *lines: tuple[ItemKey, int], hours: float | None = None
 ) -> Transfer:
     return await stock.create_transfer(
         number,
-        [TransferLine(product_id=item.product_id, quantity=quantity) for item, quantity in lines],
+        [Line(product_id=item.product_id, quantity=quantity) for item, quantity in lines],
         from_warehouse_id=lines[0][0].warehouse_id,
         to_warehouse_id=to,
         requested_by="planning",
@@ -54,8 +45,8 @@ async def dispatched(stock: Stockkeeper, number: str, to: int, *lines: tuple[Ite
     return transfer
 
 
-def came(item: ItemKey, quantity: int, damaged: int = 0) -> ArrivedLine:
-    return ArrivedLine(product_id=item.product_id, quantity=quantity, damaged_quantity=damaged)
+def came(item: ItemKey, quantity: int, damaged: int = 0) -> ArrivalLine:
+    return ArrivalLine(product_id=item.product_id, quantity=quantity, damaged_quantity=damaged)
 
 
 def units_of(state: TransferState) -> list[Units]:

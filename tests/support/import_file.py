@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from stockkeeper.client.import_file import Progress, import_file
+from stockkeeper import Connection, Stockkeeper
+from stockkeeper.client.import_file import Progress
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_file import ImportState
 
@@ -52,9 +53,8 @@ class Imports:
 
     async def send_file(self, kind: str, path: Path, *, progress: Progress | None = None) -> ImportState:
         """Import a file."""
-        return await import_file(
-            self.client, kind, path, performed_by="importer", task_queue=self.task_queue, progress=progress
-        )
+        stock = Stockkeeper(Connection(self.client, self.task_queue))
+        return await stock.import_file(kind, path, performed_by="importer", progress=progress)
 
     async def refused(self, kind: str, *lines: str) -> list[Problem]:
         """What these lines are refused for, after which nothing at all has changed."""

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from database.migrate import upgrade
 from database.sessions import Database, connect
-from stockkeeper.client.stock_audit import decide, findings
+from stockkeeper import Connection, Stockkeeper
 from stockkeeper.contracts.audit_findings import FindingShown
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import Shop, new_reference
@@ -100,6 +100,7 @@ class Apart:
         self.database = database
         self.settings = settings
         self.ours = ours
+        self.stock = Stockkeeper(Connection(ours, settings.task_queue))
         self.shop = Shop(engine)
         self.audits = Audits(plain, settings.task_queue)
         self.orders = Orders(plain, settings.task_queue)
@@ -107,19 +108,12 @@ class Apart:
 
     async def repair(self, number: int) -> None:
         """Somebody has decided so."""
-        shown = await decide(
-            self.ours,
-            number,
-            "repair",
-            performed_by="ann",
-            reason="I looked",
-            task_queue=self.settings.task_queue,
-        )
+        shown = await self.stock.decide(number, "repair", performed_by="ann", reason="I looked")
         assert (shown.status, shown.closed_by, shown.closed_reason) == ("REPAIRED", "ann", "I looked")
 
     async def found(self) -> list[FindingShown]:
         """Everything that was ever found here, the latest first."""
-        return [each async for each in findings(self.ours, status=None, task_queue=self.settings.task_queue)]
+        return [each async for each in self.stock.findings(status=None)]
 
 
 @asynccontextmanager

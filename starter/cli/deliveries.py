@@ -1,0 +1,117 @@
+"""Deliveries on the command line: units of each product that are fit, and units on top that aren't."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from starter.cli.context import connect
+from starter.cli.documents import Answer, Desk, has_receipt
+from starter.cli.order_lines import split_units
+from stockkeeper.client.document import Document
+from stockkeeper.client.lines import Named
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.messages import State
+from stockkeeper.contracts.receipt import ReceiptState
+
+D = TypeVar("D", bound=Document[Any])
+S = TypeVar("S", bound=State)
+
+
+class Came(NamedTuple):
+    """Units of one product that came."""
+
+    product_id: Named
+    fit: int
+    unfit: int
+
+
+@dataclass(frozen=True)
+class Dock(Generic[D, S]):
+    """Where deliveries of one kind of document are booked.
+
+    Attributes:
+        desk: The document's other commands.
+        options: The options for fit and unfit units.
+        outstanding: Product ids and units that are still to come.
+        receipts: The deliveries booked so far.
+        how: What to give, if nothing or too much was given.
+        nothing_left: The document's number and why nothing can be booked.
+        book: Book the delivery.
+    """
+
+    desk: Desk[D, S]
+    options: tuple[str, str]
+    outstanding: Callable[[S], Sequence[tuple[int, int]]]
+    receipts: Callable[[S], Sequence[ReceiptState]]
+    how: str
+    nothing_left: str
+    book: Callable[[D, Sequence[Came], str, str | None], Awaitable[S]]
+
+    def receive(
+        self,
+        number: str,
+        fit: Sequence[str] | None,
+        unfit: Sequence[str] | None,
+        *,
+        everything: bool,
+        excluded: bool,
+        receipt_id: str | None,
+        performed_by: str,
+        as_json: bool,
+    ) -> None:
+        """Book a delivery, and show the document.
+
+        Args:
+            number: The document.
+            fit: ``SKU=UNITS``, once for each product.
+            unfit: The same for units on top.
+            everything: All outstanding units came, and are fit.
+            excluded: Whether something was given that contradicts ``everything``.
+            receipt_id: The delivery's number.
+            performed_by: The person or service that books it.
+            as_json: For programs.
+        """
+
+        async def work() -> Answer[S]:
+            if everything == excluded:
+                raise InvalidRequest(self.how)
+            fit_units = [split_units(text, self.options[0]) for text in fit or []]
+            unfit_units = [split_units(text, self.options[1]) for text in unfit or []]
+            stock = await connect()
+            state: S = (await self.desk.find(stock, number)).state
+            outstanding = self.outstanding(state)
+            booked_before = has_receipt(self.receipts(state), receipt_id)
+            if everything and booked_before and not any(units for _, units in outstanding):
+                # Sent again: everything that was outstanding then has been booked.
+                return await self.desk.named(stock, state, as_json=as_json)
+            lines = await _by_product(stock, fit_units, unfit_units, outstanding if everything else [])
+            if not lines:
+                raise InvalidRequest(self.nothing_left.format(number))
+            return await self.desk.commanded(
+                stock, number, lambda document: self.book(document, lines, performed_by, receipt_id), as_json=as_json
+            )
+
+        self.desk.answer(work(), as_json=as_json)
+
+
+async def _by_product(
+    stock: Stockkeeper,
+    fit: Sequence[tuple[str, int]],
+    unfit: Sequence[tuple[str, int]],
+    outstanding: Sequence[tuple[int, int]],
+) -> list[Came]:
+    """Units by product, under the name that was typed, if one was: a product typed by SKU and by id is one line."""
+    typed = list(dict.fromkeys(product for product, _ in [*fit, *unfit]))
+    ids = (await stock.ids(typed)).products if typed else {}
+    units = [
+        *((product_id, count, 0) for product_id, count in outstanding if count),
+        *((ids[product], count, 0) for product, count in fit),
+        *((ids[product], 0, count) for product, count in unfit),
+    ]
+    named = {product_id: product for product, product_id in ids.items()}
+    came: dict[int, Came] = {}
+    for product_id, more_fit, more_unfit in units:
+        line = came.get(product_id, Came(named.get(product_id, product_id), 0, 0))
+        came[product_id] = line._replace(fit=line.fit + more_fit, unfit=line.unfit + more_unfit)
+    return list(came.values())
