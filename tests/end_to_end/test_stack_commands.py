@@ -155,8 +155,10 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,
-        "database: at revision 0007\nsearch attributes: all there\nschedules: all there\n"
-        "questions: by standalone activities\n",
+        (
+            "database: at revision 0007\nsearch attributes: all there\nschedules: all there\n"
+            "questions: by standalone activities\n"
+        ),
     )
 
 
