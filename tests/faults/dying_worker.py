@@ -16,31 +16,11 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 import worker
-from activities.adjustment import AdjustmentSteps
-from activities.customer_return import ReturnSteps
-from activities.cycle_count import CycleCountSteps
-from activities.cycle_count_plan import CycleCountPlanSteps
-from activities.purchase_order import PurchaseOrderSteps
-from activities.reorder import ReorderSteps
-from activities.reservation import ReservationSteps
-from activities.stock_audit import StockAuditSteps
-from activities.transfer import TransferSteps
-
-STEPS = (
-    ReservationSteps,
-    PurchaseOrderSteps,
-    TransferSteps,
-    ReturnSteps,
-    AdjustmentSteps,
-    ReorderSteps,
-    CycleCountSteps,
-    CycleCountPlanSteps,
-    StockAuditSteps,
-)
+from stockkeeper.contracts.processes import PROCESSES
 
 
-def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:
-    """The activities, of which one is deadly."""
+def make_deadly(activities: type[Any], step_name: str, moment: str) -> None:
+    """Let the first call of this step kill the process."""
     original = getattr(activities, step_name)
 
     def step_and_die(self: Any, step: Any) -> Any:
@@ -50,16 +30,16 @@ def dying(activities: type[Any], step_name: str, moment: str) -> type[Any]:
 
     # The name and the types of the original, without being marked as an activity already.
     deadly = functools.wraps(original, updated=())(step_and_die)
-    marked = activity.defn(name=step_name, no_thread_cancel_exception=True)(deadly)
-    return type("DyingSteps", (activities,), {step_name: marked})
+    setattr(activities, step_name, activity.defn(name=step_name, no_thread_cancel_exception=True)(deadly))
 
 
 def main(arguments: list[str]) -> None:
     """Work, and die."""
     if arguments:
         step_name, moment = arguments
-        [activities] = [each for each in STEPS if hasattr(each, step_name)]
-        setattr(worker, activities.__name__, dying(activities, step_name, moment))
+        steps = [worker.steps_of(process) for process in PROCESSES]
+        [activities] = [each for each in steps if hasattr(each, step_name)]
+        make_deadly(activities, step_name, moment)
     # Tasks that a dead worker had kept for itself come back after a second instead of ten.
     brisk = functools.partial(Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1))
     setattr(worker, "Worker", brisk)  # noqa: B010
