@@ -1,11 +1,15 @@
-"""Questions about counts, page by page."""
+"""Questions about cycle counts: open variances and accuracy."""
 
-from sqlalchemy import bindparam, text
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.types import BigInteger, Date
 from temporalio import activity
 
 from activities.stock import StockQuestions
-from activities.writes import OnDatabase, database_errors
+from activities.writes import OnDatabase, Result, database_errors, page_of
+from database.document import read_rows
 from stockkeeper.contracts.count_questions import (
     ACCURACIES_AT_ONCE,
     VARIANCES_AT_ONCE,
@@ -51,7 +55,7 @@ _ACCURACY = text("""
         WHERE line.status = 'POSTED'
             AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
             AND (:since IS NULL OR (
-                -- The bound says where to look: no timezone is a whole day off.
+                -- The first bound only narrows the search: no time zone is a whole day off.
                 posted_at >= CAST(:since AS timestamp) AT TIME ZONE 'UTC' - interval '1 day'
                 AND (posted_at AT TIME ZONE timezone)::date >= :since))
     )
@@ -71,10 +75,10 @@ class CountQuestions(OnDatabase, CountQuestionActivities):
 
     @activity.defn(name="show_variances", no_thread_cancel_exception=True)
     def show_variances(self, question: ShowVariances) -> Variances:
-        """One page of what waits for a second count or an approval.
+        """One page of the variances that wait for a recount or an approval.
 
         Raises:
-            UnknownWarehouse: The question names what isn't there.
+            UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         count_number, sku = question.after or ("", "")
         asked = {
@@ -82,18 +86,16 @@ class CountQuestions(OnDatabase, CountQuestionActivities):
             "count_number": question.count_number,
             "after_count": count_number,
             "after_sku": sku,
-            "most": VARIANCES_AT_ONCE + 1,
         }
-        with database_errors(), self._database.snapshot() as connection:
-            found = [Variance.model_validate(dict(row)) for row in connection.execute(_VARIANCES, asked).mappings()]
-        return Variances(variances=found[:VARIANCES_AT_ONCE], more=len(found) > VARIANCES_AT_ONCE)
+        variances, more = self._page(Variance, _VARIANCES, asked, VARIANCES_AT_ONCE)
+        return Variances(variances=variances, more=more)
 
     @activity.defn(name="show_accuracy", no_thread_cancel_exception=True)
     def show_accuracy(self, question: ShowAccuracy) -> Accuracies:
-        """One page of how right the books were, by warehouse, month and class.
+        """One page of count accuracy, by warehouse, month and class.
 
         Raises:
-            UnknownWarehouse: The question names what isn't there.
+            UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         warehouse, month, count_class = question.after or ("", "", "")
         asked = {
@@ -102,11 +104,15 @@ class CountQuestions(OnDatabase, CountQuestionActivities):
             "after_warehouse": warehouse,
             "after_month": month,
             "after_class": count_class,
-            "most": ACCURACIES_AT_ONCE + 1,
         }
+        accuracies, more = self._page(Accuracy, _ACCURACY, asked, ACCURACIES_AT_ONCE)
+        return Accuracies(accuracies=accuracies, more=more)
+
+    def _page(
+        self, model: type[Result], statement: TextClause, asked: Mapping[str, Any], most: int
+    ) -> tuple[list[Result], bool]:
         with database_errors(), self._database.snapshot() as connection:
-            found = [Accuracy.model_validate(dict(row)) for row in connection.execute(_ACCURACY, asked).mappings()]
-        return Accuracies(accuracies=found[:ACCURACIES_AT_ONCE], more=len(found) > ACCURACIES_AT_ONCE)
+            return page_of(model, read_rows(connection, statement, {**asked, "most": most + 1}), most)
 
     def _warehouse_id(self, name: str | None) -> int | None:
         if name is None:

@@ -130,7 +130,7 @@ def _register(connection: Connection, operation: Operation, step: RegisterReturn
 
 
 def _contents(returned: StoredReturn | RegisterReturnStep) -> object:
-    """What two starts under one number must have in common to be the same return, whoever sends them."""
+    """What two starts under one number must have in common to be the same return; not who sends it."""
     lines = [(line.product_id, line.quantity) for line in returned.lines]
     return returned.warehouse_id, returned.reference_id, lines
 

@@ -1,7 +1,7 @@
-"""Planning counts in the database: where it is time to count, and what is due there.
+"""The steps of planning counts: find the warehouses whose day has come, and the items that are due there.
 
-Which items are due is decided by `stockkeeper.domain.cycle_count_plan`; here it is fed. A list is stored by the count
-that takes it over, so that planning again, after a crash or by hand, does no harm.
+`stockkeeper.domain.cycle_count_plan` decides which items are due. The list is stored by the cycle count that is started
+with it, so that planning again, after a crash or by hand, does no harm.
 """
 
 from sqlalchemy import Connection, bindparam, text
@@ -47,7 +47,7 @@ _MADE = text("SELECT count_number FROM cycle_counts WHERE count_number = ANY (:n
     bindparam("numbers", type_=ARRAY(Text))
 )
 
-# An item that was never counted is as old as its first movement. What is being counted isn't asked for again.
+# An item that was never counted is as old as its first movement. Items that are being counted are left out.
 _COUNTABLE = text("""
     SELECT product_id, was_counted, last_count_was_off AS was_off,
         coalesce((coalesce(last_counted_at, first.moved_at) AT TIME ZONE timezone)::date, :day) AS since
@@ -89,7 +89,7 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
 
     Args:
         database: The database.
-        policy: How often what is counted, and how much a day.
+        policy: How often each class is counted, and how many items a day.
     """
 
     def __init__(self, database: Database, policy: CountPolicy) -> None:
@@ -101,7 +101,7 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
         """Warehouses that hold stock and where the day has come so far, each with its day by its own calendar.
 
         Raises:
-            UnknownWarehouse: There is no such place.
+            UnknownWarehouse: There is no such warehouse.
         """
         with database_errors(), self._database.snapshot() as connection:
             if step.warehouse_id is not None:
@@ -126,9 +126,9 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
 
     @activity.defn(name="plan_count", no_thread_cancel_exception=True)
     def plan_count(self, step: PlanCountStep) -> PlannedCount:
-        """Classify a warehouse's items by the demand of the last days, and say what is due there on this day.
+        """Classify a warehouse's items by the demand of the last days, and list the items that are due on this day.
 
-        The demand of each day has been brought up to date before. Operation: none; doing it again changes nothing.
+        The daily demand has been brought up to date before. Operation: none; doing it again changes nothing.
         """
         with heartbeats(), database_errors(), self._database.transaction() as connection:
             connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
@@ -139,7 +139,7 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
                 )
                 for row in connection.execute(_COUNTABLE, {"warehouse_id": step.warehouse_id, "day": step.day})
             ]
-            # After the items, of which the ones that are being counted were left out: so it is seen why.
+            # Read after the items: a count that was opened meanwhile then explains why its items were left out.
             numbers = [count_number(step.warehouse_id, step.day)]
             is_counted = connection.execute(_MADE, {"numbers": numbers}).scalar_one_or_none() is not None
         plan = plan_day(items, step.day, self._policy.cycle)
@@ -148,7 +148,7 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
         )
 
     def _classify(self, connection: Connection, step: PlanCountStep) -> dict[int, CountClass]:
-        """The class of each item, kept for the counts to come."""
+        """Classify the items, and keep the classes for later counts."""
         demand = demand_of_warehouse(connection, step.warehouse_id, step.day, self._policy.demand_days)
         classes = classify(demand, self._policy.a_percent, self._policy.b_percent)
         connection.execute(

@@ -1,4 +1,4 @@
-"""Signs of life from an activity that waits for one long statement."""
+"""Heartbeats of an activity that waits for one long statement."""
 
 import contextvars
 import threading
@@ -12,10 +12,9 @@ _EVERY_SECONDS = 5.0
 
 @contextmanager
 def heartbeats() -> Iterator[None]:
-    """Tell Temporal every few seconds that this activity is alive, from a thread beside it.
+    """Send Temporal a heartbeat every few seconds, from a second thread, while the first waits for the database.
 
-    The activity's own thread can't: it is waiting for the database. If the whole process is gone, so are the signs,
-    and another worker takes over.
+    If the process dies, the heartbeats stop and Temporal gives the activity to another worker.
     """
     done = threading.Event()
     context = contextvars.copy_context()

@@ -1,4 +1,4 @@
-"""Questions to the ledger. Nothing is locked: what stands there doesn't change."""
+"""Questions about the ledger. They lock nothing, because movements never change."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from temporalio import activity
 
 from activities.stock import StockQuestions
-from activities.writes import OnDatabase, database_errors
+from activities.writes import OnDatabase, database_errors, page_of
 from database.history import (
     course_of,
     levels_then,
@@ -43,7 +43,7 @@ from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey
 
 MOVEMENTS_LOOKED_AT = 200_000
-"""How much of the ledger one page of a file goes through: to find a whole page of what is rare could take longer than a
+"""The most movements that are read for one page of a file: filling a page with rare ones could take longer than a
 statement may."""
 
 
@@ -52,13 +52,13 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
 
     @activity.defn(name="show_stock_at", no_thread_cancel_exception=True)
     def show_stock_at(self, question: ShowStockAt) -> LevelsThen:
-        """One page of what was on hand at an instant, ordered by SKU and warehouse.
+        """One page of the quantities on hand at an instant, by SKU and warehouse.
 
-        The answer is final: asked again, it is the same, whatever is being written now.
+        The answer is final: transactions that are still writing can't change it.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: The question names what isn't there.
-            InvalidRequest: The instant is yet to come, or somebody has been writing since before it for too long.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
+            InvalidRequest: The instant is in the future, or a transaction from before it is still writing.
         """
         product_id, warehouse_id = self._ids(question.product, question.warehouse)
         with database_errors():
@@ -72,17 +72,15 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                     after=question.after or ("", ""),
                     most=LEVELS_A_PAGE + 1,
                 )
-        return LevelsThen(
-            levels=[LevelThen.model_validate(dict(row)) for row in rows[:LEVELS_A_PAGE]],
-            more=len(rows) > LEVELS_A_PAGE,
-        )
+        levels, more = page_of(LevelThen, rows, LEVELS_A_PAGE)
+        return LevelsThen(levels=levels, more=more)
 
     @activity.defn(name="show_history", no_thread_cancel_exception=True)
     def show_history(self, question: ShowHistory) -> History:
         """One page of an item's movements, the latest first.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         item = self._item(question.product, question.warehouse)
         with database_errors(), self._database.snapshot() as connection:
@@ -94,18 +92,16 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                 before=question.before,
                 most=MOVEMENTS_AT_ONCE + 1,
             )
-        return History(
-            movements=[Movement.model_validate(dict(row)) for row in rows[:MOVEMENTS_AT_ONCE]],
-            more=len(rows) > MOVEMENTS_AT_ONCE,
-        )
+        movements, more = page_of(Movement, rows, MOVEMENTS_AT_ONCE)
+        return History(movements=movements, more=more)
 
     @activity.defn(name="show_course", no_thread_cancel_exception=True)
     def show_course(self, question: ShowCourse) -> Course:
-        """How an item went, as so many points, however many movements there were.
+        """The course of an item as a fixed number of points, for any number of movements.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: The question names what isn't there.
-            InvalidRequest: It doesn't begin before it ends.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
+            InvalidRequest: ``since`` isn't before ``until``.
         """
         item = self._item(question.product, question.warehouse)
         with database_errors():
@@ -130,13 +126,13 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
     def export_movements(self, question: ExportMovements) -> MovementsPage:
         """One page of the ledger as CSV, in the order in which it was written.
 
-        The first page says where the file ends: with the last movement that was there when nobody was still writing an
-        earlier one. So nothing is missing from the middle, and nothing is added at the end while it is read. A page may
-        be short or empty, and there are others after it.
+        The first page fixes the end of the file: the last movement at that time, once all earlier ones are committed.
+        So no movement is missing in the middle, and none is added at the end while the file is read. A page may be
+        short or empty although others follow.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: The question names what isn't there.
-            InvalidRequest: Somebody has been writing for too long.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
+            InvalidRequest: A transaction has been writing for longer than the question waits.
         """
         product_id, warehouse_id = self._ids(question.product, question.warehouse)
         with database_errors():

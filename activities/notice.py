@@ -1,6 +1,6 @@
-"""Notices go out by Apprise: mail, chat, webhook, whatever the settings name by URL.
+"""Notices by Apprise: mail, chat, webhook, or any other service that the settings name by URL.
 
-A URL may hold a password, and an address is somebody's: neither is logged, nor told to Temporal.
+A URL may hold a password, and an address is personal data: neither is logged or sent to Temporal.
 """
 
 import logging
@@ -20,12 +20,12 @@ from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, Not
 
 _LOG = logging.getLogger("stockkeeper.notices")
 ADDRESS = "{email}"
-"""Stands in a supplier's URL for the address that the supplier's row has."""
+"""The placeholder in a supplier's URL for the address in the supplier's row."""
 
 
-# What Apprise says of a failure may have an address or a URL in it.
+# Apprise's log of a failure may contain an address or a URL.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
-# A URL may have commas of its own: what begins the next one is its scheme.
+# A URL may have commas of its own: the next URL begins with a scheme.
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
 
 
@@ -42,21 +42,21 @@ def services_of(urls: str) -> apprise.Apprise:
 
 
 def _take(service: apprise.NotifyBase, notice: Notice) -> bool:
-    # As plain text: a mail would otherwise be taken for HTML, and its lines run into one.
+    # As plain text: otherwise a mail is sent as HTML, in which all lines run together.
     text = apprise.NotifyFormat.TEXT
     return bool(apprise.Apprise(service).notify(title=notice.title, body=notice.body, body_format=text))
 
 
-# Not to be shown, in whatever message: there may be passwords in it.
+# Without a repr: there may be passwords in it, which no message may show.
 @dataclass(frozen=True, repr=False)
 class NoticeWays:
     """How each audience is reached: Apprise URLs, separated by spaces or commas; empty: not at all.
 
     Attributes:
-        procurement: Who buys: wanted approvals, outcomes, late deliveries.
-        escalation: Who is told if procurement doesn't decide; empty: procurement again.
+        procurement: The buyers: wanted approvals, outcomes, late deliveries.
+        escalation: Recipients if procurement doesn't decide; empty: procurement again.
         supplier: With ``{email}`` where the supplier's address belongs.
-        warehouse: Who moves the goods: overdue transfers, what got lost or broken on the way; empty: procurement.
+        warehouse: The warehouse staff: overdue transfers, goods lost or damaged in transit; empty: procurement.
     """
 
     procurement: str = ""
@@ -74,17 +74,17 @@ class NoticeSteps(OnDatabase, NoticeActivities):
 
     @activity.defn(name="send_notice", no_thread_cancel_exception=True)
     def send_notice(self, notice: Notice) -> NoticeSent:
-        """Log it, and send it by every way that its audience has.
+        """Log a notice, and send it by every service of its audience.
 
-        A way that took it isn't asked again if another one fails and the notice is tried anew. A worker that dies in
-        between may send it twice: no mail server can be asked whether it had it already.
+        A service that took it isn't used again when another one fails and Temporal tries again. A worker that dies in
+        between may send it twice: a mail server can't be asked whether it has a mail already.
 
         Raises:
-            ApplicationError: Not every way took it; it is worth another try.
+            ApplicationError: A service didn't take it; Temporal tries again.
         """
         _LOG.info("notice to %s: %s", notice.audience.lower(), notice.title)
         services = list(services_of(self._urls(notice)))
-        # What an earlier attempt reported: the places, in that list, of those that took it.
+        # Reported by an earlier attempt: the places, in that list, of the services that took it.
         taken = set(activity.info().heartbeat_details)
         for place, service in enumerate(services):
             if place not in taken and _take(service, notice):

@@ -205,7 +205,7 @@ def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
 
 
 def _day(as_of: datetime, timezone: str, days: float) -> date | None:
-    """The calendar day after so many days, by the clocks of a time zone; None if it is years ahead."""
+    """The calendar day that is ``days`` ahead, in a time zone; None if it is years ahead."""
     if days > _DAYS_FORESEEN:
         return None
     return as_of.astimezone(ZoneInfo(timezone)).date() + timedelta(days=whole_units(days))

@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.stock import StockQuestions
-from activities.writes import OnDatabase, database_errors, effect_once
+from activities.writes import OnDatabase, database_errors, effect_once, page_of
 from database.demand import roll_up, usages
 from database.item_plan import (
     count_to_plan,
@@ -139,8 +139,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         conditions = has_plan(list(wanted.products.values()), list(wanted.warehouses.values()), question.after)
         with database_errors(), self._database.snapshot() as connection:
             rows = read_plans(connection, conditions, PLANS_AT_ONCE + 1)
-        found = [ItemPlan.model_validate(row) for row in rows]
-        return ItemPlans(plans=found[:PLANS_AT_ONCE], more=len(found) > PLANS_AT_ONCE)
+        plans, more = page_of(ItemPlan, rows, PLANS_AT_ONCE)
+        return ItemPlans(plans=plans, more=more)
 
     def _plan(self, connection: Connection, step: PlanPageStep) -> PlannedPage:
         page = read_page(connection, step.warehouse_id, step.after, ITEMS_A_PAGE)

@@ -1,17 +1,17 @@
-"""The reservation in the database.
+"""The steps of a reservation: lock, decide, write, answer.
 
-Every step locks the items it touches, sorted by (warehouse_id, product_id), decides under that lock, and answers with
-the reservation as it is then. The promise stands in `reservations` and its units in `inventory_items`; only what
-leaves the shelf is a movement in the ledger.
+A step locks the reservation's items, sorted by (warehouse_id, product_id), and decides under that lock. The promise is
+in `reservations` and its units are in `inventory_items` (`database.holds`); only goods that leave the shelf are a
+movement in the ledger.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import OnDatabase, document_once
+from activities.writes import Effect, OnDatabase, document_once
 from database import holds
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
@@ -62,21 +62,22 @@ class ReservationSteps(OnDatabase, ReservationActivities):
         Locks: the request's items. Operation: ``{workflow}/reserve``.
 
         Raises:
-            UnknownProduct, UnknownWarehouse, InvalidRequest: The request names what isn't there.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got one of those named.
+            InvalidRequest: A product isn't sold any more.
             InsufficientStock: With the numbers of every item that is short.
-            OperationConflict: The reference holds something else already.
+            OperationConflict: The reference has a reservation with other contents.
         """
         return self._once(step, lambda connection, operation: _reserve(connection, operation, step))
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
     def fulfill_reservation(self, step: FulfillReservationStep) -> Holding:
-        """Take units off the shelf: a SALE movement for each line that gives some.
+        """Take held units off the shelf, by a SALE movement for each line that gives some.
 
         Locks: the reservation's items. Operation: ``{workflow}/fulfill/{shipment}``.
 
         Raises:
             InvalidState: The reservation isn't open any more, or its deadline has come.
-            InvalidRequest: More of something is wanted than is held.
+            InvalidRequest: More of a product is wanted than is held.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
@@ -97,17 +98,17 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
     @activity.defn(name="release_reservation", no_thread_cancel_exception=True)
     def release_reservation(self, step: ReleaseReservationStep) -> Holding:
-        """End the reservation: what it still holds becomes available.
+        """End the reservation, so that the units it still holds become available.
 
-        An expiry that finds the hold ended already, because a buyer who was short released it, leaves it at that. Where
-        a line has given way, because what it was promised isn't there, the others follow it.
+        An expiry changes nothing if the hold has ended already, released for a buyer who was short. If one line has
+        given way, because its promised stock is missing, the others are released as well.
 
         Locks: the reservation's items. Operation: ``{workflow}/cancel/{command}``, ``{workflow}/give_way/{command}`` or
         ``{workflow}/expire``.
 
         Raises:
-            InvalidState: To cancel, the reservation must be open and its deadline still ahead; to give way, a line of
-                it must have done so.
+            InvalidState: It is to be cancelled, and isn't open or its deadline has come; or it is to give way, and none
+                of its lines has.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
@@ -123,7 +124,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
     @activity.defn(name="extend_reservation", no_thread_cancel_exception=True)
     def extend_reservation(self, step: ExtendReservationStep) -> Holding:
-        """Give every line that is still held the new deadline.
+        """Set a new deadline on every line that still holds something.
 
         Locks: the reservation's items. Operation: ``{workflow}/extend/{command}``.
 
@@ -138,7 +139,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         return self._once(step, effect)
 
-    def _once(self, step: ReservationStep, effect: Callable[[Connection, Operation], StockAnswer | None]) -> Holding:
+    def _once(self, step: ReservationStep, effect: Effect) -> Holding:
         return document_once(
             self._database,
             step,
@@ -151,7 +152,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 def _reserve(connection: Connection, operation: Operation, step: ReserveStockStep) -> StockAnswer | None:
     lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
     if held := read_reservation(connection, step.reference_type, step.reference_id):
-        # The operation was forgotten, or another workflow has this reference. Both are told by what is held.
+        # Its operation was deleted, as old ones are, or another workflow has this reference: the contents decide.
         if [(line.item, line.quantity) for line in held] != lines:
             raise already_exists("reservation", step.reference_id)
         return None

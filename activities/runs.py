@@ -1,6 +1,6 @@
-"""What Temporal knows of runs, for those who compare it with the database. These talk to Temporal only.
+"""Runs as Temporal has them, for the audit, which compares them with the database. These steps talk to Temporal only.
 
-What a list finds may be some moments old; what a run itself is asked isn't. So a list only spares most questions.
+A list of runs may be some moments old; a description of one run isn't. So the list only saves most descriptions.
 """
 
 import base64
@@ -29,7 +29,7 @@ class Runs(RunActivities):
 
     @activity.defn(name="find_running")
     async def find_running(self, question: FindRunning) -> FoundRunning:
-        """Which of these workflows aren't running."""
+        """Workflow ids without a running execution."""
         client = activity.client()
         listed: set[str] = set()
         if question.by_list and question.workflow_ids:
@@ -44,7 +44,7 @@ class Runs(RunActivities):
 
     @activity.defn(name="find_holders")
     async def find_holders(self, question: FindHolders) -> FoundHolders:
-        """Reservations that run and say that they hold stock."""
+        """Running reservations whose status says that they hold stock."""
         query = (
             f'WorkflowType="{reservation.WORKFLOW_TYPE}" AND ExecutionStatus="Running" '
             f'AND {search_attributes.STATUS.name}="{ReservationStatus.ACTIVE}"'
@@ -60,7 +60,7 @@ class Runs(RunActivities):
 
     @activity.defn(name="ask_retention")
     async def ask_retention(self, question: AskRetention) -> Retention:
-        """For how long the namespace keeps a run after its end; not everybody may ask."""
+        """How long the namespace keeps a closed run; None where the worker may not read that."""
         del question
         client = activity.client()
         try:
@@ -75,7 +75,7 @@ class Runs(RunActivities):
 
 
 def retention_of(described: DescribeNamespaceResponse) -> Retention:
-    """What a namespace says of it; nothing, or no time at all, is taken for an answer that isn't one."""
+    """The retention in a namespace's description; zero or less counts as unknown."""
     seconds = described.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds()
     return Retention(seconds=seconds if seconds > 0 else None)
 

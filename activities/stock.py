@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, tuple_
 from temporalio import activity
 
-from activities.writes import OnDatabase, database_errors
+from activities.writes import OnDatabase, database_errors, page_of
 from database.tables import (
     inventory_items,
     product_suppliers,
@@ -37,10 +37,10 @@ class StockQuestions(OnDatabase, StockActivities):
 
     @activity.defn(name="find_items", no_thread_cancel_exception=True)
     def find_items(self, question: FindItems) -> FoundItems:
-        """The ids behind names. A name that is somebody's SKU is that, even if it looks like an id.
+        """The ids behind names. A SKU or name that looks like an id is taken as a SKU or name first.
 
         Raises:
-            UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name or id.
+            UnknownProduct, UnknownWarehouse, UnknownSupplier: The catalogue hasn't got that name or id.
         """
         with database_errors(), self._database.snapshot() as connection:
             return FoundItems(
@@ -88,7 +88,7 @@ class StockQuestions(OnDatabase, StockActivities):
         """One page of levels, ordered by SKU and warehouse.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         products_named = [*question.products, *([question.product] if question.product else [])]
         places_named = [*question.warehouses, *([question.warehouse] if question.warehouse else [])]
@@ -127,17 +127,15 @@ class StockQuestions(OnDatabase, StockActivities):
         )
         with database_errors(), self._database.snapshot() as connection:
             rows = connection.execute(statement).mappings().all()
-        return StockLevels(
-            levels=[StockLevel.model_validate(dict(row)) for row in rows[:LEVELS_AT_ONCE]],
-            more=len(rows) > LEVELS_AT_ONCE,
-        )
+        levels, more = page_of(StockLevel, rows, LEVELS_AT_ONCE)
+        return StockLevels(levels=levels, more=more)
 
     @activity.defn(name="show_in_transit", no_thread_cancel_exception=True)
     def show_in_transit(self, question: ShowInTransit) -> InTransitPage:
-        """One page of what is between warehouses, ordered by SKU, source and destination.
+        """One page of the goods in transit between warehouses, by SKU, source and destination.
 
         Raises:
-            UnknownProduct, UnknownWarehouse: The question names what isn't there.
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         places = [name for name in (question.from_warehouse, question.to_warehouse) if name]
         wanted = self.find_items(FindItems(products=[question.product] if question.product else [], warehouses=places))
@@ -178,10 +176,8 @@ class StockQuestions(OnDatabase, StockActivities):
         )
         with database_errors(), self._database.snapshot() as connection:
             rows = connection.execute(statement).mappings().all()
-        return InTransitPage(
-            lines=[InTransit.model_validate(dict(row)) for row in rows[:IN_TRANSIT_AT_ONCE]],
-            more=len(rows) > IN_TRANSIT_AT_ONCE,
-        )
+        lines, more = page_of(InTransit, rows, IN_TRANSIT_AT_ONCE)
+        return InTransitPage(lines=lines, more=more)
 
 
 def _ids(

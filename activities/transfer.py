@@ -122,7 +122,7 @@ class TransferSteps(OnDatabase, TransferActivities):
             accepted = {number: share.accepted for number, share in taken.items() if share.accepted}
             damaged = {number: share.unfit for number, share in taken.items() if share.unfit}
             receipt = {"reason": reason, "receipt_id": step.receipt_id}
-            transit.arrive(connection, operation, transfer, TransitKind.RECEIVED, accepted, **receipt)
+            transit.move(connection, operation, transfer, TransitKind.RECEIVED, accepted, **receipt)
             transit.move(connection, operation, transfer, TransitKind.DAMAGED, damaged, **receipt)
             if status is TransferStatus.RECEIVED:
                 close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of)
@@ -195,7 +195,7 @@ def cancel(
     else:
         back = transfer.in_transit
         why = f"back from transfer {transfer.transfer_number}, cancelled in transit: {reason}"
-        transit.arrive(connection, operation, transfer, TransitKind.RETURNED, back, reason=why)
+        transit.move(connection, operation, transfer, TransitKind.RETURNED, back, reason=why)
     close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
 
 

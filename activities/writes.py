@@ -1,12 +1,12 @@
 """The frame of every writing activity: a transaction, an operation, and errors that Temporal understands."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import DataError, DBAPIError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -46,6 +46,13 @@ _TRANSIENT = {
     "55P03": "lock timeout",
     "57014": "statement timeout",
 }
+
+
+def page_of(
+    model: type[Result], rows: Sequence[Mapping[str, Any] | RowMapping], most: int
+) -> tuple[list[Result], bool]:
+    """The first rows as answers have them, at most ``most``, and whether there are more."""
+    return [model.model_validate(dict(row)) for row in rows[:most]], len(rows) > most
 
 
 def effect_once(

@@ -1,7 +1,6 @@
-"""Corrections: on hand is brought to what is really there, by a count or by a person.
+"""Corrections: on hand is changed to the quantity that was found, by a count, an adjustment or an audit's repair.
 
-What isn't there can't be promised: if more is reserved than is left, holds give way. That is one rule for everybody who
-corrects, and it stands here.
+Missing goods can't be promised: if more is reserved than is left, holds give way. Every correction follows this rule.
 """
 
 from collections.abc import Mapping
@@ -26,11 +25,11 @@ _BELOW = text("""
 
 @dataclass(frozen=True)
 class Correction:
-    """What came of one.
+    """The effects of a correction on others.
 
     Attributes:
         fell_below: Whether an item fell below its reorder point by this.
-        gave_way: The holds that ended for it, by item, and have to be told: not those whose deadline had come.
+        gave_way: The holds that it ended, by item, and whose workflows have to be notified; without overdue ones.
     """
 
     fell_below: bool = False
@@ -51,11 +50,11 @@ def correct(
 
     Args:
         connection: The transaction. The caller has locked the items.
-        operation: Who did it, and for which run.
-        changes: Units by item: positive in, negative out; nothing happens to an item with none.
-        levels: What the locked items have.
-        reference_id: The count, or the adjustment.
-        reason: One sentence for whoever reads the ledger, and for those who lose their hold.
+        operation: The person and the run behind it.
+        changes: Units by item: positive in, negative out; items with zero are left out.
+        levels: The levels of the locked items.
+        reference_id: The number of the count or the adjustment.
+        reason: One sentence for readers of the ledger, and for the holders that give way.
         as_of: The workflow's time.
 
     Raises:
@@ -77,8 +76,8 @@ def correct(
         too_much = levels[item].reserved - (levels[item].on_hand + units)
         if too_much > 0:
             why = f"gave way, {levels[item].on_hand + units} on hand: {reason}"
-            if told := holds.give_way(connection, operation, item, too_much, reason=why, as_of=as_of):
-                gave_way[item] = told
+            if ended := holds.give_way(connection, operation, item, too_much, reason=why, as_of=as_of):
+                gave_way[item] = ended
     ledger.move(connection, operation, MovementType.ADJUSTMENT, moved.items(), reference_id=reference_id, reason=reason)
     return Correction(fell_below=bool(_below(connection, moved) - below_before), gave_way=gave_way)
 

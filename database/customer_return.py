@@ -78,7 +78,7 @@ def lock_return(connection: Connection, return_number: str) -> CustomerReturn:
 
 
 def read_return(connection: Connection, return_number: str, *, inspections: int) -> dict[str, Any]:
-    """The return as answers show it, with at most so many of its latest inspections, oldest first. Locks nothing."""
+    """The return as answers show it, with its latest inspections, oldest first. Locks nothing."""
     returned = read_rows(connection, _READ, {"return_number": return_number})[0]
     return_id = returned["return_id"]
     return returned | {

@@ -1,7 +1,7 @@
-"""The demand of each day: what left an item by sale or by transfer, by the calendar of its warehouse.
+"""Daily demand: units that left an item by sale or by transfer, by the calendar of its warehouse.
 
-It is a rollup of the ledger. Bringing it up to date reads the movements of the days that are new and of one more, and
-none of those before.
+It is a roll-up of the ledger. An update reads the movements of the new days and of the last day before them, and no
+earlier ones.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from stockkeeper.domain.stock import ItemKey
 
 _AS_OF = bindparam("as_of", type_=stock_movements.c.created_at.type)
 
-# A movement may have been written before midnight and committed after it: the last day that was done is done again.
-# Which day a movement belongs to is asked of its own instant. Where a day begins can't be: there are midnights that
-# come twice. The bounds around that only say where to look: no timezone is a whole day off.
+# A movement may have been written before midnight and committed after it, so the last rolled-up day is done again. A
+# movement's day follows from its own instant; the instant of a day's beginning isn't unique, because some midnights
+# come twice. The bounds on created_at only narrow the search: no time zone is a whole day off.
 _ROLL_UP = text("""
     WITH zone AS (
         SELECT warehouse_id, timezone, through, (:as_of AT TIME ZONE timezone)::date AS today
@@ -121,7 +121,7 @@ _OF_WAREHOUSE = text("""
 
 @dataclass(frozen=True)
 class RolledUp:
-    """How many days of items were written."""
+    """The number of rows that were written: days of items."""
 
     days_written: int
 
@@ -144,15 +144,15 @@ def roll_up(connection: Connection, as_of: datetime) -> RolledUp:
 def usages(
     connection: Connection, items: Sequence[ItemKey], history_days: int, as_of: datetime
 ) -> dict[ItemKey, Usage]:
-    """What left these items a day, over the last days up to and with yesterday, where the warehouse is.
+    """Daily usage of these items over the last days up to and with yesterday, by the warehouse's calendar.
 
     Days without demand count as zero, from the item's first day on. An item whose first day is today has no usage yet,
-    and is left out. The rollup has been brought up to date before.
+    and is left out. The caller has brought the roll-up up to date.
 
     Args:
         connection: The transaction.
-        items: Which.
-        history_days: How many days at most.
+        items: The items.
+        history_days: The number of days at most.
         as_of: The workflow's time.
     """
     rows = connection.execute(
@@ -173,15 +173,15 @@ def usages(
 
 
 def demand_of_warehouse(connection: Connection, warehouse_id: int, day: date, days: int) -> dict[int, int]:
-    """What left each item of a warehouse over so many days before this one, in units by product.
+    """Demand of all items of a warehouse over the days before this one, in units by product.
 
-    The rollup has been brought up to date before.
+    The caller has brought the roll-up up to date.
 
     Args:
         connection: The transaction.
-        warehouse_id: Where.
-        day: The day there, which isn't counted.
-        days: How many days before it are.
+        warehouse_id: The warehouse.
+        day: The day after the last one that counts.
+        days: The number of days that count.
     """
     rows = connection.execute(_OF_WAREHOUSE, {"warehouse_id": warehouse_id, "day": day, "days": days})
     return {row.product_id: int(row.units) for row in rows}

@@ -1,9 +1,8 @@
-"""The past of the ledger: an instant's balance is that of the last movement before it, found in an index.
+"""The past of the ledger: the balance at an instant is that of the last movement before it, found in an index.
 
-That is `balance_at` in the database, for everybody who asks. `created_at` rises within an item, so there is one
-answer for each instant; movements of one instant can't be, but were there any, the later `movement_id` would count. A
-movement's instant is read under its item's lock, before its transaction commits: whoever asks has to wait for those who
-began before the instant and are still writing.
+The function `balance_at` in the database finds it for all queries. `created_at` rises within an item, so that there is
+one answer for each instant. A movement's instant is read under its item's lock, before its transaction commits: a query
+has to wait for the transactions that began before the instant and are still writing (`wait_for_writers`).
 """
 
 import time
@@ -25,14 +24,14 @@ _POLL_SECONDS = 0.005
 
 _NOW = text("SELECT statement_timestamp()")
 
-# The worker's role may not see when others have begun, but the login may that its sessions have in common. This
-# transaction reads nothing else.
+# The worker's role may not see when other transactions began; the login that all workers share may. This transaction
+# reads nothing else.
 _AS_LOGIN = text("SET LOCAL ROLE NONE")
 
-# Whoever writes a movement has this lock from before they read the clock until they have committed. So whoever doesn't
-# have it yet takes a later instant than this statement's begin, and whoever began after an instant takes a later one
-# than that. Nobody knows when those began who may not be seen, so they count as earlier. (A session that has ended its
-# transaction and begun another between the two looks has committed what it wrote.)
+# A transaction that writes a movement has this lock from before it reads the clock until it commits. So one without the
+# lock will take a later instant than the beginning of this statement, and one that began after an instant will take a
+# later one than that. A transaction whose beginning isn't visible counts as earlier. (A session that has ended its
+# transaction and begun another between the two queries has committed its movements.)
 _WRITERS = text("""
     SELECT virtualtransaction
     FROM pg_locks
@@ -74,9 +73,9 @@ _HISTORY = text("""
     bindparam("before_id", type_=BigInteger),
 )
 
-# One step after the other, each by look-ups; least() leaves out what is null, which is an item before its first
-# movement: it hasn't run out, it was never there. What was promised follows from when it was promised, when it left
-# and when it was given up: the holds' own times are the workflows', some milliseconds from the ledger's.
+# Each step is a few index look-ups. least() ignores NULL, the balance before the item's first movement: an item that
+# was never stocked hasn't run out. The reserved quantity is added up from the times at which units were promised, taken
+# and given up; the holds' times are the workflows', some milliseconds from the ledger's.
 _COURSE = text("""
     WITH item AS (SELECT CAST(:warehouse_id AS bigint) AS warehouse_id, CAST(:product_id AS bigint) AS product_id),
     step AS (
@@ -148,13 +147,13 @@ _WRITTEN = text("""
 
 
 def wait_for_writers(database: Database, as_of: datetime | None = None) -> None:
-    """Return once nobody can write a movement any more that belongs before this instant; None: before now.
+    """Wait until no transaction can write a movement before this instant any more; None: before now.
 
-    Whoever writes one takes its instant after they have begun and before they commit. So those are waited for who are
-    writing now and began at or before the instant; nobody who began later can have an earlier one.
+    A movement's instant lies between the beginning and the commit of its transaction. So it waits for the transactions
+    that are writing now and began at or before the instant.
 
     Raises:
-        InvalidRequest: The instant is yet to come, or somebody has been writing for longer than one can wait.
+        InvalidRequest: The instant is in the future, or a transaction has been writing for longer than the wait.
     """
     with database.transaction() as connection:
         connection.execute(_AS_LOGIN)
@@ -163,7 +162,7 @@ def wait_for_writers(database: Database, as_of: datetime | None = None) -> None:
         if asked > now + _CLOCKS_APART:
             raise InvalidRequest("as_of: must not be in the future")
         while now <= asked:
-            # Two clocks are never quite the same: let this one come to the instant that is asked for, and pass it.
+            # Clocks differ a little: wait until the database's clock has passed the instant.
             time.sleep((asked - now).total_seconds())
             now = connection.execute(_NOW).scalar_one()
         writers = list(connection.execute(_WRITERS, {"asked": asked}).scalars())
@@ -186,7 +185,7 @@ def levels_then(
     after: tuple[str, str],
     most: int,
 ) -> Sequence[RowMapping]:
-    """What items had at an instant, in the order of SKU and warehouse, after this one; one index look-up each."""
+    """On hand at an instant, by SKU and warehouse name, after the given ones; one index look-up per item."""
     return (
         connection.execute(
             _LEVELS_THEN,
@@ -234,13 +233,13 @@ def movements_of(
 def course_of(
     connection: Connection, item: ItemKey, since: datetime, until: datetime, steps: int
 ) -> Sequence[RowMapping]:
-    """How an item went between two instants: the end of each of so many steps, and what happened in it."""
+    """The course of an item between two instants: for each step its end, its balances and its movements."""
     asked = item._asdict() | {"since": since, "until": until, "steps": steps}
     return connection.execute(_COURSE, asked).mappings().all()
 
 
 def newest_movement(connection: Connection) -> int:
-    """The last movement that was written; none is 0."""
+    """The movement_id of the last movement; 0: there is none."""
     return int(connection.execute(_NEWEST).scalar_one())
 
 

@@ -1,8 +1,8 @@
-"""Holds: stock that is promised, whoever it is promised to.
+"""Holds: stock that is promised to an order or to a transfer.
 
-An order's reservation and a transfer's hold at its source are the same rows, under the same locks and the same rules;
-neither goes before the other. A hold stands in `reservations` and its units in `inventory_items`. Only what leaves the
-shelf is a movement.
+An order's reservation and a transfer's hold at its source are the same rows, under the same locks and rules; neither
+takes precedence. A hold is in `reservations` and its units are in `inventory_items`. Only goods that leave the shelf
+are a movement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,11 +71,11 @@ def place(
 
     Args:
         connection: The transaction.
-        operation: Who asks, and for which run.
-        reference_type: Who it is held for: ``ORDER`` or ``TRANSFER``.
-        reference_id: Its own name.
+        operation: The person and the run behind it.
+        reference_type: What it is held for: ``ORDER`` or ``TRANSFER``.
+        reference_id: The number of the order or transfer.
         lines: Items and units. The same item on two lines counts together.
-        expires_at: When the promise ends; None: it doesn't end by itself.
+        expires_at: The deadline of the hold; None: it has none.
         as_of: The workflow's time.
 
     Returns:
@@ -118,18 +118,18 @@ def take(
     reason: str,
     as_of: datetime,
 ) -> None:
-    """Units that were held leave the shelf: a movement for each line that gives some.
+    """Take held units off the shelf, by a movement for each line that gives some.
 
     The caller has locked the lines' items.
 
     Args:
         connection: The transaction.
-        operation: Who takes them, and for which run.
+        operation: The person and the run behind it.
         lines: The hold.
         taken: Units by reservation_id, as `stockkeeper.domain.reservation.plan_fulfilment` has them.
         movement_type: Why they leave: SALE or TRANSFER_OUT.
-        reference_id: The document behind it.
-        reason: One sentence for whoever reads the ledger.
+        reference_id: The document's number.
+        reason: One sentence for readers of the ledger.
         as_of: The workflow's time.
     """
     connection.execute(
@@ -161,7 +161,7 @@ def release(
     reason: str,
     as_of: datetime,
 ) -> None:
-    """End what these lines still hold, which becomes available. The caller has locked their items."""
+    """End the open rest of these lines, so that it becomes available. The caller has locked their items."""
     still_held = [line for line in lines if line.quantity_open]
     if not still_held:
         return
@@ -176,32 +176,33 @@ def release(
 def give_way(
     connection: Connection, operation: Operation, item: ItemKey, units: int, *, reason: str, as_of: datetime
 ) -> list[ItemHold]:
-    """Stock that is promised isn't there: end holds on the item, the latest first, until so many units are free.
+    """End holds on an item whose promised stock is missing, the latest first, until enough units are free.
 
-    Having locked the item is enough: what else an order or a transfer holds, its own workflow releases once it is told.
+    The lock of the item is enough: an order's or transfer's other lines are released by its own workflow, once that is
+    notified.
 
     Args:
         connection: The transaction; the item is locked.
-        operation: Who found it, and for which run.
-        item: Where.
+        operation: The person and the run behind it.
+        item: The item.
         units: How many units have to be given up.
-        reason: One sentence for those who lose their hold.
+        reason: One sentence for the holders that give way.
         as_of: The workflow's time.
 
     Returns:
-        The holds that ended although their deadline was ahead, to be told.
+        The holds that ended before their deadline, whose workflows have to be notified.
     """
     ended = giving_way(open_holds(connection, item), units, as_of)
     overdue = [hold for hold in ended if hold.is_overdue(as_of)]
-    told = [hold for hold in ended if not hold.is_overdue(as_of)]
-    for given_up, status in ((overdue, ReservationStatus.EXPIRED), (told, ReservationStatus.CANCELLED)):
+    in_time = [hold for hold in ended if not hold.is_overdue(as_of)]
+    for given_up, status in ((overdue, ReservationStatus.EXPIRED), (in_time, ReservationStatus.CANCELLED)):
         lines = [line for hold in given_up for line in hold.lines]
         release(connection, operation, lines, status, reason=reason, as_of=as_of)
-    return told
+    return in_time
 
 
 def extend(connection: Connection, lines: Sequence[HeldLine], expires_at: datetime) -> None:
-    """Give what is still held another deadline. The caller has locked the lines' items."""
+    """Set a new deadline on lines that still hold something. The caller has locked the lines' items."""
     still_held = [line.reservation_id for line in lines if line.quantity_open]
     connection.execute(
         update(reservations).where(reservations.c.reservation_id.in_(still_held)).values(expires_at=expires_at)
@@ -217,7 +218,11 @@ def _release_overdue(
     short: Sequence[Shortage],
     as_of: datetime,
 ) -> None:
-    """Exact at the deadline: the stock of overdue holds goes to whoever needs it now."""
+    """Release overdue holds for a request that is short, so that deadlines are exact without waiting for timers.
+
+    Raises:
+        InsufficientStock: Even without them it is short. Nothing is released.
+    """
     items = [ItemKey(shortage.warehouse_id, shortage.product_id) for shortage in short]
     overdue = overdue_lines(connection, items, as_of)
     freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)

@@ -150,7 +150,7 @@ def count_to_plan(connection: Connection, warehouse_id: int | None) -> int:
 def read_page(
     connection: Connection, warehouse_id: int | None, after: tuple[int, int] | None, most: int
 ) -> list[ItemKey]:
-    """At most so many items that are planned automatically, by (warehouse_id, product_id), after the given one."""
+    """Items that are planned automatically, at most ``most``, by (warehouse_id, product_id), after the given one."""
     after_warehouse_id, after_product_id = after or (0, 0)
     of = {"warehouse_id": warehouse_id, "most": most}
     rows = connection.execute(

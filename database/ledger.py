@@ -1,9 +1,8 @@
-"""The ledger: on hand changes by a movement, and by nothing else.
+"""The ledger: on hand changes by a movement and in no other way.
 
-The statement that changes an item is the one that writes its movements, so that they can't come apart; the database
-checks it again at commit. `created_at` is the database's clock, read under the item's lock and moved past the item's
-previous movement: in an item's history a later movement is always a later instant, and its balance follows from the
-one before.
+One statement changes an item and writes its movements, so that they always agree; a trigger checks it at commit.
+`created_at` is the database's clock, read under the item's lock and moved past the item's previous movement: within an
+item later movements have later instants, and each balance follows from the one before.
 """
 
 from collections.abc import Iterable
@@ -73,13 +72,13 @@ def _arrays(lines: Iterable[tuple[ItemKey, int]]) -> dict[str, list[int]]:
 
 
 def reserve(connection: Connection, units: dict[ItemKey, int]) -> bool:
-    """Add units to what is reserved of these items; negative units release. The caller has locked the items.
+    """Add units to the reserved quantity of these items; negative ones release. The caller has locked the items.
 
     Returns:
         Whether an item fell below its reorder point by this.
 
     Raises:
-        RuntimeError: An item has no row. Locking first would have shown it.
+        RuntimeError: An item has no row, which its lock would have shown.
     """
     if not units:
         return False
@@ -103,15 +102,15 @@ def move(
 
     Args:
         connection: The transaction.
-        operation: Who did it, and for which run.
-        movement_type: Why.
-        lines: Items and units: positive in, negative out. An item may come several times.
-        reference_id: The document behind it: an order, a purchase order, a transfer.
-        reason: One sentence for whoever reads the ledger.
-        from_reserved: The units had been reserved, and with on hand the reserved units change as well.
+        operation: The person and the run behind it.
+        movement_type: The kind of movement.
+        lines: Items and units: positive in, negative out. An item may have several lines.
+        reference_id: The number of the document behind it: an order, a purchase order, a transfer.
+        reason: One sentence for readers of the ledger.
+        from_reserved: The units were reserved, so that the reserved quantity changes as well.
 
     Raises:
-        RuntimeError: An item has no row. Locking first would have shown it.
+        RuntimeError: An item has no row, which its lock would have shown.
     """
     arrays = _arrays(lines)
     written = connection.execute(

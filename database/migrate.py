@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, and tells whether it is there."""
+"""Migrations: bring a database to the newest revision of the schema, and read which one it has."""
 
 from alembic import command
 from alembic.config import Config
@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from database.sessions import reaching
 
 _LOCK = 5_766_420_018
-"""Any number, as long as everybody who migrates takes the same: two set-ups at once then wait for each other."""
+"""An arbitrary number, the same in all versions: two set-ups at once wait for each other."""
 
 
 def _config() -> Config:
@@ -30,14 +30,14 @@ def current_revision(engine: Engine) -> str | None:
     """The revision that the database has; None for an empty one.
 
     Raises:
-        Unreachable: It can't be asked.
+        Unreachable: The database can't be reached.
     """
     with reaching(engine), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(engine: Engine) -> str | None:
-    """Run what is missing, in one transaction; safe to call again, and from several places at once.
+    """Run the missing migrations in one transaction; safe to call again, and from several places at once.
 
     Returns:
         The revision that the database had before.

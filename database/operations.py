@@ -1,8 +1,8 @@
 """Effect once: every write has an operation id, which is stored in the same transaction as its effect.
 
-A workflow may be retried, replayed, reset, or run on two workers that don't know of each other; the effect still
-happens once. A repeat is told apart from a mistake as TigerBeetle does it: the same id with the same payload is done
-already and gets the stored result; the same id with another payload was done differently, and is an error.
+A workflow may be retried, replayed, reset, or run on two workers at the same time; the effect still happens once. As in
+TigerBeetle, a repeat is distinguished from a mistake: the same id with the same payload gets the stored result; the
+same id with another payload is an error.
 """
 
 import hashlib
@@ -35,15 +35,15 @@ _FORGET = text("""
 
 @dataclass(frozen=True)
 class Operation:
-    """One effect that somebody asks for.
+    """One effect that a workflow's step asks for.
 
     Attributes:
         operation_id: Unique for ever: the workflow's id, the step, and the caller's own id where there is one.
         kind: The step's name, such as ``reserve_stock``.
-        payload: What decides whether a repeat is the same: plain JSON, without times that a repeat has anew.
+        payload: The contents that a repeat must have in common: plain JSON, without times that differ in a repeat.
         performed_by: The person or service behind it.
-        workflow_id: The workflow that asks.
-        run_id: Its run.
+        workflow_id: The workflow whose step it is.
+        run_id: The run of that workflow.
     """
 
     operation_id: str
@@ -62,31 +62,31 @@ class Operation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an operation: its result, and whether it had been done before this call."""
+    """An operation's result, and whether it had been carried out before this call."""
 
     result: Any
     done_already: bool
 
 
 def result_of(connection: Connection, operation_id: str) -> Any | None:
-    """What came of an operation that was committed; None if there is none by this id."""
+    """The result of a committed operation; None if there is none by this id."""
     done = select(operations.c.result).where(operations.c.operation_id == operation_id)
     return connection.execute(done).scalar_one_or_none()
 
 
 def once(connection: Connection, operation: Operation, effect: Callable[[], Any]) -> Outcome:
-    """Let the effect happen, unless it has happened already.
+    """Carry out an effect, unless it was carried out before.
 
-    The operation's row is inserted first. A second call with the same id, on whatever worker, waits there until the
-    first has committed or rolled back; that makes it the first lock of every write.
+    The operation's row is inserted first. A second call with the same id, on any worker, waits there until the first
+    has committed or rolled back; that makes it the first lock of every write.
 
     Args:
         connection: The transaction of the effect. Any exception of ``effect`` must roll it back.
-        operation: What is asked for.
-        effect: Does it, in the same transaction, and returns the result as plain JSON.
+        operation: The operation; its id makes the effect happen once.
+        effect: Makes its changes in the same transaction, and returns the result as plain JSON.
 
     Raises:
-        OperationConflict: The id was used for something else. Nothing is changed.
+        OperationConflict: The id was used with another payload. Nothing is changed.
     """
     claimed = connection.execute(
         insert_or_ignore(operations)

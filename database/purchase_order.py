@@ -144,7 +144,7 @@ def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder
 
 
 def read_purchase_order(connection: Connection, po_number: str, *, receipts: int) -> dict[str, Any]:
-    """The order as answers show it, with at most so many of its latest receipts, oldest first. Locks nothing.
+    """The order as answers show it, with its latest receipts, at most ``receipts``, oldest first. Locks nothing.
 
     Besides, ``timezone`` is that of its warehouse, and ``run_id`` the run that its draft belongs to.
     """

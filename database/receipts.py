@@ -171,7 +171,7 @@ def insert_receipt(
 
 
 def read_receipts(connection: Connection, receipts: Receipts, document_key: int, most: int) -> list[dict[str, Any]]:
-    """At most so many of the latest receipts, oldest first, each with the sum of its lines. Locks nothing."""
+    """The latest receipts, at most ``most``, oldest first, each with the sums of its lines. Locks nothing."""
     header, lines = receipts.header.c, receipts.lines.c
     receipt_id, at = header[receipts.receipt_id], header[receipts.at]
     found = (

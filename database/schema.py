@@ -1,4 +1,4 @@
-"""Renders what a migrated database holds, so that `schema.sql` shows in one place what the migrations add up to.
+"""Renders the schema of a migrated database, so that `schema.sql` shows the sum of all migrations in one place.
 
 Everything is read from PostgreSQL's own catalogue: tables in alphabetical order, each followed by its indexes, triggers
 and grants, then sequences, functions and views. `python -m devstack.schema` writes the file; a test compares it.
@@ -94,7 +94,7 @@ _VIEWS = text("""
 
 
 def render_schema(connection: Connection) -> str:
-    """What the database holds, as SQL for people to read.
+    """The schema of the database as SQL, for people to read.
 
     Args:
         connection: A migrated database, as a role that may read its catalogue.
@@ -166,7 +166,7 @@ def _unqualified(definition: str) -> str:
 
 
 def _indented(definition: str) -> str:
-    """PostgreSQL begins a new line for CASE, without regard to what is around it."""
+    """Indent the further lines of a definition: PostgreSQL prints CASE on lines of its own."""
     return definition.replace("\n", "\n        ")
 
 

@@ -11,7 +11,7 @@ from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
 _SETTINGS = {
     "timezone": "UTC",
-    # A row that stays locked for five seconds belongs to somebody in trouble; better to come again.
+    # A row that stays locked for five seconds belongs to a transaction in trouble: better to try again later.
     "lock_timeout": "5s",
     # Less than any activity's start-to-close timeout, so that the database gives up first and the row is free
     # before the retry wants it.
@@ -19,12 +19,12 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
 }
 BULK_STATEMENT_TIMEOUT = "55min"
-"""For the one kind of transaction that goes over a whole file."""
+"""For transactions over a whole file or a whole warehouse."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """Where the stock is, for everything that reads or writes it."""
+    """The database of the stock: its engine, and the two kinds of transaction on it."""
 
     engine: Engine
 
@@ -48,10 +48,10 @@ class Database:
 
 @contextmanager
 def reaching(engine: Engine) -> Iterator[None]:
-    """Say in one line if the database can't be reached, for whoever has just started a program.
+    """Turn connection errors into one line for the person who has started a program.
 
     Raises:
-        Unreachable: Nobody answers there, or not to this user. The password isn't in the message.
+        Unreachable: No server answers there, or it refuses this user. The password isn't in the message.
     """
     try:
         yield
@@ -67,11 +67,11 @@ def connect(url: str, *, pool_size: int = 5, role: str | None = None, applicatio
     Args:
         url: ``postgresql://user:password@host:port/database``.
         pool_size: Connections at most; a process runs as many activities at once.
-        role: The role to act as, such as ``stockkeeper_worker``; None: as whoever the URL names.
-        application_name: What the database shows for these connections.
+        role: The role to act as, such as ``stockkeeper_worker``; None: as the user in the URL.
+        application_name: The name of these connections in the database's views.
 
     Raises:
-        StockkeeperError: The URL isn't one.
+        StockkeeperError: The URL is malformed.
     """
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
@@ -85,7 +85,7 @@ def connect(url: str, *, pool_size: int = 5, role: str | None = None, applicatio
         parsed,
         pool_size=pool_size,
         max_overflow=0,
-        # Values may be somebody's; they stay out of error messages, which end up in workflow histories.
+        # Values may be personal data; they stay out of error messages, which end up in workflow histories.
         hide_parameters=True,
         connect_args={"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
         # No ping before each use: it would cost every call a round trip, and a connection that died while idle costs

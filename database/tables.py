@@ -187,23 +187,21 @@ item_classes = Table(
     item_key("item_classes_item"),
 )
 
-imported_demand = Table(
-    "imported_demand",
-    METADATA,
-    key_of("warehouses.warehouse_id"),
-    key_of("products.product_id"),
-    Column("day", Date, primary_key=True),
-    needed("quantity", BigInteger),
-)
 
-daily_demand = Table(
-    "daily_demand",
-    METADATA,
-    key_of("warehouses.warehouse_id"),
-    key_of("products.product_id"),
-    Column("day", Date, primary_key=True),
-    needed("quantity", BigInteger),
-)
+def _demand_table(name: str) -> Table:
+    """Units of demand by item and day."""
+    return Table(
+        name,
+        METADATA,
+        key_of("warehouses.warehouse_id"),
+        key_of("products.product_id"),
+        Column("day", Date, primary_key=True),
+        needed("quantity", BigInteger),
+    )
+
+
+imported_demand = _demand_table("imported_demand")
+daily_demand = _demand_table("daily_demand")
 
 demand_days = Table(
     "demand_days",

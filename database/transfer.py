@@ -119,7 +119,7 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
 
 
 def read_transfer(connection: Connection, transfer_number: str, *, receipts: int) -> dict[str, Any]:
-    """The transfer as answers show it, with at most so many of its latest receipts, oldest first. Locks nothing."""
+    """The transfer as answers show it, with its latest receipts, at most ``receipts``, oldest first. Locks nothing."""
     transfer = read_rows(connection, _READ, {"transfer_number": transfer_number})[0]
     of = {"transfer_id": transfer["transfer_id"], "most": receipts}
     return transfer | {

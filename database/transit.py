@@ -59,7 +59,12 @@ def move(
     reason: str,
     receipt_id: str | None = None,
 ) -> None:
-    """Change the units in transit of these lines, and write an entry for each. The caller has locked the transfer.
+    """Change the units in transit of these lines, and write an entry for each.
+
+    RECEIVED and RETURNED units arrive in stock as well, by a TRANSFER_IN movement for each line: at the destination and
+    at the source. DISPATCHED ones leave the source by `database.holds.take`, which the caller has called.
+
+    Locks: the items where units arrive. The caller has locked the transfer.
 
     Args:
         connection: The transaction.
@@ -75,6 +80,18 @@ def move(
     """
     if not units:
         return
+    if kind in (TransitKind.RECEIVED, TransitKind.RETURNED):
+        is_back = kind is TransitKind.RETURNED
+        put_into_stock(
+            connection,
+            operation,
+            MovementType.TRANSFER_IN,
+            transfer.from_warehouse_id if is_back else transfer.to_warehouse_id,
+            transfer.lines,
+            units,
+            reference_id=transfer.transfer_number,
+            reason=reason,
+        )
     written = connection.execute(
         _MOVE,
         {
@@ -92,33 +109,3 @@ def move(
     ).rowcount
     if written != len(units):
         raise RuntimeError(f"{len(units)} lines to move, {written} found")
-
-
-def arrive(
-    connection: Connection,
-    operation: Operation,
-    transfer: Transfer,
-    kind: TransitKind,
-    units: Mapping[int, int],
-    *,
-    reason: str,
-    receipt_id: str | None = None,
-) -> None:
-    """Book units in transit into stock, by a TRANSFER_IN movement for each line.
-
-    RECEIVED units arrive at the destination, RETURNED ones at the source.
-
-    Locks: the items there. The caller has locked the transfer. The arguments are those of `move`.
-    """
-    is_back = kind is TransitKind.RETURNED
-    put_into_stock(
-        connection,
-        operation,
-        MovementType.TRANSFER_IN,
-        transfer.from_warehouse_id if is_back else transfer.to_warehouse_id,
-        transfer.lines,
-        units,
-        reference_id=transfer.transfer_number,
-        reason=reason,
-    )
-    move(connection, operation, transfer, kind, units, reason=reason, receipt_id=receipt_id)
