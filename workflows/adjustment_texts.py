@@ -32,7 +32,7 @@ def news(adjustment: StoredAdjustment) -> list[Notice]:
 def gave_way(adjustment: StoredAdjustment) -> Notice:
     """Orders and transfers have lost what they were promised."""
     skus, holds = _skus(adjustment), adjustment.gave_way
-    title = f"Promised and not there: {counted(len(holds), 'hold')} gave way to {_named(adjustment)}"
+    title = f"Promised stock is missing: {counted(len(holds), 'hold')} gave way to {_named(adjustment)}"
     told = [
         "What these orders and transfers were promised isn't there, and all that they hold is released:",
         *cut([f"{named(hold)} of {skus[hold.product_id]}" for hold in holds], what=""),
@@ -80,7 +80,7 @@ def _next(adjustment: StoredAdjustment) -> str:
         case AdjustmentStatus.PENDING:
             until = f"at {utc(adjustment.approve_by)}" if adjustment.approve_by else "at the last deadline"
             return (
-                f"Above the limit: waits for an approval, by anybody but {adjustment.requested_by}. "
+                f"Above the limit: waits for an approval, by a person other than {adjustment.requested_by}. "
                 f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
             )
         case AdjustmentStatus.POSTED:

@@ -124,7 +124,7 @@ class ApprovalWait:
                     await self._end()
                 except DomainError as refusal:
                     # After a reset the document may be further than this run knows; the next command finds out.
-                    self._process.note(f"the last deadline came, and nothing was done: {refusal.message}")
+                    self._process.note(f"the last deadline passed without effect: {refusal.message}")
 
 
 async def _until(moment: datetime, name: str) -> None:

@@ -34,7 +34,7 @@ def gave_way(count: StoredCount) -> Notice:
     """Orders and transfers have lost what they were promised."""
     skus, ended = skus_of(count), count.gave_way
     of = f"count {count.count_number}, {count.warehouse}"
-    title = f"Promised and not there: {counted(len(ended), 'hold')} gave way to {of}"
+    title = f"Promised stock is missing: {counted(len(ended), 'hold')} gave way to {of}"
     body = [f"{named(hold)} of {skus.get(hold.product_id, hold.product_id)}" for hold in ended]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 

@@ -44,13 +44,13 @@ def inform_holders(
 
 async def _inform(answer: StockAnswer, performed_by: str, reason: str, note: Callable[[str], None]) -> None:
     if answer.gave_way_untold:
-        note(f"{counted(answer.gave_way_untold, 'more hold')} gave way, and will learn it at their deadlines")
+        note(f"{counted(answer.gave_way_untold, 'more hold')} gave way; they are notified at their deadlines")
     for workflow_id in dict.fromkeys(hold.workflow_id for hold in answer.gave_way):
         message = GiveWay(performed_by=performed_by, reason=reason[:MAX_REASON].rstrip())
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(GIVE_WAY.name, message)
         except FailureError:
-            note(f"{workflow_id} isn't running: it couldn't be told that its hold gave way")
+            note(f"{workflow_id} isn't running, so it wasn't notified that its hold gave way")
 
 
 def _ignore(note: str) -> None:

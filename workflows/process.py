@@ -98,7 +98,7 @@ class Process(Generic[S]):
     async def unknown_signal(self, name: str, payload: Sequence[RawValue]) -> None:
         """Note a signal that isn't a command."""
         del payload
-        self.note(f"signal {name[:80]!r} is none of its commands")
+        self.note(f"signal {name[:80]!r} isn't one of its commands")
 
     def note(self, text: str) -> None:
         """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
@@ -155,7 +155,7 @@ class Process(Generic[S]):
             InvalidRequest: It was started under another id.
         """
         if workflow.info().workflow_id != expected:
-            raise InvalidRequest(f"the workflow id for this {of} is {expected}")
+            raise InvalidRequest(f"this {of} has to be started under the workflow id {expected}")
 
     async def wait_until(self, deadline: datetime | None, unless: Callable[[], bool], summary: str) -> bool:
         """Wait for a deadline or a condition, whichever comes first; a long history ends the wait, too.

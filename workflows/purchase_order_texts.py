@@ -25,7 +25,7 @@ def reminder(order: StoredPurchaseOrder) -> Notice:
 def escalation(order: StoredPurchaseOrder) -> Notice:
     """Whoever is above is told."""
     return Notice(
-        audience=Audience.ESCALATION, title=f"Nobody has decided on {_named(order)}", body=_for_procurement(order)
+        audience=Audience.ESCALATION, title=f"No decision yet on {_named(order)}", body=_for_procurement(order)
     )
 
 
@@ -84,7 +84,8 @@ def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
             missing = order.required_approvals - len(order.approvals)
             until = f"at {utc(state.approve_by)}" if state.approve_by else "at the last deadline"
             return (
-                f"Waits for {missing} of {order.required_approvals} approvals, by anybody but {order.requested_by}. "
+                f"Waits for {missing} of {order.required_approvals} approvals, "
+                f"by people other than {order.requested_by}. "
                 f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
             )
         case PurchaseOrderStatus.SUBMITTED:

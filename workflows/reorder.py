@@ -149,17 +149,17 @@ class ReorderWorkflow(Process[ReorderState]):
                 left = await workflow.execute_activity_method(
                     ReorderActivities.find_unstarted,
                     FindUnstarted(after_po_id=after),
-                    summary="a draft that nobody has taken over?",
+                    summary="a draft without a workflow?",
                     **policies.REORDER,
                 )
             except FailureError:
                 # What is below its point matters more.
-                self.note("drafts that nobody has taken over couldn't be looked for; the next run will try")
+                self.note("drafts without a workflow couldn't be looked up; the next run tries again")
                 return
             if left.order is None:
                 return
             after = left.po_id
-            self.note(f"purchase order {left.order.po_number} had been drafted and not started")
+            self.note(f"purchase order {left.order.po_number} was drafted without a workflow and is started now")
             await self._start(left.order)
 
     async def _order(self, group: Group) -> list[PurchaseOrderRequest]:

@@ -211,7 +211,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
                 return
             reason = "a line of it gave way"
             await self._release(ReservationStatus.CANCELLED, self._requested_by, reason, "give_way", gave_way=True)
-            self.note("the hold gave way: what it was promised isn't there")
+            self.note("the hold gave way: its stock is missing")
 
     async def _release(
         self, status: EndedStatus, performed_by: str, reason: str, *step_name: str, gave_way: bool = False
@@ -265,6 +265,6 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
 def _require_served(request: ReservationRequest) -> None:
     """Refuse what the contract has and this version can't do yet."""
     if request.wait_minutes:
-        raise InvalidRequest("wait_minutes: waiting for stock isn't served yet; send 0")
+        raise InvalidRequest("wait_minutes: waiting for stock isn't supported yet; send 0")
     if any(line.warehouse_id is None for line in request.lines):
-        raise InvalidRequest("warehouse_id: choosing the warehouse isn't served yet; name one on each line")
+        raise InvalidRequest("warehouse_id: choosing the warehouse isn't supported yet; name one on each line")

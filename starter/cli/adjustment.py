@@ -212,7 +212,7 @@ def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
     out.print(f"{_headline(before, state)}, in {warehouse(found, state.warehouse_id)}")
     out.print(f"asked for by {escape(state.requested_by)}: {escape(state.reason)}")
     if state.status is AdjustmentStatus.PENDING and state.approve_by:
-        out.print(f"waits for an approval by somebody else; cancelled unless approved by {utc(state.approve_by)}")
+        out.print(f"waits for another person's approval; cancelled unless approved by {utc(state.approve_by)}")
     if state.approved_by:
         note = f": {escape(state.approval_note)}" if state.approval_note else ""
         out.print(f"approved by {escape(state.approved_by)}{note}")

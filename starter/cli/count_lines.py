@@ -61,7 +61,9 @@ def command_each_line(
     for product, refusal in outcome.refused.items():
         explain(refusal, of=product)
     if outcome.unsent:
-        err.print(f"{counted(len(outcome.unsent), 'more line')} not sent: say it all again, what was taken counts once")
+        err.print(
+            f"{counted(len(outcome.unsent), 'more line')} not sent; run the same command again, no line counts twice"
+        )
     if outcome.refused:
         raise SystemExit(1)
 
@@ -107,7 +109,7 @@ def _require_once_each(wanted: Sequence[tuple[str, int]]) -> None:
     first: dict[int, str] = {}
     for product, product_id in wanted:
         if product_id in first:
-            raise InvalidRequest(f"{first[product_id]} is there twice: say it once, with all that was counted of it")
+            raise InvalidRequest(f"{first[product_id]} is listed twice; give it once, with the whole quantity")
         first[product_id] = product
 
 
@@ -148,7 +150,9 @@ def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
 
 def _what_came_of(line: CountLineState) -> str:
     if line.status is CountStatus.REVIEW:
-        return f"beyond tolerance: somebody other than {escape(line.counted_by or '')} counts it again, or approves it"
+        return (
+            f"beyond tolerance: a person other than {escape(line.counted_by or '')} has to count it again or approve it"
+        )
     if line.status is not CountStatus.POSTED or line.delta is None:
         return ""
     if not line.delta:

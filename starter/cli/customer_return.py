@@ -173,7 +173,7 @@ _dock = Dock(
     options=("--restock", "--scrap"),
     outstanding=lambda state: [(each.product_id, _expected(state, each)) for each in state.lines],
     receipts=lambda state: state.inspections,
-    how="say what was found by --restock and --scrap, or --all if everything came, and is fit",
+    how="give what was found with --restock and --scrap, or everything expected as fit with --all",
     nothing_left="return {}: nothing is expected any more",
     book=lambda returned, lines, performed_by, inspection_id: returned.inspect(
         [InspectionLine(each.product_id, restock_quantity=each.fit, scrap_quantity=each.unfit) for each in lines],

@@ -64,7 +64,7 @@ def start(
 
     def products() -> list[str]:
         if (skus is None) == (not sku):
-            raise InvalidRequest("say what is to be counted by --sku, or by a file of them by --skus")
+            raise InvalidRequest("give what is to be counted with --sku, or a file of it with --skus")
         return skus_from_file(skus) if skus else sku or []
 
     wanted = read_input(products)
@@ -164,7 +164,7 @@ def record(
 
     def counts() -> list[tuple[str, int]]:
         if (lines is None) == (not line):
-            raise InvalidRequest("say what was counted by --line, or by a file of it by --lines")
+            raise InvalidRequest("give what was counted with --line, or a file of it with --lines")
         return units_from_file(lines) if lines else [split_units(text, "--line") for text in line or []]
 
     command_each_line(

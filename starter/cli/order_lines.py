@@ -33,7 +33,7 @@ def _lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
         what, at, cost = text.rpartition("@") if "@" in text.rpartition("=")[2] else (text, "", "")
         product, _, units = what.rpartition("=")
         if not product or not _is_whole(units) or (at and not cost):
-            raise InvalidRequest(f"--line {text!r}: it has to be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20")
+            raise InvalidRequest(f"--line {text!r}: must be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20")
         wanted.append(WantedLine(product, int(units), cost or None))
     return wanted
 
@@ -101,7 +101,7 @@ def split_units(text: str, option: str, *, signed: bool = False) -> tuple[str, i
     product, _, units = text.rpartition("=")
     if not product or not _is_whole(units, signed=signed):
         example = "TEA-100=-3" if signed else "TEA-100=45"
-        raise InvalidRequest(f"{option} {text!r}: it has to be SKU=UNITS, such as {example}")
+        raise InvalidRequest(f"{option} {text!r}: must be SKU=UNITS, such as {example}")
     return product, int(units)
 
 
@@ -137,7 +137,7 @@ def _require_one_source(line: Sequence[str] | None, lines: Path | None) -> None:
         InvalidRequest: Neither or both were given.
     """
     if (lines is None) == (not line):
-        raise InvalidRequest("give the lines by --line, or a file of them by --lines")
+        raise InvalidRequest("give the lines with --line, or a file of them with --lines")
 
 
 async def with_costs(stock: Stockkeeper, supplier: str, wanted: Sequence[WantedLine]) -> list[OrderLine]:
@@ -154,7 +154,7 @@ async def with_costs(stock: Stockkeeper, supplier: str, wanted: Sequence[WantedL
         agreed = {sku: terms[ids.products[sku]] for sku in open_costs if ids.products[sku] in terms}
     if without := sorted(set(open_costs) - agreed.keys()):
         named = ", ".join(without[:10])
-        raise InvalidRequest(f"no cost is agreed with this supplier for {named}: say it, such as SKU=50@4.20")
+        raise InvalidRequest(f"no cost is agreed with this supplier for {named}; give one, such as SKU=50@4.20")
     return [
         OrderLine(line.product, qty=line.qty, unit_cost=_cost(line) if line.unit_cost else agreed[line.product])
         for line in wanted

@@ -293,7 +293,7 @@ _dock = Dock(
         (each.product_id, max(each.qty - each.quantity_received, 0)) for each in state.line_items
     ],
     receipts=lambda state: state.receipts,
-    how="say what came by --line, or --all if it is everything that is still owed",
+    how="give what was delivered with --line, or everything that is still owed with --all",
     nothing_left="purchase order {}: nothing is owed any more",
     book=lambda order, lines, performed_by, receipt_id: order.receive(
         receipt_id or "",

@@ -134,7 +134,7 @@ def _amount(text: str | None) -> Decimal | None:
     try:
         return Decimal(text)
     except ArithmeticError:
-        raise InvalidRequest(f"--order-cost {text!r}: it has to be an amount, such as 50 or 12.50") from None
+        raise InvalidRequest(f"--order-cost {text!r}: must be an amount, such as 50 or 12.50") from None
 
 
 async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:

@@ -139,7 +139,7 @@ def _line(text: str, *, warehouse_needed: bool = True) -> Line:
     complete = product and (warehouse or not (at or warehouse_needed))
     if not complete or not (units.isascii() and units.isdecimal()):
         shape = "SKU@WAREHOUSE=UNITS" if warehouse_needed else "SKU@WAREHOUSE=UNITS or SKU=UNITS"
-        raise InvalidRequest(f"--line {text!r}: it has to be {shape}, such as TEA-100@Main=2")
+        raise InvalidRequest(f"--line {text!r}: must be {shape}, such as TEA-100@Main=2")
     return Line(product, warehouse or None, quantity=int(units))
 
 

@@ -76,7 +76,7 @@ def kind_of(output: Path | None) -> str:
     """
     kind = output.suffix.lower().removeprefix(".") if output else "png"
     if kind not in ("png", "svg"):
-        raise InvalidRequest(f"--output {str(output)!r}: it has to end in .png or .svg")
+        raise InvalidRequest(f"--output {str(output)!r}: must end in .png or .svg")
     return kind
 
 

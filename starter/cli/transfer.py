@@ -256,7 +256,7 @@ _dock = Dock(
     options=("--line", "--damaged"),
     outstanding=lambda state: [(each.product_id, each.in_transit) for each in state.line_items],
     receipts=lambda state: state.receipts,
-    how="say what came by --line and --damaged, or --all if everything has, and is fit",
+    how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
     nothing_left="transfer {}: nothing is in transit",
     book=lambda transfer, lines, performed_by, receipt_id: transfer.receive(
         receipt_id or "",

@@ -79,9 +79,9 @@ async def answer(what: str, within: timedelta) -> AsyncIterator[None]:
 
 def _as_ours(error: RPCError, what: str) -> StockkeeperError:
     if _ENDED_MEANWHILE in error.message:
-        return NotFound(f"{what}: it has ended")
+        return NotFound(f"{what} has ended")
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
-        return NotFound(f"{what}: there is none")
+        return NotFound(f"{what} doesn't exist")
     if error.status in _NO_ANSWER or _NOT_READY in error.message:
         return Unreachable(f"{what}: no answer: {error.message}")
     return StockkeeperError(f"{what}: Temporal refuses: {error.message}")

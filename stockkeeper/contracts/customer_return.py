@@ -63,7 +63,7 @@ class InspectedLine(Message):
     @model_validator(mode="after")
     def _something_came(self) -> Self:
         if self.restock_quantity + self.scrap_quantity == 0:
-            raise ValueError("restock_quantity: nothing was found, neither to restock nor to scrap")
+            raise ValueError("restock_quantity: an inspected line needs units to restock or to scrap")
         return self
 
 

@@ -197,12 +197,12 @@ def parse(model: type[M], payload: Sequence[object]) -> M:
             they may be long, or private.
     """
     if len(payload) != 1:
-        raise InvalidRequest(f"{model.__name__} takes one JSON object, {len(payload)} arguments came")
+        raise InvalidRequest(f"{model.__name__} has to be one JSON object; {len(payload)} arguments were sent")
     value = payload[0]
     if isinstance(value, Undecodable):
-        raise InvalidRequest(f"{model.__name__} takes a JSON object: {value.why}")
+        raise InvalidRequest(f"{model.__name__} has to be a JSON object: {value.why}")
     if not isinstance(value, dict):
-        raise InvalidRequest(f"{model.__name__} takes a JSON object, {_kind(value)} came")
+        raise InvalidRequest(f"{model.__name__} has to be a JSON object; {_kind(value)} was sent")
     try:
         # By way of JSON, because that is what came: there a timestamp is a string, and a string is never a number.
         return model.model_validate_json(to_json(value))
@@ -213,7 +213,7 @@ def parse(model: type[M], payload: Sequence[object]) -> M:
             shown.append(f"and {len(problems) - _PROBLEMS_SHOWN} more")
         raise InvalidRequest("; ".join(shown)) from None
     except (PydanticSerializationError, RecursionError) as error:
-        raise InvalidRequest(f"{model.__name__} takes a JSON object: {type(error).__name__}") from None
+        raise InvalidRequest(f"{model.__name__} has to be a JSON object: {type(error).__name__}") from None
 
 
 def _problem(problem: ErrorDetails) -> str:

@@ -152,7 +152,7 @@ class ReceiptLine(Message):
     @model_validator(mode="after")
     def _something_came(self) -> Self:
         if self.quantity + self.rejected_quantity == 0:
-            raise ValueError("quantity: nothing came, neither accepted nor rejected")
+            raise ValueError("quantity: a delivered line needs accepted or rejected units")
         return self
 
 

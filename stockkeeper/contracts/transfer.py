@@ -87,7 +87,7 @@ class ArrivedLine(Message):
     @model_validator(mode="after")
     def _something_came(self) -> Self:
         if self.quantity + self.damaged_quantity == 0:
-            raise ValueError("quantity: nothing came, neither fit nor damaged")
+            raise ValueError("quantity: a delivered line needs fit or damaged units")
         return self
 
 

@@ -158,4 +158,4 @@ class CustomerReturn:
 
 def _too_many(product_id: int, came: int, expected: int) -> InvalidRequest:
     numbers = {"product_id": product_id, "quantity": came, "expected": expected}
-    return InvalidRequest(f"product {product_id}: {came} inspected, {expected} expected", numbers)
+    return InvalidRequest(f"product {product_id}: {came} inspected, but only {expected} expected", numbers)

@@ -286,4 +286,4 @@ def _too_many(product_id: int, quantity: int, lines: Sequence[OrderedLine]) -> I
     most = sum(line.quantity_receivable - line.quantity_received for line in lines)
     tolerated = f", at most {most} with the tolerance" if most > owed else ""
     numbers = {"product_id": product_id, "quantity": quantity, "owed": owed, "at_most": most}
-    return InvalidRequest(f"product {product_id}: {quantity} came, {owed} still owed{tolerated}", numbers)
+    return InvalidRequest(f"product {product_id}: {quantity} delivered, but only {owed} still owed{tolerated}", numbers)

@@ -239,5 +239,5 @@ def plan_fulfilment(lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | No
                 missing -= units
         if missing:
             held = want.quantity - missing
-            raise InvalidRequest(f"{want}: {want.quantity} asked to leave, {held} still held")
+            raise InvalidRequest(f"{want}: {want.quantity} to be shipped, but only {held} still held")
     return {reservation_id: units for reservation_id, units in sorted(given.items()) if units}

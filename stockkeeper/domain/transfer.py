@@ -179,4 +179,4 @@ class Transfer:
 
 def _too_many(product_id: int, came: int, in_transit: int) -> InvalidRequest:
     numbers = {"product_id": product_id, "quantity": came, "in_transit": in_transit}
-    return InvalidRequest(f"product {product_id}: {came} came, {in_transit} in transit", numbers)
+    return InvalidRequest(f"product {product_id}: {came} delivered, but only {in_transit} in transit", numbers)

@@ -65,17 +65,17 @@ def test_rejected_units_use_up_nothing_that_is_owed() -> None:
 @pytest.mark.parametrize(
     ("lines", "quantity", "owed", "at_most", "message"),
     [
-        ([line(1)], 6, 5, 5, "product 10: 6 came, 5 still owed"),
-        ([line(1, received=5)], 1, 0, 0, "product 10: 1 came, 0 still owed"),
-        ([line(1, received=3), line(2, qty=4)], 10, 6, 6, "product 10: 10 came, 6 still owed"),
-        ([line(1, most=6)], 7, 5, 6, "product 10: 7 came, 5 still owed, at most 6 with the tolerance"),
-        ([line(1, received=6, most=6)], 1, 0, 0, "product 10: 1 came, 0 still owed"),
+        ([line(1)], 6, 5, 5, "product 10: 6 delivered, but only 5 still owed"),
+        ([line(1, received=5)], 1, 0, 0, "product 10: 1 delivered, but only 0 still owed"),
+        ([line(1, received=3), line(2, qty=4)], 10, 6, 6, "product 10: 10 delivered, but only 6 still owed"),
+        ([line(1, most=6)], 7, 5, 6, "product 10: 7 delivered, but only 5 still owed, at most 6 with the tolerance"),
+        ([line(1, received=6, most=6)], 1, 0, 0, "product 10: 1 delivered, but only 0 still owed"),
         (
             [line(1, received=6, most=6), line(2, received=1, most=6)],
             6,
             4,
             5,
-            "product 10: 6 came, 4 still owed, at most 5 with the tolerance",
+            "product 10: 6 delivered, but only 4 still owed, at most 5 with the tolerance",
         ),
     ],
 )

@@ -146,20 +146,20 @@ def test_two_wishes_for_the_same_product_share_what_is_held() -> None:
     lines = [held(1, quantity=2), held(2, quantity=3)]
     wishes = [WantedLine(1, reservation_id=2), WantedLine(4, product_id=10)]
     assert plan_fulfilment(lines, wishes) == {1: 2, 2: 3}
-    with pytest.raises(InvalidRequest, match=r"^product 10: 5 asked to leave, 4 still held$"):
+    with pytest.raises(InvalidRequest, match=r"^product 10: 5 to be shipped, but only 4 still held$"):
         plan_fulfilment(lines, [WantedLine(1, reservation_id=2), WantedLine(5, product_id=10)])
 
 
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        (WantedLine(6, product_id=10), "product 10: 6 asked to leave, 5 still held"),
-        (WantedLine(1, product_id=11), "product 11: 1 asked to leave, 0 still held"),
+        (WantedLine(6, product_id=10), "product 10: 6 to be shipped, but only 5 still held"),
+        (WantedLine(1, product_id=11), "product 11: 1 to be shipped, but only 0 still held"),
         (
             WantedLine(2, product_id=10, warehouse_id=9),
-            "product 10, warehouse 9: 2 asked to leave, 0 still held",
+            "product 10, warehouse 9: 2 to be shipped, but only 0 still held",
         ),
-        (WantedLine(3, reservation_id=7), "reservation 7: 3 asked to leave, 0 still held"),
+        (WantedLine(3, reservation_id=7), "reservation 7: 3 to be shipped, but only 0 still held"),
     ],
 )
 def test_no_more_can_leave_than_is_held(wish: WantedLine, message: str) -> None:
@@ -212,7 +212,7 @@ def test_what_one_wish_can_have_it_gets(lines: list[HeldLine], data: st.DataObje
     if wish.quantity <= there:
         assert sum(plan_fulfilment(lines, [wish]).values()) == wish.quantity
     else:
-        with pytest.raises(InvalidRequest, match=f"{wish.quantity} asked to leave, {there} still held"):
+        with pytest.raises(InvalidRequest, match=f"{wish.quantity} to be shipped, but only {there} still held"):
             plan_fulfilment(lines, [wish])
 
 

@@ -116,11 +116,16 @@ def test_a_product_on_several_lines_fills_them_in_order_fit_units_first(came: Ta
 @pytest.mark.parametrize(
     ("lines", "came", "in_transit", "message"),
     [
-        ([line(1)], Taken(6, 0), 5, "product 10: 6 came, 5 in transit"),
-        ([line(1)], Taken(0, 6), 5, "product 10: 6 came, 5 in transit"),
-        ([line(1)], Taken(5, 1), 5, "product 10: 6 came, 5 in transit"),
-        ([line(1, in_transit=0)], Taken(1, 0), 0, "product 10: 1 came, 0 in transit"),
-        ([line(1, in_transit=2), line(2, in_transit=3)], Taken(4, 2), 5, "product 10: 6 came, 5 in transit"),
+        ([line(1)], Taken(6, 0), 5, "product 10: 6 delivered, but only 5 in transit"),
+        ([line(1)], Taken(0, 6), 5, "product 10: 6 delivered, but only 5 in transit"),
+        ([line(1)], Taken(5, 1), 5, "product 10: 6 delivered, but only 5 in transit"),
+        ([line(1, in_transit=0)], Taken(1, 0), 0, "product 10: 1 delivered, but only 0 in transit"),
+        (
+            [line(1, in_transit=2), line(2, in_transit=3)],
+            Taken(4, 2),
+            5,
+            "product 10: 6 delivered, but only 5 in transit",
+        ),
     ],
 )
 def test_more_than_is_in_transit_is_refused_with_the_numbers(

@@ -26,6 +26,7 @@ from tests.support.adjustment import (
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import names
 from tests.support.purchase_order import Branch
+from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
 from tests.support.wire import Json, Orders, Refusal, at_once, cells, eventually, less_notices, refusal, shortage
@@ -152,15 +153,14 @@ async def test_what_meets_its_end_is_refused_unless_it_is_what_was_done(
         ended = less_notices(await first)
         assert (ended["status"], ended["notes"]) == (status, [])
         assert less_notices(await again) | {"notes": []} == ended
-        told = f"adjustment {number} is {status}: it can't"
         assert await asyncio.gather(*late) == [
-            Refusal("InvalidState", {"status": status, "command": each}, f"{told} {each}")
+            Refusal("InvalidState", {"status": status, "command": each}, refusal_of("adjustment", number, status, each))
             for each in (name.partition(" ")[0] for name in others)
         ]
         state = await brisk.result(number)
         signalled = "cancel" if last == "approve" else "approve"
         assert [note[25:] for note in state["notes"]] == [
-            f"signal {signalled} refused: InvalidState: {told} {signalled}"
+            f"signal {signalled} refused: InvalidState: {refusal_of('adjustment', number, status, signalled)}"
         ]
         assert (level(engine, item), len(movements(engine, number))) == (
             ((2, 0), 1) if last == "approve" else ((12, 0), 0)
@@ -200,10 +200,10 @@ async def test_what_was_promised_and_is_not_there_gives_way_and_all_hear_of_it(
     assert (await orders.fulfill(first))["status"] == "FULFILLED"
     ended = await adjusting.result(number)
     assert [note[25:] for note in ended["notes"]] == [
-        f"reservation-{gone} isn't running: it couldn't be told that its hold gave way"
+        f"reservation-{gone} isn't running, so it wasn't notified that its hold gave way"
     ]
     worth = "7 units of unknown cost"
-    title = f"Promised and not there: 3 holds gave way to {named(engine, number, worth)}"
+    title = f"Promised stock is missing: 3 holds gave way to {named(engine, number, worth)}"
     await adjusting.told(number, ("WAREHOUSE", title))
     sku, _ = names(engine, tea)
     rows = cells((await adjusting.metadata(number)).current_details)

@@ -136,7 +136,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(adjusting: Adjusti
     with nothing_is_stored(engine):
         start = adjustment(number, item.warehouse_id, changed(item, 1))
         refused = await refusal(adjusting.ask_raw(f"{number}-2", [start]))
-    told = f"the workflow id for this adjustment is adjustment-{number}"
+    told = f"this adjustment has to be started under the workflow id adjustment-{number}"
     assert refused == Refusal("InvalidRequest", {}, told)
 
 
@@ -193,7 +193,7 @@ async def test_what_is_no_command_changes_nothing(adjusting: Adjusting, shop: Sh
                 await adjusting.update(number, name, approval())
             await adjusting.signal(number, name, approval())
         assert await adjusting.noted(number, len(strange)) == [
-            f"signal {name!r} is none of its commands" for name in strange
+            f"signal {name!r} isn't one of its commands" for name in strange
         ]
         payloads: list[list[Json]] = [[None], [{}], ["x" * 1_000_000], [1, 2, 3]]
         for payload in payloads:

@@ -51,7 +51,7 @@ async def test_several_are_approved_at_once_and_one_refusal_stops_none(
             *("--reason", "stolen", "--performed-by", asked_by),
         )
         assert made.exit_code == 0
-    assert "waits for an approval by somebody else; cancelled unless approved by 20" in made.stdout
+    assert "waits for another person's approval; cancelled unless approved by 20" in made.stdout
 
     async def waiting() -> list[Json]:
         found = json.loads((await command("adjust", "inbox", "--json")).stdout)
@@ -133,7 +133,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     item = shop.item(10)
     (sku, place), rows = names(engine, item), tmp_path / "rows.csv"
     rows.write_text(f"sku,quantity\n{sku},-1\n{sku},--2\n{sku},1.5\n,3\n")
-    shape, needs = "it has to be SKU=UNITS, such as TEA-100=-3", "needs a sku and a whole number of units"
+    shape, needs = "must be SKU=UNITS, such as TEA-100=-3", "needs a sku and a whole number of units"
     number, short = new_reference("a"), "15 to be taken off, 10 on hand"
     cases = {
         ("--line", f"{sku}=-8", "--line", f"{sku}=-7"): f"InsufficientStock: {sku} in {place}: {short}",
@@ -142,7 +142,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
         ("--line", f"{sku}=--1"): f"InvalidRequest: --line '{sku}=--1': {shape}",
         ("--line", sku): f"InvalidRequest: --line '{sku}': {shape}",
         ("--line", "nothing=2"): "UnknownProduct: no product is called 'nothing'",
-        (): "InvalidRequest: give the lines by --line, or a file of them by --lines",
+        (): "InvalidRequest: give the lines with --line, or a file of them with --lines",
         ("--lines", str(rows)): f"InvalidRequest: line 3: {needs}; line 4: {needs}; line 5: {needs}",
     }
     with nothing_is_stored(engine):
@@ -158,5 +158,5 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     unknown = new_reference("a")
     for verb in (["show"], ["approve"], ["reject", "--reason", "r"], ["cancel", "--reason", "r"]):
         none = await command("adjust", verb[0], unknown, *verb[1:])
-        told = f"NotFound: adjustment {unknown}: there is none\n"
+        told = f"NotFound: adjustment {unknown} doesn't exist\n"
         assert (none.exit_code, none.stdout, none.stderr) == (1, "", told)

@@ -127,7 +127,7 @@ async def test_one_whose_run_is_gone_is_taken_over_and_whoever_loses_a_hold_by_i
         [f"the hold gave way: adjustment {number}: broken in the rain"],
         (2, 0),
     )
-    title = f"Promised and not there: 1 hold gave way to {named(engine, number)}"
+    title = f"Promised stock is missing: 1 hold gave way to {named(engine, number)}"
     await adjusting.told(number, ("WAREHOUSE", title))
 
 
@@ -165,7 +165,7 @@ async def test_one_with_a_long_history_goes_on_in_another_run_and_forgets_nothin
         state = await adjusting.result(number)
         assert (state["status"], len(state["notes"]), level(engine, item)) == ("POSTED", 3, (2, 0))
         assert (await orders.result(buyer))["status"] == "CANCELLED"
-        told.append(f"Promised and not there: 1 hold gave way to {named(engine, number)}")
+        told.append(f"Promised stock is missing: 1 hold gave way to {named(engine, number)}")
         await adjusting.told(number, *(("WAREHOUSE", title) for title in told))
 
 

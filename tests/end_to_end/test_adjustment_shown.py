@@ -73,7 +73,7 @@ async def test_the_details_tell_what_it_changes_who_decides_and_what_comes_next(
     until = utc(datetime.fromisoformat(state["approve_by"]))
     worth = "1,200.00 and 3 units of unknown cost"
     lines = await details(number)
-    above = "Above the limit: waits for an approval, by anybody but tom."
+    above = "Above the limit: waits for an approval, by a person other than tom."
     then = f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled at {until}."
     assert lines[:3] == [
         f"**PENDING** · {place}, worth {worth}. {above} {then}",

@@ -56,10 +56,10 @@ async def test_an_error_is_one_line_and_exit_status_one(command: Command, shop: 
         ("start", "--line", f"nothing@{place}=1"): "UnknownProduct: no product is called 'nothing'",
         ("start", "--line", f"{sku}@nowhere=1"): "UnknownWarehouse: no warehouse is called 'nowhere'",
         ("start", "--line", f"{sku}=1"): (
-            f"InvalidRequest: --line '{sku}=1': it has to be SKU@WAREHOUSE=UNITS, such as TEA-100@Main=2"
+            f"InvalidRequest: --line '{sku}=1': must be SKU@WAREHOUSE=UNITS, such as TEA-100@Main=2"
         ),
         ("start", "--line", f"{sku}@{place}=0"): "InvalidRequest: quantity: Input should be greater than 0",
-        ("show",): "NotFound: reservation ORDER: there is none",
+        ("show",): "NotFound: reservation ORDER doesn't exist",
     }
     with nothing_changes(engine, item):
         for (verb, *options), message in refusals.items():

@@ -144,7 +144,7 @@ async def test_more_than_is_expected_or_something_else_is_refused(returns: Retur
     number = new_reference("back")
     await returns.create(number, (tea, 2), (mug, 3), (tea, 2))
     before = await returns.inspect(number, found(tea, 1), inspection_id="box-1")
-    told = f"product {tea.product_id}: 4 inspected, 3 expected"
+    told = f"product {tea.product_id}: 4 inspected, but only 3 expected"
     too_many = Refusal("InvalidRequest", {"product_id": tea.product_id, "quantity": 4, "expected": 3}, told)
     unknown = f"product {pot.product_id} isn't on return {number}"
     with nothing_is_stored(engine):
@@ -230,7 +230,7 @@ async def test_of_two_inspections_of_the_last_unit_at_once_one_is_booked(
     [(booked, _, _, _)] = inspections(state)
     [other] = {"box-1", "box-2"} - {booked}
     numbers = {"product_id": tea.product_id, "quantity": 1, "expected": 0}
-    no = Refusal("InvalidRequest", numbers, f"product {tea.product_id}: 1 inspected, 0 expected")
+    no = Refusal("InvalidRequest", numbers, f"product {tea.product_id}: 1 inspected, but only 0 expected")
     with nothing_is_stored(engine):
         assert await returns.inspect(number, found(tea, 1), inspection_id=booked) == state
         assert await refusal(returns.inspect(number, found(tea, 1), inspection_id=other)) == no
@@ -255,6 +255,6 @@ async def test_commands_that_come_before_anybody_works_are_carried_out_in_order(
         assert (await refusal(returns.result(wrong))).type == "InvalidRequest"
     assert (state["status"], units(state), level(engine, one.item)) == ("INSPECTED", [Units(10, 4)], (6, 0))
     assert [note[25:] for note in state["notes"]] == [
-        f"signal inspect refused: InvalidRequest: product {one.item.product_id}: 8 inspected, 7 expected",
+        f"signal inspect refused: InvalidRequest: product {one.item.product_id}: 8 inspected, but only 7 expected",
         f"signal inspect refused: InvalidState: {refusal_of('return', one.number, 'INSPECTED', 'inspect')}",
     ]

@@ -170,7 +170,9 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one_and_a_command_to_i
                 name, args=list(payload), start_workflow_operation=start
             )
         )
-        assert told == Refusal("InvalidRequest", {}, f"the workflow id for this return is return-{number}")
+        assert told == Refusal(
+            "InvalidRequest", {}, f"this return has to be started under the workflow id return-{number}"
+        )
         assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 
     with nothing_is_stored(engine):
@@ -228,6 +230,6 @@ async def test_what_is_no_command_changes_nothing_and_the_answer_takes_whatever_
             with pytest.raises(WorkflowUpdateFailedError):
                 await returns.update(number, name, {"performed_by": "ann"})
             await returns.signal(number, name, {"performed_by": "ann"})
-        told = [f"signal {name!r} is none of its commands" for name in names]
+        told = [f"signal {name!r} isn't one of its commands" for name in names]
         assert await returns.noted(number, len(names)) == told
         assert await returns.state(number) | {"notes": []} == before

@@ -157,8 +157,8 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
 ) -> None:
     await desk.create()
     sku, (other, _) = desk.sku, names(engine, shop.item(0))
-    said = "InvalidRequest: say what was found by --restock and --scrap, or --all if everything came, and is fit\n"
-    by_line_or_file = "InvalidRequest: give the lines by --line, or a file of them by --lines\n"
+    said = "InvalidRequest: give what was found with --restock and --scrap, or everything expected as fit with --all\n"
+    by_line_or_file = "InvalidRequest: give the lines with --line, or a file of them with --lines\n"
     commands: dict[tuple[str, ...], str] = {
         ("inspect",): said,
         ("inspect", "--all", "--scrap", f"{sku}=1"): said,
@@ -172,10 +172,10 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("inspect", "--restock", f"{other}=1"): f"InvalidRequest: {other} isn't on return {desk.number}\n",
         ("inspect", "--scrap", "nothing=1"): "UnknownProduct: no product is called 'nothing'\n",
         ("inspect", "--scrap", f"{sku}=some"): (
-            f"InvalidRequest: --scrap '{sku}=some': it has to be SKU=UNITS, such as TEA-100=45\n"
+            f"InvalidRequest: --scrap '{sku}=some': must be SKU=UNITS, such as TEA-100=45\n"
         ),
         ("inspect", "--restock", f"{sku}=0"): (
-            "InvalidRequest: lines.0: restock_quantity: nothing was found, neither to restock nor to scrap\n"
+            "InvalidRequest: lines.0: restock_quantity: an inspected line needs units to restock or to scrap\n"
         ),
         ("close-short", "--reason", ""): "InvalidRequest: reason: String should have at least 1 character\n",
         (
@@ -204,4 +204,4 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         for options, message in starts.items():
             assert await desk.refused("create", *options) == message
         for verb, *more in (["show"], ["inspect", "--all"], ["close-short", "--reason", "kept"]):
-            assert await desk.refused(verb, *more) == f"NotFound: return {desk.number}: there is none\n"
+            assert await desk.refused(verb, *more) == f"NotFound: return {desk.number} doesn't exist\n"

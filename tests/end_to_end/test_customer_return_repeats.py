@@ -159,7 +159,7 @@ async def test_a_return_with_a_long_history_goes_on_in_another_run_and_forgets_n
     assert (state["status"], units(state), level(engine, item)) == ("INSPECTED", [Units(10, 10)], (12, 0))
     signals = [name for name, *_ in inspections(state) if "/signal-" in name]
     assert signals == [f"{first}/signal-1", f"{first}/signal-2"]
-    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' is none of its commands"] * 3
+    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' isn't one of its commands"] * 3
 
 
 async def test_the_most_and_the_longest_there_can_be(returns: Returns, shop: Shop, engine: Engine) -> None:

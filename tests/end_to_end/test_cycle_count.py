@@ -247,7 +247,7 @@ async def test_what_is_in_the_books_cannot_be_counted_or_approved_again(
     number = new_reference("count")
     await counts.open(number, first, second)
     await counts.record(number, first, 9)
-    told = f"count {number}, product {first.product_id} is POSTED: it can't"
+    told = f"product {first.product_id} of count {number} has been posted already"
     others = [
         # The same person finds something else, and somebody else the same.
         ("record", counted(first, 10)),
@@ -257,11 +257,9 @@ async def test_what_is_in_the_books_cannot_be_counted_or_approved_again(
     with nothing_is_stored(engine):
         for name, message in others:
             refused = await refusal(counts.update(number, name, message))
-            assert refused == Refusal("InvalidState", {"status": "POSTED", "command": name}, f"{told} {name}")
+            assert refused == Refusal("InvalidState", {"status": "POSTED", "command": name}, told)
             await counts.signal(number, name, message)
-        assert await counts.noted(number, 3) == [
-            f"signal {name} refused: InvalidState: {told} {name}" for name, _ in others
-        ]
+        assert await counts.noted(number, 3) == [f"signal {name} refused: InvalidState: {told}" for name, _ in others]
     assert (await counts.record(number, second, 10))["status"] == "POSTED"
 
 

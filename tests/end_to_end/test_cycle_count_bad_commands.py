@@ -115,7 +115,9 @@ async def test_an_update_or_signal_that_is_no_command_changes_nothing(
         assert await counts.state(number) == before
         for name in names:
             await counts.signal(number, name, {"performed_by": "ann"})
-        assert await counts.noted(number, len(names)) == [f"signal {name!r} is none of its commands" for name in names]
+        assert await counts.noted(number, len(names)) == [
+            f"signal {name!r} isn't one of its commands" for name in names
+        ]
         assert await counts.state(number) | {"notes": []} == before
 
 

@@ -139,7 +139,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, eng
         refused = await refusal(
             clerk.counts.client.execute_update_with_start_workflow("opened", start_workflow_operation=start)
         )
-    told = f"the workflow id for this count is cycle-count-{number}"
+    told = f"this count has to be started under the workflow id cycle-count-{number}"
     assert refused == Refusal("InvalidRequest", {}, told)
     assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 

@@ -90,7 +90,7 @@ async def test_a_list_is_counted_until_all_of_it_is_in_the_books(command: Comman
     assert told.splitlines()[0] == (
         f"count {number}: COUNTING, {walk.place}, 3 items: 1 to count, 1 beyond tolerance, 1 in the books"
     )
-    again = "beyond tolerance: somebody other than ann counts it again, or approves it"
+    again = "beyond tolerance: a person other than ann has to count it again or approve it"
     assert rows_of(told)[a] == ["9", "ann", "COUNTING → POSTED", "the books had 10: -1, DAMAGE"]
     assert rows_of(told)[b] == ["4", "ann", "COUNTING → REVIEW", again]
     assert not {c, other} & set(rows_of(told))
@@ -258,7 +258,7 @@ async def test_when_nobody_answers_any_more_it_is_said_what_was_taken(
     assert not {b, c} & set(rows_of(told))
     assert rest == [
         f"{b}: Unreachable: no answer within 30 s; is a worker running?",
-        "1 more line not sent: say it all again, what was taken counts once",
+        "1 more line not sent; run the same command again, no line counts twice",
     ]
     told = await walk.told(*said)
     assert [rows_of(told)[sku][2] for sku in (a, b, c)] == ["POSTED", "COUNTING → REVIEW", "COUNTING → POSTED"]
@@ -296,8 +296,8 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
     twice.write_text(f"sku,quantity\n{sku},6\n{sku},4\n")
     more = tmp_path / "more.csv"
     more.write_text("sku\nA\n\nB,7\n")
-    to_count = "InvalidRequest: say what is to be counted by --sku, or by a file of them by --skus"
-    was_counted = "InvalidRequest: say what was counted by --line, or by a file of it by --lines"
+    to_count = "InvalidRequest: give what is to be counted with --sku, or a file of it with --skus"
+    was_counted = "InvalidRequest: give what was counted with --line, or a file of it with --lines"
     by_boss = ("--root-cause", "THEFT", "--approver", "boss")
     cases: dict[tuple[str, ...], str] = {
         ("start", "--warehouse", walk.place): to_count,
@@ -318,7 +318,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("record",): was_counted,
         ("record", "--line", f"{sku}=1", "--lines", str(rows)): was_counted,
         ("record", "--line", f"{sku}=some"): (
-            f"InvalidRequest: --line '{sku}=some': it has to be SKU=UNITS, such as TEA-100=45"
+            f"InvalidRequest: --line '{sku}=some': must be SKU=UNITS, such as TEA-100=45"
         ),
         ("record", "--line", "nothing=1"): "UnknownProduct: no product is called 'nothing'",
         ("record", "--line", f"{sku}=10000000000"): (
@@ -330,11 +330,11 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             "line 4: needs a sku and a whole number of units"
         ),
         ("record", "--lines", str(twice)): (
-            f"InvalidRequest: {sku} is there twice: say it once, with all that was counted of it"
+            f"InvalidRequest: {sku} is listed twice; give it once, with the whole quantity"
         ),
         ("approve", sku, *by_boss): f"InvalidState: {sku} of count {walk.number} isn't counted yet",
         ("approve", sku, sku, *by_boss): (
-            f"InvalidRequest: {sku} is there twice: say it once, with all that was counted of it"
+            f"InvalidRequest: {sku} is listed twice; give it once, with the whole quantity"
         ),
         ("cancel", "--reason", ""): "InvalidRequest: reason: String should have at least 1 character",
     }
@@ -350,7 +350,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             ["cancel", "--reason", "no time"],
         ):
             result = await command("count", verb, unknown, *rest)
-            told = f"NotFound: count {unknown}: there is none\n"
+            told = f"NotFound: count {unknown} doesn't exist\n"
             assert (result.exit_code, result.stdout, result.stderr) == (1, "", told)
         cause = await command("count", "approve", walk.number, sku, "--root-cause", "bad luck")
         assert (cause.exit_code, cause.stdout) == (2, "")

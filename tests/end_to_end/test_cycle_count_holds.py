@@ -45,7 +45,7 @@ async def told(counts: Counts, engine: Engine, number: str, item: ItemKey, *hold
     await counts.told(
         number,
         ("WAREHOUSE", f"Count {number}, {place}: 1 item beyond tolerance"),
-        ("WAREHOUSE", f"Promised and not there: {some} gave way to count {number}, {place}"),
+        ("WAREHOUSE", f"Promised stock is missing: {some} gave way to count {number}, {place}"),
     )
     assert (await counts.bodies(number))[1] == "\n".join(f"{hold} of {sku}" for hold in holds)
 
@@ -120,7 +120,7 @@ async def test_a_hold_whose_run_is_gone_is_noted_and_the_count_goes_on(
     await counts.record(number, item, 0)
     await counts.record(number, item, 0, "bob", "DAMAGE")
     assert await counts.noted(number, 1) == [
-        f"reservation-{gone} isn't running: it couldn't be told that its hold gave way"
+        f"reservation-{gone} isn't running, so it wasn't notified that its hold gave way"
     ]
     await heard(orders, running, number)
     state = await counts.record(number, other, 10)

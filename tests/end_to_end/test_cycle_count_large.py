@@ -79,7 +79,7 @@ async def test_a_thousand_products_are_counted_by_many_at_once_in_several_runs(
     state = await counts.cancel(number, "closing time")
     assert (state["status"], lines(state).count(Line("CANCELLED"))) == ("CANCELLED", PRODUCTS - RECORDED)
     assert less_notices(await counts.result(number)) == less_notices(state)
-    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' is none of its commands"] * 3
+    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' isn't one of its commands"] * 3
     assert (len(entries(engine, number)), len(movements(engine, number))) == (RECORDED, RECORDED)
     assert level(engine, items[0]) == level(engine, items[-1]) == (1, 0)
 

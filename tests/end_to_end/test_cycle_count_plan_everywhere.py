@@ -156,7 +156,7 @@ async def test_very_many_warehouses_are_gone_through_in_several_runs(house: Hous
         201,
         {"count CC"},
     )
-    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' is none of its commands"] * 3
+    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' isn't one of its commands"] * 3
     # The second run begins after the warehouse that the first has ended with, and knows the demand. It is a page and
     # some more until the last one.
     question, due = "where is it time to count?", "{}: what is due on {}?"

@@ -120,7 +120,7 @@ async def test_the_details_tell_where_it_stands_what_was_counted_and_what_comes_
     assert await counts.bodies(number) == [f"{asked}\n\n{two}, counted by bob\n{three}, counted by b|b"]
 
     await counts.approve(number, second, "cid", "THEFT")
-    gave_way = f"Promised and not there: 1 hold gave way to count {number}, {place}"
+    gave_way = f"Promised stock is missing: 1 hold gave way to count {number}, {place}"
     await told(wanted, gave_way)
     lines = await details()
     assert f"- order {order}, 15 units of {two}: gave way" in lines

@@ -19,7 +19,7 @@ from tests.support.transfer import Transfers
 from tests.support.wire import Caller, Json, Orders, Refusal, at_once, line, refusal
 
 TOLD = {"performed_by": "carl", "reason": FOUND}
-UNTOLD = "the hold gave way: what it was promised isn't there"
+UNTOLD = "the hold gave way: its stock is missing"
 BAD: dict[str, Spoil] = {**any_message(), **bad_text("reason", at_most=500), "reason missing": without("reason")}
 AT_ONCE = 4
 

@@ -141,8 +141,11 @@ async def test_a_wrong_page_or_count_is_refused_and_the_import_goes_on(foreign: 
         ({"kind": "orders"}, "kind: "),
         ({"columns": ["name", "phone"]}, "there is no column 'phone'"),
         ({"columns": []}, "columns: "),
-        ({"digest": "0123456789abcdef"}, "the workflow id for this file is import-suppliers-0123456789abcdef"),
-        ({"kind": "warehouses"}, "the workflow id for this file is import-warehouses-"),
+        (
+            {"digest": "0123456789abcdef"},
+            "this file has to be started under the workflow id import-suppliers-0123456789abcdef",
+        ),
+        ({"kind": "warehouses"}, "this file has to be started under the workflow id import-warehouses-"),
         ({"extra": 1}, "extra: "),
     ],
 )

@@ -126,9 +126,9 @@ async def test_approvals_that_come_before_any_worker_wait_for_the_draft(branch: 
     async with branch.worker():
         state = await eventually(lambda: purchasing.state(number), lambda state: state["status"] == "SUBMITTED")
         assert approvers(state) == ["bob", "ann"]
-        own = f"purchase order {number} was requested by Rita; another person has to approve it"
+        own = f"{number} was requested by Rita; another person has to approve it"
         assert await purchasing.noted(number, 2) == [
-            "signal 'approved' is none of its commands",
+            "signal 'approved' isn't one of its commands",
             f"signal approve refused: NotPermitted: {own}",
         ]
         assert less_notices(await purchasing.update(number, "drafted")) == less_notices(await purchasing.state(number))
@@ -179,7 +179,7 @@ async def test_the_requester_cannot_approve_in_whatever_letters(
 ) -> None:
     item, number = shop.item(0), new_reference("po")
     drafted = await purchasing.draft(number, shop.supplier(), [(item, 1)], approval=ONE_APPROVAL)
-    told = f"purchase order {number} was requested by {spelt}; another person has to approve it"
+    told = f"{number} was requested by {spelt}; another person has to approve it"
     with nothing_is_stored(engine):
         assert await refusal(purchasing.approve(number, spelt)) == Refusal("NotPermitted", {}, told)
         assert less_notices(await purchasing.state(number)) == less_notices(drafted)

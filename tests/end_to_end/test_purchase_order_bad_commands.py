@@ -129,7 +129,7 @@ async def test_an_update_or_signal_that_is_no_command_changes_nothing(
         for name in names:
             await purchasing.signal(number, name, {"performed_by": "ann"})
         assert await purchasing.noted(number, len(names)) == [
-            f"signal {name!r} is none of its commands" for name in names
+            f"signal {name!r} isn't one of its commands" for name in names
         ]
         assert less_notices(await purchasing.state(number)) | {"notes": []} == before
 

@@ -209,7 +209,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, eng
         refused = await refusal(
             clerk.purchasing.client.execute_update_with_start_workflow("drafted", start_workflow_operation=start)
         )
-    told = f"the workflow id for this purchase order is purchase-order-{number}"
+    told = f"this purchase order has to be started under the workflow id purchase-order-{number}"
     assert refused == Refusal("InvalidRequest", {}, told)
     assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 

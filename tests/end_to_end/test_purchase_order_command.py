@@ -39,7 +39,7 @@ async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop:
 
     own = await command("po", "approve", po, "--approver", "rita")
     assert own.exit_code == 1
-    assert own.stderr == f"NotPermitted: purchase order {po} was requested by rita; another person has to approve it\n"
+    assert own.stderr == f"NotPermitted: {po} was requested by rita; another person has to approve it\n"
 
     approved = await command("po", "approve", po, "--approver", "ann", "--note", "fine")
     assert f"purchase order {po}: DRAFT → SUBMITTED, 0 → 1 of 1 approvals" in approved.stdout
@@ -53,13 +53,16 @@ async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop:
     assert (again.exit_code, "→ 400" in again.stdout, level(engine, item)) == (0, False, (400, 0))
 
     too_many = await command("po", "receive", po, "--receipt-id", "R-2", "--line", f"{sku}=601")
-    assert (too_many.exit_code, too_many.stderr) == (1, f"InvalidRequest: {sku}: 601 came, 600 still owed\n")
+    assert (too_many.exit_code, too_many.stderr) == (
+        1,
+        f"InvalidRequest: {sku}: 601 delivered, but only 600 still owed\n",
+    )
     rest = await command("po", "receive", po, "--receipt-id", "R-2", "--all", "--json")
     assert (json.loads(rest.stdout)["status"], level(engine, item)) == ("RECEIVED", (1000, 0))
     late = await command("po", "cancel", po, "--reason", "too late")
     assert (late.exit_code, late.stderr) == (
         1,
-        f"InvalidState: purchase order {po} has been received and can't be cancelled\n",
+        f"InvalidState: {po} has been received and can't be cancelled\n",
     )
 
     async def listed() -> list[tuple[str, str, str]]:
@@ -94,11 +97,11 @@ async def test_everything_is_received_once_however_often_it_is_said(
     await received("--receipt-id", "R-1", "--line", f"{sku}=4")
     with nothing_is_stored(engine):
         assert await refused("--receipt-id", "R-2", "--line", f"{sku}=0") == (
-            "InvalidRequest: lines.0: quantity: nothing came, neither accepted nor rejected\n"
+            "InvalidRequest: lines.0: quantity: a delivered line needs accepted or rejected units\n"
         )
         # That delivery was another one: to say nothing would leave six units on the dock.
         assert await refused("--receipt-id", "R-1", "--all") == (
-            f"OperationConflict: delivery R-1 of purchase order {po} was booked with other quantities; "
+            f"OperationConflict: delivery R-1 of {po} was booked with other quantities; "
             "another delivery needs another number\n"
         )
     first = json.loads(await received(*everything, "--json"))
@@ -142,17 +145,17 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     rows.write_text(f"sku,qty\n{sku},1\n{sku},many\n")
     cases = {
         ("--line", f"{sku}=2"): (
-            f"InvalidRequest: no cost is agreed with this supplier for {sku}: say it, such as SKU=50@4.20"
+            f"InvalidRequest: no cost is agreed with this supplier for {sku}; give one, such as SKU=50@4.20"
         ),
         ("--line", f"{sku}@2"): (
-            f"InvalidRequest: --line '{sku}@2': it has to be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20"
+            f"InvalidRequest: --line '{sku}@2': must be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20"
         ),
         ("--line", f"{sku}=2@cheap"): (
             'InvalidRequest: unit_cost: must be an amount of money as a string, such as "12.50", '
             "with at most six decimals"
         ),
         ("--line", "nothing=2@1"): "UnknownProduct: no product is called 'nothing'",
-        (): "InvalidRequest: give the lines by --line, or a file of them by --lines",
+        (): "InvalidRequest: give the lines with --line, or a file of them with --lines",
         ("--lines", str(columns)): (
             f"InvalidRequest: {columns}: the columns have to be sku, qty and, unless as agreed, unit_cost"
         ),
@@ -189,8 +192,7 @@ async def test_forty_approvals_are_one_command_and_one_refusal_stops_none(
         f"purchase order {number}: DRAFT → SUBMITTED, 0 → 1 of 1 approvals" for number in (numbers[0], numbers[2])
     ]
     assert approved.stderr == (
-        f"{numbers[1]}: NotPermitted: purchase order {numbers[1]} was requested by ann; "
-        "another person has to approve it\n"
+        f"{numbers[1]}: NotPermitted: {numbers[1]} was requested by ann; another person has to approve it\n"
     )
     rejected = await command("po", "reject", numbers[1], "--approver", "bob", "--reason", "too much")
     assert "DRAFT → CANCELLED" in rejected.stdout

@@ -66,7 +66,7 @@ async def test_an_order_with_a_long_history_goes_on_in_other_runs_and_forgets_no
     told = [
         ("PROCUREMENT", f"Approval wanted: {name}"),
         ("PROCUREMENT", f"Still waiting for approval: {name}"),
-        ("ESCALATION", f"Nobody has decided on {name}"),
+        ("ESCALATION", f"No decision yet on {name}"),
     ]
     await purchasing.told(number, *told)
     await purchasing.signal(number, "approve", approval("ann"))
@@ -78,7 +78,7 @@ async def test_an_order_with_a_long_history_goes_on_in_other_runs_and_forgets_no
         """More than a history takes, to the next run."""
         for _ in range(3):
             await purchasing.signal(number, "nonsense", "x" * 1_500_000)
-            notes.append("signal 'nonsense' is none of its commands")
+            notes.append("signal 'nonsense' isn't one of its commands")
             assert await purchasing.noted(number, len(notes)) == notes
         runs.append(await eventually(lambda: _run_id(purchasing, number), lambda run: run not in runs))
 

@@ -158,7 +158,7 @@ async def test_ten_that_come_for_five_that_are_owed_are_refused(
     number = await ordered(purchasing, shop, (item, 10), (other, 10))
     before = await purchasing.receive(number, "truck-1", came(item, 5))
     details = {"product_id": item.product_id, "quantity": 10, "owed": 5, "at_most": 5}
-    told = f"product {item.product_id}: 10 came, 5 still owed"
+    told = f"product {item.product_id}: 10 delivered, but only 5 still owed"
     with nothing_is_stored(engine):
         refused = await refusal(purchasing.receive(number, "truck-2", came(other, 1), came(item, 10)))
         assert refused == Refusal("InvalidRequest", details, told)
@@ -183,7 +183,7 @@ async def test_rejected_goods_stay_out_of_stock_and_are_still_owed(
     assert (state["status"], quantities(state), level(engine, item)) == ("SUBMITTED", [(10, 8, 13)], (12, 0))
     with nothing_is_stored(engine):
         refused = await refusal(purchasing.receive(number, "truck-3", came(item, 3, 1)))
-        assert refused.message == f"product {item.product_id}: 3 came, 2 still owed"
+        assert refused.message == f"product {item.product_id}: 3 delivered, but only 2 still owed"
     state = await purchasing.receive(number, "truck-3", came(item, 2))
     assert (state["status"], quantities(state), level(engine, item)) == ("RECEIVED", [(10, 10, 13)], (14, 0))
 
@@ -218,10 +218,10 @@ async def test_more_than_ordered_comes_within_the_tolerance_of_the_day_of_the_dr
             refused = await refusal(purchasing.receive(number, "truck-1", came(item, 32)))
             assert refused.details == {"product_id": item.product_id, "quantity": 32, "owed": 28, "at_most": 31}
             assert refused.message == (
-                f"product {item.product_id}: 32 came, 28 still owed, at most 31 with the tolerance"
+                f"product {item.product_id}: 32 delivered, but only 28 still owed, at most 31 with the tolerance"
             )
             refused = await refusal(purchasing.receive(number, "truck-1", came(other, 7)))
-            assert refused.message == f"product {other.product_id}: 7 came, 6 still owed"
+            assert refused.message == f"product {other.product_id}: 7 delivered, but only 6 still owed"
             assert (await refusal(purchasing.receive(strict, "truck-1", came(item, 21)))).type == "InvalidRequest"
         state = await purchasing.receive(number, "truck-1", came(item, 31))
         assert (state["status"], quantities(state)) == ("SUBMITTED", [(20, 22, 0), (8, 9, 0), (6, 0, 0)])
@@ -240,7 +240,7 @@ async def test_what_came_cannot_be_cancelled_but_closed_short(
             await purchasing.confirm(number)
         before = await purchasing.receive(number, "truck-1", came(item, 3))
         refused = await refusal(purchasing.cancel(number))
-        told = f"purchase order {number} has received goods and can't be cancelled; close it short instead"
+        told = f"{number} has received goods and can't be cancelled; close it short instead"
         assert refused == Refusal("InvalidState", {"status": status, "command": "cancel"}, told)
         assert less_notices(await purchasing.state(number)) == less_notices(before)
         await purchasing.close_short(number, "the factory burnt down")
@@ -265,7 +265,7 @@ async def test_goods_that_come_by_signal_before_anybody_works_are_booked(
         state = await purchasing.result(number)
     assert (state["status"], quantities(state), level(engine, item)) == ("RECEIVED", [(10, 10, 0)], (14, 0))
     assert [note[25:] for note in state["notes"]] == [
-        f"signal receive refused: InvalidRequest: product {item.product_id}: 8 came, 7 still owed"
+        f"signal receive refused: InvalidRequest: product {item.product_id}: 8 delivered, but only 7 still owed"
     ]
 
 

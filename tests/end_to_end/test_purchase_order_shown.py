@@ -136,7 +136,7 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
     await told(wanting)
     lines = await details()
     assert lines[:5] == [
-        f"**DRAFT** · {of} Waits for 2 of 2 approvals, by anybody but rita. {next_of_a_draft}",
+        f"**DRAFT** · {of} Waits for 2 of 2 approvals, by people other than rita. {next_of_a_draft}",
         "",
         asked,
         "",
@@ -148,7 +148,7 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
     state = await purchasing.approve(number, "ann", "if | it must be")
     [given] = [_shown(datetime.fromisoformat(each["at"])) for each in state["approvals"]]
     lines = await details()
-    assert lines[0] == f"**DRAFT** · {of} Waits for 1 of 2 approvals, by anybody but rita. {next_of_a_draft}"
+    assert lines[0] == f"**DRAFT** · {of} Waits for 1 of 2 approvals, by people other than rita. {next_of_a_draft}"
     assert lines[4] == "Approvals: 1 of 2"
     assert "".join(lines[8].split("\u2003")) == f"|ann|{given}|if \\| it must be|"
 

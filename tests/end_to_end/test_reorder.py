@@ -129,7 +129,7 @@ async def test_an_item_goes_from_its_demand_to_the_shelf(
     name = f"purchase order {number}, 3,840.00 from {supplier_name(engine, supplier)}"
     await purchasing.told(number, ("PROCUREMENT", f"Approval wanted: {name}"))
     assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
-    own = f"purchase order {number} was requested by reorder; another person has to approve it"
+    own = f"{number} was requested by reorder; another person has to approve it"
     assert await refusal(purchasing.approve(number, "reorder")) == Refusal("NotPermitted", {}, own)
     assert (await purchasing.approve(number, "ann"))["status"] == "SUBMITTED"
     assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
@@ -300,7 +300,7 @@ async def test_a_draft_that_nobody_has_started_is_started_by_the_next_run(
     )
     name = await reorders.begin(elsewhere)
     noted = await reorders.noted(name, 1)
-    assert noted == [f"purchase order {number} had been drafted and not started"]
+    assert noted == [f"purchase order {number} was drafted without a workflow and is started now"]
     state = await reorders.result(name)
     assert state == done(elsewhere, notes=state["notes"])
     state = await purchasing.update(number, "drafted")
@@ -325,7 +325,9 @@ async def test_a_draft_whose_workflow_is_only_just_started_is_left_to_it(
     started = await slow.start(number, [order.model_dump(mode="json")])
     state = await reorders.run(here)
     assert state == done(here, items_below=1, items_covered=1, notes=state["notes"])
-    assert [note[25:] for note in state["notes"]] == [f"purchase order {number} had been drafted and not started"]
+    assert [note[25:] for note in state["notes"]] == [
+        f"purchase order {number} was drafted without a workflow and is started now"
+    ]
     assert (await slow.handle(number).describe()).run_id == started.first_execution_run_id
     assert (order_row(engine, number).run_id, len(ordered(engine, here))) == ("", 1)
     await started.terminate("it has served its purpose")

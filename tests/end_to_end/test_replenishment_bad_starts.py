@@ -137,8 +137,8 @@ async def test_a_warehouse_that_is_not_there_is_named(reorders: Reorders, plans:
 
 async def test_what_is_wrong_is_said_without_repeating_it(reorders: Reorders, plans: Plans, here: int) -> None:
     wrong: list[tuple[Caller, list[Json], str]] = [
-        (reorders, [], "ReorderRequest takes one JSON object, 0 arguments came"),
-        (reorders, [None], "ReorderRequest takes a JSON object, null came"),
+        (reorders, [], "ReorderRequest has to be one JSON object; 0 arguments were sent"),
+        (reorders, [None], "ReorderRequest has to be a JSON object; null was sent"),
         (
             reorders,
             [{"warehouse_id": "secret", "dry_run": 1, "urgent": True}],
@@ -147,7 +147,7 @@ async def test_what_is_wrong_is_said_without_repeating_it(reorders: Reorders, pl
                 "urgent: Extra inputs are not permitted"
             ),
         ),
-        (plans, [right(here)] * 2, "ReplenishmentPlanRequest takes one JSON object, 2 arguments came"),
+        (plans, [right(here)] * 2, "ReplenishmentPlanRequest has to be one JSON object; 2 arguments were sent"),
         (
             plans,
             [{"history_days": 0, "service_level": 1.5, "order_cost": 12.5}],
@@ -184,8 +184,8 @@ async def test_a_start_that_is_wrong_fails_whatever_signal_comes_with_it(
 async def test_a_signal_that_is_none_of_its_commands_is_noted(reorders: Reorders, plans: Plans, here: int) -> None:
     looking = await started(reorders, right(here) | {"dry_run": True}, "approve")
     planning = await started(plans, right(here), "look")
-    assert await reorders.noted(looking, 1) == ["signal 'approve' is none of its commands"]
-    assert await plans.noted(planning, 1) == ["signal 'look' is none of its commands"]
+    assert await reorders.noted(looking, 1) == ["signal 'approve' isn't one of its commands"]
+    assert await plans.noted(planning, 1) == ["signal 'look' isn't one of its commands"]
     state = await reorders.result(looking)
     assert (state["status"], state["items_below"], state["orders_drafted"]) == ("DONE", 1, 1)
     assert (await plans.result(planning))["items_changed"] == 1

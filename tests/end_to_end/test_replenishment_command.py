@@ -310,7 +310,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(shelf: Shelf, comman
             "InvalidRequest: service_level: Input should be a finite number"
         ),
         ("plan", *shelf.here, "--order-cost", "cheap"): (
-            "InvalidRequest: --order-cost 'cheap': it has to be an amount, such as 50 or 12.50"
+            "InvalidRequest: --order-cost 'cheap': must be an amount, such as 50 or 12.50"
         ),
         ("plan", *shelf.here, "--order-cost", "-5"): f"InvalidRequest: order_cost: {money}",
         ("plan", *shelf.here, "--order-cost", "NaN"): f"InvalidRequest: order_cost: {money}",

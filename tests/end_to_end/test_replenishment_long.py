@@ -38,7 +38,7 @@ async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
         yield
 
 
-NOTED = ["signal 'chatter' is none of its commands"] * 3
+NOTED = ["signal 'chatter' isn't one of its commands"] * 3
 
 
 def told(state: Json) -> list[str]:

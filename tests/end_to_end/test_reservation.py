@@ -102,7 +102,7 @@ async def test_no_more_leaves_than_is_held(orders: Orders, shop: Shop, engine: E
     with nothing_changes(engine, item, other, stranger):
         refused = await refusal(orders.fulfill(reference, [line(other, 1), line(item, 3)]))
         assert refused.type == "InvalidRequest"
-        assert refused.message.endswith("3 asked to leave, 2 still held")
+        assert refused.message.endswith("3 to be shipped, but only 2 still held")
         assert (await refusal(orders.fulfill(reference, [line(stranger, 1)]))).type == "InvalidRequest"
     assert (await orders.fulfill(reference))["status"] == "FULFILLED"
 

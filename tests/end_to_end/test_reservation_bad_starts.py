@@ -45,8 +45,8 @@ INVALID: dict[str, Spoil] = {
     "product_id missing": line_without("product_id"),
     "product_id null": with_line(product_id=None),
     "warehouse_id missing": line_without("warehouse_id"),
-    "warehouse_id null, which isn't served yet": with_line(warehouse_id=None),
-    "wait_minutes, which isn't served yet": with_fields(wait_minutes=5),
+    "warehouse_id null, which isn't supported yet": with_line(warehouse_id=None),
+    "wait_minutes, which isn't supported yet": with_fields(wait_minutes=5),
     "wait_minutes null": with_fields(wait_minutes=None),
     "wait_minutes negative": with_fields(wait_minutes=-1),
     "wait_minutes a string": with_fields(wait_minutes="0"),
@@ -145,7 +145,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(orders: Orders, sh
             orders.client.execute_update_with_start_workflow("reserved", start_workflow_operation=start)
         )
     assert refused.type == "InvalidRequest"
-    assert refused.message == f"the workflow id for this reference is reservation-{reference}"
+    assert refused.message == f"this reference has to be started under the workflow id reservation-{reference}"
     assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 
 

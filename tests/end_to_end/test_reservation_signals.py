@@ -61,7 +61,7 @@ async def test_two_signals_are_two_shipments_and_a_named_one_leaves_once(
         await orders.signal(reference, "fulfill", named)
     await orders.signal(reference, "fulfill", {"performed_by": "picker", "lines": [line(item, 5)]})
     [note] = await _notes(orders, reference, 1)
-    assert note.endswith("5 asked to leave, 4 still held")
+    assert note.endswith("5 to be shipped, but only 4 still held")
     assert lines_of(await orders.state(reference)) == [(item, 9, 5)]
     assert level(engine, item) == (5, 4)
 
@@ -112,7 +112,7 @@ async def test_a_signal_that_is_no_command_is_noted(
     await orders.reserve(reference, (item, 4))
     with nothing_changes(engine, item):
         await orders.signal(reference, "approve", *payload)
-        assert await _notes(orders, reference, 1) == ["signal 'approve' is none of its commands"]
+        assert await _notes(orders, reference, 1) == ["signal 'approve' isn't one of its commands"]
     assert (await orders.fulfill(reference))["status"] == "FULFILLED"
 
 
@@ -123,9 +123,9 @@ async def test_only_the_latest_hundred_notes_are_kept(orders: Orders, shop: Shop
     with nothing_changes(engine, item):
         for number in range(105):
             await orders.signal(reference, f"nonsense-{number}")
-        last = "signal 'nonsense-104' is none of its commands"
+        last = "signal 'nonsense-104' isn't one of its commands"
         state = await eventually(
             lambda: orders.state(reference), lambda state: state["notes"] and state["notes"][-1].endswith(last)
         )
     assert len(state["notes"]) == 100
-    assert state["notes"][0].endswith("signal 'nonsense-5' is none of its commands")
+    assert state["notes"][0].endswith("signal 'nonsense-5' isn't one of its commands")

@@ -138,7 +138,7 @@ async def test_what_is_no_schedule_is_refused_in_one_line(schedules: Schedules, 
     before = await schedules.listed()
     for arguments in (("pause", "weekly", "--reason", "r"), ("resume", "weekly"), ("trigger", "weekly")):
         done = await command("schedule", *arguments)
-        assert (done.exit_code, done.stdout, done.stderr) == (1, "", "NotFound: schedule weekly: there is none\n")
+        assert (done.exit_code, done.stdout, done.stderr) == (1, "", "NotFound: schedule weekly doesn't exist\n")
     assert await schedules.listed() == before
 
 

@@ -64,8 +64,8 @@ async def test_an_invalid_audit_fails(audits: Audits, shop: Shop, engine: Engine
 
 async def test_what_is_wrong_is_said_without_repeating_it(audits: Audits) -> None:
     wrong: list[tuple[list[Json], str]] = [
-        ([], "StockAuditRequest takes one JSON object, 0 arguments came"),
-        ([None], "StockAuditRequest takes a JSON object, null came"),
+        ([], "StockAuditRequest has to be one JSON object; 0 arguments were sent"),
+        ([None], "StockAuditRequest has to be a JSON object; null was sent"),
         (
             [{"warehouse_id": "secret", "repair": True}],
             "warehouse_id: Input should be a valid integer; repair: Extra inputs are not permitted",
@@ -80,6 +80,6 @@ async def test_a_signal_that_is_none_of_its_commands_is_noted(audits: Audits, sh
     await audits.client.start_workflow(
         audits.workflow_type, {"warehouse_id": here}, id=name, task_queue=audits.task_queue, start_signal="repair"
     )
-    assert await audits.noted(name, 1) == ["signal 'repair' is none of its commands"]
+    assert await audits.noted(name, 1) == ["signal 'repair' isn't one of its commands"]
     state = await audits.result(name)
     assert (state["status"], state["items_checked"], state["findings"]) == ("DONE", 1, [])

@@ -241,7 +241,7 @@ async def test_a_long_audit_goes_on_in_another_run(apart: Apart, broken: list[It
     await goes_on(apart.audits, name, run)
     state = await apart.audits.result(name)
     assert (state["status"], state["items_checked"], unnumbered(state)) == ("DONE", 3, [off(item) for item in broken])
-    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' is none of its commands"] * 3
+    assert [note[25:] for note in state["notes"]] == ["signal 'chatter' isn't one of its commands"] * 3
     assert [notice["title"] for notice in state["notices"]] == ["Audit: 3 findings, 3 new"]
     # Both runs are one audit.
     known = {each.finding_id: each for each in await apart.found()}

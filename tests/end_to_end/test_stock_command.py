@@ -226,7 +226,7 @@ async def test_a_chart_of_nothing_and_a_picture_that_can_not_be_drawn_are_said_i
     here, file = ("--warehouse", place), tmp_path / "course.png"
     cases = {
         ("chart", sku, *here, "--output", "course.jpg"): (
-            "InvalidRequest: --output 'course.jpg': it has to end in .png or .svg"
+            "InvalidRequest: --output 'course.jpg': must end in .png or .svg"
         ),
         ("chart", sku, *here, "--until", "2999-01-01"): (
             "InvalidRequest: --until '2999-01-01': must not be in the future"
@@ -234,7 +234,7 @@ async def test_a_chart_of_nothing_and_a_picture_that_can_not_be_drawn_are_said_i
         ("chart", "nothing", *here): "UnknownProduct: no product is called 'nothing'",
         ("chart", sku, "--warehouse", "nowhere"): "UnknownWarehouse: no warehouse is called 'nowhere'",
         ("history", sku, *here, "--since", "then"): (
-            "InvalidRequest: --since 'then': it has to be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, "
+            "InvalidRequest: --since 'then': must be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, "
             "now or 2h ago"
         ),
         ("at", "2999-01-01"): "InvalidRequest: as_of: must not be in the future",

@@ -163,7 +163,7 @@ async def test_what_can_not_be_exported_is_said_in_one_line(command: Command, tm
         ("movements", str(nowhere)): f"StockkeeperError: {nowhere} can't be written: No such file or directory",
         ("movements", str(tmp_path)): f"StockkeeperError: {tmp_path} can't be written: it isn't a file",
         ("movements", "-", "--until", "then"): (
-            "InvalidRequest: --until 'then': it has to be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, "
+            "InvalidRequest: --until 'then': must be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, "
             "now or 2h ago"
         ),
     }

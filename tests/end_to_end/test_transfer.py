@@ -323,13 +323,15 @@ async def test_a_command_that_comes_as_it_ends_is_refused_unless_it_is_what_was_
         assert ended["status"] == status
         for each in same:
             assert less_notices(await each) | {"notes": []} == ended
-        told = f"transfer {number} is {status}: it can't"
         assert await asyncio.gather(*late) == [
-            Refusal("InvalidState", {"status": status, "command": name}, f"{told} {name}") for name in refused
+            Refusal("InvalidState", {"status": status, "command": name}, refusal_of("transfer", number, status, name))
+            for name in refused
         ]
         state = less_notices(await brisk.result(number))
         assert state | {"notes": []} == ended
-        assert [note[25:] for note in state["notes"]] == [f"signal receive refused: InvalidState: {told} receive"]
+        assert [note[25:] for note in state["notes"]] == [
+            f"signal receive refused: InvalidState: {refusal_of('transfer', number, status, 'receive')}"
+        ]
         assert level(engine, source) == ((2, 0) if status == "RECEIVED" else (12, 0))
         assert stocked(engine, destination) == ((10, 0) if last == "receive" else None)
 

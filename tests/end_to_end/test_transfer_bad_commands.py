@@ -108,7 +108,7 @@ async def test_an_update_or_signal_that_is_no_command_changes_nothing(
         for name in names:
             await transfers.signal(number, name, {"performed_by": "ann"})
         assert await transfers.noted(number, len(names)) == [
-            f"signal {name!r} is none of its commands" for name in names
+            f"signal {name!r} isn't one of its commands" for name in names
         ]
         assert await transfers.state(number) | {"notes": []} == before
 

@@ -187,7 +187,7 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, eng
         refused = await refusal(
             clerk.transfers.client.execute_update_with_start_workflow("held", start_workflow_operation=start)
         )
-    told = f"the workflow id for this transfer is transfer-{number}"
+    told = f"this transfer has to be started under the workflow id transfer-{number}"
     assert refused == Refusal("InvalidRequest", {}, told)
     assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
 

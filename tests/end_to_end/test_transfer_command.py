@@ -96,7 +96,7 @@ async def test_goods_go_from_one_shelf_to_the_other(command: Command, journey: J
         assert row_of(sku, again) == ["6", "3", "1", "0", "0", "2"]
         assert "(new)" not in again
         assert await journey.refused("receive", "--receipt-id", "R-2", "--line", f"{sku}=3") == (
-            f"InvalidRequest: {sku}: 3 came, 2 in transit\n"
+            f"InvalidRequest: {sku}: 3 delivered, but only 2 in transit\n"
         )
 
     rest = await journey.json("receive", "--receipt-id", "R-2", "--all")
@@ -248,7 +248,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     columns.write_text("sku,qty\nA,1\n")
     rows.write_text(f"sku,quantity\n{sku},1\n{sku},-2\n,3\n")
     missing = tmp_path / "missing.csv"
-    shape = "it has to be SKU=UNITS, such as TEA-100=45"
+    shape = "must be SKU=UNITS, such as TEA-100=45"
     places = ("--from", journey.source, "--to", journey.destination)
     cases = {
         (*places, "--line", f"{sku}=11"): (f"InsufficientStock: {sku} in {journey.source}: requested 11, available 10"),
@@ -262,9 +262,9 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
         (*places, "--line", f"{sku}=1", "--transit-hours", "-1"): (
             "InvalidRequest: expected_transit_hours: Input should be greater than 0"
         ),
-        places: "InvalidRequest: give the lines by --line, or a file of them by --lines",
+        places: "InvalidRequest: give the lines with --line, or a file of them with --lines",
         (*places, "--line", f"{sku}=1", "--lines", str(rows)): (
-            "InvalidRequest: give the lines by --line, or a file of them by --lines"
+            "InvalidRequest: give the lines with --line, or a file of them with --lines"
         ),
         (*places, "--lines", str(columns)): f"InvalidRequest: {columns}: the columns have to be sku and quantity",
         (*places, "--lines", str(rows)): (
@@ -292,18 +292,28 @@ async def test_a_command_that_is_wrong_is_one_line_and_stores_nothing(
     await journey.json("dispatch")
     sku, (other, _) = journey.sku, names(engine, shop.item(0))
     receipt = ("receive", "--receipt-id", "R-1")
-    said = "InvalidRequest: say what came by --line and --damaged, or --all if everything has, and is fit"
+    said = "InvalidRequest: give what arrived with --line and --damaged, or everything in transit as fit with --all"
     cases = {
         receipt: said,
         (*receipt, "--all", "--line", f"{sku}=1"): said,
         (*receipt, "--all", "--damaged", f"{sku}=1"): said,
-        (*receipt, "--line", f"{sku}=5", "--damaged", f"{sku}=2"): f"InvalidRequest: {sku}: 7 came, 6 in transit",
+        (
+            *receipt,
+            "--line",
+            f"{sku}=5",
+            "--damaged",
+            f"{sku}=2",
+        ): f"InvalidRequest: {sku}: 7 delivered, but only 6 in transit",
         (*receipt, "--line", f"{other}=1"): f"InvalidRequest: {other} isn't on transfer {journey.number}",
         (*receipt, "--line", "nothing=1"): "UnknownProduct: no product is called 'nothing'",
         (*receipt, "--damaged", f"{sku}=some"): (
-            f"InvalidRequest: --damaged '{sku}=some': it has to be SKU=UNITS, such as TEA-100=45"
+            f"InvalidRequest: --damaged '{sku}=some': must be SKU=UNITS, such as TEA-100=45"
         ),
-        (*receipt, "--line", f"{sku}=0"): "InvalidRequest: lines.0: quantity: nothing came, neither fit nor damaged",
+        (
+            *receipt,
+            "--line",
+            f"{sku}=0",
+        ): "InvalidRequest: lines.0: quantity: a delivered line needs fit or damaged units",
         ("cancel", "--reason", ""): "InvalidRequest: reason: String should have at least 1 character",
     }
     with nothing_is_stored(engine):
@@ -318,7 +328,7 @@ async def test_a_command_that_is_wrong_is_one_line_and_stores_nothing(
             ["cancel", "--reason", "not needed"],
         ):
             result = await command("transfer", verb, unknown, *more)
-            told = f"NotFound: transfer {unknown}: there is none\n"
+            told = f"NotFound: transfer {unknown} doesn't exist\n"
             assert (result.exit_code, result.stdout, result.stderr) == (1, "", told)
 
 

@@ -79,7 +79,7 @@ class Chain:
         self._runs.append(await self._run())
         for _ in range(3):
             await self.transfers.signal(self.number, "nonsense", "x" * 1_500_000)
-            self.notes.append("signal 'nonsense' is none of its commands")
+            self.notes.append("signal 'nonsense' isn't one of its commands")
             assert await self.transfers.noted(self.number, len(self.notes)) == self.notes
         await eventually(self._run, lambda run: run not in self._runs)
 

@@ -188,7 +188,7 @@ async def test_more_than_was_sent_is_refused(transfers: Transfers, shop: Shop, e
     await transfers.dispatched(number, to, [(item, 6), (other, 10), (item, 4)])
     before = less_notices(await transfers.receive(number, "truck-1", arrived(item, 4, 1)))
     details = {"product_id": item.product_id, "quantity": 6, "in_transit": 5}
-    told = f"product {item.product_id}: 6 came, 5 in transit"
+    told = f"product {item.product_id}: 6 delivered, but only 5 in transit"
     with nothing_is_stored(engine):
         for lines in (
             [arrived(other, 1), arrived(item, 6)],
@@ -232,7 +232,7 @@ async def test_two_receipts_at_once_of_what_can_only_be_in_one_of_them(
         second = asyncio.ensure_future(refusal(transfers.receive(number, "truck-2", arrived(target, 5))))
     assert (await first)["status"] == "IN_TRANSIT"
     details = {"product_id": target.product_id, "quantity": 5, "in_transit": 4}
-    told = f"product {target.product_id}: 5 came, 4 in transit"
+    told = f"product {target.product_id}: 5 delivered, but only 4 in transit"
     assert await second == Refusal("InvalidRequest", details, told)
     assert (units(await transfers.state(number)), level(engine, target)) == ([Units(10, 6, in_transit=4)], (7, 0))
 
@@ -274,6 +274,6 @@ async def test_goods_that_arrive_by_signal_before_anybody_works_are_booked(
         state = await transfers.result(number)
     assert (state["status"], units(state)) == ("RECEIVED", [Units(10, 10)])
     assert [note[25:] for note in state["notes"]] == [
-        f"signal receive refused: InvalidRequest: product {source.product_id}: 8 came, 7 in transit"
+        f"signal receive refused: InvalidRequest: product {source.product_id}: 8 delivered, but only 7 in transit"
     ]
     assert stocked(engine, source._replace(warehouse_id=to)) == (10, 0)

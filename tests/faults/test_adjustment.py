@@ -40,7 +40,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         await place.adjusting.told(
             number,
             ("WAREHOUSE", f"Approval wanted: {name}"),
-            ("WAREHOUSE", f"Promised and not there: 1 hold gave way to {name}"),
+            ("WAREHOUSE", f"Promised stock is missing: 1 hold gave way to {name}"),
         )
     assert (level(engine, item), len(movements(engine, number))) == ((2, 0), 1)
 

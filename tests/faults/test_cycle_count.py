@@ -59,7 +59,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         return number, order, item, state
 
     outcomes = await at_once(
-        dies(9, "Promised and not there: 1 hold gave way to count {of}"),
+        dies(9, "Promised stock is missing: 1 hold gave way to count {of}"),
         dies(5, "Count {of}: 1 item beyond tolerance"),
     )
     assert [(state["status"], lines(state)) for *_, state in outcomes] == [

@@ -60,7 +60,7 @@ async def test_goods_are_expected_and_inspected_in_parts(stock: Stockkeeper, sho
     )
     first = await returned.inspect([found(item, 2, 1)], performed_by="ines", inspection_id="box-1")
     assert (first.status, units_of(first), level(engine, item)) == ("EXPECTED", [Units(5, 2, 1)], (4, 0))
-    with nothing_is_stored(engine), pytest.raises(InvalidRequest, match="3 inspected, 2 expected"):
+    with nothing_is_stored(engine), pytest.raises(InvalidRequest, match="3 inspected, but only 2 expected"):
         await returned.inspect([found(item, 3)], performed_by="ines", inspection_id="box-2")
     # One without a name that is sent again is another one.
     for _ in range(2):

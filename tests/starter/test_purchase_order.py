@@ -79,7 +79,7 @@ async def test_an_order_is_approved_confirmed_and_received(stock: Stockkeeper, s
     assert (confirmed.status, confirmed.expected_delivery_date) == ("CONFIRMED", date(2030, 1, 2))
     part = await order.receive("R-1", [came(item, 2, rejected=1)], performed_by="dock")
     assert (part.line_items[0].quantity_received, part.line_items[0].quantity_rejected) == (2, 1)
-    with pytest.raises(InvalidRequest, match="4 came, 3 still owed"):
+    with pytest.raises(InvalidRequest, match="4 delivered, but only 3 still owed"):
         await order.receive("R-2", [came(item, 4)], performed_by="dock")
     state = await order.receive("R-3", [came(item, 3)], performed_by="dock")
     assert (state.status, order.state, level(engine, item)) == ("RECEIVED", state, (5, 0))

@@ -77,7 +77,7 @@ async def test_goods_are_held_sent_and_received_in_parts(stock: Stockkeeper, sho
     assert (state.due_at - state.dispatched_at).total_seconds() == 48 * 3600
     state = await transfer.receive("R-1", [came(item, 2, damaged=1)], performed_by="dock")
     assert units_of(state) == [Units(5, received=2, damaged=1, in_transit=2)]
-    with nothing_is_stored(engine), pytest.raises(InvalidRequest, match="3 came, 2 in transit"):
+    with nothing_is_stored(engine), pytest.raises(InvalidRequest, match="3 delivered, but only 2 in transit"):
         await transfer.receive("R-2", [came(item, 3)], performed_by="dock")
     state = await transfer.receive("R-3", [came(item, 2)], performed_by="evening shift")
     assert (state.status, transfer.state, level(engine, there)) == ("RECEIVED", state, (4, 0))

@@ -162,5 +162,6 @@ REFUSALS = {document: _read(lines) for document, lines in _SENTENCES.items()}
 
 
 def refusal_of(document: str, number: str, status: str, command: str) -> str:
-    """The whole sentence; ``document`` and ``number`` as the sentence begins."""
-    return f"{document} {number} {REFUSALS[document][status, command]}"
+    """The whole sentence. A purchase order whose number begins with PO goes by its number alone."""
+    name = number if document == "purchase order" and number.lower().startswith("po") else f"{document} {number}"
+    return f"{name} {REFUSALS[document][status, command]}"

@@ -97,7 +97,7 @@ async def test_what_nobody_decides_is_reminded_of_escalated_and_cancelled(
     deadlines: list[datetime] = []
     for after, notice in (
         (remind_after, ("PROCUREMENT", f"Still waiting for approval: {name}")),
-        (escalate_after, ("ESCALATION", f"Nobody has decided on {name}")),
+        (escalate_after, ("ESCALATION", f"No decision yet on {name}")),
         (cancel_after, ("PROCUREMENT", f"Cancelled: {name}: not approved in time")),
     ):
         deadlines.append(drafted + after)
@@ -129,7 +129,7 @@ async def test_an_order_that_was_approved_in_time_hears_no_more_of_its_deadlines
         number,
         ("PROCUREMENT", f"Approval wanted: {name}"),
         ("PROCUREMENT", f"Still waiting for approval: {name}"),
-        ("ESCALATION", f"Nobody has decided on {name}"),
+        ("ESCALATION", f"No decision yet on {name}"),
         ("SUPPLIER", f"Purchase order {number}"),
     )
     assert (await future.purchasing.receive(number, "truck-1", came(item, 10)))["status"] == "RECEIVED"
@@ -219,6 +219,6 @@ async def test_a_reminder_that_would_come_after_the_last_deadline_never_comes(fu
     await future.purchasing.told(
         number,
         ("PROCUREMENT", f"Approval wanted: {name}"),
-        ("ESCALATION", f"Nobody has decided on {name}"),
+        ("ESCALATION", f"No decision yet on {name}"),
         ("PROCUREMENT", f"Cancelled: {name}: not approved in time"),
     )
