@@ -81,7 +81,7 @@ def test_a_product_on_several_lines_fills_them_in_order_with_what_is_fit_first(
 @pytest.mark.parametrize("came", [Taken(4, 0), Taken(0, 4), Taken(3, 1)])
 def test_more_than_is_expected_is_refused_with_the_numbers(came: Taken) -> None:
     returned = sent_back(line(1, quantity=2), line(2, MUG), line(3, restocked=3, scrapped=1))
-    with pytest.raises(InvalidRequest, match=r"^product 10: 4 inspected, 3 expected$") as caught:
+    with pytest.raises(InvalidRequest, match=r"^product 10: 4 inspected, but only 3 expected$") as caught:
         returned.plan_inspection({MUG: Taken(1, 0), TEA: came})
     assert caught.value.details == {"product_id": TEA, "quantity": 4, "expected": 3}
 
