@@ -77,7 +77,7 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
 
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
             adjustment = lock_adjustment(connection, step.adjustment_number)
-            if adjustment.is_approved_by(step.performed_by):
+            if adjustment.approval.is_given_by(step.performed_by):
                 return None
             status = adjustment.after_approval(step.performed_by)
             asked_and_approved = f"asked for by {adjustment.requested_by}, approved by {step.performed_by}"

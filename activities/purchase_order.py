@@ -97,7 +97,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
 
         def effect(connection: Connection, operation: Operation) -> None:
             order = lock_purchase_order(connection, step.po_number)
-            if order.is_approved_by(step.performed_by):
+            if order.approval.is_given_by(step.performed_by):
                 return
             status = order.after_approval(step.performed_by)
             insert_approval(connection, operation, order, step.note, step.as_of)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from stockkeeper.domain.errors import NotPermitted
-from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.approval import Approval
 from stockkeeper.domain.purchase_order import total_of
 from stockkeeper.domain.stock import ItemKey, wanted_by_item
 from stockkeeper.domain.transitions import TransitionTable, Words
@@ -135,20 +134,23 @@ class Adjustment:
         """
         return ADJUSTMENT.next(self.status, event, of=self.adjustment_number)
 
-    def is_approved_by(self, approver: str) -> bool:
-        """Whether this person is who has approved it."""
-        return self.approved_by is not None and is_same_person(approver, self.approved_by)
+    @property
+    def approval(self) -> Approval:
+        """The approval that it needs above the limit."""
+        return Approval(
+            document=f"adjustment {self.adjustment_number}",
+            involved=[self.requested_by],
+            involvement="requested",
+            given=[self.approved_by] if self.approved_by else [],
+        )
 
     def after_approval(self, approver: str) -> AdjustmentStatus:
-        """The status after somebody's approval.
+        """The status after an approval.
 
         Raises:
             InvalidState: It doesn't wait for approval.
-            NotPermitted: The approver asked for it.
+            NotPermitted: The approver is the requester.
         """
         status = self.after(AdjustmentEvent.APPROVE)
-        if is_same_person(approver, self.requested_by):
-            raise NotPermitted(
-                f"adjustment {self.adjustment_number} was requested by {approver}; another person has to approve it"
-            )
+        self.approval.require_may_approve(approver)
         return status

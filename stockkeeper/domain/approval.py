@@ -2,7 +2,7 @@
 
 Purchase orders, adjustments and variances of a count follow this one rule. The database has it once more, as the SQL
 function `is_approved`, which the constraints of the three documents call. Another rule, such as two approvers from two
-departments, is a change of `Approval.is_complete_with`, of that function, and of their tests (ADR 0025).
+departments, changes `Approval.is_complete_with`, that function, and their tests (ADR 0025).
 """
 
 from collections.abc import Collection
@@ -19,7 +19,7 @@ class Approval:
     """The approval that a document needs, and as much of it as has been given.
 
     Attributes:
-        document: The document in messages: ``purchase order PO-7``.
+        document: The document in messages: ``PO-7``, ``adjustment A-7``.
         involved: The people whose own work it is: the requester, or those who counted.
         involvement: Their part in it, as a participle: ``requested``, ``counted``.
         required: The number of different people who must approve.
@@ -43,7 +43,7 @@ class Approval:
             NotPermitted: The person is involved.
         """
         if any(is_same_person(person, each) for each in self.involved):
-            raise NotPermitted(f"{self.document} was {self.involvement} by {person}, who can't approve it")
+            raise NotPermitted(f"{self.document} was {self.involvement} by {person}; another person has to approve it")
 
     def is_complete_with(self, person: str) -> bool:
         """Whether this person's approval is the last that the document needs.

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from stockkeeper.domain.approval import Approval
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
 from stockkeeper.domain.people import is_same_person
 from stockkeeper.domain.transitions import TransitionTable, Words
@@ -142,6 +143,11 @@ class CountLine:
     status: CountStatus
     entries: Sequence[CountEntry]
 
+    @property
+    def counters(self) -> list[str]:
+        """The people who have counted it."""
+        return [entry.counted_by for entry in self.entries]
+
     def was_recorded(self, counted_by: str, counted_quantity: int) -> bool:
         """Whether just this is what was posted: whoever sends it again has what they wanted."""
         if self.status is not CountStatus.POSTED or not self.entries:
@@ -206,7 +212,10 @@ class CycleCount:
         posted = COUNT_LINE.next(
             line.status, CountEvent.RECORD, of=self.count_number, part=f"product {line.product_id}"
         )
-        self._require_another_person(line, entry.counted_by, "count it again")
+        if any(is_same_person(entry.counted_by, each) for each in line.counters):
+            raise NotPermitted(
+                f"{self._named(line)} was counted by {entry.counted_by}; another person has to count it again"
+            )
         if entry.root_cause is None:
             # Whoever counted first may have known.
             entry = replace(entry, root_cause=next((each.root_cause for each in line.entries if each.root_cause), None))
@@ -214,6 +223,10 @@ class CycleCount:
         if not within and line.status is CountStatus.COUNTING:
             return Recorded(COUNT_LINE.next(line.status, CountEvent.DOUBT), entry, within)
         return Recorded(posted, entry, within)
+
+    def approval(self, line: CountLine) -> Approval:
+        """The approval that a variance beyond tolerance needs: of a person who hasn't counted the product."""
+        return Approval(document=self._named(line), involved=line.counters, involvement="counted")
 
     def approve(
         self, line: CountLine, approver: str, last_posted_at: datetime | None, last_correction: int
@@ -233,7 +246,7 @@ class CycleCount:
         """
         event = CountEvent.APPROVE_VARIANCE
         COUNT_LINE.next(line.status, event, of=self.count_number, part=f"product {line.product_id}")
-        self._require_another_person(line, approver, "approve it")
+        self.approval(line).require_may_approve(approver)
         entry = line.entries[-1]
         counted_since = last_posted_at is not None and last_posted_at > entry.counted_at
         if counted_since or last_correction != entry.last_correction:
@@ -258,10 +271,6 @@ class CycleCount:
         """
         if COUNT_LINE.is_final(self.status):
             raise COUNT_LINE.refusal(self.status, CountEvent.CANCEL, of=self.count_number)
-
-    def _require_another_person(self, line: CountLine, person: str, to: str) -> None:
-        if any(is_same_person(entry.counted_by, person) for entry in line.entries):
-            raise NotPermitted(f"{self._named(line)} was counted by {person}; another person has to {to}")
 
     def _named(self, line: CountLine) -> str:
         return f"product {line.product_id} of count {self.count_number}"

@@ -13,8 +13,8 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 from enum import StrEnum
 from typing import NamedTuple
 
-from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
-from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.approval import Approval
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.transitions import TransitionTable, Words, titled
 
@@ -215,9 +215,16 @@ class PurchaseOrder:
         status = self.after(PurchaseOrderEvent.CLOSE_SHORT)
         return status if self.has_received else self.after(PurchaseOrderEvent.CANCEL)
 
-    def is_approved_by(self, approver: str) -> bool:
-        """Whether this person has approved already."""
-        return any(is_same_person(approver, each) for each in self.approvers)
+    @property
+    def approval(self) -> Approval:
+        """The approvals that it needs and has."""
+        return Approval(
+            document=titled(PURCHASE_ORDER.document, self.po_number),
+            involved=[self.requested_by],
+            involvement="requested",
+            required=self.required_approvals,
+            given=self.approvers,
+        )
 
     def after_approval(self, approver: str) -> PurchaseOrderStatus:
         """The status after one more approval: SUBMITTED with the last that is needed.
@@ -227,11 +234,7 @@ class PurchaseOrder:
             NotPermitted: The approver is the requester.
         """
         status = self.after(PurchaseOrderEvent.APPROVE)
-        if is_same_person(approver, self.requested_by):
-            name = titled(PURCHASE_ORDER.document, self.po_number)
-            raise NotPermitted(f"{name} was requested by {approver}; another person has to approve it")
-        enough = len(self.approvers) + 1 >= self.required_approvals
-        return self.after(PurchaseOrderEvent.SUBMIT) if enough else status
+        return self.after(PurchaseOrderEvent.SUBMIT) if self.approval.is_complete_with(approver) else status
 
     def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
         """What each line gets of what came of each product: ``{line_number: Taken}``, lines without any left out.

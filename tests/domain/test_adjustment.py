@@ -129,9 +129,9 @@ def test_what_has_ended_is_not_approved_by_anybody(status: AdjustmentStatus) -> 
 
 def test_one_person_approves_once_in_whatever_letters() -> None:
     approved = adjustment(status=S.POSTED, approved_by="Ann")
-    assert approved.is_approved_by("ANN")
-    assert not approved.is_approved_by("bob")
-    assert not adjustment().is_approved_by("ann")
+    assert approved.approval.is_given_by("ANN")
+    assert not approved.approval.is_given_by("bob")
+    assert not adjustment().approval.is_given_by("ann")
 
 
 def test_a_products_lines_count_together_and_what_nets_to_nothing_is_left_out() -> None:
