@@ -14,7 +14,7 @@ from devstack.stack import StackInfo, running_stack
 from starter.namespace import register_search_attributes
 from stockkeeper.client.connection import connect_temporal
 from tests.support.adjustment import Adjusting
-from tests.support.auditor import assert_books_agree, newest_warehouse
+from tests.support.auditor import ALWAYS, assert_books_agree, mark
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import CountPlans, Counts
 from tests.support.purchase_order import Purchasing
@@ -144,7 +144,7 @@ def shop(engine: Engine) -> Shop:
 def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test did to the stock, the auditor goes over it afterwards: over all that is in its own warehouses."""
     audited = request.getfixturevalue("engine") if "engine" in request.fixturenames else None
-    since = newest_warehouse(audited) if audited is not None else 0
+    since = mark(audited) if audited is not None else ALWAYS
     yield
     if audited is not None:
         assert_books_agree(audited, since)

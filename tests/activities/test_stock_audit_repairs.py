@@ -12,7 +12,7 @@ from database.sessions import Database
 from stockkeeper.contracts.reservation import FulfillLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.audit_tampering import Tampered, tampering
-from tests.support.auditor import findings
+from tests.support.auditor import Mark, findings
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import NOON, refused
 from tests.support.steps.reservation import Steps
@@ -209,7 +209,7 @@ def test_a_transfer_without_a_run_is_called_off(engine: Engine, database: Databa
         assert tuple(tampered.connection.execute(query, {"number": number}).one()) == ended
         deciding.repair(there)
         assert (level(tampered, item), level(tampered, beside)) == ((20, 5), (20, 0))
-        assert findings(tampered.connection, item.warehouse_id - 1) == []
+        assert findings(tampered.connection, Mark(item.warehouse_id - 1)) == []
 
 
 def test_a_hold_that_has_ended_meanwhile_is_repaired_by_nothing(engine: Engine, database: Database, shop: Shop) -> None:

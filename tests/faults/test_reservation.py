@@ -88,7 +88,7 @@ async def test_workers_killed_under_load_lose_and_double_nothing(
         nonlocal kills
         while kills < 5:
             async with place.worker() as victim:
-                await asyncio.sleep(chance.uniform(1.5, 2.5))
+                await asyncio.sleep(chance.uniform(0.6, 1.2))
                 victim.kill()
                 assert await victim.wait() == -signal.SIGKILL
                 kills += 1

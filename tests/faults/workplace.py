@@ -1,8 +1,8 @@
 """A place where workers work in processes of their own, and die."""
 
 import asyncio
+import multiprocessing
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,6 +11,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
+from tests.faults import dying_worker
 from tests.support.adjustment import Adjusting
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import Counts
@@ -20,9 +21,38 @@ from tests.support.transfer import Transfers
 from tests.support.wire import Orders
 from worker import Settings
 
-REPOSITORY = Path(__file__).parents[2]
 BRISK = timedelta(seconds=1)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
+
+
+# A worker's imports take seconds of a processor, so they are made once, in a process that then forks the workers. It
+# has no threads: Temporal's runtime starts with the first client, after the fork.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([dying_worker.__name__])
+
+
+class WorkerProcess:
+    """A worker in a process of its own."""
+
+    def __init__(self, process: "multiprocessing.context.ForkServerProcess") -> None:
+        self._process = process
+
+    async def wait(self) -> int:
+        """Return the exit status once the process has ended; minus the signal's number if one ended it."""
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self._process.sentinel)
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless the process has ended."""
+        self._process.kill()
 
 
 class Workplace:
@@ -40,7 +70,7 @@ class Workplace:
         self.returns = Returns(client, self.settings.task_queue, task_timeout=BRISK)
 
     @asynccontextmanager
-    async def worker(self, *how_to_die: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def worker(self, *how_to_die: str) -> AsyncIterator[WorkerProcess]:
         """A worker, which is dead at the latest at the end."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")} | {
             "DATABASE_URL": self._stack.database_url,
@@ -50,17 +80,12 @@ class Workplace:
             "TEMPORAL_ADDRESS": self._stack.temporal_address,
             "TEMPORAL_NAMESPACE": self._stack.namespace,
         }
-        with (self._logs / f"{new_reference('worker')}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.faults.dying_worker", *how_to_die),
-                cwd=REPOSITORY,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        log = self._logs / f"{new_reference('worker')}.log"
+        process = _FORKS.Process(target=dying_worker.work, args=(how_to_die, environment, log))
+        process.start()
+        deadly = WorkerProcess(process)
         try:
-            yield process
+            yield deadly
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            deadly.kill()
+            await deadly.wait()
