@@ -21,7 +21,7 @@ JSON and travels with it; ``from_details`` builds the same error again at the ot
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self, TypedDict, cast
+from typing import ClassVar, Self, TypedDict, cast
 
 Details = Mapping[str, object] | Sequence[Mapping[str, object]]
 """The numbers and names behind a message, as plain JSON; each error says which."""
@@ -104,7 +104,7 @@ class DomainError(StockkeeperError):
 class InvalidRequest(DomainError):
     """The message is wrong whatever the stock is: a type, a missing or unknown field, a number out of range."""
 
-    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self._details = cast("RequestDetails", dict(details or {}))
 
