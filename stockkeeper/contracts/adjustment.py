@@ -1,4 +1,4 @@
-"""The adjustment on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+"""The adjustment on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -41,7 +41,7 @@ WORKFLOW_TYPE = "AdjustmentWorkflow"
 
 
 def workflow_id(adjustment_number: str) -> str:
-    """The one workflow that may command this adjustment."""
+    """Id of the only workflow that commands this adjustment."""
     return f"adjustment-{adjustment_number}"
 
 
@@ -64,31 +64,31 @@ SignedUnits = Annotated[
 
 
 class AdjustmentPolicy(Message):
-    """From where on somebody else has to approve, and for how long it is waited for: hours from the start."""
+    """The limits above which another person has to approve, and the deadlines for that: hours from the start."""
 
-    limit: Money = Field(default=Decimal("500.00"), description="More than this in money needs an approval.")
+    limit: Money = Field(default=Decimal("500.00"), description="Amount of money above which an approval is needed.")
     limit_units: Annotated[int, Field(ge=0, le=MAX_LINES * MAX_UNITS)] = Field(
-        default=100, description="So do more units than this of which nobody knows what they cost."
+        default=100, description="Units without a known cost above which an approval is needed."
     )
     remind_after_hours: Hours = 24
     cancel_after_hours: Hours = 7 * 24
 
 
 DEFAULT_ADJUSTMENT = AdjustmentPolicy()
-"""The policy unless the settings say another."""
+"""The policy unless the settings have another one."""
 
 
 class AdjustmentLine(Message):
-    """Units of a product that are there and not in the books, or the other way round."""
+    """Units of a product that are on the shelf and not in the books, or in the books and not on the shelf."""
 
     product_id: Id
     quantity: SignedUnits
 
 
 class AdjustmentRequest(Message):
-    """Start of an `AdjustmentWorkflow`: change what is on hand by these lines, all of them or none."""
+    """Start of an `AdjustmentWorkflow`: change on hand by these lines, all of them or none."""
 
-    adjustment_number: Reference = Field(description="The adjustment's own name; the workflow id has it too.")
+    adjustment_number: Reference = Field(description="Number of the adjustment, also part of the workflow id.")
     warehouse_id: Id
     lines: Annotated[list[AdjustmentLine], Field(min_length=1, max_length=MAX_LINES)]
     reason: Reason
@@ -96,7 +96,7 @@ class AdjustmentRequest(Message):
 
 
 class ApproveAdjustment(Message):
-    """Command ``approve``: somebody else agrees, and it is posted."""
+    """Command ``approve``: another person agrees, and the adjustment is posted."""
 
     approver: Actor
     note: Note | None = None
@@ -106,7 +106,7 @@ APPROVE = Command("approve", ApproveAdjustment)
 
 
 class RejectAdjustment(Message):
-    """Command ``reject``: it isn't right, and nothing is changed."""
+    """Command ``reject``: the adjustment is refused, and nothing is changed."""
 
     approver: Actor
     reason: Reason
@@ -116,7 +116,7 @@ REJECT = Command("reject", RejectAdjustment)
 
 
 class CancelAdjustment(Message):
-    """Command ``cancel``: it isn't wanted any more, and wasn't approved yet."""
+    """Command ``cancel``: an adjustment that isn't approved yet is withdrawn."""
 
     performed_by: Actor
     reason: Reason
@@ -126,52 +126,56 @@ CANCEL = Command("cancel", CancelAdjustment)
 
 
 class AdjustmentLineState(State):
-    """One line as it was asked for."""
+    """One line as requested."""
 
     product_id: int
     quantity: int = Field(description="Units: positive in, negative out.")
-    unit_cost: Money | None = Field(default=None, description="What one costs; null: nobody knows.")
+    unit_cost: Money | None = Field(default=None, description="Cost of one unit; null: unknown.")
 
 
 class AdjustmentState(State):
-    """What an adjustment is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of an adjustment: the answer to every command, to the query ``state``, and the workflow's result."""
 
-    adjustment_id: int | None = Field(default=None, description="Null as long as nothing is stored.")
+    adjustment_id: int | None = Field(default=None, description="Null until the adjustment is stored.")
     adjustment_number: str = ""
     warehouse_id: int | None = None
     status: AdjustmentStatus = AdjustmentStatus.PENDING
     reason: str = ""
     requested_by: str = ""
-    value: Money = Field(default=Decimal(0), description="Units times unit cost over all lines, whichever way they go.")
-    unvalued_units: int = Field(default=0, description="Units of which nobody knows what they cost.")
+    value: Money = Field(
+        default=Decimal(0), description="Sum of units times unit cost over all lines, in and out alike."
+    )
+    unvalued_units: int = Field(default=0, description="Units without a known cost.")
     needs_approval: bool = False
-    approve_by: Timestamp | None = Field(default=None, description="When it is cancelled without its approval.")
+    approve_by: Timestamp | None = Field(
+        default=None, description="Last deadline for the approval; then it is cancelled."
+    )
     approved_by: str | None = None
     approval_note: str | None = None
     lines: list[AdjustmentLineState] = Field(default_factory=list)
     gave_way: list[GaveWay] = Field(
         default_factory=list,
-        description="Holds that ended, because what they were promised isn't there; the latest hundred.",
+        description="Holds that gave way because their stock is missing; the latest hundred.",
     )
     shortages: list[ShortageState] = Field(
         default_factory=list,
-        description="Why it was rejected, item by item: units to be taken off, and units on hand.",
+        description="Reason of a rejection, item by item: units to be taken off, and units on hand.",
     )
-    closed_reason: str | None = Field(default=None, description="Why a person rejected it, or it was cancelled.")
-    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    closed_reason: str | None = Field(default=None, description="Reason of the rejection or cancellation.")
+    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class AdjustmentStep(Step):
-    """What is asked about one adjustment."""
+    """A step of one adjustment."""
 
     adjustment_number: str
 
 
 class SubmitAdjustmentStep(AdjustmentStep):
-    """Store it, and post it unless it needs an approval by the policy that is in force now."""
+    """Store the adjustment, and post it unless the policy in force needs an approval."""
 
     warehouse_id: int
     lines: list[AdjustmentLine]
@@ -180,7 +184,7 @@ class SubmitAdjustmentStep(AdjustmentStep):
 
 
 class PostAdjustmentStep(AdjustmentStep):
-    """Keep the approval, and post it."""
+    """Store the approval, and post the adjustment."""
 
     note: str | None
 
@@ -189,24 +193,24 @@ EndEvent = Literal[AdjustmentEvent.REJECT, AdjustmentEvent.CANCEL, AdjustmentEve
 
 
 class EndAdjustmentStep(AdjustmentStep):
-    """End it without posting it, for one of these reasons."""
+    """End the adjustment without posting it, for one of these reasons."""
 
     event: EndEvent
     reason: str
 
 
 class StoredAdjustmentLine(AdjustmentLineState):
-    """A line with the name that people know it by."""
+    """A line with its SKU."""
 
     sku: str
 
 
 class StoredAdjustment(StockAnswer):
-    """What the database says of an adjustment, in answer to every step.
+    """An adjustment as stored: the answer to every step.
 
     Attributes:
-        remind_after_hours: By the policy that was in force when it was submitted; so are the others.
-        submitted_by_another_run: Whether it wasn't the run that asks now.
+        remind_after_hours: By the policy in force when it was submitted, like the other deadlines.
+        submitted_by_another_run: Whether another run of the workflow stored it.
     """
 
     adjustment_id: int
@@ -246,7 +250,7 @@ class StoredAdjustment(StockAnswer):
 
 
 class AdjustmentMemo(TypedDict):
-    """What a list of runs shows of an adjustment beside its search attributes, without asking each run."""
+    """Memo of an adjustment's run: the fields that a list of runs shows beside the search attributes."""
 
     warehouse: str
     value: str
@@ -269,7 +273,7 @@ def memo(adjustment: StoredAdjustment) -> AdjustmentMemo:
 
 
 def worth(value: Decimal, unvalued_units: int) -> str:
-    """What an adjustment is worth, as people read it: ``640.00``, or ``640.00 and 3 units of unknown cost``."""
+    """Value of an adjustment in words: ``640.00``, or ``640.00 and 3 units of unknown cost``."""
     unvalued = f"{counted(unvalued_units, 'unit')} of unknown cost"
     if not unvalued_units:
         return amount(value)
@@ -277,21 +281,21 @@ def worth(value: Decimal, unvalued_units: int) -> str:
 
 
 class AdjustmentActivities(Protocol):
-    """What an adjustment's workflow asks of the database. Implemented in `activities.adjustment`."""
+    """Activities of an adjustment's workflow. Implemented in `activities.adjustment`."""
 
     @activity.defn(name="submit_adjustment")
     def submit_adjustment(self, step: SubmitAdjustmentStep) -> StoredAdjustment:
-        """Store it, and post it unless it needs an approval."""
+        """Store the adjustment, and post it unless it needs an approval."""
         ...
 
     @activity.defn(name="post_adjustment")
     def post_adjustment(self, step: PostAdjustmentStep) -> StoredAdjustment:
-        """Keep the approval, and post it."""
+        """Store the approval, and post the adjustment."""
         ...
 
     @activity.defn(name="end_adjustment")
     def end_adjustment(self, step: EndAdjustmentStep) -> StoredAdjustment:
-        """End it without posting it."""
+        """End the adjustment without posting it."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Findings of audits: what was found, and what people decide about it."""
+"""Findings of audits, and the decisions of people about them."""
 
 from typing import Annotated, Literal, Protocol
 
@@ -13,7 +13,7 @@ FINDINGS_A_PAGE = 500
 
 
 class DecideFindingStep(Step):
-    """What a person decided about a finding: repair it, or accept that it is so."""
+    """A person's decision about a finding: repair it, or accept it as it is."""
 
     performed_by: Actor
     finding_id: Id
@@ -22,14 +22,14 @@ class DecideFindingStep(Step):
 
 
 class ShowFindings(Message):
-    """What audits have found; the latest first, page by page."""
+    """Findings of all audits; the latest first, page by page."""
 
     status: FindingStatus | None = None
     before: Annotated[int, Field(gt=0, le=MAX_ID)] | None = None
 
 
 class FindingShown(FindingState):
-    """A finding with everything that is known of it."""
+    """A finding with all of its fields."""
 
     sku: str | None
     warehouse: str | None
@@ -44,20 +44,20 @@ class FindingShown(FindingState):
 
 
 class FindingsShown(Page):
-    """One page of them."""
+    """One page."""
 
     findings: list[FindingShown]
 
 
 class AuditFindingActivities(Protocol):
-    """What can be asked and decided about findings. Implemented in `activities.audit_findings`."""
+    """Questions and decisions about findings. Implemented in `activities.audit_findings`."""
 
     @activity.defn(name="decide_finding")
     def decide_finding(self, step: DecideFindingStep) -> FindingShown:
-        """Do what a person decided."""
+        """Carry out a decision."""
         ...
 
     @activity.defn(name="show_findings")
     def show_findings(self, question: ShowFindings) -> FindingsShown:
-        """What was found."""
+        """One page of findings."""
         ...

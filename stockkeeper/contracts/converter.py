@@ -19,15 +19,15 @@ from stockkeeper.domain.errors import DomainError
 
 @dataclass(frozen=True)
 class Undecodable:
-    """Stands for a payload that isn't JSON, so that the process that gets it can say so itself."""
+    """Placeholder for a payload that isn't JSON, so that the process that receives it can refuse it itself."""
 
     why: str
 
 
 class _PayloadConverter(PydanticPayloadConverter):
-    """Pydantic's JSON; a payload that nobody gave a type to and that can't be read becomes `Undecodable`.
+    """Pydantic's JSON; a payload without a type hint that can't be read becomes `Undecodable`.
 
-    The processes take what comes from outside without a type. A decoding error there would otherwise leave a workflow
+    Processes take payloads from outside without a type hint. A decoding error there would otherwise leave a workflow
     repeating its first task for ever, and a signal dropped with no trace.
     """
 
@@ -55,7 +55,7 @@ class _FailureConverter(DefaultFailureConverter):
 def as_application_error(error: DomainError) -> ApplicationError:
     """The error as it travels: its code as the type, its details, and no use in trying again.
 
-    It is benign: out of stock is an answer, not an incident, and shouldn't wake anybody.
+    It is benign: out of stock is an answer, not an incident, and must raise no alarm.
     """
     translated = ApplicationError(
         error.message,

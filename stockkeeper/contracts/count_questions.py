@@ -1,4 +1,4 @@
-"""Questions about counts: what is beyond tolerance and waits for a decision, and how right the books were."""
+"""Questions about counts: variances that wait for a decision, and the accuracy of the books."""
 
 from typing import Protocol
 
@@ -14,9 +14,9 @@ ACCURACIES_AT_ONCE = 500
 
 
 class ShowVariances(Message):
-    """What is beyond tolerance and waits for a second count or an approval; in the order of count and SKU.
+    """Variances that wait for a second count or an approval, ordered by count and SKU.
 
-    For those who approve. Whoever is to count shouldn't ask.
+    It is for approvers: it has the system quantities, which a counter must not see.
     """
 
     warehouse: Name | None = None
@@ -25,7 +25,7 @@ class ShowVariances(Message):
 
 
 class Variance(BaseModel):
-    """A count that is beyond tolerance, in units."""
+    """A count beyond tolerance, in units."""
 
     count_number: str
     warehouse_id: int
@@ -42,7 +42,7 @@ class Variance(BaseModel):
 
 
 class Variances(Page):
-    """One page of them."""
+    """One page."""
 
     variances: list[Variance]
 
@@ -51,7 +51,7 @@ class ShowAccuracy(Message):
     """How accurate counts were, by warehouse, month and class; a month is the warehouse's own."""
 
     warehouse: Name | None = None
-    since: Day | None = Field(default=None, description="Only what was posted from this day on.")
+    since: Day | None = Field(default=None, description="First day of posting that counts.")
     after: tuple[str, str, str] | None = Field(default=None, description="Warehouse, month and class last seen.")
 
 
@@ -59,15 +59,15 @@ class Accuracy(BaseModel):
     """How accurate the books were in one warehouse, month and class.
 
     Attributes:
-        warehouse_id: Where.
+        warehouse_id: Id of the warehouse.
         warehouse: Its name.
         month: Such as ``2026-11``.
         count_class: A, B or C; ``-`` for what was counted without a class.
         counted: Lines that were counted and posted.
         accurate: Of these, those whose first count was within tolerance.
-        units_counted: Units that were there.
-        units_system: Units that the books had.
-        units_off: Units by which the books were wrong, whichever way.
+        units_counted: Units on the shelf.
+        units_system: Units in the books.
+        units_off: Units by which the books differed, in both directions.
     """
 
     warehouse_id: int
@@ -82,20 +82,20 @@ class Accuracy(BaseModel):
 
 
 class Accuracies(Page):
-    """One page of them."""
+    """One page."""
 
     accuracies: list[Accuracy]
 
 
 class CountQuestionActivities(Protocol):
-    """What can be asked about counts. Implemented in `activities.count_questions`."""
+    """Questions about counts. Implemented in `activities.count_questions`."""
 
     @activity.defn(name="show_variances")
     def show_variances(self, question: ShowVariances) -> Variances:
-        """What waits for a decision, with its numbers."""
+        """Variances that wait for a decision, with their numbers."""
         ...
 
     @activity.defn(name="show_accuracy")
     def show_accuracy(self, question: ShowAccuracy) -> Accuracies:
-        """How right the books were."""
+        """Accuracy of the books."""
         ...

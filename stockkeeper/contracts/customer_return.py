@@ -1,4 +1,4 @@
-"""The customer return on the wire: how it is started, commanded and read, and what it asks of the database."""
+"""The customer return on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from typing import Annotated, Protocol, Self, TypedDict
 
@@ -28,12 +28,12 @@ WORKFLOW_TYPE = "ReturnWorkflow"
 
 
 def workflow_id(return_number: str) -> str:
-    """The one workflow that may command this return."""
+    """Id of the only workflow that commands this return."""
     return f"return-{return_number}"
 
 
 class ReturnLine(Message):
-    """Units of a product that are to come back."""
+    """Units of a product that are expected back."""
 
     product_id: Id
     quantity: Units
@@ -42,22 +42,22 @@ class ReturnLine(Message):
 class ReturnRequest(Message):
     """Start of a `ReturnWorkflow`: these goods are expected back."""
 
-    return_number: Reference = Field(description="The return's own name; the workflow id has it too.")
-    warehouse_id: Id = Field(description="Where they come back to.")
-    reference_id: Reference = Field(description="What they were sold under: the order's number.")
+    return_number: Reference = Field(description="Number of the return, also part of the workflow id.")
+    warehouse_id: Id = Field(description="Warehouse that receives the return.")
+    reference_id: Reference = Field(description="Number of the order that sold the goods.")
     lines: Annotated[list[ReturnLine], Field(min_length=1, max_length=MAX_LINES)]
     performed_by: Actor
 
 
 class InspectedLine(Message):
-    """What was found of one product."""
+    """Result of the inspection of one product."""
 
     product_id: Id
     restock_quantity: Annotated[
-        int, Field(ge=0, le=MAX_UNITS, description="Units that are fit, and go back into stock.")
+        int, Field(ge=0, le=MAX_UNITS, description="Units that are fit and go back into stock.")
     ] = 0
     scrap_quantity: Annotated[
-        int, Field(ge=0, le=MAX_UNITS, description="Units on top of these that aren't; not into stock.")
+        int, Field(ge=0, le=MAX_UNITS, description="Further units that are unfit; they don't enter stock.")
     ] = 0
 
     @model_validator(mode="after")
@@ -68,12 +68,12 @@ class InspectedLine(Message):
 
 
 class Inspect(Message):
-    """Command ``inspect``: somebody has looked at what came. What is fit becomes RETURN movements."""
+    """Command ``inspect``: goods that came back were inspected. Fit units become RETURN movements."""
 
     performed_by: Actor
     lines: Annotated[list[InspectedLine], Field(min_length=1, max_length=MAX_LINES)]
     inspection_id: Reference | None = Field(
-        default=None, description="The caller's name for this inspection: sent twice, it is booked once."
+        default=None, description="The caller's number for this inspection: sent twice, it is booked once."
     )
 
 
@@ -81,7 +81,7 @@ INSPECT = Command("inspect", Inspect)
 
 
 class CloseReturnShort(Message):
-    """Command ``close_short``: what hasn't come isn't expected any more."""
+    """Command ``close_short``: units that haven't come back are no longer expected."""
 
     performed_by: Actor
     reason: Reason
@@ -91,18 +91,18 @@ CLOSE_SHORT = Command("close_short", CloseReturnShort)
 
 
 class ReturnLineState(State):
-    """One line as it is, in units. What is neither restocked nor scrapped is still expected, or never came."""
+    """One line, in units. Units neither restocked nor scrapped are still expected, or never came."""
 
     product_id: int
     quantity: int
-    restocked: int = Field(default=0, description="Was fit, and is in stock again.")
-    scrapped: int = Field(default=0, description="Wasn't, and is in nobody's stock.")
+    restocked: int = Field(default=0, description="Units that were fit and are in stock again.")
+    scrapped: int = Field(default=0, description="Units that were unfit and are in no stock.")
 
 
 class ReturnState(State):
-    """What a return is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of a return: the answer to every command, to the query ``state``, and the workflow's result."""
 
-    return_id: int | None = Field(default=None, description="Null as long as it isn't stored.")
+    return_id: int | None = Field(default=None, description="Null until it is stored.")
     return_number: str = ""
     warehouse_id: int | None = None
     reference_id: str = ""
@@ -111,22 +111,22 @@ class ReturnState(State):
     requested_by: str = ""
     inspections: list[ReceiptState] = Field(
         default_factory=list,
-        description="What was found, restocked units as accepted and scrapped ones as unfit; the latest hundred.",
+        description="Inspections: restocked units as accepted, scrapped units as unfit; the latest hundred.",
     )
-    closed_reason: str | None = Field(default=None, description="Why the rest isn't expected any more.")
+    closed_reason: str | None = Field(default=None, description="Reason why the rest is no longer expected.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class ReturnStep(Step):
-    """What is asked about one return."""
+    """A step of one return."""
 
     return_number: str
 
 
 class RegisterReturnStep(ReturnStep):
-    """Store what is expected back."""
+    """Store the return."""
 
     warehouse_id: int
     reference_id: str
@@ -134,31 +134,31 @@ class RegisterReturnStep(ReturnStep):
 
 
 class InspectReturnStep(ReturnStep):
-    """Somebody has looked at what came."""
+    """Book an inspection."""
 
     inspection_id: str
     lines: list[InspectedLine]
 
 
 class CloseReturnStep(ReturnStep):
-    """What hasn't come isn't expected any more."""
+    """Close the return short."""
 
     reason: str
 
 
 class StoredReturnLine(ReturnLineState):
-    """A line with the name that people know it by."""
+    """A line with its SKU."""
 
     sku: str
 
     @property
     def expected(self) -> int:
-        """Units that nobody has looked at."""
+        """Units that aren't inspected."""
         return self.quantity - self.restocked - self.scrapped
 
 
 class StoredReturn(BaseModel):
-    """What the database says of a return, in answer to every step."""
+    """A return as stored: the answer to every step."""
 
     return_id: int
     return_number: str
@@ -179,12 +179,12 @@ class StoredReturn(BaseModel):
 
     @property
     def expected(self) -> int:
-        """Units that are still to come; none any more once it has ended."""
+        """Units still expected; 0 once the return has ended."""
         return sum(line.expected for line in self.lines) if self.status is ReturnStatus.EXPECTED else 0
 
 
 class ReturnMemo(TypedDict):
-    """What a list of runs shows of a return beside its search attributes, without asking each run."""
+    """Memo of a return's run: the fields that a list of runs shows beside the search attributes."""
 
     warehouse: str
     reference_id: str
@@ -205,21 +205,21 @@ def memo(returned: StoredReturn) -> ReturnMemo:
 
 
 class ReturnActivities(Protocol):
-    """What a return's workflow asks of the database. Implemented in `activities.customer_return`."""
+    """Activities of a return's workflow. Implemented in `activities.customer_return`."""
 
     @activity.defn(name="register_return")
     def register_return(self, step: RegisterReturnStep) -> StoredReturn:
-        """Store what is expected back."""
+        """Store the return."""
         ...
 
     @activity.defn(name="inspect_return")
     def inspect_return(self, step: InspectReturnStep) -> StoredReturn:
-        """Put what is fit back into stock."""
+        """Put fit units back into stock."""
         ...
 
     @activity.defn(name="close_return")
     def close_return(self, step: CloseReturnStep) -> StoredReturn:
-        """Give up what hasn't come."""
+        """Close the return short."""
         ...
 
 

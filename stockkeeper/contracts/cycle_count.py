@@ -1,4 +1,4 @@
-"""The cycle count on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+"""The cycle count on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from decimal import Decimal
 from typing import Annotated, Protocol, TypedDict
@@ -35,7 +35,7 @@ WORKFLOW_TYPE = "CycleCountWorkflow"
 
 
 def workflow_id(count_number: str) -> str:
-    """The one workflow that may command this count."""
+    """Id of the only workflow that commands this count."""
     return f"cycle-count-{count_number}"
 
 
@@ -44,19 +44,19 @@ Days = Annotated[int, Field(ge=1, le=366)]
 
 
 class CountPolicy(BaseModel):
-    """How counting goes, as the settings say it.
+    """Rules of counting, from the settings.
 
     Attributes:
-        tolerance_units: A count may be off by so many units, either way;
-        tolerance_percent: or by so much of what the system has, in percent; the wider of the two counts.
-        a_percent: The first so much of the demand, in percent, is class A's;
-        b_percent: the next so much is B's; all other items are C.
-        demand_days: The demand of so many days.
+        tolerance_units: Units by which a count may be off, either way;
+        tolerance_percent: or percent of the system quantity; the wider of the two holds.
+        a_percent: Percent of the demand that makes class A;
+        b_percent: the percent after it that makes class B; all other items are C.
+        demand_days: Days of demand that decide about the class.
         a_days: Days from one count to the next in class A;
         b_days: the same in class B;
         c_days: the same in class C.
-        at_least: As long as there are items that were never counted, a day's list has at least so many.
-        cap: Items that a warehouse counts on one day at most.
+        at_least: Items on a day's list at least, while there are items without any count.
+        cap: Items on a day's list at most.
     """
 
     model_config = Message.model_config | {"strict": False}
@@ -74,12 +74,12 @@ class CountPolicy(BaseModel):
 
     @property
     def tolerance(self) -> Tolerance:
-        """How far a count may be off."""
+        """Tolerance of a count."""
         return Tolerance(self.tolerance_units, self.tolerance_percent)
 
     @property
     def cycle(self) -> Cycle:
-        """Who is counted how often."""
+        """Days from one count to the next, by class."""
         days = {CountClass.A: self.a_days, CountClass.B: self.b_days, CountClass.C: self.c_days}
         return Cycle(self.a_percent, self.b_percent, days, self.at_least, self.cap)
 
@@ -88,9 +88,9 @@ DEFAULT_COUNTING = CountPolicy()
 
 
 class CycleCountRequest(Message):
-    """Start of a `CycleCountWorkflow`: somebody is to count these products."""
+    """Start of a `CycleCountWorkflow`: these products are to be counted."""
 
-    count_number: Reference = Field(description="The count's own name; the workflow id has it too.")
+    count_number: Reference = Field(description="Number of the count, also part of the workflow id.")
     warehouse_id: Id
     product_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_LINES)]
     requested_by: Actor
@@ -102,19 +102,19 @@ class CycleCountRequest(Message):
 
 
 class Record(Message):
-    """Command ``record``: so much was there. A second count of a product is somebody else's."""
+    """Command ``record``: the counted quantity of a product. A second count has to be another person's."""
 
     performed_by: Actor
     product_id: Id
-    counted_quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units that were there; none is 0.")]
-    root_cause: RootCause | None = Field(default=None, description="Why it is another number, if you know.")
+    counted_quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units on the shelf; 0 if there are none.")]
+    root_cause: RootCause | None = Field(default=None, description="Cause of the variance, if known.")
 
 
 RECORD = Command("record", Record)
 
 
 class ApproveVariance(Message):
-    """Command ``approve_variance``: what was counted is right, and this is why the books were wrong."""
+    """Command ``approve_variance``: the count is right; the root cause says why the books were wrong."""
 
     approver: Actor
     product_id: Id
@@ -125,7 +125,7 @@ APPROVE_VARIANCE = Command("approve_variance", ApproveVariance)
 
 
 class CancelCount(Message):
-    """Command ``cancel``: what isn't in the books yet isn't counted any more."""
+    """Command ``cancel``: lines that aren't posted yet are given up."""
 
     performed_by: Actor
     reason: Reason
@@ -135,39 +135,39 @@ CANCEL = Command("cancel", CancelCount)
 
 
 class CountLineState(State):
-    """One product. What the system had, and the difference, are shown once they are in the books: counting is blind."""
+    """One product. System quantity and variance appear once they are posted, because counting is blind."""
 
     product_id: int
     status: CountStatus = CountStatus.COUNTING
-    counted_quantity: int | None = Field(default=None, description="Units, by the latest count.")
+    counted_quantity: int | None = Field(default=None, description="Units by the latest count.")
     counted_by: str | None = None
     root_cause: RootCause | None = None
     approved_by: str | None = None
-    system_quantity: int | None = Field(default=None, description="Units by the books when it was counted.")
-    delta: int | None = Field(default=None, description="Counted less system: what the books were changed by.")
+    system_quantity: int | None = Field(default=None, description="Units in the books when it was counted.")
+    delta: int | None = Field(default=None, description="Variance: counted quantity minus system quantity.")
 
 
 class CycleCountState(State):
-    """What a count is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of a count: the answer to every command, to the query ``state``, and the workflow's result."""
 
-    count_id: int | None = Field(default=None, description="Null as long as it isn't stored.")
+    count_id: int | None = Field(default=None, description="Null until it is stored.")
     count_number: str = ""
     warehouse_id: int | None = None
     status: CountStatus = CountStatus.COUNTING
     lines: list[CountLineState] = Field(default_factory=list)
     requested_by: str = ""
-    closed_reason: str | None = Field(default=None, description="Why it was cancelled.")
+    closed_reason: str | None = Field(default=None, description="Reason of the cancellation.")
     gave_way: list[GaveWay] = Field(
-        default_factory=list, description="Holds that ended, because what they were promised isn't there; the latest."
+        default_factory=list, description="Holds that gave way because their stock is missing; the latest."
     )
-    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class CountStep(Step):
-    """What is asked about one count."""
+    """A step of one count."""
 
     count_number: str
 
@@ -181,7 +181,7 @@ class OpenCountStep(CountStep):
 
 
 class RecordCountStep(CountStep):
-    """Somebody has counted a product."""
+    """Store a person's count of a product."""
 
     product_id: int
     counted_quantity: int
@@ -189,26 +189,26 @@ class RecordCountStep(CountStep):
 
 
 class ApproveCountStep(CountStep):
-    """Somebody who hasn't counted a product says that its count is right."""
+    """Store the approval of a count by a person who hasn't counted the product."""
 
     product_id: int
     root_cause: RootCause
 
 
 class CancelCountStep(CountStep):
-    """What isn't posted isn't counted any more."""
+    """Give up the lines that aren't posted."""
 
     reason: str
 
 
 class StoredCountLine(CountLineState):
-    """A line with the name that people know it by."""
+    """A line with its SKU."""
 
     sku: str
 
 
 class StoredCount(StockAnswer):
-    """What the database says of a whole count."""
+    """A count as stored, with all of its lines."""
 
     count_id: int
     count_number: str
@@ -222,14 +222,14 @@ class StoredCount(StockAnswer):
 
 
 class CountedLine(StockAnswer):
-    """What the database says of one line after a step, and where the count stands by it."""
+    """One line as stored after a step, and the status of the count."""
 
     status: CountStatus
     line: StoredCountLine
 
 
 class CountMemo(TypedDict):
-    """What a list of runs shows of a count beside its search attributes, without asking each run."""
+    """Memo of a count's run: the fields that a list of runs shows beside the search attributes."""
 
     warehouse: str
     items: int
@@ -250,7 +250,7 @@ def memo(warehouse: str, state: CycleCountState) -> CountMemo:
 
 
 def progress(state: CycleCountState) -> str:
-    """How far it is, as people read it."""
+    """Progress of a count in words."""
     by_status = {status: sum(line.status is status for line in state.lines) for status in CountStatus}
     told = {
         CountStatus.COUNTING: "to count",
@@ -263,26 +263,26 @@ def progress(state: CycleCountState) -> str:
 
 
 class CycleCountActivities(Protocol):
-    """What counts ask of the database. Implemented in `activities.cycle_count`."""
+    """Activities of a count's workflow. Implemented in `activities.cycle_count`."""
 
     @activity.defn(name="open_count")
     def open_count(self, step: OpenCountStep) -> StoredCount:
-        """Store what is to be counted."""
+        """Store the count."""
         ...
 
     @activity.defn(name="record_count")
     def record_count(self, step: RecordCountStep) -> CountedLine:
-        """Take a count, and post it if it is within tolerance or the second one."""
+        """Store a person's count, and post it if it is within tolerance or the second one."""
         ...
 
     @activity.defn(name="approve_count")
     def approve_count(self, step: ApproveCountStep) -> CountedLine:
-        """Post a count that is beyond tolerance."""
+        """Post an approved count that is beyond tolerance."""
         ...
 
     @activity.defn(name="cancel_count")
     def cancel_count(self, step: CancelCountStep) -> StoredCount:
-        """Give up what isn't posted."""
+        """Give up the lines that aren't posted."""
         ...
 
 

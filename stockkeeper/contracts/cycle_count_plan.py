@@ -1,4 +1,4 @@
-"""Planning counts on the wire: a run that starts each warehouse's count, and what it asks of the database."""
+"""Planning counts on the wire: a run that starts each warehouse's count, and its steps in the database."""
 
 from datetime import date
 from typing import Annotated, Protocol
@@ -14,22 +14,22 @@ WORKFLOW_TYPE = "CycleCountPlanWorkflow"
 PLANNED_BY = "cycle-count-plan"
 SCHEDULE = "cycle-count-daily"
 FROM_HOUR = 5
-"""The hour at which a warehouse's count of the day begins, by its own clock."""
+"""Hour at which a warehouse's count of the day begins, in the warehouse's timezone."""
 WAREHOUSES_A_PAGE = 200
 COUNTS_SHOWN = 500
 
 
 def count_number(warehouse_id: int, day: date) -> str:
-    """What a warehouse's count of a day is called: ``CC-3-2026-11-23``."""
+    """Number of a warehouse's count of a day: ``CC-3-2026-11-23``."""
     return f"CC-{warehouse_id}-{day.isoformat()}"
 
 
 class CycleCountPlanRequest(Message):
-    """Start of a `CycleCountPlanWorkflow`: one count for each warehouse, of what is due there today."""
+    """Start of a `CycleCountPlanWorkflow`: one count for each warehouse, of the items that are due there today."""
 
-    warehouse_id: Id | None = Field(default=None, description="Only there. Null: everywhere.")
+    warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
     from_hour: Annotated[int, Field(ge=0, le=23)] | None = Field(
-        default=None, description="Only where it is this hour of the day or later. Null: whatever the clock says."
+        default=None, description="Only warehouses where it is this hour of the day or later. Null: at any hour."
     )
 
 
@@ -39,8 +39,8 @@ class PlannedCountState(State):
     count_number: str
     warehouse_id: int
     items: int = Field(description="Items on the list.")
-    wanted: int = Field(description="How many it would be without the cap.")
-    late: int = Field(description="Items that are due by today and are not on the list: the cap is too small.")
+    wanted: int = Field(description="Items that would be on it without the cap.")
+    late: int = Field(description="Items due by today that are not on the list because the cap is too small.")
 
 
 class NotPlannedState(State):
@@ -51,23 +51,25 @@ class NotPlannedState(State):
 
 
 class CycleCountPlanState(State):
-    """What a planning run has done: the answer to the query ``state``, and the workflow's result."""
+    """State of a planning run: the answer to the query ``state``, and the workflow's result."""
 
     status: CountPlanStatus = CountPlanStatus.RUNNING
     warehouse_id: int | None = None
     counts_started: int = 0
     items: int = Field(default=0, description="Items on all lists.")
-    counts: list[PlannedCountState] = Field(default_factory=list, description="The counts; the latest 500.")
+    counts: list[PlannedCountState] = Field(
+        default_factory=list, description="Counts that were started; the latest 500."
+    )
     skipped: list[NotPlannedState] = Field(
         default_factory=list, description="Warehouses without a count by this run; the latest 500."
     )
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class FindCountDaysStep(Step):
-    """Which warehouses have no count of their day yet; page by page."""
+    """Find the warehouses without a count of their day; page by page."""
 
     warehouse_id: int | None
     from_hour: int | None
@@ -75,48 +77,48 @@ class FindCountDaysStep(Step):
 
 
 class CountDay(BaseModel):
-    """A warehouse and its day."""
+    """A warehouse and its local day."""
 
     warehouse_id: int
     warehouse: str
     day: date
-    is_counted: bool = Field(description="Its count of this day has been made before.")
+    is_counted: bool = Field(description="Whether the count of this day exists already.")
 
 
 class CountDays(BaseModel):
-    """One page of them."""
+    """One page."""
 
     days: list[CountDay]
     more: bool
 
 
 class PlanCountStep(Step):
-    """What is due in this warehouse on this day."""
+    """Find the items that are due in this warehouse on this day."""
 
     warehouse_id: int
     day: date
 
 
 class PlannedCount(BaseModel):
-    """The list of a day."""
+    """The items to count on a day."""
 
     product_ids: list[int]
     wanted: int
     late: int
-    is_counted: bool = Field(default=False, description="The count of this day has been made meanwhile.")
+    is_counted: bool = Field(default=False, description="Whether another run has made the count of this day meanwhile.")
 
 
 class CycleCountPlanActivities(Protocol):
-    """What planning counts asks of the database. Implemented in `activities.cycle_count_plan`."""
+    """Activities of the workflow that plans counts. Implemented in `activities.cycle_count_plan`."""
 
     @activity.defn(name="find_count_days")
     def find_count_days(self, step: FindCountDaysStep) -> CountDays:
-        """Where it is time to count."""
+        """Find the warehouses where a count is due."""
         ...
 
     @activity.defn(name="plan_count")
     def plan_count(self, step: PlanCountStep) -> PlannedCount:
-        """Classify a warehouse's items, and say what is due."""
+        """Classify a warehouse's items, and find those that are due."""
         ...
 
 

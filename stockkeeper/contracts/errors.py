@@ -1,4 +1,4 @@
-"""The errors, for whoever only knows the contract: see `stockkeeper.domain.errors` for the tree."""
+"""The errors, for packages that only import the contract: see `stockkeeper.domain.errors` for the tree."""
 
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import (

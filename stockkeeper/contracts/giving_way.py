@@ -1,14 +1,14 @@
-"""Holds that give way: what was promised isn't there, and whoever held it has to know."""
+"""Holds that give way: their stock is missing, and their processes have to be notified."""
 
 from stockkeeper.contracts.messages import Actor, Message, Reason
 from stockkeeper.contracts.process import Command
 
 
 class GiveWay(Message):
-    """Command ``give_way``: a line of the hold has ended, because what it was promised isn't there; the rest follows.
+    """Command ``give_way``: a line of the hold has ended because its stock is missing; the other lines follow.
 
-    Whoever corrects stock sends it to the processes whose holds have ended by it. Sent to a hold of which nothing has
-    ended, it is refused.
+    A process that corrects stock sends it to the processes whose holds have ended by it. Sent to a hold of which no
+    line has ended, it is refused.
     """
 
     performed_by: Actor

@@ -1,4 +1,4 @@
-"""The import of a file on the wire: how it is started, fed and read, and what its workflow asks of the database."""
+"""The import of a file on the wire: start, pages, state, and the steps of its workflow in the database."""
 
 import base64
 import gzip
@@ -22,12 +22,12 @@ from stockkeeper.domain.stock import MovementType
 WORKFLOW_TYPE = "ImportWorkflow"
 
 ABANDONED_AFTER = timedelta(hours=1)
-"""An import that hears nothing for so long ends: whoever sent the file has gone."""
+"""Time without a page or a finish after which an import ends: its sender has gone."""
 
 MAX_PAGES = 10_000
 MAX_PAGE_ROWS = 20_000
 MAX_PAGE_BYTES = 512 * 1024
-"""Of JSON, before it is compressed. Temporal takes 2 MiB, so a page fits even if it doesn't compress at all."""
+"""Bytes of a page's JSON before compression. Temporal takes 2 MiB, so a page fits even uncompressed."""
 
 _PACKED_LENGTH = MAX_PAGE_BYTES * 3 // 2
 _PAGE: TypeAdapter[list[tuple[int, list[str]]]] = TypeAdapter(
@@ -38,7 +38,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def workflow_id(kind: ImportKind, digest: str) -> str:
-    """The one workflow that may import this file."""
+    """Id of the only workflow that imports this file."""
     return f"import-{kind}-{digest}"
 
 
@@ -47,13 +47,15 @@ class ImportRequest(Message):
 
     kind: ImportKind
     file_name: Reference
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="Of kind and content: the same file again.")]
+    digest: Annotated[
+        str, Field(pattern=r"^[0-9a-f]{16}$", description="Digest of kind and content: the same file has the same one.")
+    ]
     columns: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=50)]
     performed_by: Actor
 
 
 class AddPage(Message):
-    """Command ``add_page``: some of the rows. Sent twice, it counts once."""
+    """Command ``add_page``: a part of the rows. Sent twice, it counts once."""
 
     performed_by: Actor
     page: Annotated[int, Field(ge=0, lt=MAX_PAGES, description="Counted from 0.")]
@@ -71,7 +73,7 @@ ADD_PAGE = Command("add_page", AddPage)
 
 
 class Finish(Message):
-    """Command ``finish``: that was all; apply it, whole or not at all."""
+    """Command ``finish``: all pages were sent; apply the file, whole or not at all."""
 
     performed_by: Actor
     pages: Annotated[int, Field(gt=0, le=MAX_PAGES)]
@@ -82,7 +84,7 @@ FINISH = Command("finish", Finish)
 
 
 class ImportProblem(State):
-    """What is wrong with one row. Lines count from 1, the header's."""
+    """The fault of one row. Lines count from 1, the header's."""
 
     line: int
     column: str | None
@@ -90,35 +92,35 @@ class ImportProblem(State):
 
 
 class ImportState(State):
-    """What an import is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of an import: the answer to every command, to the query ``state``, and the workflow's result."""
 
     kind: str = ""
     file_name: str = ""
     status: ImportStatus = ImportStatus.LOADING
-    rows: int = Field(default=0, description="Rows that have come.")
-    pages: int = Field(default=0, description="Pages that have come.")
+    rows: int = Field(default=0, description="Rows received.")
+    pages: int = Field(default=0, description="Pages received.")
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     already_imported: bool = Field(
-        default=False, description="The same file had been imported before: this time nothing changed."
+        default=False, description="Whether the same file was imported before; then nothing has changed."
     )
     errors: list[ImportProblem] = Field(default_factory=list, description="The first ten bad rows of a refused file.")
     errors_total: int = 0
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class OpenImportStep(Step):
-    """See whether this file was imported before, and clear away what an earlier try left."""
+    """Find out whether this file was imported before, and delete the pages of an earlier attempt."""
 
     import_id: str
     apply_operation_id: str
 
 
 class StagePageStep(Step):
-    """Keep a page until the file is whole."""
+    """Store a page until the file is whole."""
 
     import_id: str
     kind: ImportKind
@@ -128,7 +130,7 @@ class StagePageStep(Step):
 
 
 class ApplyImportStep(Step):
-    """Check all rows against what is there, and write all of them, or none."""
+    """Check all rows against the database, and write all of them or none."""
 
     # The id stands for kind and content. Who sent the file, under which name and in how many pages, is no difference.
     not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"performed_by", "pages"}
@@ -141,13 +143,13 @@ class ApplyImportStep(Step):
 
 
 class DiscardImportStep(Step):
-    """Forget the pages of a file that won't be applied."""
+    """Delete the pages of a file that won't be applied."""
 
     import_id: str
 
 
 class Applied(BaseModel):
-    """What an applied file has changed, in rows."""
+    """Rows that an applied file has changed."""
 
     rows: int
     inserted: int
@@ -156,35 +158,35 @@ class Applied(BaseModel):
 
 
 class Opened(BaseModel):
-    """What is known of a file at its start: null unless it was imported before."""
+    """Result of an earlier import of the file; null: there was none."""
 
     applied: Applied | None
 
 
 class Staged(BaseModel):
-    """What has been kept of a file, all pages together."""
+    """Pages and rows stored of a file so far."""
 
     pages: int
     rows: int
 
 
 class Discarded(BaseModel):
-    """How many pages there were."""
+    """Number of deleted pages."""
 
     pages: int
 
 
 class ImportActivities(Protocol):
-    """What an import's workflow asks of the database. Implemented in `activities.import_file`."""
+    """Activities of an import's workflow. Implemented in `activities.import_file`."""
 
     @activity.defn(name="open_import")
     def open_import(self, step: OpenImportStep) -> Opened:
-        """Whether it was imported before."""
+        """Find out whether the file was imported before."""
         ...
 
     @activity.defn(name="stage_page")
     def stage_page(self, step: StagePageStep) -> Staged:
-        """Keep a page."""
+        """Store a page."""
         ...
 
     @activity.defn(name="apply_import")
@@ -194,7 +196,7 @@ class ImportActivities(Protocol):
 
     @activity.defn(name="discard_import")
     def discard_import(self, step: DiscardImportStep) -> Discarded:
-        """Forget the pages."""
+        """Delete the pages."""
         ...
 
 

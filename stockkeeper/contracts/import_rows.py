@@ -1,8 +1,8 @@
-"""The rows of a file: how a cell is read, and what a row must be.
+"""The rows of a file: how a cell is read, and the rules for a row.
 
-A cell is text, as the file has it. It is read here and nowhere else: by whoever sends the file, so that faults are
-found before anything is sent, and again by the worker, which trusts nobody. Nothing is guessed: a number is digits, a
-day is ``2026-11-23``, and money is never a float.
+A cell is text, as in the file. It is read here and nowhere else: by the sender of the file, so that faults are
+found before anything is sent, and again by the worker, which trusts no sender. Nothing is guessed: a number is digits,
+a day is ``2026-11-23``, and money is never a float.
 """
 
 import json
@@ -46,7 +46,7 @@ def _given(cell: Any) -> str:
 
 
 def _text(text: str) -> str:
-    # What is printable is the common case, and quickly told; of the rest a no-break space, say, is still text.
+    # Printable text is the common case and quick to recognise; a no-break space, say, isn't printable and still text.
     if not text.isprintable() and any(unicodedata.category(character) in _NOT_TEXT for character in text):
         raise ValueError("must not contain control characters or line breaks")
     return text
@@ -81,7 +81,7 @@ def _day(cell: Any) -> date:
 
 @cache
 def _timezones() -> frozenset[str]:
-    # On some machines this is a file beside the others; it is nobody's name for a place.
+    # On some machines this is a file beside the timezones; it names no place.
     return frozenset(available_timezones()) - {"localtime"}
 
 
@@ -196,7 +196,7 @@ class _OfItem(_OfProduct):
 
 
 class ProductSupplierRow(_OfProduct):
-    """What a supplier sells a product for, and how soon it comes."""
+    """A supplier's terms for a product: cost, lead time, minimum and pack."""
 
     supplier: Key = ""
     supplier_id: ImportedId = 0
@@ -215,7 +215,7 @@ class StockRow(_OfItem):
 
 
 class DemandRow(_OfItem):
-    """What an earlier system sold of a product on one day."""
+    """Sales of an earlier system: units of a product on one day."""
 
     day: Day
     quantity: Quantity
@@ -242,12 +242,12 @@ def read_rows(
     Spaces around a value don't count, and an empty cell is null.
 
     Args:
-        kind: What the rows are.
-        columns: Their columns, which `stockkeeper.domain.import_file.bad_columns` has nothing against.
+        kind: The kind of rows.
+        columns: Their columns, already checked by `stockkeeper.domain.import_file.bad_columns`.
         rows: For each row its line in the file and its cells.
 
     Returns:
-        The rows, or none and what is wrong with them, by line.
+        The rows; or none, and the faults by line.
     """
     fitting: list[dict[str, Any]] = []
     bad: list[BadRow] = []

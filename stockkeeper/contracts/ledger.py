@@ -1,4 +1,4 @@
-"""Questions to the ledger: what was there at an instant, why it changed, how it went, and all of it for a file."""
+"""Questions to the ledger: levels at an instant, movements of an item, their course over time, and the export."""
 
 from typing import Annotated, Protocol
 
@@ -17,7 +17,7 @@ POINTS_OF_A_COURSE = 2_000
 
 
 class ShowStockAt(Message):
-    """What was on hand at an instant: of one product, in one warehouse, or everywhere; page by page."""
+    """On hand at an instant: of one product, in one warehouse, or everywhere; page by page."""
 
     as_of: Timestamp
     product: Name | None = None
@@ -26,7 +26,7 @@ class ShowStockAt(Message):
 
 
 class LevelThen(BaseModel):
-    """What one item had at an instant, in units."""
+    """Level of one item at an instant, in units."""
 
     product_id: int
     sku: str
@@ -34,7 +34,7 @@ class LevelThen(BaseModel):
     warehouse_id: int
     warehouse: str
     quantity_on_hand: int
-    moved_at: Timestamp = Field(description="When the movement was written that left this.")
+    moved_at: Timestamp = Field(description="Instant of the movement that left this balance.")
 
 
 class LevelsThen(Page):
@@ -56,7 +56,7 @@ class ShowHistory(Message):
 
 
 class Movement(BaseModel):
-    """One movement, as it stands in the ledger: units, and who, why and by which run."""
+    """One movement of the ledger: units, person, reason and workflow run."""
 
     movement_id: int
     created_at: Timestamp
@@ -71,13 +71,13 @@ class Movement(BaseModel):
 
 
 class History(Page):
-    """One page of it."""
+    """One page."""
 
     movements: list[Movement]
 
 
 class ShowCourse(Message):
-    """How an item went between two instants, in so many steps of the same length."""
+    """Course of an item between two instants, in a number of steps of equal length."""
 
     product: Name
     warehouse: Name
@@ -87,16 +87,16 @@ class ShowCourse(Message):
 
 
 class CoursePoint(BaseModel):
-    """The end of one step, and what happened in it; units.
+    """One step of the course, in units.
 
     Attributes:
-        at: The instant.
-        on_hand: On hand then.
+        at: End of the step.
+        on_hand: On hand at the end of the step.
         lowest: The least that was on hand within the step; None: nothing had ever moved by its end.
-        reserved: Promised then.
-        reorder_point: The point then; None: there was none.
-        received: What came in within the step: purchases, transfers and returns.
-        left: What went out within the step: sales and transfers.
+        reserved: Reserved at the end of the step.
+        reorder_point: Reorder point at the end of the step; None: there was none.
+        received: Units that came in within the step: purchases, transfers and returns.
+        left: Units that went out within the step: sales and transfers.
     """
 
     at: Timestamp
@@ -109,7 +109,7 @@ class CoursePoint(BaseModel):
 
 
 class Course(BaseModel):
-    """The whole of it."""
+    """The whole course."""
 
     sku: str
     name: str
@@ -118,24 +118,26 @@ class Course(BaseModel):
 
 
 class ExportMovements(Message):
-    """The ledger for a file, in the order in which it was written; page by page."""
+    """Export of the ledger, in the order in which it was written; page by page."""
 
     product: Name | None = None
     warehouse: Name | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
     after_movement_id: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
-    through_movement_id: Id | None = Field(default=None, description="Where it ends; null: with what is there now.")
+    through_movement_id: Id | None = Field(
+        default=None, description="Last movement of the export; null: the latest one now."
+    )
 
 
 class MovementsPage(BaseModel):
     """One page of a file.
 
     Attributes:
-        rows: Each as a line of CSV, without the line break.
-        after_movement_id: Where the next page begins; None: there is none.
-        through_movement_id: Where the file ends, whatever is written meanwhile.
-        expected: About how many rows there are in all; for a progress bar.
+        rows: Lines of CSV, without the line break.
+        after_movement_id: Last movement of this page, from which the next page goes on; None: there is none.
+        through_movement_id: Last movement of the file, whatever is written meanwhile.
+        expected: Estimated number of rows in all, for a progress bar.
     """
 
     rows: list[str]
@@ -148,28 +150,28 @@ MOVEMENT_COLUMNS = (
     *("movement_id", "created_at", "sku", "warehouse", "movement_type", "quantity", "balance_after"),
     *("reference_id", "performed_by", "reason", "operation_id", "workflow_id", "run_id"),
 )
-"""The columns of the file."""
+"""Columns of the file."""
 
 
 class LedgerActivities(Protocol):
-    """What can be asked of the ledger. Implemented in `activities.ledger`."""
+    """Questions to the ledger. Implemented in `activities.ledger`."""
 
     @activity.defn(name="show_stock_at")
     def show_stock_at(self, question: ShowStockAt) -> LevelsThen:
-        """What was there."""
+        """Levels at an instant."""
         ...
 
     @activity.defn(name="show_history")
     def show_history(self, question: ShowHistory) -> History:
-        """Why it changed."""
+        """Movements of an item."""
         ...
 
     @activity.defn(name="show_course")
     def show_course(self, question: ShowCourse) -> Course:
-        """How it went."""
+        """Course of an item."""
         ...
 
     @activity.defn(name="export_movements")
     def export_movements(self, question: ExportMovements) -> MovementsPage:
-        """Some lines of the file."""
+        """One page of the export."""
         ...

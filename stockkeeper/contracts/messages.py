@@ -1,6 +1,6 @@
 """The base of every message, and the kinds of field they share.
 
-A message from outside is checked strictly: no field that we don't know, no string for a number, no number for a
+A message from outside is checked strictly: no unknown field, no string for a number, no number for a
 string, nothing unbounded. What passes between our own parts, and what we answer with, is read with more patience,
 so that workers of two versions understand each other.
 """
@@ -43,19 +43,19 @@ _DAY_WIRE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 class Message(BaseModel):
-    """What comes from outside: a start or a command."""
+    """A message from outside: a start or a command."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class State(BaseModel):
-    """What a process answers with. It is changed in place by its workflow, and by nobody else."""
+    """An answer of a process. Only its workflow changes it, in place."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class Step(BaseModel):
-    """What a workflow asks of a writing activity.
+    """The input of a writing activity: one step of a workflow.
 
     Attributes:
         operation_id: Chosen by the workflow; the effect happens once for it, however often it is asked for.
@@ -66,7 +66,7 @@ class Step(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     not_compared: ClassVar[frozenset[str]] = frozenset({"operation_id", "performed_by", "as_of"})
-    """Fields that may differ between two steps that are the same one: a repeat comes later, or from somebody else."""
+    """Fields in which a repeat may differ from the first step: it comes later, or from another person."""
 
     operation_id: str
     performed_by: str
@@ -80,7 +80,7 @@ class Page(BaseModel):
 
 
 class GaveWay(BaseModel):
-    """A hold that ended because what it was promised isn't there: whose, and how many units of what."""
+    """A hold that ended because its stock is missing."""
 
     workflow_id: str
     reference_type: str
@@ -91,12 +91,12 @@ class GaveWay(BaseModel):
 
 
 class StockAnswer(BaseModel):
-    """What the database says after a step that may have taken stock away.
+    """The answer to a step that may have reduced stock.
 
     Attributes:
         fell_below: Whether this step let an item fall below its reorder point.
-        gave_way: The holds that ended by it; their workflows have to be told.
-        gave_way_untold: How many more there are than an answer can carry.
+        gave_way: The holds that ended by it; their workflows have to be notified.
+        gave_way_untold: Number of further holds that the answer has no room for.
     """
 
     fell_below: bool = False
@@ -105,7 +105,7 @@ class StockAnswer(BaseModel):
 
 
 def _printable(text: str) -> str:
-    # A control character has no business in a name, and PostgreSQL refuses U+0000 outright.
+    # No name needs a control character, and PostgreSQL refuses U+0000.
     if not text.isprintable():
         raise ValueError("must not contain control characters or line breaks")
     if text != text.strip():
@@ -124,7 +124,7 @@ def _exact(value: Any) -> Any:
 
 
 def money(amount: Decimal) -> str:
-    """An amount as people and JSON have it: all of its digits, and at least two decimals."""
+    """An amount in text: all of its digits, and at least two decimals."""
     whole, _, fraction = f"{amount:.{MONEY_PLACES}f}".partition(".")
     return f"{whole}.{fraction.rstrip('0'):0<2}"
 
@@ -177,23 +177,23 @@ Money = Annotated[
 ]
 UnitCost = Annotated[Money, Field(lt=10**12)]
 Reference = Annotated[str, Field(min_length=1, max_length=200), _Line]
-Actor = Annotated[str, Field(min_length=1, max_length=200, description="The person or service that does it."), _Line]
+Actor = Annotated[str, Field(min_length=1, max_length=200, description="Person or service that acts."), _Line]
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
-Note = Annotated[str, Field(max_length=500, description="Anything worth keeping."), _Line]
+Note = Annotated[str, Field(max_length=500, description="Any remark."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def parse(model: type[M], payload: Sequence[object]) -> M:
-    """Check what came from outside: the one place where that is done.
+    """Check a payload from outside against its model. All payloads from outside go through here.
 
     Args:
-        model: What it must be.
-        payload: The arguments that came, decoded from JSON: one, unless the caller is mistaken.
+        model: The model.
+        payload: The arguments, decoded from JSON: one, unless the caller is mistaken.
 
     Raises:
-        InvalidRequest: It isn't that. The message names at most ten problems, and repeats none of the values:
+        InvalidRequest: It doesn't fit. The message names at most ten problems, and repeats none of the values:
             they may be long, or private.
     """
     if len(payload) != 1:
@@ -204,7 +204,7 @@ def parse(model: type[M], payload: Sequence[object]) -> M:
     if not isinstance(value, dict):
         raise InvalidRequest(f"{model.__name__} has to be a JSON object; {_kind(value)} was sent")
     try:
-        # By way of JSON, because that is what came: there a timestamp is a string, and a string is never a number.
+        # By way of JSON, like the payload: there a timestamp is a string, and a string is never a number.
         return model.model_validate_json(to_json(value))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)

@@ -1,7 +1,7 @@
-"""Notices: what somebody outside Temporal should hear of.
+"""Notices: messages to people outside Temporal, such as mail.
 
-A process sends one, and goes on; it never depends on whether a mail server answers. What was sent, and what became of
-it, stands in the process's own state and in the worker's log.
+A process sends one, and goes on; it never depends on whether a mail server answers. The notice and its outcome
+stand in the process's own state and in the worker's log.
 """
 
 from enum import StrEnum
@@ -14,7 +14,7 @@ from stockkeeper.contracts.messages import State, Timestamp
 
 
 class Audience(StrEnum):
-    """Who is to hear of it. The settings say by which ways each of them is reached."""
+    """The recipients of a notice. The settings have the notice URLs of each audience."""
 
     PROCUREMENT = "PROCUREMENT"
     ESCALATION = "ESCALATION"
@@ -23,9 +23,9 @@ class Audience(StrEnum):
 
 
 class NoticeOutcome(StrEnum):
-    """What became of a notice.
+    """Outcome of a notice.
 
-    LOGGED: the settings name no way to that audience, so it stands in the log and here.
+    LOGGED: the settings have no notice URL for that audience, so it stands in the log and here only.
     FAILED: given up after trying for a while; the worker's log says why.
     """
 
@@ -36,7 +36,7 @@ class NoticeOutcome(StrEnum):
 
 
 class NoticeState(State):
-    """A notice as the process that sent it shows it."""
+    """A notice in the state of the process that sent it."""
 
     at: Timestamp
     audience: Audience
@@ -45,11 +45,11 @@ class NoticeState(State):
 
 
 class Notice(BaseModel):
-    """What is to be sent.
+    """A notice to be sent.
 
     Attributes:
-        audience: Who is to hear of it.
-        supplier_id: Which supplier, for `Audience.SUPPLIER`; the address is looked up where it is sent, and stays out
+        audience: The recipients.
+        supplier_id: The supplier, for `Audience.SUPPLIER`; the address is looked up where it is sent, and stays out
             of histories.
         title: One line.
         body: Plain text.
@@ -62,15 +62,15 @@ class Notice(BaseModel):
 
 
 class NoticeSent(BaseModel):
-    """The answer: by how many ways it went out. None is no fault; then it was logged only."""
+    """Number of notice URLs that took it. 0 is no fault: then it was logged only."""
 
     ways: int = Field(ge=0)
 
 
 class NoticeActivities(Protocol):
-    """What sends notices. Implemented in `activities.notice`."""
+    """The activity that sends notices. Implemented in `activities.notice`."""
 
     @activity.defn(name="send_notice")
     def send_notice(self, notice: Notice) -> NoticeSent:
-        """Send it by every way that the settings have for its audience."""
+        """Send a notice to every URL that the settings have for its audience."""
         ...

@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.common import RetryPolicy
 
 TASK_QUEUE = "stockkeeper"
-"""The task queue unless the settings say another."""
+"""The task queue unless the settings have another one."""
 
 LOCAL_ATTEMPTS = 3
 
@@ -58,7 +58,7 @@ NOTICE: dict[str, Any] = {
         initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
     ),
 }
-"""Word to people outside: worth a few tries, and nothing waits for it."""
+"""A notice to people outside: worth a few attempts, and nothing waits for it."""
 
 PLANNING: dict[str, Any] = {
     # A page of items takes a second or so; the first rollup of a large ledger takes minutes.
@@ -76,7 +76,7 @@ COUNT_LIST: dict[str, Any] = PLANNING | {
     # While a run waits for one warehouse's list, no other run begins, and the others aren't counted.
     "schedule_to_close_timeout": timedelta(minutes=30),
 }
-"""What is due to be counted in one warehouse, and the demand that it follows from."""
+"""Items due to be counted in one warehouse, and the demand that decides about them."""
 
 REORDER: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
@@ -96,10 +96,10 @@ LOOKS_AGAIN: Sequence[timedelta] = (timedelta(), timedelta(seconds=1), timedelta
 are over at once."""
 
 SHORT_NOTICE: dict[str, Any] = NOTICE | {
-    # The run's orders tell of themselves; while a run waits for a mail server, no other one begins.
+    # The run's orders send notices of their own; while a run waits for a mail server, no other one begins.
     "schedule_to_close_timeout": timedelta(minutes=15),
 }
-"""Word of a run that another one follows soon."""
+"""A notice of a run that another one follows soon."""
 
 ASK: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
@@ -109,7 +109,7 @@ ASK: dict[str, Any] = {
         initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
     ),
 }
-"""A word from one process to another."""
+"""A signal from one process to another."""
 
 READ: dict[str, Any] = {
     # A person waits for the answer.

@@ -1,4 +1,4 @@
-"""The purchase order on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+"""The purchase order on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -43,19 +43,19 @@ MAX_APPROVALS = 20
 
 
 def workflow_id(po_number: str) -> str:
-    """The one workflow that may command this purchase order."""
+    """Id of the only workflow that commands this purchase order."""
     return f"purchase-order-{po_number}"
 
 
 class ApprovalTier(Message):
-    """How many approvals an order needs whose total is at most ``up_to``."""
+    """Approvals that an order needs whose total is at most ``up_to``."""
 
     up_to: Money | None = Field(description="The bound belongs to the tier. Null: however large, for the last tier.")
     approvals: Annotated[int, Field(ge=0, le=MAX_APPROVALS)]
 
 
 class ApprovalPolicy(Message):
-    """Who has to approve, and for how long it is waited for: hours from the draft."""
+    """The approvals that orders need by their total, and the deadlines: hours from the draft."""
 
     tiers: Annotated[list[ApprovalTier], Field(min_length=1, max_length=50)]
     remind_after_hours: Hours
@@ -85,24 +85,24 @@ DEFAULT_APPROVAL = ApprovalPolicy(
     escalate_after_hours=72,
     cancel_after_hours=14 * 24,
 )
-"""The policy unless the settings or the order itself say another."""
+"""The policy unless the settings or the order itself have another one."""
 
 
 class PurchaseOrderLine(Message):
-    """Units of a product, and what one costs."""
+    """Units of a product, and the cost of one."""
 
     product_id: Id
     qty: Units
     unit_cost: UnitCost
-    note: Note | None = Field(default=None, description="Why it is on the order, or anything worth keeping.")
+    note: Note | None = Field(default=None, description="Reason why it is on the order, or any other remark.")
 
 
 class PurchaseOrderRequest(Message):
     """Start of a `PurchaseOrderWorkflow`: a draft, on its way to approval."""
 
-    po_number: Reference = Field(description="The order's own name; the workflow id has it too.")
+    po_number: Reference = Field(description="Number of the order, also part of the workflow id.")
     supplier_id: Id
-    warehouse_id: Id = Field(description="Where the goods are to be delivered.")
+    warehouse_id: Id = Field(description="Warehouse that receives the goods.")
     line_items: Annotated[list[PurchaseOrderLine], Field(min_length=1, max_length=MAX_LINES)]
     expected_delivery_date: Day | None = Field(default=None, description="A day in the warehouse's timezone.")
     requested_by: Actor
@@ -111,7 +111,7 @@ class PurchaseOrderRequest(Message):
 
 
 class Approve(Message):
-    """Command ``approve``: one approval. Of the same person a second one counts as the first."""
+    """Command ``approve``: one approval. A second one by the same person counts as the first."""
 
     approver: Actor
     note: Note | None = None
@@ -141,12 +141,12 @@ CONFIRM = Command("confirm", Confirm)
 
 
 class ReceiptLine(Message):
-    """What came of one product."""
+    """Delivered units of one product."""
 
     product_id: Id
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units accepted into stock.")]
     rejected_quantity: Annotated[
-        int, Field(ge=0, le=MAX_UNITS, description="Units on top of these that were not accepted; still owed.")
+        int, Field(ge=0, le=MAX_UNITS, description="Further units that were rejected; they are still owed.")
     ] = 0
 
     @model_validator(mode="after")
@@ -157,9 +157,9 @@ class ReceiptLine(Message):
 
 
 class Receive(Message):
-    """Command ``receive``: goods have come. Accepted units become PURCHASE movements."""
+    """Command ``receive``: a delivery of goods. Accepted units become PURCHASE movements."""
 
-    receipt_id: Reference = Field(description="The caller's name for this delivery: sent twice, it is booked once.")
+    receipt_id: Reference = Field(description="The caller's number for this delivery: sent twice, it is booked once.")
     performed_by: Actor
     lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)]
 
@@ -168,7 +168,7 @@ RECEIVE = Command("receive", Receive)
 
 
 class CloseShort(Message):
-    """Command ``close_short``: what is still owed is no longer expected."""
+    """Command ``close_short``: units still owed are no longer expected."""
 
     performed_by: Actor
     reason: Reason
@@ -178,7 +178,7 @@ CLOSE_SHORT = Command("close_short", CloseShort)
 
 
 class CancelOrder(Message):
-    """Command ``cancel``: the order is no longer wanted, and nothing of it has come."""
+    """Command ``cancel``: the order is no longer wanted, and none of it was delivered."""
 
     performed_by: Actor
     reason: Reason
@@ -188,7 +188,7 @@ CANCEL = Command("cancel", CancelOrder)
 
 
 class ApprovalState(State):
-    """Who approved, and when."""
+    """One approval: person and time."""
 
     approver: str
     at: Timestamp
@@ -196,18 +196,18 @@ class ApprovalState(State):
 
 
 class PurchaseOrderLineState(State):
-    """One line as it is; quantities in units."""
+    """One line; quantities in units."""
 
     product_id: int
     qty: int
     unit_cost: Money
     quantity_received: int = 0
-    quantity_rejected: int = Field(default=0, description="Came and wasn't accepted; not in stock, and still owed.")
+    quantity_rejected: int = Field(default=0, description="Delivered and rejected; not in stock, and still owed.")
     note: str | None = None
 
 
 class PurchaseOrderState(State):
-    """What a purchase order is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of a purchase order: the answer to every command, to the query ``state``, and the workflow's result."""
 
     po_id: int | None = Field(default=None, description="Null until the draft is stored.")
     po_number: str = ""
@@ -221,18 +221,20 @@ class PurchaseOrderState(State):
     expected_delivery_date: Day | None = None
     requested_by: str = ""
     reason: str = ""
-    approve_by: Timestamp | None = Field(default=None, description="When a draft without its approvals is cancelled.")
+    approve_by: Timestamp | None = Field(
+        default=None, description="Last deadline for the approvals; then the draft is cancelled."
+    )
     submitted_at: Timestamp | None = None
-    receipts: list[ReceiptState] = Field(default_factory=list, description="What came; the latest hundred.")
-    closed_reason: str | None = Field(default=None, description="Why it was cancelled, or closed short.")
-    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
+    closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of closing short.")
+    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class DraftPurchaseOrderStep(Step):
-    """Store the draft, with the policy that is in force now."""
+    """Store the draft, with the policy in force."""
 
     po_number: str
     supplier_id: int
@@ -245,21 +247,21 @@ class DraftPurchaseOrderStep(Step):
 
 
 class ApprovePurchaseOrderStep(Step):
-    """Keep an approval; with the last one the order is submitted."""
+    """Store an approval; with the last one the order is submitted."""
 
     po_number: str
     note: str | None
 
 
 class ConfirmPurchaseOrderStep(Step):
-    """The supplier has accepted it."""
+    """Store the supplier's confirmation."""
 
     po_number: str
     expected_delivery_date: date | None
 
 
 class ReceivePurchaseOrderStep(Step):
-    """Goods have come."""
+    """Book a delivery."""
 
     po_number: str
     receipt_id: str
@@ -275,7 +277,7 @@ EndEvent = Literal[
 
 
 class EndPurchaseOrderStep(Step):
-    """Expect nothing more of it, for one of these reasons."""
+    """End the order, for one of these reasons."""
 
     po_number: str
     event: EndEvent
@@ -283,18 +285,18 @@ class EndPurchaseOrderStep(Step):
 
 
 class StoredLine(PurchaseOrderLineState):
-    """A line with the name that people know it by."""
+    """A line with its SKU."""
 
     sku: str
 
 
 class StoredPurchaseOrder(BaseModel):
-    """What the database says of a purchase order, in answer to every step.
+    """A purchase order as stored: the answer to every step.
 
     Attributes:
         due_at: The end of the expected day where the warehouse is: the instant from which the delivery is late.
-        policy: The approval policy that was in force when it was drafted.
-        drafted_by_another_run: Whether it wasn't the run that asks now.
+        policy: The approval policy in force when it was drafted.
+        drafted_by_another_run: Whether another run of the workflow stored it.
     """
 
     po_id: int
@@ -321,7 +323,7 @@ class StoredPurchaseOrder(BaseModel):
 
     @property
     def deadlines(self) -> Deadlines:
-        """The deadlines of its approval, by the policy that was in force when it was drafted."""
+        """The deadlines of its approval, by the policy in force when it was drafted."""
         return Deadlines.after(
             self.drafted_at,
             remind_after_hours=self.policy.remind_after_hours,
@@ -331,7 +333,7 @@ class StoredPurchaseOrder(BaseModel):
 
 
 class PurchaseOrderMemo(TypedDict):
-    """What a list of runs shows of an order beside its search attributes, without asking each run."""
+    """Memo of an order's run: the fields that a list of runs shows beside the search attributes."""
 
     supplier: str
     total: str
@@ -354,7 +356,7 @@ def memo(order: StoredPurchaseOrder) -> PurchaseOrderMemo:
 
 
 class PurchaseOrderActivities(Protocol):
-    """What a purchase order's workflow asks of the database. Implemented in `activities.purchase_order`."""
+    """Activities of a purchase order's workflow. Implemented in `activities.purchase_order`."""
 
     @activity.defn(name="draft_purchase_order")
     def draft_purchase_order(self, step: DraftPurchaseOrderStep) -> StoredPurchaseOrder:
@@ -363,22 +365,22 @@ class PurchaseOrderActivities(Protocol):
 
     @activity.defn(name="approve_purchase_order")
     def approve_purchase_order(self, step: ApprovePurchaseOrderStep) -> StoredPurchaseOrder:
-        """Keep an approval."""
+        """Store an approval."""
         ...
 
     @activity.defn(name="confirm_purchase_order")
     def confirm_purchase_order(self, step: ConfirmPurchaseOrderStep) -> StoredPurchaseOrder:
-        """Keep the supplier's confirmation."""
+        """Store the supplier's confirmation."""
         ...
 
     @activity.defn(name="receive_purchase_order")
     def receive_purchase_order(self, step: ReceivePurchaseOrderStep) -> StoredPurchaseOrder:
-        """Put what came into stock."""
+        """Put accepted units into stock."""
         ...
 
     @activity.defn(name="end_purchase_order")
     def end_purchase_order(self, step: EndPurchaseOrderStep) -> StoredPurchaseOrder:
-        """Cancel it, or give up the rest."""
+        """Cancel the order, or close it short."""
         ...
 
 

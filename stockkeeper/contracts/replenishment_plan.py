@@ -1,4 +1,4 @@
-"""Planning on the wire: a run that sets reorder points and quantities from demand, and what it asks of the database."""
+"""Planning on the wire: a run that sets reorder points and quantities from demand, and its steps in the database."""
 
 from decimal import Decimal
 from typing import Annotated, Literal, Protocol
@@ -17,43 +17,43 @@ SCHEDULE = "replenishment-plan-daily"
 ITEMS_A_PAGE = 5_000
 PLANS_AT_ONCE = 500
 
-Rate = Annotated[float, Field(ge=0, le=100, description="A part of the unit cost, per year: 0.25 is a quarter.")]
+Rate = Annotated[float, Field(ge=0, le=100, description="Fraction of the unit cost per year: 0.25 is a quarter.")]
 
 
 class ReplenishmentPlanRequest(Message):
     """Start of a `ReplenishmentPlanWorkflow`: plan every item anew, from the demand up to and with yesterday."""
 
-    warehouse_id: Id | None = Field(default=None, description="Only there. Null: everywhere.")
-    history_days: Annotated[int, Field(ge=1, le=3_660, description="Days of demand that are looked at.")] = 90
+    warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
+    history_days: Annotated[int, Field(ge=1, le=3_660, description="Days of demand that planning reads.")] = 90
     service_level: Annotated[float, Field(gt=0, lt=1, description="The probability that a cycle has no stockout.")] = (
         0.95
     )
-    order_cost: Money | None = Field(default=None, description="What an order costs. Null: as the settings say.")
+    order_cost: Money | None = Field(default=None, description="Cost of one order. Null: from the settings.")
     holding_cost_rate: Rate | None = Field(
-        default=None, description="What holding costs, as a part of the unit cost per year. Null: as the settings say."
+        default=None, description="Holding cost per year, as a fraction of the unit cost. Null: from the settings."
     )
 
 
 class PlanState(State):
-    """What a planning run has done: the answer to the query ``state``, and the workflow's result."""
+    """State of a planning run: the answer to the query ``state``, and the workflow's result."""
 
     status: PlanStatus = PlanStatus.RUNNING
     warehouse_id: int | None = None
     items_planned: int = Field(default=0, description="Items with a supplier and at least a day of history.")
-    items_changed: int = Field(default=0, description="Of these, those whose point or quantity is another one now.")
+    items_changed: int = Field(default=0, description="Of these, items whose reorder point or quantity changed.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class RollUpDemandStep(Step):
-    """Bring the demand of each day up to date, everywhere; and count what is to be planned."""
+    """Bring the daily demand of all warehouses up to date, and count the items to plan."""
 
-    warehouse_id: int | None = Field(default=None, description="Whose items are counted. None: all.")
+    warehouse_id: int | None = Field(default=None, description="Warehouse whose items are counted. None: all.")
 
 
 class RolledUpDemand(BaseModel):
-    """The answer: how many days of items were written, and how many items there are to plan."""
+    """Number of days of items written, and number of items to plan."""
 
     days_written: int
     items: int
@@ -71,7 +71,7 @@ class PlanPageStep(Step):
 
 
 class PlannedPage(BaseModel):
-    """The answer.
+    """Result of planning one page.
 
     Attributes:
         looked_at: Items of the page.
@@ -89,7 +89,7 @@ class PlannedPage(BaseModel):
 
 
 class SetPlanningStep(Step):
-    """Set an item's point and quantity by hand, or let planning have it again."""
+    """Set an item's reorder point and quantity by hand, or return it to automatic planning."""
 
     performed_by: Actor
     product: Name
@@ -100,7 +100,7 @@ class SetPlanningStep(Step):
 
 
 class ShowPlans(Message):
-    """Which plans: of one product, of one warehouse, or all; page by page in the order of SKU and warehouse."""
+    """Plans of one product, of one warehouse, or all; page by page in the order of SKU and warehouse."""
 
     product: Name | None = None
     warehouse: Name | None = None
@@ -108,7 +108,7 @@ class ShowPlans(Message):
 
 
 class ItemPlan(BaseModel):
-    """What is planned for an item, and from what: units, days, and units per day."""
+    """Plan of an item, with the numbers behind it: units, days, and units per day."""
 
     product_id: int
     sku: str
@@ -141,26 +141,26 @@ DEFAULT_HOLDING_COST_RATE = 0.25
 
 
 class ReplenishmentPlanActivities(Protocol):
-    """What planning asks of the database. Implemented in `activities.replenishment_plan`."""
+    """Activities of a planning run, and planning by hand. Implemented in `activities.replenishment_plan`."""
 
     @activity.defn(name="roll_up_demand")
     def roll_up_demand(self, step: RollUpDemandStep) -> RolledUpDemand:
-        """Bring the demand of each day up to date."""
+        """Bring the daily demand up to date."""
         ...
 
     @activity.defn(name="plan_page")
     def plan_page(self, step: PlanPageStep) -> PlannedPage:
-        """Plan some items."""
+        """Plan one page of items."""
         ...
 
     @activity.defn(name="set_planning")
     def set_planning(self, step: SetPlanningStep) -> ItemPlan:
-        """Set an item by hand, or let planning have it again."""
+        """Set an item by hand, or return it to automatic planning."""
         ...
 
     @activity.defn(name="show_plans")
     def show_plans(self, question: ShowPlans) -> ItemPlans:
-        """What is planned."""
+        """Plans of items."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The reservation on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+"""The reservation on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Protocol
@@ -32,7 +32,7 @@ WORKFLOW_TYPE = "ReservationWorkflow"
 
 
 def workflow_id(reference_id: str) -> str:
-    """The one workflow that may hold stock for this reference."""
+    """Id of the only workflow that holds stock for this reference."""
     return f"reservation-{reference_id}"
 
 
@@ -40,7 +40,9 @@ class ReservationLine(Message):
     """Units of a product that the reference needs."""
 
     product_id: Id
-    warehouse_id: Id | None = Field(description="Null leaves the choice of warehouse to Stockkeeper (not yet served).")
+    warehouse_id: Id | None = Field(
+        description="Null leaves the choice of warehouse to Stockkeeper (not yet supported)."
+    )
     quantity: Units
 
 
@@ -48,11 +50,11 @@ class ReservationRequest(Message):
     """Start of a `ReservationWorkflow`: hold all of these lines, or none."""
 
     reference_type: Literal["ORDER"] = "ORDER"
-    reference_id: Reference = Field(description="The order's own name; the workflow id has it too.")
+    reference_id: Reference = Field(description="Number of the order, also part of the workflow id.")
     lines: Annotated[list[ReservationLine], Field(min_length=1, max_length=MAX_LINES)]
     ttl_minutes: Minutes = 30
     wait_minutes: Annotated[
-        float, Field(ge=0, le=MAX_MINUTES, description="How long to wait for stock, in minutes (not yet served).")
+        float, Field(ge=0, le=MAX_MINUTES, description="How long to wait for stock, in minutes (not yet supported).")
     ] = 0
     performed_by: Actor
 
@@ -73,14 +75,14 @@ class FulfillLine(Message):
 
 
 class Fulfill(Message):
-    """Command ``fulfill``: the goods leave. Held stock becomes a SALE movement."""
+    """Command ``fulfill``: goods leave. Held stock becomes a SALE movement."""
 
     performed_by: Actor
     lines: Annotated[list[FulfillLine], Field(min_length=1, max_length=MAX_LINES)] | None = Field(
-        default=None, description="Null: all that is left."
+        default=None, description="Null: all units still held."
     )
     fulfillment_id: Reference | None = Field(
-        default=None, description="The caller's name for this shipment: sent twice, it leaves once."
+        default=None, description="The caller's number for this shipment: sent twice, it leaves once."
     )
 
 
@@ -88,7 +90,7 @@ FULFILL = Command("fulfill", Fulfill)
 
 
 class Cancel(Message):
-    """Command ``cancel``: what is still held becomes available again."""
+    """Command ``cancel``: units still held become available again."""
 
     performed_by: Actor
     reason: Reason
@@ -108,9 +110,9 @@ EXTEND = Command("extend", Extend)
 
 
 class ReservationLineState(State):
-    """One line as it is held: quantities in units."""
+    """One line; quantities in units."""
 
-    reservation_id: int | None = Field(description="Null as long as nothing is held.")
+    reservation_id: int | None = Field(description="Null until the stock is held.")
     product_id: int
     warehouse_id: int | None
     quantity: int
@@ -118,16 +120,16 @@ class ReservationLineState(State):
 
 
 class ReservationState(State):
-    """What a reservation is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of a reservation: the answer to every command, to the query ``state``, and the workflow's result."""
 
     reference_type: str = "ORDER"
     reference_id: str = ""
     status: ReservationStatus = ReservationStatus.WAITING
     expires_at: Timestamp | None = None
     lines: list[ReservationLineState] = Field(default_factory=list)
-    shortages: list[ShortageState] = Field(default_factory=list, description="Why it was rejected, item by item.")
+    shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
@@ -143,7 +145,7 @@ class ReserveStockStep(Step):
 
 
 class FulfillReservationStep(Step):
-    """Take units off the shelf: all that is left, or these."""
+    """Ship units: all that are still held, or these."""
 
     reference_type: str
     reference_id: str
@@ -154,17 +156,17 @@ EndedStatus = Literal[ReservationStatus.CANCELLED, ReservationStatus.EXPIRED]
 
 
 class ReleaseReservationStep(Step):
-    """End a reservation and make what it still held available again."""
+    """End a reservation, and make the units still held available again."""
 
-    # The operation's id tells giving way from other endings; and a release that an earlier version began, which knew
-    # nothing of it, is the same one.
+    # The operation's id distinguishes giving way from other endings; and a release begun by an earlier version, which
+    # knew no such field, is the same operation.
     not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"gave_way"}
 
     reference_type: str
     reference_id: str
     status: EndedStatus
     reason: str
-    gave_way: bool = Field(default=False, description="Only if a line of it has ended already: the others follow it.")
+    gave_way: bool = Field(default=False, description="Only if one of its lines has ended already: the others follow.")
 
 
 class ExtendReservationStep(Step):
@@ -179,25 +181,25 @@ class ExtendReservationStep(Step):
 
 
 class HeldLineState(ReservationLineState):
-    """A line with the names that people know it by."""
+    """A line with its SKU and the name of its warehouse."""
 
     sku: str
     warehouse: str
 
 
 class Holding(StockAnswer):
-    """What the database says of a reservation, in answer to every step."""
+    """A reservation as stored: the answer to every step."""
 
     status: ReservationStatus
     expires_at: datetime | None
     lines: list[HeldLineState]
     rest_is_held: bool = Field(
-        default=False, description="It has ended by one of its lines, and what the others hold has yet to be released."
+        default=False, description="Whether it has ended by one of its lines, and the others have yet to be released."
     )
 
 
 class ReservationActivities(Protocol):
-    """What a reservation's workflow asks of the database. Implemented in `activities.reservation`."""
+    """Activities of a reservation's workflow. Implemented in `activities.reservation`."""
 
     @activity.defn(name="reserve_stock")
     def reserve_stock(self, step: ReserveStockStep) -> Holding:
@@ -211,7 +213,7 @@ class ReservationActivities(Protocol):
 
     @activity.defn(name="release_reservation")
     def release_reservation(self, step: ReleaseReservationStep) -> Holding:
-        """Make what is still held available again."""
+        """Make the units still held available again."""
         ...
 
     @activity.defn(name="extend_reservation")

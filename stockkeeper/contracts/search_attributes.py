@@ -1,4 +1,4 @@
-"""What runs can be searched by: `StockStatus="ACTIVE" and StockSkus="TEA-100"` finds who holds the tea."""
+"""Search attributes of runs: `StockStatus="ACTIVE" and StockSkus="TEA-100"` finds the holds on the tea."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ TYPES: dict[str, "IndexedValueType.ValueType"] = {
     AMOUNT.name: IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
     DEADLINE.name: IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
-"""What has to be registered with a namespace before a worker can run."""
+"""The search attributes that a namespace needs before a worker can run."""
 
 _VALUE_BYTES = 1_800
 """Temporal refuses a value above 2 KiB, and ends a workflow whose search attributes are refused."""

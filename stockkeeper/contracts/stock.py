@@ -1,4 +1,4 @@
-"""Questions about stock: what a name stands for, and how much there is.
+"""Questions about stock: the ids behind names, terms of suppliers, levels, and units in transit.
 
 They are asked as activities of their own, without a workflow: nothing changes, and nothing is left to watch.
 """
@@ -18,7 +18,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class FindItems(Message):
-    """What people call things, to find their ids, and ids, to find what people call them.
+    """Names, to find their ids, and ids, to find their names.
 
     A product goes by its SKU or its id, a warehouse and a supplier by their names or ids.
     """
@@ -32,7 +32,7 @@ class FindItems(Message):
 
 
 class FoundItems(BaseModel):
-    """The ids behind the names, and the names of the ids; an id that nothing has is left out."""
+    """The ids of the names, and the names of the ids; unknown ids are left out."""
 
     products: dict[str, int]
     warehouses: dict[str, int]
@@ -44,20 +44,20 @@ class FoundItems(BaseModel):
 
 
 class FindTerms(Message):
-    """What a supplier has agreed to for these products."""
+    """Terms of a supplier for these products."""
 
     supplier_id: Id
     product_ids: list[Id] = Field(max_length=MAX_LINES)
 
 
 class FoundTerms(BaseModel):
-    """The agreed unit cost by product id; a product that the supplier isn't known for is left out."""
+    """Agreed unit cost by product id; products without terms of this supplier are left out."""
 
     unit_costs: dict[int, Money]
 
 
 class ShowLevels(Message):
-    """Which levels: of some products, in some warehouses, or all; page by page in the order of SKU and warehouse.
+    """Levels of some products, in some warehouses, or all; page by page in the order of SKU and warehouse.
 
     Products go by SKU in ``product`` and ``products`` and by id in ``product_ids``, and count together; warehouses the
     same. Without any, all are meant.
@@ -74,7 +74,7 @@ class ShowLevels(Message):
 
 
 class StockLevel(BaseModel):
-    """What one item has, in units."""
+    """Level of one item, in units."""
 
     product_id: int
     sku: str
@@ -94,7 +94,7 @@ class StockLevels(Page):
 
 
 class ShowInTransit(Message):
-    """What is between warehouses: all, of one product, from one warehouse, or to one.
+    """Units in transit: all, of one product, from one warehouse, or to one.
 
     It comes page by page, in the order of SKU, source and destination.
     """
@@ -118,13 +118,13 @@ class InTransit(BaseModel):
     to_warehouse_id: int
     to_warehouse: str
     quantity: int
-    transfers: int = Field(description="How many transfers they are on.")
-    dispatched_at: Timestamp = Field(description="When the first of these transfers left.")
-    due_at: Timestamp | None = Field(description="When the first of these that has a due time is overdue.")
+    transfers: int = Field(description="Number of transfers they are on.")
+    dispatched_at: Timestamp = Field(description="Departure of the earliest of these transfers.")
+    due_at: Timestamp | None = Field(description="Earliest due time of these transfers.")
 
 
 class InTransitPage(Page):
-    """One page of it."""
+    """One page."""
 
     lines: list[InTransit]
 
@@ -144,24 +144,24 @@ def shortages_of(error: InsufficientStock) -> list[ShortageState]:
 
 
 class StockActivities(Protocol):
-    """What can be asked about stock. Implemented in `activities.stock`."""
+    """Questions about stock. Implemented in `activities.stock`."""
 
     @activity.defn(name="find_items")
     def find_items(self, question: FindItems) -> FoundItems:
-        """The ids behind names."""
+        """Ids behind names."""
         ...
 
     @activity.defn(name="find_terms")
     def find_terms(self, question: FindTerms) -> FoundTerms:
-        """What a supplier asks for its products."""
+        """Terms of a supplier."""
         ...
 
     @activity.defn(name="show_levels")
     def show_levels(self, question: ShowLevels) -> StockLevels:
-        """How much there is."""
+        """Levels."""
         ...
 
     @activity.defn(name="show_in_transit")
     def show_in_transit(self, question: ShowInTransit) -> InTransitPage:
-        """What is between warehouses."""
+        """Units in transit."""
         ...

@@ -1,4 +1,4 @@
-"""The audit on the wire: a run that proves that the books agree, and what it asks of the database and of Temporal."""
+"""The audit on the wire: a run that proves that the books agree, and its steps in the database and in Temporal."""
 
 from typing import Literal, Protocol
 
@@ -24,13 +24,13 @@ OPERATIONS_A_PAGE = 20_000
 
 
 class StockAuditRequest(Message):
-    """Start of a `StockAuditWorkflow`: prove that the books agree, and name what doesn't."""
+    """Start of a `StockAuditWorkflow`: prove that the books agree, and report every difference as a finding."""
 
-    warehouse_id: Id | None = Field(default=None, description="Only there. Null: everywhere.")
+    warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
 
 
 class FindingState(State):
-    """What doesn't agree: what it ought to be by everything else, and what it is; units."""
+    """A difference in the books: the expected and the actual number, in units."""
 
     finding_id: int
     product_id: int | None
@@ -39,11 +39,11 @@ class FindingState(State):
     expected: int
     actual: int
     document: str = Field(default="", description="The order, transfer, hold or movement; empty: the item itself.")
-    is_new: bool = Field(default=True, description="No audit before has seen it.")
+    is_new: bool = Field(default=True, description="Whether this audit is the first to find it.")
 
 
 class StockAuditState(State):
-    """What an audit has found: the answer to the query ``state``, and the workflow's result."""
+    """State of an audit: the answer to the query ``state``, and the workflow's result."""
 
     status: AuditStatus = AuditStatus.RUNNING
     warehouse_id: int | None = None
@@ -51,14 +51,16 @@ class StockAuditState(State):
     documents_checked: int = 0
     holds_checked: int = 0
     runs_checked: int = 0
-    findings: list[FindingState] = Field(default_factory=list, description="What doesn't agree; the first 500.")
+    findings: list[FindingState] = Field(default_factory=list, description="Findings; the first 500.")
     findings_in_all: int = 0
-    findings_new: int = Field(default=0, description="How many of them no audit before has seen.")
-    findings_gone: int = Field(default=0, description="Findings of earlier audits that are so no longer.")
-    operations_forgotten: int = Field(default=0, description="Operations that were older than any repeat can be.")
-    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    findings_new: int = Field(default=0, description="Findings that no audit before has reported.")
+    findings_gone: int = Field(default=0, description="Findings of earlier audits that no longer exist.")
+    operations_forgotten: int = Field(
+        default=0, description="Operations that were deleted because no repeat can be that old."
+    )
+    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
@@ -67,8 +69,8 @@ class AuditStep(Step):
 
     Attributes:
         warehouse_id: Only there; None: everywhere.
-        seen_by: The run that looks.
-        begun_at: When it began: what nobody had seen by then is new, and what nobody has seen since is gone.
+        seen_by: The run of the audit.
+        begun_at: When the run began: findings first seen after it are new, and those not seen since are gone.
     """
 
     warehouse_id: int | None
@@ -96,15 +98,15 @@ class AuditHoldsStep(AuditStep):
 
 
 class KeptFindings(BaseModel):
-    """What was kept of a part of an audit."""
+    """Findings of a part of an audit."""
 
     findings: list[FindingState] = Field(default_factory=list, description="The first 500, new ones first.")
-    found: int = Field(default=0, description="How many there are in all.")
-    found_new: int = Field(default=0, description="How many of them no audit before has seen.")
+    found: int = Field(default=0, description="Number of findings in all.")
+    found_new: int = Field(default=0, description="Findings that no audit before has reported.")
 
 
 class AuditedPage(KeptFindings):
-    """What a page has: how much was looked at, what was found, and where the next one begins (None: there is none)."""
+    """One page: number of rows checked, findings, and the start of the next page (None: there is none)."""
 
     checked: int
     after_item: tuple[int, int] | None = None
@@ -112,7 +114,7 @@ class AuditedPage(KeptFindings):
 
 
 class OpenHolds(BaseModel):
-    """One page of them: how many, the workflows that they are held for, and whether and where the next one begins."""
+    """One page of open holds: their number, their workflows, and the start of the next page, if there is one."""
 
     checked: int
     workflow_ids: list[str]
@@ -120,12 +122,12 @@ class OpenHolds(BaseModel):
 
 
 class FindRunning(BaseModel):
-    """Which of these workflows are running?
+    """Find the workflows among these that have no running execution.
 
     Attributes:
-        workflow_ids: Which.
-        by_list: Whether to believe a list that one is. It may still have one that ended some moments ago; without it
-            each is asked.
+        workflow_ids: Ids of the workflows.
+        by_list: Whether Temporal's list is enough. It may still have a run that ended some moments ago; without it
+            each workflow is asked.
     """
 
     workflow_ids: list[str]
@@ -133,13 +135,13 @@ class FindRunning(BaseModel):
 
 
 class FoundRunning(BaseModel):
-    """Those that aren't."""
+    """Workflow ids without a running execution."""
 
     not_running: list[str]
 
 
 class FindHolders(BaseModel):
-    """Reservations that run and say that they hold stock, page by page."""
+    """Find the reservations that run and whose status says that they hold stock, page by page."""
 
     next_page: str | None = None
 
@@ -152,11 +154,11 @@ class FoundHolders(BaseModel):
 
 
 class CheckHoldsStep(AuditStep):
-    """These workflows aren't running: do they still hold stock, and is that to be kept as findings?
+    """Find the holds of these workflows, which aren't running, and store them as findings if asked to.
 
     Attributes:
-        workflow_ids: Which.
-        keep: Whether it is.
+        workflow_ids: Ids of the workflows.
+        keep: Whether to store findings.
         after: Of the holds after this one ...
         through: ... up to this one: those of one page.
     """
@@ -168,112 +170,112 @@ class CheckHoldsStep(AuditStep):
 
 
 class StillHolding(KeptFindings):
-    """Of these workflows, those for which stock is held; as findings if they are kept."""
+    """The workflows for which stock is held; as findings if they are stored."""
 
     workflow_ids: list[str]
 
 
 class CheckRunsStep(AuditStep):
-    """Which of these references hold nothing, and if they are to be kept as findings."""
+    """Find the references that hold nothing, and store them as findings if asked to."""
 
     references: list[str]
     keep: bool
 
 
 class HoldingNothing(KeptFindings):
-    """Of these references, those that hold nothing; as findings if they are kept."""
+    """The references that hold nothing; as findings if they are stored."""
 
     references: list[str]
 
 
 class CloseAuditStep(AuditStep):
-    """Findings that nobody has seen since this run began are so no longer."""
+    """Close the findings that no audit has seen since this run began."""
 
 
 class ClosedAudit(BaseModel):
-    """How many."""
+    """Number of closed findings."""
 
     gone: int
 
 
 class ForgetOperationsStep(Step):
-    """Forget operations from before this instant, some at a time."""
+    """Delete operations from before this instant, a part at a time."""
 
     before: Timestamp
 
 
 class ForgottenOperations(BaseModel):
-    """How many, and whether there are more."""
+    """Number of deleted operations, and whether there are more."""
 
     forgotten: int
     more: bool
 
 
 class AskRetention(BaseModel):
-    """For how long does Temporal keep a run after its end?"""
+    """Ask for how long Temporal keeps a run after its end."""
 
 
 class Retention(BaseModel):
-    """Its answer, in seconds; None: it doesn't say."""
+    """The retention in seconds; None: Temporal doesn't say."""
 
     seconds: float | None
 
 
 class StockAuditActivities(Protocol):
-    """What an audit asks of the database. Implemented in `activities.stock_audit`."""
+    """Activities of an audit in the database. Implemented in `activities.stock_audit`."""
 
     @activity.defn(name="audit_items")
     def audit_items(self, step: AuditItemsStep) -> AuditedPage:
-        """Do items agree with the ledger and the holds?"""
+        """Check items against the ledger and the holds."""
         ...
 
     @activity.defn(name="audit_documents")
     def audit_documents(self, step: AuditDocumentsStep) -> AuditedPage:
-        """Do documents agree with the ledger?"""
+        """Check documents against the ledger."""
         ...
 
     @activity.defn(name="find_open_holds")
     def find_open_holds(self, step: AuditHoldsStep) -> OpenHolds:
-        """Who holds stock?"""
+        """Find the open holds."""
         ...
 
     @activity.defn(name="check_holds")
     def check_holds(self, step: CheckHoldsStep) -> StillHolding:
-        """Do these still hold stock?"""
+        """Find the holds of workflows that aren't running."""
         ...
 
     @activity.defn(name="check_runs")
     def check_runs(self, step: CheckRunsStep) -> HoldingNothing:
-        """Which of these hold nothing?"""
+        """Find the reservations that hold nothing."""
         ...
 
     @activity.defn(name="close_audit")
     def close_audit(self, step: CloseAuditStep) -> ClosedAudit:
-        """What isn't so any more."""
+        """Close the findings that no longer exist."""
         ...
 
     @activity.defn(name="forget_operations")
     def forget_operations(self, step: ForgetOperationsStep) -> ForgottenOperations:
-        """Forget what nobody can repeat any more."""
+        """Delete operations that are too old to be repeated."""
         ...
 
 
 class RunActivities(Protocol):
-    """What an audit asks of Temporal. Implemented in `activities.runs`."""
+    """Activities of an audit in Temporal. Implemented in `activities.runs`."""
 
     @activity.defn(name="find_running")
     async def find_running(self, question: FindRunning) -> FoundRunning:
-        """Which of these aren't running?"""
+        """Find the workflows that aren't running."""
         ...
 
     @activity.defn(name="find_holders")
     async def find_holders(self, question: FindHolders) -> FoundHolders:
-        """Which reservations say that they hold stock?"""
+        """Find the reservations whose status says that they hold stock."""
         ...
 
     @activity.defn(name="ask_retention")
     async def ask_retention(self, question: AskRetention) -> Retention:
-        """How long are runs kept?"""
+        """Ask for the retention of runs."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The transfer on the wire: how it is started, commanded and read, and what its workflow asks of the database."""
+"""The transfer on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from typing import Annotated, ClassVar, Protocol, Self, TypedDict
 
@@ -32,16 +32,16 @@ from stockkeeper.domain.transfer import TransferStatus as TransferStatus  # noqa
 
 WORKFLOW_TYPE = "TransferWorkflow"
 REFERENCE_TYPE = "TRANSFER"
-"""What its hold at the source is kept under, beside those of orders."""
+"""Reference type of a transfer's hold at the source; orders have another."""
 
 
 def workflow_id(transfer_number: str) -> str:
-    """The one workflow that may command this transfer."""
+    """Id of the only workflow that commands this transfer."""
     return f"transfer-{transfer_number}"
 
 
 class TransferLine(Message):
-    """Units of a product that are to be moved."""
+    """Units of a product to be moved."""
 
     product_id: Id
     quantity: Units
@@ -50,12 +50,12 @@ class TransferLine(Message):
 class TransferRequest(Message):
     """Start of a `TransferWorkflow`: hold all of these lines at the source, or none."""
 
-    transfer_number: Reference = Field(description="The transfer's own name; the workflow id has it too.")
+    transfer_number: Reference = Field(description="Number of the transfer, also part of the workflow id.")
     from_warehouse_id: Id
     to_warehouse_id: Id
     line_items: Annotated[list[TransferLine], Field(min_length=1, max_length=MAX_LINES)]
     expected_transit_hours: Hours | None = Field(
-        default=None, description="Hours from dispatch after which a notice says that it is overdue. Null: none does."
+        default=None, description="Hours from dispatch after which it is overdue and a notice is sent. Null: never."
     )
     requested_by: Actor
 
@@ -76,12 +76,12 @@ DISPATCH = Command("dispatch", Dispatch)
 
 
 class ArrivedLine(Message):
-    """What arrived of one product."""
+    """Arrived units of one product."""
 
     product_id: Id
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units that are fit and enter stock.")]
     damaged_quantity: Annotated[
-        int, Field(ge=0, le=MAX_UNITS, description="Units on top of these that arrived damaged; not into stock.")
+        int, Field(ge=0, le=MAX_UNITS, description="Further units that arrived damaged; they don't enter stock.")
     ] = 0
 
     @model_validator(mode="after")
@@ -92,9 +92,9 @@ class ArrivedLine(Message):
 
 
 class ReceiveTransferred(Message):
-    """Command ``receive``: goods have arrived. Fit units become TRANSFER_IN movements at the destination."""
+    """Command ``receive``: a delivery has arrived. Fit units become TRANSFER_IN movements at the destination."""
 
-    receipt_id: Reference = Field(description="The caller's name for this delivery: sent twice, it is booked once.")
+    receipt_id: Reference = Field(description="The caller's number for this delivery: sent twice, it is booked once.")
     performed_by: Actor
     lines: Annotated[list[ArrivedLine], Field(min_length=1, max_length=MAX_LINES)]
 
@@ -103,7 +103,7 @@ RECEIVE = Command("receive", ReceiveTransferred)
 
 
 class WriteOff(Message):
-    """Command ``write_off``: what is still missing won't come any more."""
+    """Command ``write_off``: units still in transit are lost."""
 
     performed_by: Actor
     reason: Reason
@@ -113,7 +113,7 @@ WRITE_OFF = Command("write_off", WriteOff)
 
 
 class CancelTransfer(Message):
-    """Command ``cancel``: the hold is released, or what is still in transit goes back to the source."""
+    """Command ``cancel``: the hold is released, or units still in transit go back to the source."""
 
     performed_by: Actor
     reason: Reason
@@ -123,21 +123,23 @@ CANCEL = Command("cancel", CancelTransfer)
 
 
 class TransferLineState(State):
-    """One line as it is, in units. Always: dispatched = received + damaged + written_off + returned + in_transit."""
+    """One line, in units. Always: dispatched = received + damaged + written_off + returned + in_transit."""
 
     product_id: int
     quantity: int
-    received: int = Field(default=0, description="Arrived fit, and is in the destination's stock.")
-    damaged: int = Field(default=0, description="Arrived damaged, and is in nobody's stock.")
-    written_off: int = Field(default=0, description="Never arrived.")
-    returned: int = Field(default=0, description="Went back into the source's stock: cancelled in transit.")
-    in_transit: int = Field(default=0, description="Has left the source, and hasn't been accounted for.")
+    received: int = Field(default=0, description="Units that arrived fit and are in the destination's stock.")
+    damaged: int = Field(default=0, description="Units that arrived damaged and are in no stock.")
+    written_off: int = Field(default=0, description="Units that never arrived.")
+    returned: int = Field(
+        default=0, description="Units that went back into the source's stock by a cancellation in transit."
+    )
+    in_transit: int = Field(default=0, description="Units that have left the source and aren't accounted for yet.")
 
 
 class TransferState(State):
-    """What a transfer is: the answer to every command, to the query ``state``, and the workflow's result."""
+    """State of a transfer: the answer to every command, to the query ``state``, and the workflow's result."""
 
-    transfer_id: int | None = Field(default=None, description="Null as long as nothing is held.")
+    transfer_id: int | None = Field(default=None, description="Null until the stock is held.")
     transfer_number: str = ""
     from_warehouse_id: int | None = None
     to_warehouse_id: int | None = None
@@ -145,18 +147,18 @@ class TransferState(State):
     line_items: list[TransferLineState] = Field(default_factory=list)
     requested_by: str = ""
     dispatched_at: Timestamp | None = None
-    due_at: Timestamp | None = Field(default=None, description="From when on it is overdue, while in transit.")
-    receipts: list[ReceiptState] = Field(default_factory=list, description="What arrived; the latest hundred.")
-    closed_reason: str | None = Field(default=None, description="Why it was cancelled, or the rest written off.")
-    shortages: list[ShortageState] = Field(default_factory=list, description="Why it was rejected, item by item.")
-    notices: list[NoticeState] = Field(default_factory=list, description="What was sent to people; the latest hundred.")
+    due_at: Timestamp | None = Field(default=None, description="Instant from which it is overdue, while in transit.")
+    receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
+    closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of the write-off.")
+    shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
+    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
     notes: list[str] = Field(
-        default_factory=list, description="What was refused, or worth knowing; the latest hundred."
+        default_factory=list, description="Refused commands and other remarks; the latest hundred."
     )
 
 
 class TransferStep(Step):
-    """What is asked about one transfer."""
+    """A step of one transfer."""
 
     transfer_number: str
 
@@ -172,40 +174,40 @@ class HoldTransferStep(TransferStep):
 
 
 class DispatchTransferStep(TransferStep):
-    """Everything leaves the source."""
+    """Dispatch the transfer."""
 
 
 class ReceiveTransferStep(TransferStep):
-    """Goods have arrived."""
+    """Book a delivery."""
 
     receipt_id: str
     lines: list[ArrivedLine]
 
 
 class WriteOffTransferStep(TransferStep):
-    """What is still in transit won't come any more."""
+    """Write off the units still in transit."""
 
     reason: str
 
 
 class CancelTransferStep(TransferStep):
-    """Release what is held, or bring back what is in transit."""
+    """Release the hold, or return the units in transit to the source."""
 
-    # As of a reservation's release: an earlier version may have begun it.
+    # As for a reservation's release: an earlier version may have begun it.
     not_compared: ClassVar[frozenset[str]] = TransferStep.not_compared | {"gave_way"}
 
     reason: str
-    gave_way: bool = Field(default=False, description="Only if a line of its hold has ended already.")
+    gave_way: bool = Field(default=False, description="Only if one line of its hold has ended already.")
 
 
 class StoredTransferLine(TransferLineState):
-    """A line with the name that people know it by."""
+    """A line with its SKU."""
 
     sku: str
 
 
 class StoredTransfer(StockAnswer):
-    """What the database says of a transfer, in answer to every step."""
+    """A transfer as stored: the answer to every step."""
 
     transfer_id: int
     transfer_number: str
@@ -235,7 +237,7 @@ class StoredTransfer(StockAnswer):
 
 
 class TransferMemo(TypedDict):
-    """What a list of runs shows of a transfer beside its search attributes, without asking each run."""
+    """Memo of a transfer's run: the fields that a list of runs shows beside the search attributes."""
 
     from_warehouse: str
     to_warehouse: str
@@ -256,7 +258,7 @@ def memo(transfer: StoredTransfer) -> TransferMemo:
 
 
 class TransferActivities(Protocol):
-    """What a transfer's workflow asks of the database. Implemented in `activities.transfer`."""
+    """Activities of a transfer's workflow. Implemented in `activities.transfer`."""
 
     @activity.defn(name="hold_transfer")
     def hold_transfer(self, step: HoldTransferStep) -> StoredTransfer:
@@ -270,17 +272,17 @@ class TransferActivities(Protocol):
 
     @activity.defn(name="receive_transfer")
     def receive_transfer(self, step: ReceiveTransferStep) -> StoredTransfer:
-        """Put what arrived into the destination's stock."""
+        """Put fit units into the destination's stock."""
         ...
 
     @activity.defn(name="write_off_transfer")
     def write_off_transfer(self, step: WriteOffTransferStep) -> StoredTransfer:
-        """Give up what is still in transit."""
+        """Write off the units still in transit."""
         ...
 
     @activity.defn(name="cancel_transfer")
     def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
-        """Release the hold, or bring the goods back."""
+        """Release the hold, or return the goods to the source."""
         ...
 
 
