@@ -17,9 +17,7 @@ from starter.cli.context import (
     Reason,
     Warehouse,
     WithSku,
-    connect,
     read_input,
-    run,
 )
 from starter.cli.documents import (
     Answer,
@@ -41,7 +39,7 @@ from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
 from stockkeeper.contracts.errors import InsufficientStock
-from stockkeeper.contracts.messages import amount, money, utc
+from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Correct stock by hand: ask, approve, reject.")
@@ -88,38 +86,17 @@ def create(
 
 
 @app.command("inbox")
-def inbox(
-    *,
-    limit: InboxLimit = None,
-    as_json: AsJson = False,
-) -> None:
+def inbox(*, limit: InboxLimit = None, as_json: AsJson = False) -> None:
     """List adjustments that wait for approval, the oldest first."""
-
-    async def work() -> list[dict[str, Any]]:
-        stock = await connect()
-        return [
-            {
-                "adjustment_number": waiting.adjustment_number,
-                "warehouse": waiting.warehouse,
-                "value": money(waiting.value),
-                "unvalued_units": waiting.unvalued_units,
-                "reason": waiting.reason,
-                "requested_by": waiting.requested_by,
-                "since": waiting.since.isoformat(),
-                "approve_by": waiting.approve_by.isoformat() if waiting.approve_by else None,
-            }
-            for waiting in await stock.adjustments_awaiting_approval(limit=limit)
-        ]
-
     print_inbox(
-        run(work()),
+        lambda stock: stock.adjustments_awaiting_approval(limit=limit),
         ["adjustment", "warehouse", "#worth", "asked for by", "why"],
-        lambda row: [
-            escape(row["adjustment_number"]),
-            escape(row["warehouse"]),
-            worth(Decimal(row["value"]), row["unvalued_units"]),
-            escape(row["requested_by"]),
-            escape(row["reason"]),
+        lambda waiting: [
+            escape(waiting.adjustment_number),
+            escape(waiting.warehouse),
+            worth(waiting.value, waiting.unvalued_units),
+            escape(waiting.requested_by),
+            escape(waiting.reason),
         ],
         as_json=as_json,
     )

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from decimal import Decimal
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 from rich.markup import escape
@@ -14,7 +15,7 @@ from stockkeeper.client.document import Document
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
-from stockkeeper.contracts.messages import GaveWay, State, counted, utc
+from stockkeeper.contracts.messages import GaveWay, State, counted, money, utc
 from stockkeeper.contracts.notice import NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import FoundItems, ShortageState
@@ -23,6 +24,7 @@ D = TypeVar("D", bound=Document[Any])
 S = TypeVar("S", bound=State)
 B = TypeVar("B", bound=BaseModel)
 T = TypeVar("T")
+W = TypeVar("W", bound="Waiting")
 
 
 class Mentioned(NamedTuple):
@@ -272,29 +274,49 @@ def text(value: object) -> str:
     return "" if value is None else escape(str(value))
 
 
+class Waiting(Protocol):
+    """A document in an inbox."""
+
+    @property
+    def since(self) -> datetime:
+        """When it began to wait."""
+
+    @property
+    def approve_by(self) -> datetime | None:
+        """When it is cancelled without its approval."""
+
+
 def print_inbox(
-    rows: Sequence[Row], columns: Sequence[str], cells: Callable[[Row], Sequence[str]], *, as_json: bool
+    waiting: Callable[[Stockkeeper], Awaitable[Sequence[W]]],
+    columns: Sequence[str],
+    cells: Callable[[W], Sequence[str]],
+    *,
+    as_json: bool,
 ) -> None:
     """Print documents that wait for approval; for people with these columns, before the two instants."""
+
+    async def work() -> Sequence[W]:
+        return await waiting(await connect())
+
+    found = run(work())
     if as_json:
-        print_json(rows)
+        print_json([{name: _as_json(value) for name, value in vars(each).items()} for each in found])
         return
-    if not rows:
+    if not found:
         out.print("nothing waits for approval")
         return
     out.print(
         table(
             [*columns, "since", "cancelled unless approved by"],
-            [
-                [
-                    *cells(row),
-                    utc(datetime.fromisoformat(row["since"])),
-                    utc(datetime.fromisoformat(row["approve_by"])) if row["approve_by"] else "",
-                ]
-                for row in rows
-            ],
+            [[*cells(each), utc(each.since), utc(each.approve_by) if each.approve_by else ""] for each in found],
         )
     )
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Decimal):
+        return money(value)
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def sku(found: FoundItems, product_id: int | None) -> str:

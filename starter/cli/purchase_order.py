@@ -19,9 +19,7 @@ from starter.cli.context import (
     Reason,
     Warehouse,
     WithSku,
-    connect,
     read_input,
-    run,
 )
 from starter.cli.deliveries import Dock
 from starter.cli.documents import (
@@ -44,7 +42,7 @@ from starter.cli.output import changed, changed_status, out, table
 from stockkeeper.client.lines import DeliveryLine
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.messages import amount, money, utc
+from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.purchase_order import PurchaseOrderState, PurchaseOrderStatus
 from stockkeeper.contracts.stock import FoundItems
 
@@ -95,38 +93,17 @@ def create(
 
 
 @app.command("inbox")
-def inbox(
-    *,
-    limit: InboxLimit = None,
-    as_json: AsJson = False,
-) -> None:
+def inbox(*, limit: InboxLimit = None, as_json: AsJson = False) -> None:
     """List drafts that wait for approval, the oldest first."""
-
-    async def work() -> list[dict[str, Any]]:
-        stock = await connect()
-        return [
-            {
-                "po_number": draft.po_number,
-                "supplier": draft.supplier,
-                "total": money(draft.total),
-                "approvals": draft.approvals,
-                "required_approvals": draft.required_approvals,
-                "requested_by": draft.requested_by,
-                "since": draft.since.isoformat(),
-                "approve_by": draft.approve_by.isoformat() if draft.approve_by else None,
-            }
-            for draft in await stock.awaiting_approval(limit=limit)
-        ]
-
     print_inbox(
-        run(work()),
+        lambda stock: stock.awaiting_approval(limit=limit),
         ["order", "supplier", "#total", "approvals", "requested by"],
-        lambda row: [
-            escape(row["po_number"]),
-            escape(row["supplier"]),
-            amount(Decimal(row["total"])),
-            f"{row['approvals']} of {row['required_approvals']}",
-            escape(row["requested_by"]),
+        lambda draft: [
+            escape(draft.po_number),
+            escape(draft.supplier),
+            amount(draft.total),
+            f"{draft.approvals} of {draft.required_approvals}",
+            escape(draft.requested_by),
         ],
         as_json=as_json,
     )

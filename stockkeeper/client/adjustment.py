@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Part
+from stockkeeper.client.document import Document, Listing, Part, finder
 from stockkeeper.client.lines import Line, Named
 from stockkeeper.client.names import with_ids
 from stockkeeper.client.runs import Listed, awaiting
@@ -110,6 +110,9 @@ class AdjustmentAwaitingApproval:
 class Adjustments(Part):
     """Correcting stock by hand."""
 
+    adjustment = finder(Adjustment)
+    adjustments = Listing[AdjustmentStatus](Adjustment)
+
     async def adjust(
         self, adjustment_number: str, lines: Sequence[Line], *, warehouse_id: Named, reason: str, performed_by: str
     ) -> Adjustment:
@@ -152,25 +155,6 @@ class Adjustments(Part):
             summary=f"adjustment {adjustment_number}: {counted(len(request.lines), 'line')}, {units}",
             contents=_contents,
         )
-
-    async def adjustment(self, adjustment_number: str) -> Adjustment:
-        """An adjustment that exists already.
-
-        Raises:
-            NotFound: There is none.
-            Unreachable: No worker answers.
-        """
-        return await Adjustment.find(self.connection, adjustment_number)
-
-    async def adjustments(
-        self, *, status: AdjustmentStatus | None = None, sku: str | None = None, limit: int | None = 50
-    ) -> list[Listed]:
-        """Adjustments, the latest first. A change may take a moment to show.
-
-        Raises:
-            Unreachable: Temporal doesn't answer.
-        """
-        return await self._documents(Adjustment, status=status, sku=sku, limit=limit)
 
     async def adjustments_awaiting_approval(self, *, limit: int | None = None) -> list[AdjustmentAwaitingApproval]:
         """Adjustments that wait for approval, the oldest first. A change may take a moment to show.

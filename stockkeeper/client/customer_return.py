@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from stockkeeper.client.document import Document, Part, is_booked, update_id_of
+from stockkeeper.client.document import Document, Listing, Part, finder, is_booked, update_id_of
 from stockkeeper.client.lines import InspectionLine, Line, Named
 from stockkeeper.client.names import with_ids
-from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.customer_return import (
     CLOSE_SHORT,
     INSPECT,
@@ -72,6 +71,9 @@ class CustomerReturn(Document[ReturnState]):
 class CustomerReturns(Part):
     """Taking back goods from customers."""
 
+    customer_return = finder(CustomerReturn)
+    customer_returns = Listing[ReturnStatus](CustomerReturn)
+
     async def create_return(
         self,
         return_number: str,
@@ -116,25 +118,6 @@ class CustomerReturns(Part):
             summary=f"return {return_number}: {counted(len(request.lines), 'line')}, {counted(units, 'unit')}",
             contents=_contents,
         )
-
-    async def customer_return(self, return_number: str) -> CustomerReturn:
-        """A return that exists already.
-
-        Raises:
-            NotFound: There is none.
-            Unreachable: No worker answers.
-        """
-        return await CustomerReturn.find(self.connection, return_number)
-
-    async def customer_returns(
-        self, *, status: ReturnStatus | None = None, sku: str | None = None, limit: int | None = 50
-    ) -> list[Listed]:
-        """Returns, the latest first. A change may take a moment to show.
-
-        Raises:
-            Unreachable: Temporal doesn't answer.
-        """
-        return await self._documents(CustomerReturn, status=status, sku=sku, limit=limit)
 
 
 def _contents(document: ReturnRequest | ReturnState) -> object:

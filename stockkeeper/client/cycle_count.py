@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date
 
 from stockkeeper.client.calls import run_now
-from stockkeeper.client.document import Document, Part, update_id_of
+from stockkeeper.client.document import Document, Listing, Part, finder, update_id_of
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import pages
-from stockkeeper.client.runs import Listed
 from stockkeeper.contracts import cycle_count_plan
 from stockkeeper.contracts.count_questions import Accuracy, ShowAccuracy, ShowVariances, Variance
 from stockkeeper.contracts.cycle_count import (
@@ -138,6 +137,9 @@ def _is_approved(line: CountLineState | None, message: ApproveVariance) -> bool:
 class CycleCounts(Part):
     """Counting stock."""
 
+    cycle_count = finder(CycleCount)
+    cycle_counts = Listing[CountStatus](CycleCount)
+
     async def open_count(
         self, count_number: str, product_ids: Sequence[Named], *, warehouse_id: Named, requested_by: str
     ) -> CycleCount:
@@ -173,25 +175,6 @@ class CycleCounts(Part):
             summary=f"count {count_number}: {counted(len(request.product_ids), 'item')}",
             contents=_contents,
         )
-
-    async def cycle_count(self, count_number: str) -> CycleCount:
-        """A count that exists already, also one of the daily plan.
-
-        Raises:
-            NotFound: There is none.
-            Unreachable: No worker answers.
-        """
-        return await CycleCount.find(self.connection, count_number)
-
-    async def cycle_counts(
-        self, *, status: CountStatus | None = None, sku: str | None = None, limit: int | None = 50
-    ) -> list[Listed]:
-        """Counts, the latest first. A change may take a moment to show.
-
-        Raises:
-            Unreachable: Temporal doesn't answer.
-        """
-        return await self._documents(CycleCount, status=status, sku=sku, limit=limit)
 
     async def plan_counts(self, *, warehouse_id: Named | None = None) -> CycleCountPlanState:
         """Open the count of the day wherever there is none yet, whatever the time, and wait until that is done.

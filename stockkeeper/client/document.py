@@ -1,8 +1,9 @@
 """The parts that all documents share: start or find one, command it, list those of a kind, and print one."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from stockkeeper.client.calls import command, read_state, start_and_ask
@@ -16,6 +17,8 @@ from stockkeeper.contracts.receipt import ReceiptState
 
 S = TypeVar("S", bound=State)
 M = TypeVar("M", bound=Message)
+D = TypeVar("D", bound="Document[Any]")
+St = TypeVar("St", bound=StrEnum)
 
 _LINES_PRINTED = 2
 
@@ -165,10 +168,50 @@ class Part:
 
     connection: Connection
 
-    async def _documents(
-        self, document: type[Document[Any]], *, status: str | None, sku: str | None, limit: int | None
+
+def finder(document: type[D]) -> Callable[[Part, str], Coroutine[Any, Any, D]]:
+    """The method that finds a document of one kind by its number: `Stockkeeper.hold`, `Stockkeeper.transfer`, ..."""
+
+    async def find(part: Part, number: str) -> D:
+        """A document that exists already, by its number.
+
+        Raises:
+            NotFound: There is none of that number.
+            Unreachable: No worker answers.
+        """
+        return await document.find(part.connection, number)
+
+    return find
+
+
+class Listing(Generic[St]):
+    """The method that lists documents of one kind: `Stockkeeper.holds`, `Stockkeeper.transfers`, ..."""
+
+    def __init__(self, document: type[Document[Any]], part: Part | None = None) -> None:
+        self._document = document
+        self._part = part
+
+    def __get__(self, part: Part | None, owner: type[Part]) -> "Listing[St]":
+        """The method of one client."""
+        return Listing(self._document, part)
+
+    async def __call__(
+        self, *, status: St | None = None, sku: str | None = None, limit: int | None = 50
     ) -> list[Listed]:
-        return await list_documents(self.connection, document.process, status=status, sku=sku, limit=limit)
+        """Documents, the latest first. A change may take a moment to show.
+
+        Args:
+            status: Only documents in this status.
+            sku: Only documents with this product.
+            limit: How many at most; None: all.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        if self._part is None:
+            raise TypeError("a method of Stockkeeper needs one")
+        process = self._document.process
+        return await list_documents(self._part.connection, process, status=status, sku=sku, limit=limit)
 
 
 def _moment(moment: datetime | None) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Part, is_booked, update_id_of
+from stockkeeper.client.document import Document, Listing, Part, finder, is_booked, update_id_of
 from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
 from stockkeeper.client.names import with_ids
 from stockkeeper.client.runs import Listed, awaiting
@@ -154,6 +154,9 @@ class AwaitingApproval:
 class PurchaseOrders(Part):
     """Ordering from suppliers."""
 
+    purchase_order = finder(PurchaseOrder)
+    purchase_orders = Listing[PurchaseOrderStatus](PurchaseOrder)
+
     async def draft_purchase_order(
         self,
         po_number: str,
@@ -206,25 +209,6 @@ class PurchaseOrders(Part):
             summary=f"purchase order {po_number}: {counted(len(request.line_items), 'line')}, {total}",
             contents=_contents,
         )
-
-    async def purchase_order(self, po_number: str) -> PurchaseOrder:
-        """A purchase order that exists already.
-
-        Raises:
-            NotFound: There is none.
-            Unreachable: No worker answers.
-        """
-        return await PurchaseOrder.find(self.connection, po_number)
-
-    async def purchase_orders(
-        self, *, status: PurchaseOrderStatus | None = None, sku: str | None = None, limit: int | None = 50
-    ) -> list[Listed]:
-        """Purchase orders, the latest first. A change may take a moment to show.
-
-        Raises:
-            Unreachable: Temporal doesn't answer.
-        """
-        return await self._documents(PurchaseOrder, status=status, sku=sku, limit=limit)
 
     async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
         """Drafts that wait for approval, the oldest first. A change may take a moment to show.

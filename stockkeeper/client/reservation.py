@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from stockkeeper.client.document import Document, Part, update_id_of
+from stockkeeper.client.document import Document, Listing, Part, finder, update_id_of
 from stockkeeper.client.lines import Line
 from stockkeeper.client.names import with_ids
-from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.reservation import (
     CANCEL,
@@ -85,6 +84,9 @@ class Hold(Document[ReservationState]):
 class Reservations(Part):
     """Holding stock for orders."""
 
+    hold = finder(Hold)
+    holds = Listing[ReservationStatus](Hold)
+
     async def reserve(
         self, reference_id: str, lines: Sequence[Line], *, performed_by: str, ttl_minutes: float = 30
     ) -> Hold:
@@ -124,25 +126,6 @@ class Reservations(Part):
             summary=f"order {reference_id}: {counted(len(request.lines), 'line')} until {utc(until)}",
             contents=_contents,
         )
-
-    async def hold(self, reference_id: str) -> Hold:
-        """The hold of a reference that was reserved before.
-
-        Raises:
-            NotFound: There is none.
-            Unreachable: No worker answers.
-        """
-        return await Hold.find(self.connection, reference_id)
-
-    async def holds(
-        self, *, status: ReservationStatus | None = None, sku: str | None = None, limit: int | None = 50
-    ) -> list[Listed]:
-        """Reservations, the latest first. A change may take a moment to show.
-
-        Raises:
-            Unreachable: Temporal doesn't answer.
-        """
-        return await self._documents(Hold, status=status, sku=sku, limit=limit)
 
 
 def _contents(document: ReservationRequest | ReservationState) -> object:

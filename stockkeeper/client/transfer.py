@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Part, is_booked, update_id_of
+from stockkeeper.client.document import Document, Listing, Part, finder, is_booked, update_id_of
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import pages
-from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.question import SHOW_IN_TRANSIT
 from stockkeeper.contracts.stock import InTransit, ShowInTransit
@@ -102,6 +101,9 @@ def _is_written_off(last: TransferState) -> bool:
 class Transfers(Part):
     """Moving stock between warehouses."""
 
+    transfer = finder(Transfer)
+    transfers = Listing[TransferStatus](Transfer)
+
     async def create_transfer(
         self,
         transfer_number: str,
@@ -151,25 +153,6 @@ class Transfers(Part):
             summary=f"transfer {transfer_number}: {counted(len(request.line_items), 'line')}, {units} units",
             contents=_contents,
         )
-
-    async def transfer(self, transfer_number: str) -> Transfer:
-        """A transfer that exists already.
-
-        Raises:
-            NotFound: There is none.
-            Unreachable: No worker answers.
-        """
-        return await Transfer.find(self.connection, transfer_number)
-
-    async def transfers(
-        self, *, status: TransferStatus | None = None, sku: str | None = None, limit: int | None = 50
-    ) -> list[Listed]:
-        """Transfers, the latest first. A change may take a moment to show.
-
-        Raises:
-            Unreachable: Temporal doesn't answer.
-        """
-        return await self._documents(Transfer, status=status, sku=sku, limit=limit)
 
     async def in_transit(
         self,
