@@ -1,4 +1,4 @@
-"""What people read of an adjustment: in the Temporal UI, and in notices."""
+"""Texts about an adjustment: in the Temporal UI, and in notices."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ from workflows.notices import cut
 
 
 def approval_wanted(adjustment: StoredAdjustment) -> Notice:
-    """It waits for somebody to decide."""
+    """An adjustment waits for approval."""
     return _to_warehouse(adjustment, f"Approval wanted: {_named(adjustment)}")
 
 
 def reminder(adjustment: StoredAdjustment) -> Notice:
-    """It still does."""
+    """An adjustment still waits for approval."""
     return _to_warehouse(adjustment, f"Still waiting for approval: {_named(adjustment)}")
 
 
 def news(adjustment: StoredAdjustment) -> list[Notice]:
-    """Who hears of a change of status, beside those who read the run: those who were asked, if it came to nothing."""
+    """Notices about a change of status: to those who were asked for an approval, if nothing was posted."""
     if adjustment.status in (AdjustmentStatus.REJECTED, AdjustmentStatus.CANCELLED):
         title = f"{adjustment.status.capitalize()}: {_named(adjustment)}: {adjustment.closed_reason}"
         return [_to_warehouse(adjustment, title)]
@@ -33,16 +33,16 @@ def gave_way(adjustment: StoredAdjustment) -> Notice:
     """Orders and transfers have lost what they were promised."""
     skus, holds = _skus(adjustment), adjustment.gave_way
     title = f"Promised stock is missing: {counted(len(holds), 'hold')} gave way to {_named(adjustment)}"
-    told = [
+    text = [
         "What these orders and transfers were promised isn't there, and all that they hold is released:",
         *cut([f"{named(hold)} of {skus[hold.product_id]}" for hold in holds], what=""),
         "",
     ]
-    return _to_warehouse(adjustment, title, told)
+    return _to_warehouse(adjustment, title, text)
 
 
 def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
-    """The run in a few lines of Markdown: where it stands, what it changes and why, who decided, what comes next."""
+    """The run in a few lines of Markdown: changes and their reason, the approval, and the next step."""
     asked = f"Asked for by {adjustment.requested_by} at {utc(adjustment.requested_at)}: {adjustment.reason}"
     skus = _skus(adjustment)
     lines = table(
@@ -58,12 +58,12 @@ def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
     )
     parts = [asked, "", *lines, "", *gave_way, "", *notices(state.notices)]
     value = worth(adjustment.value, adjustment.unvalued_units)
-    told = f"{adjustment.warehouse}, worth {value}. {_next(adjustment)}"
-    return details(adjustment.status, told, parts, state.notes)
+    text = f"{adjustment.warehouse}, worth {value}. {_next(adjustment)}"
+    return details(adjustment.status, text, parts, state.notes)
 
 
 def rejection_of(state: AdjustmentState) -> str:
-    """The same for one that takes off more than there is: nobody has looked up what people call its items."""
+    """The details of an adjustment that was rejected: nothing is stored, so SKUs and names are unknown."""
     short = table(
         ["product", "warehouse", "#to be taken off", "#on hand"],
         [
@@ -71,8 +71,8 @@ def rejection_of(state: AdjustmentState) -> str:
             for each in state.shortages
         ],
     )
-    told = f"Less is on hand than adjustment {state.adjustment_number} takes off: nothing was changed."
-    return details(state.status, told, short, state.notes)
+    text = f"Less is on hand than adjustment {state.adjustment_number} takes off: nothing was changed."
+    return details(state.status, text, short, state.notes)
 
 
 def _next(adjustment: StoredAdjustment) -> str:
@@ -97,7 +97,7 @@ def _skus(adjustment: StoredAdjustment) -> dict[int, str]:
 
 
 def _worth(line: StoredAdjustmentLine) -> tuple[str, str]:
-    """What one costs, and what the line comes to; nothing where nobody knows."""
+    """The unit cost and the value of the line; ``unknown`` and an empty text where the cost isn't known."""
     if line.unit_cost is None:
         return ("unknown", "")
     return (amount(line.unit_cost), amount(abs(line.quantity) * line.unit_cost))

@@ -1,4 +1,4 @@
-"""What people read of a customer return in the Temporal UI."""
+"""Texts about a customer return in the Temporal UI."""
 
 from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
 from stockkeeper.contracts.messages import counted, utc
@@ -7,18 +7,18 @@ from workflows.details import details, receipts, table
 
 
 def details_of(state: ReturnState, returned: StoredReturn) -> str:
-    """The run in a few lines of Markdown: where it stands, what was found, what comes next."""
+    """The run in a few lines of Markdown: units restocked and scrapped, and the next step."""
     columns = [*_COLUMNS]
-    # The page is narrow: what is nowhere has no column.
+    # The page is narrow: omit columns that are zero on every line.
     if any(line.expected for line in returned.lines):
         columns.append(("#still expected" if returned.expected else "#never came", "expected"))
     lines = table(
         [head for head, _ in columns], [[getattr(line, name) for _, name in columns] for line in returned.lines]
     )
     found = receipts(["inspection", "at", "by", "#restocked", "#scrapped"], returned.inspections)
-    told = f"{counted(returned.units, 'unit')} of order {returned.reference_id} → {returned.warehouse}."
+    text = f"{counted(returned.units, 'unit')} of order {returned.reference_id} → {returned.warehouse}."
     asked = f"Registered by {returned.requested_by} at {utc(returned.requested_at)}."
-    return details(returned.status, f"{told} {_next(returned)}", [asked, "", *lines, "", *found], state.notes)
+    return details(returned.status, f"{text} {_next(returned)}", [asked, "", *lines, "", *found], state.notes)
 
 
 _COLUMNS = (("product", "sku"), ("#units", "quantity"), ("#restocked", "restocked"), ("#scrapped", "scrapped"))

@@ -7,7 +7,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts import policies
 from stockkeeper.contracts.cycle_count import WORKFLOW_TYPE as COUNT_WORKFLOW
 from stockkeeper.contracts.cycle_count import CycleCountRequest
 from stockkeeper.contracts.cycle_count import workflow_id as count_workflow_id
@@ -26,12 +26,13 @@ from stockkeeper.contracts.cycle_count_plan import (
     PlannedCountState,
     count_number,
 )
-from stockkeeper.contracts.messages import counted, parse
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanActivities, RollUpDemandStep
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus
 from stockkeeper.domain.errors import DomainError
 from workflows.details import details, table
-from workflows.process import Carried, Process
+from workflows.process import Carried
+from workflows.scheduled import ScheduledRun
 from workflows.steps import through_the_queue
 
 
@@ -42,90 +43,72 @@ class _Carried(Carried):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
-    """Starts a count in each warehouse that has none of its day yet, of what is due there.
+class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanRequest]):
+    """Starts a count in each warehouse that has none of its day yet, of the items that are due there.
 
     Started by the schedule or by hand; no commands. Ends DONE; a request that is wrong fails the run.
     """
 
-    _request: CycleCountPlanRequest
-
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(CycleCountPlanState(), payload)
+        super().__init__(CycleCountPlanState(), payload, CycleCountPlanRequest, PLANNED_BY)
         self._after_warehouse_id = 0
         self._demand_is_known = False
         self._warehouses: dict[int, str] = {}
-        self._continued = False
-        self._stopped = False
         self._done = False
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self.state = carried.state
             self._after_warehouse_id = carried.after_warehouse_id
             self._demand_is_known = carried.demand_is_known
-            self._continued = True
+            self.continued = True
 
     @workflow.run
     async def run(self, *payload: Any) -> CycleCountPlanState:
-        """Look where it is time to count, start what is due there, and end."""
-        del payload  # It was taken at init.
-        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
-        if not self._done and not self._stopped:
-            self.continue_in_another_run(
-                _Carried(
-                    state=self.state,
-                    after_warehouse_id=self._after_warehouse_id,
-                    demand_is_known=self._demand_is_known,
-                    signals=self.signals,
-                )
-            )
-        self.state.status = CountPlanStatus.DONE
+        """Find the warehouses where it is time to count, start a count of the due items in each, and end."""
+        del payload  # Taken at init.
+        await self.go_through()
+        return await self.close(CountPlanStatus.DONE)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every warehouse has been planned."""
+        return self._done
+
+    def carried(self) -> _Carried:
+        """The input of the next run."""
+        return _Carried(
+            state=self.state,
+            after_warehouse_id=self._after_warehouse_id,
+            demand_is_known=self._demand_is_known,
+            signals=self.signals,
+        )
+
+    async def begin(self) -> None:
+        """Show the run."""
+        self.state.warehouse_id = self.request.warehouse_id
         self.publish()
-        return await self.ended()
 
-    async def _give_up(self) -> None:
-        """Counts that have been started go on."""
-        self._stopped = True
-        self.note("stopped: the workflow was cancelled")
+    async def next_page(self) -> None:
+        """Plan the next warehouses; very many make a long history, and the next run takes the rest."""
+        page = await self._find_days()
+        for day in page.days:
+            if self.ends_here:
+                break
+            await self._plan(day)
+            self._after_warehouse_id = day.warehouse_id
+        else:
+            self._done = not page.more
 
-    async def _run_process(self) -> None:
-        try:
-            self._request = parse(CycleCountPlanRequest, self.payload[:1] if self._continued else self.payload)
-        except DomainError as failure:
-            await self.failed(failure)
-        self.state.warehouse_id = self._request.warehouse_id
-        self.publish()
-        self.start_answered()
-        while not self._done and not self._ends_here():
-            try:
-                page = await self._next_page()
-            except DomainError as failure:
-                await self.failed(failure)
-            for day in page.days:
-                if self._ends_here():
-                    break
-                await self._plan(day)
-                self._after_warehouse_id = day.warehouse_id
-            else:
-                self._done = not page.more
-        await workflow.wait_condition(self.drained)
-
-    def _ends_here(self) -> bool:
-        """Very many warehouses make a long history: the rest is for the run that continues this one."""
-        return self._stopped or self.history_is_long
-
-    async def _next_page(self) -> CountDays:
+    async def _find_days(self) -> CountDays:
         """Warehouses where it is time to count.
 
         Raises:
             UnknownWarehouse: The request names one that isn't there.
         """
         step = FindCountDaysStep(
-            operation_id=self.operation(workflow.info().first_execution_run_id, "days"),
-            performed_by=PLANNED_BY,
-            as_of=workflow.now(),
-            warehouse_id=self._request.warehouse_id,
-            from_hour=self._request.from_hour,
+            **self.step_stamp("days"),
+            warehouse_id=self.request.warehouse_id,
+            from_hour=self.request.from_hour,
             after_warehouse_id=self._after_warehouse_id,
         )
         days = await through_the_queue(
@@ -136,11 +119,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         return days
 
     async def _bring_demand_up_to_date(self) -> None:
-        step = RollUpDemandStep(
-            operation_id=self.operation(workflow.info().first_execution_run_id, "demand"),
-            performed_by=PLANNED_BY,
-            as_of=workflow.now(),
-        )
+        step = RollUpDemandStep(**self.step_stamp("demand"))
         summary = "bring the demand of each day up to date"
         try:
             await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.COUNT_LIST)
@@ -156,13 +135,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         if day.is_counted:
             self._skip(day, f"count {number} was made before")
             return
-        step = PlanCountStep(
-            operation_id=self.operation(workflow.info().first_execution_run_id, "plan", number),
-            performed_by=PLANNED_BY,
-            as_of=workflow.now(),
-            warehouse_id=day.warehouse_id,
-            day=day.day,
-        )
+        step = PlanCountStep(**self.step_stamp("plan", number), warehouse_id=day.warehouse_id, day=day.day)
         summary = f"{day.warehouse}: what is due on {day.day}?"
         try:
             plan = await through_the_queue(CycleCountPlanActivities.plan_count, step, summary, policies.COUNT_LIST)
@@ -213,10 +186,10 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
         self.state.skipped = [*self.state.skipped[-(COUNTS_SHOWN - 1) :], skipped]
         self.publish()
 
-    def publish(self) -> None:
-        """Tell whoever searches for the run, and whoever looks at it."""
+    def details(self) -> str:
+        """The run in a few lines of Markdown."""
         state = self.state
-        told = (
+        text = (
             f"{counted(state.counts_started, 'count')} started, {counted(state.items, 'item')} in all; "
             f"{counted(len(state.skipped), 'warehouse')} without a new one."
         )
@@ -228,10 +201,7 @@ class CycleCountPlanWorkflow(Process[CycleCountPlanState]):
             ["warehouse", "no new count, because"],
             [(self._named(each.warehouse_id), each.reason) for each in state.skipped],
         )
-        self.show(
-            details(state.status, told, [*started, "", *skipped], state.notes),
-            [search_attributes.STATUS.value_set(state.status)],
-        )
+        return details(state.status, text, [*started, "", *skipped], state.notes)
 
     def _named(self, warehouse_id: int) -> str:
         return self._warehouses.get(warehouse_id, f"warehouse {warehouse_id}")

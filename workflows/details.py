@@ -1,4 +1,4 @@
-"""What a run shows to the person who looks at it in the Temporal UI: a few lines of Markdown."""
+"""The details of a run in the Temporal UI: a few lines of Markdown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from stockkeeper.contracts.receipt import ReceiptState
 _ROWS_SHOWN = 20
 _NOTES_SHOWN = 5
 _NOTICES_SHOWN = 5
-_RECEIPTS_TOLD = 10
+_RECEIPTS_SHOWN = 10
 _OUTCOMES = {
     NoticeOutcome.PENDING: " (under way)",
     NoticeOutcome.SENT: "",
@@ -18,13 +18,13 @@ _OUTCOMES = {
 }
 
 
-def details(status: str, told: str, table: Sequence[str], notes: Sequence[str]) -> str:
-    """Where the run stands and what comes next, a small table, and the latest notes."""
-    return "\n".join([f"**{status}** · {told}", "", *table, "", *(f"- {note}" for note in notes[-_NOTES_SHOWN:])])
+def details(status: str, text: str, table: Sequence[str], notes: Sequence[str]) -> str:
+    """Status, a sentence with the next step, a small table, and the latest notes."""
+    return "\n".join([f"**{status}** · {text}", "", *table, "", *(f"- {note}" for note in notes[-_NOTES_SHOWN:])])
 
 
 def notices(sent: Sequence[NoticeState]) -> list[str]:
-    """The latest notices, and what became of them."""
+    """The latest notices, with their outcome."""
     return [
         f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_OUTCOMES[notice.outcome]}: {notice.title}"
         for notice in sent[-_NOTICES_SHOWN:]
@@ -37,7 +37,7 @@ def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str
         columns,
         [
             (each.receipt_id, utc(each.at), each.performed_by, each.accepted, each.unfit)
-            for each in booked[-_RECEIPTS_TOLD:]
+            for each in booked[-_RECEIPTS_SHOWN:]
         ],
     )
 

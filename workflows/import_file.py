@@ -29,7 +29,7 @@ from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.commands import command, signal_of
 from workflows.details import details, table
-from workflows.process import Carried, Process
+from workflows.process import Carried, Process, Stamp
 from workflows.steps import through_the_queue, write
 
 
@@ -38,12 +38,16 @@ class _Carried(Carried):
     heard_at: AwareDatetime
 
 
+class _Stamp(Stamp):
+    import_id: str
+
+
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
 class ImportWorkflow(Process[ImportState]):
     """Imports one file: all of its rows, or none.
 
     Answers: update ``opened`` (use it with update-with-start). Commands: ``add_page``, ``finish``. Ends IMPORTED,
-    REFUSED with the bad rows, or ABANDONED when nothing is heard for an hour; a start that is wrong fails the run.
+    REFUSED with the bad rows, or ABANDONED when no page has come for an hour; a start that is wrong fails the run.
     """
 
     _request: ImportRequest
@@ -60,9 +64,9 @@ class ImportWorkflow(Process[ImportState]):
 
     @workflow.run
     async def run(self, *payload: Any) -> ImportState:
-        """Take pages until all are there, apply them, and end; or end when nobody sends any more."""
-        del payload  # It was taken at init, so that commands that come first see it too.
-        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
+        """Take pages until all are there, apply them, and end; or end when no page has come for an hour."""
+        del payload  # Taken at init, so that commands that come first see it too.
+        await self.run_to_the_end(self._run_process(), give_up=self.give_up)
         if self.state.status is ImportStatus.LOADING:
             self.continue_in_another_run(
                 _Carried(state=self.state, signals=self.signals, heard_at=self._heard_at),
@@ -82,13 +86,10 @@ class ImportWorkflow(Process[ImportState]):
         del key  # The page's number says which page it is, however often it comes.
         self._heard_at = workflow.now()
         if self.state.status is ImportStatus.IMPORTED:
-            return  # Somebody else sent the same file, and was faster.
+            return  # Another client sent the same file, and was faster.
         self._require(ImportEvent.ADD_PAGE)
         step = StagePageStep(
-            operation_id=self.operation("page", str(message.page)),
-            performed_by=message.performed_by,
-            as_of=workflow.now(),
-            import_id=workflow.info().workflow_id,
+            **self._stamp("page", str(message.page), performed_by=message.performed_by),
             kind=self._request.kind,
             columns=self._request.columns,
             page=message.page,
@@ -102,7 +103,7 @@ class ImportWorkflow(Process[ImportState]):
 
     @command(FINISH)
     async def finish(self, message: Finish, key: str) -> None:
-        """That was all: apply it, whole or not at all. `{performed_by, pages, rows}`."""
+        """All pages are sent: apply them, all or none. `{performed_by, pages, rows}`."""
         del key
         self._heard_at = workflow.now()
         if self.state.status is ImportStatus.IMPORTED:
@@ -124,8 +125,8 @@ class ImportWorkflow(Process[ImportState]):
     add_page_signal = signal_of(add_page)
     finish_signal = signal_of(finish)
 
-    async def _give_up(self) -> None:
-        """A cancelled workflow forgets the pages that wait. What is being applied is applied."""
+    async def give_up(self) -> None:
+        """Discard the pages that wait. An import that is being applied is applied."""
         async with self.command_lock:
             if self.state.status is ImportStatus.LOADING:
                 await self._abandon("the workflow was cancelled")
@@ -139,8 +140,8 @@ class ImportWorkflow(Process[ImportState]):
         self.start_answered()
         while self.state.status is ImportStatus.LOADING:
             if self.history_is_long:
-                # Pages that are under way are kept first. Whoever sends one after the other, as our client does,
-                # leaves a moment for this after each; whoever sends many at once makes the history longer meanwhile.
+                # Pages that are under way are kept first. A client that sends one page after the other, as ours does,
+                # leaves a moment for this after each; one that sends many at once makes the history longer meanwhile.
                 await workflow.wait_condition(self.drained)
                 return
             await self._until_something_comes()
@@ -161,10 +162,7 @@ class ImportWorkflow(Process[ImportState]):
         self.state.kind = request.kind
         self.state.file_name = request.file_name
         step = OpenImportStep(
-            operation_id=self.operation("open"),
-            performed_by=request.performed_by,
-            as_of=workflow.now(),
-            import_id=workflow.info().workflow_id,
+            **self._stamp("open", performed_by=request.performed_by),
             apply_operation_id=self.operation("apply"),
         )
         opened = await write(ImportActivities.open_import, step, "was it imported before?")
@@ -191,10 +189,7 @@ class ImportWorkflow(Process[ImportState]):
 
     async def _apply(self, message: Finish) -> Applied:
         step = ApplyImportStep(
-            operation_id=self.operation("apply"),
-            performed_by=message.performed_by,
-            as_of=workflow.now(),
-            import_id=workflow.info().workflow_id,
+            **self._stamp("apply", performed_by=message.performed_by),
             kind=self._request.kind,
             columns=self._request.columns,
             pages=message.pages,
@@ -229,12 +224,12 @@ class ImportWorkflow(Process[ImportState]):
 
     async def _discard(self, summary: str) -> None:
         step = DiscardImportStep(
-            operation_id=self.operation("discard"),
-            performed_by=self._request.performed_by,
-            as_of=workflow.now(),
-            import_id=workflow.info().workflow_id,
+            **self._stamp("discard", performed_by=self._request.performed_by),
         )
         await write(ImportActivities.discard_import, step, summary)
+
+    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
+        return {**self.stamp(*step, performed_by=performed_by), "import_id": workflow.info().workflow_id}
 
     def _require(self, event: ImportEvent) -> None:
         IMPORT.next(self.state.status, event, of=self.state.file_name)
@@ -244,7 +239,7 @@ class ImportWorkflow(Process[ImportState]):
         self.publish()
 
     def publish(self) -> None:
-        """Tell whoever searches for the run, and whoever looks at it."""
+        """Bring details and search attributes up to date."""
         self.show(
             _details(self.state),
             [
@@ -255,8 +250,8 @@ class ImportWorkflow(Process[ImportState]):
 
 
 def _details(state: ImportState) -> str:
-    """The run in a few lines of Markdown: where it stands, what has come, what is wrong with it."""
-    told = {
+    """The run in a few lines of Markdown: rows received, the next step, bad rows."""
+    text = {
         ImportStatus.LOADING: f"{state.rows} rows on {state.pages} pages have come. Next: `add_page` or `finish`; "
         "otherwise it is abandoned, and nothing has changed.",
         ImportStatus.APPLYING: f"{state.rows} rows are being checked and written, all or none.",
@@ -268,4 +263,4 @@ def _details(state: ImportState) -> str:
     bad_rows = table(
         ["#line", "column", "what is wrong"], [(bad.line, bad.column or "", bad.message) for bad in state.errors]
     )
-    return details(state.status, f"{state.kind} from {state.file_name}. {told[state.status]}", bad_rows, state.notes)
+    return details(state.status, f"{state.kind} from {state.file_name}. {text[state.status]}", bad_rows, state.notes)

@@ -1,4 +1,4 @@
-"""What people read of a purchase order: in the Temporal UI, and in notices."""
+"""Texts about a purchase order: in the Temporal UI, and in notices."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ _NOTES_OF_LINES = 20
 
 
 def approval_wanted(order: StoredPurchaseOrder) -> Notice:
-    """A draft waits for people."""
+    """A draft waits for approval."""
     return _to_procurement(order, f"Approval wanted: {_named(order)}")
 
 
 def reminder(order: StoredPurchaseOrder) -> Notice:
-    """It still does."""
+    """A draft still waits for approval."""
     return _to_procurement(order, f"Still waiting for approval: {_named(order)}")
 
 
 def escalation(order: StoredPurchaseOrder) -> Notice:
-    """Whoever is above is told."""
+    """A draft has waited too long: for the superiors of those who were asked."""
     return Notice(
         audience=Audience.ESCALATION, title=f"No decision yet on {_named(order)}", body=_for_procurement(order)
     )
@@ -35,7 +35,7 @@ def late(order: StoredPurchaseOrder) -> Notice:
 
 
 def news(was: PurchaseOrderStatus, order: StoredPurchaseOrder) -> list[Notice]:
-    """Who hears of a change of status, beside those who read the run."""
+    """Notices about a change of status, to the supplier or to procurement."""
     if order.status is PurchaseOrderStatus.SUBMITTED:
         return [_to_supplier(order, f"Purchase order {order.po_number}")]
     if order.status is PurchaseOrderStatus.CANCELLED and was is PurchaseOrderStatus.DRAFT:
@@ -48,7 +48,7 @@ def news(was: PurchaseOrderStatus, order: StoredPurchaseOrder) -> list[Notice]:
 
 
 def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
-    """The run in a few lines of Markdown: where it stands, who decided, what is missing, what comes next."""
+    """The run in a few lines of Markdown: approvals, units received and missing, and the next step."""
     parts = [
         *_approvals(order),
         *table(
@@ -72,9 +72,9 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
         "",
         *notices(state.notices),
     ]
-    told = f"{order.supplier} → {order.warehouse}, total {amount(order.total)}. {_next(state, order)}"
+    text = f"{order.supplier} → {order.warehouse}, total {amount(order.total)}. {_next(state, order)}"
     asked = f"Requested by {order.requested_by} at {utc(order.drafted_at)}: {order.reason}"
-    return details(order.status, told, [asked, "", *parts], state.notes)
+    return details(order.status, text, [asked, "", *parts], state.notes)
 
 
 def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:

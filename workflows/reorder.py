@@ -8,9 +8,8 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
-from stockkeeper.contracts.messages import parse
 from stockkeeper.contracts.purchase_order import WORKFLOW_TYPE as PURCHASE_ORDER_WORKFLOW
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
 from stockkeeper.contracts.purchase_order import workflow_id as purchase_order_workflow_id
@@ -34,7 +33,8 @@ from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.reorder import ReorderStatus
 from workflows import reorder_texts as texts
 from workflows.notices import Notices
-from workflows.process import Carried, Process
+from workflows.process import Carried
+from workflows.scheduled import ScheduledRun
 from workflows.steps import through_the_queue
 
 TOGETHER_SECONDS = 2.0
@@ -47,7 +47,7 @@ class _Carried(Carried):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class ReorderWorkflow(Process[ReorderState]):
+class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
     """Orders what is below its reorder point: one draft for each supplier and warehouse.
 
     Started by the schedule, by hand, or by whatever lets an item fall below its point. Signal: ``look`` (again). No
@@ -56,59 +56,54 @@ class ReorderWorkflow(Process[ReorderState]):
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(ReorderState(), payload)
+        super().__init__(ReorderState(), payload, ReorderRequest, REQUESTED_BY)
         self._looks_wanted = 0
         self._looks = 0
-        self._stopped = False
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self.state = carried.state
             self._looks = carried.looks
             self._looks_wanted = 1
+            self.continued = True
         self._notices = Notices(self, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> ReorderState:
-        """Look, order what is needed, and look again if somebody has asked for it meanwhile."""
-        del payload  # It was taken at init.
-        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
-        if self._looks_wanted and not self._stopped:
-            self.continue_in_another_run(_Carried(state=self.state, looks=self._looks, signals=self.signals))
-        self.state.status = ReorderStatus.DONE
-        self.publish()
-        return await self.ended()
+        """Look, order what is needed, look again if it was requested meanwhile, and end."""
+        del payload  # Taken at init.
+        await self.go_through()
+        return await self.close(ReorderStatus.DONE)
 
     @workflow.signal(name=LOOK, description="An item has fallen below its point: look (again).")
     def look(self, *payload: Any) -> None:
-        """Whoever asks while a look is under way gets another one."""
+        """Request a look. One that is requested while a look is under way is made after it."""
         del payload
         self._looks_wanted += 1
 
-    async def _give_up(self) -> None:
-        """What has been drafted stays, with its workflow; nothing more is drafted."""
-        self._stopped = True
-        self.note("stopped: the workflow was cancelled")
+    @property
+    def is_done(self) -> bool:
+        """Whether no further look was requested. What has been drafted goes on in workflows of its own."""
+        return not self._looks_wanted
 
-    async def _run_process(self) -> None:
-        try:
-            request = parse(ReorderRequest, self.payload[:1] if self._looks else self.payload)
-        except DomainError as failure:
-            await self.failed(failure)
-        self.state.warehouse_id = request.warehouse_id
-        self.state.dry_run = request.dry_run
-        self.start_answered()
+    def carried(self) -> _Carried:
+        """The input of the next run."""
+        return _Carried(state=self.state, looks=self._looks, signals=self.signals)
+
+    async def begin(self) -> None:
+        """Take the request into the state."""
+        self.state.warehouse_id = self.request.warehouse_id
+        self.state.dry_run = self.request.dry_run
+
+    async def work(self) -> None:
+        """Look at least once, and again as long as a look is requested meanwhile."""
         while True:
             if self._looks_wanted:
                 await workflow.sleep(TOGETHER_SECONDS, summary="for others who ask at the same time")
             self._looks_wanted = 0
-            try:
-                await self._look()
-            except DomainError as failure:
-                await self.failed(failure)
-            # Whoever asks while a notice is still under way doesn't wait for it.
-            await workflow.wait_condition(lambda: bool(self._looks_wanted) or self._stopped or self.drained())
-            if not self._looks_wanted or self._stopped or self.history_is_long:
+            await self._look()
+            # A request that comes while a notice is still under way doesn't wait for it.
+            await workflow.wait_condition(lambda: bool(self._looks_wanted) or self.stopped or self.drained())
+            if self.is_done or self.ends_here:
                 break
-        await workflow.wait_condition(self.drained)
 
     async def _look(self) -> None:
         """Once over everything that is below its point.
@@ -144,7 +139,7 @@ class ReorderWorkflow(Process[ReorderState]):
     async def _start_what_was_left(self) -> None:
         """A run may have been stopped between a draft and the start of its workflow."""
         after = 0
-        while not self._stopped and not self.history_is_long:
+        while not self.stopped and not self.history_is_long:
             try:
                 left = await workflow.execute_activity_method(
                     ReorderActivities.find_unstarted,
@@ -166,19 +161,15 @@ class ReorderWorkflow(Process[ReorderState]):
         """Everything of one supplier for one warehouse: one order, unless it is very much."""
         orders: list[PurchaseOrderRequest] = []
         after = 0
-        while not self._stopped:
+        while not self.stopped:
             step = DraftReorderStep(
-                # A schedule's runs have ids of their own, the one that is asked at once has always the same.
-                operation_id=self.operation(
-                    workflow.info().first_execution_run_id,
+                **self.step_stamp(
                     "draft",
                     str(self._looks),
                     str(group.warehouse_id),
                     str(group.supplier_id),
                     str(len(orders)),
                 ),
-                performed_by=REQUESTED_BY,
-                as_of=workflow.now(),
                 supplier_id=group.supplier_id,
                 warehouse_id=group.warehouse_id,
                 dry_run=self.state.dry_run,
@@ -212,7 +203,7 @@ class ReorderWorkflow(Process[ReorderState]):
         """Very many orders make a long history: what is left is for the run that continues this one."""
         if self.history_is_long:
             self._go_on_later()
-        return self.history_is_long or self._stopped
+        return self.history_is_long or self.stopped
 
     def _go_on_later(self) -> None:
         """Look again for the rest. A dry run would find the same again: it shows as much as it has found."""
@@ -239,7 +230,7 @@ class ReorderWorkflow(Process[ReorderState]):
         self.publish()
 
     async def _start(self, order: PurchaseOrderRequest) -> None:
-        """Its approval goes on by itself, whatever becomes of this run. If somebody else has started it, that is it."""
+        """Start its workflow, which outlives this run. If another run has started it, nothing is left to do."""
         with contextlib.suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 PURCHASE_ORDER_WORKFLOW,
@@ -250,9 +241,6 @@ class ReorderWorkflow(Process[ReorderState]):
                 static_summary=f"purchase order {order.po_number}: {len(order.line_items)} lines, {order.reason}",
             )
 
-    def publish(self) -> None:
-        """Tell whoever searches for the run, and whoever looks at it."""
-        self.show(
-            texts.details_of(self.state),
-            [search_attributes.STATUS.value_set(self.state.status)],
-        )
+    def details(self) -> str:
+        """The run in a few lines of Markdown."""
+        return texts.details_of(self.state)

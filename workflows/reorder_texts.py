@@ -1,4 +1,4 @@
-"""What people read of a reorder run: in the Temporal UI, and in notices."""
+"""Texts about a reorder run: in the Temporal UI, and in notices."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,7 +16,7 @@ _SKIPPED_TOLD = 20
 
 
 def ordered(drafted: Sequence[tuple[Group, PurchaseOrderRequest]], below: Below) -> Notice:
-    """What was drafted, and what somebody has to see to."""
+    """Orders that were drafted, and items that procurement has to order by hand."""
     lines = [
         f"{order.po_number}: {counted(len(order.line_items), 'item')} from {group.supplier} to {group.warehouse}, "
         f"{amount(total(order))}"
@@ -35,7 +35,7 @@ def ordered(drafted: Sequence[tuple[Group, PurchaseOrderRequest]], below: Below)
 
 
 def details_of(state: ReorderState) -> str:
-    """The run in a few lines of Markdown: what was found, what was drafted, what needs a person."""
+    """The run in a few lines of Markdown: items below their point, orders drafted, items not ordered."""
     drafted = table(
         ["order", "supplier", "warehouse", "#items", "#total"],
         [
@@ -53,15 +53,15 @@ def details_of(state: ReorderState) -> str:
         ["not ordered", "warehouse", "because"],
         [(f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.reason) for each in state.skipped],
     )
-    told = (
+    text = (
         f"{counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "
         f"the way already; {counted(state.orders_drafted, 'purchase order')} "
         f"{'would be drafted' if state.dry_run else 'drafted'}; "
         f"{counted(state.items_skipped, 'item')} can't be ordered."
     )
     if state.status is ReorderStatus.RUNNING:
-        told = f"Under way. {told}"
-    return details(state.status, told, [*drafted, "", *skipped, "", *notices(state.notices)], state.notes)
+        text = f"Under way. {text}"
+    return details(state.status, text, [*drafted, "", *skipped, "", *notices(state.notices)], state.notes)
 
 
 def total(order: PurchaseOrderRequest) -> Decimal:

@@ -1,4 +1,4 @@
-"""How a process says that an item has fallen below its reorder point."""
+"""How a process requests a reorder run when an item has fallen below its reorder point."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from stockkeeper.contracts.reorder import AskForReorder, ReorderActivities
 
 
 async def ask_for_reorder() -> None:
-    """Let somebody look at once. To be called in the background: nobody who reserves waits for it."""
+    """Request an immediate reorder run. To be called in the background: no reservation waits for it."""
     # Whatever goes wrong for so long, the hourly run will see the item.
     with contextlib.suppress(FailureError):
         await workflow.execute_activity_method(

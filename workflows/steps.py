@@ -1,4 +1,4 @@
-"""How a workflow asks for a write."""
+"""How a workflow has a step carried out by the database."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, overload
@@ -12,7 +12,7 @@ from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Step
 
 LINES_OF_A_SMALL_DOCUMENT = 50
-"""How many lines an answer may have that goes into a workflow task, beside those of everybody else."""
+"""The most lines of an answer that goes through a workflow task, beside the answers of other workflows."""
 
 R = TypeVar("R")
 Q = TypeVar("Q", bound=BaseModel)
@@ -37,8 +37,8 @@ async def through_the_queue(
     """Ask for something through the task queue, where an operator sees it under way.
 
     Raises:
-        DomainError: The answer is no, and nothing has changed.
-        FailureError: There was none for as long as the policy allows.
+        DomainError: It is refused, and nothing has changed.
+        FailureError: It failed for as long as the policy allows.
     """
     try:
         return await workflow.execute_activity_method(activity, question, summary=summary, **policy)
@@ -47,21 +47,21 @@ async def through_the_queue(
 
 
 async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, lines: int = 1) -> R:
-    """Let a step happen, once, whatever it takes.
+    """Carry a step out, once, and wait for it as long as it takes.
 
-    First in this workflow task, as a local activity: that is the fast way, and normally all there is. If the database
-    doesn't answer, the step goes through the task queue, where it is tried until it succeeds and an operator sees it
-    waiting, with its last error. Both ways carry the same operation id, so an attempt that was lost can't count twice.
+    The fast way, and normally the only one, is a local activity in this workflow task. If the database doesn't answer,
+    the step goes through the task queue, where it is tried until it succeeds and an operator sees it waiting, with its
+    last error. Both ways carry the same operation id, so an attempt that was lost can't count twice.
 
     Args:
         activity: A method of the activities' interface in `contracts`.
-        step: What it is to do.
-        summary: What the operator reads beside it.
-        lines: How many the answer has. A large one doesn't go the fast way: many of them in one workflow task, after a
-            worker was away for a while, would be more than Temporal takes at once, however often it is tried.
+        step: The step.
+        summary: The text beside it in the Temporal UI.
+        lines: The number of lines in the answer. A large one doesn't go the fast way: many of them in one workflow
+            task, after a worker was away for a while, are more than Temporal takes at once, in every attempt.
 
     Raises:
-        DomainError: The answer is no, and nothing has changed.
+        DomainError: It is refused, and nothing has changed.
     """
     if lines <= LINES_OF_A_SMALL_DOCUMENT:
         try:

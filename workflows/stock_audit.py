@@ -1,14 +1,14 @@
-"""The audit: proves page by page that the books agree, and names what doesn't. It repairs nothing."""
+"""The audit: proves page by page that the books agree, and names each difference. It repairs nothing."""
 
-from datetime import timedelta
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from stockkeeper.contracts import policies, reservation, search_attributes
-from stockkeeper.contracts.messages import MAX_ID, counted, parse
+from stockkeeper.contracts import policies, reservation
+from stockkeeper.contracts.messages import MAX_ID, counted
 from stockkeeper.contracts.stock_audit import (
     AUDITED_BY,
     FINDINGS_SHOWN,
@@ -22,6 +22,7 @@ from stockkeeper.contracts.stock_audit import (
     CheckHoldsStep,
     CheckRunsStep,
     CloseAuditStep,
+    DocumentKind,
     FindHolders,
     FindRunning,
     ForgetOperationsStep,
@@ -36,19 +37,18 @@ from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.stock_audit import AuditStatus
 from workflows import stock_audit_texts as texts
 from workflows.notices import Notices
-from workflows.process import Carried, Process
+from workflows.process import Carried, Stamp
+from workflows.scheduled import ScheduledRun
 from workflows.steps import through_the_queue
 
-_STAGES = (
+_STAGES: tuple[DocumentKind | Literal["items", "holds", "runs", "close", "forget"], ...] = (
     *("items", "purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"),
     *("holds", "runs", "close", "forget"),
 )
-_TOLD_AFTER = _STAGES.index("close")
-"""What has been found is told once it is known what isn't so any more, whatever becomes of the stage that is left."""
+_NOTICE_AFTER = _STAGES.index("close")
+"""The notice is sent once earlier findings are closed, whatever becomes of the stage that is left."""
 _YOUNGEST_FORGOTTEN = timedelta(days=1)
 """On top of what Temporal keeps: nothing that can be repeated is forgotten."""
-
-A = TypeVar("A", bound=AuditStep)
 
 
 class _Carried(Carried):
@@ -62,17 +62,23 @@ class _Carried(Carried):
     begun_at: AwareDatetime
 
 
+class _Stamp(Stamp):
+    warehouse_id: int | None
+    seen_by: str
+    begun_at: datetime
+
+
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class StockAuditWorkflow(Process[StockAuditState]):
-    """Compares items, documents, holds and runs with each other, and keeps what doesn't agree as findings.
+class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
+    """Compares items, documents, holds and runs with each other, and keeps differences as findings.
 
     Started by the schedule or by hand; no commands. Ends DONE; a request that is wrong fails the run.
-    Ends STOPPED if somebody cancels it, or if a page fails for too long: what was found by then is kept and told.
+    Ends STOPPED when an operator cancels it, or when a page fails for too long; the findings by then are kept and sent.
     """
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(StockAuditState(), payload)
+        super().__init__(StockAuditState(), payload, StockAuditRequest, AUDITED_BY)
         self._at = _Carried(
             state=self.state,
             stage=0,
@@ -85,70 +91,56 @@ class StockAuditWorkflow(Process[StockAuditState]):
             begun_at=workflow.info().workflow_start_time,
             signals=0,
         )
-        self._stopped = False
         self._broken = False
-        self._continued = False
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._at = carried
             self.state = carried.state
-            self._continued = True
+            self.continued = True
         self._notices = Notices(self, policies.SHORT_NOTICE)
 
     @workflow.run
     async def run(self, *payload: Any) -> StockAuditState:
-        """One thing after the other, then say what was found, and end."""
-        del payload  # It was taken at init.
-        await self.run_to_the_end(self._run_process(), give_up=self._give_up)
-        if self._stopped:
-            await self.run_to_the_end(self._stop(), give_up=self._give_up)
-        if not self._done and not self._stopped:
-            self._at.state = self.state
-            self._at.signals = self.signals
-            self.continue_in_another_run(self._at)
-        if not self._stopped:
-            self.state.status = AuditStatus.DONE
-        self.publish()
-        return await self.ended()
+        """Go through items, documents, holds and runs, send a notice about findings, and end."""
+        del payload  # Taken at init.
+        await self.go_through()
+        if self.stopped:
+            await self.run_to_the_end(self._stop(), give_up=self.give_up)
+        return await self.close(AuditStatus.STOPPED if self.stopped else AuditStatus.DONE)
 
     @property
-    def _done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether every stage is done."""
         return self._at.stage == len(_STAGES)
 
-    async def _give_up(self) -> None:
-        """What has been found stays; what hasn't been looked at is left as it was."""
-        self._stopped = True
-        self.note("stopped: the workflow was cancelled")
+    def carried(self) -> _Carried:
+        """The input of the next run."""
+        return self._at.model_copy(update={"state": self.state, "signals": self.signals})
+
+    async def begin(self) -> None:
+        """Show the run."""
+        self.state.warehouse_id = self.request.warehouse_id
+        self.publish()
+
+    async def next_page(self) -> None:
+        """Audit one page. One that fails for too long stops the audit, and the notice says so."""
+        try:
+            await self._audit_page()
+        except FailureError:
+            self.stopped = self._broken = True
+            kind = _STAGES[self._at.stage].replace("_", " ")
+            self.note(f"stopped: a step of {kind!r} failed for too long; the last error is in the history")
+        self.publish()
 
     async def _stop(self) -> None:
-        """A person hears of what was found nevertheless, and of an audit that couldn't look at everything."""
+        """Send the notice nevertheless: about findings, and about an audit that couldn't look at everything."""
         self.state.status = AuditStatus.STOPPED
         self.publish()
-        if self._at.stage <= _TOLD_AFTER and (self.state.findings_in_all or self._broken):
+        if self._at.stage <= _NOTICE_AFTER and (self.state.findings_in_all or self._broken):
             self._notices.send(texts.found(self.state))
         await workflow.wait_condition(self.drained)
 
-    async def _run_process(self) -> None:
-        try:
-            request = parse(StockAuditRequest, self.payload[:1] if self._continued else self.payload)
-        except DomainError as failure:
-            await self.failed(failure)
-        self.state.warehouse_id = request.warehouse_id
-        self.start_answered()
-        self.publish()
-        while not self._done and not self._stopped and not self.history_is_long:
-            try:
-                await self._next_page()
-            except DomainError as failure:
-                await self.failed(failure)
-            except FailureError:
-                self._stopped = self._broken = True
-                kind = _STAGES[self._at.stage].replace("_", " ")
-                self.note(f"stopped: a step of {kind!r} failed for too long; the last error is in the history")
-            self.publish()
-        await workflow.wait_condition(self.drained)
-
-    async def _next_page(self) -> None:
-        """The next page of what is being looked at.
+    async def _audit_page(self) -> None:
+        """The next page of the present stage.
 
         Raises:
             UnknownWarehouse: The request names one that isn't there.
@@ -162,7 +154,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
             case "runs":
                 await self._runs()
             case "close":
-                step = self._step(CloseAuditStep)
+                step = CloseAuditStep(**self._stamp(CloseAuditStep))
                 summary = "which findings are so no longer?"
                 closed = await through_the_queue(StockAuditActivities.close_audit, step, summary, policies.PLANNING)
                 self.state.findings_gone = closed.gone
@@ -180,7 +172,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 await self._documents(kind)
 
     async def _items(self) -> None:
-        step = self._step(AuditItemsStep, after=self._at.after_item)
+        step = AuditItemsStep(**self._stamp(AuditItemsStep), after=self._at.after_item)
         summary = f"items from {self.state.items_checked + 1} on"
         page = await through_the_queue(StockAuditActivities.audit_items, step, summary, policies.PLANNING)
         self.state.items_checked += page.checked
@@ -189,8 +181,8 @@ class StockAuditWorkflow(Process[StockAuditState]):
         if page.after_item is None:
             self._at.stage += 1
 
-    async def _documents(self, kind: str) -> None:
-        step = self._step(AuditDocumentsStep, kind=kind, after=self._at.after_document)
+    async def _documents(self, kind: DocumentKind) -> None:
+        step = AuditDocumentsStep(**self._stamp(AuditDocumentsStep), kind=kind, after=self._at.after_document)
         summary = f"{kind.replace('_', ' ')}s against their movements"
         page: AuditedPage = await through_the_queue(
             StockAuditActivities.audit_documents, step, summary, policies.PLANNING
@@ -207,7 +199,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         Between a look at the database and one at Temporal things go on, so what seems wrong is looked at twice: still
         held, and still not running.
         """
-        step = self._step(AuditHoldsStep, after=self._at.after_hold)
+        step = AuditHoldsStep(**self._stamp(AuditHoldsStep), after=self._at.after_hold)
         summary = f"holds from {self.state.holds_checked + 1} on"
         page = await through_the_queue(StockAuditActivities.find_open_holds, step, summary, policies.PLANNING)
         suspects = await self._not_running(page.workflow_ids, by_list=True)
@@ -225,8 +217,8 @@ class StockAuditWorkflow(Process[StockAuditState]):
     async def _held_for(
         self, workflow_ids: list[str], through: tuple[int, int, int] | None, *, keep: bool
     ) -> StillHolding:
-        step = self._step(
-            CheckHoldsStep,
+        step = CheckHoldsStep(
+            **self._stamp(CheckHoldsStep),
             workflow_ids=workflow_ids,
             keep=keep,
             after=self._at.after_hold,
@@ -273,7 +265,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
         return holding_nothing
 
     async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
-        step = self._step(CheckRunsStep, references=references, keep=keep)
+        step = CheckRunsStep(**self._stamp(CheckRunsStep), references=references, keep=keep)
         summary = f"do {counted(len(references), 'reservation')} hold anything?"
         return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
 
@@ -293,9 +285,7 @@ class StockAuditWorkflow(Process[StockAuditState]):
                 return
             self._at.before = workflow.now() - timedelta(seconds=retention.seconds) - _YOUNGEST_FORGOTTEN
         step = ForgetOperationsStep(
-            operation_id=self.operation(workflow.info().first_execution_run_id, "forget"),
-            performed_by=AUDITED_BY,
-            as_of=workflow.now(),
+            **self.step_stamp("forget"),
             before=self._at.before,
         )
         summary = f"forget operations from before {self._at.before:%Y-%m-%d}"
@@ -304,17 +294,13 @@ class StockAuditWorkflow(Process[StockAuditState]):
         if not forgotten.more:
             self._at.stage += 1
 
-    def _step(self, model: type[A], **fields: Any) -> A:
-        run = workflow.info().first_execution_run_id
-        return model(
-            operation_id=self.operation(run, model.__name__),
-            performed_by=AUDITED_BY,
-            as_of=workflow.now(),
-            warehouse_id=self.state.warehouse_id,
-            seen_by=run,
-            begun_at=self._at.begun_at,
-            **fields,
-        )
+    def _stamp(self, model: type[AuditStep]) -> _Stamp:
+        return {
+            **self.step_stamp(model.__name__),
+            "warehouse_id": self.state.warehouse_id,
+            "seen_by": workflow.info().first_execution_run_id,
+            "begun_at": self._at.begun_at,
+        }
 
     def _found(self, page: AuditedPage | StillHolding | HoldingNothing) -> None:
         """New ones are shown first: a few of them mustn't be lost behind many that are known."""
@@ -323,9 +309,6 @@ class StockAuditWorkflow(Process[StockAuditState]):
         findings = sorted([*self.state.findings, *page.findings], key=lambda finding: not finding.is_new)
         self.state.findings = findings[:FINDINGS_SHOWN]
 
-    def publish(self) -> None:
-        """Tell whoever searches for the run, and whoever looks at it."""
-        self.show(
-            texts.details_of(self.state),
-            [search_attributes.STATUS.value_set(self.state.status)],
-        )
+    def details(self) -> str:
+        """The run in a few lines of Markdown."""
+        return texts.details_of(self.state)

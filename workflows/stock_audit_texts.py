@@ -1,4 +1,4 @@
-"""What people read of an audit: in the Temporal UI, and in the notice about what it has found."""
+"""Texts about an audit: in the Temporal UI, and in the notice about its findings."""
 
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.notice import Audience, Notice
@@ -9,7 +9,7 @@ from workflows.notices import LINES_IN_A_NOTICE
 
 
 def found(state: StockAuditState) -> Notice:
-    """Something doesn't agree, and a person has to look at it."""
+    """The audit has findings, which a person has to decide."""
     audit = "Audit, stopped early" if state.status is AuditStatus.STOPPED else "Audit"
     title = f"{audit}: {counted(state.findings_in_all, 'finding')}, {state.findings_new} new"
     shown = [_line(finding) for finding in state.findings[:LINES_IN_A_NOTICE]]
@@ -24,7 +24,7 @@ def found(state: StockAuditState) -> Notice:
 
 
 def details_of(state: StockAuditState) -> str:
-    """The run in a few lines of Markdown: how far it is, and what doesn't agree."""
+    """The run in a few lines of Markdown: progress and findings."""
     looked_at = ", ".join(
         counted(number, what)
         for number, what in (
@@ -35,7 +35,7 @@ def details_of(state: StockAuditState) -> str:
         )
     )
     agree = state.status is AuditStatus.DONE and not state.findings_in_all
-    told = f"{looked_at} looked at. " + (
+    text = f"{looked_at} looked at. " + (
         "Everything agrees." if agree else f"{counted(state.findings_in_all, 'finding')}."
     )
     rows = table(
@@ -59,7 +59,7 @@ def details_of(state: StockAuditState) -> str:
         *([f"{counted(state.findings_gone, 'earlier finding')} gone."] if state.findings_gone else []),
         *notices(state.notices),
     ]
-    return details(state.status, told, parts, state.notes)
+    return details(state.status, text, parts, state.notes)
 
 
 def _line(finding: FindingState) -> str:

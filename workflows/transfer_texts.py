@@ -1,4 +1,4 @@
-"""What people read of a transfer: in the Temporal UI, and in notices."""
+"""Texts about a transfer: in the Temporal UI, and in notices."""
 
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
@@ -17,21 +17,21 @@ def overdue(transfer: StoredTransfer) -> Notice:
 
 
 def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
-    """Who hears of what has changed, beside those who read the run: of what got lost or broken on the way."""
-    told = []
+    """Notices about a change: goods that were damaged or lost in transit."""
+    sent = []
     damaged = sum(line.damaged for line in transfer.line_items) - sum(line.damaged for line in before.line_items)
     if damaged > 0:
-        told.append(_to_warehouses(transfer, f"Damaged on the way: {counted(damaged, 'unit')} of {_named(transfer)}"))
+        sent.append(_to_warehouses(transfer, f"Damaged on the way: {counted(damaged, 'unit')} of {_named(transfer)}"))
     lost = sum(line.written_off for line in transfer.line_items) - sum(line.written_off for line in before.line_items)
     if lost > 0:
         title = f"Written off: {counted(lost, 'unit')} of {_named(transfer)}: {transfer.closed_reason}"
-        told.append(_to_warehouses(transfer, title))
-    return told
+        sent.append(_to_warehouses(transfer, title))
+    return sent
 
 
 def details_of(state: TransferState, transfer: StoredTransfer) -> str:
-    """The run in a few lines of Markdown: where it stands, what has arrived, what is missing, what comes next."""
-    # The page is narrow: what is nowhere has no column.
+    """The run in a few lines of Markdown: units arrived and missing, and the next step."""
+    # The page is narrow: omit columns that are zero on every line.
     shown = [(head, name) for head, name in _COLUMNS if name in _ALWAYS or any(_lines(transfer, name))]
     lines = table(
         ["product", "#sent" if transfer.dispatched_at else "#wanted", *(f"#{head}" for head, _ in shown)],
@@ -43,14 +43,14 @@ def details_of(state: TransferState, transfer: StoredTransfer) -> str:
         ),
     )
     arrived = receipts(["receipt", "at", "by", "#fit", "#damaged"], transfer.receipts)
-    told = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {counted(transfer.units, 'unit')}. {_next(transfer)}"
+    text = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {counted(transfer.units, 'unit')}. {_next(transfer)}"
     asked = f"Requested by {transfer.requested_by} at {utc(transfer.requested_at)}."
     parts = [asked, "", *lines, "", *arrived, "", *notices(state.notices)]
-    return details(transfer.status, told, parts, state.notes)
+    return details(transfer.status, text, parts, state.notes)
 
 
 def rejection_of(state: TransferState) -> str:
-    """The same for one that wanted more than there was: nobody has looked up what people call its items."""
+    """The details of a transfer that was rejected: nothing is stored, so SKUs and names are unknown."""
     short = table(
         ["product", "warehouse", "#requested", "#available"],
         [
@@ -58,8 +58,8 @@ def rejection_of(state: TransferState) -> str:
             for each in state.shortages
         ],
     )
-    told = f"Out of stock: nothing was held for transfer {state.transfer_number}."
-    return details(state.status, told, short, state.notes)
+    text = f"Out of stock: nothing was held for transfer {state.transfer_number}."
+    return details(state.status, text, short, state.notes)
 
 
 _COLUMNS = (

@@ -84,10 +84,13 @@ class AuditItemsStep(AuditStep):
     after: tuple[int, int] | None = None
 
 
+DocumentKind = Literal["purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"]
+
+
 class AuditDocumentsStep(AuditStep):
     """The documents of one kind after this one."""
 
-    kind: Literal["purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"]
+    kind: DocumentKind
     after: int = 0
 
 
