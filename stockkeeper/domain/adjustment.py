@@ -1,6 +1,6 @@
-"""A manual adjustment: somebody puts right what the books have of some products, and says why.
+"""A manual adjustment: a person corrects on hand of some products, and gives a reason.
 
-One that is worth little is posted at once. One above a limit is PENDING until somebody else approves it; then it is
+One of little value is posted at once. One above a limit is PENDING until another person approves it; then it is
 POSTED. It is REJECTED by one no, or because more is to be taken off than is there, and CANCELLED by wish or by the last
 deadline for an approval. What it is worth doesn't depend on its direction: two units too many and two too few are the
 same mistake.
@@ -18,7 +18,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class AdjustmentStatus(StrEnum):
-    """Where an adjustment stands. One that is REJECTED for want of stock changes nothing and has no rows."""
+    """Status of an adjustment. One that is REJECTED for lack of stock changes nothing and has no rows."""
 
     PENDING = "PENDING"
     POSTED = "POSTED"
@@ -27,7 +27,7 @@ class AdjustmentStatus(StrEnum):
 
 
 class AdjustmentEvent(StrEnum):
-    """What can happen to one. ``post`` needs no approval; ``lapse`` is the last deadline for one."""
+    """Event in the life of an adjustment. ``post`` needs no approval; ``lapse`` is the last deadline for one."""
 
     POST = "post"
     APPROVE = "approve"
@@ -73,9 +73,9 @@ class AdjustedLine:
     """One line.
 
     Attributes:
-        product_id: Of what.
+        product_id: The product.
         quantity: Units: positive in, negative out.
-        unit_cost: What one costs; None: nobody knows.
+        unit_cost: Cost of one unit; None: unknown.
     """
 
     product_id: int
@@ -85,13 +85,13 @@ class AdjustedLine:
 
 @dataclass(frozen=True)
 class Worth:
-    """What some lines come to, in money, and in units of which nobody knows what they cost."""
+    """Value of some lines in money, and their units without a known cost."""
 
     value: Decimal
     unvalued_units: int
 
     def needs_approval(self, limit: Decimal, limit_units: int) -> bool:
-        """Whether it is above either limit. What is exactly at a limit is within it."""
+        """Whether it is above either limit. Exactly at a limit is within it."""
         return self.value > limit or self.unvalued_units > limit_units
 
 
@@ -109,7 +109,7 @@ def worth_of(lines: Iterable[AdjustedLine]) -> Worth:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """An adjustment as the database has it, and what may be done with it."""
+    """An adjustment as stored, and the rules for its commands."""
 
     adjustment_id: int
     adjustment_number: str
@@ -122,7 +122,7 @@ class Adjustment:
 
     @property
     def changes(self) -> dict[ItemKey, int]:
-        """Units by item, in lock order: a product's lines count together, and what nets to nothing is left out."""
+        """Units by item, in lock order: a product's lines count together, and items that net to 0 are left out."""
         lines = ((ItemKey(self.warehouse_id, line.product_id), line.quantity) for line in self.lines)
         return {item: units for item, units in wanted_by_item(lines).items() if units}
 

@@ -1,8 +1,8 @@
-"""A customer return: goods that were sold and come back, until somebody has looked at each of them.
+"""A customer return: goods that were sold and come back, until all of them are inspected.
 
-It is EXPECTED until all that is on it has been inspected, at once or in parts. What is fit goes back into stock; what
-isn't is scrapped, and enters no stock. Then it is INSPECTED. What hasn't come may be given up: then it is INSPECTED
-with what came, or CANCELLED if nothing did.
+It is EXPECTED until all of its units have been inspected, at once or in parts. Fit units go back into stock;
+unfit ones are scrapped, and enter no stock. Then it is INSPECTED. Units that haven't come may be given up: then it is
+INSPECTED with those that came, or CANCELLED if none did.
 
 For each line, always: quantity = restocked + scrapped + expected.
 """
@@ -17,7 +17,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class ReturnStatus(StrEnum):
-    """Where a return stands."""
+    """Status of a return."""
 
     EXPECTED = "EXPECTED"
     INSPECTED = "INSPECTED"
@@ -25,7 +25,7 @@ class ReturnStatus(StrEnum):
 
 
 class ReturnEvent(StrEnum):
-    """What can happen to one.
+    """Event in the life of a return.
 
     ``inspect`` is an inspection that leaves something expected, ``complete`` the last; ``cancel`` is what closing short
     is as long as nothing has come.
@@ -71,10 +71,10 @@ class ReturnedLine:
 
     Attributes:
         line_number: Its place in the return, from 1.
-        product_id: What comes back.
-        quantity: Units that are to come back.
-        restocked: Units that were found fit, and are in stock again.
-        scrapped: Units that weren't, and are in nobody's stock.
+        product_id: The product.
+        quantity: Units that are expected back.
+        restocked: Units that were fit and are in stock again.
+        scrapped: Units that were unfit and are in no stock.
     """
 
     line_number: int
@@ -85,18 +85,18 @@ class ReturnedLine:
 
     @property
     def inspected(self) -> int:
-        """Units that somebody has looked at."""
+        """Units inspected."""
         return self.restocked + self.scrapped
 
     @property
     def expected(self) -> int:
-        """Units that nobody has looked at yet."""
+        """Units not inspected yet."""
         return self.quantity - self.inspected
 
 
 @dataclass(frozen=True)
 class CustomerReturn:
-    """A return as the database has it, and what may be done with it."""
+    """A return as stored, and the rules for its commands."""
 
     return_id: int
     return_number: str
@@ -107,7 +107,7 @@ class CustomerReturn:
 
     @property
     def has_come(self) -> bool:
-        """Whether anything has."""
+        """Whether any unit has come back."""
         return any(line.inspected for line in self.lines)
 
     def after(self, event: ReturnEvent) -> ReturnStatus:
@@ -119,10 +119,9 @@ class CustomerReturn:
         return RETURN.next(self.status, event, of=self.return_number)
 
     def plan_inspection(self, found: Mapping[int, Taken]) -> dict[int, Taken]:
-        """What each line gets of what was found of each product: ``{line_number: Taken}``, lines without any left out.
+        """Share of each line in the inspected units: ``{line_number: Taken}``, without lines that get none.
 
-        A product that stands on several lines fills them in order, first with what is restocked, then with what is
-        scrapped.
+        A product on several lines fills them in order, first with restocked units, then with scrapped ones.
 
         Raises:
             InvalidState: Nothing is expected any more.
@@ -147,7 +146,7 @@ class CustomerReturn:
         return self.after(ReturnEvent.INSPECT if left else ReturnEvent.COMPLETE)
 
     def after_close_short(self) -> ReturnStatus:
-        """The status once the rest is given up: INSPECTED with what came, CANCELLED if nothing came.
+        """The status after closing short: INSPECTED if units came, CANCELLED if none did.
 
         Raises:
             InvalidState: Nothing is expected any more.

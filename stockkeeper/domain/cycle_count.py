@@ -1,9 +1,9 @@
-"""A cycle count: somebody counts what is on the shelf, and the books follow.
+"""A cycle count: a person counts the units on the shelf, and the books follow.
 
-It is blind: who counts isn't told what ought to be there. What the system has is read when the count is recorded, under
-the item's lock, so that goods that move while people count don't turn into a variance. Within tolerance the variance is
-posted at once. Beyond it, somebody else counts again, and that count is posted; or somebody who hasn't counted approves
-the first one, with a root cause. A count is where its lines are.
+It is blind: the counter isn't shown the system quantity. That is read when the count is recorded, under the item's
+lock, so that goods that move while people count don't turn into a variance. Within tolerance the variance is posted at
+once. Beyond it, another person counts again, and that count is posted; or a person who hasn't counted approves the
+first one, with a root cause. The status of a count follows from those of its lines.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class CountStatus(StrEnum):
-    """Where a count stands, or one of its lines: to be counted, beyond tolerance, in the books, or given up."""
+    """Status of a count, or of one of its lines: to be counted, beyond tolerance, posted, or given up."""
 
     COUNTING = "COUNTING"
     REVIEW = "REVIEW"
@@ -28,7 +28,7 @@ class CountStatus(StrEnum):
 
 
 class CountEvent(StrEnum):
-    """What can happen to a line. ``doubt`` is a first count that is beyond tolerance."""
+    """Event in the life of a line. ``doubt`` is a first count beyond tolerance."""
 
     RECORD = "record"
     DOUBT = "doubt"
@@ -93,11 +93,11 @@ def status_of(lines: Iterable[CountStatus]) -> CountStatus:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a count may be off before somebody has to look again.
+    """Tolerance within which a count is posted without a second one.
 
     Attributes:
-        units: So many units, either way.
-        percent: Or so much of what the system has, in percent; the wider of the two counts.
+        units: Units, either way.
+        percent: Percent of the system quantity; the wider of the two limits holds.
     """
 
     units: int
@@ -111,15 +111,15 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class CountEntry:
-    """One time that somebody counted; quantities in units.
+    """One count of a product by one person; quantities in units.
 
     Attributes:
-        counted_by: Who.
-        counted_quantity: What was there.
-        system_quantity: What was on hand by the books in the moment in which the count was recorded.
-        root_cause: Why they differ, if whoever counted knows.
-        counted_at: When.
-        last_correction: The item's latest ADJUSTMENT then, by its movement_id; none is 0.
+        counted_by: The counter.
+        counted_quantity: Units on the shelf.
+        system_quantity: On hand in the books when the count was recorded.
+        root_cause: Cause of the variance, if the counter knows it.
+        counted_at: Instant of the count.
+        last_correction: The movement_id of the item's latest ADJUSTMENT at that time; 0: there was none.
     """
 
     counted_by: str
@@ -131,7 +131,7 @@ class CountEntry:
 
     @property
     def delta(self) -> int:
-        """What the books have to be changed by."""
+        """Variance: counted quantity minus system quantity."""
         return self.counted_quantity - self.system_quantity
 
 
@@ -149,7 +149,7 @@ class CountLine:
         return [entry.counted_by for entry in self.entries]
 
     def was_recorded(self, counted_by: str, counted_quantity: int) -> bool:
-        """Whether just this is what was posted: whoever sends it again has what they wanted."""
+        """Whether exactly this count was posted, so that a repeat of it is done already."""
         if self.status is not CountStatus.POSTED or not self.entries:
             return False
         last = self.entries[-1]
@@ -158,7 +158,7 @@ class CountLine:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What becomes of a line by a count of it.
+    """Effect of a count on its line.
 
     Attributes:
         status: POSTED, or REVIEW if it is beyond tolerance for the first time.
@@ -173,7 +173,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class CycleCount:
-    """A count as the database has it, and what may be done with it."""
+    """A count as stored, and the rules for its commands."""
 
     count_id: int
     count_number: str
@@ -183,7 +183,7 @@ class CycleCount:
 
     @property
     def status(self) -> CountStatus:
-        """Where it stands."""
+        """Status of the whole count."""
         return status_of(line.status for line in self.lines)
 
     def line(self, product_id: int) -> CountLine:
@@ -199,15 +199,15 @@ class CycleCount:
         raise InvalidRequest(message, {"product_id": product_id})
 
     def record(self, line: CountLine, entry: CountEntry) -> Recorded:
-        """What a count of this line makes of it.
+        """Effect of a count on this line.
 
         Args:
             line: The line.
-            entry: The count; what the system has was read under the item's lock.
+            entry: The count; its system quantity was read under the item's lock.
 
         Raises:
             InvalidState: It is posted, or given up.
-            NotPermitted: The same person has counted it before: a second count is somebody else's.
+            NotPermitted: The same person has counted it before; a second count has to be another person's.
         """
         posted = COUNT_LINE.next(
             line.status, CountEvent.RECORD, of=self.count_number, part=f"product {line.product_id}"
@@ -217,7 +217,7 @@ class CycleCount:
                 f"{self._named(line)} was counted by {entry.counted_by}; another person has to count it again"
             )
         if entry.root_cause is None:
-            # Whoever counted first may have known.
+            # The first counter may have known it.
             entry = replace(entry, root_cause=next((each.root_cause for each in line.entries if each.root_cause), None))
         within = self.tolerance.allows(entry.counted_quantity, entry.system_quantity)
         if not within and line.status is CountStatus.COUNTING:
@@ -231,11 +231,11 @@ class CycleCount:
     def approve(
         self, line: CountLine, approver: str, last_posted_at: datetime | None, last_correction: int
     ) -> CountEntry:
-        """The count of this line that stands, once somebody who hasn't counted it says so.
+        """The count of this line that is posted by the approval of a person who hasn't counted it.
 
         Args:
             line: The line.
-            approver: Who says so.
+            approver: The person who approves.
             last_posted_at: When a count of the item was last put into the books, on whatever list.
             last_correction: The item's latest ADJUSTMENT, by a count or by hand.
 
@@ -277,7 +277,7 @@ class CycleCount:
 
 
 def cause_of(entry: CountEntry, root_cause: RootCause | None = None) -> RootCause | None:
-    """The root cause that is kept with what is posted; None where nothing was wrong."""
+    """Root cause that is stored with a posted count; None: there was no variance."""
     if not entry.delta:
         return None
     return root_cause or entry.root_cause or RootCause.UNEXPLAINED

@@ -1,4 +1,4 @@
-"""Which items are counted on which day.
+"""The choice of the items to count on a day.
 
 Items that much of the demand goes through are counted often, the others seldom (ABC). What is due is spread so that
 each day's list is about as long as the next, and so that nothing is late as long as the warehouse can count what falls
@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 
 class CountClass(StrEnum):
-    """How much of the demand goes through an item: A most, C little or nothing."""
+    """Class of an item by its share of the demand: A most, C little or nothing."""
 
     A = "A"
     B = "B"
@@ -36,7 +36,7 @@ class CountClass(StrEnum):
 
 
 class CountPlanStatus(StrEnum):
-    """Where a planning run stands."""
+    """Status of a planning run."""
 
     RUNNING = "RUNNING"
     DONE = "DONE"
@@ -44,14 +44,14 @@ class CountPlanStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Cycle:
-    """How the classes are made, and how often each is counted.
+    """Rules for the classes, and for how often each is counted.
 
     Attributes:
-        a_percent: The first so much of the demand, in percent, is A's.
-        b_percent: The next so much is B's; all others are C.
+        a_percent: Percent of the demand that makes class A.
+        b_percent: The percent after it that makes class B; all others are C.
         days: Days from one count to the next, by class.
-        at_least: As long as there are items that were never counted, a day's list has at least so many items.
-        cap: Items that a warehouse counts on one day at most.
+        at_least: Items on a day's list at least, while there are items without any count.
+        cap: Items on a day's list at most.
     """
 
     a_percent: Decimal
@@ -66,7 +66,7 @@ class Countable:
     """An item that can be counted.
 
     Attributes:
-        product_id: What it is.
+        product_id: The product.
         count_class: Its class.
         since: The day of its latest count; if there was none, the day on which it was first there.
         was_counted: Whether there was one.
@@ -81,7 +81,7 @@ class Countable:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether nobody knows how right the books are: it was off, or was never counted."""
+        """Whether the books are in doubt: the item was off, or was never counted."""
         return self.was_off or not self.was_counted
 
 
@@ -90,9 +90,9 @@ class DayPlan:
     """One day's list.
 
     Attributes:
-        product_ids: What is to be counted, the most urgent first.
-        wanted: How long the list would be without the cap.
-        late: Items that are due by today and are not on the list: the cap is too small.
+        product_ids: The items to count, the most urgent first.
+        wanted: Length of the list without the cap.
+        late: Items due by today that are not on the list because the cap is too small.
     """
 
     product_ids: Sequence[int]
@@ -104,8 +104,8 @@ def classify(demand: Mapping[int, int], a_percent: Decimal, b_percent: Decimal) 
     """The class of each product by its share of the demand, the largest first.
 
     A product is A as long as those before it have less than ``a_percent`` of all demand between them, and B as long as
-    they have less than ``a_percent + b_percent``: the one that crosses the line still belongs to it. What nobody wants
-    is C.
+    they have less than ``a_percent + b_percent``: the one that crosses the line still belongs to it. A product without
+    demand is C.
 
     Args:
         demand: Units by product.
@@ -133,7 +133,7 @@ def due_on(item: Countable, days: int) -> date:
 
 
 def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
-    """What is to be counted today.
+    """The items to count today.
 
     First what has to be, so that nothing is late later; then, as far as the level goes, what was off and what was never
     counted; then what is due next, as far as a usual day goes. If the cap is too small for what has to be counted, what
@@ -184,7 +184,7 @@ class _Rank(NamedTuple):
         was_right: Whether the latest count was within tolerance.
         ahead: So much of its cycle is left; nothing or less: it is due by today.
         was_counted: Whether it ever was.
-        product_id: What it is.
+        product_id: The product.
     """
 
     was_right: bool

@@ -1,9 +1,9 @@
-"""Why Stockkeeper says no: one tree of errors, the same on both sides of the wire.
+"""The errors of Stockkeeper: one tree, the same on both sides of the wire.
 
 ::
 
     StockkeeperError
-    ├── Unreachable            no answer: nobody knows whether it happened; asking again is safe
+    ├── Unreachable            no answer: it may have happened or not; asking again is safe
     ├── NotFound               no such process: never started, or its history is gone
     └── DomainError            an answer: no, and nothing changed
         ├── InvalidRequest     the message itself is wrong
@@ -72,7 +72,7 @@ class NotFound(StockkeeperError):
 
 
 class DomainError(StockkeeperError):
-    """A clear no. Whoever gets one may rely on it that nothing has changed."""
+    """A refusal. It guarantees that nothing has changed."""
 
     codes: ClassVar[dict[str, type["DomainError"]]] = {}
 
@@ -96,7 +96,7 @@ class DomainError(StockkeeperError):
 
     @classmethod
     def from_details(cls, message: str, details: object) -> Self:
-        """Build the error from what travelled; ``details`` in a shape this version doesn't know are dropped."""
+        """Build the error from message and details; ``details`` of an unknown shape are dropped."""
         del details
         return cls(message)
 
@@ -110,7 +110,7 @@ class InvalidRequest(DomainError):
 
     @property
     def details(self) -> RequestDetails:
-        """What a program needs to point at the fault, such as ``{"errors": [{line, column, message}]}`` of a file."""
+        """Details for a program, such as ``{"errors": [{line, column, message}]}`` of a file."""
         return self._details
 
     @classmethod
@@ -225,7 +225,7 @@ class InvalidState(DomainError):
 
 
 class NotPermitted(DomainError):
-    """This person may not do this, such as approving what they asked for themselves."""
+    """This person may not do this, such as approving their own request."""
 
 
 class OperationConflict(DomainError):

@@ -1,7 +1,7 @@
-"""A file on its way in: whole or not at all.
+"""A file import: applied whole or not at all.
 
 Its rows come in pages, and nothing of them counts until all are there and every row has been found right. One bad row
-refuses the file; whoever sent it is told which, and may send it again once the fault is gone.
+refuses the file; the sender gets the rows and faults, and may send it again once they are mended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _PROBLEMS_IN_MESSAGE = 3
 
 
 class ImportKind(StrEnum):
-    """What the rows of a file are."""
+    """The kind of rows of a file."""
 
     PRODUCTS = "products"
     WAREHOUSES = "warehouses"
@@ -33,7 +33,7 @@ class ImportKind(StrEnum):
 
 
 class ImportStatus(StrEnum):
-    """Where an import stands. Only IMPORTED has changed anything."""
+    """Status of an import. Only IMPORTED has changed anything."""
 
     LOADING = "LOADING"
     APPLYING = "APPLYING"
@@ -43,7 +43,7 @@ class ImportStatus(StrEnum):
 
 
 class ImportEvent(StrEnum):
-    """What can happen to an import. ``recognize``: the same file had been imported before."""
+    """Event in the life of an import. ``recognize``: the same file had been imported before."""
 
     ADD_PAGE = "add_page"
     FINISH = "finish"
@@ -145,17 +145,17 @@ NEEDED_WHEN_NEW: Mapping[ImportKind, tuple[str, ...]] = {
     ImportKind.PRODUCTS: ("name",),
     ImportKind.PRODUCT_SUPPLIERS: ("unit_cost", "lead_time_days"),
 }
-"""What a row must bring unless it is about something that is there already: a price list needs no names."""
+"""Columns that a row needs unless it updates an existing record: a price list needs no names."""
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """What is wrong with one row.
+    """The fault of one row.
 
     Attributes:
         line: The line in the file, counted from 1, the header's.
         column: The column, if it is one column's fault.
-        message: One sentence for the person who has to mend it.
+        message: One sentence for the person who mends it.
     """
 
     line: int
@@ -168,7 +168,7 @@ class BadRow:
 
 
 def bad_columns(kind: ImportKind, columns: Iterable[str]) -> list[str]:
-    """What is wrong with a file's columns, a sentence each; empty if nothing is."""
+    """The faults of a file's columns, a sentence each; empty if there are none."""
     given = list(columns)
     allowed = COLUMNS[kind]
     wrong = [f"there is no column {name!r}" for name in dict.fromkeys(given) if name not in allowed.known]

@@ -1,4 +1,4 @@
-"""People go by the names that they type."""
+"""Identity of people: they are known by the names that they type."""
 
 import unicodedata
 
@@ -22,6 +22,6 @@ def _folded(name: str) -> str:
     # Of an İ, Python leaves an i with a dot above it, and PostgreSQL's lower() a plain i. The database must not find
     # one person where we see two: it would refuse for ever what we try to store.
     folded = unicodedata.normalize("NFKC", name).casefold().replace("i\u0307", "i")
-    # An é is one character or two, by the keyboard that it comes from. What nobody sees makes nobody another person.
+    # An é is one character or two, by the keyboard that it comes from. Invisible characters make no other person.
     seen = "".join(each for each in unicodedata.normalize("NFKC", folded) if each not in _UNSEEN)
     return " ".join(seen.split())

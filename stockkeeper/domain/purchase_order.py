@@ -20,7 +20,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words, titled
 
 
 class PurchaseOrderStatus(StrEnum):
-    """Where a purchase order stands."""
+    """Status of a purchase order."""
 
     DRAFT = "DRAFT"
     SUBMITTED = "SUBMITTED"
@@ -30,7 +30,7 @@ class PurchaseOrderStatus(StrEnum):
 
 
 class PurchaseOrderEvent(StrEnum):
-    """What can happen to one.
+    """Event in the life of a purchase order.
 
     ``approve`` is an approval after which more are wanted, ``submit`` what follows the last; ``lapse`` is the last
     deadline for approvals; ``receive`` is a receipt that leaves something owed, ``complete`` what follows the last.
@@ -137,9 +137,9 @@ class OrderedLine:
 
     Attributes:
         line_number: Its place in the order, from 1.
-        product_id: What is ordered.
+        product_id: The product.
         qty: Units ordered.
-        unit_cost: What one costs.
+        unit_cost: Cost of one unit.
         quantity_received: Units accepted into stock so far.
         quantity_rejected: Units that came and were not accepted: kept apart, and still owed.
         quantity_receivable: The most that may be received: ``qty`` and the tolerance for over-delivery.
@@ -160,7 +160,7 @@ class OrderedLine:
 
 
 def total_of(lines: Iterable[tuple[int, Decimal]]) -> Decimal:
-    """What an order costs: the sum over its lines of units times unit cost, exact."""
+    """Total of an order: the exact sum of units times unit cost over its lines."""
     # A Decimal's arithmetic rounds to 28 digits by default; a thousand lines may need more.
     with localcontext(prec=60):
         return sum((qty * unit_cost for qty, unit_cost in lines), Decimal(0))
@@ -168,7 +168,7 @@ def total_of(lines: Iterable[tuple[int, Decimal]]) -> Decimal:
 
 @dataclass(frozen=True)
 class PurchaseOrder:
-    """An order as the database has it, and what may be done with it."""
+    """A purchase order as stored, and the rules for its commands."""
 
     po_id: int
     po_number: str
@@ -194,7 +194,7 @@ class PurchaseOrder:
         return PURCHASE_ORDER.next(self.status, event, of=self.po_number)
 
     def after_cancel(self) -> PurchaseOrderStatus:
-        """The status after a cancellation, which needs that nothing has come: what is on the shelf was delivered.
+        """The status after a cancellation, which is possible as long as nothing was delivered.
 
         Raises:
             InvalidState: It can't be cancelled any more; the rest can be closed short.
@@ -207,7 +207,7 @@ class PurchaseOrder:
         return status
 
     def after_close_short(self) -> PurchaseOrderStatus:
-        """The status once the rest is given up: RECEIVED with what came, CANCELLED if nothing came.
+        """The status after closing short: RECEIVED if units came, CANCELLED if none did.
 
         Raises:
             InvalidState: It isn't out for delivery.
@@ -237,9 +237,9 @@ class PurchaseOrder:
         return self.after(PurchaseOrderEvent.SUBMIT) if self.approval.is_complete_with(approver) else status
 
     def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
-        """What each line gets of what came of each product: ``{line_number: Taken}``, lines without any left out.
+        """Share of each line in the delivered units: ``{line_number: Taken}``, without lines that get none.
 
-        A product that stands on several lines fills them in order; what comes on top, within the tolerance, goes to
+        A product on several lines fills them in order; further units, within the tolerance, go to
         the first line that may still take it. Rejected units belong to the first of the product's lines that is owed
         something, or else to its last.
 
@@ -272,7 +272,7 @@ class PurchaseOrder:
 
 
 def _spread(quantity: int, lines: Sequence[OrderedLine]) -> dict[int, int]:
-    """Units for each line: first what is owed, then what the tolerance allows."""
+    """Units for each line: first up to the quantity owed, then up to the tolerance."""
     given: dict[int, int] = {}
     for line in lines:
         given[line.line_number] = min(quantity, line.quantity_owed)

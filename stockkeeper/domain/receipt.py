@@ -1,14 +1,14 @@
-"""A receipt: what came of each product, whoever sent it."""
+"""A receipt: the delivered units of each product, from any sender."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
 class Delivered(NamedTuple):
-    """What a receipt says of one product, in units.
+    """One product of a receipt, in units.
 
     Attributes:
-        product_id: What came.
+        product_id: The product.
         accepted: Enters stock.
         unfit: Comes on top of these and doesn't enter stock: rejected from a supplier, damaged on a transfer, scrapped
             of a return.
@@ -20,7 +20,7 @@ class Delivered(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a line, or a product, gets of a receipt: units that enter stock, and units on top that don't."""
+    """Share of a line, or of a product, in a receipt: units that enter stock, and further units that don't."""
 
     accepted: int
     unfit: int
@@ -32,7 +32,7 @@ class Taken(NamedTuple):
 
 
 def delivered_by_product(delivered: Iterable[Delivered]) -> dict[int, Taken]:
-    """What came of each product: the same product on two lines of a receipt counts together."""
+    """Delivered units of each product: the same product on two lines of a receipt counts together."""
     came: dict[int, Taken] = {}
     for each in delivered:
         before = came.get(each.product_id, Taken(0, 0))
@@ -41,12 +41,12 @@ def delivered_by_product(delivered: Iterable[Delivered]) -> dict[int, Taken]:
 
 
 def spread(came: Taken, awaited: Mapping[int, int]) -> dict[int, Taken]:
-    """What each line gets of a product that stands on several, lines without any left out.
+    """Share of each line of a product on several lines, without lines that get none.
 
-    They are filled in order, first with what enters stock, then with what doesn't.
+    They are filled in order, first with units that enter stock, then with units that don't.
 
     Args:
-        came: What came of the product; no more than is awaited.
+        came: Delivered units of the product; no more than awaited.
         awaited: Units that each line still waits for, by line number and in order.
     """
     accepted, unfit = came

@@ -1,4 +1,4 @@
-"""Reordering: whether an item needs an order, and why, in numbers."""
+"""Reordering: the decision whether an item needs an order, and its reason in numbers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from stockkeeper.domain.replenishment import Terms, order_quantity
 
 
 class ReorderStatus(StrEnum):
-    """Where a reorder run stands."""
+    """Status of a reorder run."""
 
     RUNNING = "RUNNING"
     DONE = "DONE"
@@ -18,7 +18,7 @@ _COUNTED = 1e15
 
 @dataclass(frozen=True)
 class Position:
-    """What an item has and will have, in units.
+    """Inventory position of an item, in units.
 
     Attributes:
         available: On hand and not reserved.
@@ -39,14 +39,14 @@ class Position:
         """Whether an order has to go out: below the point, and no open order has the item on it.
 
         An order that is open covers the item however large it is: a person who ordered less knows why, and the run
-        would order every hour against somebody who has decided otherwise.
+        would order every hour against that decision.
         """
         return self.available < point and self.on_order == 0 and self.units < point
 
 
 @dataclass(frozen=True)
 class PlannedNumbers:
-    """What an item's point was planned from; units, and days."""
+    """The numbers behind an item's planned reorder point; units, and days."""
 
     days: int
     daily_mean: float
@@ -59,7 +59,7 @@ class PlannedNumbers:
     reorder_point: int
 
     def decides(self, point: int) -> bool:
-        """Whether the item's point is this plan's: nobody has set another one since."""
+        """Whether the item's reorder point is still this plan's."""
         return self.reorder_point == point
 
 
@@ -70,14 +70,14 @@ def quantity_for(
 
     What was planned is no less than the point. One open order at a time has to last for a lead time, and the point is
     what that takes at most: with less, what arrives would be below the point again, and the next order late from the
-    start. Whoever sets a quantity by hand may want just that.
+    start. A quantity set by hand is kept even if it does that.
     """
     at_least = point if is_planned else 0
     return order_quantity(max(reorder_quantity or 0, at_least), point, position.units, terms)
 
 
 def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:
-    """Why an item is ordered, as numbers that a person can check."""
+    """Reason of an order of an item, as numbers that a person can check."""
     has = f"available {position.available}, on order {position.on_order}, in transit {position.in_transit}"
     sold = f"minimum {terms.minimum_order_quantity}, pack {terms.pack_size}"
     if planned is None or not planned.decides(point):

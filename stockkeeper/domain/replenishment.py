@@ -1,4 +1,4 @@
-"""Replenishment: when an item has to be ordered again, and how much of it.
+"""Replenishment: the reorder point of an item, and the quantity of an order.
 
 A continuous review with a reorder point and a fixed quantity, the (s, Q) policy. The sources are Silver, Pyke and
 Thomas, *Inventory and Production Management in Supply Chains* (4th edition, 2017), chapters 4 (EOQ) and 6 (safety
@@ -25,7 +25,7 @@ MOST_UNITS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Usage:
-    """What leaves an item by demand.
+    """Daily demand of an item.
 
     Attributes:
         days: Days that were looked at, those without demand among them.
@@ -72,7 +72,7 @@ def usage_of(daily: Iterable[int]) -> Usage:
 
 @dataclass(frozen=True)
 class LeadTime:
-    """How long a supplier takes.
+    """Lead time of a supplier.
 
     Attributes:
         days: From the order to the goods, on average.
@@ -141,7 +141,7 @@ def economic_order_quantity(annual_demand: float, order_cost: float, holding_cos
 
 @dataclass(frozen=True)
 class Terms:
-    """What a supplier sells at once.
+    """Quantities that a supplier sells.
 
     Attributes:
         minimum_order_quantity: Units at least.
@@ -170,7 +170,7 @@ def order_quantity(reorder_quantity: int, point: int, position: int, terms: Term
         reorder_quantity: The planned quantity.
         point: The reorder point.
         position: Units available, on order and on their way here.
-        terms: What the supplier sells at once.
+        terms: Quantities that the supplier sells.
     """
     return terms.orderable(max(reorder_quantity, point - position))
 
@@ -185,11 +185,11 @@ def whole_units(units: float) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is planned for one item, and from what: every number that a person needs to check it.
+    """Plan of one item, with every number that a person needs to check it.
 
     Attributes:
-        usage: What leaves it.
-        lead_time: How long its supplier takes.
+        usage: Its daily demand.
+        lead_time: Lead time of its supplier.
         service_level: The probability wanted that a cycle has no stockout.
         safety_stock: Units, not rounded.
         economic_order_quantity: Units, not rounded.
@@ -208,7 +208,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Policy:
-    """What planning is told.
+    """Parameters of planning.
 
     Attributes:
         service_level: The probability wanted that a cycle has no stockout.
@@ -236,14 +236,14 @@ def plan_item(usage: Usage, lead_time: LeadTime, unit_cost: float, terms: Terms,
 
 
 class PlanStatus(StrEnum):
-    """Where a planning run stands."""
+    """Status of a planning run."""
 
     RUNNING = "RUNNING"
     DONE = "DONE"
 
 
 MEASURED_LEAD_TIMES_NEEDED = 3
-"""As many orders have to have come in before what was measured counts for more than what was agreed."""
+"""Orders that have to be measured before their lead time counts for more than the agreed one."""
 
 
 def lead_time_from(
@@ -252,7 +252,7 @@ def lead_time_from(
     """The lead time to plan with: as measured, once enough orders have come in, or else as agreed.
 
     Args:
-        agreed: What the supplier has said.
+        agreed: The lead time agreed with the supplier.
         measured_orders: How many orders were measured.
         measured_days: Their mean.
         measured_deviation: Their sample standard deviation.

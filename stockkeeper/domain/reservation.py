@@ -16,7 +16,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class ReservationStatus(StrEnum):
-    """Where a reservation stands. WAITING and REJECTED hold nothing and so have no rows in the database."""
+    """Status of a reservation. WAITING and REJECTED hold nothing and so have no rows in the database."""
 
     WAITING = "WAITING"
     ACTIVE = "ACTIVE"
@@ -27,9 +27,9 @@ class ReservationStatus(StrEnum):
 
 
 class ReservationEvent(StrEnum):
-    """What can happen to a reservation.
+    """Event in the life of a reservation.
 
-    ``ship`` is a fulfilment that leaves something held; ``give_way`` means that what was promised isn't there.
+    ``ship`` is a fulfilment that leaves something held; ``give_way`` is the end of a hold whose stock is missing.
     """
 
     HOLD = "hold"
@@ -110,7 +110,7 @@ def status_of(lines: Sequence[HeldLine]) -> ReservationStatus:
     """The status of the whole from its lines.
 
     A line that expired takes the whole with it, though another line may not have been released yet: they share
-    one deadline, and whoever needed the stock released only what it had locked.
+    one deadline, and the request that needed the stock released only the items that it had locked.
     """
     statuses = {line.status for line in lines}
     for decisive in (ReservationStatus.EXPIRED, ReservationStatus.CANCELLED, ReservationStatus.ACTIVE):
@@ -138,12 +138,12 @@ def is_overdue(line: HeldLine, as_of: datetime) -> bool:
 
 @dataclass(frozen=True)
 class ItemHold:
-    """What one order or transfer holds of one item.
+    """The hold of one order or transfer on one item.
 
     Attributes:
         reference_type: ``ORDER`` or ``TRANSFER``.
         reference_id: Its own name.
-        workflow_id: Who commands it.
+        workflow_id: Id of the workflow that commands it.
         lines: Its open lines on the item: several, if it asked for the same product on several lines.
     """
 
@@ -168,9 +168,9 @@ class ItemHold:
 
 
 def giving_way(held: Sequence[ItemHold], units: int, as_of: datetime) -> list[ItemHold]:
-    """Which holds on an item end, so that so many units of it are no longer promised: they aren't there.
+    """Choose the holds on an item that end because some of its units are missing.
 
-    Those whose deadline has come end first: nobody is owed them any more. Then the latest: who came last was promised
+    Holds whose deadline has come end first: they are owed nothing any more. Then the latest: it was promised
     last. A hold gives way whole, because an order is held whole or not at all; so more may become free than had to.
 
     Args:
@@ -191,7 +191,7 @@ def giving_way(held: Sequence[ItemHold], units: int, as_of: datetime) -> list[It
 
 @dataclass(frozen=True)
 class WantedLine:
-    """What a shipment takes: units of a product, if given from one warehouse or one line only."""
+    """Units of a product that a shipment takes, optionally from one warehouse or one line only."""
 
     quantity: int
     product_id: int | None = None
@@ -199,7 +199,7 @@ class WantedLine:
     reservation_id: int | None = None
 
     def matches(self, line: HeldLine) -> bool:
-        """Whether units of ``line`` are what is wanted."""
+        """Whether units of ``line`` fit."""
         return (
             self.reservation_id in (None, line.reservation_id)
             and self.product_id in (None, line.item.product_id)
@@ -220,7 +220,7 @@ def plan_fulfilment(lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | No
 
     Args:
         lines: The reservation's lines.
-        wanted: What leaves now, first line first; None is all that is left.
+        wanted: Units to ship, in the order of the lines; None: all units still held.
 
     Raises:
         InvalidRequest: More is wanted of something than is still held.

@@ -1,4 +1,4 @@
-"""Stock itself: an item, what it has, and why that changes."""
+"""Stock: an item, its level, and the types of movements that change it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class ItemKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Level:
-    """What an item has: units on hand, and of these the units reserved."""
+    """Level of an item: units on hand, and of these the units reserved."""
 
     on_hand: int = 0
     reserved: int = 0
@@ -49,7 +49,7 @@ def wanted_by_item(lines: Iterable[tuple[ItemKey, int]]) -> dict[ItemKey, int]:
 
 
 def shortages(wanted: Mapping[ItemKey, int], levels: Mapping[ItemKey, Level]) -> list[Shortage]:
-    """What can't be held, in lock order; empty if everything can. An item without a row has nothing."""
+    """The items that are short, in lock order; empty if everything can be held. An item without a row has 0."""
     return [
         Shortage(item.product_id, item.warehouse_id, quantity, available)
         for item, quantity in wanted.items()

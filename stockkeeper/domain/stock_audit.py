@@ -1,4 +1,4 @@
-"""The audit: what has to agree, what it is called when it doesn't, and what a person may decide about it."""
+"""The audit: the kinds of findings, and the decisions of a person about them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class AuditStatus(StrEnum):
-    """Where an audit stands."""
+    """Status of an audit."""
 
     RUNNING = "RUNNING"
     DONE = "DONE"
@@ -70,7 +70,7 @@ class FindingKind(StrEnum):
 
 
 class FindingStatus(StrEnum):
-    """What became of a finding: nothing yet, it was so no longer when it was looked for again, or what was decided."""
+    """Status of a finding: open, gone when it was looked for again, or decided by a person."""
 
     OPEN = "OPEN"
     GONE = "GONE"
@@ -79,7 +79,7 @@ class FindingStatus(StrEnum):
 
 
 class FindingEvent(StrEnum):
-    """What can happen to one."""
+    """Event in the life of a finding."""
 
     VANISH = "vanish"
     REPAIR = "repair"
@@ -122,12 +122,12 @@ REPAIRABLE = frozenset(
         FindingKind.HOLD_WITHOUT_RUN,
     }
 )
-"""What can be brought into order without changing the ledger's past."""
+"""The kinds of findings that can be repaired without changing the ledger's past."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding as the database has it; units."""
+    """A finding as stored; numbers in units."""
 
     finding_id: int
     kind: FindingKind

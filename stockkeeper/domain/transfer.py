@@ -1,9 +1,9 @@
 """A transfer: stock on its way from one warehouse to another, where nothing appears and nothing vanishes.
 
 While it is PENDING its units are held at the source. Dispatched, they have left the source and are IN_TRANSIT: at
-neither place. They arrive in receipts; what arrives damaged doesn't enter stock. What is missing stays in transit until
-it arrives or is written off. Once nothing is in transit any more, the transfer is RECEIVED. Cancelled, what is still
-held is released, and what is still in transit goes back to the source.
+neither place. They arrive in receipts; damaged units don't enter stock. Missing units stay in transit until they arrive
+or are written off. Once nothing is in transit any more, the transfer is RECEIVED. By a cancellation the hold is
+released, and units still in transit go back to the source.
 
 For each line, always: dispatched = received + damaged + written off + returned + in transit.
 """
@@ -19,7 +19,7 @@ from stockkeeper.domain.transitions import TransitionTable, Words
 
 
 class TransferStatus(StrEnum):
-    """Where a transfer stands. A REJECTED one holds nothing and so has no rows in the database."""
+    """Status of a transfer. A REJECTED one holds nothing and so has no rows in the database."""
 
     PENDING = "PENDING"
     IN_TRANSIT = "IN_TRANSIT"
@@ -29,7 +29,7 @@ class TransferStatus(StrEnum):
 
 
 class TransferEvent(StrEnum):
-    """What can happen to one.
+    """Event in the life of a transfer.
 
     ``receive`` is a receipt that leaves something in transit, ``complete`` the last; ``give_way`` means that what was
     held at the source isn't there.
@@ -107,7 +107,7 @@ class TransferredLine:
 
     Attributes:
         line_number: Its place in the transfer, from 1.
-        product_id: What is moved.
+        product_id: The product.
         quantity: Units that are wanted at the destination.
         in_transit: Units that have left the source and have not been accounted for.
     """
@@ -120,7 +120,7 @@ class TransferredLine:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer as the database has it, and what may be done with it."""
+    """A transfer as stored, and the rules for its commands."""
 
     transfer_id: int
     transfer_number: str
@@ -150,9 +150,9 @@ class Transfer:
         return TRANSFER.next(self.status, event, of=self.transfer_number)
 
     def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
-        """What each line gets of what came of each product: ``{line_number: Taken}``, lines without any left out.
+        """Share of each line in the delivered units: ``{line_number: Taken}``, without lines that get none.
 
-        A product that stands on several lines fills them in order, first with what is fit, then with what is damaged.
+        A product on several lines fills them in order, first with fit units, then with damaged ones.
 
         Raises:
             InvalidState: It isn't in transit.
