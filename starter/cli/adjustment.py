@@ -217,7 +217,7 @@ def _worth(line: AdjustmentLineState) -> tuple[str, str]:
 
 
 _desk = Desk(
-    find=Stockkeeper.adjustment,
+    find=lambda stock, number: stock.adjustment(number),
     mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
     show=_show,
 )

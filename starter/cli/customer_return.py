@@ -163,7 +163,7 @@ def _show(answer: Answer[ReturnState], found: FoundItems) -> None:
 
 
 _desk = Desk(
-    find=Stockkeeper.customer_return,
+    find=lambda stock, number: stock.customer_return(number),
     mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
     show=_show,
 )

@@ -31,7 +31,6 @@ from starter.cli.documents import (
 )
 from starter.cli.order_lines import skus_from_file, split_units, units_from_file
 from starter.cli.output import changed_status, out, print_json, table
-from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.cycle_count import CountStatus, CycleCountState, RootCause
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted
@@ -243,7 +242,7 @@ def _name(product_id: int, found: FoundItems) -> str:
 
 
 _desk = Desk(
-    find=Stockkeeper.cycle_count,
+    find=lambda stock, number: stock.cycle_count(number),
     mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
     show=_show,
 )

@@ -256,7 +256,7 @@ def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundIt
 
 
 _desk = Desk(
-    find=Stockkeeper.purchase_order,
+    find=lambda stock, number: stock.purchase_order(number),
     mentions=lambda state: Mentioned(
         [line.product_id for line in state.line_items], [state.warehouse_id], [state.supplier_id]
     ),

@@ -22,7 +22,6 @@ from starter.cli.documents import (
 from starter.cli.output import changed, changed_status, out, table
 from stockkeeper.client.lines import Line
 from stockkeeper.client.runs import Listed
-from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
@@ -178,7 +177,7 @@ def _until(state: ReservationState) -> str:
 
 
 _desk = Desk(
-    find=Stockkeeper.hold,
+    find=lambda stock, number: stock.hold(number),
     mentions=lambda state: Mentioned(
         [line.product_id for line in state.lines], [line.warehouse_id for line in state.lines]
     ),

@@ -244,7 +244,7 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
 
 
 _desk = Desk(
-    find=Stockkeeper.transfer,
+    find=lambda stock, number: stock.transfer(number),
     mentions=lambda state: Mentioned(
         [line.product_id for line in state.line_items], [state.from_warehouse_id, state.to_warehouse_id]
     ),

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Listing, Part, finder
+from stockkeeper.client.document import Document, Finding, Listing, Part
 from stockkeeper.client.lines import Line, Named
 from stockkeeper.client.names import with_ids
 from stockkeeper.client.runs import Listed, awaiting
@@ -110,7 +110,7 @@ class AdjustmentAwaitingApproval:
 class Adjustments(Part):
     """Correcting stock by hand."""
 
-    adjustment = finder(Adjustment)
+    adjustment = Finding(Adjustment)
     adjustments = Listing[AdjustmentStatus](Adjustment)
 
     async def adjust(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stockkeeper.client.document import Document, Listing, Part, finder, is_booked, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Part, is_booked, update_id_of
 from stockkeeper.client.lines import InspectionLine, Line, Named
 from stockkeeper.client.names import with_ids
 from stockkeeper.contracts.customer_return import (
@@ -71,7 +71,7 @@ class CustomerReturn(Document[ReturnState]):
 class CustomerReturns(Part):
     """Taking back goods from customers."""
 
-    customer_return = finder(CustomerReturn)
+    customer_return = Finding(CustomerReturn)
     customer_returns = Listing[ReturnStatus](CustomerReturn)
 
     async def create_return(

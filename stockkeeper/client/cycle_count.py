@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date
 
 from stockkeeper.client.calls import run_now
-from stockkeeper.client.document import Document, Listing, Part, finder, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Part, update_id_of
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import pages
@@ -137,7 +137,7 @@ def _is_approved(line: CountLineState | None, message: ApproveVariance) -> bool:
 class CycleCounts(Part):
     """Counting stock."""
 
-    cycle_count = finder(CycleCount)
+    cycle_count = Finding(CycleCount)
     cycle_counts = Listing[CountStatus](CycleCount)
 
     async def open_count(

@@ -1,7 +1,7 @@
 """The parts that all documents share: start or find one, command it, list those of a kind, and print one."""
 
 import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -169,19 +169,25 @@ class Part:
     connection: Connection
 
 
-def finder(document: type[D]) -> Callable[[Part, str], Coroutine[Any, Any, D]]:
+class Finding(Generic[D]):
     """The method that finds a document of one kind by its number: `Stockkeeper.hold`, `Stockkeeper.transfer`, ..."""
 
-    async def find(part: Part, number: str) -> D:
+    def __init__(self, document: type[D], part: Part | None = None) -> None:
+        self._document = document
+        self._part = part
+
+    def __get__(self, part: Part | None, owner: type[Part]) -> "Finding[D]":
+        """The method of one client."""
+        return Finding(self._document, part)
+
+    async def __call__(self, number: str) -> D:
         """A document that exists already, by its number.
 
         Raises:
             NotFound: There is none of that number.
             Unreachable: No worker answers.
         """
-        return await document.find(part.connection, number)
-
-    return find
+        return await self._document.find(_connection_of(self._part), number)
 
 
 class Listing(Generic[St]):
@@ -208,10 +214,14 @@ class Listing(Generic[St]):
         Raises:
             Unreachable: Temporal doesn't answer.
         """
-        if self._part is None:
-            raise TypeError("a method of Stockkeeper needs one")
-        process = self._document.process
-        return await list_documents(self._part.connection, process, status=status, sku=sku, limit=limit)
+        connection = _connection_of(self._part)
+        return await list_documents(connection, self._document.process, status=status, sku=sku, limit=limit)
+
+
+def _connection_of(part: Part | None) -> Connection:
+    if part is None:
+        raise TypeError("a method of a Stockkeeper that is connected")
+    return part.connection
 
 
 def _moment(moment: datetime | None) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Listing, Part, finder, is_booked, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Part, is_booked, update_id_of
 from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
 from stockkeeper.client.names import with_ids
 from stockkeeper.client.runs import Listed, awaiting
@@ -154,7 +154,7 @@ class AwaitingApproval:
 class PurchaseOrders(Part):
     """Ordering from suppliers."""
 
-    purchase_order = finder(PurchaseOrder)
+    purchase_order = Finding(PurchaseOrder)
     purchase_orders = Listing[PurchaseOrderStatus](PurchaseOrder)
 
     async def draft_purchase_order(

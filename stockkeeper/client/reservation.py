@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from stockkeeper.client.document import Document, Listing, Part, finder, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Part, update_id_of
 from stockkeeper.client.lines import Line
 from stockkeeper.client.names import with_ids
 from stockkeeper.contracts.messages import counted, utc
@@ -84,7 +84,7 @@ class Hold(Document[ReservationState]):
 class Reservations(Part):
     """Holding stock for orders."""
 
-    hold = finder(Hold)
+    hold = Finding(Hold)
     holds = Listing[ReservationStatus](Hold)
 
     async def reserve(

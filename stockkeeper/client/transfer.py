@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Listing, Part, finder, is_booked, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Part, is_booked, update_id_of
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import pages
@@ -101,7 +101,7 @@ def _is_written_off(last: TransferState) -> bool:
 class Transfers(Part):
     """Moving stock between warehouses."""
 
-    transfer = finder(Transfer)
+    transfer = Finding(Transfer)
     transfers = Listing[TransferStatus](Transfer)
 
     async def create_transfer(
