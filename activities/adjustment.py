@@ -13,9 +13,9 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, document_once, effects_of, require_same
-from database.adjustment import ADJUSTMENT, lock_adjustment, read_adjustment, unit_costs
+from database.adjustment import ADJUSTMENT, lock_adjustment, unit_costs
 from database.corrections import correct
-from database.document import close_document, insert_document, is_stored
+from database.document import close_document, insert_document, is_stored, read_document
 from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
@@ -207,6 +207,6 @@ def _post(
 
 def _stored(connection: Connection, adjustment_number: str) -> StoredAdjustment:
     """The adjustment as it is in this transaction."""
-    adjustment = read_adjustment(connection, adjustment_number)
+    adjustment = read_document(connection, ADJUSTMENT, adjustment_number)
     by_another_run = adjustment.pop("run_id") != activity.info().workflow_run_id
     return StoredAdjustment.model_validate(adjustment | {"submitted_by_another_run": by_another_run})

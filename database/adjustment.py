@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Text, text
 
 from database.columns import MONEY, TOTAL, needed, reference
-from database.document import Document, document_table, line_table, read_rows
+from database.document import Document, document_table, fields_of, line_table
 from database.locks import lock_document
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
 
@@ -30,7 +29,24 @@ adjustment_lines = line_table(
     "adjustment_lines", adjustments, needed("quantity", BigInteger), Column("unit_cost", MONEY)
 )
 
-ADJUSTMENT = Document("adjustment", adjustments, adjustments.c.adjustment_number, adjustment_lines)
+_SHOWN = text("""
+    SELECT adjustment_id, adjustment_number, warehouse_id, warehouses.name AS warehouse, status, reason, requested_by,
+        created_at AS requested_at, value, unvalued_units, needs_approval, remind_after_hours, cancel_after_hours,
+        approved_by, approval_note, closed_reason, run_id
+    FROM adjustments JOIN warehouses USING (warehouse_id)
+    WHERE adjustment_number = :number
+""")
+
+_LINES_SHOWN = text("""
+    SELECT product_id, sku, quantity, line.unit_cost
+    FROM adjustment_lines AS line JOIN products USING (product_id)
+    WHERE adjustment_id = :key
+    ORDER BY line_number
+""")
+
+ADJUSTMENT = Document(
+    "adjustment", adjustments, adjustments.c.adjustment_number, adjustment_lines, _SHOWN, _LINES_SHOWN
+)
 
 _LINES = text("""
     SELECT product_id, quantity, unit_cost
@@ -48,21 +64,6 @@ _UNIT_COSTS = text("""
     FROM products WHERE product_id = ANY (:product_ids)
 """)
 
-_READ = text("""
-    SELECT adjustment_id, adjustment_number, warehouse_id, warehouses.name AS warehouse, status, reason, requested_by,
-        created_at AS requested_at, value, unvalued_units, needs_approval, remind_after_hours, cancel_after_hours,
-        approved_by, approval_note, closed_reason, run_id
-    FROM adjustments JOIN warehouses USING (warehouse_id)
-    WHERE adjustment_number = :adjustment_number
-""")
-
-_READ_LINES = text("""
-    SELECT product_id, sku, quantity, line.unit_cost
-    FROM adjustment_lines AS line JOIN products USING (product_id)
-    WHERE adjustment_id = :adjustment_id
-    ORDER BY line_number
-""")
-
 
 def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment:
     """Lock an adjustment's row, and read the adjustment as it is then.
@@ -72,22 +73,8 @@ def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustmen
     """
     row = lock_document(connection, ADJUSTMENT, adjustment_number)
     lines = connection.execute(_LINES, {"adjustment_id": row.adjustment_id})
-    return Adjustment(
-        adjustment_id=row.adjustment_id,
-        adjustment_number=row.adjustment_number,
-        warehouse_id=row.warehouse_id,
-        status=AdjustmentStatus(row.status),
-        reason=row.reason,
-        requested_by=row.requested_by,
-        approved_by=row.approved_by,
-        lines=[AdjustedLine(*line) for line in lines],
-    )
-
-
-def read_adjustment(connection: Connection, adjustment_number: str) -> dict[str, Any]:
-    """The adjustment as answers show it, and ``run_id``, the run that submitted it. Locks nothing."""
-    adjustment = read_rows(connection, _READ, {"adjustment_number": adjustment_number})[0]
-    return adjustment | {"lines": read_rows(connection, _READ_LINES, {"adjustment_id": adjustment["adjustment_id"]})}
+    own = fields_of(row, Adjustment) | {"status": AdjustmentStatus(row.status)}
+    return Adjustment(**own, lines=[AdjustedLine(*line) for line in lines])
 
 
 def unit_costs(connection: Connection, product_ids: Collection[int]) -> dict[int, Decimal | None]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.columns import DAYS, INSTANT, METADATA, composite_key, counter, key_of, needed, reference
-from database.document import Document, close_document, document_table, read_rows, update_document
+from database.document import Document, close_document, document_table, read_document, update_document
 from database.locks import lock_document
 from database.operations import Operation
 from database.tables import inventory_items
@@ -94,7 +94,24 @@ cycle_count_entries = Table(
     Index("cycle_count_entries_distinct", "count_id", "product_id", text("lower(counted_by)"), unique=True),
 )
 
-CYCLE_COUNT = Document("count", cycle_counts, cycle_counts.c.count_number, cycle_count_lines)
+_SHOWN = text("""
+    SELECT count_id, count_number, warehouse_id, warehouses.name AS warehouse, status, requested_by,
+        created_at AS requested_at, closed_reason
+    FROM cycle_counts JOIN warehouses USING (warehouse_id)
+    WHERE count_number = :number
+""")
+
+# Counting is blind: the system's quantity is left out until the line is posted.
+_LINES_SHOWN = text("""
+    SELECT product_id, sku, status, counted_quantity, counted_by, root_cause, approved_by,
+        CASE WHEN status = 'POSTED' THEN system_quantity END AS system_quantity,
+        CASE WHEN status = 'POSTED' THEN delta END AS delta
+    FROM cycle_count_lines JOIN products USING (product_id)
+    WHERE count_id = :key AND (:product_id IS NULL OR product_id = :product_id)
+    ORDER BY line_number
+""").bindparams(bindparam("product_id", type_=BigInteger))
+
+CYCLE_COUNT = Document("count", cycle_counts, cycle_counts.c.count_number, cycle_count_lines, _SHOWN, _LINES_SHOWN)
 
 _LINES = text("""
     SELECT product_id, status FROM cycle_count_lines WHERE count_id = :count_id ORDER BY line_number
@@ -105,23 +122,6 @@ _ENTRIES = text("""
     FROM cycle_count_entries WHERE (count_id, product_id) = (:count_id, :product_id)
     ORDER BY entry_number
 """)
-
-_READ = text("""
-    SELECT count_id, count_number, warehouse_id, warehouses.name AS warehouse, status, requested_by,
-        created_at AS requested_at, closed_reason
-    FROM cycle_counts JOIN warehouses USING (warehouse_id)
-    WHERE count_number = :count_number
-""")
-
-# Counting is blind: the system's quantity is left out until the line is posted.
-_READ_LINES = text("""
-    SELECT product_id, sku, status, counted_quantity, counted_by, root_cause, approved_by,
-        CASE WHEN status = 'POSTED' THEN system_quantity END AS system_quantity,
-        CASE WHEN status = 'POSTED' THEN delta END AS delta
-    FROM cycle_count_lines JOIN products USING (product_id)
-    WHERE count_id = :count_id AND (:product_id IS NULL OR product_id = :product_id)
-    ORDER BY line_number
-""").bindparams(bindparam("product_id", type_=BigInteger))
 
 _LAST_CORRECTION = text("""
     SELECT movement_id FROM stock_movements
@@ -171,9 +171,7 @@ def _entry(by: str, counted: int, system: int, cause: str | None, at: datetime, 
 
 def read_cycle_count(connection: Connection, count_number: str, product_id: int | None = None) -> dict[str, Any]:
     """The count as answers show it, with all of its lines or that of one product. Locks nothing."""
-    count = read_rows(connection, _READ, {"count_number": count_number})[0]
-    of = {"count_id": count["count_id"], "product_id": product_id}
-    return count | {"lines": read_rows(connection, _READ_LINES, of)}
+    return read_document(connection, CYCLE_COUNT, count_number, product_id=product_id)
 
 
 def insert_count_lines(connection: Connection, count_id: int, warehouse_id: int, product_ids: Collection[int]) -> None:

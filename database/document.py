@@ -5,7 +5,7 @@ read, insert, update. What all documents do alike is written here once; their lo
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Integer,
+    Row,
     Table,
     Text,
     TextClause,
@@ -37,12 +38,18 @@ class Document:
         header: The table with a row per document.
         number: The column of that table with the document's own number.
         lines: The table with its lines.
+        shown: The header as answers show it, by ``:number``.
+        lines_shown: Its lines as answers show them, by ``:key``.
+        lines_name: The name of the lines in answers.
     """
 
     name: str
     header: Table
     number: Column[Any]
     lines: Table
+    shown: TextClause
+    lines_shown: TextClause
+    lines_name: str = "lines"
 
     @property
     def key(self) -> Column[Any]:
@@ -113,8 +120,7 @@ def insert_document(
     Returns:
         The header's primary key.
     """
-    origin = {name: getattr(operation, name) for name in ("operation_id", "workflow_id", "run_id")}
-    inserted = insert(document.header).values(**header, **origin).returning(document.key)
+    inserted = insert(document.header).values(**header, **operation.origin).returning(document.key)
     key: int = connection.execute(inserted).scalar_one()
     if numbered := [{document.key.name: key, "line_number": number, **line} for number, line in enumerate(lines, 1)]:
         connection.execute(insert(document.lines), numbered)
@@ -140,6 +146,26 @@ def close_document(
     """End a document: its final status, when, by which operation and why. The caller has locked it."""
     closed = {"closed_at": as_of, "closed_by": operation.operation_id, "closed_reason": reason}
     update_document(connection, document, key, status=status, **closed, **values)
+
+
+def fields_of(row: Row[Any], kind: type) -> dict[str, Any]:
+    """The columns of a row that a dataclass has as fields of the same name."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in row._asdict().items() if name in names}
+
+
+def read_document(connection: Connection, document: Document, number: str, **of: Any) -> dict[str, Any]:
+    """A document as answers show it, with its lines. Locks nothing.
+
+    Args:
+        connection: The transaction.
+        document: What kind of document.
+        number: Its number; it has to be stored.
+        of: Further parameters of ``lines_shown``.
+    """
+    header = read_rows(connection, document.shown, {"number": number})[0]
+    lines = read_rows(connection, document.lines_shown, of | {"key": header[document.key.name]})
+    return header | {document.lines_name: lines}
 
 
 def read_rows(connection: Connection, statement: TextClause, of: Mapping[str, Any]) -> list[dict[str, Any]]:

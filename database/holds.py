@@ -99,9 +99,7 @@ def place(
             "expires_at": expires_at,
             "as_of": as_of,
             "performed_by": operation.performed_by,
-            "operation_id": operation.operation_id,
-            "workflow_id": operation.workflow_id,
-            "run_id": operation.run_id,
+            **operation.origin,
         },
     )
     return ledger.reserve(connection, wanted)

@@ -121,9 +121,7 @@ def move(
             "reference_id": reference_id,
             "performed_by": operation.performed_by,
             "reason": reason,
-            "operation_id": operation.operation_id,
-            "workflow_id": operation.workflow_id,
-            "run_id": operation.run_id,
+            **operation.origin,
             "from_reserved": from_reserved,
         },
     ).rowcount

@@ -54,6 +54,11 @@ class Operation:
     run_id: str
 
     @property
+    def origin(self) -> dict[str, str]:
+        """The columns by which rows keep the operation and the run behind them (`database.columns.origin`)."""
+        return {"operation_id": self.operation_id, "workflow_id": self.workflow_id, "run_id": self.run_id}
+
+    @property
     def fingerprint(self) -> bytes:
         """SHA-256 over kind and payload in one canonical spelling."""
         canonical = json.dumps([self.kind, self.payload], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -91,12 +96,10 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
     claimed = connection.execute(
         insert_or_ignore(operations)
         .values(
-            operation_id=operation.operation_id,
+            **operation.origin,
             kind=operation.kind,
             fingerprint=operation.fingerprint,
             performed_by=operation.performed_by,
-            workflow_id=operation.workflow_id,
-            run_id=operation.run_id,
         )
         .on_conflict_do_nothing()
         .returning(operations.c.operation_id)

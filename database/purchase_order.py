@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, needed, reference
-from database.document import Document, document_table, line_table, read_rows
+from database.document import Document, document_table, fields_of, line_table, read_document, read_rows
 from database.locks import lock_document
 from database.operations import Operation
 from database.receipts import read_receipts, receipt_tables
@@ -80,38 +80,43 @@ purchase_order_approvals = Table(
     Index("purchase_order_approvals_distinct", "po_id", text("lower(approver)"), unique=True),
 )
 
-PURCHASE_ORDER = Document("purchase order", purchase_orders, purchase_orders.c.po_number, purchase_order_lines)
+_SHOWN = text("""
+    SELECT po_id, po_number, supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse,
+        timezone, status, total, required_approvals, approval_policy AS policy, expected_delivery_date, requested_by,
+        reason, created_at AS drafted_at, submitted_at, closed_reason, run_id
+    FROM purchase_orders JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
+    WHERE po_number = :number
+""")
+
+_LINES_SHOWN = text("""
+    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, note
+    FROM purchase_order_lines AS line JOIN products USING (product_id)
+    WHERE po_id = :key
+    ORDER BY line_number
+""")
+
+PURCHASE_ORDER = Document(
+    "purchase order",
+    purchase_orders,
+    purchase_orders.c.po_number,
+    purchase_order_lines,
+    _SHOWN,
+    _LINES_SHOWN,
+    lines_name="line_items",
+)
 
 RECEIPTS = receipt_tables(
     PURCHASE_ORDER,
     "purchase_order_receipt",
-    receipt_id="receipt_id",
-    at="received_at",
-    by="received_by",
-    accepted="quantity",
-    unfit="quantity_rejected",
-    sum_accepted="quantity_received",
-    sum_unfit="quantity_rejected",
+    "receipt_id",
+    came=("received_at", "received_by"),
+    units=("quantity", "quantity_rejected"),
+    sums=("quantity_received", "quantity_rejected"),
 )
 
 _LINES = text("""
     SELECT line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable
     FROM purchase_order_lines WHERE po_id = :po_id
-    ORDER BY line_number
-""")
-
-_READ = text("""
-    SELECT po_id, po_number, supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse,
-        timezone, status, total, required_approvals, approval_policy AS policy, expected_delivery_date, requested_by,
-        reason, created_at AS drafted_at, submitted_at, closed_reason, run_id
-    FROM purchase_orders JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
-    WHERE po_number = :po_number
-""")
-
-_READ_LINES = text("""
-    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, note
-    FROM purchase_order_lines AS line JOIN products USING (product_id)
-    WHERE po_id = :po_id
     ORDER BY line_number
 """)
 
@@ -130,17 +135,10 @@ def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder
     """
     row = lock_document(connection, PURCHASE_ORDER, po_number)
     of = {"po_id": row.po_id}
-    return PurchaseOrder(
-        po_id=row.po_id,
-        po_number=row.po_number,
-        supplier_id=row.supplier_id,
-        warehouse_id=row.warehouse_id,
-        status=PurchaseOrderStatus(row.status),
-        requested_by=row.requested_by,
-        required_approvals=row.required_approvals,
-        approvers=list(connection.execute(_READ_APPROVALS, of).scalars()),
-        lines=[OrderedLine(*line) for line in connection.execute(_LINES, of)],
-    )
+    own = fields_of(row, PurchaseOrder) | {"status": PurchaseOrderStatus(row.status)}
+    approvers = list(connection.execute(_READ_APPROVALS, of).scalars())
+    lines = [OrderedLine(*line) for line in connection.execute(_LINES, of)]
+    return PurchaseOrder(**own, approvers=approvers, lines=lines)
 
 
 def read_purchase_order(connection: Connection, po_number: str, *, receipts: int) -> dict[str, Any]:
@@ -148,11 +146,9 @@ def read_purchase_order(connection: Connection, po_number: str, *, receipts: int
 
     Besides, ``timezone`` is that of its warehouse, and ``run_id`` the run that its draft belongs to.
     """
-    order = read_rows(connection, _READ, {"po_number": po_number})[0]
-    of = {"po_id": order["po_id"]}
+    order = read_document(connection, PURCHASE_ORDER, po_number)
     return order | {
-        "approvals": read_rows(connection, _READ_APPROVALS, of),
-        "line_items": read_rows(connection, _READ_LINES, of),
+        "approvals": read_rows(connection, _READ_APPROVALS, {"po_id": order["po_id"]}),
         "receipts": read_receipts(connection, RECEIPTS, order["po_id"], receipts),
     }
 

@@ -68,16 +68,23 @@ class Receipts:
 def receipt_tables(
     document: Document,
     name: str,
-    *,
     receipt_id: str,
-    at: str,
-    by: str,
-    accepted: str,
-    unfit: str,
-    sum_accepted: str,
-    sum_unfit: str,
+    *,
+    came: tuple[str, str],
+    units: tuple[str, str],
+    sums: tuple[str, str],
 ) -> Receipts:
-    """The two tables of a kind of document's receipts, ``{name}s`` and ``{name}_lines``, and their columns' names."""
+    """The two tables of a kind of document's receipts, ``{name}s`` and ``{name}_lines``.
+
+    Args:
+        document: The kind of document.
+        name: One receipt, as the tables' names begin.
+        receipt_id: The column with a receipt's own id.
+        came: The columns for when it came and who took it in.
+        units: The columns for accepted and unfit units of a receipt's line.
+        sums: The columns for their sums in the document's line.
+    """
+    (at, by), (accepted, unfit) = came, units
     key = document.key.name
     header = Table(
         f"{name}s",
@@ -99,7 +106,7 @@ def receipt_tables(
         composite_key(f"{name}_lines_{receipt_id.removesuffix('_id')}", header.name, key, receipt_id),
         composite_key(f"{name}_lines_line", document.lines.name, key, "line_number"),
     )
-    return Receipts(document.lines, header, lines, key, receipt_id, at, by, accepted, unfit, sum_accepted, sum_unfit)
+    return Receipts(document.lines, header, lines, key, receipt_id, *came, *units, *sums)
 
 
 def booked(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> dict[int, Taken]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Double, Index, Integer, Table, Text, text
 
 from database.columns import INSTANT, METADATA, composite_key, counter, identity, movement, needed, reference
-from database.document import Document, document_table, line_table, read_rows
+from database.document import Document, document_table, fields_of, line_table, read_document, read_rows
 from database.locks import lock_document
 from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus
@@ -53,7 +53,32 @@ transit_movements = Table(
     ),
 )
 
-TRANSFER = Document("transfer", transfer_orders, transfer_orders.c.transfer_number, transfer_order_lines)
+_SHOWN = text("""
+    SELECT transfer_id, transfer_number, from_warehouse_id, source.name AS from_warehouse,
+        to_warehouse_id, destination.name AS to_warehouse, status, expected_transit_hours, requested_by,
+        created_at AS requested_at, dispatched_at, due_at, closed_reason
+    FROM transfer_orders
+    JOIN warehouses AS source ON source.warehouse_id = from_warehouse_id
+    JOIN warehouses AS destination ON destination.warehouse_id = to_warehouse_id
+    WHERE transfer_number = :number
+""")
+
+_LINES_SHOWN = text("""
+    SELECT product_id, sku, quantity, received, damaged, written_off, returned, in_transit
+    FROM transfer_order_lines JOIN products USING (product_id)
+    WHERE transfer_id = :key
+    ORDER BY line_number
+""")
+
+TRANSFER = Document(
+    "transfer",
+    transfer_orders,
+    transfer_orders.c.transfer_number,
+    transfer_order_lines,
+    _SHOWN,
+    _LINES_SHOWN,
+    lines_name="line_items",
+)
 
 _LINES = text("""
     SELECT line_number, product_id, quantity, in_transit
@@ -68,23 +93,6 @@ _BOOKED = text("""
     FROM transit_movements AS moved JOIN transfer_order_lines USING (transfer_id, line_number)
     WHERE transfer_id = :transfer_id AND receipt_id = :receipt_id
     GROUP BY product_id
-""")
-
-_READ = text("""
-    SELECT transfer_id, transfer_number, from_warehouse_id, source.name AS from_warehouse,
-        to_warehouse_id, destination.name AS to_warehouse, status, expected_transit_hours, requested_by,
-        created_at AS requested_at, dispatched_at, due_at, closed_reason
-    FROM transfer_orders
-    JOIN warehouses AS source ON source.warehouse_id = from_warehouse_id
-    JOIN warehouses AS destination ON destination.warehouse_id = to_warehouse_id
-    WHERE transfer_number = :transfer_number
-""")
-
-_READ_LINES = text("""
-    SELECT product_id, sku, quantity, received, damaged, written_off, returned, in_transit
-    FROM transfer_order_lines JOIN products USING (product_id)
-    WHERE transfer_id = :transfer_id
-    ORDER BY line_number
 """)
 
 _READ_RECEIPTS = text("""
@@ -107,25 +115,15 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
     """
     row = lock_document(connection, TRANSFER, transfer_number)
     lines = connection.execute(_LINES, {"transfer_id": row.transfer_id})
-    return Transfer(
-        transfer_id=row.transfer_id,
-        transfer_number=row.transfer_number,
-        from_warehouse_id=row.from_warehouse_id,
-        to_warehouse_id=row.to_warehouse_id,
-        status=TransferStatus(row.status),
-        expected_transit_hours=row.expected_transit_hours,
-        lines=[TransferredLine(*line) for line in lines],
-    )
+    own = fields_of(row, Transfer) | {"status": TransferStatus(row.status)}
+    return Transfer(**own, lines=[TransferredLine(*line) for line in lines])
 
 
 def read_transfer(connection: Connection, transfer_number: str, *, receipts: int) -> dict[str, Any]:
     """The transfer as answers show it, with its latest receipts, at most ``receipts``, oldest first. Locks nothing."""
-    transfer = read_rows(connection, _READ, {"transfer_number": transfer_number})[0]
+    transfer = read_document(connection, TRANSFER, transfer_number)
     of = {"transfer_id": transfer["transfer_id"], "most": receipts}
-    return transfer | {
-        "line_items": read_rows(connection, _READ_LINES, of),
-        "receipts": read_rows(connection, _READ_RECEIPTS, of)[::-1],
-    }
+    return transfer | {"receipts": read_rows(connection, _READ_RECEIPTS, of)[::-1]}
 
 
 def booked_receipt(connection: Connection, transfer: Transfer, receipt_id: str) -> dict[int, Taken]:

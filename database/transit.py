@@ -102,9 +102,7 @@ def move(
             "receipt_id": receipt_id,
             "performed_by": operation.performed_by,
             "reason": reason,
-            "operation_id": operation.operation_id,
-            "workflow_id": operation.workflow_id,
-            "run_id": operation.run_id,
+            **operation.origin,
         },
     ).rowcount
     if written != len(units):
