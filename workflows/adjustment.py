@@ -1,6 +1,5 @@
 """The adjustment: posted at once, or once another person has approved it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from temporalio import workflow
@@ -31,8 +30,8 @@ from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent, Adjustmen
 from stockkeeper.domain.errors import DomainError
 from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
-from workflows.commands import command, handler_of, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, FoundBy, StockDocument
+from workflows.commands import command, signal_of
+from workflows.document import Shown, StockDocument
 from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -71,21 +70,19 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
             self._deadlines_met = [REMINDER] if carried.reminded else []
 
     @workflow.run
-    async def run(self, *payload: Any) -> AdjustmentState:
+    async def run(self, *_payload: Any) -> AdjustmentState:
         """Submit it, wait for its approval if it needs one, and end."""
-        del payload  # Taken at init, so that commands that come first see it too.
         return await self.live(self._submit, self._wait_for_approval)
 
     @workflow.update(
         name="submitted", description="Waits until it is posted or waits for approval; answers with the state."
     )
-    async def submitted(self, *payload: Any) -> AdjustmentState:
+    async def submitted(self, *_payload: Any) -> AdjustmentState:
         """The answer to the start.
 
         Raises:
             InsufficientStock: Less is on hand than is to be taken off. Nothing is stored.
         """
-        del payload  # Takes none; a client that sends null or {} means the same.
         return await self.answer()
 
     @command(APPROVE)
@@ -111,14 +108,9 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
             return
         await self._end(AdjustmentEvent.CANCEL, message.performed_by, message.reason, key)
 
-    approve_signal = signal_of(approve)
-    reject_signal = signal_of(reject)
-    cancel_signal = signal_of(cancel)
-
     async def give_up(self) -> None:
         """Cancel the adjustment, as by the command."""
-        message = CancelAdjustment(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
-        await self.carry_out(handler_of(AdjustmentWorkflow.cancel), message, GIVE_UP)
+        await self.give_up_by(AdjustmentWorkflow.cancel)
 
     async def _submit(self) -> None:
         """Check the start, and post it or store it for approval."""
@@ -189,23 +181,22 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
             for notice in texts.news(stored):
                 self._notices.send(notice)
 
-    def details(self, stored: StoredAdjustment) -> str:
-        """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, stored)
-
     def rejection(self) -> str:
         """The details of a run that was rejected."""
         return texts.rejection_of(self.state)
 
-    def found_by(self, stored: StoredAdjustment) -> FoundBy:
-        """The search attributes."""
-        return FoundBy(
+    def shown(self, stored: StoredAdjustment) -> Shown:
+        """The run as people see and find it."""
+        return Shown(
+            details=texts.details_of(self.state, stored),
             skus=[line.sku for line in stored.lines],
             warehouses=[stored.warehouse],
             amount=stored.value,
             deadline=stored.approve_by if self._is_pending() else None,
+            memo=memo(stored),
         )
 
-    def memo(self, stored: StoredAdjustment) -> Mapping[str, Any]:
-        """The fields that a list of runs shows."""
-        return memo(stored)
+    # Each command is a signal, too.
+    approve_signal = signal_of(approve)
+    reject_signal = signal_of(reject)
+    cancel_signal = signal_of(cancel)

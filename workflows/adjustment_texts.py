@@ -6,7 +6,7 @@ from stockkeeper.contracts.adjustment import AdjustmentState, StoredAdjustment, 
 from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.adjustment import AdjustmentStatus
-from workflows.details import details, notices, table
+from workflows.details import details, notices, shortages, table
 from workflows.giving_way import named
 from workflows.notices import cut
 
@@ -64,13 +64,7 @@ def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
 
 def rejection_of(state: AdjustmentState) -> str:
     """The details of an adjustment that was rejected: nothing is stored, so SKUs and names are unknown."""
-    short = table(
-        ["product", "warehouse", "#to be taken off", "#on hand"],
-        [
-            (f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.requested, each.available)
-            for each in state.shortages
-        ],
-    )
+    short = shortages("#to be taken off", "#on hand", state.shortages)
     text = f"Less is on hand than adjustment {state.adjustment_number} takes off: nothing was changed."
     return details(state.status, text, short, state.notes)
 

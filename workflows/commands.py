@@ -4,6 +4,8 @@
 @command(DISPATCH)
 async def dispatch(self, message: Dispatch, key: str) -> None: ...
 
+...
+
 dispatch_signal = signal_of(dispatch)
 ```
 

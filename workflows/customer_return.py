@@ -1,6 +1,5 @@
 """The customer return: expected, and inspected as it comes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from temporalio import workflow
@@ -26,8 +25,8 @@ from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.customer_return import RETURN, ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
-from workflows.commands import command, handler_of, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, FoundBy
+from workflows.commands import command, signal_of
+from workflows.document import Document, Shown
 from workflows.process import Carried, Stamp
 
 
@@ -58,15 +57,13 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
             self.continue_from(carried.state, carried.returned, lines=len(carried.returned.lines))
 
     @workflow.run
-    async def run(self, *payload: Any) -> ReturnState:
+    async def run(self, *_payload: Any) -> ReturnState:
         """Register the expected goods, wait until all of them are inspected or given up, and end."""
-        del payload  # Taken at init, so that commands that come first see it too.
         return await self.live(self._register, self.until_it_is_over)
 
     @workflow.update(name="registered", description="Waits until the return is stored, and answers with the state.")
-    async def registered(self, *payload: Any) -> ReturnState:
+    async def registered(self, *_payload: Any) -> ReturnState:
         """The answer to the start."""
-        del payload  # Takes none; a client that sends null or {} means the same.
         return await self.answer()
 
     @command(INSPECT)
@@ -96,13 +93,9 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
         )
         await self.apply(ReturnActivities.close_return, step, f"the rest isn't expected: {message.reason}")
 
-    inspect_signal = signal_of(inspect)
-    close_short_signal = signal_of(close_short)
-
     async def give_up(self) -> None:
         """Expect nothing more, as by the command."""
-        message = CloseReturnShort(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
-        await self.carry_out(handler_of(ReturnWorkflow.close_short), message, GIVE_UP)
+        await self.give_up_by(ReturnWorkflow.close_short)
 
     async def _register(self) -> None:
         """Check the start, and store it."""
@@ -130,14 +123,15 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
         """The input of the next run."""
         return _Carried(returned=stored, state=self.state, signals=self.signals)
 
-    def details(self, stored: StoredReturn) -> str:
-        """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, stored)
+    def shown(self, stored: StoredReturn) -> Shown:
+        """The run as people see and find it."""
+        return Shown(
+            details=texts.details_of(self.state, stored),
+            skus=[line.sku for line in stored.lines],
+            warehouses=[stored.warehouse],
+            memo=memo(stored),
+        )
 
-    def found_by(self, stored: StoredReturn) -> FoundBy:
-        """The search attributes."""
-        return FoundBy(skus=[line.sku for line in stored.lines], warehouses=[stored.warehouse])
-
-    def memo(self, stored: StoredReturn) -> Mapping[str, Any]:
-        """The fields that a list of runs shows."""
-        return memo(stored)
+    # Each command is a signal, too.
+    inspect_signal = signal_of(inspect)
+    close_short_signal = signal_of(close_short)

@@ -1,6 +1,5 @@
 """The cycle count: a list of products, counted by people until all of it is in the books."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import AwareDatetime
@@ -32,8 +31,8 @@ from stockkeeper.contracts.messages import StockAnswer, counted
 from stockkeeper.domain.cycle_count import COUNT_LINE, CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError
 from workflows import cycle_count_texts as texts
-from workflows.commands import command, handler_of, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, FoundBy
+from workflows.commands import command, signal_of
+from workflows.document import Document, Shown
 from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -78,15 +77,13 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
             self.continue_from(carried.state, carried.stored(), lines=len(carried.state.lines))
 
     @workflow.run
-    async def run(self, *payload: Any) -> CycleCountState:
+    async def run(self, *_payload: Any) -> CycleCountState:
         """Store the list, take counts until every line is in the books or given up, and end."""
-        del payload  # Taken at init, so that commands that come first see it too.
         return await self.live(self._open, self.until_it_is_over)
 
     @workflow.update(name="opened", description="Waits until the list is stored, and answers with the state.")
-    async def opened(self, *payload: Any) -> CycleCountState:
+    async def opened(self, *_payload: Any) -> CycleCountState:
         """The answer to the start."""
-        del payload  # Takes none; a client that sends null or {} means the same.
         return await self.answer()
 
     @command(RECORD)
@@ -122,14 +119,9 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
         step = CancelCountStep(**self._stamp("cancel", key, performed_by=message.performed_by), reason=message.reason)
         await self.apply(CycleCountActivities.cancel_count, step, f"cancel: {message.reason}")
 
-    record_signal = signal_of(record)
-    approve_variance_signal = signal_of(approve_variance)
-    cancel_signal = signal_of(cancel)
-
     async def give_up(self) -> None:
         """Cancel the count, as by the command."""
-        message = CancelCount(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
-        await self.carry_out(handler_of(CycleCountWorkflow.cancel), message, GIVE_UP)
+        await self.give_up_by(CycleCountWorkflow.cancel)
 
     async def _open(self) -> None:
         """Check the start, and store it."""
@@ -186,14 +178,16 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
         if before is not None and before.status is not stored.status and stored.status is CountStatus.REVIEW:
             self._notices.send(texts.review_wanted(stored))
 
-    def details(self, stored: StoredCount) -> str:
-        """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, stored)
+    def shown(self, stored: StoredCount) -> Shown:
+        """The run as people see and find it."""
+        return Shown(
+            details=texts.details_of(self.state, stored),
+            skus=[line.sku for line in stored.lines],
+            warehouses=[stored.warehouse],
+            memo=memo(stored.warehouse, self.state),
+        )
 
-    def found_by(self, stored: StoredCount) -> FoundBy:
-        """The search attributes."""
-        return FoundBy(skus=[line.sku for line in stored.lines], warehouses=[stored.warehouse])
-
-    def memo(self, stored: StoredCount) -> Mapping[str, Any]:
-        """The fields that a list of runs shows."""
-        return memo(stored.warehouse, self.state)
+    # Each command is a signal, too.
+    record_signal = signal_of(record)
+    approve_variance_signal = signal_of(approve_variance)
+    cancel_signal = signal_of(cancel)

@@ -63,9 +63,8 @@ class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanReq
             self.continued = True
 
     @workflow.run
-    async def run(self, *payload: Any) -> CycleCountPlanState:
+    async def run(self, *_payload: Any) -> CycleCountPlanState:
         """Find the warehouses where it is time to count, start a count of the due items in each, and end."""
-        del payload  # Taken at init.
         await self.go_through()
         return await self.close(CountPlanStatus.DONE)
 

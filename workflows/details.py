@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.notice import NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.stock import ShortageState
 
 _ROWS_SHOWN = 20
 _NOTES_SHOWN = 5
@@ -38,6 +39,17 @@ def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str
         [
             (each.receipt_id, utc(each.at), each.performed_by, each.accepted, each.unfit)
             for each in booked[-_RECEIPTS_SHOWN:]
+        ],
+    )
+
+
+def shortages(requested: str, available: str, short: Sequence[ShortageState]) -> list[str]:
+    """The items of which there was too little as a table, by their ids: nothing is stored, so names are unknown."""
+    return table(
+        ["product", "warehouse", requested, available],
+        [
+            (f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.requested, each.available)
+            for each in short
         ],
     )
 

@@ -19,6 +19,7 @@ from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import ShortageState, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock
 from stockkeeper.domain.transitions import TransitionTable
+from workflows.commands import handler_of
 from workflows.process import Carried, Noted, Process
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
@@ -47,26 +48,30 @@ class RejectedState(DocumentState, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundBy:
-    """The search attributes of a document, beside its status and its number.
+class Shown:
+    """A document as people see it in the Temporal UI and find it in lists.
 
     Attributes:
+        details: The run in a few lines of Markdown.
         skus: The SKUs on its lines.
         warehouses: The names of its warehouses.
         amount: Its value in money.
         deadline: The next instant at which something is due.
+        memo: The fields that a list of runs shows beside these.
     """
 
+    details: str
     skus: Sequence[str]
     warehouses: Sequence[str]
     amount: Decimal | None = None
     deadline: datetime | None = None
+    memo: Mapping[str, Any] | None = None
 
 
 S = TypeVar("S", bound=DocumentState)
 R = TypeVar("R", bound=RejectedState)
 D = TypeVar("D", bound=BaseModel)
-Q = TypeVar("Q", bound=Message)
+M = TypeVar("M", bound=Message)
 T = TypeVar("T", bound=Step)
 Stage = Callable[[], Awaitable[None]]
 
@@ -97,18 +102,9 @@ class Document(Process[S], Generic[S, D]):
         """End the document when an operator cancels the workflow."""
         raise NotImplementedError
 
-    def details(self, stored: D) -> str:
-        """The run in a few lines of Markdown."""
+    def shown(self, stored: D) -> Shown:
+        """The document as people see and find it."""
         raise NotImplementedError
-
-    def found_by(self, stored: D) -> FoundBy:
-        """The search attributes."""
-        raise NotImplementedError
-
-    def memo(self, stored: D) -> Mapping[str, Any] | None:
-        """The fields that a list of runs shows of the document."""
-        del stored
-        return None
 
     def changed(self, before: D | None, stored: D) -> None:
         """React to an answer that has just become the state: send notices, inform other workflows.
@@ -117,6 +113,12 @@ class Document(Process[S], Generic[S, D]):
             before: The answer before it; None: this is the first.
             stored: The answer.
         """
+
+    async def give_up_by(self, update: Callable[[Any, M], Any]) -> None:
+        """Carry out the command that ends the document, when an operator cancels the workflow."""
+        handler = handler_of(update)
+        message = {"performed_by": OPERATOR, "reason": WORKFLOW_CANCELLED}
+        await self.carry_out(handler, handler.message.model_validate(message), GIVE_UP)
 
     @property
     def is_over(self) -> bool:
@@ -131,6 +133,8 @@ class Document(Process[S], Generic[S, D]):
 
     async def live(self, begin: Stage, *stages: Stage) -> S:
         """Begin the document, go through its stages, and end, or continue in another run.
+
+        The start itself was taken at init, so that commands that come before it see it, too.
 
         Args:
             begin: The step that stores it. Its `DomainError` fails the run, and the start's answer with it.
@@ -166,7 +170,7 @@ class Document(Process[S], Generic[S, D]):
         """Take commands until the document has reached a final status."""
         await workflow.wait_condition(lambda: self.is_over or self.history_is_long)
 
-    def read_start(self, model: type[Q], workflow_id: Callable[[str], str]) -> Q:
+    def read_start(self, model: type[M], workflow_id: Callable[[str], str]) -> M:
         """Check the start, and show it as the state until the database has answered.
 
         Args:
@@ -182,7 +186,7 @@ class Document(Process[S], Generic[S, D]):
         return request
 
     async def answer(self) -> S:
-        """Wait until the start is decided, and return the state.
+        """Wait until the start is decided, and return the state. A payload that comes with the update is ignored.
 
         Raises:
             DomainError: The start failed.
@@ -227,18 +231,18 @@ class Document(Process[S], Generic[S, D]):
         stored = self.stored
         if stored is None:
             return
-        found = self.found_by(stored)
+        shown = self.shown(stored)
         deadline, amount = search_attributes.DEADLINE, search_attributes.AMOUNT
         self.show(
-            self.details(stored),
+            shown.details,
             [
                 *self._status_and_number(),
-                search_attributes.SKUS.value_set(search_attributes.keywords(found.skus)),
-                search_attributes.WAREHOUSES.value_set(search_attributes.keywords(found.warehouses)),
-                *([] if found.amount is None else [amount.value_set(float(found.amount))]),
-                deadline.value_set(found.deadline) if found.deadline else deadline.value_unset(),
+                search_attributes.SKUS.value_set(search_attributes.keywords(shown.skus)),
+                search_attributes.WAREHOUSES.value_set(search_attributes.keywords(shown.warehouses)),
+                *([] if shown.amount is None else [amount.value_set(float(shown.amount))]),
+                deadline.value_set(shown.deadline) if shown.deadline else deadline.value_unset(),
             ],
-            self.memo(stored),
+            shown.memo,
         )
 
     def _status_and_number(self) -> list[Any]:

@@ -63,9 +63,8 @@ class ImportWorkflow(Process[ImportState]):
             self._heard_at = carried.heard_at
 
     @workflow.run
-    async def run(self, *payload: Any) -> ImportState:
+    async def run(self, *_payload: Any) -> ImportState:
         """Take pages until all are there, apply them, and end; or end when no page has come for an hour."""
-        del payload  # Taken at init, so that commands that come first see it too.
         await self.run_to_the_end(self._run_process(), give_up=self.give_up)
         if self.state.status is ImportStatus.LOADING:
             self.continue_in_another_run(
@@ -74,9 +73,8 @@ class ImportWorkflow(Process[ImportState]):
         return await self.ended()
 
     @workflow.update(name="opened", description="Waits until it is known whether the file was imported before.")
-    async def opened(self, *payload: Any) -> ImportState:
+    async def opened(self, *_payload: Any) -> ImportState:
         """The answer to the start: LOADING, and pages may come; or IMPORTED already."""
-        del payload  # Takes none; a client that sends null or {} means the same.
         await self.answer_to_start()
         return self.state
 

@@ -1,6 +1,6 @@
 """The purchase order: a draft that is approved, submitted to the supplier, and received."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent
 from workflows import purchase_order_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, ApprovalWait
 from workflows.commands import command, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, FoundBy
+from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, Shown
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 
@@ -84,15 +84,13 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
             self._late_noticed_for = carried.told_late_for
 
     @workflow.run
-    async def run(self, *payload: Any) -> PurchaseOrderState:
+    async def run(self, *_payload: Any) -> PurchaseOrderState:
         """Draft it, wait for its approval, wait for the goods, and end."""
-        del payload  # Taken at init, so that commands that come first see it too.
         return await self.live(self._draft, self._wait_for_approval, self._wait_for_goods)
 
     @workflow.update(name="drafted", description="Waits until the draft is stored, and answers with the state.")
-    async def drafted(self, *payload: Any) -> PurchaseOrderState:
+    async def drafted(self, *_payload: Any) -> PurchaseOrderState:
         """The answer to the start."""
-        del payload  # Takes none; a client that sends null or {} means the same.
         return await self.answer()
 
     @command(APPROVE)
@@ -139,13 +137,6 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
     async def cancel(self, message: CancelOrder, key: str) -> None:
         """It isn't wanted any more, and nothing of it has come. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CANCEL, message.performed_by, message.reason, key)
-
-    approve_signal = signal_of(approve)
-    reject_signal = signal_of(reject)
-    confirm_signal = signal_of(confirm)
-    receive_signal = signal_of(receive)
-    close_short_signal = signal_of(close_short)
-    cancel_signal = signal_of(cancel)
 
     async def give_up(self) -> None:
         """Expect nothing more, as by the command that fits."""
@@ -249,19 +240,21 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
             for notice in texts.news(was, stored):
                 self._notices.send(notice)
 
-    def details(self, stored: StoredPurchaseOrder) -> str:
-        """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, stored)
-
-    def found_by(self, stored: StoredPurchaseOrder) -> FoundBy:
-        """The search attributes. The deadline of an approved order is its day of delivery, if it has one."""
-        return FoundBy(
+    def shown(self, stored: StoredPurchaseOrder) -> Shown:
+        """The run as people see and find it."""
+        return Shown(
+            details=texts.details_of(self.state, stored),
             skus=[line.sku for line in stored.line_items],
             warehouses=[stored.warehouse],
             amount=stored.total,
             deadline=self.state.approve_by if self._is_draft() else stored.due_at,
+            memo=memo(stored),
         )
 
-    def memo(self, stored: StoredPurchaseOrder) -> Mapping[str, Any]:
-        """The fields that a list of runs shows."""
-        return memo(stored)
+    # Each command is a signal, too.
+    approve_signal = signal_of(approve)
+    reject_signal = signal_of(reject)
+    confirm_signal = signal_of(confirm)
+    receive_signal = signal_of(receive)
+    close_short_signal = signal_of(close_short)
+    cancel_signal = signal_of(cancel)

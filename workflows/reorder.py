@@ -67,16 +67,14 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         self._notices = Notices(self, policies.SHORT_NOTICE)
 
     @workflow.run
-    async def run(self, *payload: Any) -> ReorderState:
+    async def run(self, *_payload: Any) -> ReorderState:
         """Look, order what is needed, look again if it was requested meanwhile, and end."""
-        del payload  # Taken at init.
         await self.go_through()
         return await self.close(ReorderStatus.DONE)
 
     @workflow.signal(name=LOOK, description="An item has fallen below its point: look (again).")
-    def look(self, *payload: Any) -> None:
+    def look(self, *_payload: Any) -> None:
         """Request a look. One that is requested while a look is under way is made after it."""
-        del payload
         self._looks_wanted += 1
 
     @property

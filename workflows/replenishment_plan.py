@@ -61,9 +61,8 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
             self.continued = True
 
     @workflow.run
-    async def run(self, *payload: Any) -> PlanState:
+    async def run(self, *_payload: Any) -> PlanState:
         """Bring demand up to date, plan page after page, and end."""
-        del payload  # Taken at init.
         await self.go_through()
         return await self.close(PlanStatus.DONE)
 

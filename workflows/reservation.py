@@ -31,8 +31,8 @@ from stockkeeper.contracts.reservation import (
 from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows import reservation_texts as texts
-from workflows.commands import command, handler_of, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, FoundBy, StockDocument
+from workflows.commands import command, signal_of
+from workflows.document import Shown, StockDocument
 from workflows.process import Carried, Stamp
 
 _ENDED_EMPTY = (ReservationStatus.CANCELLED, ReservationStatus.EXPIRED)
@@ -72,20 +72,18 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
             self.continue_from(self.state, carried.holding, lines=0)
 
     @workflow.run
-    async def run(self, *payload: Any) -> ReservationState:
+    async def run(self, *_payload: Any) -> ReservationState:
         """Hold the stock, wait until it has left or the deadline comes, and end."""
-        del payload  # Taken at init, so that commands that come first see it too.
         return await self.live(self._hold, self._until_nothing_is_held, self._release_the_rest)
 
     @workflow.update(name="reserved", description="Waits until the stock is held, and answers with the state.")
-    async def reserved(self, *payload: Any) -> ReservationState:
+    async def reserved(self, *_payload: Any) -> ReservationState:
         """The answer to the start.
 
         Raises:
             InsufficientStock: Nothing is held.
             InvalidState: The reference was held before, and its hold was cancelled or has expired.
         """
-        del payload  # Takes none; a client that sends null or {} means the same.
         state = await self.answer()
         if state.status in _ENDED_EMPTY:
             raise RESERVATION.refusal(state.status, "reserve", of=self.number)
@@ -136,15 +134,9 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         )
         self.note(f"the hold gave way: {message.reason}")
 
-    fulfill_signal = signal_of(fulfill)
-    cancel_signal = signal_of(cancel)
-    extend_signal = signal_of(extend)
-    give_way_signal = signal_of(give_way)
-
     async def give_up(self) -> None:
         """Release the hold, as by the command."""
-        message = Cancel(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
-        await self.carry_out(handler_of(ReservationWorkflow.cancel), message, GIVE_UP)
+        await self.give_up_by(ReservationWorkflow.cancel)
 
     async def _hold(self) -> None:
         """Check the start, and hold its lines."""
@@ -245,21 +237,24 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         """The input of the next run."""
         return _Carried(holding=stored, notes=self.state.notes, signals=self.signals)
 
-    def details(self, stored: Holding) -> str:
-        """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, stored.lines)
-
     def rejection(self) -> str:
         """The details of a run that was rejected."""
         return texts.details_of(self.state, [])
 
-    def found_by(self, stored: Holding) -> FoundBy:
-        """The search attributes."""
-        return FoundBy(
+    def shown(self, stored: Holding) -> Shown:
+        """The run as people see and find it."""
+        return Shown(
+            details=texts.details_of(self.state, stored.lines),
             skus=[line.sku for line in stored.lines],
             warehouses=[line.warehouse for line in stored.lines],
             deadline=self.state.expires_at,
         )
+
+    # Each command is a signal, too.
+    fulfill_signal = signal_of(fulfill)
+    cancel_signal = signal_of(cancel)
+    extend_signal = signal_of(extend)
+    give_way_signal = signal_of(give_way)
 
 
 def _require_served(request: ReservationRequest) -> None:

@@ -99,9 +99,8 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
         self._notices = Notices(self, policies.SHORT_NOTICE)
 
     @workflow.run
-    async def run(self, *payload: Any) -> StockAuditState:
+    async def run(self, *_payload: Any) -> StockAuditState:
         """Go through items, documents, holds and runs, send a notice about findings, and end."""
-        del payload  # Taken at init.
         await self.go_through()
         if self.stopped:
             await self.run_to_the_end(self._stop(), give_up=self.give_up)

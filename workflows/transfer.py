@@ -1,6 +1,5 @@
 """The transfer: held at the source, in transit, and received at its destination."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import AwareDatetime
@@ -34,8 +33,8 @@ from stockkeeper.contracts.transfer import (
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
-from workflows.commands import command, handler_of, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, FoundBy, StockDocument
+from workflows.commands import command, signal_of
+from workflows.document import Shown, StockDocument
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 
@@ -73,20 +72,18 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
             self._overdue_noticed_for = carried.told_overdue_for
 
     @workflow.run
-    async def run(self, *payload: Any) -> TransferState:
+    async def run(self, *_payload: Any) -> TransferState:
         """Hold the stock at the source, wait until all of it is accounted for, and end."""
-        del payload  # Taken at init, so that commands that come first see it too.
         return await self.live(self._hold, self._until_all_is_accounted_for)
 
     @workflow.update(name="held", description="Waits until the stock is held at the source; answers with the state.")
-    async def held(self, *payload: Any) -> TransferState:
+    async def held(self, *_payload: Any) -> TransferState:
         """The answer to the start.
 
         Raises:
             InsufficientStock: Nothing is held.
             InvalidState: The transfer has been cancelled.
         """
-        del payload  # Takes none; a client that sends null or {} means the same.
         state = await self.answer()
         if state.status is TransferStatus.CANCELLED:
             raise TRANSFER.refusal(state.status, "hold", of=self.number)
@@ -151,16 +148,9 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
         await self.apply(TransferActivities.cancel_transfer, step, f"its hold gave way: {message.reason}")
         self.note(f"the hold gave way: {message.reason}")
 
-    dispatch_signal = signal_of(dispatch)
-    receive_signal = signal_of(receive)
-    write_off_signal = signal_of(write_off)
-    cancel_signal = signal_of(cancel)
-    give_way_signal = signal_of(give_way)
-
     async def give_up(self) -> None:
         """Cancel the transfer, as by the command."""
-        message = CancelTransfer(performed_by=OPERATOR, reason=WORKFLOW_CANCELLED)
-        await self.carry_out(handler_of(TransferWorkflow.cancel), message, GIVE_UP)
+        await self.give_up_by(TransferWorkflow.cancel)
 
     async def _hold(self) -> None:
         """Check the start, store the transfer, and hold its lines at the source."""
@@ -213,22 +203,23 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
             for notice in texts.news(before, stored):
                 self._notices.send(notice)
 
-    def details(self, stored: StoredTransfer) -> str:
-        """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, stored)
-
     def rejection(self) -> str:
         """The details of a run that was rejected."""
         return texts.rejection_of(self.state)
 
-    def found_by(self, stored: StoredTransfer) -> FoundBy:
-        """The search attributes."""
-        return FoundBy(
+    def shown(self, stored: StoredTransfer) -> Shown:
+        """The run as people see and find it."""
+        return Shown(
+            details=texts.details_of(self.state, stored),
             skus=[line.sku for line in stored.line_items],
             warehouses=[stored.from_warehouse, stored.to_warehouse],
             deadline=stored.due_at if stored.status is TransferStatus.IN_TRANSIT else None,
+            memo=memo(stored),
         )
 
-    def memo(self, stored: StoredTransfer) -> Mapping[str, Any]:
-        """The fields that a list of runs shows."""
-        return memo(stored)
+    # Each command is a signal, too.
+    dispatch_signal = signal_of(dispatch)
+    receive_signal = signal_of(receive)
+    write_off_signal = signal_of(write_off)
+    cancel_signal = signal_of(cancel)
+    give_way_signal = signal_of(give_way)

@@ -4,7 +4,7 @@ from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.contracts.transfer import StoredTransfer, TransferState
 from stockkeeper.domain.transfer import TransferStatus
-from workflows.details import details, notices, receipts, table
+from workflows.details import details, notices, receipts, shortages, table
 from workflows.notices import cut
 
 
@@ -51,13 +51,7 @@ def details_of(state: TransferState, transfer: StoredTransfer) -> str:
 
 def rejection_of(state: TransferState) -> str:
     """The details of a transfer that was rejected: nothing is stored, so SKUs and names are unknown."""
-    short = table(
-        ["product", "warehouse", "#requested", "#available"],
-        [
-            (f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.requested, each.available)
-            for each in state.shortages
-        ],
-    )
+    short = shortages("#requested", "#available", state.shortages)
     text = f"Out of stock: nothing was held for transfer {state.transfer_number}."
     return details(state.status, text, short, state.notes)
 
