@@ -62,8 +62,8 @@ _POLICY = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=time
 _PLANS: Sequence[_Planned] = (
     _Planned(
         reorder.SCHEDULE,
-        "orders what is below its reorder point, every hour",
-        "the hourly look at what is below its reorder point",
+        "orders items below their reorder point, every hour",
+        "the hourly reorder of items below their reorder point",
         reorder.PROCESS,
         ReorderRequest(),
         ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))], jitter=timedelta(minutes=1)),
@@ -82,7 +82,7 @@ _PLANS: Sequence[_Planned] = (
     _Planned(
         cycle_count_plan.SCHEDULE,
         f"starts each warehouse's count of the day, from {cycle_count_plan.FROM_HOUR:02}:00 there",
-        "the look at which warehouses begin their day, and what is due there",
+        "the hourly check for warehouses that begin their day, and for counts due there",
         cycle_count_plan.PROCESS,
         CycleCountPlanRequest(from_hour=cycle_count_plan.FROM_HOUR),
         # A day begins at another hour in each timezone: the run looks every hour, and a warehouse has one count a day.
@@ -93,7 +93,7 @@ _PLANS: Sequence[_Planned] = (
     ),
     _Planned(
         stock_audit.SCHEDULE,
-        "proves that the books agree, every day at 03:30 UTC",
+        "proves that stock, ledger and documents agree, every day at 03:30 UTC",
         "the nightly audit",
         stock_audit.PROCESS,
         StockAuditRequest(),

@@ -121,12 +121,12 @@ def _print_audit(state: StockAuditState, found: FoundItems) -> None:
         )
     )
     if state.findings_in_all:
-        told = f"[red]{counted(state.findings_in_all, 'finding')}[/red]"
+        result = f"[red]{counted(state.findings_in_all, 'finding')}[/red]"
     elif state.status is AuditStatus.DONE:
-        told = "[green]no findings[/green]"
+        result = "[green]no findings[/green]"
     else:
-        told = "[yellow]nothing found so far[/yellow]"
-    out.print(f"{looked_at} looked at: {told}")
+        result = "[yellow]nothing found so far[/yellow]"
+    out.print(f"{looked_at} looked at: {result}")
     if state.findings:
         out.print(
             table(

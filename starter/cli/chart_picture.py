@@ -20,7 +20,7 @@ def draw(series: Series, path: Path, kind: str) -> None:
     """Draw it into a file.
 
     Args:
-        series: What is to be seen.
+        series: The item's course.
         path: The file.
         kind: ``png`` or ``svg``.
     """
@@ -75,7 +75,7 @@ def _draw_lines(axes: Axes, series: Series) -> None:
 
 
 def _draw_periods(axes: Axes, series: Series) -> None:
-    """Below the point: a band at the foot. Out of stock: all the way up, so that nobody overlooks it."""
+    """Below the reorder point: a band at the foot. Out of stock: over the whole height, to be seen at once."""
     for number, (begins, length) in enumerate(_widths(series.below, series)):
         label = None if number else "below the reorder point"
         axes.axvspan(begins, begins + length, 0, 0.025, color=_POINT, alpha=0.55, linewidth=0, label=label)

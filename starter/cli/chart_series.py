@@ -1,4 +1,4 @@
-"""What a chart of an item shows, however it is drawn: the answers to when it ran out, what came, and how low it was."""
+"""The series behind an item's chart, however it is drawn: levels, receipts, stockouts, time below the point."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,25 +14,25 @@ _STEPS = (
 )
 _MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
-"""Weeks begin on one: whatever is counted in days is counted from here."""
+"""A Monday: steps of days and weeks are counted from here."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """From one instant to another; the same one twice: only for a moment."""
+    """From one instant to another; with the same instant twice, a moment."""
 
     begins: datetime
     ends: datetime
 
     @property
     def length(self) -> timedelta:
-        """How long it was."""
+        """Its length."""
         return self.ends - self.begins
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Units that came, and what was on hand with them."""
+    """Units received, and units on hand after them."""
 
     at: datetime
     units: int
@@ -41,7 +41,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Series:
-    """An item between two instants.
+    """An item's course between two instants.
 
     Attributes:
         title: What and where.
@@ -68,7 +68,7 @@ class Series:
 
 
 def series_of(course: Course, since: datetime, until: datetime) -> Series:
-    """What is to be seen in an item's course."""
+    """The series of a chart, from an item's course."""
     points = _changes(each for each in course.points if each.lowest is not None)
     return Series(
         title=f"{course.sku} ({course.name}) in {course.warehouse}",
@@ -84,7 +84,7 @@ def series_of(course: Course, since: datetime, until: datetime) -> Series:
 
 
 def _changes(points: Iterable[CoursePoint]) -> list[CoursePoint]:
-    """Until the next one each of them holds, so what only repeats it is left out."""
+    """Points that differ from the one before; each holds until the next."""
     kept: list[CoursePoint] = []
     for point in points:
         repeats = kept and all(
@@ -100,7 +100,7 @@ def _is_below(point: CoursePoint) -> bool:
 
 
 def _periods(points: Sequence[CoursePoint], until: datetime, holds: Callable[[CoursePoint], bool]) -> list[Period]:
-    """While something is so: from the point at which it is until the next one at which it isn't."""
+    """Periods in which a condition holds: from the first point where it does to the next where it doesn't."""
     found = []
     begins: datetime | None = None
     for point in points:
@@ -113,14 +113,14 @@ def _periods(points: Sequence[CoursePoint], until: datetime, holds: Callable[[Co
 
 
 def _dips(points: Sequence[CoursePoint]) -> Iterator[Period]:
-    """Nothing was there between two points at which something was."""
+    """Moments without stock between two points with stock."""
     for before, point in itertools.pairwise([None, *points]):
         if point and point.lowest == 0 and point.on_hand and (before is None or before.on_hand):
             yield Period(point.at, point.at)
 
 
 def round_units(most: int, ticks: int) -> list[int]:
-    """Round numbers from 0 up to one that is no less than the most: at most so many of them."""
+    """Round numbers from 0 to at least the maximum, for the labels of an axis."""
     step = next(
         digit * 10**power
         for power in itertools.count()
@@ -131,7 +131,7 @@ def round_units(most: int, ticks: int) -> list[int]:
 
 
 def round_instants(since: datetime, until: datetime, ticks: int) -> list[datetime]:
-    """Round instants from one to another, in UTC: at most so many of them."""
+    """Round instants between two, in UTC, for the labels of an axis."""
     for step in _STEPS:
         if (until - since) // step < ticks:
             first = _MONDAY - (_MONDAY - since) // step * step
@@ -144,5 +144,5 @@ def round_instants(since: datetime, until: datetime, ticks: int) -> list[datetim
 
 
 def labels_of(instants: Sequence[datetime]) -> list[str]:
-    """What stands beside round instants: days by their dates, hours by the clock."""
+    """Labels of round instants: days by their dates, hours by the clock."""
     return [f"{at:%Y-%m-%d}" if at.hour == at.minute == 0 else f"{at:%H:%M}" for at in instants]

@@ -35,7 +35,7 @@ class _Frame:
         return round((at - since) / (until - since) * (self.width * 2 - 1))
 
     def y(self, units: int) -> int:
-        """The row of dots of so many units."""
+        """The row of dots for a number of units."""
         return round(units / self.units[-1] * (self.height * 4 - 1))
 
     def column(self, at: datetime) -> int:
@@ -47,7 +47,7 @@ def draw(series: Series, *, width: int, height: int) -> Text:
     """The whole chart.
 
     Args:
-        series: What is to be seen.
+        series: The item's course.
         width: Columns of the terminal.
         height: About how many rows the lines may take.
     """

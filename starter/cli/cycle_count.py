@@ -36,7 +36,7 @@ from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
 
-app = typer.Typer(no_args_is_help=True, help="Count what is on the shelf, and bring the books to it.")
+app = typer.Typer(no_args_is_help=True, help="Count the shelf, and correct stock by it.")
 
 
 def register(root: typer.Typer) -> None:

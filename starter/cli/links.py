@@ -1,4 +1,4 @@
-"""Links from what is shown to the workflow run behind it, in the Temporal UI."""
+"""Links to workflow runs in the Temporal UI."""
 
 from urllib.parse import quote
 
@@ -6,7 +6,7 @@ from rich.markup import escape
 
 
 def run_url(ui_url: str | None, namespace: str, workflow_id: str, run_id: str) -> str | None:
-    """Where the Temporal UI shows a run; None: nobody knows where the UI is, or no run did it."""
+    """A run's address in the Temporal UI; None: the UI's address is unknown, or no run is behind it."""
     if not (ui_url and workflow_id and run_id):
         return None
     place = "/".join(quote(part, safe="") for part in ("namespaces", namespace, "workflows", workflow_id, run_id))
@@ -14,5 +14,5 @@ def run_url(ui_url: str | None, namespace: str, workflow_id: str, run_id: str) -
 
 
 def linked(text: str, url: str | None) -> str:
-    """A text that leads there, in terminals that can; elsewhere it is only the text."""
+    """A text with a link, in terminals that have links; elsewhere the text alone."""
     return f"[link={url}]{escape(text)}[/link]" if url else escape(text)

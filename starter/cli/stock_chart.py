@@ -64,7 +64,7 @@ def chart(
     out.print()
     out.print(draw_text(series, width=out.width, height=height), soft_wrap=True)
     out.print()
-    for line in told(series):
+    for line in described(series):
         out.print(line)
 
 
@@ -94,8 +94,8 @@ def _save(series: Series, output: Path) -> None:
     out.print(f"drawn: {escape(str(output))}", soft_wrap=True)
 
 
-def told(series: Series) -> Iterator[str]:
-    """The same in words: levels, what came, when it ran out, how long it was below its point."""
+def described(series: Series) -> Iterator[str]:
+    """The chart in words: levels, receipts, stockouts, time below the reorder point."""
     on_hand = [each.on_hand for each in series.points]
     lowest = min(each.lowest or 0 for each in series.points)
     yield f"on hand {on_hand[-1]:,} at the end, {max(*on_hand, lowest):,} at the most, {lowest:,} at the least"

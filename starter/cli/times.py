@@ -9,7 +9,7 @@ TIME_HELP = (
     "ISO 8601, such as 2026-11-23T14:30+01:00; UTC if it has no offset, and the beginning of a day if it is one; also "
     "now, or 30m, 2h or 3d ago."
 )
-"""What every command says of it."""
+"""The help for instants, in every command."""
 
 _AGO = re.compile(r"(\d{1,6})\s*([smhdw])\s+ago", re.ASCII | re.IGNORECASE)
 _UNITS = {
@@ -22,15 +22,15 @@ _UNITS = {
 
 
 def instant(text: str, of: str, *, now: datetime | None = None) -> datetime:
-    """The instant that somebody has typed, in UTC.
+    """A typed instant, in UTC.
 
     Args:
-        text: What was typed.
-        of: What it was typed for, for the message: ``--since``.
-        now: The present; None: that of this machine's clock.
+        text: The instant as typed.
+        of: The option or argument, for the message: ``--since``.
+        now: The present; None: by this machine's clock.
 
     Raises:
-        InvalidRequest: It isn't one.
+        InvalidRequest: It isn't an instant.
     """
     typed, now = text.strip(), now or datetime.now(UTC)
     if typed.lower() == "now":
@@ -46,7 +46,7 @@ def instant(text: str, of: str, *, now: datetime | None = None) -> datetime:
 
 
 def instant_or_none(text: str | None, of: str) -> datetime | None:
-    """The same for one that may be left out."""
+    """The same for an option that may be left out."""
     return None if text is None else instant(text, of)
 
 

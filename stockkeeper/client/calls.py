@@ -104,7 +104,7 @@ async def start_and_ask(
 
     Args:
         connection: Temporal client, task queue and patience.
-        process: What is started.
+        process: The process.
         request: The start.
         what: The document, for messages: ``reservation 1042``.
         workflow_id: The document's one workflow.
@@ -140,7 +140,7 @@ async def run_now(connection: Connection, process: ProcessSpec, request: Message
 
     Args:
         connection: Temporal client and task queue.
-        process: What is started.
+        process: The process.
         request: The start.
         summary: The line that an operator reads beside the run.
         state: The model of the result.

@@ -72,7 +72,7 @@ class CycleCount(Document[CycleCountState]):
             RECORD,
             message,
             lambda last: _is_recorded(self._line(last, message.product_id), message),
-            update_id_of(RECORD, message, by_anybody=False),
+            update_id_of(RECORD, message, from_anyone=False),
         )
         if known is not None and known.status is not CountStatus.COUNTING:
             # It may be a repeat, which is answered as the first time: others have counted since.

@@ -238,7 +238,7 @@ def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, 
     return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
 
 
-def update_id_of(sent: Command[M], message: M, *, by_anybody: bool = True) -> str:
+def update_id_of(sent: Command[M], message: M, *, from_anyone: bool = True) -> str:
     """An id for a command that carries a number of its own: sent again, Temporal answers as it did the first time.
 
     The content is part of it: another one under the same number has to be refused.
@@ -246,8 +246,8 @@ def update_id_of(sent: Command[M], message: M, *, by_anybody: bool = True) -> st
     Args:
         sent: The command.
         message: Its payload.
-        by_anybody: Whether the same payload from another person is the same command.
+        from_anyone: Whether the same payload from another person is the same command.
     """
-    without = {"performed_by"} if by_anybody else None
+    without = {"performed_by"} if from_anyone else None
     content = hashlib.sha256(message.model_dump_json(exclude=without).encode()).hexdigest()
     return f"{sent.name}-{content[:32]}"

@@ -89,8 +89,8 @@ class Question(Generic[Q, A]):
 
     Attributes:
         activity: The method of the activities' interface; its name is the question's name on the wire.
-        model: What is asked.
-        answer: What comes back.
+        model: The model of the question.
+        answer: The model of the answer.
     """
 
     activity: Callable[[Any, Q], A]

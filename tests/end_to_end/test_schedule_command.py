@@ -84,7 +84,7 @@ async def test_a_pause_outlives_a_setup_and_is_shown_with_its_reason_until_it_en
         for name in SCHEDULES
     ]
     hourly, daily = (
-        "orders what is below its reorder point, every hour",
+        "orders items below their reorder point, every hour",
         "sets reorder points from demand, every day at 02:30 UTC",
     )
     assert await schedules.row("reorder-hourly") == [hourly, "never", "paused: ann: stocktaking"]

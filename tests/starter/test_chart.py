@@ -11,7 +11,7 @@ import pytest
 from starter.cli.chart_picture import draw as draw_picture
 from starter.cli.chart_series import Period, Receipt, Series, labels_of, round_instants, round_units, series_of
 from starter.cli.chart_text import draw
-from starter.cli.stock_chart import in_words, told
+from starter.cli.stock_chart import described, in_words
 from stockkeeper.contracts.ledger import Course, CoursePoint
 
 SINCE = datetime(2026, 6, 1, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_it_is_out_of_stock_until_something_comes_or_until_the_end() -> None:
     )
     assert seen.stockouts == [Period(day(2), day(4)), Period(day(6), day(7))]
     assert [each.length for each in seen.stockouts] == [2 * A_DAY, A_DAY]
-    assert list(told(seen)) == [
+    assert list(described(seen)) == [
         "on hand 0 at the end, 30 at the most, 0 at the least",
         "received 30",
         "[red]out of stock[/red] 2 times, 3 days in all: 2026-06-03 to 2026-06-05, 2026-06-07 to 2026-06-08",
@@ -92,14 +92,14 @@ def test_it_is_out_of_stock_until_something_comes_or_until_the_end() -> None:
 def test_it_may_be_out_of_stock_for_a_moment() -> None:
     seen = series(point(1, 5), point(2, 20, 0, received=20), point(3, 7, 3))
     assert seen.stockouts == [Period(day(2), day(2))]
-    assert list(told(seen))[-1] == "[red]out of stock[/red] less than a minute: 2026-06-03 00:00"
+    assert list(described(seen))[-1] == "[red]out of stock[/red] less than a minute: 2026-06-03 00:00"
     at_first = series(point(1, 5, 0), point(2, 5))
     assert at_first.stockouts == [Period(day(1), day(1))]
 
 
 def test_many_stockouts_are_told_of_as_the_first_ones_and_how_many_more() -> None:
     points = [point(number, number % 2) for number in range(1, 16)]
-    *_, said = told(series(*points))
+    *_, said = described(series(*points))
     listed = ", ".join(f"{day(number):%Y-%m-%d} to {day(number + 1):%Y-%m-%d}" for number in (2, 4, 6, 8, 10))
     assert said == f"[red]out of stock[/red] 7 times, 7 days in all: {listed}, and 2 more"
 
@@ -115,7 +115,7 @@ def test_below_its_point_is_what_is_available_and_not_what_is_on_hand() -> None:
         point(7, 39, reorder_point=60),
     )
     assert seen.below == [Period(day(4), day(6)), Period(day(7), day(7))]
-    assert (seen.most, list(told(seen))[-1]) == (60, "below its reorder point 2 times, 2 days in all")
+    assert (seen.most, list(described(seen))[-1]) == (60, "below its reorder point 2 times, 2 days in all")
 
 
 @pytest.mark.parametrize(
