@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import pkgutil
 import signal
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+import workflows
 from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
@@ -76,21 +78,12 @@ def steps_of(process: ProcessSpec) -> type[Any]:
 
 WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), QuestionWorkflow]
 
-# What every workflow shares and what keeps no state: loading it anew in each sandbox would cost every start some
-# milliseconds. The sandbox doesn't watch it then; a test keeps clocks and randomness out of it instead. The processes
-# themselves stay watched.
-PASSED_THROUGH = (
-    "stockkeeper",
-    "workflows.details",
-    "workflows.giving_way",
-    "workflows.notices",
-    "workflows.process",
-    "workflows.reordering",
-    "workflows.steps",
-    "pydantic",
-    "pydantic_core",
-    "annotated_types",
-)
+# Modules without state that every sandbox shares: loading the skeleton, the parts and the texts of workflows anew would
+# cost each start some milliseconds. The sandbox doesn't watch them then; a test keeps clocks and randomness out of all
+# of `workflows` instead. The modules of the workflows themselves stay watched.
+_WATCHED = {workflow_class.__module__ for workflow_class in WORKFLOWS}
+_SHARED = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - _WATCHED
+PASSED_THROUGH = ("stockkeeper", *sorted(_SHARED), "pydantic", "pydantic_core", "annotated_types")
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
