@@ -1,1 +1,1 @@
-"""What is measured, against what: see README.md here."""
+"""Benchmarks: their subjects and their results are in README.md here."""

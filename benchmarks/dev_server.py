@@ -1,4 +1,4 @@
-"""What the embedded Temporal dev server's settings bring: `python -m benchmarks.dev_server`.
+"""Effect of the embedded Temporal dev server's settings: `python -m benchmarks.dev_server`.
 
 Every variant runs side by side in one process, on a database file of its own. A round asks each of them for the same,
 one after the other and each round in another order, so that whatever else the machine does falls on all alike. The
@@ -35,7 +35,7 @@ PATIENCE = timedelta(seconds=30)
 
 @activity.defn
 async def do_nothing() -> None:
-    """What the workflows call."""
+    """Activities of the measured workflows."""
 
 
 @workflow.defn
@@ -106,7 +106,7 @@ VARIANTS = [
 
 @dataclass
 class Measured:
-    """What one variant was measured at, a value per round and all in milliseconds."""
+    """Measurements of one variant, a value per round and all in milliseconds."""
 
     client: Client
     local_activity: list[float] = field(default_factory=list)

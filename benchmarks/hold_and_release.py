@@ -18,7 +18,7 @@ from stockkeeper.domain.reservation import ReservationStatus
 
 @workflow.defn
 class HoldAndRelease:
-    """Holds one unit, answers, waits to be told, and releases it: by local or by regular activities."""
+    """Holds one unit, answers, waits for a signal, and releases it: by local or by regular activities."""
 
     def __init__(self) -> None:
         self._held: Holding | None = None

@@ -148,7 +148,7 @@ def _a_lookup(engine: Engine, statement: str, asked: Callable[[], dict[str, obje
 
 
 def at_an_instant(large: Ledger, small: Ledger) -> str:
-    """What one item had at an instant, beside a row by its key; and the same in a ledger of a tenth."""
+    """Level of one item at an instant, against a row by its key; and the same in a ledger of a tenth."""
     chance = random.Random(1)
 
     def asked(of: Ledger) -> Callable[[], dict[str, object]]:
@@ -173,7 +173,7 @@ def at_an_instant(large: Ledger, small: Ledger) -> str:
 
 
 def a_warehouse(large: Ledger) -> str:
-    """A whole warehouse at an instant, beside what it has now."""
+    """Levels of a whole warehouse at an instant, against its levels now."""
     chance = random.Random(2)
     questions = LedgerQuestions(Database(large.engine))
 
@@ -306,7 +306,7 @@ _BALANCE_BY_MONTH = """
 
 
 def partitions(large: Ledger) -> str:
-    """The same movements in partitions by month: what an item had at an instant."""
+    """The same movements in partitions by month: level of an item at an instant."""
     with large.engine.begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(
@@ -361,7 +361,7 @@ _SIZES = text("""
 
 
 def sizes(large: Ledger, took: float) -> str:
-    """What a movement takes on disk."""
+    """Bytes of a movement on disk."""
     with large.engine.connect() as connection:
         rows = connection.execute(_SIZES).all()
     lines = ["| of a movement | bytes | GiB in all |", "|---|---:|---:|"]

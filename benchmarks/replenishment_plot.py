@@ -1,4 +1,4 @@
-"""Draws what `benchmarks.replenishment_simulation` found."""
+"""Pictures of the results of `benchmarks.replenishment_simulation`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 _REACHED = "#2b6cb0"
 _MISSING = ("#dd6b20", "#805ad5", "#a0aec0")
 _FROM = 0.5
-"""Where the bars begin, so that what is missing is seen."""
+"""Service level at which the bars begin, so that the missing part is visible."""
 
 Steps = Mapping[str, Sequence[float]]
 Evenings = Sequence[tuple[int, int]]
@@ -24,13 +24,13 @@ def draw(
     steps: Mapping[str, Steps],
     evenings: Mapping[str, Evenings],
 ) -> None:
-    """Draw, for each kind of demand, the service level with what is missing from it, and a year of one item.
+    """Draw, for each kind of demand, the service level with its missing parts, and a year of one item.
 
     Args:
-        path: The picture; its ending says what kind.
+        path: The picture; its ending is the format.
         asked_for: The service level that planning was asked for.
-        causes: What the missing parts are called.
-        steps: By kind of demand and scenario: what was reached, and what is missing by cause.
+        causes: Names of the missing parts.
+        steps: By kind of demand and scenario: the service reached, and the missing parts by cause.
         evenings: By kind of demand: on hand and the point, day by day.
     """
     figure = Figure(figsize=(12, 6.4), layout="constrained")

@@ -1,8 +1,8 @@
 """Replenishment in a large shop: `python -m benchmarks.replenishment_scale`.
 
 A million items of which one in a hundred is below its point; planning a hundred thousand of them over ninety days of
-demand; and what knowing "below" costs every hold. All with the activities' own statements on an embedded PostgreSQL
-(commits don't wait for the disk, so that nothing hides behind it), and each figure beside another one that was measured
+demand; and the cost for every hold of knowing "below". All with the activities' own statements on an embedded
+PostgreSQL (commits don't wait for the disk, so that nothing hides behind it), and each figure beside another one that was measured
 in turn with it, so that whatever else the machine does falls on both.
 """
 
@@ -44,7 +44,7 @@ WITH = "UPDATE with it"
 
 
 def below(engine: Engine, shop: Shop) -> str:
-    """What it takes to find what is below its point, beside reading one item by its key."""
+    """Time to find the items below their reorder point, against reading one item by its key."""
     steps = ReorderSteps(
         Database(engine), approval=DEFAULT_APPROVAL, over_delivery_percent=Decimal(0), task_queue="benchmark"
     )

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Engine, text
 
 WAREHOUSES = 10
 BELOW_EVERY = 100
-"""One item of so many is below its point."""
+"""One item in this number is below its reorder point."""
 COVERED_EVERY = 5
-"""One of so many of those is on order."""
+"""One in this number of those is on order."""
 
 _CATALOGUE = """
 INSERT INTO products (product_id, sku, name)
@@ -75,7 +75,7 @@ _DEMAND_KNOWN = """
 INSERT INTO demand_days (warehouse_id, through) SELECT warehouse_id, CAST(:today AS date) - 2 FROM warehouses
 """
 
-# Day by day, as they come; day 0 is yesterday. What is sold of an item on a day is the same in both.
+# Day by day, in order; day 0 is yesterday. The sales of an item on a day are the same in both.
 _DEMAND = """
 INSERT INTO daily_demand (warehouse_id, product_id, day, quantity)
     SELECT 1, product, CAST(:today AS date) - 1 - :day, 1 + (product * 31 + :day * 17) % 20
@@ -114,7 +114,7 @@ class Shop:
     def fill(self, engine: Engine) -> None:
         """Write all of it into a database that is empty."""
         with engine.begin() as connection:
-            # No triggers and no checks of foreign keys: what is written here is right, and there is a lot of it.
+            # No triggers and no checks of foreign keys: the rows written here are right, and many.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
@@ -126,7 +126,7 @@ class Shop:
                 self._write(connection, statement)
             for day in reversed(range(self.days)):
                 self._write(connection, _SALES, day)
-                if day:  # Nobody has rolled up yesterday yet.
+                if day:  # Yesterday isn't rolled up yet.
                     self._write(connection, _DEMAND, day)
             connection.execute(text(f"ALTER TABLE daily_demand ADD CONSTRAINT daily_demand_pkey {key}"))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -36,9 +36,9 @@ class Scenario:
         at_once: An order goes out as soon as a customer takes the item below its point, rather than in the evening.
         varying: Lead times vary by their deviation, rather than being always the same.
         deviation_known: Planning knows that deviation.
-        small_orders: What if an order were the EOQ, however far that is below the point?
-        refused_known: What if planning knew what customers were refused, which isn't in the ledger?
-        usage_known: What if planning knew the true usage?
+        small_orders: Whether an order is the EOQ, however far that is below the point.
+        refused_known: Whether planning knows the refused demand, which isn't in the ledger.
+        usage_known: Whether planning knows the true usage.
     """
 
     at_once: bool = True
@@ -51,7 +51,7 @@ class Scenario:
 
 @dataclass
 class Year:
-    """What became of an item, or of many of them.
+    """Outcome for an item, or for many of them.
 
     Attributes:
         days: Days of items.
@@ -83,18 +83,18 @@ class Year:
     evenings: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, other: "Year") -> None:
-        """Take in what became of another item."""
+        """Add the outcome of another item."""
         for name in self._COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
     def service_level(self) -> float:
-        """The part of the cycles in which nobody was refused: what planning is asked for."""
+        """Part of the cycles without a refused customer: the service level that planning is asked for."""
         return 1 - self.short_cycles / self.cycles
 
     @property
     def missing(self) -> tuple[float, float, float]:
-        """What is missing from it, by cause: the parts of the cycles as in ``CAUSES``."""
+        """Missing parts of the service level, by cause as in ``CAUSES``."""
         rest = self.short_cycles - self.late_cycles - self.lump_cycles
         return self.late_cycles / self.cycles, self.lump_cycles / self.cycles, rest / self.cycles
 
@@ -113,7 +113,7 @@ class Shelf:
         self._scenario = scenario
         self._customers = demand(item, kind, seed)
         self._lead_times = lead_times(item, seed, varying=scenario.varying)
-        # What the ledger has of each day: before the year, everything that was wanted.
+        # The ledger's units of each day: before the year, all units that were wanted.
         self._demand = [sum(units for _, units in next(self._customers)) for _ in range(HISTORY_DAYS)]
         self._plan = self._planned()
         self._on_hand = self._plan.reorder_point + self._plan.reorder_quantity
@@ -137,7 +137,7 @@ class Shelf:
         return self.year
 
     def _sell(self, day: int) -> None:
-        """Who wants more than there is gets nothing and goes elsewhere, as a reservation has it."""
+        """Sell all or nothing, as a reservation does: customers who want more than is available go elsewhere."""
         wanted = sold = 0
         for moment, units in next(self._customers):
             self._receive(day + moment)
@@ -190,7 +190,7 @@ class Shelf:
 
 
 def replay(kind: str, scenario: Scenario, years: int) -> list[Year]:
-    """What becomes of each item, in as many years as are asked for, each with other customers."""
+    """Outcome of each item, in a number of years with different customers."""
     everything = []
     for item in items():
         together = Year()
@@ -232,7 +232,7 @@ def simulate(years: int) -> Results:
 
 
 def together(each: Iterable[Year]) -> Year:
-    """What became of all of them."""
+    """Outcome of all of them."""
     everything = Year()
     for year in each:
         everything.add(year)
@@ -244,7 +244,7 @@ def _line(*cells: str) -> str:
 
 
 def reached_table(results: Results, years: int) -> str:
-    """What was reached: by all items, by those with an EOQ of the point or more, and by the others."""
+    """Service reached: by all items, by those with an EOQ of the point or more, and by the others."""
     lines = [
         _line(
             *("demand", "lead times", "reached", "by items with an EOQ of the point or more", "by the others"),
@@ -277,7 +277,7 @@ def _reached(each: Sequence[Year]) -> str:
 
 
 def causes_table(results: Results) -> str:
-    """What is missing from the service, and why, as one cause after the other is taken away."""
+    """Missing parts of the service by cause, as one cause after the other is taken away."""
     headings = [f"{kind}: reached | {' | '.join(Year.CAUSES)} | average stock" for kind in KINDS]
     lines = [_line("", *headings), "|---|" + "---:|" * len(KINDS) * (2 + len(Year.CAUSES))]
     for title in STEPS:
@@ -299,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = simulate(given.years)
     print(reached_table(results, given.years), causes_table(results), sep="\n\n")
     if given.plot:
-        # Only who draws needs Matplotlib.
+        # Only drawing needs Matplotlib.
         from benchmarks.replenishment_plot import draw  # noqa: PLC0415
 
         shown = items()[SHOWN]

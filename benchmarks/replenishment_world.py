@@ -20,15 +20,15 @@ Day = list[tuple[float, int]]
 
 @dataclass(frozen=True)
 class Item:
-    """What there is to be ordered.
+    """The kinds of items to order.
 
     Attributes:
         number: Which of the fifty.
         daily_mean: Units a day, in truth.
-        busy_days: The part of the days on which somebody orders, where demand is lumpy.
+        busy_days: The part of the days with an order, where demand is lumpy.
         lead_time: The supplier's, in truth.
         unit_cost: Money.
-        terms: What the supplier sells at once.
+        terms: Quantities that the supplier sells.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Item:
     terms: Terms
 
     def usage(self, kind: str, days: int) -> Usage:
-        """The true usage, which nobody knows, as if it had been seen in so many days."""
+        """The true usage, unknown to planning, as if measured over this number of days."""
         if kind == POISSON:
             return Usage(days, self.daily_mean, math.sqrt(self.daily_mean))
         size = self.daily_mean / self.busy_days

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.receipt import Taken, spread
+from stockkeeper.domain.receipt import Awaited, Taken, share_out
 from stockkeeper.domain.transitions import TransitionTable, Words
 
 
@@ -128,17 +128,8 @@ class CustomerReturn:
             InvalidRequest: A product isn't on the return, or more of it was found than is expected.
         """
         self.after(ReturnEvent.INSPECT)
-        taken: dict[int, Taken] = {}
-        for product_id, came in found.items():
-            lines = [line for line in self.lines if line.product_id == product_id]
-            if not lines:
-                message = f"product {product_id} isn't on return {self.return_number}"
-                raise InvalidRequest(message, {"product_id": product_id})
-            expected = sum(line.expected for line in lines)
-            if came.units > expected:
-                raise _too_many(product_id, came.units, expected)
-            taken |= spread(came, {line.line_number: line.expected for line in lines})
-        return dict(sorted(taken.items()))
+        lines = [Awaited(line.line_number, line.product_id, line.expected) for line in self.lines]
+        return share_out(found, lines, f"return {self.return_number}", _too_many)
 
     def after_inspection(self, taken: Mapping[int, Taken]) -> ReturnStatus:
         """The status after an inspection: INSPECTED once nothing is expected any more."""

@@ -1,7 +1,9 @@
 """A receipt: the delivered units of each product, from any sender."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
+
+from stockkeeper.domain.errors import InvalidRequest
 
 
 class Delivered(NamedTuple):
@@ -58,3 +60,42 @@ def spread(came: Taken, awaited: Mapping[int, int]) -> dict[int, Taken]:
         accepted -= share.accepted
         unfit -= share.unfit
     return given
+
+
+class Awaited(NamedTuple):
+    """A line that waits for units of a product."""
+
+    line_number: int
+    product_id: int
+    units: int
+
+
+def share_out(
+    came: Mapping[int, Taken],
+    lines: Iterable[Awaited],
+    document: str,
+    too_many: Callable[[int, int, int], InvalidRequest],
+) -> dict[int, Taken]:
+    """Share of each line in the delivered units, by line number and without lines that get none.
+
+    Args:
+        came: Delivered units by product.
+        lines: The lines of the document, in order.
+        document: The document in messages: ``transfer T-7``.
+        too_many: The error for a product, its delivered units and its awaited units.
+
+    Raises:
+        InvalidRequest: A product isn't on the document, or more of it was delivered than is awaited.
+    """
+    awaited: dict[int, dict[int, int]] = {}
+    for line in lines:
+        awaited.setdefault(line.product_id, {})[line.line_number] = line.units
+    taken: dict[int, Taken] = {}
+    for product_id, delivered in came.items():
+        if product_id not in awaited:
+            raise InvalidRequest(f"product {product_id} isn't on {document}", {"product_id": product_id})
+        units = sum(awaited[product_id].values())
+        if delivered.units > units:
+            raise too_many(product_id, delivered.units, units)
+        taken |= spread(delivered, awaited[product_id])
+    return dict(sorted(taken.items()))

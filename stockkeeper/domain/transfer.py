@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.receipt import Taken, spread
+from stockkeeper.domain.receipt import Awaited, Taken, share_out
 from stockkeeper.domain.transitions import TransitionTable, Words
 
 
@@ -159,17 +159,8 @@ class Transfer:
             InvalidRequest: A product isn't on the transfer, or more of it came than is in transit.
         """
         self.after(TransferEvent.RECEIVE)
-        taken: dict[int, Taken] = {}
-        for product_id, came in delivered.items():
-            lines = [line for line in self.lines if line.product_id == product_id]
-            if not lines:
-                message = f"product {product_id} isn't on transfer {self.transfer_number}"
-                raise InvalidRequest(message, {"product_id": product_id})
-            in_transit = sum(line.in_transit for line in lines)
-            if came.units > in_transit:
-                raise _too_many(product_id, came.units, in_transit)
-            taken |= spread(came, {line.line_number: line.in_transit for line in lines})
-        return dict(sorted(taken.items()))
+        lines = [Awaited(line.line_number, line.product_id, line.in_transit) for line in self.lines]
+        return share_out(delivered, lines, f"transfer {self.transfer_number}", _too_many)
 
     def after_receipt(self, taken: Mapping[int, Taken]) -> TransferStatus:
         """The status after a receipt: RECEIVED once nothing is in transit any more."""

@@ -76,7 +76,7 @@ async def test_goods_come_back(command: Command, desk: Desk, engine: Engine) -> 
         again = await desk.told(*part)
         assert (row_of(sku, again), "(new)" in again) == (["5", "2", "1", "2"], False)
         assert await desk.refused("inspect", "--restock", f"{sku}=3") == (
-            f"InvalidRequest: {sku}: 3 inspected, 2 expected\n"
+            f"InvalidRequest: {sku}: 3 inspected, but only 2 expected\n"
         )
         # That inspection was another one: to say nothing would leave two units unbooked.
         assert await desk.refused("inspect", "--inspection-id", "box-1", "--all") == (
@@ -168,7 +168,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             f"{sku}=5",
             "--scrap",
             f"{sku}=1",
-        ): f"InvalidRequest: {sku}: 6 inspected, 5 expected\n",
+        ): f"InvalidRequest: {sku}: 6 inspected, but only 5 expected\n",
         ("inspect", "--restock", f"{other}=1"): f"InvalidRequest: {other} isn't on return {desk.number}\n",
         ("inspect", "--scrap", "nothing=1"): "UnknownProduct: no product is called 'nothing'\n",
         ("inspect", "--scrap", f"{sku}=some"): (
