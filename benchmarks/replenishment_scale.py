@@ -2,8 +2,8 @@
 
 A million items of which one in a hundred is below its point; planning a hundred thousand of them over ninety days of
 demand; and the cost for every hold of knowing "below". All with the activities' own statements on an embedded
-PostgreSQL (commits don't wait for the disk, so that nothing hides behind it), and each figure beside another one that was measured
-in turn with it, so that whatever else the machine does falls on both.
+PostgreSQL (commits don't wait for the disk, so that nothing hides behind it), and each figure beside another one that
+was measured in turn with it, so that whatever else the machine does falls on both.
 """
 
 import argparse

@@ -36,9 +36,9 @@ class Scenario:
         at_once: An order goes out as soon as a customer takes the item below its point, rather than in the evening.
         varying: Lead times vary by their deviation, rather than being always the same.
         deviation_known: Planning knows that deviation.
-        small_orders: Whether an order is the EOQ, however far that is below the point.
-        refused_known: Whether planning knows the refused demand, which isn't in the ledger.
-        usage_known: Whether planning knows the true usage.
+        small_orders: An order is the EOQ, however far that is below the point.
+        refused_known: Planning knows the refused demand, which isn't in the ledger.
+        usage_known: Planning knows the true usage.
     """
 
     at_once: bool = True
