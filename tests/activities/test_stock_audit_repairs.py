@@ -257,7 +257,7 @@ def test_a_hold_of_which_less_is_reserved_is_not_ended_before_that_is_repaired(
         reserved = one(auditing.found())
         hold = one(auditing.check_holds(f"reservation-{order}").findings)
         before = _lines(tampered, order)
-        with pytest.raises(ApplicationError, match=r"while less is reserved than is held \(repair that first\)"):
+        with pytest.raises(ApplicationError, match=r"less is reserved than is held; repair that finding first"):
             deciding.repair(hold)
         assert (level(tampered, item), _lines(tampered, order)) == ((10, 3), before)
         deciding.repair(reserved)
