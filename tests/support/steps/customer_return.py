@@ -1,11 +1,7 @@
 """Calls a customer return's activities on PostgreSQL, without Temporal around them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-
-from sqlalchemy import Engine, text
 
 from activities.customer_return import ReturnSteps
 from database.sessions import Database
@@ -18,10 +14,10 @@ from stockkeeper.contracts.customer_return import (
     StoredReturn,
 )
 from stockkeeper.domain.stock import ItemKey
-from tests.support.books import nothing_changes
 from tests.support.customer_return import Units
 from tests.support.shop import new_reference
-from tests.support.steps.activity import NOON, run_activity
+from tests.support.steps.activity import NOON
+from tests.support.steps.document import DocumentCalls, Papers
 
 
 def found(item: ItemKey, restock: int = 0, scrap: int = 0) -> InspectedLine:
@@ -29,13 +25,14 @@ def found(item: ItemKey, restock: int = 0, scrap: int = 0) -> InspectedLine:
     return InspectedLine(product_id=item.product_id, restock_quantity=restock, scrap_quantity=scrap)
 
 
-class ReturnCalls:
-    """A return's side of the activities.
+class ReturnCalls(DocumentCalls):
+    """A return's side of the activities."""
 
-    Each command has an operation of its own, unless a test repeats one on purpose.
-    """
+    prefix = "return-"
+    number_field = "return_number"
 
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self._steps = ReturnSteps(database)
 
     def register(
@@ -48,16 +45,17 @@ class ReturnCalls:
         as_of: datetime = NOON,
     ) -> StoredReturn:
         """All items are in the warehouse of the first, which is where they come back to unless told otherwise."""
-        step = RegisterReturnStep(
+        return self._do(
+            self._steps.register_return,
+            RegisterReturnStep,
+            number,
             operation_id=f"return-{number}/register",
             performed_by=performed_by,
             as_of=as_of,
-            return_number=number,
             warehouse_id=warehouse_id or lines[0][0].warehouse_id,
             reference_id=reference_id,
             lines=[ReturnLine(product_id=item.product_id, quantity=units) for item, units in lines],
         )
-        return self._run("register_return", self._steps.register_return, step)
 
     def expected(self, *lines: tuple[ItemKey, int], **other: Any) -> str:
         """The number of a new return that is EXPECTED."""
@@ -73,15 +71,16 @@ class ReturnCalls:
         performed_by: str = "ines",
         as_of: datetime = NOON,
     ) -> StoredReturn:
-        step = InspectReturnStep(
-            operation_id=f"return-{number}/inspect/{inspection_id}",
+        return self._do(
+            self._steps.inspect_return,
+            InspectReturnStep,
+            number,
+            operation_id=self._operation(number, "inspect", inspection_id),
             performed_by=performed_by,
             as_of=as_of,
-            return_number=number,
             inspection_id=inspection_id,
             lines=list(lines),
         )
-        return self._run("inspect_return", self._steps.inspect_return, step)
 
     def close_short(
         self,
@@ -91,17 +90,15 @@ class ReturnCalls:
         as_of: datetime = NOON,
         operation: str | None = None,
     ) -> StoredReturn:
-        step = CloseReturnStep(
-            operation_id=f"return-{number}/close_short/{operation or new_reference('close_short')}",
+        return self._do(
+            self._steps.close_return,
+            CloseReturnStep,
+            number,
+            operation_id=self._operation(number, "close_short", operation),
             performed_by="cleo",
             as_of=as_of,
-            return_number=number,
             reason=reason,
         )
-        return self._run("close_return", self._steps.close_return, step)
-
-    def _run(self, name: str, activity: Callable[[Any], StoredReturn], step: Any) -> StoredReturn:
-        return run_activity(name, activity, step)
 
 
 def lines_of(returned: StoredReturn) -> list[Units]:
@@ -109,32 +106,22 @@ def lines_of(returned: StoredReturn) -> list[Units]:
     return [Units(*(getattr(line, name) for name in Units._fields)) for line in returned.lines]
 
 
-_PAPERS = {
-    **{
-        table: f"""
+_PAPERS = Papers(
+    {
+        **{
+            table: f"""
             SELECT {table}.* FROM {table} JOIN returns USING (return_id)
             WHERE return_number = :number ORDER BY 1, 2, 3
         """
-        for table in ("return_lines", "return_inspections", "return_inspection_lines")
-    },
-    "return": "SELECT * FROM returns WHERE return_number = :number",
-    "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
-}
+            for table in ("return_lines", "return_inspections", "return_inspection_lines")
+        },
+        "return": "SELECT * FROM returns WHERE return_number = :number",
+        "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
+    }
+)
 
 
-def papers(engine: Engine, number: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row that a return has: its own, its lines', its inspections', and those of the ledger."""
-    with engine.connect() as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(query), {"number": number})]
-            for name, query in _PAPERS.items()
-        }
-
-
-@contextmanager
-def return_stays(engine: Engine, number: str, *items: ItemKey) -> Iterator[None]:
-    """Whatever happens inside changes neither the return nor the books."""
-    before = papers(engine, number)
-    with nothing_changes(engine, *items):
-        yield
-    assert papers(engine, number) == before
+papers = _PAPERS.of
+"""Every row that a return has: its own, its lines', its inspections', and those of the ledger."""
+return_stays = _PAPERS.stay
+"""Whatever happens inside changes neither the return nor the books."""

@@ -1,11 +1,11 @@
 """Calls a count's activities on PostgreSQL, without Temporal around them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
@@ -24,22 +24,22 @@ from stockkeeper.contracts.cycle_count import (
 from stockkeeper.contracts.cycle_count_plan import CountDays, FindCountDaysStep, PlanCountStep, PlannedCount
 from stockkeeper.domain.cycle_count import RootCause
 from stockkeeper.domain.stock import ItemKey
-from tests.support.books import nothing_changes
 from tests.support.cycle_count import Line, last_count
 from tests.support.shop import new_reference
 from tests.support.steps.activity import NOON, run_activity
+from tests.support.steps.document import DocumentCalls, Papers
 
 R = TypeVar("R")
 
 
-class CountCalls:
-    """A count's side of the activities.
+class CountCalls(DocumentCalls):
+    """A count's side of the activities."""
 
-    Each command has an operation of its own, unless a test repeats one on purpose.
-    """
+    prefix = "cycle-count-"
+    number_field = "count_number"
 
     def __init__(self, database: Database, policy: CountPolicy = DEFAULT_COUNTING, *, run_id: str = "run") -> None:
-        self._run_id = run_id
+        super().__init__(run_id)
         self._steps = CycleCountSteps(database, policy)
 
     def open(
@@ -51,16 +51,17 @@ class CountCalls:
         as_of: datetime = NOON,
         operation: str | None = None,
     ) -> StoredCount:
-        step = OpenCountStep(
+        return self._do(
+            self._steps.open_count,
+            OpenCountStep,
+            number,
             operation_id=operation or f"cycle-count-{number}/open",
             performed_by=requested_by,
             as_of=as_of,
-            count_number=number,
             warehouse_id=warehouse_id,
             product_ids=list(product_ids),
             requested_by=requested_by,
         )
-        return self._run("open_count", self._steps.open_count, step)
 
     def opened(self, *items: ItemKey, as_of: datetime = NOON) -> str:
         """The number of a new count of these items, all of which are in the warehouse of the first."""
@@ -79,16 +80,17 @@ class CountCalls:
         as_of: datetime = NOON,
         operation: str | None = None,
     ) -> CountedLine:
-        step = RecordCountStep(
-            operation_id=_operation(number, "record", operation),
+        return self._do(
+            self._steps.record_count,
+            RecordCountStep,
+            number,
+            operation_id=self._operation(number, "record", operation),
             performed_by=by,
             as_of=as_of,
-            count_number=number,
             product_id=item.product_id,
             counted_quantity=counted,
             root_cause=root_cause,
         )
-        return self._run("record_count", self._steps.record_count, step)
 
     def approve(
         self,
@@ -100,34 +102,29 @@ class CountCalls:
         as_of: datetime = NOON,
         operation: str | None = None,
     ) -> CountedLine:
-        step = ApproveCountStep(
-            operation_id=_operation(number, "approve_variance", operation),
+        return self._do(
+            self._steps.approve_count,
+            ApproveCountStep,
+            number,
+            operation_id=self._operation(number, "approve_variance", operation),
             performed_by=by,
             as_of=as_of,
-            count_number=number,
             product_id=item.product_id,
             root_cause=root_cause,
         )
-        return self._run("approve_count", self._steps.approve_count, step)
 
     def cancel(
         self, number: str, reason: str = "the day is over", *, as_of: datetime = NOON, operation: str | None = None
     ) -> StoredCount:
-        step = CancelCountStep(
-            operation_id=_operation(number, "cancel", operation),
+        return self._do(
+            self._steps.cancel_count,
+            CancelCountStep,
+            number,
+            operation_id=self._operation(number, "cancel", operation),
             performed_by="rita",
             as_of=as_of,
-            count_number=number,
             reason=reason,
         )
-        return self._run("cancel_count", self._steps.cancel_count, step)
-
-    def _run(self, name: str, activity: Callable[[Any], R], step: Any) -> R:
-        return run_activity(name, activity, step, run_id=self._run_id)
-
-
-def _operation(number: str, command: str, key: str | None) -> str:
-    return f"cycle-count-{number}/{command}/{key or new_reference(command)}"
 
 
 class CountPlanning:
@@ -172,34 +169,30 @@ def lines_of(count: StoredCount) -> list[Line]:
     return [line_of(line) for line in count.lines]
 
 
-_PAPERS = {
-    "count": "SELECT * FROM cycle_counts WHERE count_number = :number",
-    "lines": """
+_PAPERS = Papers(
+    {
+        "count": "SELECT * FROM cycle_counts WHERE count_number = :number",
+        "lines": """
         SELECT cycle_count_lines.* FROM cycle_count_lines JOIN cycle_counts USING (count_id)
         WHERE count_number = :number ORDER BY line_number
     """,
-    "entries": """
+        "entries": """
         SELECT cycle_count_entries.* FROM cycle_count_entries JOIN cycle_counts USING (count_id)
         WHERE count_number = :number ORDER BY product_id, entry_number
     """,
-    "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
-}
+        "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
+    }
+)
 
 
-def papers(engine: Engine, number: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row that a count has: its own, its lines', each time that somebody counted, and the ledger's."""
-    with engine.connect() as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(query), {"number": number})]
-            for name, query in _PAPERS.items()
-        }
+papers = _PAPERS.of
+"""Every row that a count has: its own, its lines', each time that somebody counted, and the ledger's."""
 
 
 @contextmanager
 def count_stays(engine: Engine, number: str, *items: ItemKey) -> Iterator[None]:
     """Whatever happens inside changes neither the count, nor the books, nor when the items were counted."""
-    before, counted = papers(engine, number), [last_count(engine, item) for item in items]
-    with nothing_changes(engine, *items):
+    counted = [last_count(engine, item) for item in items]
+    with _PAPERS.stay(engine, number, *items):
         yield
-    assert papers(engine, number) == before
     assert [last_count(engine, item) for item in items] == counted

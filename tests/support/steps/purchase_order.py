@@ -1,12 +1,8 @@
 """The steps of a purchase order."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
-
-from sqlalchemy import Engine, text
 
 from activities.purchase_order import PurchaseOrderSteps
 from database.sessions import Database
@@ -26,9 +22,9 @@ from stockkeeper.contracts.purchase_order import (
 )
 from stockkeeper.domain.purchase_order import PurchaseOrderEvent
 from stockkeeper.domain.stock import ItemKey
-from tests.support.books import nothing_changes
 from tests.support.shop import Shop, new_reference
-from tests.support.steps.activity import NOON, run_activity
+from tests.support.steps.activity import NOON
+from tests.support.steps.document import DocumentCalls, Papers
 
 
 def wanted(item: ItemKey, qty: int, unit_cost: str = "1.00") -> PurchaseOrderLine:
@@ -47,11 +43,11 @@ def policy_of(approvals: int) -> ApprovalPolicy:
     return ApprovalPolicy(tiers=tiers, remind_after_hours=1, escalate_after_hours=2, cancel_after_hours=3)
 
 
-class Buying:
-    """A purchase order's side of the activities.
+class Buying(DocumentCalls):
+    """A purchase order's side of the activities."""
 
-    Each command has an operation of its own, unless a test repeats one on purpose.
-    """
+    prefix = "purchase-order-"
+    number_field = "po_number"
 
     def __init__(
         self,
@@ -61,7 +57,7 @@ class Buying:
         over_delivery_percent: str = "0",
         run_id: str = "run",
     ) -> None:
-        self._run_id = run_id
+        super().__init__(run_id)
         self._steps = PurchaseOrderSteps(
             database, approval=approval, over_delivery_percent=Decimal(over_delivery_percent)
         )
@@ -80,11 +76,13 @@ class Buying:
         as_of: datetime = NOON,
         operation: str | None = None,
     ) -> StoredPurchaseOrder:
-        step = DraftPurchaseOrderStep(
+        return self._do(
+            self._steps.draft_purchase_order,
+            DraftPurchaseOrderStep,
+            po_number,
             operation_id=operation or f"purchase-order-{po_number}/draft",
             performed_by=requested_by,
             as_of=as_of,
-            po_number=po_number,
             supplier_id=supplier_id,
             warehouse_id=warehouse_id,
             line_items=list(lines),
@@ -93,7 +91,6 @@ class Buying:
             reason=reason,
             approval=approval,
         )
-        return self._run("draft_purchase_order", self._steps.draft_purchase_order, step)
 
     def order(
         self,
@@ -127,39 +124,42 @@ class Buying:
         as_of: datetime = NOON,
         operation: str | None = None,
     ) -> StoredPurchaseOrder:
-        step = ApprovePurchaseOrderStep(
-            operation_id=_operation(po_number, "approve", operation),
+        return self._do(
+            self._steps.approve_purchase_order,
+            ApprovePurchaseOrderStep,
+            po_number,
+            operation_id=self._operation(po_number, "approve", operation),
             performed_by=approver,
             as_of=as_of,
-            po_number=po_number,
             note=note,
         )
-        return self._run("approve_purchase_order", self._steps.approve_purchase_order, step)
 
     def confirm(
         self, po_number: str, day: date | None = None, *, as_of: datetime = NOON, operation: str | None = None
     ) -> StoredPurchaseOrder:
-        step = ConfirmPurchaseOrderStep(
-            operation_id=_operation(po_number, "confirm", operation),
+        return self._do(
+            self._steps.confirm_purchase_order,
+            ConfirmPurchaseOrderStep,
+            po_number,
+            operation_id=self._operation(po_number, "confirm", operation),
             performed_by="sam",
             as_of=as_of,
-            po_number=po_number,
             expected_delivery_date=day,
         )
-        return self._run("confirm_purchase_order", self._steps.confirm_purchase_order, step)
 
     def receive(
         self, po_number: str, receipt_id: str, *lines: ReceiptLine, as_of: datetime = NOON
     ) -> StoredPurchaseOrder:
-        step = ReceivePurchaseOrderStep(
-            operation_id=_operation(po_number, "receive", receipt_id),
+        return self._do(
+            self._steps.receive_purchase_order,
+            ReceivePurchaseOrderStep,
+            po_number,
+            operation_id=self._operation(po_number, "receive", receipt_id),
             performed_by="wes",
             as_of=as_of,
-            po_number=po_number,
             receipt_id=receipt_id,
             lines=list(lines),
         )
-        return self._run("receive_purchase_order", self._steps.receive_purchase_order, step)
 
     def reject(self, po_number: str, *, as_of: datetime = NOON) -> StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", as_of)
@@ -178,59 +178,43 @@ class Buying:
     def _end(
         self, po_number: str, event: EndEvent, reason: str, as_of: datetime, operation: str | None = None
     ) -> StoredPurchaseOrder:
-        step = EndPurchaseOrderStep(
-            operation_id=_operation(po_number, event, operation),
+        return self._do(
+            self._steps.end_purchase_order,
+            EndPurchaseOrderStep,
+            po_number,
+            operation_id=self._operation(po_number, event, operation),
             performed_by="rita",
             as_of=as_of,
-            po_number=po_number,
             event=event,
             reason=reason,
         )
-        return self._run("end_purchase_order", self._steps.end_purchase_order, step)
-
-    def _run(self, name: str, activity: Callable[[Any], StoredPurchaseOrder], step: Any) -> StoredPurchaseOrder:
-        return run_activity(name, activity, step, run_id=self._run_id)
 
 
-def _operation(po_number: str, command: str, key: str | None) -> str:
-    return f"purchase-order-{po_number}/{command}/{key or new_reference(command)}"
-
-
-_PAPERS = {
-    "order": "SELECT * FROM purchase_orders WHERE po_number = :po_number",
-    **{
-        table: f"""
+_PAPERS = Papers(
+    {
+        "order": "SELECT * FROM purchase_orders WHERE po_number = :number",
+        **{
+            table: f"""
             SELECT {table}.* FROM {table} JOIN purchase_orders USING (po_id)
-            WHERE po_number = :po_number ORDER BY 1, 2, 3
+            WHERE po_number = :number ORDER BY 1, 2, 3
         """
-        for table in (
-            "purchase_order_lines",
-            "purchase_order_approvals",
-            "purchase_order_receipts",
-            "purchase_order_receipt_lines",
-            "supplier_lead_times",
-        )
-    },
-    "performance": """
+            for table in (
+                "purchase_order_lines",
+                "purchase_order_approvals",
+                "purchase_order_receipts",
+                "purchase_order_receipt_lines",
+                "supplier_lead_times",
+            )
+        },
+        "performance": """
         SELECT product_suppliers.* FROM product_suppliers JOIN purchase_orders USING (supplier_id)
-        WHERE po_number = :po_number ORDER BY product_id
+        WHERE po_number = :number ORDER BY product_id
     """,
-}
+    }
+)
 
 
-def papers(engine: Engine, po_number: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row that an order has, and what is known of its supplier's performance."""
-    with engine.connect() as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(query), {"po_number": po_number})]
-            for name, query in _PAPERS.items()
-        }
-
-
-@contextmanager
-def order_stays(engine: Engine, po_number: str, *items: ItemKey) -> Iterator[None]:
-    """Whatever happens inside changes neither the order nor the books."""
-    before = papers(engine, po_number)
-    with nothing_changes(engine, *items):
-        yield
-    assert papers(engine, po_number) == before
+papers = _PAPERS.of
+"""Every row that an order has, and what is known of its supplier's performance."""
+order_stays = _PAPERS.stay
+"""Whatever happens inside changes neither the order nor the books."""

@@ -1,11 +1,7 @@
 """Calls a transfer's activities on PostgreSQL, without Temporal around them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-
-from sqlalchemy import Engine, text
 
 from activities.transfer import TransferSteps
 from database.sessions import Database
@@ -20,9 +16,9 @@ from stockkeeper.contracts.transfer import (
     WriteOffTransferStep,
 )
 from stockkeeper.domain.stock import ItemKey
-from tests.support.books import nothing_changes
 from tests.support.shop import new_reference
-from tests.support.steps.activity import NOON, run_activity
+from tests.support.steps.activity import NOON
+from tests.support.steps.document import DocumentCalls, Papers
 from tests.support.transfer import Units
 
 
@@ -31,14 +27,14 @@ def arrived(item: ItemKey, quantity: int, damaged: int = 0) -> ArrivedLine:
     return ArrivedLine(product_id=item.product_id, quantity=quantity, damaged_quantity=damaged)
 
 
-class TransferCalls:
-    """A transfer's side of the activities.
+class TransferCalls(DocumentCalls):
+    """A transfer's side of the activities."""
 
-    Each command has an operation of its own, unless a test repeats one on purpose.
-    """
+    prefix = "transfer-"
+    number_field = "transfer_number"
 
     def __init__(self, database: Database, *, run_id: str = "run") -> None:
-        self._run_id = run_id
+        super().__init__(run_id)
         self._steps = TransferSteps(database)
 
     def hold(
@@ -53,18 +49,19 @@ class TransferCalls:
         operation: str | None = None,
     ) -> StoredTransfer:
         """All items are in the warehouse of the first, which is the source unless told otherwise."""
-        step = HoldTransferStep(
+        return self._do(
+            self._steps.hold_transfer,
+            HoldTransferStep,
+            number,
             operation_id=operation or f"transfer-{number}/hold",
             performed_by=requested_by,
             as_of=as_of,
-            transfer_number=number,
             from_warehouse_id=from_warehouse_id or lines[0][0].warehouse_id,
             to_warehouse_id=to_warehouse_id,
             line_items=[TransferLine(product_id=item.product_id, quantity=units) for item, units in lines],
             expected_transit_hours=hours,
             requested_by=requested_by,
         )
-        return self._run("hold_transfer", self._steps.hold_transfer, step)
 
     def held(self, to_warehouse_id: int, *lines: tuple[ItemKey, int], **other: Any) -> str:
         """The number of a new transfer that is PENDING."""
@@ -79,66 +76,64 @@ class TransferCalls:
         return number
 
     def dispatch(self, number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredTransfer:
-        step = DispatchTransferStep(
-            operation_id=_operation(number, "dispatch", operation),
+        return self._do(
+            self._steps.dispatch_transfer,
+            DispatchTransferStep,
+            number,
+            operation_id=self._operation(number, "dispatch", operation),
             performed_by="sid",
             as_of=as_of,
-            transfer_number=number,
         )
-        return self._run("dispatch_transfer", self._steps.dispatch_transfer, step)
 
     def receive(self, number: str, receipt_id: str, *lines: ArrivedLine, as_of: datetime = NOON) -> StoredTransfer:
-        step = ReceiveTransferStep(
-            operation_id=_operation(number, "receive", receipt_id),
+        return self._do(
+            self._steps.receive_transfer,
+            ReceiveTransferStep,
+            number,
+            operation_id=self._operation(number, "receive", receipt_id),
             performed_by="dora",
             as_of=as_of,
-            transfer_number=number,
             receipt_id=receipt_id,
             lines=list(lines),
         )
-        return self._run("receive_transfer", self._steps.receive_transfer, step)
 
     def write_off(
         self, number: str, reason: str = "lost on the way", *, as_of: datetime = NOON, operation: str | None = None
     ) -> StoredTransfer:
-        step = WriteOffTransferStep(
-            operation_id=_operation(number, "write_off", operation),
+        return self._do(
+            self._steps.write_off_transfer,
+            WriteOffTransferStep,
+            number,
+            operation_id=self._operation(number, "write_off", operation),
             performed_by="dora",
             as_of=as_of,
-            transfer_number=number,
             reason=reason,
         )
-        return self._run("write_off_transfer", self._steps.write_off_transfer, step)
 
     def cancel(
         self, number: str, reason: str = "not needed", *, as_of: datetime = NOON, operation: str | None = None
     ) -> StoredTransfer:
-        step = CancelTransferStep(
-            operation_id=_operation(number, "cancel", operation),
+        return self._do(
+            self._steps.cancel_transfer,
+            CancelTransferStep,
+            number,
+            operation_id=self._operation(number, "cancel", operation),
             performed_by="tom",
             as_of=as_of,
-            transfer_number=number,
             reason=reason,
         )
-        return self._run("cancel_transfer", self._steps.cancel_transfer, step)
 
     def give_way(self, number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredTransfer:
-        step = CancelTransferStep(
-            operation_id=_operation(number, "give_way", operation),
+        return self._do(
+            self._steps.cancel_transfer,
+            CancelTransferStep,
+            number,
+            operation_id=self._operation(number, "give_way", operation),
             performed_by="carl",
             as_of=as_of,
-            transfer_number=number,
             reason="a shelf fell",
             gave_way=True,
         )
-        return self._run("cancel_transfer", self._steps.cancel_transfer, step)
-
-    def _run(self, name: str, activity: Callable[[Any], StoredTransfer], step: Any) -> StoredTransfer:
-        return run_activity(name, activity, step, run_id=self._run_id)
-
-
-def _operation(number: str, command: str, key: str | None) -> str:
-    return f"transfer-{number}/{command}/{key or new_reference(command)}"
 
 
 def lines_of(transfer: StoredTransfer) -> list[Units]:
@@ -146,37 +141,27 @@ def lines_of(transfer: StoredTransfer) -> list[Units]:
     return [Units(*(getattr(line, name) for name in Units._fields)) for line in transfer.line_items]
 
 
-_PAPERS = {
-    "transfer": "SELECT * FROM transfer_orders WHERE transfer_number = :number",
-    "lines": """
+_PAPERS = Papers(
+    {
+        "transfer": "SELECT * FROM transfer_orders WHERE transfer_number = :number",
+        "lines": """
         SELECT transfer_order_lines.* FROM transfer_order_lines JOIN transfer_orders USING (transfer_id)
         WHERE transfer_number = :number ORDER BY line_number
     """,
-    "transit": """
+        "transit": """
         SELECT transit_movements.* FROM transit_movements JOIN transfer_orders USING (transfer_id)
         WHERE transfer_number = :number ORDER BY transit_movement_id
     """,
-    "hold": """
+        "hold": """
         SELECT * FROM reservations WHERE (reference_type, reference_id) = ('TRANSFER', :number)
         ORDER BY reservation_id
     """,
-    "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
-}
+        "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
+    }
+)
 
 
-def papers(engine: Engine, number: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row that a transfer has: its own, its lines', its hold's, and those of both ledgers."""
-    with engine.connect() as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(query), {"number": number})]
-            for name, query in _PAPERS.items()
-        }
-
-
-@contextmanager
-def transfer_stays(engine: Engine, number: str, *items: ItemKey) -> Iterator[None]:
-    """Whatever happens inside changes neither the transfer nor the books."""
-    before = papers(engine, number)
-    with nothing_changes(engine, *items):
-        yield
-    assert papers(engine, number) == before
+papers = _PAPERS.of
+"""Every row that a transfer has: its own, its lines', its hold's, and those of both ledgers."""
+transfer_stays = _PAPERS.stay
+"""Whatever happens inside changes neither the transfer nor the books."""

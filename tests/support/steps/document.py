@@ -1,0 +1,63 @@
+"""What the steps of all documents share: operation ids, the call, and the rows that have to stay."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Engine, text
+
+from stockkeeper.domain.stock import ItemKey
+from tests.support.books import nothing_changes
+from tests.support.shop import new_reference
+from tests.support.steps.activity import run_activity
+
+S = TypeVar("S", bound=BaseModel)
+R = TypeVar("R")
+
+
+class DocumentCalls:
+    """A document's side of its activities.
+
+    Each command has an operation of its own, unless a test repeats one on purpose.
+    """
+
+    prefix: ClassVar[str]
+    """Of the workflow id, before the number."""
+    number_field: ClassVar[str]
+    """The field of a step that has the document's number."""
+
+    def __init__(self, run_id: str = "run") -> None:
+        self._run_id = run_id
+
+    def _operation(self, number: str, command: str, key: str | None) -> str:
+        return f"{self.prefix}{number}/{command}/{key or new_reference(command)}"
+
+    def _do(self, activity: Callable[[S], R], step: type[S], number: str, **fields: Any) -> R:
+        return run_activity(
+            activity.__name__, activity, step.model_validate({self.number_field: number} | fields), run_id=self._run_id
+        )
+
+
+@dataclass(frozen=True)
+class Papers:
+    """All rows of a document, found by its number."""
+
+    queries: Mapping[str, str]
+
+    def of(self, engine: Engine, number: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row that the document has, by kind."""
+        with engine.connect() as connection:
+            return {
+                name: [tuple(row) for row in connection.execute(text(query), {"number": number})]
+                for name, query in self.queries.items()
+            }
+
+    @contextmanager
+    def stay(self, engine: Engine, number: str, *items: ItemKey) -> Iterator[None]:
+        """Whatever happens inside changes neither the document nor the books of these items."""
+        before = self.of(engine, number)
+        with nothing_changes(engine, *items):
+            yield
+        assert self.of(engine, number) == before
