@@ -18,7 +18,9 @@ from stockkeeper.contracts.messages import (
     Money,
     Note,
     Reason,
+    ReasonedCommand,
     Reference,
+    Rejection,
     State,
     Step,
     StockAnswer,
@@ -105,21 +107,15 @@ class ApproveAdjustment(Message):
 APPROVE = Command("approve", ApproveAdjustment)
 
 
-class RejectAdjustment(Message):
+class RejectAdjustment(Rejection):
     """Command ``reject``: the adjustment is refused, and nothing is changed."""
-
-    approver: Actor
-    reason: Reason
 
 
 REJECT = Command("reject", RejectAdjustment)
 
 
-class CancelAdjustment(Message):
+class CancelAdjustment(ReasonedCommand):
     """Command ``cancel``: an adjustment that isn't approved yet is withdrawn."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CANCEL = Command("cancel", CancelAdjustment)

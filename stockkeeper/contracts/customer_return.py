@@ -11,7 +11,7 @@ from stockkeeper.contracts.messages import (
     Actor,
     Id,
     Message,
-    Reason,
+    ReasonedCommand,
     Reference,
     State,
     Step,
@@ -80,11 +80,8 @@ class Inspect(Message):
 INSPECT = Command("inspect", Inspect)
 
 
-class CloseReturnShort(Message):
+class CloseReturnShort(ReasonedCommand):
     """Command ``close_short``: units that haven't come back are no longer expected."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CLOSE_SHORT = Command("close_short", CloseReturnShort)

@@ -13,7 +13,7 @@ from stockkeeper.contracts.messages import (
     GaveWay,
     Id,
     Message,
-    Reason,
+    ReasonedCommand,
     Reference,
     State,
     Step,
@@ -124,11 +124,8 @@ class ApproveVariance(Message):
 APPROVE_VARIANCE = Command("approve_variance", ApproveVariance)
 
 
-class CancelCount(Message):
+class CancelCount(ReasonedCommand):
     """Command ``cancel``: lines that aren't posted yet are given up."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CANCEL = Command("cancel", CancelCount)

@@ -182,6 +182,21 @@ Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="
 Note = Annotated[str, Field(max_length=500, description="Any remark."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
 
+
+class ReasonedCommand(Message):
+    """A command that needs a reason, such as a cancellation. Its subclasses add only their names."""
+
+    performed_by: Actor
+    reason: Reason
+
+
+class Rejection(Message):
+    """A command that refuses an approval, with a reason. Its subclasses add only their names."""
+
+    approver: Actor
+    reason: Reason
+
+
 M = TypeVar("M", bound=BaseModel)
 
 

@@ -19,7 +19,9 @@ from stockkeeper.contracts.messages import (
     Money,
     Note,
     Reason,
+    ReasonedCommand,
     Reference,
+    Rejection,
     State,
     Step,
     Timestamp,
@@ -120,11 +122,8 @@ class Approve(Message):
 APPROVE = Command("approve", Approve)
 
 
-class Reject(Message):
+class Reject(Rejection):
     """Command ``reject``: one is enough to cancel the draft."""
-
-    approver: Actor
-    reason: Reason
 
 
 REJECT = Command("reject", Reject)
@@ -167,21 +166,15 @@ class Receive(Message):
 RECEIVE = Command("receive", Receive)
 
 
-class CloseShort(Message):
+class CloseShort(ReasonedCommand):
     """Command ``close_short``: units still owed are no longer expected."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CLOSE_SHORT = Command("close_short", CloseShort)
 
 
-class CancelOrder(Message):
+class CancelOrder(ReasonedCommand):
     """Command ``cancel``: the order is no longer wanted, and none of it was delivered."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CANCEL = Command("cancel", CancelOrder)

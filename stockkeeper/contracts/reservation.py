@@ -14,7 +14,7 @@ from stockkeeper.contracts.messages import (
     Id,
     Message,
     Minutes,
-    Reason,
+    ReasonedCommand,
     Reference,
     State,
     Step,
@@ -89,11 +89,8 @@ class Fulfill(Message):
 FULFILL = Command("fulfill", Fulfill)
 
 
-class Cancel(Message):
+class Cancel(ReasonedCommand):
     """Command ``cancel``: units still held become available again."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CANCEL = Command("cancel", Cancel)

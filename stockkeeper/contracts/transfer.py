@@ -13,7 +13,7 @@ from stockkeeper.contracts.messages import (
     Hours,
     Id,
     Message,
-    Reason,
+    ReasonedCommand,
     Reference,
     State,
     Step,
@@ -102,21 +102,15 @@ class ReceiveTransferred(Message):
 RECEIVE = Command("receive", ReceiveTransferred)
 
 
-class WriteOff(Message):
+class WriteOff(ReasonedCommand):
     """Command ``write_off``: units still in transit are lost."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 WRITE_OFF = Command("write_off", WriteOff)
 
 
-class CancelTransfer(Message):
+class CancelTransfer(ReasonedCommand):
     """Command ``cancel``: the hold is released, or units still in transit go back to the source."""
-
-    performed_by: Actor
-    reason: Reason
 
 
 CANCEL = Command("cancel", CancelTransfer)
