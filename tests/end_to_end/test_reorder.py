@@ -129,7 +129,7 @@ async def test_an_item_goes_from_its_demand_to_the_shelf(
     name = f"purchase order {number}, 3,840.00 from {supplier_name(engine, supplier)}"
     await purchasing.told(number, ("PROCUREMENT", f"Approval wanted: {name}"))
     assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
-    own = f"{number} was requested by reorder; another person has to approve it"
+    own = f"purchase order {number} was requested by reorder; another person has to approve it"
     assert await refusal(purchasing.approve(number, "reorder")) == Refusal("NotPermitted", {}, own)
     assert (await purchasing.approve(number, "ann"))["status"] == "SUBMITTED"
     assert await reorders.run(here) == done(here, items_below=1, items_covered=1)

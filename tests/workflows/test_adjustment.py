@@ -14,28 +14,19 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import Adjusting, adjustment, changed, named, priced, stored
 from tests.support.books import level
 from tests.support.shop import Shop, new_reference
+from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
 from worker import Settings, build_worker
 
-HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
-"""How much sooner than a deadline a test looks: meanwhile the clock goes on, and a busy machine takes its time."""
-SECOND = timedelta(seconds=1)
 FIRED = EventType.EVENT_TYPE_TIMER_FIRED
 
 
-class FarFuture:
+class FarFuture(Clock):
     """A Temporal whose clock goes as fast as a test asks it to, and somebody there who puts the books right."""
 
     def __init__(self, environment: WorkflowEnvironment, task_queue: str, shop: Shop) -> None:
-        self.environment = environment
+        super().__init__(environment)
         self.adjusting = Adjusting(environment.client, task_queue)
         self.shop = shop
-
-    async def now(self) -> datetime:
-        return await self.environment.get_current_time()
-
-    async def go_to(self, instant: datetime) -> None:
-        await self.environment.sleep(instant - await self.now())
 
     async def pending(self) -> tuple[str, ItemKey, datetime]:
         """A new adjustment that waits for approval, of what, and since when."""

@@ -23,28 +23,18 @@ from tests.support.purchase_order import (
 )
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json
+from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
 from worker import Settings
 
-HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
-"""How much sooner than a deadline a test looks: meanwhile the clock goes on, and a busy machine takes its time."""
-SECOND = timedelta(seconds=1)
 
-
-class FarFuture:
+class FarFuture(Clock):
     """A Temporal whose clock goes as fast as a test asks it to, and procurement there."""
 
     def __init__(self, environment: WorkflowEnvironment, task_queue: str, shop: Shop) -> None:
-        self.environment = environment
+        super().__init__(environment)
         self.purchasing = Purchasing(environment.client, task_queue)
         self.shop = shop
         self.supplier = shop.supplier()
-
-    async def now(self) -> datetime:
-        return await self.environment.get_current_time()
-
-    async def go_to(self, instant: datetime) -> None:
-        await self.environment.sleep(instant - await self.now())
 
     async def drafted(self, item: ItemKey, **other: Json) -> tuple[str, Json]:
         """A new order's number, and its state."""

@@ -1,7 +1,7 @@
 """Deadlines: to the minute by skipping time, and raced for on the real clock."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -14,24 +14,16 @@ from database.sessions import Database
 from tests.support.books import level
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Orders, at_once, deadline_of, lines_of, refusal, request, until
+from tests.workflows.clock import MINUTE, SECOND, Clock
 from worker import Settings, build_worker
 
-MINUTE = timedelta(minutes=1)
-SECOND = timedelta(seconds=1)
 
-
-class FarFuture:
+class FarFuture(Clock):
     """A Temporal whose clock goes as fast as a test asks it to."""
 
     def __init__(self, environment: WorkflowEnvironment, task_queue: str) -> None:
-        self.environment = environment
+        super().__init__(environment)
         self.orders = Orders(environment.client, task_queue)
-
-    async def now(self) -> datetime:
-        return await self.environment.get_current_time()
-
-    async def go_to(self, instant: datetime) -> None:
-        await self.environment.sleep(instant - await self.now())
 
 
 @pytest.fixture

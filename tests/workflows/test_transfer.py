@@ -13,29 +13,19 @@ from tests.support.books import level, nothing_changes
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, Units, arrived, hold, moved, named, stocked, transfer, units
 from tests.support.wire import Json, Orders, refusal, request, shortage
+from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
 from worker import Settings
 
-HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
-"""How much sooner than a deadline a test looks: meanwhile the clock goes on, and a busy machine takes its time."""
-SECOND = timedelta(seconds=1)
 
-
-class FarFuture:
+class FarFuture(Clock):
     """A Temporal whose clock goes as fast as a test asks it to, and logistics there."""
 
     def __init__(self, environment: WorkflowEnvironment, task_queue: str, shop: Shop) -> None:
-        self.environment = environment
+        super().__init__(environment)
         self.transfers = Transfers(environment.client, task_queue)
         self.orders = Orders(environment.client, task_queue)
         self.shop = shop
         self.to = shop.warehouse()
-
-    async def now(self) -> datetime:
-        return await self.environment.get_current_time()
-
-    async def go_to(self, instant: datetime) -> None:
-        await self.environment.sleep(instant - await self.now())
 
     async def created(self, item: ItemKey, quantity: int = 10, **other: Json) -> str:
         """The number of a new transfer that is held."""
