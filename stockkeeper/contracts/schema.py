@@ -1,51 +1,125 @@
 """The contract for other languages, as JSON Schema: `python -m stockkeeper.contracts.schema` prints it.
 
 `schema.json` beside this file is its last output. A test compares the two, so that a change which breaks a caller shows
-up in a review as a changed file.
+up in a review as a changed file; another test holds that nothing of an earlier version is missing.
 """
 
 import json
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import models_json_schema
 
-from stockkeeper.contracts.errors import DomainError
+from stockkeeper.contracts import question
+from stockkeeper.contracts.errors import DomainError, UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.contracts.policies import TASK_QUEUE
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.search_attributes import TYPES
+
+VERSION = "0.1.0"
+"""Of the contract, as releases of Stockkeeper are numbered: it grows with every release that adds to the wire."""
 
 Mode = Literal["validation", "serialization"]
 
 
 def generate() -> dict[str, Any]:
-    """The whole contract: one entry for each workflow type, and the schemas that they refer to."""
-    modes: dict[type[BaseModel], Mode] = {process.state: "serialization" for process in PROCESSES}
-    for process in PROCESSES:
-        modes[process.start] = "validation"
-        modes.update((command.message, "validation") for command in process.commands)
+    """The whole contract: processes, questions, errors, and the schemas that they refer to."""
+    memos = {process.kind: _model(process.memo) for process in PROCESSES if process.memo is not None}
+    errors = {code: _details(error) for code, error in sorted(DomainError.codes.items()) if not code.startswith("_")}
+    # The type within a list, or the type itself.
+    detail_of = {code: next(iter(get_args(shape)), shape) for code, shape in errors.items()}
+    further = {*memos.values(), *(model for model in detail_of.values() if model is not None)}
+    modes = _modes() | dict.fromkeys(further, "serialization")
     ordered = sorted(modes.items(), key=lambda pair: pair[0].__name__)
     references, definitions = models_json_schema(ordered, ref_template="#/$defs/{model}")
     reference_of = {model: reference for (model, _), reference in references.items()}
+
+    def described(process: ProcessSpec) -> dict[str, Any]:
+        memo = memos.get(process.kind)
+        return {
+            "workflow_id": process.workflow_id,
+            "start": reference_of[process.start],
+            "commands": {command.name: reference_of[command.message] for command in process.commands},
+            "updates_without_payload": [process.answer] if process.answer else [],
+            "queries": ["state"],
+            "state": reference_of[process.state],
+            **({"memo": reference_of[memo]} if memo else {}),
+        }
+
+    def details(code: str) -> dict[str, Any]:
+        if errors[code] is None:
+            return {"type": "object"}
+        reference = reference_of[detail_of[code]]
+        return {"type": "array", "items": reference} if get_origin(errors[code]) is list else reference
+
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Stockkeeper: the wire contract",
+        "version": VERSION,
         "task_queue": TASK_QUEUE,
         "search_attributes": sorted(TYPES),
-        "errors": sorted(name for name in DomainError.codes if not name.startswith("_")),
-        "workflows": {
-            process.workflow_type: {
-                "workflow_id": process.workflow_id,
-                "start": reference_of[process.start],
-                "commands": {command.name: reference_of[command.message] for command in process.commands},
-                "updates_without_payload": [process.answer] if process.answer else [],
-                "state": reference_of[process.state],
-            }
-            for process in PROCESSES
+        "errors": list(errors),
+        "error_details": {code: details(code) for code in errors},
+        "workflows": {process.workflow_type: described(process) for process in PROCESSES},
+        "questions": {
+            name: {"question": reference_of[each.model], "answer": reference_of[each.answer]}
+            for name, each in question.QUESTIONS.items()
+        },
+        "question_workflow": {
+            "workflow_type": question.WORKFLOW_TYPE,
+            "workflow_id": question.workflow_id("{name}"),
+            "start": reference_of[question.QuestionRequest],
         },
         **definitions,
     }
+
+
+def _modes() -> dict[type[BaseModel], Mode]:
+    """Every model on the wire: as it is sent, or as it is received where a caller sends it."""
+    modes: dict[type[BaseModel], Mode] = {process.state: "serialization" for process in PROCESSES}
+    modes.update((each.answer, "serialization") for each in question.QUESTIONS.values())
+    modes[question.QuestionRequest] = "validation"
+    modes.update((each.model, "validation") for each in question.QUESTIONS.values())
+    for process in PROCESSES:
+        modes[process.start] = "validation"
+        modes.update((command.message, "validation") for command in process.commands)
+    return modes
+
+
+def _details(error: type[DomainError]) -> Any:
+    """The type of an error's details, as its property declares it: a model, a list of models, or nothing fixed."""
+    if issubclass(error, UnknownProduct | UnknownWarehouse | UnknownSupplier):
+        return create_model(
+            f"{error.__name__}Details", __doc__=error.__doc__, **{f"{error.kind}_ids": (list[int], ...)}
+        )
+    declared = vars(error).get("details")
+    return _typed(get_type_hints(declared.fget)["return"]) if declared else None
+
+
+def _typed(shape: Any) -> Any:
+    """The same type with models in place of typed dictionaries, of which pydantic can't read those of Python 3.11."""
+    if is_typeddict(shape):
+        return _model(shape)
+    return list[_typed(get_args(shape)[0])] if get_origin(shape) is list else shape  # type: ignore[misc]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _model(shape: type[Any]) -> type[BaseModel]:
+    left_out = Field(default=None, json_schema_extra=_without_default)
+    fields: dict[str, Any] = {
+        name: (_typed(hint), ... if name in shape.__required_keys__ else left_out)
+        for name, hint in get_type_hints(shape).items()
+    }
+    return _record(shape.__name__, shape.__doc__, fields)
+
+
+def _record(name: str, description: str | None, fields: dict[str, Any]) -> type[BaseModel]:
+    return create_model(name, __doc__=description, **fields)
 
 
 if __name__ == "__main__":

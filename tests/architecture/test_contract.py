@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,67 @@ def test_the_written_schema_is_the_one_of_the_models() -> None:
     written = (CONTRACTS / "schema.json").read_text()
     assert json.loads(written) == generate()
     assert written == json.dumps(generate(), indent=2, sort_keys=True) + "\n"
+
+
+BEFORE = Path(__file__).with_name("contract_before.json")
+"""The contract before it had a version: callers rely on all of it."""
+_GROWING = {"enum", "errors", "search_attributes"}
+"""Lists to which values may be added."""
+
+
+def _missing(before: Any, now: Any, place: str, *, received: bool) -> list[str]:
+    """What was there before and is no longer, or is otherwise; descriptions are for people and may be reworded.
+
+    A state may be given further fields that are always there; a message that a caller sends may not.
+    """
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            missing
+            for key, value in before.items()
+            if key != "description" or not isinstance(value, str)
+            for missing in (
+                _missing(value, now[key], f"{place}/{key}", received=received) if key in now else [f"{place}/{key}"]
+            )
+        ]
+    if isinstance(before, list) and isinstance(now, list):
+        name = place.rpartition("/")[2]
+        if name in _GROWING or (name == "required" and not received):
+            return [f"{place}: {value}" for value in before if value not in now]
+    return [] if before == now else [place]
+
+
+def test_nothing_of_the_contract_before_is_missing() -> None:
+    before, now = json.loads(BEFORE.read_text()), generate()
+    sent = [name for name, schema in now["$defs"].items() if schema.get("additionalProperties") is False]
+    assert len(sent) > 30
+    for name, schema in before["$defs"].items():
+        assert _missing(schema, now["$defs"][name], name, received=name in sent) == []
+    assert _missing({**before, "$defs": {}}, now, "", received=True) == []
+
+
+def test_a_message_that_needs_more_than_before_would_be_seen() -> None:
+    before, now = {"required": ["a"], "enum": ["X"]}, {"required": ["a", "b"], "enum": ["X", "Y"]}
+    assert _missing(before, now, "M", received=True) == ["M/required"]
+    assert _missing(before, now, "M", received=False) == []
+    assert _missing(now, before, "M", received=False) == ["M/required: b", "M/enum: Y"]
+
+
+def test_the_schema_has_everything_on_the_wire() -> None:
+    schema = generate()
+    assert (
+        schema["version"] == tomllib.loads((CONTRACTS.parents[1] / "pyproject.toml").read_text())["project"]["version"]
+    )
+    assert set(schema["error_details"]) == set(schema["errors"])
+    memos = {name for name, workflow in schema["workflows"].items() if "memo" in workflow}
+    assert memos == {process.workflow_type for process in PROCESSES if process.memo is not None}
+    assert set(schema["questions"]) == _questions()
+    assert "give_way" in schema["workflows"]["ReservationWorkflow"]["commands"]
+
+
+def _questions() -> set[str]:
+    """The activities that a service may ask, by the interfaces that answer questions."""
+    asked = (StockActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities)
+    return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 
 
 def test_every_workflow_of_the_schema_has_its_commands_as_update_and_as_signal() -> None:
