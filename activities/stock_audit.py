@@ -21,7 +21,7 @@ from database.audit_queries import of_document, of_item, without_document
 from database.findings import close_unseen, keep
 from database.operations import forget
 from database.sessions import Database
-from stockkeeper.contracts.processes import PROCESSES
+from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.contracts.stock_audit import (
     DOCUMENTS_A_PAGE,
     FINDINGS_SHOWN,
@@ -50,8 +50,6 @@ from stockkeeper.domain.stock_audit import FindingKind
 _BROKEN_OF_AN_ITEM = 10
 """Movements of one item that are reported at once: of a history that is wrong throughout, the first ones."""
 
-_AUDITED = {process.kind: process for process in PROCESSES if process.finding is not None}
-
 
 def _rules(kind: str) -> Sequence[DocumentRule]:
     rules: Sequence[DocumentRule] = import_module(f"database.audit_rules.{kind}").RULES
@@ -60,7 +58,7 @@ def _rules(kind: str) -> Sequence[DocumentRule]:
 
 def _booked() -> dict[str, list[str]]:
     """Which movements belong to which documents, by type; where documents share a type, by the workflow's id too."""
-    of = [(process, movement_type) for process in _AUDITED.values() for movement_type in sorted(process.movement_types)]
+    of = [(process, movement_type) for process in AUDITED.values() for movement_type in sorted(process.movement_types)]
     types = [movement_type for _, movement_type in of]
     return {
         "kinds": [process.kind for process, _ in of],
@@ -115,7 +113,7 @@ class StockAuditSteps(StockAuditActivities):
         last = rows[-1] if len(rows) == ITEMS_A_PAGE else None
         differences = [
             *(each for row in rows for each in of_item(row)),
-            *(without_document(row, several=len(_AUDITED[row["kind"]].movement_types) > 1) for row in undocumented),
+            *(without_document(row, several=len(AUDITED[row["kind"]].movement_types) > 1) for row in undocumented),
             *(
                 Difference(FindingKind.OPERATION_WITHOUT_RESULT, None, None, 1, 0, f"operation {row['operation_id']}")
                 for row in unfinished
@@ -133,7 +131,7 @@ class StockAuditSteps(StockAuditActivities):
 
         Locks nothing of the stock. Operation: none.
         """
-        process = _AUDITED[step.kind]
+        process = AUDITED[step.kind]
         asked = {
             "kind": step.kind,
             "after": step.after,

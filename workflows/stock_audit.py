@@ -1,7 +1,7 @@
 """The audit: proves page by page that the books agree, and names each difference. It repairs nothing."""
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime
 from temporalio import workflow
@@ -9,6 +9,7 @@ from temporalio.exceptions import FailureError
 
 from stockkeeper.contracts import policies, reservation
 from stockkeeper.contracts.messages import MAX_ID, counted
+from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.contracts.stock_audit import (
     AUDITED_BY,
     FINDINGS_SHOWN,
@@ -22,7 +23,6 @@ from stockkeeper.contracts.stock_audit import (
     CheckHoldsStep,
     CheckRunsStep,
     CloseAuditStep,
-    DocumentKind,
     FindHolders,
     FindRunning,
     ForgetOperationsStep,
@@ -41,10 +41,7 @@ from workflows.process import Carried, Stamp
 from workflows.scheduled import ScheduledRun
 from workflows.steps import through_the_queue
 
-_STAGES: tuple[DocumentKind | Literal["items", "holds", "runs", "close", "forget"], ...] = (
-    *("items", "purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"),
-    *("holds", "runs", "close", "forget"),
-)
+_STAGES = ("items", *AUDITED, "holds", "runs", "close", "forget")
 _NOTICE_AFTER = _STAGES.index("close")
 """The notice is sent once earlier findings are closed, whatever becomes of the stage that is left."""
 _YOUNGEST_FORGOTTEN = timedelta(days=1)
@@ -180,7 +177,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
         if page.after_item is None:
             self._at.stage += 1
 
-    async def _documents(self, kind: DocumentKind) -> None:
+    async def _documents(self, kind: str) -> None:
         step = AuditDocumentsStep(**self._stamp(AuditDocumentsStep), kind=kind, after=self._at.after_document)
         summary = f"{kind.replace('_', ' ')}s against their movements"
         page: AuditedPage = await through_the_queue(

@@ -46,6 +46,8 @@ class ProcessSpec:
         movement_types: The movements that it writes to the ledger.
         table: Its statuses, and the words for a command that one of them doesn't allow; None: it takes no commands.
         finding: The audit's finding when its documents and its movements differ; None: it books no documents.
+        audited_since: The workflow patch with which audits began to look at its documents, such as ``audit-kitting``:
+            an audit that was running before leaves them out. None: since the first audit.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class ProcessSpec:
     memo: type[Any] | None = None
     movement_types: frozenset[MovementType] = frozenset()
     finding: FindingKind | None = None
+    audited_since: str | None = None
     table: TransitionTable[Any, Any] | None = None
 
     def refusal(self, status: str, command: str, number: str) -> InvalidState:

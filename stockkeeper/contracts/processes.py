@@ -21,11 +21,14 @@ PROCESSES: tuple[ProcessSpec, ...] = (
     transfer.PROCESS,
     reorder.PROCESS,
     replenishment_plan.PROCESS,
-    customer_return.PROCESS,
     cycle_count.PROCESS,
     cycle_count_plan.PROCESS,
+    customer_return.PROCESS,
     adjustment.PROCESS,
     import_file.PROCESS,
     stock_audit.PROCESS,
 )
 """In the order of the demo's scenes: the audit comes last and checks everything that the others have booked."""
+
+AUDITED: dict[str, ProcessSpec] = {process.kind: process for process in PROCESSES if process.finding is not None}
+"""The processes whose documents the audit compares with their movements, in the order in which it does."""

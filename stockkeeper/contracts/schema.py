@@ -6,6 +6,7 @@ up in a review as a changed file; another test holds that nothing of an earlier 
 
 import json
 import sys
+from types import GenericAlias
 from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, Field, create_model
@@ -91,9 +92,7 @@ def _modes() -> dict[type[BaseModel], Mode]:
 def _details(error: type[DomainError]) -> Any:
     """The type of an error's details, as its property declares it: a model, a list of models, or nothing fixed."""
     if issubclass(error, UnknownProduct | UnknownWarehouse | UnknownSupplier):
-        return create_model(
-            f"{error.__name__}Details", __doc__=error.__doc__, **{f"{error.kind}_ids": (list[int], ...)}
-        )
+        return _record(f"{error.__name__}Details", error.__doc__, {f"{error.kind}_ids": (list[int], ...)})
     declared = vars(error).get("details")
     return _typed(get_type_hints(declared.fget)["return"]) if declared else None
 
@@ -102,7 +101,7 @@ def _typed(shape: Any) -> Any:
     """The same type with models in place of typed dictionaries, of which pydantic can't read those of Python 3.11."""
     if is_typeddict(shape):
         return _model(shape)
-    return list[_typed(get_args(shape)[0])] if get_origin(shape) is list else shape  # type: ignore[misc]
+    return GenericAlias(list, (_typed(get_args(shape)[0]),)) if get_origin(shape) is list else shape
 
 
 def _without_default(schema: dict[str, Any]) -> None:

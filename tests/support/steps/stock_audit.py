@@ -12,6 +12,7 @@ from activities.stock_audit import StockAuditSteps
 from database.sessions import Database
 from stockkeeper.contracts.audit_findings import DecideFindingStep, FindingShown, ShowFindings
 from stockkeeper.contracts.messages import MAX_ID
+from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.contracts.stock_audit import (
     AuditDocumentsStep,
     AuditedPage,
@@ -33,7 +34,7 @@ from tests.support.audit_tampering import Tampered
 from tests.support.shop import new_reference
 from tests.support.steps.activity import MINUTE, NOON, run_activity
 
-DOCUMENTS = ("purchase_order", "transfer", "cycle_count", "customer_return", "adjustment")
+DOCUMENTS = tuple(AUDITED)
 
 
 class Off(NamedTuple):
