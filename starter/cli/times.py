@@ -41,7 +41,7 @@ def instant(text: str, of: str, *, now: datetime | None = None) -> datetime:
         moment = datetime.fromisoformat(typed)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        example = "it has to be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, now or 2h ago"
+        example = "must be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, now or 2h ago"
         raise InvalidRequest(f"{of} {text!r}: {example}") from None
 
 

@@ -146,4 +146,4 @@ async def test_schedules_that_nobody_has_made_are_missed_in_one_line(our_client:
     await forget_schedules(our_client)
     listed = await command("schedule", "list")
     assert (listed.exit_code, listed.stdout) == (1, "")
-    assert listed.stderr == "NotFound: schedule reorder-hourly: there is none; `stockkeeper setup` makes it\n"
+    assert listed.stderr == "NotFound: schedule reorder-hourly doesn't exist; `stockkeeper setup` makes it\n"

@@ -41,7 +41,7 @@ NONE = (
 
 @pytest.mark.parametrize("typed", NONE)
 def test_what_is_no_instant_is_refused_in_one_line(typed: str) -> None:
-    example = "it has to be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, now or 2h ago"
+    example = "must be an instant, such as 2026-11-23T14:30+01:00, 2026-11-23, now or 2h ago"
     with pytest.raises(InvalidRequest) as refused:
         instant(typed, "--since", now=NOW)
     assert str(refused.value) == f"--since {typed!r}: {example}"
