@@ -18,9 +18,9 @@ from tests.support.auditor import ALWAYS, assert_books_agree, mark
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import CountPlans, Counts
 from tests.support.purchase_order import Purchasing
+from tests.support.reservation import Orders
 from tests.support.shop import Shop
 from tests.support.transfer import Transfers
-from tests.support.wire import Orders
 from worker import Settings, build_database, build_worker
 
 # The same examples every time, and no time limit: on a busy machine that would fail by chance.

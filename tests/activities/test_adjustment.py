@@ -15,11 +15,11 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import movements, priced, stored
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import names
+from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.adjustment import WHY, AdjustmentCalls, adjustment_stays, dear_item, papers
 from tests.support.transfer import stocked
-from tests.support.wire import shortage
 
 S, E = AdjustmentStatus, AdjustmentEvent
 LATER = NOON + 5 * MINUTE

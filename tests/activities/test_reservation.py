@@ -10,10 +10,10 @@ from database.sessions import Database
 from stockkeeper.contracts.reservation import FulfillLine, Holding
 from stockkeeper.domain.reservation import ReservationStatus
 from tests.support.books import ItemBooks, books, level, nothing_changes
+from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.reservation import Steps
-from tests.support.wire import shortage
 
 ACTIVE, EXPIRED, CANCELLED = ReservationStatus.ACTIVE, ReservationStatus.EXPIRED, ReservationStatus.CANCELLED
 A_MICROSECOND = MINUTE / 60_000_000

@@ -17,12 +17,12 @@ from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transfer import TransferStatus
 from tests.support.books import level, nothing_changes, nothing_is_stored
+from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived, papers, transfer_stays
 from tests.support.transfer import stocked
-from tests.support.wire import shortage
 
 S = TransferStatus
 LATER = NOON + 5 * MINUTE

@@ -27,9 +27,10 @@ from tests.support.books import level, nothing_is_stored
 from tests.support.commands import names
 from tests.support.purchase_order import Branch
 from tests.support.refusals import refusal_of
+from tests.support.reservation import Orders, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Json, Orders, Refusal, at_once, cells, eventually, less_notices, refusal, shortage
+from tests.support.wire import Json, Refusal, at_once, cells, eventually, less_notices, refusal
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

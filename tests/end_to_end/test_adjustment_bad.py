@@ -19,8 +19,9 @@ from tests.support.bad import (
     without,
 )
 from tests.support.books import nothing_is_stored
+from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Refusal, answer, at_once, few_at_once, refusal, shortage
+from tests.support.wire import Json, Refusal, answer, at_once, few_at_once, refusal
 
 INVALID: dict[str, Spoil] = {
     **any_message(),

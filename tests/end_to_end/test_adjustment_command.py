@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 from tests.support.adjustment import Adjusting, named, priced
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import Command, names
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, eventually
+from tests.support.wire import Json, eventually
 
 
 def rows_of(printed: str) -> list[list[str]]:

@@ -15,8 +15,9 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import Adjusting, adjustment, approval, changed, movements, named, pending, priced, stored
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Branch
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, at_once, eventually, less_notices, refusal
+from tests.support.wire import Json, at_once, eventually, less_notices, refusal
 
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED
 

@@ -25,8 +25,9 @@ from tests.support.cycle_count import (
     stored,
 )
 from tests.support.purchase_order import Branch
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, Refusal, at_once, less_notices, refusal
+from tests.support.wire import Json, Refusal, at_once, less_notices, refusal
 
 
 async def test_a_count_is_answered_in_one_call_with_the_whole_state(counts: Counts, shop: Shop, engine: Engine) -> None:

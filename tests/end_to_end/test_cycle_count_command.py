@@ -15,8 +15,9 @@ from tests.support.books import level, nothing_is_stored
 from tests.support.commands import Command, names
 from tests.support.cycle_count import Line, lines, midday, movements
 from tests.support.refusals import refusal_of
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, eventually
+from tests.support.wire import Json, eventually
 
 
 def rows_of(printed: str) -> dict[str, list[str]]:

@@ -11,9 +11,10 @@ from tests.support.commands import names
 from tests.support.corrections import held_lines
 from tests.support.cycle_count import Counts, Line, count, counted, lines, movements, one_count
 from tests.support.purchase_order import Branch
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Caller, Json, Orders, less_notices, refusal
+from tests.support.wire import Caller, Json, less_notices, refusal
 
 
 def gave_way(caller: Caller, kind: str, reference: str, item: ItemKey, quantity: int) -> Json:

@@ -22,9 +22,10 @@ from tests.support.cycle_count import (
     movements,
     one_count,
 )
+from tests.support.reservation import Orders
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Orders, Refusal, at_once, less_notices, refusal
+from tests.support.wire import Refusal, at_once, less_notices, refusal
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

@@ -16,8 +16,9 @@ from tests.support.cycle_count import (
     movements,
     one_count,
 )
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Orders, Refusal, at_once, less_notices, refusal
+from tests.support.wire import Refusal, at_once, less_notices, refusal
 
 AGAIN = "another person has to count it again"
 

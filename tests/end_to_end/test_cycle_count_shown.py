@@ -8,8 +8,9 @@ from temporalio.api.enums.v1 import EventType
 from stockkeeper.contracts.messages import utc
 from tests.support.commands import names
 from tests.support.cycle_count import Counts, one_count, stored
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, cells, eventually, refusal
+from tests.support.wire import Json, cells, eventually, refusal
 
 REVIEW = "Next: `record` by a person who hasn't counted it, or `approve_variance` with a root cause."
 

@@ -13,10 +13,11 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import Spoil, any_message, bad_text, without
 from tests.support.books import level, nothing_is_stored
 from tests.support.corrections import FOUND, correct_stock, held_lines
+from tests.support.reservation import Orders
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Caller, Json, Orders, Refusal, at_once, line, refusal
+from tests.support.wire import Caller, Json, Refusal, at_once, line, refusal
 
 TOLD = {"performed_by": "carl", "reason": FOUND}
 UNTOLD = "the hold gave way: its stock is missing"

@@ -29,10 +29,11 @@ from tests.support.replenishment import (
     sold_earlier,
     supply,
 )
+from tests.support.reservation import Orders
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Caller, Orders, at_once, eventually, few_at_once
+from tests.support.wire import Caller, at_once, eventually, few_at_once
 from worker import Settings, build_worker
 
 TOGETHER_SECONDS = 2.0

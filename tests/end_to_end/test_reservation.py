@@ -8,8 +8,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
 from tests.support.books import ItemBooks, books, level, nothing_changes
+from tests.support.reservation import Orders, lines_of, request, shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Orders, Refusal, line, lines_of, refusal, request, shortage
+from tests.support.wire import Refusal, line, refusal
 
 SECONDS = 1 / 60
 """A second of a time to live, which is given in minutes."""

@@ -15,8 +15,9 @@ from tests.support.bad import (
     without,
 )
 from tests.support.books import level, nothing_changes
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, answer, eventually, line, refusal
+from tests.support.wire import Json, answer, eventually, line, refusal
 
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
 

@@ -19,8 +19,9 @@ from tests.support.bad import (
     without,
 )
 from tests.support.books import level, nothing_changes
+from tests.support.reservation import Orders, request, shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, at_once, refusal, request, shortage
+from tests.support.wire import Json, at_once, refusal
 
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
 _LONGEST_MESSAGE = 2_000

@@ -5,8 +5,8 @@ from sqlalchemy import Engine, update
 from database.tables import products, warehouses
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Orders
 
 LINES = 1_000
 

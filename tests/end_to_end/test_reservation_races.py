@@ -11,8 +11,9 @@ from temporalio.service import RPCError
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import ItemBooks, books, level
+from tests.support.reservation import Orders, shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, at_once, line, shortage
+from tests.support.wire import Json, at_once, line
 
 
 async def _outcome(orders: Orders, *lines: tuple[ItemKey, int]) -> tuple[str, Json]:

@@ -13,9 +13,10 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tests.support.books import level, nothing_changes
+from tests.support.reservation import Orders, lines_of, request
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Orders, answer, at_once, eventually, line, lines_of, refusal, request
+from tests.support.wire import answer, at_once, eventually, line, refusal
 
 
 async def test_a_repeated_start_gets_the_same_answer(orders: Orders, shop: Shop, engine: Engine) -> None:

@@ -9,8 +9,9 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.domain.stock import ItemKey
+from tests.support.reservation import Orders, deadline_of
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, answer, deadline_of, eventually, line, refusal
+from tests.support.wire import Json, answer, eventually, line, refusal
 
 
 async def _found(orders: Orders, query: str) -> list[str]:

@@ -5,8 +5,9 @@ from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_changes
 from tests.support.refusals import refusal_of
+from tests.support.reservation import Orders, lines_of
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, eventually, line, lines_of
+from tests.support.wire import Json, eventually, line
 
 
 async def _notes(orders: Orders, reference: str, count: int) -> list[str]:

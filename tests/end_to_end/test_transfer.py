@@ -12,6 +12,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Branch
 from tests.support.refusals import refusal_of
+from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import (
     Journey,
@@ -33,7 +34,7 @@ from tests.support.transfer import (
     units,
     whereabouts,
 )
-from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal, shortage
+from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 
 BRISK = timedelta(seconds=1)
 """A short task, because a command is only let in between two of them."""

@@ -22,9 +22,10 @@ from tests.support.bad import (
 from tests.support.bad_starts import Clerk
 from tests.support.books import level, nothing_is_stored
 from tests.support.refusals import refusal_of
+from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
-from tests.support.wire import Json, Refusal, at_once, refusal, shortage
+from tests.support.wire import Json, Refusal, at_once, refusal
 
 _HOURS_OF_A_YEAR = 366 * 24
 _PLACES = ("from_warehouse_id", "to_warehouse_id")

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from tests.support.books import ItemBooks, books, level, nothing_is_stored
+from tests.support.reservation import Orders, shortage
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import (
@@ -28,7 +29,7 @@ from tests.support.transfer import (
     units,
     whereabouts,
 )
-from tests.support.wire import Json, Orders, at_once, refusal, shortage
+from tests.support.wire import Json, at_once, refusal
 
 
 async def test_what_is_held_for_a_transfer_is_no_buyers_and_the_other_way_round(

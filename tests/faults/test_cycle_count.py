@@ -26,8 +26,9 @@ from tests.support.cycle_count import (
     one_count,
 )
 from tests.support.outages import Outages
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, at_once, eventually, less_notices
+from tests.support.wire import Json, at_once, eventually, less_notices
 from worker import build_worker
 
 

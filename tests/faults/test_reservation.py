@@ -15,9 +15,10 @@ from stockkeeper.domain.stock import ItemKey
 from tests.faults.workplace import Workplace
 from tests.support.books import ItemBooks, books, level
 from tests.support.outages import Outages
+from tests.support.reservation import Orders, lines_of, request
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Orders, at_once, eventually, line, lines_of, request
+from tests.support.wire import Json, at_once, eventually, line
 from worker import build_worker
 
 Call = Callable[[Orders, str, ItemKey], Awaitable[Json]]

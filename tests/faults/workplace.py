@@ -16,9 +16,9 @@ from tests.support.adjustment import Adjusting
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import Counts
 from tests.support.purchase_order import Purchasing
+from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Orders
 from worker import Settings
 
 BRISK = timedelta(seconds=1)

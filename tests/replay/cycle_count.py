@@ -4,9 +4,10 @@ from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
 from tests.support.cycle_count import Counts, approval, count, counted
 from tests.support.replenishment import set_point
+from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Orders, refusal
+from tests.support.wire import refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 

@@ -9,10 +9,11 @@ from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
 from tests.support.purchase_order import Purchasing
 from tests.support.replenishment import AT_ONCE, Reorders, goes_on, make_long, set_point, supply, tidy
+from tests.support.reservation import Orders
 from tests.support.rows import LockedItem, locked
 from tests.support.shop import new_reference
 from tests.support.steps.reorder import Reordering
-from tests.support.wire import Json, Orders, refusal
+from tests.support.wire import Json, refusal
 
 
 class ReorderScenes(Scenes):

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from tests.replay.recording import Scenes, Stage
 from tests.support.corrections import FOUND, correct_stock
-from tests.support.wire import Orders, line, refusal, request
+from tests.support.reservation import Orders, request
+from tests.support.wire import line, refusal
 
 
 class ReservationScenes(Scenes):

@@ -10,10 +10,11 @@ from stockkeeper.contracts import policies
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes, Stage
 from tests.support.replenishment import goes_on, make_long
+from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.stock_audit import Audits, set_item, tamper
 from tests.support.transfer import Transfers
-from tests.support.wire import Json, Orders, eventually, refusal
+from tests.support.wire import Json, eventually, refusal
 
 
 class StockAuditScenes(Scenes):

@@ -14,9 +14,10 @@ from database.sessions import Database, connect
 from stockkeeper import Connection, Stockkeeper
 from stockkeeper.contracts.audit_findings import FindingShown
 from stockkeeper.domain.stock import ItemKey
+from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Caller, Json, Orders
+from tests.support.wire import Caller, Json
 from worker import Settings, build_database, build_worker
 
 

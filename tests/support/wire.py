@@ -26,7 +26,6 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.shop import new_reference
 
 ANSWER_SECONDS = 30.0
 """Nothing may hang: an answer that takes longer than this, on a busy machine, is a failure."""
@@ -38,26 +37,6 @@ Handle = WorkflowHandle[Any, Any]
 def line(item: ItemKey, quantity: int) -> dict[str, Json]:
     """A line of a request: units of a product from a warehouse."""
     return {"product_id": item.product_id, "warehouse_id": item.warehouse_id, "quantity": quantity}
-
-
-def request(reference: str, *lines: tuple[ItemKey, int], **other: Json) -> dict[str, Json]:
-    """A reservation's start."""
-    return {
-        "reference_type": "ORDER",
-        "reference_id": reference,
-        "lines": [line(item, quantity) for item, quantity in lines],
-        "performed_by": "shop",
-    } | other
-
-
-def shortage(item: ItemKey, requested: int, available: int) -> dict[str, int]:
-    """One entry of the details of `InsufficientStock`."""
-    return {
-        "product_id": item.product_id,
-        "warehouse_id": item.warehouse_id,
-        "requested": requested,
-        "available": available,
-    }
 
 
 @dataclass(frozen=True)
@@ -240,59 +219,6 @@ def cells(details: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-class Orders(Caller):
-    """The order service's side of reservations."""
-
-    workflow_type = "ReservationWorkflow"
-    prefix = "reservation-"
-    answer_to_start = "reserved"
-
-    async def reserve(
-        self,
-        reference: str,
-        *lines: tuple[ItemKey, int],
-        update_id: str | None = None,
-        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        **other: Json,
-    ) -> Json:
-        """Start and answer in one call."""
-        return await self.ask_raw(reference, [request(reference, *lines, **other)], update_id=update_id, reuse=reuse)
-
-    async def fulfill(
-        self, reference: str, lines: Sequence[Json] | None = None, update_id: str | None = None, **other: Json
-    ) -> Json:
-        """Goods leave; all that is left unless lines are given."""
-        command = {"performed_by": "picker", "lines": lines} | other
-        return await self.update(reference, "fulfill", command, update_id=update_id)
-
-    async def sell(self, item: ItemKey, units: int) -> None:
-        """Reserve and ship at once."""
-        reference = new_reference()
-        await self.reserve(reference, (item, units))
-        await self.fulfill(reference)
-
-    async def cancel(self, reference: str, reason: str = "changed my mind", update_id: str | None = None) -> Json:
-        """Give the stock back."""
-        return await self.update(reference, "cancel", {"performed_by": "shop", "reason": reason}, update_id=update_id)
-
-    async def extend(self, reference: str, ttl_minutes: float, update_id: str | None = None) -> Json:
-        """Move the deadline."""
-        command = {"performed_by": "shop", "ttl_minutes": ttl_minutes}
-        return await self.update(reference, "extend", command, update_id=update_id)
-
-
-def lines_of(state: Json) -> list[tuple[ItemKey, int, int]]:
-    """The lines of a state: item, units, and units that have left."""
-    return [
-        (
-            ItemKey(each["warehouse_id"], each["product_id"]),
-            each["quantity"],
-            each["quantity_fulfilled"],
-        )
-        for each in state["lines"]
-    ]
-
-
 def less_notices(state: Json) -> Json:
     """A state without its notices, which go out in the background."""
     return {name: value for name, value in state.items() if name != "notices"}
@@ -331,8 +257,3 @@ async def few_at_once(*calls: Callable[[], Awaitable[T]], lanes: int = 10) -> li
 async def until(instant: datetime) -> None:
     """Wait for an instant, which is all that a deadline can be waited for by."""
     await asyncio.sleep(max(0.0, instant.timestamp() - time.time()))
-
-
-def deadline_of(state: Json) -> datetime:
-    """When a hold ends."""
-    return datetime.fromisoformat(state["expires_at"])

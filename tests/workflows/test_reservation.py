@@ -12,8 +12,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from database.sessions import Database
 from tests.support.books import level
+from tests.support.reservation import Orders, deadline_of, lines_of, request
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Orders, at_once, deadline_of, lines_of, refusal, request, until
+from tests.support.wire import at_once, refusal, until
 from tests.workflows.clock import MINUTE, SECOND, Clock
 from worker import Settings, build_worker
 

@@ -10,9 +10,10 @@ from temporalio.testing import WorkflowEnvironment
 from stockkeeper.contracts.messages import utc
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes
+from tests.support.reservation import Orders, request, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, Units, arrived, hold, moved, named, stocked, transfer, units
-from tests.support.wire import Json, Orders, refusal, request, shortage
+from tests.support.wire import Json, refusal
 from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
 from worker import Settings
 
