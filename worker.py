@@ -96,9 +96,9 @@ NoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
 
 
 class Settings(BaseSettings):
-    """What a worker is told by its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
+    """A worker's settings, from its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
 
-    # What is wrong may be a password.
+    # A rejected value may be a password.
     model_config = SettingsConfigDict(env_prefix="STOCKKEEPER_", populate_by_name=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
@@ -110,30 +110,30 @@ class Settings(BaseSettings):
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
     approval: ApprovalPolicy = DEFAULT_APPROVAL
-    """Who approves purchase orders that don't say it themselves, as JSON; it counts for orders drafted from now on."""
+    """Approval policy of purchase orders that bring none, as JSON; for orders drafted from now on."""
     over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
-    """How much more than ordered may be received, in percent of each line; for orders drafted from now on."""
+    """Over-delivery accepted, in percent of each line's quantity; for orders drafted from now on."""
     order_cost: Annotated[Decimal, Field(ge=0)] = DEFAULT_ORDER_COST
-    """What an order costs, in money, whatever is on it; for planning."""
+    """Cost of one order, in money, whatever its quantity; for planning."""
     holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
-    """What holding stock costs, as a part of its unit cost per year; for planning."""
+    """Holding cost of a unit per year, as a fraction of its unit cost; for planning."""
     counting: CountPolicy = DEFAULT_COUNTING
-    """How far a count may be off, how often what is counted, and how much a day, as JSON; what is left out, stays."""
+    """Tolerances, intervals by class and number per day of counts, as JSON; a field left out has its default."""
     adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
-    """From where on somebody else has to approve an adjustment, as JSON; for those that are submitted from now on."""
+    """Limit above which an adjustment needs a second person's approval, as JSON; for those submitted from now on."""
     notice_urls: NoticeUrls = SecretStr("")
-    """Where procurement hears of things: Apprise URLs, separated by spaces or commas."""
+    """Notices to procurement: Apprise URLs, separated by spaces or commas."""
     escalation_notice_urls: NoticeUrls = SecretStr("")
-    """Where it is heard that nobody decided; empty: where procurement hears of things."""
+    """Notices about decisions that are overdue; empty: sent to procurement."""
     supplier_notice_urls: NoticeUrls = SecretStr("")
-    """How suppliers are written to, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
+    """Notices to suppliers, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
 
     warehouse_notice_urls: NoticeUrls = SecretStr("")
-    """Where those who move the goods hear of things; empty: where procurement does."""
+    """Notices to the warehouse; empty: sent to procurement."""
 
     @property
     def notice_ways(self) -> NoticeWays:
-        """How each audience is reached."""
+        """The URLs of each audience."""
         return NoticeWays(
             procurement=self.notice_urls.get_secret_value(),
             escalation=self.escalation_notice_urls.get_secret_value(),
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
 
     @property
     def threads(self) -> int:
-        """Threads and connections, so that nothing that may run has to wait for one."""
+        """Threads and database connections: one for each activity that may run at once."""
         return 2 * self.concurrency
 
 
@@ -220,7 +220,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
 
 
 async def run(settings: Settings) -> None:
-    """Work until told to stop.
+    """Work until SIGINT or SIGTERM.
 
     Raises:
         StockkeeperError: Something isn't there or isn't ready, in one line.
@@ -264,7 +264,7 @@ async def require_search_attributes(client: Client) -> None:
     try:
         missing = await missing_search_attributes(client)
     except RPCError as error:
-        # Not everybody may ask; Temporal Cloud, for one, has another way.
+        # Not every account may read them; Temporal Cloud, for one, has another API.
         logging.getLogger("stockkeeper").warning("can't see the search attributes: %s", error.message)
         return
     if missing:

@@ -1,4 +1,4 @@
-"""Findings of audits in the database, and what is done about them when a person has decided it.
+"""Findings of audits in the database, and the decisions that people take about them.
 
 A repair brings to order what can be without touching the ledger's past; it is an operation like any other, and stands
 with who decided it and why beside the finding. What can't be repaired can be accepted as it is.
@@ -65,7 +65,7 @@ _BOOKS = text("""
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
 """)
 
-# The next movement comes after the last one, whatever instant somebody has written there.
+# The next movement comes after the last one, even if its instant was tampered with.
 _SET_ON_HAND = text("""
     UPDATE inventory_items AS item SET quantity_on_hand = :on_hand, quantity_reserved = :reserved,
         last_moved_at = greatest(
@@ -96,8 +96,8 @@ class AuditFindings(AuditFindingActivities):
 
         Raises:
             InvalidRequest: There is no such finding.
-            InvalidState: It is closed; or it is about what nobody can change; or it can't be so: more is promised than
-                is there, or nothing says how much is.
+            InvalidState: It is closed; or it is about a record that can't be changed; or it can't be repaired: more is
+                promised than is on hand, or no record gives the right number.
         """
 
         def effect(connection: Connection, operation: Operation) -> FindingShown:

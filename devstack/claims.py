@@ -12,9 +12,9 @@ class DirectoryClaim:
     """The right to run programs on a directory, for as long as this process lives or until it is released.
 
     There are two locks, and the kernel lets go of each with the last process that holds it. `owner.lock` is this
-    process's alone: who finds it taken comes second and is told so. `programs.lock` is passed on to the programs: after
-    the owner was killed it stays taken until the last of them is gone, which their guards see to, and who comes next
-    waits.
+    process's alone: a second process that finds it taken is refused. `programs.lock` is passed on to the programs:
+    after the owner was killed it stays taken until the last of them is gone, which their guards see to, and the next
+    owner waits.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -38,7 +38,7 @@ async def show_everything(*, keep: bool = False) -> bool:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stockkeeper-demo-") as directory:
         err.print("bringing up PostgreSQL, Temporal and a worker …")
-        # Not what the environment names: a demo has no business in anybody's stock.
+        # Without the environment's settings: a demo must never reach real stock.
         async with serving(Path(directory), fast=True, environ={}) as info:
             scenes = await _scenes(info)
             out.print(

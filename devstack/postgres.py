@@ -164,13 +164,13 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 def _account_to_run_as() -> str | None:
-    """The account that PostgreSQL runs as if we are root, which is created at need; None if we are anybody else."""
+    """The account that PostgreSQL runs as under root, created when it is missing; None under any other account."""
     if os.geteuid() != 0:
         return None
     try:
         ensure_user_exists(ACCOUNT_UNDER_ROOT)
     except (OSError, subprocess.CalledProcessError) as error:
-        # Two stacks that start for the first time both try; one of them is told that the account exists.
+        # Two stacks that start for the first time both try; one of them fails because the account exists.
         if ACCOUNT_UNDER_ROOT not in {account.pw_name for account in pwd.getpwall()}:
             raise StackError(
                 f"PostgreSQL does not run as root, and the account {ACCOUNT_UNDER_ROOT} could not be created: {error}"

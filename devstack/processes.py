@@ -23,7 +23,7 @@ class StackError(StockkeeperError):
 
 
 class GuardedProcess:
-    """A program and its guard, which stops it when told to or as soon as this process is gone."""
+    """A program and its guard, which stops it on request or as soon as this process is gone."""
 
     def __init__(self, guard_process: "subprocess.Popen[bytes]", log: Path) -> None:
         self._guard = guard_process
@@ -129,7 +129,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at the moment."""
+    """A loopback port without a listener at the moment."""
     return free_ports(1)[0]
 
 

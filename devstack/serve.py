@@ -18,7 +18,7 @@ WORKER_ROLE = "stockkeeper_worker"
 
 
 class _Unset(Settings):
-    """Settings with an environment that isn't this process's: a demo must not write to anybody's suppliers."""
+    """Settings with an environment that isn't this process's: a demo must not write to real suppliers."""
 
     @classmethod
     def settings_customise_sources(
@@ -29,7 +29,7 @@ class _Unset(Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing but what is said here."""
+        """Only the arguments given here."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 

@@ -95,7 +95,7 @@ async def running_stack(
 
 
 def _configured_temporal(environ: Mapping[str, str]) -> ClientConnectConfig:
-    """The connection that the environment asks for; a profile counts only if somebody chose it for this run.
+    """The connection that the environment asks for; a profile counts only if it was chosen for this run.
 
     The file in the home directory does not: it may well point to production, where no demo belongs.
     """
@@ -125,7 +125,7 @@ async def _all_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def _watched(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
-    """Ends the body with a `StackError` if a server is gone while it runs: nobody should wait for an answer from it."""
+    """Ends the body with a `StackError` if a server is gone while it runs: no caller should wait for it."""
     body = asyncio.current_task()
     gone: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Books that are put right by hand: at once, once somebody else has agreed, and below what was promised."""
+"""Adjustments: posted at once, posted after a second person's approval, and below the units promised."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ def _worth(state: AdjustmentState) -> str:
 
 
 async def _at_once(shop: Shop) -> Scene:
-    """Two mugs broke and one pot was found; and somebody has taken off more mugs than there are."""
+    """Two mugs broke and one pot was found; and an adjustment takes off more mugs than there are."""
     state = (await _adjust(shop, "A-1", "a shelf gave in", MUG_RED=-2, POT_CAST=1)).state
     try:
         short = str((await _adjust(shop, "A-2", "all of them gone", MUG_RED=-11)).state.status)
@@ -42,7 +42,7 @@ async def _at_once(shop: Shop) -> Scene:
 
 
 async def _approved(shop: Shop) -> Scene:
-    """A burst pipe is worth more than somebody may write off alone."""
+    """A burst pipe costs more than one person may write off alone."""
     adjustment = await _adjust(shop, "A-3", "a pipe burst", TEA_500=-60)
     asked = f"{_worth(adjustment.state)}: {await shop.level('TEA-500', _WHERE)}"
     try:

@@ -7,7 +7,7 @@ from stockkeeper import CustomerReturn, InspectionLine, Line, ReturnState
 
 _CUP = "CUP-1"
 _WHERE = "Newark"
-_TOLD_AT_ONCE = 10
+_REPORTS_AT_ONCE = 10
 
 
 async def _cup(shop: Shop) -> int:
@@ -50,14 +50,14 @@ async def _inspected(shop: Shop) -> Scene:
 
 
 async def _closed_short(shop: Shop) -> Scene:
-    """A parcel is told ten times at once, and the rest never comes."""
+    """A parcel is reported ten times at once, and the rest never comes."""
     returned = await _create(shop, "R-2", "2002", 5)
     parcel = [InspectionLine(product_id=await _cup(shop), restock_quantity=2)]
-    told = [returned.inspect(parcel, performed_by="dock", inspection_id="parcel-1") for _ in range(_TOLD_AT_ONCE)]
-    answers = {_found(state) for state in await asyncio.gather(*told)}
+    reports = [returned.inspect(parcel, performed_by="dock", inspection_id="parcel-1") for _ in range(_REPORTS_AT_ONCE)]
+    answers = {_found(state) for state in await asyncio.gather(*reports)}
     state = await returned.close_short(performed_by="portal", reason="the customer keeps them")
     return Scene(
-        f"R-2: 5 of the cups of order 2002 should; 2 do, told {_TOLD_AT_ONCE} times at once",
+        f"R-2: 5 of the cups of order 2002 should; 2 do, reported {_REPORTS_AT_ONCE} times at once",
         "EXPECTED: 2 restocked, 0 scrapped of 5; INSPECTED: 2 restocked, 0 scrapped of 5: the customer keeps them; "
         "4 on hand, 0 reserved",
         f"{', '.join(answers)}; {_found(state)}: {state.closed_reason}; {await shop.level(_CUP, _WHERE)}",

@@ -1,6 +1,6 @@
 """Counts that are blind, that are counted again, that find less than was promised, and that are planned.
 
-A warehouse of its own opens for them, where nobody else sells: its last list is of what nobody has counted yet.
+A warehouse of its own opens for them, where nothing else is sold: its last list has the products not counted yet.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def _blind(shop: Shop) -> Scene:
 
 
 async def _gave_way(shop: Shop) -> Scene:
-    """Two people find fewer bowls than are promised: the latest order loses its hold, and its workflow is told."""
+    """Two people find fewer bowls than are promised: the latest order loses its hold, and its workflow is notified."""
     ids = await _ids(shop)
     earlier, later = [await _hold(shop, order, _BOWL, units) for order, units in (("3001", 40), ("3002", 15))]
     count = await shop.stock.open_count("C-2", [ids[_BOWL]], warehouse_id=ids[_WHERE], requested_by="warehouse")
@@ -114,7 +114,7 @@ async def _opened(shop: Shop, count_number: str) -> CycleCountState:
 
 
 def _told(state: CycleCountState) -> str:
-    """What a count says of spoons and bowls; the difference only of what is in the books."""
+    """A count's lines for spoons and bowls; the difference only of posted lines."""
     return ", ".join(
         f"{line.counted_quantity} {what} {line.status}" + ("" if line.delta is None else f" {line.delta:+}")
         for what, line in zip(("spoons", "bowls"), state.lines, strict=True)

@@ -82,11 +82,11 @@ async def _lapsed(shop: Shop) -> Scene:
     )
     await _draft(shop, "PO-4", "Weser Ceramics", shop.wanted("MUG-RED", 36, "3.10"), approval=policy)
     ended = await shop.stock.client.get_workflow_handle("purchase-order-PO-4").result()
-    told = ", ".join(notice["audience"] for notice in ended["notices"])
+    notified = ", ".join(notice["audience"] for notice in ended["notices"])
     return Scene(
-        "PO-4: reminded, escalated, and nobody came",
+        "PO-4: reminded, escalated, and never decided",
         "PROCUREMENT, PROCUREMENT, ESCALATION, PROCUREMENT; CANCELLED",
-        f"{told}; {ended['status']}",
+        f"{notified}; {ended['status']}",
     )
 
 

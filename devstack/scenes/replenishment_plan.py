@@ -1,7 +1,7 @@
 """Stock that is planned from its demand, and ordered once: by a run, by ten at a time, and by the sale that empties it.
 
 A warehouse of its own opens for it, whose demand ends today: the sample's is of one October, and from some day on
-nobody would plan by it any more.
+no plan would use it any more.
 """
 
 import asyncio

@@ -56,7 +56,7 @@ async def _expired(shop: Shop) -> Scene:
     except InvalidState as error:
         refused = error.code
     return Scene(
-        "order 1004: nobody came; then a late fulfil",
+        "order 1004: never fetched; then a late fulfil",
         "80 on hand, 80 reserved; EXPIRED: 80 on hand, 0 reserved; InvalidState",
         f"{held}; {ended['status']}: {await shop.level('TEA-500')}; {refused}",
     )

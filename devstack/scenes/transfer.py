@@ -36,7 +36,7 @@ def _where(state: TransferState) -> str:
 
 
 async def _received(shop: Shop) -> Scene:
-    """Two products go from Hamburg to Newark and arrive in parts, one of them told twice."""
+    """Two products go from Hamburg to Newark and arrive in parts, one of them reported twice."""
     transfer = await _create(shop, "T-1", shop.moved("TEA-100", 40), shop.moved("MUG-BLUE", 10))
     held = f"{transfer.state.status}: {await shop.level('TEA-100')}"
     sent = f"{(await transfer.dispatch(performed_by='loading')).status}: {await shop.level('TEA-100')}"
@@ -46,7 +46,7 @@ async def _received(shop: Shop) -> Scene:
     between = await shop.in_transit("TEA-100")
     state = await transfer.receive("R-2", [shop.arrived("TEA-100", 15)], performed_by="dock")
     return Scene(
-        "T-1: 40 tins and 10 mugs to Newark, in two parts, the first told twice",
+        "T-1: 40 tins and 10 mugs to Newark, in two parts, the first reported twice",
         "PENDING: 397 on hand, 40 reserved; IN_TRANSIT: 357 on hand, 0 reserved; 15 in transit; "
         "RECEIVED: 290 on hand, 0 reserved",
         f"{held}; {sent}; {between}; {state.status}: {await shop.level('TEA-100', 'Newark')}",
@@ -105,13 +105,13 @@ async def _overdue(shop: Shop) -> Scene:
         while not (state.notices and state.notices[0].outcome != "PENDING"):
             await asyncio.sleep(0.1)
             state = await transfer.refresh()
-    told = ", ".join(f"{notice.audience}: {notice.title.partition(':')[0]}" for notice in state.notices)
+    notified = ", ".join(f"{notice.audience}: {notice.title.partition(':')[0]}" for notice in state.notices)
     late = f"{state.status}: {await shop.in_transit('MUG-RED')}"
     state = await transfer.receive("R-1", [shop.arrived("MUG-RED", 12)], performed_by="dock")
     return Scene(
         "T-5: 12 mugs to Newark, overdue, and there at last",
         "WAREHOUSE: Overdue; IN_TRANSIT: 12 in transit; RECEIVED: 12 on hand, 0 reserved",
-        f"{told}; {late}; {state.status}: {await shop.level('MUG-RED', 'Newark')}",
+        f"{notified}; {late}; {state.status}: {await shop.level('MUG-RED', 'Newark')}",
     )
 
 
