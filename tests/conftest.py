@@ -1,6 +1,7 @@
 """One PostgreSQL, one Temporal and one worker for the whole session; every test brings its own products."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -21,11 +22,15 @@ from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import Shop
 from tests.support.transfer import Transfers
+from tests.support.wire import Caller
 from worker import Settings, build_database, build_worker
 
 # The same examples every time, and no time limit: on a busy machine that would fail by chance.
 hypothesis_settings.register_profile("stockkeeper", deadline=None, database=None, derandomize=True)
 hypothesis_settings.load_profile("stockkeeper")
+
+
+C = TypeVar("C", bound=Caller)
 
 
 @pytest.fixture(scope="session")
@@ -85,53 +90,24 @@ async def worker(our_client: Client, database: Database, settings: Settings) -> 
         yield
 
 
-@pytest.fixture(scope="session")
-def orders(plain_client: Client, worker: None, stack: StackInfo) -> Orders:
-    """The order service, with a worker at the other end."""
-    del worker
-    return Orders(plain_client, stack.task_queue)
+def _calling(kind: type[C]) -> Any:
+    """A fixture: a service's side of one kind of process, with the session's worker at the other end."""
+
+    @pytest.fixture(scope="session")
+    def caller(plain_client: Client, worker: None, stack: StackInfo) -> C:
+        del worker
+        return kind(plain_client, stack.task_queue)
+
+    return caller
 
 
-@pytest.fixture(scope="session")
-def purchasing(plain_client: Client, worker: None, stack: StackInfo) -> Purchasing:
-    """Procurement, with the same worker."""
-    del worker
-    return Purchasing(plain_client, stack.task_queue)
-
-
-@pytest.fixture(scope="session")
-def transfers(plain_client: Client, worker: None, stack: StackInfo) -> Transfers:
-    """Logistics, with the same worker."""
-    del worker
-    return Transfers(plain_client, stack.task_queue)
-
-
-@pytest.fixture(scope="session")
-def returns(plain_client: Client, worker: None, stack: StackInfo) -> Returns:
-    """Customer service, with the same worker."""
-    del worker
-    return Returns(plain_client, stack.task_queue)
-
-
-@pytest.fixture(scope="session")
-def adjusting(plain_client: Client, worker: None, stack: StackInfo) -> Adjusting:
-    """Whoever puts the books right, with the same worker."""
-    del worker
-    return Adjusting(plain_client, stack.task_queue)
-
-
-@pytest.fixture(scope="session")
-def counts(plain_client: Client, worker: None, stack: StackInfo) -> Counts:
-    """Those who count, with the same worker."""
-    del worker
-    return Counts(plain_client, stack.task_queue)
-
-
-@pytest.fixture(scope="session")
-def count_plans(plain_client: Client, worker: None, stack: StackInfo) -> CountPlans:
-    """Whoever lets counts be planned, with the same worker."""
-    del worker
-    return CountPlans(plain_client, stack.task_queue)
+orders = _calling(Orders)
+purchasing = _calling(Purchasing)
+transfers = _calling(Transfers)
+returns = _calling(Returns)
+adjusting = _calling(Adjusting)
+counts = _calling(Counts)
+count_plans = _calling(CountPlans)
 
 
 @pytest.fixture
