@@ -1,57 +1,49 @@
 """The ways that a cycle count can go."""
 
 from stockkeeper.domain.stock import ItemKey
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.cycle_count import Counts, approval, count, counted
 from tests.support.replenishment import set_point
-from tests.support.reservation import Orders
 from tests.support.shop import new_reference
-from tests.support.transfer import Transfers
 from tests.support.wire import refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 
-class CycleCountScenes(Scenes):
+class CycleCountScenes(Scenes[Counts]):
     """Each scene's name is the count's number."""
 
-    process = "cycle_count"
+    service = Counts
     under_way = frozenset({"counting", "in_review"})
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._counts = Counts(stage.client, stage.settings.task_queue)
-        self._orders = Orders(stage.client, stage.settings.task_queue)
-        self._transfers = Transfers(stage.client, stage.settings.task_queue)
 
     async def counting(self, number: str) -> None:
         """One product is in the books, one in doubt, and one hasn't been counted."""
         first, second, _ = await self._open(number, 3)
-        await self._counts.record(number, first, 9)
-        await self._counts.record(number, second, 5)
+        await self._caller.record(number, first, 9)
+        await self._caller.record(number, second, 5)
 
     async def in_review(self, number: str) -> None:
         """All has been counted, and somebody was asked to look again."""
         [item] = await self._open(number)
-        await self._counts.record(number, item, 5, root_cause="THEFT")
+        await self._caller.record(number, item, 5, root_cause="THEFT")
 
     async def posted(self, number: str) -> None:
         """All within tolerance; one count was told twice."""
         first, second = await self._open(number, 2)
-        await self._counts.record(number, first, 9)
-        await self._counts.record(number, first, 9)
-        await self._counts.record(number, second, 10)
+        await self._caller.record(number, first, 9)
+        await self._caller.record(number, first, 9)
+        await self._caller.record(number, second, 10)
 
     async def recounted(self, number: str) -> None:
         """And what was found was out of all tolerance again."""
         [item] = await self._open(number)
-        await self._counts.record(number, item, 5, root_cause="THEFT")
-        await self._counts.record(number, item, 20, "bob")
+        await self._caller.record(number, item, 5, root_cause="THEFT")
+        await self._caller.record(number, item, 20, "bob")
 
     async def approved(self, number: str) -> None:
         first, second = await self._open(number, 2)
-        await self._counts.record(number, first, 5)
-        await self._counts.record(number, second, 10)
-        await self._counts.approve(number, first)
+        await self._caller.record(number, first, 5)
+        await self._caller.record(number, second, 10)
+        await self._caller.approve(number, first)
 
     async def gave_way(self, number: str) -> None:
         """An order's hold, a transfer's, and one whose run is gone."""
@@ -61,50 +53,50 @@ class CycleCountScenes(Scenes):
         await self._orders.handle(gone).terminate("by mistake")
         await self._orders.reserve(order, (item, 3))
         await self._transfers.create(load, self._shop.warehouse(), [(item, 3)])
-        await self._counts.record(number, item, 0)
-        await self._counts.approve(number, item)
+        await self._caller.record(number, item, 0)
+        await self._caller.approve(number, item)
 
     async def fell_below(self, number: str) -> None:
         """The run asks for somebody to look."""
         [item] = await self._open(number)
-        set_point(self._shop.engine, item, 10, 20)
-        await self._counts.record(number, item, 9)
+        set_point(self._engine, item, 10, 20)
+        await self._caller.record(number, item, 9)
 
     async def cancelled(self, number: str) -> None:
         """One product was in the books, and one in doubt."""
         first, second, _ = await self._open(number, 3)
-        await self._counts.record(number, first, 9)
-        await self._counts.record(number, second, 5)
-        await self._counts.cancel(number)
+        await self._caller.record(number, first, 9)
+        await self._caller.record(number, second, 5)
+        await self._caller.cancel(number)
 
     async def cancelled_by_operator(self, number: str) -> None:
         first, _ = await self._open(number, 2)
-        await self._counts.record(number, first, 9)
-        await self._counts.handle(number).cancel()
+        await self._caller.record(number, first, 9)
+        await self._caller.handle(number).cancel()
 
     async def refused_commands(self, number: str) -> None:
         first, second = await self._open(number, 2)
-        await refusal(self._counts.approve(number, first))
-        await refusal(self._counts.record(number, self._shop.item(1), 1))
-        await self._counts.record(number, first, 5)
-        await refusal(self._counts.record(number, first, 10, "Ann"))
-        await refusal(self._counts.approve(number, first, "ann"))
+        await refusal(self._caller.approve(number, first))
+        await refusal(self._caller.record(number, self._shop.item(1), 1))
+        await self._caller.record(number, first, 5)
+        await refusal(self._caller.record(number, first, 10, "Ann"))
+        await refusal(self._caller.approve(number, first, "ann"))
         self._shop.move(first, -8)
-        await refusal(self._counts.approve(number, first))
-        await self._counts.record(number, first, 2, "bob")
-        await refusal(self._counts.record(number, first, 1, "bob"))
-        await refusal(self._counts.cancel(number, reason=""))
-        await self._counts.record(number, second, 10)
+        await refusal(self._caller.approve(number, first))
+        await self._caller.record(number, first, 2, "bob")
+        await refusal(self._caller.record(number, first, 1, "bob"))
+        await refusal(self._caller.cancel(number, reason=""))
+        await self._caller.record(number, second, 10)
 
     async def commanded_by_signals(self, number: str) -> None:
         """What is refused becomes a note."""
         [item] = await self._open(number)
-        await self._counts.signal(number, "record", {"performed_by": 7})
-        await self._counts.signal(number, "post", {"performed_by": "ann"})
-        await self._counts.signal(number, "record", counted(item, 5))
-        await self._counts.signal(number, "record", counted(item, 6))
-        await self._counts.noted(number, 3)
-        await self._counts.signal(number, "approve_variance", approval(item))
+        await self._caller.signal(number, "record", {"performed_by": 7})
+        await self._caller.signal(number, "post", {"performed_by": "ann"})
+        await self._caller.signal(number, "record", counted(item, 5))
+        await self._caller.signal(number, "record", counted(item, 6))
+        await self._caller.noted(number, 3)
+        await self._caller.signal(number, "approve_variance", approval(item))
 
     async def commanded_before_the_first_task(self, number: str) -> None:
         """Nobody works yet when the commands come; what may not be yet is a note, and what comes twice is nothing."""
@@ -121,55 +113,55 @@ class CycleCountScenes(Scenes):
     async def continued(self, number: str) -> None:
         """The run that goes on after a long one, in which somebody was asked to look again."""
         first, second = await self._open(number, 2)
-        await self._counts.record(number, first, 5)
-        await self._counts.record(number, second, 9)
-        await self._counts.quiet(number, notices=1)
+        await self._caller.record(number, first, 5)
+        await self._caller.record(number, second, 9)
+        await self._caller.quiet(number, notices=1)
         await self._continue(number)
-        await self._counts.signal(number, "record", counted(first, 10))
-        await self._counts.noted(number, 4)
-        await self._counts.record(number, first, 10, "bob")
+        await self._caller.signal(number, "record", counted(first, 10))
+        await self._caller.noted(number, 4)
+        await self._caller.record(number, first, 10, "bob")
 
     async def adopted(self, number: str) -> None:
         """The second run for one count, which finds one product in the books and one in doubt."""
         first, second = items = await self._open(number, 2)
-        await self._counts.record(number, first, 9)
-        await self._counts.record(number, second, 5)
-        await self._counts.quiet(number, notices=1)
-        await self._counts.handle(number).terminate("by mistake")
-        await self._counts.open(number, *items)
-        await self._counts.record(number, first, 9)
-        await self._counts.record(number, second, 5, "bob")
+        await self._caller.record(number, first, 9)
+        await self._caller.record(number, second, 5)
+        await self._caller.quiet(number, notices=1)
+        await self._caller.handle(number).terminate("by mistake")
+        await self._caller.open(number, *items)
+        await self._caller.record(number, first, 9)
+        await self._caller.record(number, second, 5, "bob")
 
     async def adopted_too_late(self, number: str) -> None:
         """The second run for one count, which finds that it was given up."""
         items = await self._open(number)
-        await self._counts.cancel(number)
-        await self._counts.result(number)
-        await self._counts.open(number, *items)
+        await self._caller.cancel(number)
+        await self._caller.result(number)
+        await self._caller.open(number, *items)
 
     async def invalid(self, number: str) -> None:
-        await refusal(self._counts.ask_raw(number, [count(number, self._shop.warehouse())]))
+        await refusal(self._caller.ask_raw(number, [count(number, self._shop.warehouse())]))
 
     async def unknown_product(self, number: str) -> None:
-        await refusal(self._counts.open(number, ItemKey(self._shop.warehouse(), 10**12)))
+        await refusal(self._caller.open(number, ItemKey(self._shop.warehouse(), 10**12)))
 
     async def database_away(self, number: str) -> None:
         """The step goes by the task queue."""
         item = self._shop.item(10)
         with self._stage.outages.database_away():
-            await self._counts.start(number, [count(number, item.warehouse_id, item.product_id)])
+            await self._caller.start(number, [count(number, item.warehouse_id, item.product_id)])
             await self._scheduled(number)
-        await self._counts.update(number, "opened")
-        await self._counts.record(number, item, 10)
+        await self._caller.update(number, "opened")
+        await self._caller.record(number, item, 10)
 
     async def large(self, number: str) -> None:
         """So many lines that what is of the whole goes by the task queue, and what is of a line doesn't."""
         first, *_ = await self._open(number, LINES_OF_A_SMALL_DOCUMENT + 1)
-        await self._counts.record(number, first, 10)
-        await self._counts.cancel(number)
+        await self._caller.record(number, first, 10)
+        await self._caller.cancel(number)
 
     async def _open(self, number: str, products: int = 1) -> list[ItemKey]:
         """Open a count of so many products that there are ten of each of, and which they are."""
         items = self._shop.items(products, units=10)
-        await self._counts.open(number, *items)
+        await self._caller.open(number, *items)
         return items

@@ -3,7 +3,7 @@
 import hashlib
 
 from stockkeeper.contracts.import_file import ImportKind, encode_row, pack_rows, workflow_id
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.wire import Caller, refusal
 
 _BY = "recorder"
@@ -51,14 +51,10 @@ class _File:
         await self._files.update(self._digest, "finish", all_of_it)
 
 
-class ImportScenes(Scenes):
+class ImportScenes(Scenes[_Files]):
     """Each scene's name makes the file's digest, by which its run goes."""
 
-    process = "import_file"
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._files = _Files(stage.client, stage.settings.task_queue)
+    service = _Files
 
     def reference_of(self, scene: str) -> str:
         return hashlib.sha256(scene.encode()).hexdigest()[:16]
@@ -66,10 +62,10 @@ class ImportScenes(Scenes):
     async def imported(self, name: str) -> None:
         file, digest = self._file(name), self.reference_of(name)
         await file.begin("name", "email")
-        await self._files.update(digest, "opened")
+        await self._caller.update(digest, "opened")
         await file.add(["Acme", "a@x.at"], ["Best", ""])
-        await self._files.signal(digest, "add_page", {"page": 1})
-        await self._files.signal(digest, "hurry")
+        await self._caller.signal(digest, "add_page", {"page": 1})
+        await self._caller.signal(digest, "hurry")
         await file.add(["Clark", ""])
         await file.finish()
 
@@ -79,7 +75,7 @@ class ImportScenes(Scenes):
         await file.begin("name")
         await file.add(["Dorn"])
         await file.finish()
-        await self._files.result(self.reference_of(name))
+        await self._caller.result(self.reference_of(name))
         await file.begin("name")
 
     async def refused(self, name: str) -> None:
@@ -92,7 +88,7 @@ class ImportScenes(Scenes):
         file = self._file(name)
         await file.begin("name")
         await file.add(["Frey"])
-        await self._files.handle(self.reference_of(name)).cancel()
+        await self._caller.handle(self.reference_of(name)).cancel()
 
     async def failed(self, name: str) -> None:
         await self._file(name).begin("phone")
@@ -103,9 +99,9 @@ class ImportScenes(Scenes):
         await file.begin("name")
         await file.add(["Gans"])
         await self._continue(digest)
-        await self._files.signal(digest, "add_page", {"page": 1})
+        await self._caller.signal(digest, "add_page", {"page": 1})
         await file.add(["Haas"])
         await file.finish()
 
     def _file(self, name: str) -> _File:
-        return _File(self._files, self.reference_of(name))
+        return _File(self._caller, self.reference_of(name))

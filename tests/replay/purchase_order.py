@@ -1,7 +1,7 @@
 """The ways that a purchase order can go."""
 
 from stockkeeper.domain.stock import ItemKey
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.purchase_order import (
     NO_APPROVAL,
     ONE_APPROVAL,
@@ -19,20 +19,16 @@ _PAST, _PAST_TOO, _FAR = "2020-01-01", "2020-01-02", "2199-12-31"
 _HALF_A_SECOND = 0.5 / 3600
 
 
-class PurchaseOrderScenes(Scenes):
+class PurchaseOrderScenes(Scenes[Purchasing]):
     """Each scene's name is the order's number."""
 
-    process = "purchase_order"
+    service = Purchasing
     under_way = frozenset({"awaiting_approval", "submitted"})
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._orders = Purchasing(stage.client, stage.settings.task_queue)
 
     async def awaiting_approval(self, po_number: str) -> None:
         """One of two approvals is there, and three timers run."""
         await self._draft(po_number, TWO_APPROVALS)
-        await self._orders.approve(po_number, "ann")
+        await self._caller.approve(po_number, "ann")
 
     async def submitted(self, po_number: str) -> None:
         """It needed no approval, and the timer for the expected day runs."""
@@ -42,18 +38,18 @@ class PurchaseOrderScenes(Scenes):
         """Approved by two; some units were not accepted, and one delivery was told twice."""
         warehouse, supplier = self._shop.warehouse(), self._shop.supplier("sales@example.com")
         first, second = (ItemKey(warehouse, self._shop.product()) for _ in range(2))
-        await self._orders.draft(po_number, supplier, [(first, 3), (second, 2)], approval=TWO_APPROVALS)
-        await self._orders.approve(po_number, "ann")
-        await self._orders.approve(po_number, "ben", note="")
-        await self._orders.receive(po_number, "slip-1", came(first, 2, 1), came(second, 0, 2))
-        await self._orders.receive(po_number, "slip-2", came(second, 2))
-        await self._orders.receive(po_number, "slip-2", came(second, 2))
-        await self._orders.receive(po_number, "slip-3", came(first, 1))
+        await self._caller.draft(po_number, supplier, [(first, 3), (second, 2)], approval=TWO_APPROVALS)
+        await self._caller.approve(po_number, "ann")
+        await self._caller.approve(po_number, "ben", note="")
+        await self._caller.receive(po_number, "slip-1", came(first, 2, 1), came(second, 0, 2))
+        await self._caller.receive(po_number, "slip-2", came(second, 2))
+        await self._caller.receive(po_number, "slip-2", came(second, 2))
+        await self._caller.receive(po_number, "slip-3", came(first, 1))
 
     async def rejected(self, po_number: str) -> None:
         await self._draft(po_number, TWO_APPROVALS)
-        await self._orders.approve(po_number, "ann")
-        await self._orders.reject(po_number, "ben")
+        await self._caller.approve(po_number, "ann")
+        await self._caller.reject(po_number, "ben")
 
     async def lapsed(self, po_number: str) -> None:
         """Reminder, escalation and the last deadline."""
@@ -67,37 +63,37 @@ class PurchaseOrderScenes(Scenes):
     async def cancelled(self, po_number: str) -> None:
         """It was out with the supplier, who is told."""
         await self._draft(po_number, ONE_APPROVAL)
-        await self._orders.approve(po_number, "ann")
-        await self._orders.confirm(po_number)
-        await self._orders.cancel(po_number)
+        await self._caller.approve(po_number, "ann")
+        await self._caller.confirm(po_number)
+        await self._caller.cancel(po_number)
 
     async def cancelled_by_operator(self, po_number: str) -> None:
         await self._draft(po_number, ONE_APPROVAL)
-        await self._orders.handle(po_number).cancel()
+        await self._caller.handle(po_number).cancel()
 
     async def closed_short(self, po_number: str) -> None:
         item = await self._draft(po_number, NO_APPROVAL)
-        await self._orders.receive(po_number, "slip-1", came(item, 2))
-        await self._orders.close_short(po_number)
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.close_short(po_number)
 
     async def closed_short_empty(self, po_number: str) -> None:
         item = await self._draft(po_number, NO_APPROVAL)
-        await self._orders.receive(po_number, "slip-1", came(item, 0, 5))
-        await self._orders.close_short(po_number)
+        await self._caller.receive(po_number, "slip-1", came(item, 0, 5))
+        await self._caller.close_short(po_number)
 
     async def closed_short_by_operator(self, po_number: str) -> None:
         item = await self._draft(po_number, NO_APPROVAL, expected_delivery_date=_FAR)
-        await self._orders.receive(po_number, "slip-1", came(item, 2))
-        await self._orders.handle(po_number).cancel()
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.handle(po_number).cancel()
 
     async def confirmed_and_late(self, po_number: str) -> None:
         """Late for the day that was wished for, late for the one that the supplier names, and not for the next."""
         item = await self._draft(po_number, NO_APPROVAL, expected_delivery_date=_PAST)
-        await self._orders.quiet(po_number, notices=2)
-        await self._orders.confirm(po_number, _PAST_TOO)
-        await self._orders.quiet(po_number, notices=3)
-        await self._orders.confirm(po_number, _FAR)
-        await self._orders.receive(po_number, "slip-1", came(item, 5))
+        await self._caller.quiet(po_number, notices=2)
+        await self._caller.confirm(po_number, _PAST_TOO)
+        await self._caller.quiet(po_number, notices=3)
+        await self._caller.confirm(po_number, _FAR)
+        await self._caller.receive(po_number, "slip-1", came(item, 5))
 
     async def approved_before_the_first_task(self, po_number: str) -> None:
         """Nobody works yet when the approvals come; one of them is the requester's own, one comes twice."""
@@ -113,82 +109,82 @@ class PurchaseOrderScenes(Scenes):
 
     async def refused_commands(self, po_number: str) -> None:
         item = await self._draft(po_number, TWO_APPROVALS)
-        await refusal(self._orders.approve(po_number, "Rita"))
-        await refusal(self._orders.receive(po_number, "slip-1", came(item, 5)))
+        await refusal(self._caller.approve(po_number, "Rita"))
+        await refusal(self._caller.receive(po_number, "slip-1", came(item, 5)))
         for approver in ("ann", "ann", "ben"):
-            await self._orders.approve(po_number, approver)
-        await refusal(self._orders.reject(po_number, "ann"))
-        await refusal(self._orders.receive(po_number, "slip-1", came(item, 6)))
-        await self._orders.receive(po_number, "slip-1", came(item, 2))
-        await refusal(self._orders.receive(po_number, "slip-1", came(item, 1)))
-        await refusal(self._orders.cancel(po_number))
-        await self._orders.receive(po_number, "slip-2", came(item, 3))
+            await self._caller.approve(po_number, approver)
+        await refusal(self._caller.reject(po_number, "ann"))
+        await refusal(self._caller.receive(po_number, "slip-1", came(item, 6)))
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await refusal(self._caller.receive(po_number, "slip-1", came(item, 1)))
+        await refusal(self._caller.cancel(po_number))
+        await self._caller.receive(po_number, "slip-2", came(item, 3))
 
     async def commanded_by_signals(self, po_number: str) -> None:
         """What is refused becomes a note."""
         item = await self._draft(po_number, ONE_APPROVAL)
-        await self._orders.signal(po_number, "approve", approval("rita"))
-        await self._orders.signal(po_number, "approve", {"approver": 7})
-        await self._orders.signal(po_number, "fulfill", {"performed_by": "picker"})
-        await self._orders.signal(po_number, "confirm", {"performed_by": "sam"})
-        await self._orders.noted(po_number, 4)
-        await self._orders.signal(po_number, "approve", approval("ann"))
-        await self._orders.signal(po_number, "confirm", {"performed_by": "sam"})
-        await self._orders.signal(po_number, "receive", receipt("slip-1", came(item, 2)))
-        await self._orders.signal(po_number, "close_short", {"performed_by": "rita", "reason": "discontinued"})
+        await self._caller.signal(po_number, "approve", approval("rita"))
+        await self._caller.signal(po_number, "approve", {"approver": 7})
+        await self._caller.signal(po_number, "fulfill", {"performed_by": "picker"})
+        await self._caller.signal(po_number, "confirm", {"performed_by": "sam"})
+        await self._caller.noted(po_number, 4)
+        await self._caller.signal(po_number, "approve", approval("ann"))
+        await self._caller.signal(po_number, "confirm", {"performed_by": "sam"})
+        await self._caller.signal(po_number, "receive", receipt("slip-1", came(item, 2)))
+        await self._caller.signal(po_number, "close_short", {"performed_by": "rita", "reason": "discontinued"})
 
     async def continued_draft(self, po_number: str) -> None:
         """The run that goes on after a long one, with an approval, and a deadline that was met."""
         item = await self._draft(po_number, TWO_APPROVALS | {"remind_after_hours": _HALF_A_SECOND})
-        await self._orders.quiet(po_number, notices=2)
-        await self._orders.approve(po_number, "ann")
+        await self._caller.quiet(po_number, notices=2)
+        await self._caller.approve(po_number, "ann")
         await self._continue(po_number)
-        await self._orders.signal(po_number, "approve", approval("rita"))
-        await self._orders.noted(po_number, 4)
-        await self._orders.approve(po_number, "ben")
-        await self._orders.receive(po_number, "slip-1", came(item, 5))
+        await self._caller.signal(po_number, "approve", approval("rita"))
+        await self._caller.noted(po_number, 4)
+        await self._caller.approve(po_number, "ben")
+        await self._caller.receive(po_number, "slip-1", came(item, 5))
 
     async def continued_late(self, po_number: str) -> None:
         """The run that goes on after a long one, in which it was said that the order is late."""
         item = await self._draft(po_number, NO_APPROVAL, expected_delivery_date=_PAST)
-        await self._orders.quiet(po_number, notices=2)
-        await self._orders.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.quiet(po_number, notices=2)
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
         await self._continue(po_number)
-        await self._orders.receive(po_number, "slip-1", came(item, 2))
-        await self._orders.receive(po_number, "slip-2", came(item, 3))
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.receive(po_number, "slip-2", came(item, 3))
 
     async def adopted(self, po_number: str) -> None:
         """The second run for one order, which finds the draft and an approval."""
         request = self._request(po_number, TWO_APPROVALS)
-        await self._orders.ask_raw(po_number, [request])
-        await self._orders.approve(po_number, "ann")
-        await self._orders.handle(po_number).terminate("by mistake")
-        await self._orders.ask_raw(po_number, [request])
-        await self._orders.approve(po_number, "ben")
-        await self._orders.cancel(po_number)
+        await self._caller.ask_raw(po_number, [request])
+        await self._caller.approve(po_number, "ann")
+        await self._caller.handle(po_number).terminate("by mistake")
+        await self._caller.ask_raw(po_number, [request])
+        await self._caller.approve(po_number, "ben")
+        await self._caller.cancel(po_number)
 
     async def adopted_too_late(self, po_number: str) -> None:
         """The second run for one order, which finds that it is over."""
         request = self._request(po_number, ONE_APPROVAL)
-        await self._orders.ask_raw(po_number, [request])
-        await self._orders.cancel(po_number)
-        await self._orders.result(po_number)
-        await self._orders.ask_raw(po_number, [request])
+        await self._caller.ask_raw(po_number, [request])
+        await self._caller.cancel(po_number)
+        await self._caller.result(po_number)
+        await self._caller.ask_raw(po_number, [request])
 
     async def invalid(self, po_number: str) -> None:
-        await refusal(self._orders.draft(po_number, self._shop.supplier(), [(self._item(), 0)]))
+        await refusal(self._caller.draft(po_number, self._shop.supplier(), [(self._item(), 0)]))
 
     async def unknown_supplier(self, po_number: str) -> None:
-        await refusal(self._orders.draft(po_number, 10**12, [(self._item(), 5)]))
+        await refusal(self._caller.draft(po_number, 10**12, [(self._item(), 5)]))
 
     async def database_away(self, po_number: str) -> None:
         """The steps go by the task queue."""
         request = self._request(po_number, ONE_APPROVAL)
         with self._stage.outages.database_away():
-            await self._orders.start(po_number, [request])
+            await self._caller.start(po_number, [request])
             await self._scheduled(po_number)
-        await self._orders.update(po_number, "drafted")
-        await self._orders.reject(po_number, "ann")
+        await self._caller.update(po_number, "drafted")
+        await self._caller.reject(po_number, "ann")
 
     def _item(self) -> ItemKey:
         """A product that the warehouse never held."""
@@ -203,5 +199,5 @@ class PurchaseOrderScenes(Scenes):
     async def _draft(self, po_number: str, policy: Json, **other: Json) -> ItemKey:
         """Draft five units, and of what."""
         request = self._request(po_number, policy, **other)
-        await self._orders.ask_raw(po_number, [request])
+        await self._caller.ask_raw(po_number, [request])
         return ItemKey(request["warehouse_id"], request["line_items"][0]["product_id"])

@@ -9,19 +9,20 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 from stockkeeper.contracts.processes import PROCESSES as REGISTERED
 from tests.replay.recording import Scenes, a_stage
 
 
-def _scenes(kind: str) -> type[Scenes]:
+def _scenes(kind: str) -> type[Scenes[Any]]:
     """The scenes of a process, in ``tests.replay.{kind}``."""
     members = vars(import_module(f"tests.replay.{kind}")).values()
     [found] = [each for each in members if isinstance(each, type) and each.__base__ is Scenes]
     return found
 
 
-PROCESSES: Mapping[str, type[Scenes]] = {process.kind: _scenes(process.kind) for process in REGISTERED}
+PROCESSES: Mapping[str, type[Scenes[Any]]] = {process.kind: _scenes(process.kind) for process in REGISTERED}
 
 
 async def record(processes: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
@@ -21,15 +21,21 @@ from database.sessions import Database, connect
 from devstack.stack import running_stack
 from starter.namespace import register_search_attributes
 from stockkeeper.client.connection import connect_temporal
+from tests.support.cycle_count import Counts
 from tests.support.outages import Outages
+from tests.support.purchase_order import Purchasing
+from tests.support.reservation import Orders
 from tests.support.shop import Shop
-from tests.support.wire import Caller, Handle, Json, answer, eventually
+from tests.support.transfer import Transfers
+from tests.support.wire import Caller, Handle, Json, answer, eventually, refusal
 from worker import Settings, build_database, build_worker
 
 HISTORIES = Path(__file__).parent / "histories"
 _MEGABYTE = 1024 * 1024
 _WORKER_NAME = re.compile(r"\d+@.+")
 _PORT = re.compile(r"\bport \d+\b")
+
+Service = TypeVar("Service", bound=Caller)
 
 
 @dataclass(frozen=True)
@@ -48,29 +54,47 @@ class Stage:
     shop: Shop
     outages: Outages
 
+    def caller(self, service: type[Service]) -> Service:
+        """A service's side of one kind of process, on the task queue that all scenes use."""
+        return service(self.client, self.settings.task_queue)
+
     def worker(self, task_queue: str | None = None) -> Worker:
         """A worker, to be entered; on the task queue that all scenes use unless they name another."""
         named = {} if task_queue is None else {"task_queue": task_queue}
         return build_worker(self.ours, self.database, self.settings.model_copy(update=named))
 
 
-class Scenes:
-    """What is played of one process. Each public coroutine is a history; it is told its name, for its run to go by.
+class Scenes(Generic[Service]):
+    """The scenes of one process.
 
+    Each public coroutine is a history; its argument is its own name, from which the reference of its run is made.
     What is kept is the latest run, once it has closed; of a scene that is under way, once it waits for nothing but
     time and people.
     """
 
     process: ClassVar[str]
-    """What the histories' names begin with."""
+    """Beginning of the names of the histories: the name of the scenes' own file."""
+    references: ClassVar[str] = "{}"
+    """Format that makes a scene's reference of its name."""
     under_way: ClassVar[frozenset[str]] = frozenset()
     """The scenes that end while their run is open, which is where a deployment finds most runs."""
 
-    _caller: Caller
+    service: type[Service]
+    """The caller's side of the process."""
+
+    def __init_subclass__(cls) -> None:
+        cls.process = cls.__module__.rpartition(".")[2]
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._shop = stage.shop
+        self._engine = stage.shop.engine
+        self._caller = stage.caller(self.service)
+        # The other services that scenes meet.
+        self._orders = stage.caller(Orders)
+        self._purchasing = stage.caller(Purchasing)
+        self._transfers = stage.caller(Transfers)
+        self._counts = stage.caller(Counts)
 
     @classmethod
     def names(cls) -> list[str]:
@@ -87,8 +111,8 @@ class Scenes:
         return HISTORIES / f"{cls.process}_{scene}.json"
 
     def reference_of(self, scene: str) -> str:
-        """What the caller calls a scene's run."""
-        return scene
+        """Reference of a scene's run."""
+        return self.references.format(scene)
 
     async def record(self) -> None:
         """Play every scene, and keep the histories."""
@@ -106,10 +130,23 @@ class Scenes:
         history = without_names(json.loads((await run.fetch_history()).to_json()))
         return json.dumps(history, indent=1, sort_keys=True) + "\n"
 
-    async def _scheduled(self, reference: str) -> None:
-        """Wait until a step goes by the task queue."""
+    async def _run(self, scene: str, **start: Json) -> Json:
+        """Start a scene's run with this request; its result."""
+        await self._caller.start(self.reference_of(scene), [start])
+        return await self._caller.result(self.reference_of(scene))
+
+    async def _begin(self, scene: str, **start: Json) -> str | None:
+        """Start a scene's run with this request, without waiting for it; the run's id."""
+        return (await self._caller.start(self.reference_of(scene), [start])).first_execution_run_id
+
+    async def _fail(self, scene: str, **start: Json) -> None:
+        """Start a scene's run with a request that fails it."""
+        await refusal(self._run(scene, **start))
+
+    async def _scheduled(self, reference: str, steps: int = 1) -> None:
+        """Wait until a step, or this many, has gone to the task queue."""
         scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        await eventually(lambda: self._caller.history(reference, scheduled), lambda events: len(events) == 1)
+        await eventually(lambda: self._caller.history(reference, scheduled), lambda events: len(events) == steps)
 
     async def _continue(self, reference: str) -> None:
         """Bring a run to go on in another one, whose history is as short as that of any other.

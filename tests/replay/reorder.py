@@ -6,27 +6,18 @@ from sqlalchemy import text
 
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
 from stockkeeper.domain.stock import ItemKey
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.purchase_order import Purchasing
 from tests.support.replenishment import AT_ONCE, Reorders, goes_on, make_long, set_point, supply, tidy
-from tests.support.reservation import Orders
 from tests.support.rows import LockedItem, locked
 from tests.support.shop import new_reference
 from tests.support.steps.reorder import Reordering
-from tests.support.wire import Json, refusal
 
 
-class ReorderScenes(Scenes):
+class ReorderScenes(Scenes[Reorders]):
     """Each scene's name is what its run is called after."""
 
-    process = "reorder"
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._reorders = Reorders(stage.client, stage.settings.task_queue)
-        self._orders = Orders(stage.client, stage.settings.task_queue)
-        self._purchasing = Purchasing(stage.client, stage.settings.task_queue)
-        self._engine = stage.shop.engine
+    service = Reorders
 
     def reference_of(self, scene: str) -> str:
         return AT_ONCE if scene == "at_once" else f"reorder-{scene}"
@@ -37,19 +28,19 @@ class ReorderScenes(Scenes):
         acme, best = self._shop.supplier(), self._shop.supplier()
         supply(self._engine, [first, third], acme, unit_cost="12.50")
         supply(self._engine, second, best)
-        await self._run(name, items[0].warehouse_id)
+        await self._run(name, warehouse_id=items[0].warehouse_id)
 
     async def dry_run(self, name: str) -> None:
         items = self._below(2)
         supply(self._engine, items, self._shop.supplier())
-        await self._run(name, items[0].warehouse_id, dry_run=True)
+        await self._run(name, warehouse_id=items[0].warehouse_id, dry_run=True)
 
     async def nothing_below(self, name: str) -> None:
-        await self._run(name, self._shop.warehouse())
+        await self._run(name, warehouse_id=self._shop.warehouse())
 
     async def skipped(self, name: str) -> None:
         """There is something below its point, and nothing that can be ordered."""
-        await self._run(name, self._below(1)[0].warehouse_id)
+        await self._run(name, warehouse_id=self._below(1)[0].warehouse_id)
 
     async def at_once(self, name: str) -> None:
         """What falls while the run orders is ordered by a second look."""
@@ -68,19 +59,19 @@ class ReorderScenes(Scenes):
             # Its run ends once somebody has been asked.
             await self._orders.fulfill(asking)
             await self._orders.result(asking)
-        await self._reorders.result(AT_ONCE)
+        await self._caller.result(AT_ONCE)
 
     async def left_by_another_run(self, name: str) -> None:
         """A draft whose workflow was never started."""
         order = self._drafted()
-        await self._run(name, order.warehouse_id)
+        await self._run(name, warehouse_id=order.warehouse_id)
         await self._purchasing.update(order.po_number, "drafted")
 
     async def started_by_another_run(self, name: str) -> None:
         """A draft whose workflow has just been started, and hasn't come to its first step."""
         order, late = self._drafted(), Purchasing(self._stage.client, "late")
         handle = await late.start(order.po_number, [order.model_dump(mode="json")])
-        await self._run(name, order.warehouse_id)
+        await self._run(name, warehouse_id=order.warehouse_id)
         await handle.terminate("it has served its purpose")
         tidy(self._engine)
 
@@ -91,8 +82,8 @@ class ReorderScenes(Scenes):
         for item, supplier in zip((first, second, third), suppliers, strict=True):
             supply(self._engine, item, supplier)
         async with locked(self._engine, first) as lock:
-            await self._begin(name, first.warehouse_id, lock)
-            run = (await self._reorders.handle(self.reference_of(name)).describe()).run_id
+            await self._reach(name, first.warehouse_id, lock)
+            run = (await self._caller.handle(self.reference_of(name)).describe()).run_id
             operation = f"{self.reference_of(name)}/{run}/draft/1/{first.warehouse_id}/{suppliers[1]}/0"
             with self._engine.begin() as connection:
                 taken = text("""
@@ -100,7 +91,7 @@ class ReorderScenes(Scenes):
                     VALUES (:id, 'draft_reorder', :fingerprint, 'operator', 'w', 'r', '{}')
                 """)
                 connection.execute(taken, {"id": operation, "fingerprint": bytes(32)})
-        await self._reorders.result(self.reference_of(name))
+        await self._caller.result(self.reference_of(name))
 
     async def cancelled_by_operator(self, name: str) -> None:
         """The first of two orders is under way then."""
@@ -108,9 +99,9 @@ class ReorderScenes(Scenes):
         for item in (first, second):
             supply(self._engine, item, self._shop.supplier())
         async with locked(self._engine, first) as lock:
-            await self._begin(name, first.warehouse_id, lock)
-            await self._reorders.handle(self.reference_of(name)).cancel()
-            await self._reorders.noted(self.reference_of(name), 1)
+            await self._reach(name, first.warehouse_id, lock)
+            await self._caller.handle(self.reference_of(name)).cancel()
+            await self._caller.noted(self.reference_of(name), 1)
 
     async def continued(self, name: str) -> None:
         """The run that goes on after a long one, which has ordered from one of two suppliers."""
@@ -118,26 +109,24 @@ class ReorderScenes(Scenes):
         for item in (first, second):
             supply(self._engine, item, self._shop.supplier())
         async with locked(self._engine, first) as lock:
-            run = await self._begin(name, first.warehouse_id, lock)
-            await make_long(self._reorders, self.reference_of(name))
-        await goes_on(self._reorders, self.reference_of(name), run)
+            run = await self._reach(name, first.warehouse_id, lock)
+            await make_long(self._caller, self.reference_of(name))
+        await goes_on(self._caller, self.reference_of(name), run)
 
     async def invalid(self, name: str) -> None:
-        await self._reorders.start(self.reference_of(name), [{"warehouse_id": 0}])
-        await refusal(self._reorders.result(self.reference_of(name)))
+        await self._fail(name, warehouse_id=0)
 
     async def unknown_warehouse(self, name: str) -> None:
-        await self._reorders.start(self.reference_of(name), [{"warehouse_id": 10**12}])
-        await refusal(self._reorders.result(self.reference_of(name)))
+        await self._fail(name, warehouse_id=10**12)
 
     async def database_away(self, name: str) -> None:
         """Each step is tried until it succeeds."""
         [item] = self._below(1)
         supply(self._engine, item, self._shop.supplier())
         with self._stage.outages.database_away():
-            await self._reorders.start(self.reference_of(name), [{"warehouse_id": item.warehouse_id}])
+            await self._begin(name, warehouse_id=item.warehouse_id)
             await self._scheduled(self.reference_of(name))
-        await self._reorders.result(self.reference_of(name))
+        await self._caller.result(self.reference_of(name))
 
     def _drafted(self) -> PurchaseOrderRequest:
         """What a run has stored before it was stopped."""
@@ -153,12 +142,8 @@ class ReorderScenes(Scenes):
         set_point(self._engine, items, 10, 20)
         return items
 
-    async def _run(self, name: str, warehouse_id: int, **other: Json) -> None:
-        await self._reorders.start(self.reference_of(name), [{"warehouse_id": warehouse_id} | other])
-        await self._reorders.result(self.reference_of(name))
-
-    async def _begin(self, name: str, warehouse_id: int, lock: LockedItem) -> str | None:
-        """Start a run that comes as far as the lock."""
-        handle = await self._reorders.start(self.reference_of(name), [{"warehouse_id": warehouse_id}])
+    async def _reach(self, name: str, warehouse_id: int, lock: LockedItem) -> str | None:
+        """Start a run that comes as far as the lock; its id."""
+        run = await self._begin(name, warehouse_id=warehouse_id)
         await lock.has_somebody_waiting()
-        return handle.first_execution_run_id
+        return run

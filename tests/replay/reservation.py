@@ -2,133 +2,129 @@
 
 from datetime import UTC, datetime
 
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.reservation import Orders, request
 from tests.support.wire import line, refusal
 
 
-class ReservationScenes(Scenes):
+class ReservationScenes(Scenes[Orders]):
     """Each scene's name is the order's reference."""
 
-    process = "reservation"
+    service = Orders
     under_way = frozenset({"held"})
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._orders = Orders(stage.client, stage.settings.task_queue)
-
     async def held(self, reference: str) -> None:
-        await self._orders.reserve(reference, (self._shop.item(5), 2))
+        await self._caller.reserve(reference, (self._shop.item(5), 2))
 
     async def fulfilled(self, reference: str) -> None:
         first, second = self._shop.items(2, units=5)
-        await self._orders.reserve(reference, (first, 2), (second, 1))
-        await self._orders.fulfill(reference)
+        await self._caller.reserve(reference, (first, 2), (second, 1))
+        await self._caller.fulfill(reference)
 
     async def fulfilled_in_parts(self, reference: str) -> None:
         item = self._shop.item(5)
-        held = await self._orders.reserve(reference, (item, 3), (item, 2))
-        await self._orders.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
+        held = await self._caller.reserve(reference, (item, 3), (item, 2))
+        await self._caller.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
         last = {"reservation_id": held["lines"][1]["reservation_id"], "quantity": 2}
-        await self._orders.fulfill(reference, [last])
-        await self._orders.fulfill(reference)
+        await self._caller.fulfill(reference, [last])
+        await self._caller.fulfill(reference)
 
     async def cancelled(self, reference: str) -> None:
         item = self._shop.item(5)
-        await self._orders.reserve(reference, (item, 2))
-        await self._orders.fulfill(reference, [line(item, 1)])
-        await self._orders.cancel(reference)
+        await self._caller.reserve(reference, (item, 2))
+        await self._caller.fulfill(reference, [line(item, 1)])
+        await self._caller.cancel(reference)
 
     async def expired(self, reference: str) -> None:
-        await self._orders.reserve(reference, (self._shop.item(5), 2), ttl_minutes=0.01)
+        await self._caller.reserve(reference, (self._shop.item(5), 2), ttl_minutes=0.01)
 
     async def extended(self, reference: str) -> None:
-        await self._orders.reserve(reference, (self._shop.item(5), 2))
-        await self._orders.extend(reference, 60)
-        await self._orders.extend(reference, 0.01)
+        await self._caller.reserve(reference, (self._shop.item(5), 2))
+        await self._caller.extend(reference, 60)
+        await self._caller.extend(reference, 0.01)
 
     async def rejected(self, reference: str) -> None:
-        await refusal(self._orders.reserve(reference, (self._shop.item(5), 6)))
+        await refusal(self._caller.reserve(reference, (self._shop.item(5), 6)))
 
     async def invalid(self, reference: str) -> None:
-        await refusal(self._orders.reserve(reference, (self._shop.item(5), 0)))
+        await refusal(self._caller.reserve(reference, (self._shop.item(5), 0)))
 
     async def unknown_product(self, reference: str) -> None:
         item = self._shop.item(5)._replace(product_id=10**12)
-        await refusal(self._orders.reserve(reference, (item, 1)))
+        await refusal(self._caller.reserve(reference, (item, 1)))
 
     async def released_by_signal(self, reference: str) -> None:
         item = self._shop.item(5)
-        await self._orders.reserve(reference, (item, 2))
-        await self._orders.signal(reference, "approve", {"approver": "ann"})
-        await self._orders.signal(reference, "fulfill", {"performed_by": "picker", "lines": [line(item, 9)]})
-        await self._orders.signal(reference, "cancel", {"performed_by": "shop"})
-        await self._orders.noted(reference, 3)
-        await self._orders.signal(reference, "cancel", {"performed_by": "shop", "reason": "customer called"})
+        await self._caller.reserve(reference, (item, 2))
+        await self._caller.signal(reference, "approve", {"approver": "ann"})
+        await self._caller.signal(reference, "fulfill", {"performed_by": "picker", "lines": [line(item, 9)]})
+        await self._caller.signal(reference, "cancel", {"performed_by": "shop"})
+        await self._caller.noted(reference, 3)
+        await self._caller.signal(reference, "cancel", {"performed_by": "shop", "reason": "customer called"})
 
     async def refused_commands(self, reference: str) -> None:
         item = self._shop.item(5)
-        await self._orders.reserve(reference, (item, 2))
-        await refusal(self._orders.fulfill(reference, [line(item, 3)]))
-        await refusal(self._orders.extend(reference, -1))
-        await self._orders.fulfill(reference)
+        await self._caller.reserve(reference, (item, 2))
+        await refusal(self._caller.fulfill(reference, [line(item, 3)]))
+        await refusal(self._caller.extend(reference, -1))
+        await self._caller.fulfill(reference)
 
     async def cancelled_by_operator(self, reference: str) -> None:
-        await self._orders.reserve(reference, (self._shop.item(5), 2))
-        await self._orders.handle(reference).cancel()
+        await self._caller.reserve(reference, (self._shop.item(5), 2))
+        await self._caller.handle(reference).cancel()
 
     async def adopted(self, reference: str) -> None:
         """The second run for one order, which finds what the first has held."""
         item = self._shop.item(5)
-        await self._orders.reserve(reference, (item, 2))
-        await self._orders.handle(reference).terminate("by mistake")
-        await self._orders.reserve(reference, (item, 2))
-        await self._orders.fulfill(reference)
+        await self._caller.reserve(reference, (item, 2))
+        await self._caller.handle(reference).terminate("by mistake")
+        await self._caller.reserve(reference, (item, 2))
+        await self._caller.fulfill(reference)
 
     async def adopted_too_late(self, reference: str) -> None:
         """The second run for one order whose hold is over, though a buyer has released only one of its lines."""
         needed, other = self._shop.items(2, 5)
-        await self._orders.reserve(reference, (needed, 5), (other, 5), ttl_minutes=0.01)
-        await self._orders.handle(reference).terminate("by mistake")
-        await self._orders.reserve(f"{reference}-waits-as-long", (self._shop.item(1), 1), ttl_minutes=0.01)
-        await self._orders.result(f"{reference}-waits-as-long")
-        await self._orders.reserve(f"{reference}-buyer", (needed, 5))
-        await refusal(self._orders.reserve(reference, (needed, 5), (other, 5)))
+        await self._caller.reserve(reference, (needed, 5), (other, 5), ttl_minutes=0.01)
+        await self._caller.handle(reference).terminate("by mistake")
+        await self._caller.reserve(f"{reference}-waits-as-long", (self._shop.item(1), 1), ttl_minutes=0.01)
+        await self._caller.result(f"{reference}-waits-as-long")
+        await self._caller.reserve(f"{reference}-buyer", (needed, 5))
+        await refusal(self._caller.reserve(reference, (needed, 5), (other, 5)))
 
     async def gave_way(self, reference: str) -> None:
         """What one of its lines was promised isn't there. It is told once too early."""
         gone, other = self._shop.items(2, units=5)
         told = {"performed_by": "carl", "reason": FOUND}
-        await self._orders.reserve(reference, (gone, 2), (other, 2))
-        await self._orders.signal(reference, "give_way", told)
-        await self._orders.noted(reference, 1)
-        correct_stock(self._shop.engine, {gone: -4}, datetime.now(UTC))
-        await self._orders.update(reference, "give_way", told)
+        await self._caller.reserve(reference, (gone, 2), (other, 2))
+        await self._caller.signal(reference, "give_way", told)
+        await self._caller.noted(reference, 1)
+        correct_stock(self._engine, {gone: -4}, datetime.now(UTC))
+        await self._caller.update(reference, "give_way", told)
 
     async def adopted_giving_way(self, reference: str) -> None:
         """The second run for one order, of which a line gave way while nobody could be told."""
         gone, other = self._shop.items(2, units=5)
-        await self._orders.reserve(reference, (gone, 2), (other, 2))
-        await self._orders.handle(reference).terminate("by mistake")
-        correct_stock(self._shop.engine, {gone: -4}, datetime.now(UTC))
-        await refusal(self._orders.reserve(reference, (gone, 2), (other, 2)))
+        await self._caller.reserve(reference, (gone, 2), (other, 2))
+        await self._caller.handle(reference).terminate("by mistake")
+        correct_stock(self._engine, {gone: -4}, datetime.now(UTC))
+        await refusal(self._caller.reserve(reference, (gone, 2), (other, 2)))
 
     async def continued(self, reference: str) -> None:
         """The run that goes on after a long one, with what has left before and the number of the next signal."""
         item = self._shop.item(5)
-        await self._orders.reserve(reference, (item, 4))
-        await self._orders.fulfill(reference, [line(item, 1)])
+        await self._caller.reserve(reference, (item, 4))
+        await self._caller.fulfill(reference, [line(item, 1)])
         await self._continue(reference)
-        await self._orders.signal(reference, "cancel", {"performed_by": "shop"})
-        await self._orders.fulfill(reference, [line(item, 1)])
-        await self._orders.cancel(reference)
+        await self._caller.signal(reference, "cancel", {"performed_by": "shop"})
+        await self._caller.fulfill(reference, [line(item, 1)])
+        await self._caller.cancel(reference)
 
     async def database_away(self, reference: str) -> None:
         """The steps go by the task queue."""
         item = self._shop.item(5)
         with self._stage.outages.database_away():
-            await self._orders.start(reference, [request(reference, (item, 2))])
+            await self._caller.start(reference, [request(reference, (item, 2))])
             await self._scheduled(reference)
-        await self._orders.update(reference, "reserved")
-        await self._orders.fulfill(reference)
+        await self._caller.update(reference, "reserved")
+        await self._caller.fulfill(reference)

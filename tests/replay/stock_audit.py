@@ -8,41 +8,30 @@ from temporalio.common import RetryPolicy
 
 from stockkeeper.contracts import policies
 from stockkeeper.domain.stock import ItemKey
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.replenishment import goes_on, make_long
-from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.stock_audit import Audits, set_item, tamper
-from tests.support.transfer import Transfers
-from tests.support.wire import Json, eventually, refusal
+from tests.support.wire import eventually
 
 
-class StockAuditScenes(Scenes):
+class StockAuditScenes(Scenes[Audits]):
     """Each scene's name is what its run is called after."""
 
-    process = "stock_audit"
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._audits = Audits(stage.client, stage.settings.task_queue)
-        self._orders = Orders(stage.client, stage.settings.task_queue)
-        self._transfers = Transfers(stage.client, stage.settings.task_queue)
-        self._engine = stage.shop.engine
-
-    def reference_of(self, scene: str) -> str:
-        return f"audit-{scene}"
+    service = Audits
+    references = "audit-{}"
 
     async def agreed(self, name: str) -> None:
-        await self._run(name, self._shop.item(10).warehouse_id)
+        await self._run(name, warehouse_id=self._shop.item(10).warehouse_id)
 
     async def no_items(self, name: str) -> None:
-        await self._run(name, self._shop.warehouse())
+        await self._run(name, warehouse_id=self._shop.warehouse())
 
     async def found(self, name: str) -> None:
         """Somebody is told of it."""
         item = self._off()
         set_item(self._engine, item, on_hand=13)
-        await self._run(name, item.warehouse_id)
+        await self._run(name, warehouse_id=item.warehouse_id)
 
     async def without_a_run(self, name: str) -> None:
         """Of an order and a transfer whose workflows are gone, and of one that goes on."""
@@ -53,7 +42,7 @@ class StockAuditScenes(Scenes):
         await self._transfers.create(number, self._shop.warehouse(), [(item, 3)])
         await self._orders.handle(lost).terminate()
         await self._transfers.handle(number).terminate()
-        await self._run(name, item.warehouse_id)
+        await self._run(name, warehouse_id=item.warehouse_id)
 
     async def without_a_hold(self, name: str) -> None:
         """Looked for everywhere, and looked at as often as it may take; another order ends meanwhile."""
@@ -66,42 +55,40 @@ class StockAuditScenes(Scenes):
         for order in (lost, ending):
             tamper(self._engine, "DELETE FROM reservations WHERE reference_id = :order", order=order)
         set_item(self._engine, item, reserved=2)
-        run = await self._audits.start(self.reference_of(name), [{"warehouse_id": None}])
+        run = await self._caller.start(self.reference_of(name), [{"warehouse_id": None}])
         await self._orders.handle(ending).terminate()
         await run.result()
 
     async def cancelled_by_operator(self, name: str) -> None:
         with self._busy():
-            await self._audits.start(self.reference_of(name), [{"warehouse_id": self._off().warehouse_id}])
+            await self._begin(name, warehouse_id=self._off().warehouse_id)
             await self._scheduled(self.reference_of(name))
-            await self._audits.handle(self.reference_of(name)).cancel()
-            await self._audits.noted(self.reference_of(name), 1)
+            await self._caller.handle(self.reference_of(name)).cancel()
+            await self._caller.noted(self.reference_of(name), 1)
 
     async def page_failed(self, name: str) -> None:
         """For as long as its policy allows; what was found before is told."""
         with self._unable("SELECT ON documents_say"):
-            await self._run(name, self._off().warehouse_id)
+            await self._run(name, warehouse_id=self._off().warehouse_id)
 
     async def forget_failed(self, name: str) -> None:
         """The audit is done nevertheless."""
         with self._unable("DELETE ON operations"):
-            await self._run(name, self._off().warehouse_id)
+            await self._run(name, warehouse_id=self._off().warehouse_id)
 
     async def continued(self, name: str) -> None:
         """The run that goes on after a long one, which had looked at the items."""
         with self._busy():
-            run = await self._audits.start(self.reference_of(name), [{"warehouse_id": self._off().warehouse_id}])
+            run = await self._begin(name, warehouse_id=self._off().warehouse_id)
             await self._scheduled(self.reference_of(name))
-            await make_long(self._audits, self.reference_of(name))
-        await goes_on(self._audits, self.reference_of(name), run.first_execution_run_id)
+            await make_long(self._caller, self.reference_of(name))
+        await goes_on(self._caller, self.reference_of(name), run)
 
     async def invalid(self, name: str) -> None:
-        await self._audits.start(self.reference_of(name), [{"warehouse_id": "here"}])
-        await refusal(self._audits.result(self.reference_of(name)))
+        await self._fail(name, warehouse_id="here")
 
     async def unknown_warehouse(self, name: str) -> None:
-        await self._audits.start(self.reference_of(name), [{"warehouse_id": 10**12}])
-        await refusal(self._audits.result(self.reference_of(name)))
+        await self._fail(name, warehouse_id=10**12)
 
     def _off(self) -> ItemKey:
         """An item that doesn't agree."""
@@ -129,7 +116,3 @@ class StockAuditScenes(Scenes):
             policies.PLANNING = policy
             with self._engine.begin() as connection:
                 connection.exec_driver_sql(f"GRANT {right} TO stockkeeper_worker")
-
-    async def _run(self, name: str, warehouse_id: int) -> Json:
-        await self._audits.start(self.reference_of(name), [{"warehouse_id": warehouse_id}])
-        return await self._audits.result(self.reference_of(name))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from stockkeeper.domain.stock import ItemKey
-from tests.replay.recording import Scenes, Stage
+from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
 from tests.support.wire import Json, refusal
@@ -13,15 +13,11 @@ _HALF_A_SECOND = 0.5 / 3600
 _TWO_DAYS = 48
 
 
-class TransferScenes(Scenes):
+class TransferScenes(Scenes[Transfers]):
     """Each scene's name is the transfer's number."""
 
-    process = "transfer"
+    service = Transfers
     under_way = frozenset({"pending", "in_transit"})
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self._caller = self._transfers = Transfers(stage.client, stage.settings.task_queue)
 
     async def pending(self, number: str) -> None:
         """Held at the source; no timer runs."""
@@ -30,92 +26,92 @@ class TransferScenes(Scenes):
     async def in_transit(self, number: str) -> None:
         """The timer for the time when it is due runs."""
         item = await self._dispatched(number, expected_transit_hours=_TWO_DAYS)
-        await self._transfers.receive(number, "slip-1", arrived(item, 2))
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
 
     async def received_in_parts(self, number: str) -> None:
         """Some units were damaged; the dispatch and one delivery were told twice."""
         first, second = self._shop.items(2, units=5)
-        await self._transfers.dispatched(number, self._shop.warehouse(), [(first, 3), (second, 2), (first, 1)])
-        await self._transfers.dispatch(number)
-        await self._transfers.receive(number, "slip-1", arrived(first, 2, 1), arrived(second, 0, 1))
-        await self._transfers.receive(number, "slip-2", arrived(second, 1))
-        await self._transfers.receive(number, "slip-2", arrived(second, 1))
-        await self._transfers.receive(number, "slip-3", arrived(first, 1))
+        await self._caller.dispatched(number, self._shop.warehouse(), [(first, 3), (second, 2), (first, 1)])
+        await self._caller.dispatch(number)
+        await self._caller.receive(number, "slip-1", arrived(first, 2, 1), arrived(second, 0, 1))
+        await self._caller.receive(number, "slip-2", arrived(second, 1))
+        await self._caller.receive(number, "slip-2", arrived(second, 1))
+        await self._caller.receive(number, "slip-3", arrived(first, 1))
 
     async def written_off(self, number: str) -> None:
         item = await self._dispatched(number)
-        await self._transfers.receive(number, "slip-1", arrived(item, 2, 1))
-        await self._transfers.write_off(number)
+        await self._caller.receive(number, "slip-1", arrived(item, 2, 1))
+        await self._caller.write_off(number)
 
     async def lost(self, number: str) -> None:
         """Nothing of it ever arrived."""
         await self._dispatched(number)
-        await self._transfers.write_off(number)
+        await self._caller.write_off(number)
 
     async def cancelled(self, number: str) -> None:
         """Nothing had left."""
         await self._create(number)
-        await self._transfers.cancel(number)
+        await self._caller.cancel(number)
 
     async def cancelled_in_transit(self, number: str) -> None:
         """A part had arrived, the rest went back."""
         item = await self._dispatched(number, expected_transit_hours=_TWO_DAYS)
-        await self._transfers.receive(number, "slip-1", arrived(item, 2))
-        await self._transfers.cancel(number)
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
+        await self._caller.cancel(number)
 
     async def cancelled_by_operator(self, number: str) -> None:
         await self._create(number)
-        await self._transfers.handle(number).cancel()
+        await self._caller.handle(number).cancel()
 
     async def cancelled_in_transit_by_operator(self, number: str) -> None:
         item = await self._dispatched(number, expected_transit_hours=_TWO_DAYS)
-        await self._transfers.receive(number, "slip-1", arrived(item, 2))
-        await self._transfers.handle(number).cancel()
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
+        await self._caller.handle(number).cancel()
 
     async def gave_way(self, number: str) -> None:
         """What was held isn't there. It is told once too early, and is to leave before it is told again."""
         told = {"performed_by": "carl", "reason": FOUND}
         item = await self._create(number)
-        await self._transfers.signal(number, "give_way", told)
-        await self._transfers.noted(number, 1)
-        correct_stock(self._shop.engine, {item: -1}, datetime.now(UTC))
-        await refusal(self._transfers.dispatch(number))
-        await self._transfers.update(number, "give_way", told)
+        await self._caller.signal(number, "give_way", told)
+        await self._caller.noted(number, 1)
+        correct_stock(self._engine, {item: -1}, datetime.now(UTC))
+        await refusal(self._caller.dispatch(number))
+        await self._caller.update(number, "give_way", told)
 
     async def rejected(self, number: str) -> None:
         first, second = self._shop.items(2, units=4)
-        await refusal(self._transfers.create(number, self._shop.warehouse(), [(first, 3), (second, 1), (first, 2)]))
+        await refusal(self._caller.create(number, self._shop.warehouse(), [(first, 3), (second, 1), (first, 2)]))
 
     async def overdue(self, number: str) -> None:
         """It arrived after all."""
         item = await self._dispatched(number, expected_transit_hours=_HALF_A_SECOND)
-        await self._transfers.quiet(number, notices=1)
-        await self._transfers.receive(number, "slip-1", arrived(item, 5))
+        await self._caller.quiet(number, notices=1)
+        await self._caller.receive(number, "slip-1", arrived(item, 5))
 
     async def refused_commands(self, number: str) -> None:
         item = await self._create(number)
-        await refusal(self._transfers.receive(number, "slip-1", arrived(item, 5)))
-        await refusal(self._transfers.write_off(number))
-        await self._transfers.dispatch(number)
-        await refusal(self._transfers.receive(number, "slip-1", arrived(item, 5, 1)))
-        await refusal(self._transfers.receive(number, "slip-1", arrived(self._shop.item(0), 1)))
-        await self._transfers.receive(number, "slip-1", arrived(item, 2))
-        await refusal(self._transfers.receive(number, "slip-1", arrived(item, 1)))
-        await refusal(self._transfers.write_off(number, reason=""))
-        await self._transfers.receive(number, "slip-2", arrived(item, 3))
+        await refusal(self._caller.receive(number, "slip-1", arrived(item, 5)))
+        await refusal(self._caller.write_off(number))
+        await self._caller.dispatch(number)
+        await refusal(self._caller.receive(number, "slip-1", arrived(item, 5, 1)))
+        await refusal(self._caller.receive(number, "slip-1", arrived(self._shop.item(0), 1)))
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
+        await refusal(self._caller.receive(number, "slip-1", arrived(item, 1)))
+        await refusal(self._caller.write_off(number, reason=""))
+        await self._caller.receive(number, "slip-2", arrived(item, 3))
 
     async def commanded_by_signals(self, number: str) -> None:
         """What is refused becomes a note."""
         item = await self._create(number)
-        await self._transfers.signal(number, "write_off", {"performed_by": "dora", "reason": "lost"})
-        await self._transfers.signal(number, "dispatch", {"performed_by": 7})
-        await self._transfers.signal(number, "approve", {"approver": "ann"})
-        await self._transfers.noted(number, 3)
-        await self._transfers.signal(number, "dispatch", {"performed_by": "sid"})
-        await self._transfers.signal(number, "receive", arrival("slip-1", arrived(item, 6)))
-        await self._transfers.noted(number, 4)
-        await self._transfers.signal(number, "receive", arrival("slip-1", arrived(item, 2)))
-        await self._transfers.signal(number, "write_off", {"performed_by": "dora", "reason": "lost"})
+        await self._caller.signal(number, "write_off", {"performed_by": "dora", "reason": "lost"})
+        await self._caller.signal(number, "dispatch", {"performed_by": 7})
+        await self._caller.signal(number, "approve", {"approver": "ann"})
+        await self._caller.noted(number, 3)
+        await self._caller.signal(number, "dispatch", {"performed_by": "sid"})
+        await self._caller.signal(number, "receive", arrival("slip-1", arrived(item, 6)))
+        await self._caller.noted(number, 4)
+        await self._caller.signal(number, "receive", arrival("slip-1", arrived(item, 2)))
+        await self._caller.signal(number, "write_off", {"performed_by": "dora", "reason": "lost"})
 
     async def dispatched_before_the_first_task(self, number: str) -> None:
         """Nobody works yet when the commands come; what may not be yet is a note, and what comes twice is nothing."""
@@ -142,61 +138,61 @@ class TransferScenes(Scenes):
         """The run that goes on after a long one, before anything has left."""
         item = await self._create(number, expected_transit_hours=_TWO_DAYS)
         await self._continue(number)
-        await self._transfers.signal(number, "dispatch", {"performed_by": 7})
-        await self._transfers.noted(number, 4)
-        await self._transfers.dispatch(number)
-        await self._transfers.receive(number, "slip-1", arrived(item, 5))
+        await self._caller.signal(number, "dispatch", {"performed_by": 7})
+        await self._caller.noted(number, 4)
+        await self._caller.dispatch(number)
+        await self._caller.receive(number, "slip-1", arrived(item, 5))
 
     async def continued_overdue(self, number: str) -> None:
         """The run that goes on after a long one, in which a part arrived and it was said that the rest is overdue."""
         item = await self._dispatched(number, expected_transit_hours=_HALF_A_SECOND)
-        await self._transfers.quiet(number, notices=1)
-        await self._transfers.receive(number, "slip-1", arrived(item, 2))
+        await self._caller.quiet(number, notices=1)
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
         await self._continue(number)
-        await self._transfers.receive(number, "slip-1", arrived(item, 2))
-        await self._transfers.cancel(number)
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
+        await self._caller.cancel(number)
 
     async def adopted(self, number: str) -> None:
         """The second run for one transfer, which finds that it has left."""
         request = self._request(number, item := self._shop.item(5), expected_transit_hours=_TWO_DAYS)
-        await self._transfers.ask_raw(number, [request])
-        await self._transfers.dispatch(number)
-        await self._transfers.handle(number).terminate("by mistake")
-        await self._transfers.ask_raw(number, [request])
-        await self._transfers.dispatch(number)
-        await self._transfers.receive(number, "slip-1", arrived(item, 5))
+        await self._caller.ask_raw(number, [request])
+        await self._caller.dispatch(number)
+        await self._caller.handle(number).terminate("by mistake")
+        await self._caller.ask_raw(number, [request])
+        await self._caller.dispatch(number)
+        await self._caller.receive(number, "slip-1", arrived(item, 5))
 
     async def adopted_too_late(self, number: str) -> None:
         """The second run for one transfer, which finds that it was cancelled."""
         request = self._request(number, self._shop.item(5))
-        await self._transfers.ask_raw(number, [request])
-        await self._transfers.cancel(number)
-        await self._transfers.result(number)
-        await refusal(self._transfers.ask_raw(number, [request]))
+        await self._caller.ask_raw(number, [request])
+        await self._caller.cancel(number)
+        await self._caller.result(number)
+        await refusal(self._caller.ask_raw(number, [request]))
 
     async def invalid(self, number: str) -> None:
         item = self._shop.item(5)
-        await refusal(self._transfers.create(number, item.warehouse_id, [(item, 5)]))
+        await refusal(self._caller.create(number, item.warehouse_id, [(item, 5)]))
 
     async def unknown_product(self, number: str) -> None:
         item = self._shop.item(5)._replace(product_id=10**12)
-        await refusal(self._transfers.create(number, self._shop.warehouse(), [(item, 5)]))
+        await refusal(self._caller.create(number, self._shop.warehouse(), [(item, 5)]))
 
     async def database_away(self, number: str) -> None:
         """The steps go by the task queue."""
         request = self._request(number, item := self._shop.item(5))
         with self._stage.outages.database_away():
-            await self._transfers.start(number, [request])
+            await self._caller.start(number, [request])
             await self._scheduled(number)
-        await self._transfers.update(number, "held")
-        await self._transfers.dispatch(number)
-        await self._transfers.receive(number, "slip-1", arrived(item, 5))
+        await self._caller.update(number, "held")
+        await self._caller.dispatch(number)
+        await self._caller.receive(number, "slip-1", arrived(item, 5))
 
     async def large(self, number: str) -> None:
         """So many lines that the steps go by the task queue."""
         items = self._shop.items(LINES_OF_A_SMALL_DOCUMENT + 1, units=1)
-        await self._transfers.create(number, self._shop.warehouse(), [(item, 1) for item in items])
-        await self._transfers.cancel(number)
+        await self._caller.create(number, self._shop.warehouse(), [(item, 1) for item in items])
+        await self._caller.cancel(number)
 
     def _request(self, number: str, item: ItemKey, **other: Json) -> Json:
         """Five units to a new place."""
@@ -205,11 +201,11 @@ class TransferScenes(Scenes):
     async def _create(self, number: str, **other: Json) -> ItemKey:
         """Hold five units, and of what."""
         item = self._shop.item(5)
-        await self._transfers.ask_raw(number, [self._request(number, item, **other)])
+        await self._caller.ask_raw(number, [self._request(number, item, **other)])
         return item
 
     async def _dispatched(self, number: str, **other: Json) -> ItemKey:
         """The same, and they leave."""
         item = await self._create(number, **other)
-        await self._transfers.dispatch(number)
+        await self._caller.dispatch(number)
         return item
