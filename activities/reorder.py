@@ -31,7 +31,8 @@ from database.reorder import (
 )
 from database.sessions import Database
 from stockkeeper.contracts.messages import counted
-from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest, workflow_id
+from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
+from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import (
     AT_ONCE,
     GROUPS_A_LOOK,
@@ -122,7 +123,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
             order = _order(connection, step, rows, number)
             if order is not None:
                 # The draft belongs to the order's own workflow, which is started afterwards.
-                drafted_by = replace(operation, workflow_id=workflow_id(order.po_number), run_id="")
+                drafted_by = replace(operation, workflow_id=PURCHASE_ORDER.id_of(order.po_number), run_id="")
                 percent = self._over_delivery_percent
                 store_draft(connection, drafted_by, order, self._approval, percent, as_of=step.as_of)
             return DraftedReorder(order=order, more=more)

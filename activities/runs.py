@@ -54,7 +54,7 @@ class Runs(RunActivities):
         await page.fetch_next_page()
         following = page.next_page_token
         return FoundHolders(
-            references=[run.id.removeprefix(reservation.workflow_id("")) for run in page.current_page or ()],
+            references=[run.id.removeprefix(reservation.PROCESS.id_of("")) for run in page.current_page or ()],
             next_page=base64.b64encode(following).decode() if following else None,
         )
 

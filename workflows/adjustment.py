@@ -23,7 +23,6 @@ from stockkeeper.contracts.adjustment import (
     SubmitAdjustmentStep,
     is_same_person,
     memo,
-    workflow_id,
 )
 from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentStatus
@@ -114,7 +113,7 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
 
     async def _submit(self) -> None:
         """Check the start, and post it or store it for approval."""
-        request = self.read_start(AdjustmentRequest, workflow_id)
+        request = self.read_start(AdjustmentRequest)
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
         step = SubmitAdjustmentStep(

@@ -19,7 +19,6 @@ from stockkeeper.contracts.customer_return import (
     ReturnState,
     StoredReturn,
     memo,
-    workflow_id,
 )
 from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.customer_return import RETURN, ReturnEvent
@@ -99,7 +98,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
 
     async def _register(self) -> None:
         """Check the start, and store it."""
-        request = self.read_start(ReturnRequest, workflow_id)
+        request = self.read_start(ReturnRequest)
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
         step = RegisterReturnStep(

@@ -25,7 +25,6 @@ from stockkeeper.contracts.cycle_count import (
     RecordCountStep,
     StoredCount,
     memo,
-    workflow_id,
 )
 from stockkeeper.contracts.messages import StockAnswer, counted
 from stockkeeper.domain.cycle_count import COUNT_LINE, CountEvent, CountStatus
@@ -125,7 +124,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
 
     async def _open(self) -> None:
         """Check the start, and store it."""
-        request = self.read_start(CycleCountRequest, workflow_id)
+        request = self.read_start(CycleCountRequest)
         self.state.lines = [CountLineState(product_id=product_id) for product_id in request.product_ids]
         self.lines = len(request.product_ids)
         step = OpenCountStep(

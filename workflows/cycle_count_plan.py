@@ -8,9 +8,8 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from stockkeeper.contracts import policies
-from stockkeeper.contracts.cycle_count import WORKFLOW_TYPE as COUNT_WORKFLOW
+from stockkeeper.contracts.cycle_count import PROCESS as COUNT
 from stockkeeper.contracts.cycle_count import CycleCountRequest
-from stockkeeper.contracts.cycle_count import workflow_id as count_workflow_id
 from stockkeeper.contracts.cycle_count_plan import (
     COUNTS_SHOWN,
     PLANNED_BY,
@@ -158,9 +157,9 @@ class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanReq
         )
         try:
             await workflow.start_child_workflow(
-                COUNT_WORKFLOW,
+                COUNT.workflow_type,
                 request,
-                id=count_workflow_id(number),
+                id=COUNT.id_of(number),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 static_summary=f"count {number}, {day.warehouse}: {counted(len(plan.product_ids), 'item')}",

@@ -170,19 +170,18 @@ class Document(Process[S], Generic[S, D]):
         """Take commands until the document has reached a final status."""
         await workflow.wait_condition(lambda: self.is_over or self.history_is_long)
 
-    def read_start(self, model: type[M], workflow_id: Callable[[str], str]) -> M:
+    def read_start(self, model: type[M]) -> M:
         """Check the start, and show it as the state until the database has answered.
 
         Args:
             model: The start.
-            workflow_id: The workflow id that belongs to the document's number.
 
         Raises:
             InvalidRequest: The start is wrong, or came under another workflow id.
         """
         request = parse(model, self.payload)
         self._show_fields(request)
-        self.require_workflow_id(workflow_id(self.number), of=self.process.name)
+        self.require_workflow_id(self.process.id_of(self.number), of=self.process.name)
         return request
 
     async def answer(self) -> S:

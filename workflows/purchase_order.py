@@ -35,7 +35,6 @@ from stockkeeper.contracts.purchase_order import (
     Reject,
     StoredPurchaseOrder,
     memo,
-    workflow_id,
 )
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOrderStatus
@@ -148,7 +147,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
 
     async def _draft(self) -> None:
         """Check the start, and store it."""
-        request = self.read_start(PurchaseOrderRequest, workflow_id)
+        request = self.read_start(PurchaseOrderRequest)
         self.lines = len(request.line_items)
         step = DraftPurchaseOrderStep(
             **self._stamp("draft", performed_by=request.requested_by),

@@ -10,9 +10,8 @@ from temporalio.workflow import ParentClosePolicy
 
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
-from stockkeeper.contracts.purchase_order import WORKFLOW_TYPE as PURCHASE_ORDER_WORKFLOW
+from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
-from stockkeeper.contracts.purchase_order import workflow_id as purchase_order_workflow_id
 from stockkeeper.contracts.reorder import (
     LINES_SHOWN,
     LOOK,
@@ -231,9 +230,9 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         """Start its workflow, which outlives this run. If another run has started it, nothing is left to do."""
         with contextlib.suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
-                PURCHASE_ORDER_WORKFLOW,
+                PURCHASE_ORDER.workflow_type,
                 order,
-                id=purchase_order_workflow_id(order.po_number),
+                id=PURCHASE_ORDER.id_of(order.po_number),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 static_summary=f"purchase order {order.po_number}: {len(order.line_items)} lines, {order.reason}",

@@ -26,7 +26,6 @@ from stockkeeper.contracts.reservation import (
     ReservationRequest,
     ReservationState,
     ReserveStockStep,
-    workflow_id,
 )
 from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
@@ -151,7 +150,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
             )
             for line in request.lines
         ]
-        self.require_workflow_id(workflow_id(request.reference_id), of="reference")
+        self.require_workflow_id(PROCESS.id_of(request.reference_id), of="reference")
         _require_served(request)
         step = ReserveStockStep(
             **self._stamp("reserve", performed_by=request.performed_by),

@@ -266,7 +266,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
         return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
 
     async def _still_running(self, references: list[str]) -> list[str]:
-        of = {reservation.workflow_id(reference): reference for reference in references}
+        of = {reservation.PROCESS.id_of(reference): reference for reference in references}
         ended = await self._not_running(list(of), by_list=False)
         return [reference for name, reference in of.items() if name not in ended]
 

@@ -28,7 +28,6 @@ from stockkeeper.contracts.transfer import (
     WriteOff,
     WriteOffTransferStep,
     memo,
-    workflow_id,
 )
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
@@ -154,7 +153,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
 
     async def _hold(self) -> None:
         """Check the start, store the transfer, and hold its lines at the source."""
-        request = self.read_start(TransferRequest, workflow_id)
+        request = self.read_start(TransferRequest)
         self.lines = len(request.line_items)
         step = HoldTransferStep(
             **self._stamp("hold", performed_by=request.requested_by),

@@ -37,7 +37,7 @@ class Document(Generic[S]):
     def __init__(self, connection: Connection, name: str, state: S, names: Names | None = None) -> None:
         self._connection = connection
         self._names = names or Names()
-        self._handle = connection.client.get_workflow_handle(self._workflow_id(name))
+        self._handle = connection.client.get_workflow_handle(self.process.id_of(name))
         self.name = name
         self.state = state
 
@@ -85,7 +85,7 @@ class Document(Generic[S]):
                 cls.process,
                 request,
                 what=what,
-                workflow_id=cls._workflow_id(name),
+                workflow_id=cls.process.id_of(name),
                 summary=summary,
                 state=cls.state_type,
             )
@@ -123,11 +123,6 @@ class Document(Generic[S]):
     def _deadline(self) -> datetime | None:
         """When the document ends by itself, for `repr`."""
         return None
-
-    @classmethod
-    def _workflow_id(cls, name: str) -> str:
-        prefix, _, _ = cls.process.workflow_id.partition("{")
-        return f"{prefix}{name}"
 
     @property
     def _what(self) -> str:

@@ -17,6 +17,7 @@ from stockkeeper.contracts.messages import (
     Message,
     Money,
     Note,
+    Notes,
     Reason,
     ReasonedCommand,
     Reference,
@@ -29,7 +30,7 @@ from stockkeeper.contracts.messages import (
     counted,
     money,
 )
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent
@@ -40,11 +41,6 @@ from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "AdjustmentWorkflow"
-
-
-def workflow_id(adjustment_number: str) -> str:
-    """Id of the only workflow that commands this adjustment."""
-    return f"adjustment-{adjustment_number}"
 
 
 def _moves_something(units: int) -> int:
@@ -158,10 +154,8 @@ class AdjustmentState(State):
         description="Reason of a rejection, item by item: units to be taken off, and units on hand.",
     )
     closed_reason: str | None = Field(default=None, description="Reason of the rejection or cancellation.")
-    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notices: Notices = Field(default_factory=list)
+    notes: Notes = Field(default_factory=list)
 
 
 class AdjustmentStep(Step):
@@ -296,16 +290,15 @@ class AdjustmentActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="adjustment",
     name="adjustment",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=workflow_id("{adjustment_number}"),
     start=AdjustmentRequest,
-    commands=(APPROVE, REJECT, CANCEL),
-    answer="submitted",
     state=AdjustmentState,
-    memo=AdjustmentMemo,
     activities=AdjustmentActivities,
+    commands=(APPROVE, REJECT, CANCEL),
+    workflow_id="adjustment-{adjustment_number}",
+    answer="submitted",
+    memo=AdjustmentMemo,
     table=ADJUSTMENT,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
     finding=FindingKind.ADJUSTED_IS_NOT_BOOKED,

@@ -11,6 +11,7 @@ from stockkeeper.contracts.messages import (
     Actor,
     Id,
     Message,
+    Notes,
     ReasonedCommand,
     Reference,
     State,
@@ -25,11 +26,6 @@ from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "ReturnWorkflow"
-
-
-def workflow_id(return_number: str) -> str:
-    """Id of the only workflow that commands this return."""
-    return f"return-{return_number}"
 
 
 class ReturnLine(Message):
@@ -111,9 +107,7 @@ class ReturnState(State):
         description="Inspections: restocked units as accepted, scrapped units as unfit; the latest hundred.",
     )
     closed_reason: str | None = Field(default=None, description="Reason why the rest is no longer expected.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notes: Notes = Field(default_factory=list)
 
 
 class ReturnStep(Step):
@@ -221,16 +215,15 @@ class ReturnActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="customer_return",
     name="return",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=workflow_id("{return_number}"),
     start=ReturnRequest,
-    commands=(INSPECT, CLOSE_SHORT),
-    answer="registered",
     state=ReturnState,
-    memo=ReturnMemo,
     activities=ReturnActivities,
+    commands=(INSPECT, CLOSE_SHORT),
+    workflow_id="return-{return_number}",
+    answer="registered",
+    memo=ReturnMemo,
     table=RETURN,
     movement_types=frozenset({MovementType.RETURN}),
     finding=FindingKind.RETURNED_IS_NOT_BOOKED,

@@ -13,6 +13,7 @@ from stockkeeper.contracts.messages import (
     GaveWay,
     Id,
     Message,
+    Notes,
     ReasonedCommand,
     Reference,
     State,
@@ -20,7 +21,7 @@ from stockkeeper.contracts.messages import (
     StockAnswer,
     counted,
 )
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.domain.cycle_count import COUNT_LINE, Tolerance
 from stockkeeper.domain.cycle_count import CountStatus as CountStatus  # noqa: PLC0414 - part of the contract
@@ -32,11 +33,6 @@ from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "CycleCountWorkflow"
-
-
-def workflow_id(count_number: str) -> str:
-    """Id of the only workflow that commands this count."""
-    return f"cycle-count-{count_number}"
 
 
 Percent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=3)]
@@ -157,10 +153,8 @@ class CycleCountState(State):
     gave_way: list[GaveWay] = Field(
         default_factory=list, description="Holds that gave way because their stock is missing; the latest."
     )
-    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notices: Notices = Field(default_factory=list)
+    notes: Notes = Field(default_factory=list)
 
 
 class CountStep(Step):
@@ -284,16 +278,15 @@ class CycleCountActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="cycle_count",
     name="count",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=workflow_id("{count_number}"),
     start=CycleCountRequest,
-    commands=(RECORD, APPROVE_VARIANCE, CANCEL),
-    answer="opened",
     state=CycleCountState,
-    memo=CountMemo,
     activities=CycleCountActivities,
+    commands=(RECORD, APPROVE_VARIANCE, CANCEL),
+    workflow_id="cycle-count-{count_number}",
+    answer="opened",
+    memo=CountMemo,
     table=COUNT_LINE,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
     finding=FindingKind.COUNTED_IS_NOT_BOOKED,

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Id, Message, State, Step
+from stockkeeper.contracts.messages import Id, Message, Notes, State, Step
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus as CountPlanStatus  # noqa: PLC0414 - part of the contract
 
@@ -63,9 +63,7 @@ class CycleCountPlanState(State):
     skipped: list[NotPlannedState] = Field(
         default_factory=list, description="Warehouses without a count by this run; the latest 500."
     )
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notes: Notes = Field(default_factory=list)
 
 
 class FindCountDaysStep(Step):
@@ -123,11 +121,10 @@ class CycleCountPlanActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="cycle_count_plan",
     name="cycle count plan",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=f"{SCHEDULE} of the schedule, or any",
     start=CycleCountPlanRequest,
     state=CycleCountPlanState,
     activities=CycleCountPlanActivities,
+    workflow_id=f"{SCHEDULE} of the schedule, or any",
 )

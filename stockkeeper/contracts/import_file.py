@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Actor, Message, Reference, State, Step
+from stockkeeper.contracts.messages import Actor, Message, Notes, Reference, State, Step
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import IMPORT
@@ -107,9 +107,7 @@ class ImportState(State):
     )
     errors: list[ImportProblem] = Field(default_factory=list, description="The first ten bad rows of a refused file.")
     errors_total: int = 0
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notes: Notes = Field(default_factory=list)
 
 
 class OpenImportStep(Step):
@@ -176,30 +174,6 @@ class Discarded(BaseModel):
     pages: int
 
 
-class ImportActivities(Protocol):
-    """Activities of an import's workflow. Implemented in `activities.import_file`."""
-
-    @activity.defn(name="open_import")
-    def open_import(self, step: OpenImportStep) -> Opened:
-        """Find out whether the file was imported before."""
-        ...
-
-    @activity.defn(name="stage_page")
-    def stage_page(self, step: StagePageStep) -> Staged:
-        """Store a page."""
-        ...
-
-    @activity.defn(name="apply_import")
-    def apply_import(self, step: ApplyImportStep) -> Applied:
-        """Write all rows or none."""
-        ...
-
-    @activity.defn(name="discard_import")
-    def discard_import(self, step: DiscardImportStep) -> Discarded:
-        """Delete the pages."""
-        ...
-
-
 def pack_rows(encoded_rows: Sequence[bytes]) -> str:
     """Rows, each as `encode_row` made it, as a page carries them."""
     # Without a time in it, so that the same rows are the same page.
@@ -233,16 +207,39 @@ def unpack_rows(packed: str) -> list[tuple[int, list[str]]]:
         ) from None
 
 
+class ImportActivities(Protocol):
+    """Activities of an import's workflow. Implemented in `activities.import_file`."""
+
+    @activity.defn(name="open_import")
+    def open_import(self, step: OpenImportStep) -> Opened:
+        """Find out whether the file was imported before."""
+        ...
+
+    @activity.defn(name="stage_page")
+    def stage_page(self, step: StagePageStep) -> Staged:
+        """Store a page."""
+        ...
+
+    @activity.defn(name="apply_import")
+    def apply_import(self, step: ApplyImportStep) -> Applied:
+        """Write all rows or none."""
+        ...
+
+    @activity.defn(name="discard_import")
+    def discard_import(self, step: DiscardImportStep) -> Discarded:
+        """Delete the pages."""
+        ...
+
+
 PROCESS = ProcessSpec(
-    kind="import_file",
     name="import",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id="import-{kind}-{digest}",
     start=ImportRequest,
-    commands=(ADD_PAGE, FINISH),
-    answer="opened",
     state=ImportState,
     activities=ImportActivities,
+    commands=(ADD_PAGE, FINISH),
+    workflow_id="import-{kind}-{digest}",
+    answer="opened",
     table=IMPORT,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
 )

@@ -181,6 +181,7 @@ Actor = Annotated[str, Field(min_length=1, max_length=200, description="Person o
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
 Note = Annotated[str, Field(max_length=500, description="Any remark."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
+Notes = Annotated[list[str], Field(description="Refused commands and other remarks; the latest hundred.")]
 
 
 class ReasonedCommand(Message):

@@ -5,7 +5,7 @@ stand in the process's own state and in the worker's log.
 """
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, Field
 from temporalio import activity
@@ -42,6 +42,9 @@ class NoticeState(State):
     audience: Audience
     title: str
     outcome: NoticeOutcome = NoticeOutcome.PENDING
+
+
+Notices = Annotated[list[NoticeState], Field(description="Notices sent to people; the latest hundred.")]
 
 
 class Notice(BaseModel):

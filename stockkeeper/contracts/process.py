@@ -33,16 +33,16 @@ class ProcessSpec:
     """A process, as everything outside its own files knows it.
 
     Attributes:
-        kind: The name of its file in every package: ``workflows.{kind}``, ``activities.{kind}``.
         name: The name in messages to people: ``purchase order``.
         workflow_type: The name of its workflow in Temporal.
-        workflow_id: The pattern of its workflow ids, or the schedule that starts it.
         start: The payload of the start.
         state: The answer to every command, to the query ``state``, and the workflow's result.
+        activities: The interface of the activities that only this process calls.
         commands: The updates and signals that a caller may send.
+        workflow_id: The pattern of its workflow ids, such as ``kitting-{kitting_number}``, or the schedule that starts
+            it.
         answer: The update without payload that answers the start; None: the start has no answer but the result.
         memo: The fields by which a list of runs describes a run; None: there are none.
-        activities: The interface of the activities that only this process calls.
         movement_types: The movements that it writes to the ledger.
         table: Its statuses, and the words for a command that one of them doesn't allow; None: it takes no commands.
         finding: The audit's finding when its documents and its movements differ; None: it books no documents.
@@ -50,20 +50,29 @@ class ProcessSpec:
             an audit that was running before leaves them out. None: since the first audit.
     """
 
-    kind: str
     name: str
     workflow_type: str
-    workflow_id: str
     start: type[Message]
     state: type[State]
     activities: type[Any]
     commands: tuple[Command[Message], ...] = ()
+    workflow_id: str
     answer: str | None = None
     memo: type[Any] | None = None
     movement_types: frozenset[MovementType] = frozenset()
     finding: FindingKind | None = None
     audited_since: str | None = None
     table: TransitionTable[Any, Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of its file in every package, as of its contract: ``workflows.{kind}``, ``activities.{kind}``."""
+        return self.start.__module__.rpartition(".")[2]
+
+    def id_of(self, number: str) -> str:
+        """The id of the only workflow that commands the document of this number."""
+        prefix, _, _ = self.workflow_id.partition("{")
+        return f"{prefix}{number}"
 
     def refusal(self, status: str, command: str, number: str) -> InvalidState:
         """The error for a command in a status that doesn't allow it, in words for people.

@@ -18,6 +18,7 @@ from stockkeeper.contracts.messages import (
     Message,
     Money,
     Note,
+    Notes,
     Reason,
     ReasonedCommand,
     Reference,
@@ -29,7 +30,7 @@ from stockkeeper.contracts.messages import (
     Units,
     money,
 )
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.domain.approval import Deadlines
@@ -42,11 +43,6 @@ from stockkeeper.domain.stock_audit import FindingKind
 
 WORKFLOW_TYPE = "PurchaseOrderWorkflow"
 MAX_APPROVALS = 20
-
-
-def workflow_id(po_number: str) -> str:
-    """Id of the only workflow that commands this purchase order."""
-    return f"purchase-order-{po_number}"
 
 
 class ApprovalTier(Message):
@@ -220,10 +216,8 @@ class PurchaseOrderState(State):
     submitted_at: Timestamp | None = None
     receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
     closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of closing short.")
-    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notices: Notices = Field(default_factory=list)
+    notes: Notes = Field(default_factory=list)
 
 
 class DraftPurchaseOrderStep(Step):
@@ -378,16 +372,15 @@ class PurchaseOrderActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="purchase_order",
     name="purchase order",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=workflow_id("{po_number}"),
     start=PurchaseOrderRequest,
-    commands=(APPROVE, REJECT, CONFIRM, RECEIVE, CLOSE_SHORT, CANCEL),
-    answer="drafted",
     state=PurchaseOrderState,
-    memo=PurchaseOrderMemo,
     activities=PurchaseOrderActivities,
+    commands=(APPROVE, REJECT, CONFIRM, RECEIVE, CLOSE_SHORT, CANCEL),
+    workflow_id="purchase-order-{po_number}",
+    answer="drafted",
+    memo=PurchaseOrderMemo,
     table=PURCHASE_ORDER,
     movement_types=frozenset({MovementType.PURCHASE}),
     finding=FindingKind.RECEIVED_IS_NOT_PURCHASED,

@@ -6,8 +6,8 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Id, Message, Money, State, Step
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.messages import Id, Message, Money, Notes, State, Step
+from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
 from stockkeeper.domain.reorder import ReorderStatus as ReorderStatus  # noqa: PLC0414 - part of the contract
@@ -79,10 +79,8 @@ class ReorderState(State):
         default_factory=list, description=f"Items that a person has to order; the first {SKIPPED_SHOWN}."
     )
     items_skipped: int = Field(default=0, description="Their number.")
-    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notices: Notices = Field(default_factory=list)
+    notes: Notes = Field(default_factory=list)
 
 
 class FindBelow(BaseModel):
@@ -153,6 +151,11 @@ class AskForReorder(BaseModel):
 class ReorderActivities(Protocol):
     """Activities of a reorder run. Implemented in `activities.reorder`."""
 
+    @activity.defn(name="ask_for_reorder")
+    async def ask_for_reorder(self, question: AskForReorder) -> None:
+        """Request an immediate reorder run; requests at the same time share one."""
+        ...
+
     @activity.defn(name="find_below")
     def find_below(self, question: FindBelow) -> Below:
         """Items below their reorder point, by supplier and warehouse."""
@@ -168,18 +171,12 @@ class ReorderActivities(Protocol):
         """A draft without a workflow."""
         ...
 
-    @activity.defn(name="ask_for_reorder")
-    async def ask_for_reorder(self, question: AskForReorder) -> None:
-        """Request an immediate reorder run; requests at the same time share one."""
-        ...
-
 
 PROCESS = ProcessSpec(
-    kind="reorder",
     name="reorder",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=f"{SCHEDULE} of the schedule, {AT_ONCE}, or any",
     start=ReorderRequest,
     state=ReorderState,
     activities=ReorderActivities,
+    workflow_id=f"{SCHEDULE} of the schedule, {AT_ONCE}, or any",
 )

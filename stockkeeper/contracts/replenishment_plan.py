@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, Page, State, Step, Timestamp
+from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, Notes, Page, State, Step, Timestamp
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
@@ -41,9 +41,7 @@ class PlanState(State):
     warehouse_id: int | None = None
     items_planned: int = Field(default=0, description="Items with a supplier and at least a day of history.")
     items_changed: int = Field(default=0, description="Of these, items whose reorder point or quantity changed.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notes: Notes = Field(default_factory=list)
 
 
 class RollUpDemandStep(Step):
@@ -165,11 +163,10 @@ class ReplenishmentPlanActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="replenishment_plan",
     name="replenishment plan",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=f"{SCHEDULE} of the schedule, or any",
     start=ReplenishmentPlanRequest,
     state=PlanState,
     activities=ReplenishmentPlanActivities,
+    workflow_id=f"{SCHEDULE} of the schedule, or any",
 )

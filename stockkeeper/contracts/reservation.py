@@ -14,6 +14,7 @@ from stockkeeper.contracts.messages import (
     Id,
     Message,
     Minutes,
+    Notes,
     ReasonedCommand,
     Reference,
     State,
@@ -29,11 +30,6 @@ from stockkeeper.domain.reservation import ReservationStatus as ReservationStatu
 from stockkeeper.domain.stock import MovementType
 
 WORKFLOW_TYPE = "ReservationWorkflow"
-
-
-def workflow_id(reference_id: str) -> str:
-    """Id of the only workflow that holds stock for this reference."""
-    return f"reservation-{reference_id}"
 
 
 class ReservationLine(Message):
@@ -125,9 +121,7 @@ class ReservationState(State):
     expires_at: Timestamp | None = None
     lines: list[ReservationLineState] = Field(default_factory=list)
     shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notes: Notes = Field(default_factory=list)
 
 
 class ReserveStockStep(Step):
@@ -220,15 +214,14 @@ class ReservationActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="reservation",
     name="reservation",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=workflow_id("{reference_id}"),
     start=ReservationRequest,
-    commands=(FULFILL, CANCEL, EXTEND, GIVE_WAY),
-    answer="reserved",
     state=ReservationState,
     activities=ReservationActivities,
+    commands=(FULFILL, CANCEL, EXTEND, GIVE_WAY),
+    workflow_id="reservation-{reference_id}",
+    answer="reserved",
     table=RESERVATION,
     movement_types=frozenset({MovementType.SALE}),
 )

@@ -5,8 +5,8 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Id, Message, State, Step, Timestamp
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.messages import Id, Message, Notes, State, Step, Timestamp
+from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain.stock_audit import AuditStatus as AuditStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingKind as FindingKind  # noqa: PLC0414 - part of the contract
@@ -58,10 +58,8 @@ class StockAuditState(State):
     operations_forgotten: int = Field(
         default=0, description="Operations that were deleted because no repeat can be that old."
     )
-    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notices: Notices = Field(default_factory=list)
+    notes: Notes = Field(default_factory=list)
 
 
 class AuditStep(Step):
@@ -221,6 +219,25 @@ class Retention(BaseModel):
     seconds: float | None
 
 
+class RunActivities(Protocol):
+    """Activities of an audit in Temporal. Implemented in `activities.runs`."""
+
+    @activity.defn(name="find_running")
+    async def find_running(self, question: FindRunning) -> FoundRunning:
+        """Find the workflows that aren't running."""
+        ...
+
+    @activity.defn(name="find_holders")
+    async def find_holders(self, question: FindHolders) -> FoundHolders:
+        """Find the reservations whose status says that they hold stock."""
+        ...
+
+    @activity.defn(name="ask_retention")
+    async def ask_retention(self, question: AskRetention) -> Retention:
+        """Ask for the retention of runs."""
+        ...
+
+
 class StockAuditActivities(Protocol):
     """Activities of an audit in the database. Implemented in `activities.stock_audit`."""
 
@@ -260,31 +277,11 @@ class StockAuditActivities(Protocol):
         ...
 
 
-class RunActivities(Protocol):
-    """Activities of an audit in Temporal. Implemented in `activities.runs`."""
-
-    @activity.defn(name="find_running")
-    async def find_running(self, question: FindRunning) -> FoundRunning:
-        """Find the workflows that aren't running."""
-        ...
-
-    @activity.defn(name="find_holders")
-    async def find_holders(self, question: FindHolders) -> FoundHolders:
-        """Find the reservations whose status says that they hold stock."""
-        ...
-
-    @activity.defn(name="ask_retention")
-    async def ask_retention(self, question: AskRetention) -> Retention:
-        """Ask for the retention of runs."""
-        ...
-
-
 PROCESS = ProcessSpec(
-    kind="stock_audit",
     name="stock audit",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=f"{SCHEDULE} of the schedule, or any",
     start=StockAuditRequest,
     state=StockAuditState,
     activities=StockAuditActivities,
+    workflow_id=f"{SCHEDULE} of the schedule, or any",
 )

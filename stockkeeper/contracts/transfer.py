@@ -13,6 +13,7 @@ from stockkeeper.contracts.messages import (
     Hours,
     Id,
     Message,
+    Notes,
     ReasonedCommand,
     Reference,
     State,
@@ -21,7 +22,7 @@ from stockkeeper.contracts.messages import (
     Timestamp,
     Units,
 )
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import ShortageState
@@ -33,11 +34,6 @@ from stockkeeper.domain.transfer import TransferStatus as TransferStatus  # noqa
 WORKFLOW_TYPE = "TransferWorkflow"
 REFERENCE_TYPE = "TRANSFER"
 """Reference type of a transfer's hold at the source; orders have another."""
-
-
-def workflow_id(transfer_number: str) -> str:
-    """Id of the only workflow that commands this transfer."""
-    return f"transfer-{transfer_number}"
 
 
 class TransferLine(Message):
@@ -145,10 +141,8 @@ class TransferState(State):
     receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
     closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of the write-off.")
     shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
-    notices: list[NoticeState] = Field(default_factory=list, description="Notices sent to people; the latest hundred.")
-    notes: list[str] = Field(
-        default_factory=list, description="Refused commands and other remarks; the latest hundred."
-    )
+    notices: Notices = Field(default_factory=list)
+    notes: Notes = Field(default_factory=list)
 
 
 class TransferStep(Step):
@@ -281,16 +275,15 @@ class TransferActivities(Protocol):
 
 
 PROCESS = ProcessSpec(
-    kind="transfer",
     name="transfer",
     workflow_type=WORKFLOW_TYPE,
-    workflow_id=workflow_id("{transfer_number}"),
     start=TransferRequest,
-    commands=(DISPATCH, RECEIVE, WRITE_OFF, CANCEL, GIVE_WAY),
-    answer="held",
     state=TransferState,
-    memo=TransferMemo,
     activities=TransferActivities,
+    commands=(DISPATCH, RECEIVE, WRITE_OFF, CANCEL, GIVE_WAY),
+    workflow_id="transfer-{transfer_number}",
+    answer="held",
+    memo=TransferMemo,
     table=TRANSFER,
     movement_types=frozenset({MovementType.TRANSFER_OUT, MovementType.TRANSFER_IN}),
     finding=FindingKind.MOVED_IS_NOT_TRANSFERRED,
