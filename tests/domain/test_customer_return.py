@@ -1,26 +1,16 @@
-"""What a customer return may do: every status and event, and where the units of an inspection go."""
-
-import itertools
+"""What a customer return may do: and where the units of an inspection go."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockkeeper.domain.customer_return import RETURN, CustomerReturn, ReturnedLine, ReturnEvent, ReturnStatus
+from stockkeeper.domain.customer_return import CustomerReturn, ReturnedLine, ReturnStatus
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.receipt import Taken
-from tests.support.refusals import refusal_of
+from tests.domain.receipts import no_unit_is_lost
 
-S, E = ReturnStatus, ReturnEvent
+S = ReturnStatus
 TEA, MUG, POT = 10, 20, 30
-
-ALLOWED = {
-    ("EXPECTED", "inspect"): "EXPECTED",
-    ("EXPECTED", "complete"): "INSPECTED",
-    ("EXPECTED", "close_short"): "INSPECTED",
-    ("EXPECTED", "cancel"): "CANCELLED",
-}
-FORBIDDEN = [pair for pair in itertools.product(ReturnStatus, ReturnEvent) if pair not in ALLOWED]
 
 
 def line(number: int, product_id: int = TEA, quantity: int = 5, restocked: int = 0, scrapped: int = 0) -> ReturnedLine:
@@ -29,29 +19,6 @@ def line(number: int, product_id: int = TEA, quantity: int = 5, restocked: int =
 
 def sent_back(*lines: ReturnedLine, status: ReturnStatus = S.EXPECTED) -> CustomerReturn:
     return CustomerReturn(1, "R-1", 2, "1042", status, lines)
-
-
-@pytest.mark.parametrize(("pair", "after"), ALLOWED.items(), ids=str)
-def test_a_return_goes_from_status_to_status(pair: tuple[str, str], after: str) -> None:
-    status, event = ReturnStatus(pair[0]), ReturnEvent(pair[1])
-    assert RETURN.next(status, event) == after
-    assert sent_back(status=status).after(event) == after
-
-
-def test_all_other_pairs_are_forbidden() -> None:
-    assert len(FORBIDDEN) == 3 * 4 - 4
-
-
-@pytest.mark.parametrize(("status", "event"), FORBIDDEN)
-def test_a_return_cannot(status: ReturnStatus, event: ReturnEvent) -> None:
-    assert not RETURN.allows(status, event)
-    with pytest.raises(InvalidState, match=f"^{refusal_of('return', 'R-1', status, event)}$") as caught:
-        sent_back(status=status).after(event)
-    assert caught.value.details == {"status": status.value, "command": event.value}
-
-
-def test_two_statuses_are_final() -> None:
-    assert {status for status in S if RETURN.is_final(status)} == {"INSPECTED", "CANCELLED"}
 
 
 def test_what_nobody_has_looked_at_is_expected() -> None:
@@ -153,9 +120,6 @@ def test_an_inspection_is_refused_or_all_of_it_is_on_lines_that_expect_it(
     taken = returned.plan_inspection(found)
     of = {each.line_number: each for each in lines}
     assert all(min(share) >= 0 and 0 < share.units <= of[number].expected for number, share in taken.items())
-    for product_id in (TEA, MUG):
-        shares = [share for number, share in taken.items() if of[number].product_id == product_id]
-        fit, scrapped = sum(share.accepted for share in shares), sum(share.unfit for share in shares)
-        assert (fit, scrapped) == found.get(product_id, (0, 0))
+    no_unit_is_lost(taken, found, {number: each.product_id for number, each in of.items()})
     everything = sum(units.units for units in found.values()) == sum(each.expected for each in lines)
     assert returned.after_inspection(taken) is (S.INSPECTED if everything else S.EXPECTED)

@@ -228,25 +228,19 @@ def test_no_other_quantity_costs_less(demand: float, order_cost: float, holding_
 
 
 @pytest.mark.parametrize(
-    ("units", "whole"),
+    ("whole", "units"),
     [
-        (0, 0),
-        (350.00000000000006, 350),
-        (349.99999999999994, 350),
-        (0.1 * 3 * 10, 3),
-        (2.9999999999999996, 3),
-        (1e-12, 0),
-        (0.001, 1),
-        (1.000001, 2),
-        (393.5, 394),
-        (393.001, 394),
-        (394, 394),
-        (999_999.5, 1_000_000),
-        (1_000_000.1, 1_000_001),
-        (-0.5, 0),
+        *((0, units) for units in (-0.5, 0, 1e-12)),
+        (1, 0.001),
+        (2, 1.000001),
+        *((3, units) for units in (2.9999999999999996, 0.1 * 3 * 10)),
+        *((350, units) for units in (349.99999999999994, 350.00000000000006)),
+        *((394, units) for units in (393.001, 393.5, 394)),
+        (1_000_000, 999_999.5),
+        (1_000_001, 1_000_000.1),
     ],
 )
-def test_units_are_rounded_up_but_noise_is_not_a_unit(units: float, whole: int) -> None:
+def test_units_are_rounded_up_but_noise_is_not_a_unit(whole: int, units: float) -> None:
     assert whole_units(units) == whole
 
 
@@ -272,20 +266,18 @@ def test_what_is_ordered_is_at_least_the_minimum_in_whole_packs_and_never_a_pack
 
 
 @pytest.mark.parametrize(
-    ("units", "minimum", "pack", "quantity"),
+    ("sold", "units", "quantity"),
     [
-        (0, 1, 1, 1),
-        (0, 1, 12, 12),
-        (12, 1, 12, 12),
-        (12.0000000000001, 1, 12, 12),
-        (12.1, 1, 12, 24),
-        (13, 30, 12, 36),
-        (13, 36, 12, 36),
-        (100, 30, 12, 108),
+        (Terms(1, 1), 0, 1),
+        *((Terms(1, 12), units, 12) for units in (0, 12, 12.0000000000001)),
+        (Terms(1, 12), 12.1, 24),
+        (Terms(30, 12), 13, 36),
+        (Terms(36, 12), 13, 36),
+        (Terms(30, 12), 100, 108),
     ],
 )
-def test_what_may_be_ordered(units: float, minimum: int, pack: int, quantity: int) -> None:
-    assert Terms(minimum, pack).orderable(units) == quantity
+def test_what_may_be_ordered(sold: Terms, units: float, quantity: int) -> None:
+    assert sold.orderable(units) == quantity
 
 
 @pytest.mark.parametrize("units", [MOST_UNITS + 1, 1e12, 1e300, math.inf])

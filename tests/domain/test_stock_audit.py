@@ -1,20 +1,9 @@
 """A finding: what can become of it, and what a person may repair."""
 
-import itertools
-
 import pytest
 
 from stockkeeper.domain.errors import InvalidState
-from stockkeeper.domain.stock_audit import FINDING, REPAIRABLE, Finding, FindingEvent, FindingKind, FindingStatus
-from tests.support.refusals import refusal_of
-
-ALLOWED = {
-    ("OPEN", "vanish"): "GONE",
-    ("OPEN", "repair"): "REPAIRED",
-    ("OPEN", "accept"): "ACCEPTED",
-    ("ACCEPTED", "vanish"): "GONE",
-}
-FORBIDDEN = [pair for pair in itertools.product(FindingStatus, FindingEvent) if pair not in ALLOWED]
+from stockkeeper.domain.stock_audit import REPAIRABLE, Finding, FindingEvent, FindingKind, FindingStatus
 
 
 def finding(kind: str = "RESERVED_IS_NOT_THE_HOLDS", status: str = "OPEN") -> Finding:
@@ -29,31 +18,6 @@ def finding(kind: str = "RESERVED_IS_NOT_THE_HOLDS", status: str = "OPEN") -> Fi
         actual=1,
         status=FindingStatus(status),
     )
-
-
-@pytest.mark.parametrize(("pair", "after"), ALLOWED.items(), ids=lambda each: "-".join(each) if each else "")
-def test_a_finding_goes_from_status_to_status(pair: tuple[str, str], after: str) -> None:
-    status, event = FindingStatus(pair[0]), FindingEvent(pair[1])
-    assert FINDING.next(status, event) == after
-    assert FINDING.allows(status, event)
-    assert finding(status=status).after(event) == after
-
-
-def test_all_other_pairs_are_forbidden() -> None:
-    assert len(FORBIDDEN) == 4 * 3 - 4
-
-
-@pytest.mark.parametrize(("status", "event"), FORBIDDEN)
-@pytest.mark.parametrize("kind", ["RESERVED_IS_NOT_THE_HOLDS", "BALANCES_DO_NOT_FOLLOW"])
-def test_a_finding_cannot(kind: str, status: FindingStatus, event: FindingEvent) -> None:
-    assert not FINDING.allows(status, event)
-    with pytest.raises(InvalidState, match=f"^{refusal_of('finding', '7', status, event)}$") as caught:
-        finding(kind, status).after(event)
-    assert caught.value.details == {"status": status.value, "command": event.value}
-
-
-def test_what_is_gone_or_repaired_stays_so() -> None:
-    assert {status for status in FindingStatus if FINDING.is_final(status)} == {"GONE", "REPAIRED"}
 
 
 def test_what_is_not_the_past_can_be_repaired() -> None:
