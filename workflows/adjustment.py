@@ -25,11 +25,11 @@ from stockkeeper.contracts.adjustment import (
     memo,
 )
 from stockkeeper.contracts.messages import counted
-from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentStatus
+from stockkeeper.domain.adjustment import AdjustmentEvent, AdjustmentStatus
 from stockkeeper.domain.errors import DomainError
 from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.document import Shown, StockDocument
 from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
@@ -47,7 +47,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
+class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp]):
     """Corrects the books by hand: at once, or above a limit once another person has approved it.
 
     Answers: update ``submitted`` (use it with update-with-start). Commands: ``approve``, ``reject``, ``cancel``. Ends
@@ -56,12 +56,10 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
     """
 
     process = PROCESS
-    transitions = ADJUSTMENT
-    rejecting = AdjustmentEvent.REJECT
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(AdjustmentState(), payload)
+        super().__init__(AdjustmentState(), payload, texts.rejection_of)
         self._notices = Notices(self)
         self._deadlines_met: list[str] = []
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
@@ -90,7 +88,7 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
         if self.state.approved_by is not None and is_same_person(message.approver, self.state.approved_by):
             return  # Sent twice.
         self.require(AdjustmentEvent.APPROVE)
-        step = PostAdjustmentStep(**self._stamp("approve", key, performed_by=message.approver), note=message.note)
+        step = PostAdjustmentStep(**self.step_stamp("approve", key, performed_by=message.approver), note=message.note)
         await self.apply(AdjustmentActivities.post_adjustment, step, f"approved by {message.approver}")
 
     @command(REJECT)
@@ -107,17 +105,13 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
             return
         await self._end(AdjustmentEvent.CANCEL, message.performed_by, message.reason, key)
 
-    async def give_up(self) -> None:
-        """Cancel the adjustment, as by the command."""
-        await self.give_up_by(AdjustmentWorkflow.cancel)
-
     async def _submit(self) -> None:
         """Check the start, and post it or store it for approval."""
         request = self.read_start(AdjustmentRequest)
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
         step = SubmitAdjustmentStep(
-            **self._stamp("submit", performed_by=request.performed_by),
+            **self.step_stamp("submit", performed_by=request.performed_by),
             warehouse_id=request.warehouse_id,
             lines=request.lines,
             reason=request.reason,
@@ -145,19 +139,11 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
 
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         self.require(event)
-        step = EndAdjustmentStep(**self._stamp(event, *key, performed_by=performed_by), event=event, reason=reason)
+        step = EndAdjustmentStep(**self.step_stamp(event, *key, performed_by=performed_by), event=event, reason=reason)
         await self.apply(AdjustmentActivities.end_adjustment, step, f"{event}: {reason}")
 
     def _is_pending(self) -> bool:
         return self.state.status is AdjustmentStatus.PENDING
-
-    @property
-    def number(self) -> str:
-        """The adjustment number."""
-        return self.state.adjustment_number
-
-    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
-        return {**self.stamp(*step, performed_by=performed_by), "adjustment_number": self.number}
 
     def carried(self, stored: StoredAdjustment) -> _Carried:
         """The input of the next run."""
@@ -177,25 +163,10 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment]):
             if not informed:
                 self._notices.send(texts.gave_way(stored))
         if before is not None and before.status is not stored.status:
-            for notice in texts.news(stored):
-                self._notices.send(notice)
-
-    def rejection(self) -> str:
-        """The details of a run that was rejected."""
-        return texts.rejection_of(self.state)
+            self._notices.send(*texts.news(stored))
 
     def shown(self, stored: StoredAdjustment) -> Shown:
         """The run as people see and find it."""
-        return Shown(
-            details=texts.details_of(self.state, stored),
-            skus=[line.sku for line in stored.lines],
-            warehouses=[stored.warehouse],
-            amount=stored.value,
-            deadline=stored.approve_by if self._is_pending() else None,
-            memo=memo(stored),
-        )
-
-    # Each command is a signal, too.
-    approve_signal = signal_of(approve)
-    reject_signal = signal_of(reject)
-    cancel_signal = signal_of(cancel)
+        due = stored.approve_by if self._is_pending() else None
+        text, value = texts.details_of(self.state, stored), stored.value
+        return Shown(text, stored.lines, [stored.warehouse], amount=value, deadline=due, memo=memo(stored))

@@ -21,10 +21,10 @@ from stockkeeper.contracts.customer_return import (
     memo,
 )
 from stockkeeper.contracts.messages import counted
-from stockkeeper.domain.customer_return import RETURN, ReturnEvent
+from stockkeeper.domain.customer_return import ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.document import Document, Shown
 from workflows.process import Carried, Stamp
 
@@ -39,7 +39,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class ReturnWorkflow(Document[ReturnState, StoredReturn]):
+class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
     """Takes back sold goods: fit units go into stock, the others are scrapped.
 
     Answers: update ``registered`` (use it with update-with-start). Commands: ``inspect``, ``close_short``. Ends
@@ -47,7 +47,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
     """
 
     process = PROCESS
-    transitions = RETURN
+    given_up_by = CLOSE_SHORT.name
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
@@ -72,7 +72,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
         # status.
         inspection_id = message.inspection_id or key
         step = InspectReturnStep(
-            **self._stamp("inspect", inspection_id, performed_by=message.performed_by),
+            **self.step_stamp("inspect", inspection_id, performed_by=message.performed_by),
             inspection_id=inspection_id,
             lines=message.lines,
         )
@@ -88,13 +88,9 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
             return  # Sent twice.
         self.require(ReturnEvent.CLOSE_SHORT)
         step = CloseReturnStep(
-            **self._stamp("close_short", key, performed_by=message.performed_by), reason=message.reason
+            **self.step_stamp("close_short", key, performed_by=message.performed_by), reason=message.reason
         )
         await self.apply(ReturnActivities.close_return, step, f"the rest isn't expected: {message.reason}")
-
-    async def give_up(self) -> None:
-        """Expect nothing more, as by the command."""
-        await self.give_up_by(ReturnWorkflow.close_short)
 
     async def _register(self) -> None:
         """Check the start, and store it."""
@@ -102,7 +98,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
         step = RegisterReturnStep(
-            **self._stamp("register", performed_by=request.performed_by),
+            **self.step_stamp("register", performed_by=request.performed_by),
             warehouse_id=request.warehouse_id,
             reference_id=request.reference_id,
             lines=request.lines,
@@ -110,27 +106,10 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn]):
         summary = f"expect {counted(self.lines, 'line')} of order {request.reference_id}"
         await self.apply(ReturnActivities.register_return, step, summary)
 
-    @property
-    def number(self) -> str:
-        """The return number."""
-        return self.state.return_number
-
-    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
-        return {**self.stamp(*step, performed_by=performed_by), "return_number": self.number}
-
     def carried(self, stored: StoredReturn) -> _Carried:
         """The input of the next run."""
         return _Carried(returned=stored, state=self.state, signals=self.signals)
 
     def shown(self, stored: StoredReturn) -> Shown:
         """The run as people see and find it."""
-        return Shown(
-            details=texts.details_of(self.state, stored),
-            skus=[line.sku for line in stored.lines],
-            warehouses=[stored.warehouse],
-            memo=memo(stored),
-        )
-
-    # Each command is a signal, too.
-    inspect_signal = signal_of(inspect)
-    close_short_signal = signal_of(close_short)
+        return Shown(texts.details_of(self.state, stored), stored.lines, [stored.warehouse], memo=memo(stored))

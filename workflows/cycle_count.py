@@ -27,10 +27,10 @@ from stockkeeper.contracts.cycle_count import (
     memo,
 )
 from stockkeeper.contracts.messages import StockAnswer, counted
-from stockkeeper.domain.cycle_count import COUNT_LINE, CountEvent, CountStatus
+from stockkeeper.domain.cycle_count import CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError
 from workflows import cycle_count_texts as texts
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.document import Document, Shown
 from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
@@ -57,7 +57,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
+class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
     """Lets people count products in a warehouse, and corrects the books to what they find.
 
     Answers: update ``opened`` (use it with update-with-start). Commands: ``record``, ``approve_variance``, ``cancel``.
@@ -65,7 +65,6 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
     """
 
     process = PROCESS
-    transitions = COUNT_LINE
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
@@ -89,7 +88,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
     async def record(self, message: Record, key: str) -> None:
         """The units that were there. `{performed_by, product_id, counted_quantity, root_cause}`."""
         step = RecordCountStep(
-            **self._stamp("record", key, performed_by=message.performed_by),
+            **self.step_stamp("record", key, performed_by=message.performed_by),
             product_id=message.product_id,
             counted_quantity=message.counted_quantity,
             root_cause=message.root_cause,
@@ -102,7 +101,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:
         """The count is right. `{approver, product_id, root_cause}`."""
         step = ApproveCountStep(
-            **self._stamp("approve_variance", key, performed_by=message.approver),
+            **self.step_stamp("approve_variance", key, performed_by=message.approver),
             product_id=message.product_id,
             root_cause=message.root_cause,
         )
@@ -115,12 +114,10 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
         if self.state.status is CountStatus.CANCELLED:
             return
         self.require(CountEvent.CANCEL)
-        step = CancelCountStep(**self._stamp("cancel", key, performed_by=message.performed_by), reason=message.reason)
+        step = CancelCountStep(
+            **self.step_stamp("cancel", key, performed_by=message.performed_by), reason=message.reason
+        )
         await self.apply(CycleCountActivities.cancel_count, step, f"cancel: {message.reason}")
-
-    async def give_up(self) -> None:
-        """Cancel the count, as by the command."""
-        await self.give_up_by(CycleCountWorkflow.cancel)
 
     async def _open(self) -> None:
         """Check the start, and store it."""
@@ -128,7 +125,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
         self.state.lines = [CountLineState(product_id=product_id) for product_id in request.product_ids]
         self.lines = len(request.product_ids)
         step = OpenCountStep(
-            **self._stamp("open", performed_by=request.requested_by),
+            **self.step_stamp("open", performed_by=request.requested_by),
             warehouse_id=request.warehouse_id,
             product_ids=request.product_ids,
             requested_by=request.requested_by,
@@ -146,16 +143,8 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
             news = {name: getattr(answer, name) for name in StockAnswer.model_fields}
             self.keep(self.stored.model_copy(update={"status": answer.status, "lines": lines, **news}))
 
-    @property
-    def number(self) -> str:
-        """The count number."""
-        return self.state.count_number
-
     def _sku(self, product_id: int) -> str:
         return texts.skus_of(self.stored).get(product_id, f"product {product_id}")
-
-    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
-        return {**self.stamp(*step, performed_by=performed_by), "count_number": self.number}
 
     def carried(self, stored: StoredCount) -> _Carried:
         """The input of the next run."""
@@ -180,13 +169,8 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount]):
     def shown(self, stored: StoredCount) -> Shown:
         """The run as people see and find it."""
         return Shown(
-            details=texts.details_of(self.state, stored),
-            skus=[line.sku for line in stored.lines],
-            warehouses=[stored.warehouse],
+            texts.details_of(self.state, stored),
+            stored.lines,
+            [stored.warehouse],
             memo=memo(stored.warehouse, self.state),
         )
-
-    # Each command is a signal, too.
-    record_signal = signal_of(record)
-    approve_variance_signal = signal_of(approve_variance)
-    cancel_signal = signal_of(cancel)

@@ -5,7 +5,7 @@ what begins it, what it waits for, which commands it takes, and what people read
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -20,7 +20,7 @@ from stockkeeper.contracts.stock import ShortageState, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock
 from stockkeeper.domain.transitions import TransitionTable
 from workflows.commands import handler_of
-from workflows.process import Carried, Noted, Process
+from workflows.process import Carried, Handler, Noted, Process, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
@@ -30,6 +30,9 @@ WORKFLOW_CANCELLED = "the workflow was cancelled"
 """The reason recorded then."""
 GIVE_UP = "workflow-cancelled"
 """The key of the command that ends the document then."""
+
+_REJECT = "reject"
+"""The event that leads to REJECTED, in the transition table of every document that can be short of stock."""
 
 _ACCUMULATED = frozenset({"gave_way"})
 """Fields that an answer adds to in the state, instead of replacing them."""
@@ -47,13 +50,22 @@ class RejectedState(DocumentState, Protocol):
     shortages: list[ShortageState]
 
 
-@dataclass(frozen=True, kw_only=True)
+class LineOfProduct(Protocol):
+    """A line of a document, as an answer has it."""
+
+    @property
+    def sku(self) -> str:
+        """Its product."""
+        ...
+
+
+@dataclass(frozen=True)
 class Shown:
     """A document as people see it in the Temporal UI and find it in lists.
 
     Attributes:
         details: The run in a few lines of Markdown.
-        skus: The SKUs on its lines.
+        lines: Its lines, for their SKUs.
         warehouses: The names of its warehouses.
         amount: Its value in money.
         deadline: The next instant at which something is due.
@@ -61,8 +73,9 @@ class Shown:
     """
 
     details: str
-    skus: Sequence[str]
+    lines: Sequence[LineOfProduct]
     warehouses: Sequence[str]
+    _: KW_ONLY
     amount: Decimal | None = None
     deadline: datetime | None = None
     memo: Mapping[str, Any] | None = None
@@ -73,14 +86,24 @@ R = TypeVar("R", bound=RejectedState)
 D = TypeVar("D", bound=BaseModel)
 M = TypeVar("M", bound=Message)
 T = TypeVar("T", bound=Step)
+St = TypeVar("St", bound=Stamp)
 Stage = Callable[[], Awaitable[None]]
 
 
-class Document(Process[S], Generic[S, D]):
-    """A document: its state, and the database's latest answer about it."""
+class Document(Process[S], Generic[S, D, St]):
+    """A document: its state, and the database's latest answer about it; ``St`` are the fields of all of its steps."""
 
     process: ClassVar[ProcessSpec]
     transitions: ClassVar[TransitionTable[Any, Any]]
+    """The statuses of the process."""
+    given_up_by: ClassVar[str] = "cancel"
+    """The command that ends the document when an operator cancels the workflow."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        process = vars(cls).get("process")
+        if process is not None:
+            cls.transitions = process.table
 
     def __init__(self, state: S, payload: Sequence[Any]) -> None:
         super().__init__(state, payload)
@@ -92,14 +115,14 @@ class Document(Process[S], Generic[S, D]):
     @property
     def number(self) -> str:
         """The document's own name."""
-        raise NotImplementedError
+        return str(getattr(self.state, self.process.number))
+
+    def step_stamp(self, *step: str, performed_by: str) -> St:
+        """The fields that every step of this document has: those of `stamp`, and its number."""
+        return cast("St", {**self.stamp(*step, performed_by=performed_by), self.process.number: self.number})
 
     def carried(self, stored: D) -> Carried:
         """The input of the next run, which hands it to `continue_from` at init."""
-        raise NotImplementedError
-
-    async def give_up(self) -> None:
-        """End the document when an operator cancels the workflow."""
         raise NotImplementedError
 
     def shown(self, stored: D) -> Shown:
@@ -114,9 +137,9 @@ class Document(Process[S], Generic[S, D]):
             stored: The answer.
         """
 
-    async def give_up_by(self, update: Callable[[Any, M], Any]) -> None:
-        """Carry out the command that ends the document, when an operator cancels the workflow."""
-        handler = handler_of(update)
+    async def give_up(self) -> None:
+        """End the document by its command, when an operator cancels the workflow."""
+        handler: Handler[Any] = handler_of(getattr(type(self), self.given_up_by))
         message = {"performed_by": OPERATOR, "reason": WORKFLOW_CANCELLED}
         await self.carry_out(handler, handler.message.model_validate(message), GIVE_UP)
 
@@ -236,7 +259,7 @@ class Document(Process[S], Generic[S, D]):
             shown.details,
             [
                 *self._status_and_number(),
-                search_attributes.SKUS.value_set(search_attributes.keywords(shown.skus)),
+                search_attributes.SKUS.value_set(search_attributes.keywords([line.sku for line in shown.lines])),
                 search_attributes.WAREHOUSES.value_set(search_attributes.keywords(shown.warehouses)),
                 *([] if shown.amount is None else [amount.value_set(float(shown.amount))]),
                 deadline.value_set(shown.deadline) if shown.deadline else deadline.value_unset(),
@@ -260,19 +283,19 @@ class Document(Process[S], Generic[S, D]):
                 setattr(state, name, getattr(shown, name))
 
 
-class StockDocument(Document[R, D]):
-    """A document whose start takes or holds stock: when stock is short it is REJECTED, which is an outcome."""
+class StockDocument(Document[R, D, St]):
+    """A document whose start takes or holds stock: when stock is short it is REJECTED, which is an outcome.
 
-    rejecting: ClassVar[Any]
-    """The event of the transition table that leads to REJECTED."""
+    Args:
+        state: The state.
+        payload: The arguments of the start, as they came.
+        rejection_of: The details of a run that was rejected: nothing is stored, so SKUs and names are unknown.
+    """
 
-    def __init__(self, state: R, payload: Sequence[Any]) -> None:
+    def __init__(self, state: R, payload: Sequence[Any], rejection_of: Callable[[R], str]) -> None:
         super().__init__(state, payload)
+        self._rejection_of = rejection_of
         self._shortage: InsufficientStock | None = None
-
-    def rejection(self) -> str:
-        """The details of a run that was rejected: nothing is stored, so SKUs and names are unknown."""
-        raise NotImplementedError
 
     async def begin(self, begin: Stage) -> None:
         """Store the document, or reject it for lack of stock.
@@ -283,7 +306,7 @@ class StockDocument(Document[R, D]):
         try:
             await begin()
         except InsufficientStock as shortage:
-            self.state.status = self.transitions.next(self.state.status, self.rejecting)
+            self.state.status = self.transitions.next(self.state.status, _REJECT)
             self._shortage = shortage
             self.state.shortages = shortages_of(shortage)
             self.note(f"rejected: {shortage.message}")
@@ -304,6 +327,6 @@ class StockDocument(Document[R, D]):
     def publish(self) -> None:
         """Bring details, search attributes and memo up to date."""
         if self.stored is None:
-            self.show(self.rejection(), self._status_and_number())
+            self.show(self._rejection_of(self.state), self._status_and_number())
         else:
             super().publish()

@@ -27,7 +27,7 @@ from stockkeeper.contracts.import_file import (
 from stockkeeper.contracts.messages import parse, utc
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.details import details, table
 from workflows.process import Carried, Process, Stamp
 from workflows.steps import through_the_queue, write
@@ -119,9 +119,6 @@ class ImportWorkflow(Process[ImportState]):
             self._imported(ImportEvent.APPLY, await self._apply(message))
         except DomainError as refusal:
             await self._refuse(refusal)
-
-    add_page_signal = signal_of(add_page)
-    finish_signal = signal_of(finish)
 
     async def give_up(self) -> None:
         """Discard the pages that wait. An import that is being applied is applied."""

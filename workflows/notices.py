@@ -54,8 +54,12 @@ class Notices:
         self._process = process
         self._policy = policy
 
-    def send(self, notice: Notice) -> None:
-        """Send a notice in the background: no process waits for a mail server."""
+    def send(self, *notices: Notice) -> None:
+        """Send notices in the background, each by itself: no process waits for a mail server."""
+        for notice in notices:
+            self._begin(notice)
+
+    def _begin(self, notice: Notice) -> None:
         entry = NoticeState(at=workflow.now(), audience=notice.audience, title=notice.title)
         state = self._process.state
         state.notices = [*state.notices[-(NOTICES_KEPT - 1) :], entry]

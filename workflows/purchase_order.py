@@ -37,10 +37,10 @@ from stockkeeper.contracts.purchase_order import (
     memo,
 )
 from stockkeeper.domain.errors import DomainError
-from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent, PurchaseOrderStatus
+from stockkeeper.domain.purchase_order import PurchaseOrderEvent, PurchaseOrderStatus
 from workflows import purchase_order_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, ApprovalWait
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, Shown
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -60,7 +60,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
+class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _Stamp]):
     """Buys from a supplier: draft, approval, submission, receipts.
 
     Answers: update ``drafted`` (use it with update-with-start). Commands: ``approve``, ``reject``, ``confirm``,
@@ -68,7 +68,6 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
     """
 
     process = PROCESS
-    transitions = PURCHASE_ORDER
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
@@ -95,7 +94,9 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
     @command(APPROVE)
     async def approve(self, message: Approve, key: str) -> None:
         """One approval. `{approver, note}`."""
-        step = ApprovePurchaseOrderStep(**self._stamp("approve", key, performed_by=message.approver), note=message.note)
+        step = ApprovePurchaseOrderStep(
+            **self.step_stamp("approve", key, performed_by=message.approver), note=message.note
+        )
         await self.apply(PurchaseOrderActivities.approve_purchase_order, step, f"approved by {message.approver}")
 
     @command(REJECT)
@@ -108,7 +109,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
         """The supplier accepts, perhaps for another day. `{performed_by, expected_delivery_date}`."""
         day = message.expected_delivery_date
         step = ConfirmPurchaseOrderStep(
-            **self._stamp("confirm", key, performed_by=message.performed_by), expected_delivery_date=day
+            **self.step_stamp("confirm", key, performed_by=message.performed_by), expected_delivery_date=day
         )
         summary = f"confirmed for {day}" if day else "confirmed"
         await self.apply(PurchaseOrderActivities.confirm_purchase_order, step, summary)
@@ -118,7 +119,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
         """Goods have come. `{receipt_id, performed_by, lines: [{product_id, quantity, rejected_quantity}]}`."""
         del key  # The receipt has a name of its own, however often it is sent.
         step = ReceivePurchaseOrderStep(
-            **self._stamp("receive", message.receipt_id, performed_by=message.performed_by),
+            **self.step_stamp("receive", message.receipt_id, performed_by=message.performed_by),
             receipt_id=message.receipt_id,
             lines=message.lines,
         )
@@ -150,7 +151,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
         request = self.read_start(PurchaseOrderRequest)
         self.lines = len(request.line_items)
         step = DraftPurchaseOrderStep(
-            **self._stamp("draft", performed_by=request.requested_by),
+            **self.step_stamp("draft", performed_by=request.requested_by),
             supplier_id=request.supplier_id,
             warehouse_id=request.warehouse_id,
             line_items=request.line_items,
@@ -200,7 +201,9 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         if self._ended_by is event:
             return  # Sent twice.
-        step = EndPurchaseOrderStep(**self._stamp(event, *key, performed_by=performed_by), event=event, reason=reason)
+        step = EndPurchaseOrderStep(
+            **self.step_stamp(event, *key, performed_by=performed_by), event=event, reason=reason
+        )
         await self.apply(PurchaseOrderActivities.end_purchase_order, step, f"{event}: {reason}")
         self._ended_by = event
 
@@ -210,14 +213,6 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
     def _send(self, text: Callable[[StoredPurchaseOrder], Notice]) -> None:
         if self.stored is not None:
             self._notices.send(text(self.stored))
-
-    @property
-    def number(self) -> str:
-        """The number of the purchase order."""
-        return self.state.po_number
-
-    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
-        return {**self.stamp(*step, performed_by=performed_by), "po_number": self.number}
 
     def carried(self, stored: StoredPurchaseOrder) -> _Carried:
         """The input of the next run."""
@@ -236,24 +231,15 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder]):
             return  # That run has sent them.
         was = before.status if before else PurchaseOrderStatus.DRAFT
         if stored.status is not was:
-            for notice in texts.news(was, stored):
-                self._notices.send(notice)
+            self._notices.send(*texts.news(was, stored))
 
     def shown(self, stored: StoredPurchaseOrder) -> Shown:
         """The run as people see and find it."""
         return Shown(
-            details=texts.details_of(self.state, stored),
-            skus=[line.sku for line in stored.line_items],
-            warehouses=[stored.warehouse],
+            texts.details_of(self.state, stored),
+            stored.line_items,
+            [stored.warehouse],
             amount=stored.total,
             deadline=self.state.approve_by if self._is_draft() else stored.due_at,
             memo=memo(stored),
         )
-
-    # Each command is a signal, too.
-    approve_signal = signal_of(approve)
-    reject_signal = signal_of(reject)
-    confirm_signal = signal_of(confirm)
-    receive_signal = signal_of(receive)
-    close_short_signal = signal_of(close_short)
-    cancel_signal = signal_of(cancel)

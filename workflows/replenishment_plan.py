@@ -26,11 +26,11 @@ from workflows.steps import through_the_queue
 
 class _Carried(Carried):
     state: PlanState
-    page: int
-    after: tuple[int, int] | None
-    looked_at: int
-    items: int
-    fell_below: bool
+    page: int = 0
+    after: tuple[int, int] | None = None
+    looked_at: int = 0
+    items: int = 0
+    fell_below: bool = False
     as_of: AwareDatetime
 
 
@@ -44,16 +44,7 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
     @workflow.init
     def __init__(self, *payload: Any) -> None:
         super().__init__(PlanState(), payload, ReplenishmentPlanRequest, PLANNED_BY)
-        self._at = _Carried(
-            state=self.state,
-            page=0,
-            after=None,
-            looked_at=0,
-            items=0,
-            fell_below=False,
-            signals=0,
-            as_of=workflow.now(),
-        )
+        self._at = _Carried(state=self.state, signals=0, as_of=workflow.now())
         self._done = False
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._at = carried

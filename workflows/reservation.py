@@ -30,7 +30,7 @@ from stockkeeper.contracts.reservation import (
 from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows import reservation_texts as texts
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.document import Shown, StockDocument
 from workflows.process import Carried, Stamp
 
@@ -48,7 +48,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class ReservationWorkflow(StockDocument[ReservationState, Holding]):
+class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     """Holds stock for one order: all of its lines, or none, until one deadline.
 
     Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``cancel``, ``extend``; and
@@ -57,12 +57,10 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
     """
 
     process = PROCESS
-    transitions = RESERVATION
-    rejecting = ReservationEvent.REJECT
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(ReservationState(), payload)
+        super().__init__(ReservationState(), payload, texts.details_of)
         self._requested_by = ""
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             # The state follows from the start, the notes and the database's answer.
@@ -97,7 +95,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
             self.require(ReservationEvent.FULFILL)
         # Only the database knows whether a shipment with a name has left already; its repeat is right in any status.
         step = FulfillReservationStep(
-            **self._stamp("fulfill", message.fulfillment_id or key, performed_by=message.performed_by),
+            **self.step_stamp("fulfill", message.fulfillment_id or key, performed_by=message.performed_by),
             lines=message.lines,
         )
         units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
@@ -116,7 +114,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         """Moves the deadline, counted from now. `{performed_by, ttl_minutes}`."""
         self.require(ReservationEvent.EXTEND)
         step = ExtendReservationStep(
-            **self._stamp("extend", key, performed_by=message.performed_by),
+            **self.step_stamp("extend", key, performed_by=message.performed_by),
             ttl_minutes=message.ttl_minutes,
             expires_at=workflow.now() + timedelta(minutes=message.ttl_minutes),
         )
@@ -132,10 +130,6 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
             ReservationStatus.CANCELLED, message.performed_by, message.reason, "give_way", key, gave_way=True
         )
         self.note(f"the hold gave way: {message.reason}")
-
-    async def give_up(self) -> None:
-        """Release the hold, as by the command."""
-        await self.give_up_by(ReservationWorkflow.cancel)
 
     async def _hold(self) -> None:
         """Check the start, and hold its lines."""
@@ -153,7 +147,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         self.require_workflow_id(PROCESS.id_of(request.reference_id), of="reference")
         _require_served(request)
         step = ReserveStockStep(
-            **self._stamp("reserve", performed_by=request.performed_by),
+            **self.step_stamp("reserve", performed_by=request.performed_by),
             lines=request.lines,
             expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
         )
@@ -208,7 +202,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         self, status: EndedStatus, performed_by: str, reason: str, *step_name: str, gave_way: bool = False
     ) -> None:
         step = ReleaseReservationStep(
-            **self._stamp(*step_name, performed_by=performed_by),
+            **self.step_stamp(*step_name, performed_by=performed_by),
             status=status,
             reason=reason,
             gave_way=gave_way,
@@ -220,12 +214,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         self.state.reference_type = request.reference_type
         self.state.reference_id = request.reference_id
 
-    @property
-    def number(self) -> str:
-        """The order's number."""
-        return self.state.reference_id
-
-    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
+    def step_stamp(self, *step: str, performed_by: str) -> _Stamp:
+        """The fields that every step of it has: those of `stamp`, and the order."""
         return {
             **self.stamp(*step, performed_by=performed_by),
             "reference_type": self.state.reference_type,
@@ -236,24 +226,11 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding]):
         """The input of the next run."""
         return _Carried(holding=stored, notes=self.state.notes, signals=self.signals)
 
-    def rejection(self) -> str:
-        """The details of a run that was rejected."""
-        return texts.details_of(self.state, [])
-
     def shown(self, stored: Holding) -> Shown:
         """The run as people see and find it."""
-        return Shown(
-            details=texts.details_of(self.state, stored.lines),
-            skus=[line.sku for line in stored.lines],
-            warehouses=[line.warehouse for line in stored.lines],
-            deadline=self.state.expires_at,
-        )
-
-    # Each command is a signal, too.
-    fulfill_signal = signal_of(fulfill)
-    cancel_signal = signal_of(cancel)
-    extend_signal = signal_of(extend)
-    give_way_signal = signal_of(give_way)
+        warehouses = [line.warehouse for line in stored.lines]
+        text = texts.details_of(self.state, stored.lines)
+        return Shown(text, stored.lines, warehouses, deadline=self.state.expires_at)
 
 
 def _require_served(request: ReservationRequest) -> None:

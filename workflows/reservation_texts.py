@@ -8,7 +8,7 @@ from stockkeeper.domain.reservation import ReservationStatus
 from workflows.details import details, table
 
 
-def details_of(state: ReservationState, held: Sequence[HeldLineState]) -> str:
+def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> str:
     """The run in a few lines of Markdown: what it holds, until when, and the next step."""
     of = f"{state.reference_type.lower()} {state.reference_id}"
     until = f" until {utc(state.expires_at)}" if state.expires_at else ""

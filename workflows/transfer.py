@@ -32,7 +32,7 @@ from stockkeeper.contracts.transfer import (
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
-from workflows.commands import command, signal_of
+from workflows.commands import command
 from workflows.document import Shown, StockDocument
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -49,7 +49,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
+class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
     """Moves stock from one warehouse to another: hold, dispatch, receipts.
 
     Answers: update ``held`` (use it with update-with-start). Commands: ``dispatch``, ``receive``, ``write_off``,
@@ -58,12 +58,10 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
     """
 
     process = PROCESS
-    transitions = TRANSFER
-    rejecting = TransferEvent.REJECT
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
-        super().__init__(TransferState(), payload)
+        super().__init__(TransferState(), payload, texts.rejection_of)
         self._notices = Notices(self)
         self._overdue_noticed_for: AwareDatetime | None = None
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
@@ -94,7 +92,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
         if self.state.dispatched_at is not None and self.state.status is not TransferStatus.CANCELLED:
             return  # Sent twice.
         self.require(TransferEvent.DISPATCH)
-        step = DispatchTransferStep(**self._stamp("dispatch", key, performed_by=message.performed_by))
+        step = DispatchTransferStep(**self.step_stamp("dispatch", key, performed_by=message.performed_by))
         await self.apply(TransferActivities.dispatch_transfer, step, f"dispatched by {message.performed_by}")
 
     @command(RECEIVE)
@@ -104,7 +102,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
         if self.stored is None:
             self.require(TransferEvent.RECEIVE)  # Rejected: the database has no such transfer.
         step = ReceiveTransferStep(
-            **self._stamp("receive", message.receipt_id, performed_by=message.performed_by),
+            **self.step_stamp("receive", message.receipt_id, performed_by=message.performed_by),
             receipt_id=message.receipt_id,
             lines=message.lines,
         )
@@ -120,43 +118,40 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
             return  # Sent twice: nothing is missing any more.
         self.require(TransferEvent.WRITE_OFF)
         step = WriteOffTransferStep(
-            **self._stamp("write_off", key, performed_by=message.performed_by), reason=message.reason
+            **self.step_stamp("write_off", key, performed_by=message.performed_by), reason=message.reason
         )
         await self.apply(TransferActivities.write_off_transfer, step, f"write off what is missing: {message.reason}")
 
     @command(CANCEL)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
         """Releases the hold; in transit, what hasn't arrived goes back to the source. `{performed_by, reason}`."""
-        if self.state.status is TransferStatus.CANCELLED:
-            return
-        self.require(TransferEvent.CANCEL)
-        step = CancelTransferStep(
-            **self._stamp("cancel", key, performed_by=message.performed_by), reason=message.reason
-        )
-        await self.apply(TransferActivities.cancel_transfer, step, f"cancel: {message.reason}")
+        await self._cancel(TransferEvent.CANCEL, message, key, f"cancel: {message.reason}")
 
     @command(GIVE_WAY)
     async def give_way(self, message: GiveWay, key: str) -> None:
         """What was held isn't there: a line has ended, and the transfer with it. `{performed_by, reason}`."""
-        if self.state.status is TransferStatus.CANCELLED:
-            return
-        self.require(TransferEvent.GIVE_WAY)
-        step = CancelTransferStep(
-            **self._stamp("give_way", key, performed_by=message.performed_by), reason=message.reason, gave_way=True
-        )
-        await self.apply(TransferActivities.cancel_transfer, step, f"its hold gave way: {message.reason}")
-        self.note(f"the hold gave way: {message.reason}")
+        if await self._cancel(TransferEvent.GIVE_WAY, message, key, f"its hold gave way: {message.reason}"):
+            self.note(f"the hold gave way: {message.reason}")
 
-    async def give_up(self) -> None:
-        """Cancel the transfer, as by the command."""
-        await self.give_up_by(TransferWorkflow.cancel)
+    async def _cancel(self, event: TransferEvent, message: CancelTransfer | GiveWay, key: str, summary: str) -> bool:
+        """Cancel the transfer, and return whether this command did it: it may have been sent twice."""
+        if self.state.status is TransferStatus.CANCELLED:
+            return False
+        self.require(event)
+        step = CancelTransferStep(
+            **self.step_stamp(event, key, performed_by=message.performed_by),
+            reason=message.reason,
+            gave_way=event is TransferEvent.GIVE_WAY,
+        )
+        await self.apply(TransferActivities.cancel_transfer, step, summary)
+        return True
 
     async def _hold(self) -> None:
         """Check the start, store the transfer, and hold its lines at the source."""
         request = self.read_start(TransferRequest)
         self.lines = len(request.line_items)
         step = HoldTransferStep(
-            **self._stamp("hold", performed_by=request.requested_by),
+            **self.step_stamp("hold", performed_by=request.requested_by),
             from_warehouse_id=request.from_warehouse_id,
             to_warehouse_id=request.to_warehouse_id,
             line_items=request.line_items,
@@ -179,14 +174,6 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
                 self._overdue_noticed_for = due
                 self._notices.send(texts.overdue(self.stored))
 
-    @property
-    def number(self) -> str:
-        """The transfer number."""
-        return self.state.transfer_number
-
-    def _stamp(self, *step: str, performed_by: str) -> _Stamp:
-        return {**self.stamp(*step, performed_by=performed_by), "transfer_number": self.number}
-
     def carried(self, stored: StoredTransfer) -> _Carried:
         """The input of the next run."""
         return _Carried(
@@ -199,26 +186,10 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer]):
     def changed(self, before: StoredTransfer | None, stored: StoredTransfer) -> None:
         """Send notices about damaged and missing goods."""
         if before is not None:
-            for notice in texts.news(before, stored):
-                self._notices.send(notice)
-
-    def rejection(self) -> str:
-        """The details of a run that was rejected."""
-        return texts.rejection_of(self.state)
+            self._notices.send(*texts.news(before, stored))
 
     def shown(self, stored: StoredTransfer) -> Shown:
         """The run as people see and find it."""
-        return Shown(
-            details=texts.details_of(self.state, stored),
-            skus=[line.sku for line in stored.line_items],
-            warehouses=[stored.from_warehouse, stored.to_warehouse],
-            deadline=stored.due_at if stored.status is TransferStatus.IN_TRANSIT else None,
-            memo=memo(stored),
-        )
-
-    # Each command is a signal, too.
-    dispatch_signal = signal_of(dispatch)
-    receive_signal = signal_of(receive)
-    write_off_signal = signal_of(write_off)
-    cancel_signal = signal_of(cancel)
-    give_way_signal = signal_of(give_way)
+        due = stored.due_at if stored.status is TransferStatus.IN_TRANSIT else None
+        places = [stored.from_warehouse, stored.to_warehouse]
+        return Shown(texts.details_of(self.state, stored), stored.line_items, places, deadline=due, memo=memo(stored))

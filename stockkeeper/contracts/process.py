@@ -74,6 +74,11 @@ class ProcessSpec:
         prefix, _, _ = self.workflow_id.partition("{")
         return f"{prefix}{number}"
 
+    @property
+    def number(self) -> str:
+        """The field of its start and state that has the document's own number, as its workflow id names it."""
+        return self.workflow_id.partition("{")[2].rstrip("}")
+
     def refusal(self, status: str, command: str, number: str) -> InvalidState:
         """The error for a command in a status that doesn't allow it, in words for people.
 
