@@ -19,8 +19,10 @@ from tests.support.auditor import ALWAYS, assert_books_agree, mark
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import CountPlans, Counts
 from tests.support.purchase_order import Purchasing
+from tests.support.replenishment import Plans, Reorders
 from tests.support.reservation import Orders
 from tests.support.shop import Shop
+from tests.support.stock_audit import Audits
 from tests.support.transfer import Transfers
 from tests.support.wire import Caller
 from worker import Settings, build_database, build_worker
@@ -108,6 +110,9 @@ returns = _calling(Returns)
 adjusting = _calling(Adjusting)
 counts = _calling(Counts)
 count_plans = _calling(CountPlans)
+reorders = _calling(Reorders)
+plans = _calling(Plans)
+audits = _calling(Audits)
 
 
 @pytest.fixture

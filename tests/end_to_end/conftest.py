@@ -13,9 +13,12 @@ from database.sessions import Database
 from devstack.stack import StackInfo
 from starter.cli.app import app
 from starter.cli.output import err, out
+from stockkeeper.domain.stock import ItemKey
 from tests.support.commands import Command
 from tests.support.import_file import Imports
 from tests.support.purchase_order import Branch
+from tests.support.replenishment import Reorders, nobody_else_orders
+from tests.support.shop import Shop
 from tests.support.stock_audit import Apart, apart_from_others
 from worker import Settings
 
@@ -27,10 +30,23 @@ def _on_a_wide_screen() -> None:
 
 
 @pytest.fixture
+def item(shop: Shop) -> ItemKey:
+    """An item of which there are four units."""
+    return shop.item(4)
+
+
+@pytest.fixture
 def imports(our_client: Client, worker: None, stack: StackInfo, tmp_path: Path, engine: Engine) -> Imports:
     """Somebody with files, and a worker at the other end."""
     del worker
     return Imports(our_client, stack.task_queue, tmp_path, engine)
+
+
+@pytest.fixture
+async def alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
+    """No other test's items are below their point, and no other run orders."""
+    async with nobody_else_orders(engine, reorders):
+        yield
 
 
 @pytest.fixture(scope="package")

@@ -1,10 +1,7 @@
 """A start or a command that is wrong: a clear error or a note, nothing stored, and what was right goes on."""
 
-from functools import partial
-
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WorkflowUpdateFailedError
 
 from tests.support.adjustment import Adjusting, adjustment, approval, cancellation, changed, pending, rejection
 from tests.support.bad import (
@@ -18,10 +15,12 @@ from tests.support.bad import (
     with_line,
     without,
 )
+from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
+from tests.support.bad_starts import Clerk
 from tests.support.books import nothing_is_stored
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Refusal, answer, at_once, few_at_once, refusal
+from tests.support.wire import Json, Refusal, at_once, refusal
 
 INVALID: dict[str, Spoil] = {
     **any_message(),
@@ -81,21 +80,10 @@ async def test_an_invalid_start_is_refused_and_the_run_fails_with_the_same(
 ) -> None:
     item = shop.item(4)
 
-    async def outcome(name: str, spoil: Spoil) -> str:
-        number = new_reference("a")
-        try:
-            right = adjustment(number, item.warehouse_id, changed(item, 1))
-            refused = await refusal(adjusting.ask_raw(number, spoil(right)))
-            assert await refusal(adjusting.result(number)) == refused
-            assert len(refused.message) < 2_000
-        except Exception as error:
-            error.add_note(name)
-            raise
-        return refused.type
+    def right(number: str) -> dict[str, Json]:
+        return adjustment(number, item.warehouse_id, changed(item, 1))
 
-    with nothing_is_stored(engine):
-        outcomes = await few_at_once(*(partial(outcome, *each) for each in INVALID.items()))
-    assert dict(zip(INVALID, outcomes, strict=True)) == dict.fromkeys(INVALID, "InvalidRequest")
+    await Clerk(adjusting, engine, "a", right).are_invalid(INVALID)
 
 
 async def test_what_is_wrong_with_a_start_is_named(adjusting: Adjusting, shop: Shop, engine: Engine) -> None:
@@ -153,33 +141,10 @@ async def test_a_note_may_be_left_out_null_or_empty(adjusting: Adjusting, shop: 
 async def test_an_invalid_command_changes_nothing(
     adjusting: Adjusting, shop: Shop, engine: Engine, command: str
 ) -> None:
-    lanes = 4
-    begun = await at_once(*(pending(adjusting, shop) for _ in range(lanes)))
+    begun = await at_once(*(pending(adjusting, shop) for _ in range(4)))
     quiet = await at_once(*(adjusting.quiet(number, 1) for number, _ in begun))
-
-    async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, all to the same adjustment, each as an update and as a signal."""
-        number, _ = begun[place]
-        refusals: dict[str, Refusal] = {}
-        for name in list(BAD[command])[place::lanes]:
-            payload = BAD[command][name](RIGHT[command])
-            try:
-                refusals[name] = await refusal(adjusting.update(number, command, *payload))
-            except Exception as error:
-                error.add_note(name)
-                raise
-            await adjusting.signal(number, command, *payload)
-        notes = await adjusting.noted(number, len(refusals))
-        for note, (name, refused) in zip(notes, refusals.items(), strict=True):
-            assert len(refused.message) < 2_000, name
-            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
-        assert await adjusting.state(number) | {"notes": []} == quiet[place]
-        return {name: refused.type for name, refused in refusals.items()}
-
-    with nothing_is_stored(engine):
-        outcomes = await at_once(*(are_refused(place) for place in range(lanes)))
-    refused = {name: each for part in outcomes for name, each in part.items()}
-    assert refused == dict.fromkeys(BAD[command], "InvalidRequest")
+    places = [(number, before, RIGHT[command]) for (number, _), before in zip(begun, quiet, strict=True)]
+    await change_nothing(adjusting, engine, command, BAD[command], places)
     done = await adjusting.update(begun[0][0], command, RIGHT[command])
     assert done["status"] == {"approve": "POSTED", "reject": "REJECTED", "cancel": "CANCELLED"}[command]
 
@@ -188,15 +153,5 @@ async def test_what_is_no_command_changes_nothing(adjusting: Adjusting, shop: Sh
     number, _ = await pending(adjusting, shop)
     before = await adjusting.quiet(number, 1)
     strange = ("post", "lapse", "submit", "dispatch", "run", "approve_signal", "__init__")
-    with nothing_is_stored(engine):
-        for name in strange:
-            with pytest.raises(WorkflowUpdateFailedError):
-                await adjusting.update(number, name, approval())
-            await adjusting.signal(number, name, approval())
-        assert await adjusting.noted(number, len(strange)) == [
-            f"signal {name!r} isn't one of its commands" for name in strange
-        ]
-        payloads: list[list[Json]] = [[None], [{}], ["x" * 1_000_000], [1, 2, 3]]
-        for payload in payloads:
-            assert await adjusting.update(number, "submitted", *payload) | {"notes": []} == before
-        assert await answer(adjusting.handle(number).query("state", args=[None])) | {"notes": []} == before
+    await strangers_change_nothing(adjusting, engine, number, before, strange, approval())
+    await payloads_are_passed_over(adjusting, engine, number, before, *PAYLOADS.values())

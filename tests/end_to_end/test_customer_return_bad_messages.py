@@ -1,29 +1,26 @@
 """A start or a command that is wrong: a clear error at once, nothing stored, and a return that is there goes on."""
 
-from functools import partial
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus, WorkflowUpdateFailedError
-from temporalio.common import WorkflowIDConflictPolicy
 
+from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import (
     Spoil,
     any_message,
     bad_lines,
     bad_text,
+    bad_units_of_none,
     line_without,
     with_fields,
     with_line,
     without,
 )
-from tests.support.books import nothing_is_stored
+from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
+from tests.support.bad_starts import Clerk
 from tests.support.customer_return import Returns, expected, found, inspection, sent, sold
-from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Refusal, answer, at_once, few_at_once, refusal
+from tests.support.shop import Shop
+from tests.support.wire import Json, Refusal
 
-_LONGEST_MESSAGE = 2_000
 _PLACES_AT_ONCE = 4
 
 _ANY = any_message()
@@ -71,13 +68,8 @@ COMMANDS: dict[str, dict[str, Spoil]] = {
     "inspect": _brief(
         {
             **ANYTHING,
-            **{
-                name: spoil
-                for field in ("restock_quantity", "scrap_quantity")
-                for name, spoil in bad_lines(field, units=field).items()
-                # None of it is what most lines say of one of the two.
-                if name not in {f"{field} zero", f"{field} missing"}
-            },
+            **bad_units_of_none("restock_quantity"),
+            **bad_units_of_none("scrap_quantity"),
             **{name: spoil for name, spoil in bad_text("inspection_id").items() if name != "inspection_id null"},
             "nothing came": with_line(restock_quantity=0, scrap_quantity=0),
             "nothing is said of it": lambda message: [message | {"lines": [{"product_id": 1}]}],
@@ -92,47 +84,18 @@ COMMANDS: dict[str, dict[str, Spoil]] = {
 }
 
 
-class Clerk:
-    """Starts returns of one item, each under a number of its own."""
-
-    def __init__(self, returns: Returns, shop: Shop) -> None:
-        self.returns = returns
-        self.item = shop.item(4)
-
-    def right(self, number: str, **other: Json) -> dict[str, Json]:
-        """A start that is right, but for what is said."""
-        return expected(number, self.item.warehouse_id, sold(self.item, 1)) | other
-
-    async def is_refused(self, number: str, payload: list[Json]) -> Refusal:
-        """With what; the run has failed with the same."""
-        refused = await refusal(self.returns.ask_raw(number, payload))
-        assert await refusal(self.returns.result(number)) == refused
-        assert len(refused.message) < _LONGEST_MESSAGE
-        return refused
-
-
 @pytest.fixture
-def clerk(returns: Returns, shop: Shop) -> Clerk:
-    """Somebody who gets it wrong."""
-    return Clerk(returns, shop)
+def clerk(returns: Returns, engine: Engine, item: ItemKey) -> Clerk:
+    """Starts returns of one unit of the item."""
+    return Clerk(returns, engine, "back", lambda number: expected(number, item.warehouse_id, sold(item, 1)))
 
 
-async def test_an_invalid_start_is_refused(clerk: Clerk, engine: Engine) -> None:
-    async def outcome(name: str, spoil: Spoil) -> str:
-        number = new_reference("back")
-        try:
-            return (await clerk.is_refused(number, spoil(clerk.right(number)))).type
-        except Exception as error:
-            error.add_note(name)
-            raise
-
-    with nothing_is_stored(engine):
-        outcomes = await few_at_once(*(partial(outcome, *each) for each in STARTS.items()))
-    assert dict(zip(STARTS, outcomes, strict=True)) == dict.fromkeys(STARTS, "InvalidRequest")
+async def test_an_invalid_start_is_refused(clerk: Clerk) -> None:
+    await clerk.are_invalid(STARTS)
 
 
-async def test_what_is_wrong_is_named(clerk: Clerk, engine: Engine) -> None:
-    far, item = 2**62, clerk.item
+async def test_what_is_wrong_is_named(clerk: Clerk, item: ItemKey) -> None:
+    far = 2**62
     strangers = [sold(item._replace(product_id=far + each), 1) for each in (2, 1)]
     cases: list[tuple[dict[str, Json], Refusal]] = [
         (
@@ -144,75 +107,30 @@ async def test_what_is_wrong_is_named(clerk: Clerk, engine: Engine) -> None:
             Refusal("UnknownProduct", {"product_ids": [far + 1, far + 2]}, f"no product with id {far + 1}, {far + 2}"),
         ),
     ]
-
-    async def refused(other: dict[str, Json]) -> Refusal:
-        number = new_reference("back")
-        return await clerk.is_refused(number, [clerk.right(number, **other)])
-
-    with nothing_is_stored(engine):
-        assert await at_once(*(refused(other) for other, _ in cases)) == [told for _, told in cases]
+    await clerk.are_named(cases, ("update with start",))
 
 
 async def test_a_run_under_a_wrong_name_is_told_the_right_one_and_a_command_to_it_the_same(
-    clerk: Clerk, engine: Engine
+    clerk: Clerk, item: ItemKey
 ) -> None:
-    async def refused(name: str, *payload: Json) -> None:
-        number = new_reference("back")
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            "ReturnWorkflow",
-            clerk.right(number),
-            id=f"back-{number}",
-            task_queue=clerk.returns.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        )
-        told = await refusal(
-            clerk.returns.client.execute_update_with_start_workflow(
-                name, args=list(payload), start_workflow_operation=start
-            )
-        )
-        assert told == Refusal(
-            "InvalidRequest", {}, f"this return has to be started under the workflow id return-{number}"
-        )
-        assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
-
-    with nothing_is_stored(engine):
-        await at_once(
-            refused("registered"),
-            refused("inspect", inspection(found(clerk.item, 1))),
-            refused("close_short", {"performed_by": "cleo", "reason": "kept"}),
-        )
+    await clerk.wrong_name_is_corrected(
+        "return",
+        ("registered",),
+        ("inspect", inspection(found(item, 1))),
+        ("close_short", {"performed_by": "cleo", "reason": "kept"}),
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_an_invalid_command_changes_nothing(returns: Returns, shop: Shop, engine: Engine, command: str) -> None:
-    bad, places = COMMANDS[command], [await sent(returns, shop) for _ in range(_PLACES_AT_ONCE)]
+    def right(item: ItemKey) -> Json:
+        if command == "inspect":
+            return inspection(found(item, 1, 1), inspection_id="box-1")
+        return {"performed_by": "cleo", "reason": "kept"}
 
-    async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, all to the same return, each as an update and as a signal."""
-        number, item = places[place]
-        right: dict[str, dict[str, Json]] = {
-            "inspect": inspection(found(item, 1, 1), inspection_id="box-1"),
-            "close_short": {"performed_by": "cleo", "reason": "kept"},
-        }
-        before = await returns.state(number)
-        refusals: dict[str, Refusal] = {}
-        for name in list(bad)[place::_PLACES_AT_ONCE]:
-            payload = bad[name](right[command])
-            try:
-                refusals[name] = await refusal(returns.update(number, command, *payload))
-            except Exception as error:
-                error.add_note(name)
-                raise
-            await returns.signal(number, command, *payload)
-        for note, (name, refused) in zip(await returns.noted(number, len(refusals)), refusals.items(), strict=True):
-            assert len(refused.message) < _LONGEST_MESSAGE, name
-            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
-        assert await returns.state(number) | {"notes": []} == before
-        return {name: refused.type for name, refused in refusals.items()}
-
-    with nothing_is_stored(engine):
-        outcomes = await at_once(*(are_refused(place) for place in range(_PLACES_AT_ONCE)))
-    assert {name: each for part in outcomes for name, each in part.items()} == dict.fromkeys(bad, "InvalidRequest")
+    begun = [await sent(returns, shop) for _ in range(_PLACES_AT_ONCE)]
+    places = [(number, await returns.state(number), right(item)) for number, item in begun]
+    await change_nothing(returns, engine, command, COMMANDS[command], places)
 
 
 async def test_what_is_no_command_changes_nothing_and_the_answer_takes_whatever_comes_with_it(
@@ -220,16 +138,7 @@ async def test_what_is_no_command_changes_nothing_and_the_answer_takes_whatever_
 ) -> None:
     number, _ = await sent(returns, shop)
     before = await returns.state(number)
+    brief = [payload for name, payload in PAYLOADS.items() if name != "1 MB"]
+    await payloads_are_passed_over(returns, engine, number, before, *brief)
     names = ("receive", "cancel", "give_way", "complete", "run", "inspect_signal")
-    payloads: list[list[Json]] = [[None], [{}], [{"a": 1}], [1, 2, 3]]
-    with nothing_is_stored(engine):
-        for payload in payloads:
-            assert await returns.update(number, "registered", *payload) == before
-            assert await answer(returns.handle(number).query("state", args=payload[:1])) == before
-        for name in names:
-            with pytest.raises(WorkflowUpdateFailedError):
-                await returns.update(number, name, {"performed_by": "ann"})
-            await returns.signal(number, name, {"performed_by": "ann"})
-        told = [f"signal {name!r} isn't one of its commands" for name in names]
-        assert await returns.noted(number, len(names)) == told
-        assert await returns.state(number) | {"notes": []} == before
+    await strangers_change_nothing(returns, engine, number, before, names)

@@ -2,13 +2,12 @@
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WorkflowUpdateFailedError
 
 from tests.support.bad import Json, Spoil, any_message, bad_number, bad_text, instead, with_fields, without
-from tests.support.books import nothing_is_stored
+from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
 from tests.support.cycle_count import Counts, command, one_count
 from tests.support.shop import Shop
-from tests.support.wire import Refusal, answer, at_once, less_notices, refusal
+from tests.support.wire import at_once, less_notices
 
 _CAUSES: dict[str, Json] = {
     "that isn't known": "RATS",
@@ -71,33 +70,8 @@ AT_ONCE = 4
 @pytest.mark.parametrize("name", BAD)
 async def test_an_invalid_command_changes_nothing(counts: Counts, shop: Shop, engine: Engine, name: str) -> None:
     begun = await at_once(*(one_count(counts, shop, first=5) for _ in range(AT_ONCE)))
-    before = [less_notices(await counts.state(one.number)) for one in begun]
-
-    async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, all to the same count, each as an update and as a signal."""
-        number, item = begun[place]
-        payloads = {case: BAD[name][case](command(name, item)) for case in list(BAD[name])[place::AT_ONCE]}
-        refusals: dict[str, Refusal] = {}
-        for case, payload in payloads.items():
-            try:
-                refusals[case] = await refusal(counts.update(number, name, *payload))
-            except Exception as error:
-                error.add_note(case)
-                raise
-            await counts.signal(number, name, *payload)
-        notes = await counts.noted(number, len(payloads))
-        for note, (case, refused) in zip(notes, refusals.items(), strict=True):
-            assert len(refused.message) < 2_000, case
-            assert note.startswith(f"signal {name} refused: {refused.type}: {refused.message[:300]}"), case
-            assert len(note) <= 500 - 25, case
-        assert less_notices(await counts.state(number)) | {"notes": []} == before[place]
-        return {case: refused.type for case, refused in refusals.items()}
-
-    with nothing_is_stored(engine):
-        outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
-    assert {case: each for part in outcomes for case, each in part.items()} == dict.fromkeys(
-        BAD[name], "InvalidRequest"
-    )
+    places = [(number, less_notices(await counts.state(number)), command(name, item)) for number, item in begun]
+    await change_nothing(counts, engine, name, BAD[name], places)
     done = await counts.update(begun[0].number, name, command(name, begun[0].item))
     assert done["status"] == ("CANCELLED" if name == "cancel" else "POSTED")
 
@@ -106,26 +80,10 @@ async def test_an_update_or_signal_that_is_no_command_changes_nothing(
     counts: Counts, shop: Shop, engine: Engine
 ) -> None:
     number, _ = await one_count(counts, shop)
-    before = await counts.state(number)
     names = ("approve", "close_short", "post", "recount", "run", "state", "record_signal", "__init__")
-    with nothing_is_stored(engine):
-        for name in names:
-            with pytest.raises(WorkflowUpdateFailedError):
-                await counts.update(number, name, {"performed_by": "ann"})
-        assert await counts.state(number) == before
-        for name in names:
-            await counts.signal(number, name, {"performed_by": "ann"})
-        assert await counts.noted(number, len(names)) == [
-            f"signal {name!r} isn't one of its commands" for name in names
-        ]
-        assert await counts.state(number) | {"notes": []} == before
+    await strangers_change_nothing(counts, engine, number, await counts.state(number), names)
 
 
 async def test_asking_for_the_answer_takes_whatever_comes_with_it(counts: Counts, shop: Shop, engine: Engine) -> None:
     number, _ = await one_count(counts, shop)
-    before = await counts.state(number)
-    payloads: list[list[Json]] = [[None], [{}], [{"a": 1}], ["x" * 1_000_000], [1, 2, 3]]
-    with nothing_is_stored(engine):
-        for payload in payloads:
-            assert await counts.update(number, "opened", *payload) == before
-            assert await answer(counts.handle(number).query("state", args=payload[:1])) == before
+    await payloads_are_passed_over(counts, engine, number, await counts.state(number), *PAYLOADS.values())

@@ -1,18 +1,15 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing stored."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
 
+from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
 from tests.support.bad_starts import Clerk
 from tests.support.books import nothing_is_stored
 from tests.support.cycle_count import COMMANDS, Counts, command, count, lines
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Refusal, at_once, refusal
+from tests.support.wire import Json, Refusal, refusal
 
 _PRODUCTS: dict[str, Json] = {
     "missing them all": [],
@@ -54,41 +51,23 @@ INVALID: dict[str, Spoil] = {
 }
 
 
-class _Clerk(Clerk):
-    """Starts counts of one item, each under a number of its own."""
-
-    def __init__(self, counts: Counts, shop: Shop) -> None:
-        super().__init__(counts, "count")
-        self.counts = counts
-        self.item = shop.item(4)
-
-    def right(self, number: str, **other: Json) -> dict[str, Json]:
-        """A start that is right, but for what is said."""
-        return count(number, self.item.warehouse_id, self.item.product_id) | other
-
-
 @pytest.fixture
-def clerk(counts: Counts, shop: Shop) -> _Clerk:
-    """Somebody who gets it wrong."""
-    return _Clerk(counts, shop)
+def clerk(counts: Counts, engine: Engine, item: ItemKey) -> Clerk:
+    """Starts counts of the item."""
+    return Clerk(counts, engine, "count", lambda number: count(number, item.warehouse_id, item.product_id))
 
 
-async def test_an_invalid_start_is_refused(clerk: _Clerk, engine: Engine) -> None:
-    with nothing_is_stored(engine):
-        outcomes = await clerk.outcomes(INVALID, "update with start")
-    assert outcomes == dict.fromkeys(INVALID, "InvalidRequest")
+async def test_an_invalid_start_is_refused(clerk: Clerk) -> None:
+    await clerk.are_invalid(INVALID)
 
 
-async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: _Clerk, engine: Engine) -> None:
-    spoils = {name: INVALID[name] for name in ("null", "broken JSON", "an unknown field", "product_ids of zero")}
-    with nothing_is_stored(engine):
-        outcomes = await clerk.outcomes(spoils, "start")
-    assert outcomes == dict.fromkeys(spoils, "InvalidRequest")
+async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk) -> None:
+    names = ("null", "broken JSON", "an unknown field", "product_ids of zero")
+    await clerk.are_invalid({name: INVALID[name] for name in names}, "start")
 
 
-async def test_what_is_not_there_is_named(clerk: _Clerk, engine: Engine) -> None:
-    far = 2**62
-    here = clerk.item.product_id
+async def test_what_is_not_there_is_named(clerk: Clerk, item: ItemKey) -> None:
+    far, here = 2**62, item.product_id
     cases: list[tuple[dict[str, Json], Refusal]] = [
         (
             {"warehouse_id": far},
@@ -99,23 +78,15 @@ async def test_what_is_not_there_is_named(clerk: _Clerk, engine: Engine) -> None
             Refusal("UnknownProduct", {"product_ids": [far + 1, far + 2]}, f"no product with id {far + 1}, {far + 2}"),
         ),
     ]
-
-    async def refused(other: dict[str, Json], way: str) -> Refusal:
-        number = new_reference("count")
-        return await clerk.is_refused(number, [clerk.right(number, **other)], way)
-
-    ways = ("update with start", "start")
-    with nothing_is_stored(engine):
-        answers = await at_once(*(refused(other, way) for other, _ in cases for way in ways))
-    assert answers == [expected for _, expected in cases for _ in ways]
+    await clerk.are_named(cases)
 
 
-async def test_a_mistaken_count_may_be_put_right(clerk: _Clerk, engine: Engine) -> None:
+async def test_a_mistaken_count_may_be_put_right(clerk: Clerk, counts: Counts, item: ItemKey, engine: Engine) -> None:
     number = new_reference("count")
     with nothing_is_stored(engine):
-        refused = await refusal(clerk.counts.ask_raw(number, [clerk.right(number, product_ids=[2**62])]))
+        refused = await refusal(counts.ask_raw(number, [clerk.right(number, product_ids=[2**62])]))
         assert refused.type == "UnknownProduct"
-    state = await clerk.counts.open(number, clerk.item)
+    state = await counts.open(number, item)
     assert (state["status"], len(state["lines"])) == ("COUNTING", 1)
 
 
@@ -126,41 +97,10 @@ async def test_what_is_not_sold_any_more_can_still_be_counted(counts: Counts, sh
     assert (state["status"], [line.delta for line in lines(state)]) == ("POSTED", [0])
 
 
-async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, engine: Engine) -> None:
-    number = new_reference("count")
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        "CycleCountWorkflow",
-        clerk.right(number),
-        id=f"count-{number}",
-        task_queue=clerk.counts.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-    )
-    with nothing_is_stored(engine):
-        refused = await refusal(
-            clerk.counts.client.execute_update_with_start_workflow("opened", start_workflow_operation=start)
-        )
-    told = f"this count has to be started under the workflow id cycle-count-{number}"
-    assert refused == Refusal("InvalidRequest", {}, told)
-    assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk) -> None:
+    await clerk.wrong_name_is_corrected("count")
 
 
-async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk: _Clerk, engine: Engine) -> None:
-    async def refused(name: str) -> None:
-        number = new_reference("count")
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            "CycleCountWorkflow",
-            clerk.right(number, warehouse_id=2**62),
-            id=f"cycle-count-{number}",
-            task_queue=clerk.counts.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        )
-        answered = await refusal(
-            clerk.counts.client.execute_update_with_start_workflow(
-                name, command(name, clerk.item), start_workflow_operation=start
-            )
-        )
-        assert answered.type == "UnknownWarehouse", name
-        assert await refusal(clerk.counts.result(number)) == answered
-
-    with nothing_is_stored(engine):
-        await at_once(*(refused(name) for name in COMMANDS))
+async def test_a_command_to_a_start_that_is_wrong_is_refused_as_the_run_is(clerk: Clerk, item: ItemKey) -> None:
+    commands = {name: command(name, item) for name in COMMANDS}
+    await clerk.first_commands_are_refused("UnknownWarehouse", commands, warehouse_id=2**62)

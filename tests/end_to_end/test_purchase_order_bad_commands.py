@@ -2,19 +2,13 @@
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WorkflowUpdateFailedError
 
-from tests.support.bad import Spoil, any_message, bad_days, bad_lines, bad_text, line_without, with_line, without
-from tests.support.books import nothing_is_stored
+from tests.support.bad import Spoil, any_message, bad_days, bad_ending, bad_receipt, bad_text, with_line
+from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
 from tests.support.purchase_order import NO_APPROVAL, TWO_APPROVALS, Purchasing, approval, came, receipt
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, answer, at_once, eventually, less_notices, refusal
+from tests.support.wire import Json, at_once, less_notices
 
-ENDING: dict[str, Spoil] = {
-    **any_message(),
-    **bad_text("reason", at_most=500),
-    "reason missing": without("reason"),
-}
 BAD: dict[str, dict[str, Spoil]] = {
     "approve": {
         **any_message("approver"),
@@ -25,32 +19,11 @@ BAD: dict[str, dict[str, Spoil]] = {
         },
         "performed_by instead of approver": lambda message: [{"performed_by": "ann", "note": "fine"}],
     },
-    "reject": {
-        **any_message("approver"),
-        **bad_text("reason", at_most=500),
-        "reason missing": without("reason"),
-    },
+    "reject": bad_ending("approver"),
     "confirm": {**any_message(), **bad_days("expected_delivery_date")},
-    "receive": {
-        **any_message(),
-        **bad_lines("product_id", "quantity"),
-        **{
-            name: spoil
-            for name, spoil in bad_lines("rejected_quantity", units="rejected_quantity").items()
-            # None of it rejected is what most receipts say.
-            if name not in {"rejected_quantity zero", "rejected_quantity missing"}
-        },
-        **bad_text("receipt_id"),
-        "receipt_id missing": without("receipt_id"),
-        "nothing came": with_line(quantity=0, rejected_quantity=0),
-        "product_id missing": line_without("product_id"),
-        "product_id null": with_line(product_id=None),
-        "more than is owed": with_line(quantity=11),
-        "a product that isn't ordered": with_line(product_id=2**62),
-        "a line of an order": with_line(qty=1),
-    },
-    "close_short": ENDING,
-    "cancel": ENDING,
+    "receive": bad_receipt("rejected_quantity") | {"a line of an order": with_line(qty=1)},
+    "close_short": bad_ending(),
+    "cancel": bad_ending(),
 }
 AT_ONCE = 4
 
@@ -71,36 +44,8 @@ async def test_an_invalid_command_changes_nothing(
     policy = TWO_APPROVALS if command in {"approve", "reject"} else NO_APPROVAL
     numbers = [new_reference("po") for _ in range(AT_ONCE)]
     drafts = await at_once(*(purchasing.draft(number, supplier, [(item, 10)], approval=policy) for number in numbers))
-
-    async def is_refused(number: str, before: Json, name: str, count: int) -> str:
-        payload = BAD[command][name](right[command])
-        refused = await refusal(purchasing.update(number, command, *payload))
-        assert len(refused.message) < 2_000
-        await purchasing.signal(number, command, *payload)
-        state = await eventually(lambda: purchasing.state(number), lambda state: len(state["notes"]) > count)
-        assert less_notices(state) | {"notes": []} == before
-        assert len(state["notes"]) == count + 1
-        note = state["notes"][-1]
-        assert note[25:].startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}")
-        assert len(note) <= 500
-        return refused.type
-
-    async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, each after the other to the same order."""
-        outcomes: dict[str, str] = {}
-        for count, name in enumerate(list(BAD[command])[place::AT_ONCE]):
-            try:
-                outcomes[name] = await is_refused(numbers[place], less_notices(drafts[place]), name, count)
-            except Exception as error:
-                error.add_note(name)
-                raise
-        return outcomes
-
-    with nothing_is_stored(engine):
-        outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
-    assert {name: each for part in outcomes for name, each in part.items()} == dict.fromkeys(
-        BAD[command], "InvalidRequest"
-    )
+    places = [(number, less_notices(drafted), right[command]) for number, drafted in zip(numbers, drafts, strict=True)]
+    await change_nothing(purchasing, engine, command, BAD[command], places)
     done = await purchasing.update(numbers[0], command, right[command])
     assert (
         done["status"]
@@ -121,28 +66,13 @@ async def test_an_update_or_signal_that_is_no_command_changes_nothing(
     item, number = shop.item(4), new_reference("po")
     before = less_notices(await purchasing.draft(number, shop.supplier(), [(item, 10)], approval=NO_APPROVAL))
     names = ("fulfill", "submit", "lapse", "run", "state", "receive_signal", "__init__")
-    with nothing_is_stored(engine):
-        for name in names:
-            with pytest.raises(WorkflowUpdateFailedError):
-                await purchasing.update(number, name, {"performed_by": "ann"})
-        assert less_notices(await purchasing.state(number)) == before
-        for name in names:
-            await purchasing.signal(number, name, {"performed_by": "ann"})
-        assert await purchasing.noted(number, len(names)) == [
-            f"signal {name!r} isn't one of its commands" for name in names
-        ]
-        assert less_notices(await purchasing.state(number)) | {"notes": []} == before
+    await strangers_change_nothing(purchasing, engine, number, before, names)
 
 
-@pytest.mark.parametrize(
-    "payload", [[None], [{}], [{"a": 1}], ["x" * 1_000_000], [1, 2, 3]], ids=["null", "{}", "{a}", "1 MB", "3"]
-)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
 async def test_asking_for_the_answer_takes_whatever_comes_with_it(
     purchasing: Purchasing, shop: Shop, engine: Engine, payload: list[Json]
 ) -> None:
     item, number = shop.item(4), new_reference("po")
     before = less_notices(await purchasing.draft(number, shop.supplier(), [(item, 10)], approval=NO_APPROVAL))
-    with nothing_is_stored(engine):
-        assert less_notices(await purchasing.update(number, "drafted", *payload)) == before
-        asked = purchasing.handle(number).query("state", args=payload[:1])
-        assert less_notices(await answer(asked)) == before
+    await payloads_are_passed_over(purchasing, engine, number, before, payload)

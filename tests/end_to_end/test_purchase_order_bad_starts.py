@@ -1,20 +1,17 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing stored."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, select
-from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
 
 from database.tables import products
+from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import (
     BAD_MONEY,
     Spoil,
     any_message,
     bad_days,
     bad_lines,
-    bad_number,
+    bad_start,
     bad_text,
     line_without,
     with_fields,
@@ -22,10 +19,9 @@ from tests.support.bad import (
     without,
 )
 from tests.support.bad_starts import Clerk
-from tests.support.books import nothing_is_stored
 from tests.support.purchase_order import NO_APPROVAL, ONE_APPROVAL, Purchasing, approval, came, draft, receipt, wanted
-from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, Refusal, at_once, refusal
+from tests.support.shop import Shop
+from tests.support.wire import Json, Refusal
 
 _HOURS_OF_A_YEAR = 366 * 24
 
@@ -96,71 +92,43 @@ def _policies() -> dict[str, Json]:
 
 
 INVALID: dict[str, Spoil] = {
-    **any_message("requested_by"),
-    **bad_lines("product_id", "qty", units="qty"),
-    **bad_number("supplier_id", at_most=2**63 - 1),
-    **bad_number("warehouse_id", at_most=2**63 - 1),
-    **bad_text("po_number"),
+    **bad_start("po_number", "supplier_id", "warehouse_id", units="qty"),
     **bad_text("reason", at_most=500),
     **bad_days("expected_delivery_date"),
     **{f"unit_cost {name}": with_line(unit_cost=value) for name, value in BAD_MONEY.items()},
     **{f"approval {name}": with_fields(approval=value) for name, value in _policies().items()},
-    **{f"{field} missing": without(field) for field in ("po_number", "supplier_id", "warehouse_id", "line_items")},
-    **{f"{field} null": with_fields(**{field: None}) for field in ("supplier_id", "warehouse_id", "line_items")},
     "reason missing": without("reason"),
-    "supplier_id a fraction": with_fields(supplier_id=1.5),
-    "warehouse_id a float": with_fields(warehouse_id=1.0),
-    "product_id missing": line_without("product_id"),
-    "product_id null": with_line(product_id=None),
     "unit_cost missing": line_without("unit_cost"),
     "unit_cost null": with_line(unit_cost=None),
     "unit_cost past the most": with_line(unit_cost="1000000000000"),
-    "lines of another name": lambda message: [message | {"lines": message["line_items"]}],
     "a line of a reservation": with_line(quantity=1),
-    "po_number of another order": with_fields(po_number="another-order"),
-    "po_number in other letters": lambda message: [message | {"po_number": message["po_number"].upper()}],
 }
 
 
-class _Clerk(Clerk):
-    """Starts orders of one item, each under a number of its own."""
-
-    def __init__(self, purchasing: Purchasing, shop: Shop) -> None:
-        super().__init__(purchasing, "po")
-        self.purchasing = purchasing
-        self.item = shop.item(4)
-        self.supplier = shop.supplier()
-
-    def right(self, number: str, **other: Json) -> dict[str, Json]:
-        """A start that is right, but for what is said."""
-        lines = [wanted(self.item, 1)]
-        return draft(number, self.supplier, self.item.warehouse_id, *lines, approval=NO_APPROVAL) | other
-
-
 @pytest.fixture
-def clerk(purchasing: Purchasing, shop: Shop) -> _Clerk:
-    """Somebody who gets it wrong."""
-    return _Clerk(purchasing, shop)
+def clerk(purchasing: Purchasing, shop: Shop, engine: Engine, item: ItemKey) -> Clerk:
+    """Starts orders of one unit of the item."""
+    supplier = shop.supplier()
+
+    def right(number: str) -> dict[str, Json]:
+        return draft(number, supplier, item.warehouse_id, wanted(item, 1), approval=NO_APPROVAL)
+
+    return Clerk(purchasing, engine, "po", right)
 
 
-async def test_an_invalid_start_is_refused(clerk: _Clerk, engine: Engine) -> None:
-    with nothing_is_stored(engine):
-        outcomes = await clerk.outcomes(INVALID, "update with start")
-    assert outcomes == dict.fromkeys(INVALID, "InvalidRequest")
+async def test_an_invalid_start_is_refused(clerk: Clerk) -> None:
+    await clerk.are_invalid(INVALID)
 
 
-async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: _Clerk, engine: Engine) -> None:
-    spoils = any_message("requested_by") | bad_lines("product_id", units="qty")
-    with nothing_is_stored(engine):
-        outcomes = await clerk.outcomes(spoils, "start")
-    assert outcomes == dict.fromkeys(spoils, "InvalidRequest")
+async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk) -> None:
+    await clerk.are_invalid(any_message("requested_by") | bad_lines("product_id", units="qty"), "start")
 
 
-async def test_what_is_not_there_is_named(clerk: _Clerk, shop: Shop, engine: Engine) -> None:
+async def test_what_is_not_there_is_named(clerk: Clerk, item: ItemKey, shop: Shop, engine: Engine) -> None:
     far = 2**62
-    strangers = [wanted(clerk.item._replace(product_id=far + each), 1) for each in (2, 1)]
-    inactive = [wanted(clerk.item._replace(product_id=shop.product(is_active=False)), 1) for _ in range(2)]
-    right = wanted(clerk.item, 1)
+    strangers = [wanted(item._replace(product_id=far + each), 1) for each in (2, 1)]
+    inactive = [wanted(item._replace(product_id=shop.product(is_active=False)), 1) for _ in range(2)]
+    right = wanted(item, 1)
     with engine.connect() as connection:
         ids = [line["product_id"] for line in inactive]
         rows = connection.execute(select(products.c.sku).where(products.c.product_id.in_(ids)))
@@ -177,69 +145,25 @@ async def test_what_is_not_there_is_named(clerk: _Clerk, shop: Shop, engine: Eng
             Refusal("InvalidRequest", {}, f"no longer active: {', '.join(skus)}"),
         ),
     ]
-
-    async def refused(other: dict[str, Json], way: str) -> Refusal:
-        number = new_reference("po")
-        return await clerk.is_refused(number, [clerk.right(number, **other)], way)
-
-    ways = ("update with start", "start")
-    with nothing_is_stored(engine):
-        answers = await at_once(*(refused(other, way) for other, _ in cases for way in ways))
-    assert answers == [expected for _, expected in cases for _ in ways]
+    await clerk.are_named(cases)
 
 
-async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: _Clerk, engine: Engine) -> None:
-    number = new_reference("po")
-    strangers = [wanted(clerk.item._replace(product_id=2**62 + each), 1) for each in range(1_000)]
-    with nothing_is_stored(engine):
-        refused = await refusal(clerk.purchasing.ask_raw(number, [clerk.right(number, line_items=strangers)]))
-    assert (refused.type, len(refused.details["product_ids"])) == ("UnknownProduct", 1_000)
+async def test_a_thousand_unknown_products_are_named_within_bounds(clerk: Clerk, item: ItemKey) -> None:
+    strangers = [wanted(item._replace(product_id=2**62 + each), 1) for each in range(1_000)]
+    await clerk.thousand_products_are_named(line_items=strangers)
 
 
-async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: _Clerk, engine: Engine) -> None:
-    number = new_reference("po")
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        "PurchaseOrderWorkflow",
-        clerk.right(number),
-        id=f"order-{number}",
-        task_queue=clerk.purchasing.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-    )
-    with nothing_is_stored(engine):
-        refused = await refusal(
-            clerk.purchasing.client.execute_update_with_start_workflow("drafted", start_workflow_operation=start)
-        )
-    told = f"this purchase order has to be started under the workflow id purchase-order-{number}"
-    assert refused == Refusal("InvalidRequest", {}, told)
-    assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk) -> None:
+    await clerk.wrong_name_is_corrected("purchase order")
 
 
-async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(clerk: _Clerk, engine: Engine) -> None:
+async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(clerk: Clerk, item: ItemKey) -> None:
     commands: dict[str, Json] = {
         "approve": approval("ann"),
         "reject": {"approver": "ann", "reason": "too much"},
         "confirm": {"performed_by": "sam"},
-        "receive": receipt("truck-1", came(clerk.item, 1)),
+        "receive": receipt("truck-1", came(item, 1)),
         "close_short": {"performed_by": "rita", "reason": "discontinued"},
         "cancel": {"performed_by": "rita", "reason": "not needed"},
     }
-
-    async def refused(command: str) -> None:
-        number = new_reference("po")
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            "PurchaseOrderWorkflow",
-            clerk.right(number, supplier_id=2**62),
-            id=f"purchase-order-{number}",
-            task_queue=clerk.purchasing.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        )
-        answered = await refusal(
-            clerk.purchasing.client.execute_update_with_start_workflow(
-                command, commands[command], start_workflow_operation=start
-            )
-        )
-        assert answered.type == "UnknownSupplier", command
-        assert await refusal(clerk.purchasing.result(number)) == answered
-
-    with nothing_is_stored(engine):
-        await at_once(*(refused(command) for command in commands))
+    await clerk.first_commands_are_refused("UnknownSupplier", commands, supplier_id=2**62)

@@ -1,6 +1,5 @@
 """Reorder runs over the wire: from the demand to an order that somebody approves, and nothing twice."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +8,6 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from database.sessions import Database
-from devstack.stack import StackInfo
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import NO_APPROVAL, Purchasing, came, supplier_name
@@ -17,7 +15,6 @@ from tests.support.replenishment import (
     Plans,
     Reorders,
     much,
-    nobody_else_orders,
     numbers_used,
     order_row,
     ordered,
@@ -32,25 +29,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.steps.reorder import Reordering
 from tests.support.wire import Json, Refusal, at_once, cells, refusal
 
-
-@pytest.fixture
-def reorders(plain_client: Client, worker: None, stack: StackInfo) -> Reorders:
-    """Whoever lets runs begin, with a worker at the other end."""
-    del worker
-    return Reorders(plain_client, stack.task_queue)
-
-
-@pytest.fixture
-def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
-    """The same for planning."""
-    del worker
-    return Plans(plain_client, stack.task_queue)
-
-
-@pytest.fixture(autouse=True)
-async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    async with nobody_else_orders(engine, reorders):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def needed(shop: Shop, *suppliers: int) -> list[ItemKey]:

@@ -1,7 +1,6 @@
 """What falls below its point is ordered at once: nobody who sells waits for it, and few runs serve very many."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,7 +11,6 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from database.sessions import Database
-from devstack.stack import StackInfo
 from tests.support.books import level
 from tests.support.cycle_count import Counts
 from tests.support.purchase_order import Purchasing
@@ -22,7 +20,6 @@ from tests.support.replenishment import (
     Plans,
     Reorders,
     all_are_taken_over,
-    nobody_else_orders,
     order_row,
     ordered,
     set_point,
@@ -40,24 +37,7 @@ TOGETHER_SECONDS = 2.0
 """For as long a run waits for others who ask at the same time, before it looks."""
 
 
-@pytest.fixture
-def reorders(plain_client: Client, worker: None, stack: StackInfo) -> Reorders:
-    """Whoever lets runs begin, with a worker at the other end."""
-    del worker
-    return Reorders(plain_client, stack.task_queue)
-
-
-@pytest.fixture
-def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
-    """The same for planning."""
-    del worker
-    return Plans(plain_client, stack.task_queue)
-
-
-@pytest.fixture(autouse=True)
-async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    async with nobody_else_orders(engine, reorders):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def are_ordered(engine: Engine, warehouse_id: int, products: int) -> list[Ordered]:

@@ -1,40 +1,16 @@
 """A reorder or planning run that is started wrong: it fails at once with a clear error, and nothing is stored."""
 
-from collections.abc import AsyncIterator
-from functools import partial
-
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import Client, WorkflowExecutionStatus
 
-from devstack.stack import StackInfo
-from tests.support.bad import BAD_MONEY, Spoil, any_message, bad_number, with_fields
+from tests.support.bad import BAD_MONEY, Spoil, bad_number, with_fields
+from tests.support.bad_starts import ANY_RUN, run_is_refused, runs_are_invalid
 from tests.support.books import nothing_is_stored
-from tests.support.replenishment import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
+from tests.support.replenishment import Plans, Reorders, set_point, sold_earlier, supply
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Caller, Json, Refusal, at_once, few_at_once, refusal
+from tests.support.wire import Caller, Json, Refusal, at_once, refusal
 
-_LONGEST_MESSAGE = 2_000
-
-
-@pytest.fixture
-def reorders(plain_client: Client, worker: None, stack: StackInfo) -> Reorders:
-    """Whoever lets runs begin, with a worker at the other end."""
-    del worker
-    return Reorders(plain_client, stack.task_queue)
-
-
-@pytest.fixture
-def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
-    """The same for planning."""
-    del worker
-    return Plans(plain_client, stack.task_queue)
-
-
-@pytest.fixture(autouse=True)
-async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    async with nobody_else_orders(engine, reorders):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture
@@ -47,14 +23,6 @@ def here(shop: Shop) -> int:
     return item.warehouse_id
 
 
-# Nobody has to say who starts a run, and every field may be left out.
-ANY: dict[str, Spoil] = {
-    name: spoil
-    for name, spoil in any_message().items()
-    if not name.startswith("performed_by") and name != "an empty object"
-} | {"somebody who performs it": with_fields(performed_by="ann")}
-
-
 def bad(field: str, **values: Json) -> dict[str, Spoil]:
     """The field with each of these values."""
     return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
@@ -62,12 +30,12 @@ def bad(field: str, **values: Json) -> dict[str, Spoil]:
 
 WAREHOUSE = bad_number("warehouse_id", at_most=2**63 - 1) | bad("warehouse_id", fraction=1.5, float=1.0)
 REORDER: dict[str, Spoil] = {
-    **ANY,
+    **ANY_RUN,
     **WAREHOUSE,
     **bad("dry_run", null=None, one=1, zero=0, yes="yes", true="true", list=[True], nan=float("nan")),
 }
 PLAN: dict[str, Spoil] = {
-    **ANY,
+    **ANY_RUN,
     **WAREHOUSE,
     **bad_number("history_days", at_most=3_660),
     **bad("history_days", null=None, fraction=1.5, float=90.0),
@@ -87,38 +55,13 @@ def right(here: int) -> dict[str, Json]:
     return {"warehouse_id": here}
 
 
-async def is_refused(caller: Caller, payload: list[Json]) -> Refusal:
-    """With what; the run has failed with it, and can still be asked."""
-    name = new_reference("bad")
-    await caller.start(name, payload)
-    refused = await refusal(caller.result(name))
-    assert len(refused.message) < _LONGEST_MESSAGE
-    assert await caller.status(name) == WorkflowExecutionStatus.FAILED
-    return refused
-
-
-async def outcomes(caller: Caller, here: int, spoils: dict[str, Spoil]) -> dict[str, str]:
-    """The type of each error."""
-
-    async def outcome(name: str, spoil: Spoil) -> str:
-        try:
-            return (await is_refused(caller, spoil(right(here)))).type
-        except Exception as error:
-            error.add_note(name)
-            raise
-
-    return dict(zip(spoils, await few_at_once(*(partial(outcome, *each) for each in spoils.items())), strict=True))
-
-
 async def test_an_invalid_reorder_run_fails(reorders: Reorders, here: int, engine: Engine) -> None:
-    with nothing_is_stored(engine):
-        assert await outcomes(reorders, here, REORDER) == dict.fromkeys(REORDER, "InvalidRequest")
+    await runs_are_invalid(reorders, engine, REORDER, right(here))
     assert (await reorders.run(here))["orders_drafted"] == 1
 
 
 async def test_an_invalid_planning_run_fails(plans: Plans, here: int, engine: Engine) -> None:
-    with nothing_is_stored(engine):
-        assert await outcomes(plans, here, PLAN) == dict.fromkeys(PLAN, "InvalidRequest")
+    await runs_are_invalid(plans, engine, PLAN, right(here))
     assert (await plans.run(here))["items_changed"] == 1
 
 
@@ -130,7 +73,7 @@ async def test_a_warehouse_that_is_not_there_is_named(reorders: Reorders, plans:
         (plans, {"warehouse_id": far}),
     ]
     with nothing_is_stored(engine):
-        refused = await at_once(*(is_refused(caller, [start]) for caller, start in starts))
+        refused = await at_once(*(run_is_refused(caller, [start]) for caller, start in starts))
     told = Refusal("UnknownWarehouse", {"warehouse_ids": [far]}, f"no warehouse with id {far}")
     assert refused == [told] * 3
 
@@ -157,7 +100,7 @@ async def test_what_is_wrong_is_said_without_repeating_it(reorders: Reorders, pl
             ),
         ),
     ]
-    refused = await at_once(*(is_refused(caller, payload) for caller, payload, _ in wrong))
+    refused = await at_once(*(run_is_refused(caller, payload) for caller, payload, _ in wrong))
     assert refused == [Refusal("InvalidRequest", {}, told) for _, _, told in wrong]
 
 

@@ -1,7 +1,5 @@
 """Runs that have become long go on in another run, and leave out nothing and do nothing twice."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import Engine, text
 from temporalio.api.enums.v1 import EventType
@@ -13,7 +11,6 @@ from tests.support.replenishment import (
     Reorders,
     goes_on,
     make_long,
-    nobody_else_orders,
     order_row,
     ordered,
     set_point,
@@ -24,18 +21,7 @@ from tests.support.rows import locked
 from tests.support.shop import Shop
 from tests.support.wire import Json, eventually
 
-
-@pytest.fixture
-def reorders(plain_client: Client, worker: None, stack: StackInfo) -> Reorders:
-    """Whoever lets runs begin, with a worker at the other end."""
-    del worker
-    return Reorders(plain_client, stack.task_queue)
-
-
-@pytest.fixture(autouse=True)
-async def _alone(engine: Engine, reorders: Reorders) -> AsyncIterator[None]:
-    async with nobody_else_orders(engine, reorders):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 NOTED = ["signal 'chatter' isn't one of its commands"] * 3

@@ -1,31 +1,18 @@
 """Planning runs over the wire: points and quantities from the demand, and nothing touched that needn't be."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus
 
-from devstack.stack import StackInfo
 from stockkeeper.domain.stock import ItemKey
-from tests.support.replenishment import Plans, Reorders, nobody_else_orders, set_point, sold_earlier, supply
+from tests.support.replenishment import Plans, set_point, sold_earlier, supply
 from tests.support.rows import locked
 from tests.support.shop import Shop
 from tests.support.wire import Json, at_once
 
-
-@pytest.fixture
-def plans(plain_client: Client, worker: None, stack: StackInfo) -> Plans:
-    """Whoever lets runs begin, with a worker at the other end."""
-    del worker
-    return Plans(plain_client, stack.task_queue)
-
-
-@pytest.fixture(autouse=True)
-async def _alone(engine: Engine, plain_client: Client, stack: StackInfo) -> AsyncIterator[None]:
-    async with nobody_else_orders(engine, Reorders(plain_client, stack.task_queue)):
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 WEEK = {"history_days": 7}

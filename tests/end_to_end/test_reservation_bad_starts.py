@@ -1,11 +1,8 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing changed."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.client import WorkflowExecutionStatus
 
 from tests.support.bad import (
     ANY_MESSAGE,
@@ -132,45 +129,30 @@ async def test_a_thousand_lines_are_held(orders: Orders, shop: Shop, engine: Eng
 
 
 async def test_a_run_under_a_wrong_name_is_told_the_right_one(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        "ReservationWorkflow",
-        request(reference, (item, 1)),
-        id=f"order-{reference}",
-        task_queue=orders.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-    )
+    item, reference = shop.item(10), new_reference()
+    wrong = f"order-{reference}"
     with nothing_changes(engine, item):
-        refused = await refusal(
-            orders.client.execute_update_with_start_workflow("reserved", start_workflow_operation=start)
-        )
+        refused = await refusal(orders.first_update(wrong, request(reference, (item, 1)), "reserved"))
     assert refused.type == "InvalidRequest"
     assert refused.message == f"this reference has to be started under the workflow id reservation-{reference}"
-    assert (await (await start.workflow_handle()).describe()).status == WorkflowExecutionStatus.FAILED
+    assert (await orders.client.get_workflow_handle(wrong).describe()).status == WorkflowExecutionStatus.FAILED
 
 
-@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend"])
-async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(
-    orders: Orders, shop: Shop, engine: Engine, command: str
-) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    sent = {
+@pytest.mark.parametrize(
+    ("command", "message"),
+    {
         "fulfill": {"performed_by": "picker"},
         "cancel": {"performed_by": "shop", "reason": "no longer wanted"},
         "extend": {"performed_by": "shop", "ttl_minutes": 5},
-    }
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        "ReservationWorkflow",
-        request(reference, (item, 0)),
-        id=f"reservation-{reference}",
-        task_queue=orders.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-    )
+    }.items(),
+    ids=["fulfill", "cancel", "extend"],
+)
+async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(
+    orders: Orders, shop: Shop, engine: Engine, command: str, message: Json
+) -> None:
+    item, reference = shop.item(10), new_reference()
+    start = request(reference, (item, 0))
     with nothing_changes(engine, item):
-        refused = await refusal(
-            orders.client.execute_update_with_start_workflow(command, sent[command], start_workflow_operation=start)
-        )
+        refused = await refusal(orders.first_update(f"reservation-{reference}", start, command, message))
     assert refused.type == "InvalidRequest"
     assert await refusal(orders.result(reference)) == refused

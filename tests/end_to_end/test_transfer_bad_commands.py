@@ -2,19 +2,13 @@
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.client import WorkflowUpdateFailedError
 
-from tests.support.bad import Spoil, any_message, bad_lines, bad_text, line_without, with_line, without
-from tests.support.books import nothing_is_stored
+from tests.support.bad import Spoil, any_message, bad_ending, bad_receipt, with_line
+from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, arrival, arrived, journey
-from tests.support.wire import Json, Refusal, answer, at_once, refusal
+from tests.support.wire import Json, at_once
 
-ENDING: dict[str, Spoil] = {
-    **any_message(),
-    **bad_text("reason", at_most=500),
-    "reason missing": without("reason"),
-}
 BAD: dict[str, dict[str, Spoil]] = {
     "dispatch": {
         **any_message(),
@@ -23,27 +17,13 @@ BAD: dict[str, dict[str, Spoil]] = {
         "a reason": lambda message: [message | {"reason": "on time"}],
     },
     "receive": {
-        **any_message(),
-        **bad_lines("product_id", "quantity"),
-        **{
-            name: spoil
-            for name, spoil in bad_lines("damaged_quantity", units="damaged_quantity").items()
-            # None of it damaged is what most receipts say.
-            if name not in {"damaged_quantity zero", "damaged_quantity missing"}
-        },
-        **bad_text("receipt_id"),
-        "receipt_id missing": without("receipt_id"),
-        "nothing came": with_line(quantity=0, damaged_quantity=0),
-        "product_id missing": line_without("product_id"),
-        "product_id null": with_line(product_id=None),
-        "more than is in transit": with_line(quantity=11),
+        **bad_receipt("damaged_quantity"),
         "more than is in transit with what is damaged": with_line(quantity=1, damaged_quantity=10),
-        "a product that isn't on the transfer": with_line(product_id=2**62),
         "a line of a purchase order's receipt": with_line(rejected_quantity=1),
         "a line of a state": with_line(received=1),
     },
-    "write_off": ENDING,
-    "cancel": ENDING,
+    "write_off": bad_ending(),
+    "cancel": bad_ending(),
 }
 AT_ONCE = 4
 
@@ -62,31 +42,8 @@ async def test_an_invalid_command_changes_nothing(
     begin = transfers.create if command in {"dispatch", "cancel"} else transfers.dispatched
     numbers = [new_reference("load") for _ in range(AT_ONCE)]
     begun = await at_once(*(begin(number, to, [(item, 10)]) for number in numbers))
-
-    async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, all to the same transfer, each as an update and as a signal."""
-        payloads = {name: BAD[command][name](right[command]) for name in list(BAD[command])[place::AT_ONCE]}
-        refusals: dict[str, Refusal] = {}
-        for name, payload in payloads.items():
-            try:
-                refusals[name] = await refusal(transfers.update(numbers[place], command, *payload))
-            except Exception as error:
-                error.add_note(name)
-                raise
-            await transfers.signal(numbers[place], command, *payload)
-        notes = await transfers.noted(numbers[place], len(payloads))
-        for note, (name, refused) in zip(notes, refusals.items(), strict=True):
-            assert len(refused.message) < 2_000, name
-            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
-            assert len(note) <= 500 - 25, name
-        assert await transfers.state(numbers[place]) | {"notes": []} == begun[place]
-        return {name: refused.type for name, refused in refusals.items()}
-
-    with nothing_is_stored(engine):
-        outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
-    assert {name: each for part in outcomes for name, each in part.items()} == dict.fromkeys(
-        BAD[command], "InvalidRequest"
-    )
+    places = [(number, before, right[command]) for number, before in zip(numbers, begun, strict=True)]
+    await change_nothing(transfers, engine, command, BAD[command], places)
     done = await transfers.update(numbers[0], command, right[command])
     assert (
         done["status"]
@@ -98,29 +55,13 @@ async def test_an_update_or_signal_that_is_no_command_changes_nothing(
     transfers: Transfers, shop: Shop, engine: Engine
 ) -> None:
     number, _, _ = await journey(transfers, shop)
-    before = await transfers.state(number)
     names = ("fulfill", "close_short", "reject", "complete", "run", "state", "receive_signal", "__init__")
-    with nothing_is_stored(engine):
-        for name in names:
-            with pytest.raises(WorkflowUpdateFailedError):
-                await transfers.update(number, name, {"performed_by": "ann"})
-        assert await transfers.state(number) == before
-        for name in names:
-            await transfers.signal(number, name, {"performed_by": "ann"})
-        assert await transfers.noted(number, len(names)) == [
-            f"signal {name!r} isn't one of its commands" for name in names
-        ]
-        assert await transfers.state(number) | {"notes": []} == before
+    await strangers_change_nothing(transfers, engine, number, await transfers.state(number), names)
 
 
-@pytest.mark.parametrize(
-    "payload", [[None], [{}], [{"a": 1}], ["x" * 1_000_000], [1, 2, 3]], ids=["null", "{}", "{a}", "1 MB", "3"]
-)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
 async def test_asking_for_the_answer_takes_whatever_comes_with_it(
     transfers: Transfers, shop: Shop, engine: Engine, payload: list[Json]
 ) -> None:
     number, _, _ = await journey(transfers, shop)
-    before = await transfers.state(number)
-    with nothing_is_stored(engine):
-        assert await transfers.update(number, "held", *payload) == before
-        assert await answer(transfers.handle(number).query("state", args=payload[:1])) == before
+    await payloads_are_passed_over(transfers, engine, number, await transfers.state(number), payload)

@@ -130,6 +130,61 @@ def bad_text(field: str, *, at_most: int = 200) -> dict[str, Spoil]:
     return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
 
 
+def bad_ending(actor: str = "performed_by") -> dict[str, Spoil]:
+    """What is wrong for a message that ends a document and takes only a reason."""
+    return {**any_message(actor), **bad_text("reason", at_most=500), "reason missing": without("reason")}
+
+
+def bad_units_of_none(field: str) -> dict[str, Spoil]:
+    """What is wrong for lines with a number of units that may be zero, which it is when left out."""
+    may_be = {f"{field} zero", f"{field} missing"}
+    return {name: spoil for name, spoil in bad_lines(field, units=field).items() if name not in may_be}
+
+
+def bad_receipt(unusable: str) -> dict[str, Spoil]:
+    """What is wrong for a receipt of products, some units of which can't be used: the name of that number."""
+    return {
+        **any_message(),
+        **bad_lines("product_id", "quantity"),
+        **bad_units_of_none(unusable),
+        **bad_text("receipt_id"),
+        "receipt_id missing": without("receipt_id"),
+        "nothing came": with_line(**{"quantity": 0, unusable: 0}),
+        **bad_product(),
+        "more than is expected": with_line(quantity=11),
+        "a product that isn't expected": with_line(product_id=2**62),
+    }
+
+
+def bad_product() -> dict[str, Spoil]:
+    """What is wrong for lines that have to name a product."""
+    return {"product_id missing": line_without("product_id"), "product_id null": with_line(product_id=None)}
+
+
+def bad_start(number: str, *ids: str, units: str) -> dict[str, Spoil]:
+    """What is wrong for the start of a document with lines.
+
+    Args:
+        number: The field with the document's number.
+        ids: The fields with the ids that the document has to have.
+        units: The field of a line with its number of units.
+    """
+    return {
+        **any_message("requested_by"),
+        **bad_lines("product_id", units, units=units),
+        **bad_product(),
+        **bad_text(number),
+        **{name: spoil for field in ids for name, spoil in bad_number(field, at_most=2**63 - 1).items()},
+        **{f"{field} missing": without(field) for field in (number, *ids, "line_items")},
+        **{f"{field} null": with_fields(**{field: None}) for field in (*ids, "line_items")},
+        **{f"{field} a fraction": with_fields(**{field: 1.5}) for field in ids},
+        **{f"{field} a float": with_fields(**{field: 1.0}) for field in ids},
+        "lines of another name": lambda message: [message | {"lines": message["line_items"]}],
+        f"{number} of another document": with_fields(**{number: "another-document"}),
+        f"{number} in other letters": lambda message: [message | {number: message[number].upper()}],
+    }
+
+
 ANY_MESSAGE = any_message()
 """What is wrong for every message."""
 

@@ -107,6 +107,18 @@ class Caller:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(start.workflow_handle(), ANSWER_SECONDS)
 
+    async def first_update(self, workflow_id: str, request: Json, name: str, *payload: Json) -> Json:
+        """Start a new run under this workflow id and send it an update, in one call; the update's answer."""
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            self.workflow_type,
+            request,
+            id=workflow_id,
+            task_queue=self.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+        update = self.client.execute_update_with_start_workflow
+        return await answer(update(name, args=list(payload), start_workflow_operation=start))
+
     async def start(self, reference: str, payload: Sequence[Json]) -> Handle:
         """Start without waiting for an answer."""
         return await self.client.start_workflow(

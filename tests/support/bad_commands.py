@@ -1,0 +1,104 @@
+"""Commands that are sent wrong to documents that are there: refused or noted, and nothing changes."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.support.bad import Spoil
+from tests.support.books import nothing_is_stored
+from tests.support.wire import Caller, Json, Refusal, answer, at_once, refusal
+
+_LONGEST_MESSAGE = 2_000
+_LONGEST_NOTE = 500 - len("2026-01-01 00:00:00 UTC: ")
+PAYLOADS: dict[str, list[Json]] = {
+    "null": [None],
+    "{}": [{}],
+    "{a}": [{"a": 1}],
+    "1 MB": ["x" * 1_000_000],
+    "3": [1, 2, 3],
+}
+"""Arguments that an update without payload passes over."""
+
+
+def _is_unchanged(state: Json, before: Json) -> bool:
+    """Whether a state is as before but for its notes; its notices count if the state before has them."""
+    passed_over = {"notes", *({"notices"} - before.keys())}
+
+    def rest(each: Json) -> Json:
+        return {name: value for name, value in each.items() if name not in passed_over}
+
+    return bool(rest(state) == rest(before))
+
+
+async def change_nothing(
+    caller: Caller,
+    engine: Engine,
+    command: str,
+    bad: Mapping[str, Spoil],
+    places: Sequence[tuple[str, Json, Json]],
+) -> None:
+    """Each spoilt command is an invalid request as an update, and noted with the same error as a signal.
+
+    Args:
+        caller: The service that sends the commands.
+        engine: The database, of which nothing may change.
+        command: The name of the command.
+        bad: The spoilt messages by name; they are dealt to the documents in turn.
+        places: Number of each document, its state before, and a valid message for it.
+    """
+
+    async def are_refused(place: int) -> dict[str, str]:
+        """All that are dealt to one document, one after the other."""
+        number, before, right = places[place]
+        refusals: dict[str, Refusal] = {}
+        for name in list(bad)[place :: len(places)]:
+            payload = bad[name](right)
+            try:
+                refusals[name] = await refusal(caller.update(number, command, *payload))
+            except Exception as error:
+                error.add_note(name)
+                raise
+            await caller.signal(number, command, *payload)
+        for note, (name, refused) in zip(await caller.noted(number, len(refusals)), refusals.items(), strict=True):
+            assert len(refused.message) < _LONGEST_MESSAGE, name
+            assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
+            assert len(note) <= _LONGEST_NOTE, name
+        assert _is_unchanged(await caller.state(number), before)
+        return {name: refused.type for name, refused in refusals.items()}
+
+    with nothing_is_stored(engine):
+        outcomes = await at_once(*(are_refused(place) for place in range(len(places))))
+    types = {name: each for part in outcomes for name, each in part.items()}
+    assert types == dict.fromkeys(bad, "InvalidRequest")
+
+
+async def strangers_change_nothing(
+    caller: Caller, engine: Engine, number: str, before: Json, names: Sequence[str], message: Json | None = None
+) -> None:
+    """Updates of names that are no command fail, signals of these names are noted."""
+    payload = {"performed_by": "ann"} if message is None else message
+    with nothing_is_stored(engine):
+        for name in names:
+            with pytest.raises(WorkflowUpdateFailedError):
+                await caller.update(number, name, payload)
+        state = await caller.state(number)
+        assert _is_unchanged(state, before)
+        assert state["notes"] == []
+        for name in names:
+            await caller.signal(number, name, payload)
+        told = [f"signal {name!r} isn't one of its commands" for name in names]
+        assert await caller.noted(number, len(names)) == told
+        assert _is_unchanged(await caller.state(number), before)
+
+
+async def payloads_are_passed_over(
+    caller: Caller, engine: Engine, number: str, before: Json, *payloads: list[Json]
+) -> None:
+    """The update that answers the start, and the query, answer the same with whatever arguments."""
+    with nothing_is_stored(engine):
+        for payload in payloads:
+            assert _is_unchanged(await caller.update(number, caller.answer_to_start, *payload), before)
+            asked = await answer(caller.handle(number).query("state", args=payload[:1]))
+            assert _is_unchanged(asked, before)
