@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Compiled modules are kept, also where the environment asks for none: every sandboxed workflow and every process of a
-# test would compile its sources again.
+# Compiled modules are kept, also where the environment asks for none: every process of a test would compile its sources
+# again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import pkgutil
 import signal
 import sys
 from collections.abc import Callable
@@ -18,10 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-import workflows
 from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
@@ -78,13 +75,9 @@ def steps_of(process: ProcessSpec) -> type[Any]:
 
 WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), QuestionWorkflow]
 
-# Modules without state that every sandbox shares: loading the skeleton, the parts and the texts of workflows anew would
-# cost each start some milliseconds. The sandbox doesn't watch them then; a test keeps clocks and randomness out of all
-# of `workflows` instead. The modules of the workflows themselves stay watched.
-_WATCHED = {workflow_class.__module__ for workflow_class in WORKFLOWS}
-_SHARED = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - _WATCHED
-PASSED_THROUGH = ("stockkeeper", *sorted(_SHARED), "pydantic", "pydantic_core", "annotated_types")
-SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+# Without the sandbox, which would load each workflow's module again for every run and watch each activation: what it
+# watches for, tests keep out of all that is replayed, and they replay every history in the sandbox as well (ADR 0026).
+WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:
@@ -213,7 +206,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,
-        workflow_runner=SANDBOX,
+        workflow_runner=WORKFLOW_RUNNER,
         # Running activities may finish: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
     )

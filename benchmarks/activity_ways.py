@@ -24,7 +24,7 @@ from database.sessions import Database, connect
 from devstack.setup import set_up
 from devstack.stack import running_stack
 from stockkeeper.client.connection import Connection, connect_temporal
-from worker import SANDBOX
+from worker import WORKFLOW_RUNNER
 
 ROUNDS = 60
 AT_ONCE = 100
@@ -63,7 +63,7 @@ async def measure(client: Client) -> dict[str, dict[str, float]]:
         for way, measured in answers.items():
             seconds, workflow_id = await _hold(client, way)
             events[way] = await _finish(client, workflow_id)
-            if round_ >= 5:  # The first ones warm the sandbox, the pools and the plans.
+            if round_ >= 5:  # The first ones warm the worker, the pools and the plans.
                 measured.append(seconds)
     rates: dict[str, list[float]] = {"local": [], "regular": []}
     for _ in range(3):
@@ -109,7 +109,7 @@ async def run() -> None:
                 task_queue=QUEUE,
                 workflows=[HoldAndRelease],
                 activities=[steps.reserve_stock, steps.release_reservation],
-                workflow_runner=SANDBOX,
+                workflow_runner=WORKFLOW_RUNNER,
                 activity_executor=ThreadPoolExecutor(20),
                 max_concurrent_activities=20,
                 max_concurrent_local_activities=20,

@@ -2,11 +2,19 @@
 
 import asyncio
 
-from benchmarks import activity_ways, dev_server, ledger_scale, replenishment_scale, replenishment_simulation
+from benchmarks import (
+    activity_ways,
+    dev_server,
+    ledger_scale,
+    replenishment_scale,
+    replenishment_simulation,
+    workflow_runners,
+)
 
 if __name__ == "__main__":
     dev_server.main()
     asyncio.run(activity_ways.run())
+    workflow_runners.main()
     replenishment_simulation.main([])
     replenishment_scale.main([])
     ledger_scale.main([])

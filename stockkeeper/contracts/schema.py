@@ -31,7 +31,7 @@ def generate() -> dict[str, Any]:
     errors = {code: _details(error) for code, error in sorted(DomainError.codes.items()) if not code.startswith("_")}
     # The type within a list, or the type itself.
     detail_of = {code: next(iter(get_args(shape)), shape) for code, shape in errors.items()}
-    further = {*memos.values(), *(model for model in detail_of.values() if model is not None)}
+    further = [*memos.values(), *(model for model in detail_of.values() if model is not None)]
     modes = _modes() | dict.fromkeys(further, "serialization")
     ordered = sorted(modes.items(), key=lambda pair: pair[0].__name__)
     references, definitions = models_json_schema(ordered, ref_template="#/$defs/{model}")

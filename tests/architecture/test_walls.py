@@ -1,6 +1,5 @@
 """What may not be within reach of what. import-linter holds the table of packages; this is the rest."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -9,36 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.replayed import offences
+
 REPOSITORY = Path(__file__).parents[2]
 
-# A workflow is replayed: what a clock, a random number or the machine says would be another thing the second time.
-FORBIDDEN_MODULES = {
-    "glob", "http", "multiprocessing", "numpy", "os", "pathlib", "platform", "queue", "random", "requests", "secrets",
-    "shutil", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",
-}  # fmt: skip
-CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter", "fromtimestamp"}
 REPLAYED = sorted(
     path
     for room in ("stockkeeper/domain", "stockkeeper/contracts", "workflows")
     for path in (REPOSITORY / room).glob("**/*.py")
 )
-
-
-def offences(source: str) -> list[str]:
-    """Imports and calls that have no place in what is replayed."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] in FORBIDDEN_MODULES]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in FORBIDDEN_MODULES:
-            found.append(str(node.module))
-        elif isinstance(node, ast.Attribute) and node.attr in CLOCKS:
-            owner = ast.unparse(node.value)
-            if owner != "workflow":
-                found.append(f"{owner}.{node.attr}")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"open", "input", "id"}:
-            found.append(f"{node.func.id}()")
-    return found
 
 
 @pytest.mark.parametrize("path", REPLAYED, ids=lambda path: str(path.relative_to(REPOSITORY)))
@@ -53,18 +31,77 @@ def test_what_is_replayed_reads_no_clock_and_no_chance(path: Path) -> None:
         "import os.path",
         "from random import choice",
         "import uuid as u",
+        "import threading",
+        "from concurrent.futures import ThreadPoolExecutor",
+        "from asyncio import to_thread",
+        "asyncio.to_thread(read)",
+        "loop.run_in_executor(None, read)",
+        "asyncio.open_connection('host', 80)",
+        "asyncio.as_completed(tasks)",
+        "asyncio.wait(tasks)",
         "datetime.now(UTC)",
         "date.today()",
         "when = datetime.datetime.utcnow",
         "open('x')",
+        "input()",
+        "id(order)",
+        "hash(sku)",
+        "__import__('time')",
+        "global runs",
     ],
 )
 def test_a_clock_or_chance_would_be_seen(source: str) -> None:
     assert len(offences(source)) == 1
 
 
-def test_the_clock_of_the_workflow_is_the_right_one() -> None:
-    assert offences("workflow.now() + timedelta(minutes=5)") == []
+@pytest.mark.parametrize(
+    "source",
+    [
+        "for sku in {'B', 'A'}: pass",
+        "for sku in set(skus): pass",
+        "for sku in frozenset(skus) - known: pass",
+        "for sku in {line.sku for line in lines}: pass",
+        "for sku in a.keys() & b.keys(): pass",
+        "for sku in first.union(second): pass",
+        "[sku for sku in {*first, *second}]",
+        "{sku: 1 for sku in set(skus)}",
+        "list(set(skus))",
+        "tuple({line.sku for line in lines})",
+        "', '.join(set(skus))",
+        "enumerate(set(skus))",
+        "dict.fromkeys(set(skus))",
+        "next(iter(seen)) if (seen := set(skus)) else None",
+        "send(*set(skus))",
+        "first, second = {1, 2}",
+        "seen = set(skus)\nfor sku in seen: pass",
+        "seen: set[str] = found()\nlist(seen)",
+        "def send(skus: frozenset[str]) -> None:\n    for sku in skus: pass",
+        "def found() -> set[str]: ...\nlist(found())",
+        "self.seen = set(skus)\nlist(self.seen)",
+    ],
+)
+def test_the_order_of_a_set_would_be_seen(source: str) -> None:
+    assert len(offences(source)) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "workflow.now() + timedelta(minutes=5)",
+        "for sku in sorted(set(skus)): pass",
+        "sorted(sku.lower() for sku in set(skus))",
+        "all(sku in known for sku in set(skus))",
+        "{sku.lower() for sku in set(skus)}",
+        "len(set(skus)), max(set(skus)), sku in set(skus)",
+        "for sku in dict.fromkeys(skus): pass",
+        "workflow.wait(tasks)",
+    ],
+)
+def test_a_known_order_and_the_clock_of_the_workflow_are_right(source: str) -> None:
+    assert offences(source) == []
+
+
+def test_all_that_is_replayed_is_read() -> None:
     assert len(REPLAYED) > 15
 
 

@@ -32,7 +32,7 @@ from tests.support.transfer import (
     units,
 )
 from tests.support.wire import Json, at_once, eventually, less_notices
-from worker import SANDBOX, WORKFLOWS, Settings, activities_of, build_worker
+from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, activities_of, build_worker
 
 Call = Callable[[Transfers, Journey], Awaitable[Json]]
 
@@ -176,7 +176,7 @@ async def test_what_arrived_while_nobody_decided_is_not_overdue_when_somebody_do
     item, to, number = shop.item(51), shop.warehouse(), new_reference("load")
     async with build_worker(our_client, database, place):
         await transfers.dispatched(number, to, [(item, 1)] * 51, expected_transit_hours=1 / 3_600)
-    async with Worker(our_client, task_queue=place.task_queue, workflows=WORKFLOWS, workflow_runner=SANDBOX):
+    async with Worker(our_client, task_queue=place.task_queue, workflows=WORKFLOWS, workflow_runner=WORKFLOW_RUNNER):
         await transfers.signal(number, "receive", arrival("truck-1", arrived(item, 51)))
         await eventually(lambda: pending(transfers, number), lambda steps: "receive_transfer" in steps)
     fired = EventType.EVENT_TYPE_TIMER_FIRED

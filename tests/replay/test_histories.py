@@ -38,10 +38,11 @@ from tests.replay.recording import HISTORIES, load, without_names
 from tests.replay.reorder import ReorderScenes
 from tests.replay.replenishment_plan import ReplenishmentPlanScenes
 from tests.replay.reservation import ReservationScenes
+from tests.replay.sandbox import SANDBOX, ReadsTheClock
 from tests.replay.stock_audit import StockAuditScenes
 from tests.replay.transfer import TransferScenes
 from tests.support.wire import Json, texts
-from worker import SANDBOX, WORKFLOWS
+from worker import WORKFLOW_RUNNER, WORKFLOWS
 
 UNDER_WAY = "under way"
 
@@ -133,7 +134,7 @@ class Changed:
         await workflow.sleep(1)
 
 
-def _replayer(workflows: Sequence[type], runner: WorkflowRunner = SANDBOX) -> Replayer:
+def _replayer(workflows: Sequence[type], runner: WorkflowRunner = WORKFLOW_RUNNER) -> Replayer:
     return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner)
 
 
@@ -226,6 +227,12 @@ async def failures() -> Mapping[Path, Exception | None]:
 
 
 @pytest.fixture(scope="module")
+async def failures_in_the_sandbox() -> Mapping[Path, Exception | None]:
+    """How it fails where everything that a replay can't repeat is refused."""
+    return await _failures(_replayer(WORKFLOWS, SANDBOX))
+
+
+@pytest.fixture(scope="module")
 async def failures_of_changed() -> Mapping[Path, Exception | None]:
     """How it fails with a workflow that begins with something else."""
     return await _failures(_replayer([Changed], UnsandboxedWorkflowRunner()))
@@ -234,6 +241,20 @@ async def failures_of_changed() -> Mapping[Path, Exception | None]:
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_a_recorded_run_is_replayed(path: Path, failures: Mapping[Path, Exception | None]) -> None:
     assert failures[path] is None
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_recorded_run_is_replayed_in_the_sandbox(
+    path: Path, failures_in_the_sandbox: Mapping[Path, Exception | None]
+) -> None:
+    assert failures_in_the_sandbox[path] is None
+
+
+async def test_the_sandbox_refuses_a_clock() -> None:
+    replayed = await _replayer([ReadsTheClock], SANDBOX).replay_workflow(
+        load(ReservationScenes.path(ReservationScenes.names()[0])), raise_on_replay_failure=False
+    )
+    assert "Cannot access time.time" in str(replayed.replay_failure)
 
 
 @pytest.mark.parametrize("path", sorted({*RECORDED} - DID_NOTHING), ids=lambda path: path.stem)
