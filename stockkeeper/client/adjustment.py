@@ -6,33 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Finding, Listing, Part
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line, Named
-from stockkeeper.client.names import with_ids
 from stockkeeper.client.runs import Listed, awaiting
-from stockkeeper.contracts.adjustment import (
-    APPROVE,
-    CANCEL,
-    PROCESS,
-    REJECT,
-    AdjustmentRequest,
-    AdjustmentState,
-    AdjustmentStatus,
-    is_same_person,
-)
+from stockkeeper.contracts import adjustment
+from stockkeeper.contracts.adjustment import AdjustmentRequest, AdjustmentState, AdjustmentStatus, is_same_person
 from stockkeeper.contracts.messages import counted
 
 
 class Adjustment(Document[AdjustmentState]):
     """A correction of stock by hand."""
 
-    process = PROCESS
-    state_type = AdjustmentState
-
-    @property
-    def adjustment_number(self) -> str:
-        """The adjustment's number."""
-        return self.name
+    process = adjustment.PROCESS
+    adjustment_number = Number()
 
     async def approve(self, *, approver: str, note: str | None = None) -> AdjustmentState:
         """Approve the adjustment, which posts it. A second approval by the same person changes nothing.
@@ -43,11 +29,11 @@ class Adjustment(Document[AdjustmentState]):
             InvalidState: It doesn't wait for approval.
             Unreachable: No answer in time.
         """
-        message = await self._message(APPROVE, approver=approver, note=note)
-        return await self._command(
-            APPROVE,
-            message,
+        return await self._send(
+            adjustment.APPROVE,
             lambda last: last.approved_by is not None and is_same_person(last.approved_by, approver),
+            approver=approver,
+            note=note,
         )
 
     async def reject(self, *, approver: str, reason: str) -> AdjustmentState:
@@ -57,8 +43,7 @@ class Adjustment(Document[AdjustmentState]):
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = await self._message(REJECT, approver=approver, reason=reason)
-        return await self._command(REJECT, message, _is_rejected)
+        return await self._send(adjustment.REJECT, _is_rejected, approver=approver, reason=reason)
 
     async def cancel(self, *, performed_by: str, reason: str) -> AdjustmentState:
         """Cancel an adjustment that hasn't been approved yet.
@@ -67,14 +52,26 @@ class Adjustment(Document[AdjustmentState]):
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
-        return await self._command(CANCEL, message, lambda last: last.status is AdjustmentStatus.CANCELLED)
+        return await self._send(
+            adjustment.CANCEL, in_status(AdjustmentStatus.CANCELLED), performed_by=performed_by, reason=reason
+        )
 
     def _units(self) -> Sequence[tuple[int, int]]:
         return [(line.product_id, line.quantity) for line in self.state.lines]
 
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is AdjustmentStatus.PENDING else None
+
+    @staticmethod
+    def _summary(request: AdjustmentRequest) -> str:
+        put_in = sum(max(line.quantity, 0) for line in request.lines)
+        taken_off = sum(max(-line.quantity, 0) for line in request.lines)
+        units = f"{counted(put_in, 'unit')} in, {taken_off} out"
+        return f"adjustment {request.adjustment_number}: {counted(len(request.lines), 'line')}, {units}"
+
+    @staticmethod
+    def _contents(document: AdjustmentRequest | AdjustmentState) -> object:
+        return document.warehouse_id, [(line.product_id, line.quantity) for line in document.lines]
 
 
 def _is_rejected(last: AdjustmentState) -> bool:
@@ -135,25 +132,13 @@ class Adjustments(Part):
             OperationConflict: The number belongs to another adjustment.
             Unreachable: No answer in time. It may be posted: ask again.
         """
-        request, names = await with_ids(
+        return await Adjustment.start(
             self.connection,
-            AdjustmentRequest,
-            adjustment_number=adjustment_number,
+            adjustment_number,
             warehouse_id=warehouse_id,
             lines=lines,
             reason=reason,
             performed_by=performed_by,
-        )
-        put_in = sum(max(line.quantity, 0) for line in request.lines)
-        taken_off = sum(max(-line.quantity, 0) for line in request.lines)
-        units = f"{counted(put_in, 'unit')} in, {taken_off} out"
-        return await Adjustment.start(
-            self.connection,
-            adjustment_number,
-            request,
-            names,
-            summary=f"adjustment {adjustment_number}: {counted(len(request.lines), 'line')}, {units}",
-            contents=_contents,
         )
 
     async def adjustments_awaiting_approval(self, *, limit: int | None = None) -> list[AdjustmentAwaitingApproval]:
@@ -162,11 +147,7 @@ class Adjustments(Part):
         Raises:
             Unreachable: Temporal doesn't answer.
         """
-        return await awaiting(self.connection, PROCESS, AdjustmentStatus.PENDING, _awaiting_approval, limit)
-
-
-def _contents(document: AdjustmentRequest | AdjustmentState) -> object:
-    return document.warehouse_id, [(line.product_id, line.quantity) for line in document.lines]
+        return await awaiting(self.connection, adjustment.PROCESS, AdjustmentStatus.PENDING, _awaiting_approval, limit)
 
 
 def _awaiting_approval(waiting: Listed, memo: Mapping[str, Any]) -> AdjustmentAwaitingApproval:

@@ -2,30 +2,18 @@
 
 from collections.abc import Sequence
 
-from stockkeeper.client.document import Document, Finding, Listing, Part, is_booked, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part
 from stockkeeper.client.lines import InspectionLine, Line, Named
-from stockkeeper.client.names import with_ids
-from stockkeeper.contracts.customer_return import (
-    CLOSE_SHORT,
-    INSPECT,
-    PROCESS,
-    ReturnRequest,
-    ReturnState,
-    ReturnStatus,
-)
+from stockkeeper.contracts import customer_return
+from stockkeeper.contracts.customer_return import ReturnRequest, ReturnState, ReturnStatus
 from stockkeeper.contracts.messages import counted
 
 
 class CustomerReturn(Document[ReturnState]):
     """Goods that were sold and come back."""
 
-    process = PROCESS
-    state_type = ReturnState
-
-    @property
-    def return_number(self) -> str:
-        """The return's number."""
-        return self.name
+    process = customer_return.PROCESS
+    return_number = Number()
 
     async def inspect(
         self, lines: Sequence[InspectionLine], *, performed_by: str, inspection_id: str | None = None
@@ -44,14 +32,18 @@ class CustomerReturn(Document[ReturnState]):
             OperationConflict: The inspection's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(INSPECT, performed_by=performed_by, lines=lines, inspection_id=inspection_id)
+        message = await self._message(
+            customer_return.INSPECT, performed_by=performed_by, lines=lines, inspection_id=inspection_id
+        )
         restocked = sum(line.restock_quantity for line in message.lines)
         scrapped = sum(line.scrap_quantity for line in message.lines)
-        return await self._command(
-            INSPECT,
+        return await self._book(
+            customer_return.INSPECT,
             message,
-            lambda last: inspection_id is not None and is_booked(last.inspections, inspection_id, restocked, scrapped),
-            None if inspection_id is None else update_id_of(INSPECT, message),
+            lambda last: last.inspections,
+            inspection_id,
+            accepted=restocked,
+            unfit=scrapped,
         )
 
     async def close_short(self, *, performed_by: str, reason: str) -> ReturnState:
@@ -61,11 +53,25 @@ class CustomerReturn(Document[ReturnState]):
             InvalidState: All of it has come.
             Unreachable: No answer in time.
         """
-        message = await self._message(CLOSE_SHORT, performed_by=performed_by, reason=reason)
-        return await self._command(CLOSE_SHORT, message, lambda last: last.closed_reason is not None)
+        return await self._send(
+            customer_return.CLOSE_SHORT,
+            lambda last: last.closed_reason is not None,
+            performed_by=performed_by,
+            reason=reason,
+        )
 
     def _units(self) -> Sequence[tuple[int, int]]:
         return [(line.product_id, line.quantity) for line in self.state.lines]
+
+    @staticmethod
+    def _summary(request: ReturnRequest) -> str:
+        units = sum(line.quantity for line in request.lines)
+        return f"return {request.return_number}: {counted(len(request.lines), 'line')}, {counted(units, 'unit')}"
+
+    @staticmethod
+    def _contents(document: ReturnRequest | ReturnState) -> object:
+        lines = [(line.product_id, line.quantity) for line in document.lines]
+        return document.warehouse_id, document.reference_id, lines
 
 
 class CustomerReturns(Part):
@@ -100,26 +106,11 @@ class CustomerReturns(Part):
             OperationConflict: The number belongs to another return.
             Unreachable: No answer in time. It may be stored: ask again.
         """
-        request, names = await with_ids(
+        return await CustomerReturn.start(
             self.connection,
-            ReturnRequest,
-            return_number=return_number,
+            return_number,
             warehouse_id=warehouse_id,
             reference_id=reference_id,
             lines=lines,
             performed_by=performed_by,
         )
-        units = sum(line.quantity for line in request.lines)
-        return await CustomerReturn.start(
-            self.connection,
-            return_number,
-            request,
-            names,
-            summary=f"return {return_number}: {counted(len(request.lines), 'line')}, {counted(units, 'unit')}",
-            contents=_contents,
-        )
-
-
-def _contents(document: ReturnRequest | ReturnState) -> object:
-    lines = [(line.product_id, line.quantity) for line in document.lines]
-    return document.warehouse_id, document.reference_id, lines

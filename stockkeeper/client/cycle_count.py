@@ -4,17 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date
 
 from stockkeeper.client.calls import run_now
-from stockkeeper.client.document import Document, Finding, Listing, Part, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import pages
-from stockkeeper.contracts import cycle_count_plan
+from stockkeeper.contracts import cycle_count, cycle_count_plan
 from stockkeeper.contracts.count_questions import Accuracy, ShowAccuracy, ShowVariances, Variance
 from stockkeeper.contracts.cycle_count import (
-    APPROVE_VARIANCE,
-    CANCEL,
-    PROCESS,
-    RECORD,
     ApproveVariance,
     CountLineState,
     CountStatus,
@@ -32,13 +28,8 @@ from stockkeeper.contracts.question import SHOW_ACCURACY, SHOW_VARIANCES
 class CycleCount(Document[CycleCountState]):
     """Products that are counted in one warehouse."""
 
-    process = PROCESS
-    state_type = CycleCountState
-
-    @property
-    def count_number(self) -> str:
-        """The count's number."""
-        return self.name
+    process = cycle_count.PROCESS
+    count_number = Number()
 
     async def record(
         self, product_id: Named, counted_quantity: int, *, performed_by: str, root_cause: RootCause | None = None
@@ -61,7 +52,7 @@ class CycleCount(Document[CycleCountState]):
             Unreachable: No answer in time.
         """
         message = await self._message(
-            RECORD,
+            cycle_count.RECORD,
             performed_by=performed_by,
             product_id=product_id,
             counted_quantity=counted_quantity,
@@ -69,10 +60,10 @@ class CycleCount(Document[CycleCountState]):
         )
         known = self._line(self.state, message.product_id)
         state = await self._command(
-            RECORD,
+            cycle_count.RECORD,
             message,
             lambda last: _is_recorded(self._line(last, message.product_id), message),
-            update_id_of(RECORD, message, from_anyone=False),
+            update_id_of(cycle_count.RECORD, message, from_anyone=False),
         )
         if known is not None and known.status is not CountStatus.COUNTING:
             # It may be a repeat, which is answered as the first time: others have counted since.
@@ -89,9 +80,13 @@ class CycleCount(Document[CycleCountState]):
             InsufficientStock: The missing units have left stock since: it has to be counted again.
             Unreachable: No answer in time.
         """
-        message = await self._message(APPROVE_VARIANCE, approver=approver, product_id=product_id, root_cause=root_cause)
+        message = await self._message(
+            cycle_count.APPROVE_VARIANCE, approver=approver, product_id=product_id, root_cause=root_cause
+        )
         return await self._command(
-            APPROVE_VARIANCE, message, lambda last: _is_approved(self._line(last, message.product_id), message)
+            cycle_count.APPROVE_VARIANCE,
+            message,
+            lambda last: _is_approved(self._line(last, message.product_id), message),
         )
 
     async def cancel(self, *, performed_by: str, reason: str) -> CycleCountState:
@@ -101,8 +96,9 @@ class CycleCount(Document[CycleCountState]):
             InvalidState: All lines are posted.
             Unreachable: No answer in time.
         """
-        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
-        return await self._command(CANCEL, message, lambda last: last.status is CountStatus.CANCELLED)
+        return await self._send(
+            cycle_count.CANCEL, in_status(CountStatus.CANCELLED), performed_by=performed_by, reason=reason
+        )
 
     def __repr__(self) -> str:
         """Number, status, and how many products are counted: units stay unknown to counters."""
@@ -111,6 +107,16 @@ class CycleCount(Document[CycleCountState]):
     @staticmethod
     def _line(state: CycleCountState, product_id: int) -> CountLineState | None:
         return next((line for line in state.lines if line.product_id == product_id), None)
+
+    @staticmethod
+    def _summary(request: CycleCountRequest) -> str:
+        return f"count {request.count_number}: {counted(len(request.product_ids), 'item')}"
+
+    @staticmethod
+    def _contents(document: CycleCountRequest | CycleCountState) -> object:
+        if isinstance(document, CycleCountRequest):
+            return document.warehouse_id, document.product_ids
+        return document.warehouse_id, [line.product_id for line in document.lines]
 
 
 def _is_recorded(line: CountLineState | None, message: Record) -> bool:
@@ -159,21 +165,8 @@ class CycleCounts(Part):
             OperationConflict: The number belongs to another count.
             Unreachable: No answer in time. It may be stored: ask again.
         """
-        request, names = await with_ids(
-            self.connection,
-            CycleCountRequest,
-            count_number=count_number,
-            warehouse_id=warehouse_id,
-            product_ids=product_ids,
-            requested_by=requested_by,
-        )
         return await CycleCount.start(
-            self.connection,
-            count_number,
-            request,
-            names,
-            summary=f"count {count_number}: {counted(len(request.product_ids), 'item')}",
-            contents=_contents,
+            self.connection, count_number, warehouse_id=warehouse_id, product_ids=product_ids, requested_by=requested_by
         )
 
     async def plan_counts(self, *, warehouse_id: Named | None = None) -> CycleCountPlanState:
@@ -222,9 +215,3 @@ class CycleCounts(Part):
         asked = await with_names(self.connection, ShowAccuracy, warehouse=warehouse, since=since)
         async for accuracy in pages(self.connection, SHOW_ACCURACY, asked):
             yield accuracy
-
-
-def _contents(document: CycleCountRequest | CycleCountState) -> object:
-    if isinstance(document, CycleCountRequest):
-        return document.warehouse_id, document.product_ids
-    return document.warehouse_id, [line.product_id for line in document.lines]

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from stockkeeper.client.calls import command, read_state, start_and_ask
 from stockkeeper.client.connection import Connection
@@ -32,7 +32,6 @@ class Document(Generic[S]):
     """
 
     process: ClassVar[ProcessSpec]
-    state_type: type[S]
 
     def __init__(self, connection: Connection, name: str, state: S, names: Names | None = None) -> None:
         self._connection = connection
@@ -49,51 +48,55 @@ class Document(Generic[S]):
             NotFound: There is none of that number.
             Unreachable: No worker answers.
         """
-        document = cls(connection, name, cls.state_type())
+        document = cls(connection, name, cls._state_type()())
         await document.refresh()
         return document
 
     @classmethod
-    async def start(
-        cls,
-        connection: Connection,
-        name: str,
-        request: Message,
-        names: Names,
-        *,
-        summary: str,
-        contents: Callable[[Any], object],
-    ) -> Self:
+    async def start(cls, connection: Connection, name: str, **fields: object) -> Self:
         """Start the document, or get the one of that number if its contents are the same.
 
         Args:
             connection: Temporal client, task queue and patience.
             name: The document's number.
-            request: The start, checked.
-            names: The names that the caller used in it.
-            summary: The line that an operator reads beside the run.
-            contents: The part of request and state in which two documents of one number may not differ.
+            fields: The other fields of the start, with names or ids.
 
         Raises:
             OperationConflict: The number belongs to a document with other contents.
+            UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name.
             DomainError, Unreachable: See `stockkeeper.client.calls.answer`.
         """
-        what = f"{cls.process.name} {name}"
+        number = {cls.process.number_field: name}
+        request, names = await with_ids(connection, cls.process.start, **number, **fields)
         try:
             state = await start_and_ask(
                 connection,
                 cls.process,
                 request,
-                what=what,
+                what=f"{cls.process.name} {name}",
                 workflow_id=cls.process.id_of(name),
-                summary=summary,
-                state=cls.state_type,
+                summary=cls._summary(request),
+                state=cls._state_type(),
             )
         except DomainError as error:
             raise names.in_words(error) from None
-        if contents(state) != contents(request):
+        if cls._contents(state) != cls._contents(request):
             raise already_exists(cls.process.name, name)
         return cls(connection, name, state, names)
+
+    @classmethod
+    def _state_type(cls) -> type[S]:
+        return cast("type[S]", cls.process.state)
+
+    @staticmethod
+    def _summary(request: Any) -> str:
+        """The line that an operator reads beside the run of this start."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _contents(document: Any) -> object:
+        """The part of start and state in which two documents of one number may not differ."""
+        raise NotImplementedError
 
     async def refresh(self) -> S:
         """Read the state again; answers after the document has ended, too.
@@ -103,7 +106,7 @@ class Document(Generic[S]):
             Unreachable: No worker answers.
         """
         self.state = await read_state(
-            self._handle, self.state_type, what=self._what, within=self._connection.answer_within
+            self._handle, self._state_type(), what=self._what, within=self._connection.answer_within
         )
         return self.state
 
@@ -134,6 +137,37 @@ class Document(Generic[S]):
         self._names = Names({**self._names.ids, **names.ids})
         return message
 
+    async def _send(self, sent: Command[M], done_already: Callable[[S], bool], **fields: object) -> S:
+        """Command the document, with names or ids in the fields."""
+        return await self._command(sent, await self._message(sent, **fields), done_already)
+
+    async def _book(
+        self,
+        sent: Command[M],
+        message: M,
+        receipts: Callable[[S], Sequence[ReceiptState]],
+        receipt_id: str | None,
+        *,
+        accepted: int,
+        unfit: int,
+    ) -> S:
+        """Command the document to book a receipt, once if it has a number.
+
+        Args:
+            sent: The command.
+            message: Its payload.
+            receipts: The receipts in a state.
+            receipt_id: The receipt's number, if it has one.
+            accepted: Units of it that enter stock.
+            unfit: Further units, which don't.
+        """
+        return await self._command(
+            sent,
+            message,
+            lambda last: receipt_id is not None and is_booked(receipts(last), receipt_id, accepted, unfit),
+            None if receipt_id is None else update_id_of(sent, message),
+        )
+
     async def _command(
         self, sent: Command[M], message: M, done_already: Callable[[S], bool], update_id: str | None = None
     ) -> S:
@@ -143,7 +177,7 @@ class Document(Generic[S]):
                 self._handle,
                 sent,
                 message,
-                self.state_type,
+                self._state_type(),
                 what=self._what,
                 done_already=done_already,
                 refusal=lambda last: self.process.refusal(str(getattr(last, "status", "")), sent.name, self.name),
@@ -156,6 +190,20 @@ class Document(Generic[S]):
             # A repeat is answered as the first time, which may be long ago.
             await self.refresh()
         return self.state
+
+
+class Number:
+    """The document's number, under the name that the wire has for it: ``transfer_number``, ``po_number``, ..."""
+
+    @overload
+    def __get__(self, document: None, owner: type[Document[Any]]) -> Self: ...
+
+    @overload
+    def __get__(self, document: Document[Any], owner: type[Document[Any]]) -> str: ...
+
+    def __get__(self, document: Document[Any] | None, owner: type[Document[Any]]) -> Self | str:
+        """The number of one document."""
+        return self if document is None else document.name
 
 
 class Part:
@@ -225,6 +273,11 @@ def _moment(moment: datetime | None) -> str:
         return "-"
     day = "" if moment.astimezone(UTC).date() == datetime.now(UTC).date() else "%Y-%m-%d "
     return f"{moment.astimezone(UTC):{day}%H:%M} UTC"
+
+
+def in_status(status: StrEnum) -> Callable[[Any], bool]:
+    """The test whether a state has this status: a command that leads there has nothing left to do."""
+    return lambda state: state.status is status
 
 
 def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, unfit: int) -> bool:

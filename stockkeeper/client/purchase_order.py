@@ -6,19 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Finding, Listing, Part, is_booked, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part
 from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
-from stockkeeper.client.names import with_ids
 from stockkeeper.client.runs import Listed, awaiting
+from stockkeeper.contracts import purchase_order
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.purchase_order import (
-    APPROVE,
-    CANCEL,
-    CLOSE_SHORT,
-    CONFIRM,
-    PROCESS,
-    RECEIVE,
-    REJECT,
     ApprovalPolicy,
     PurchaseOrderRequest,
     PurchaseOrderState,
@@ -30,13 +23,8 @@ from stockkeeper.contracts.purchase_order import (
 class PurchaseOrder(Document[PurchaseOrderState]):
     """Goods ordered from a supplier."""
 
-    process = PROCESS
-    state_type = PurchaseOrderState
-
-    @property
-    def po_number(self) -> str:
-        """The order's number."""
-        return self.name
+    process = purchase_order.PROCESS
+    po_number = Number()
 
     async def approve(self, *, approver: str, note: str | None = None) -> PurchaseOrderState:
         """Approve the order. A second approval by the same person changes nothing.
@@ -46,9 +34,11 @@ class PurchaseOrder(Document[PurchaseOrderState]):
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = await self._message(APPROVE, approver=approver, note=note)
-        return await self._command(
-            APPROVE, message, lambda last: any(is_same_person(each.approver, approver) for each in last.approvals)
+        return await self._send(
+            purchase_order.APPROVE,
+            lambda last: any(is_same_person(each.approver, approver) for each in last.approvals),
+            approver=approver,
+            note=note,
         )
 
     async def reject(self, *, approver: str, reason: str) -> PurchaseOrderState:
@@ -58,8 +48,7 @@ class PurchaseOrder(Document[PurchaseOrderState]):
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        message = await self._message(REJECT, approver=approver, reason=reason)
-        return await self._command(REJECT, message, _is_cancelled)
+        return await self._send(purchase_order.REJECT, _is_cancelled, approver=approver, reason=reason)
 
     async def confirm(self, *, performed_by: str, expected_delivery_date: date | None = None) -> PurchaseOrderState:
         """Record that the supplier has accepted the order, perhaps for another day.
@@ -68,8 +57,12 @@ class PurchaseOrder(Document[PurchaseOrderState]):
             InvalidState: The order isn't out for delivery.
             Unreachable: No answer in time.
         """
-        message = await self._message(CONFIRM, performed_by=performed_by, expected_delivery_date=expected_delivery_date)
-        return await self._command(CONFIRM, message, lambda _: False)
+        return await self._send(
+            purchase_order.CONFIRM,
+            lambda _: False,
+            performed_by=performed_by,
+            expected_delivery_date=expected_delivery_date,
+        )
 
     async def receive(self, receipt_id: str, lines: Sequence[DeliveryLine], *, performed_by: str) -> PurchaseOrderState:
         """Book a delivery; accepted units enter stock.
@@ -85,14 +78,13 @@ class PurchaseOrder(Document[PurchaseOrderState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines)
+        message = await self._message(
+            purchase_order.RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines
+        )
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
-        return await self._command(
-            RECEIVE,
-            message,
-            lambda last: is_booked(last.receipts, receipt_id, accepted, rejected),
-            update_id_of(RECEIVE, message),
+        return await self._book(
+            purchase_order.RECEIVE, message, lambda last: last.receipts, receipt_id, accepted=accepted, unfit=rejected
         )
 
     async def close_short(self, *, performed_by: str, reason: str) -> PurchaseOrderState:
@@ -102,8 +94,12 @@ class PurchaseOrder(Document[PurchaseOrderState]):
             InvalidState: The order isn't out for delivery.
             Unreachable: No answer in time.
         """
-        message = await self._message(CLOSE_SHORT, performed_by=performed_by, reason=reason)
-        return await self._command(CLOSE_SHORT, message, lambda last: last.closed_reason is not None)
+        return await self._send(
+            purchase_order.CLOSE_SHORT,
+            lambda last: last.closed_reason is not None,
+            performed_by=performed_by,
+            reason=reason,
+        )
 
     async def cancel(self, *, performed_by: str, reason: str) -> PurchaseOrderState:
         """Cancel an order of which nothing has come.
@@ -112,14 +108,23 @@ class PurchaseOrder(Document[PurchaseOrderState]):
             InvalidState: Goods have come already, or the order has ended.
             Unreachable: No answer in time.
         """
-        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
-        return await self._command(CANCEL, message, _is_cancelled)
+        return await self._send(purchase_order.CANCEL, _is_cancelled, performed_by=performed_by, reason=reason)
 
     def _units(self) -> Sequence[tuple[int, int]]:
         return [(line.product_id, line.qty) for line in self.state.line_items]
 
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is PurchaseOrderStatus.DRAFT else None
+
+    @staticmethod
+    def _summary(request: PurchaseOrderRequest) -> str:
+        total = amount(sum((line.qty * line.unit_cost for line in request.line_items), Decimal(0)))
+        return f"purchase order {request.po_number}: {counted(len(request.line_items), 'line')}, {total}"
+
+    @staticmethod
+    def _contents(document: PurchaseOrderRequest | PurchaseOrderState) -> object:
+        lines = [(line.product_id, line.qty, line.unit_cost) for line in document.line_items]
+        return document.supplier_id, document.warehouse_id, lines
 
 
 def _is_cancelled(last: PurchaseOrderState) -> bool:
@@ -188,10 +193,9 @@ class PurchaseOrders(Part):
             OperationConflict: The number belongs to another order.
             Unreachable: No answer in time. It may be stored: ask again.
         """
-        request, names = await with_ids(
+        return await PurchaseOrder.start(
             self.connection,
-            PurchaseOrderRequest,
-            po_number=po_number,
+            po_number,
             supplier_id=supplier_id,
             warehouse_id=warehouse_id,
             line_items=lines,
@@ -200,15 +204,6 @@ class PurchaseOrders(Part):
             reason=reason,
             approval=approval,
         )
-        total = amount(sum((line.qty * line.unit_cost for line in request.line_items), Decimal(0)))
-        return await PurchaseOrder.start(
-            self.connection,
-            po_number,
-            request,
-            names,
-            summary=f"purchase order {po_number}: {counted(len(request.line_items), 'line')}, {total}",
-            contents=_contents,
-        )
 
     async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
         """Drafts that wait for approval, the oldest first. A change may take a moment to show.
@@ -216,12 +211,9 @@ class PurchaseOrders(Part):
         Raises:
             Unreachable: Temporal doesn't answer.
         """
-        return await awaiting(self.connection, PROCESS, PurchaseOrderStatus.DRAFT, _awaiting_approval, limit)
-
-
-def _contents(document: PurchaseOrderRequest | PurchaseOrderState) -> object:
-    lines = [(line.product_id, line.qty, line.unit_cost) for line in document.line_items]
-    return document.supplier_id, document.warehouse_id, lines
+        return await awaiting(
+            self.connection, purchase_order.PROCESS, PurchaseOrderStatus.DRAFT, _awaiting_approval, limit
+        )
 
 
 def _awaiting_approval(draft: Listed, memo: Mapping[str, Any]) -> AwaitingApproval:

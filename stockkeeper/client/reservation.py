@@ -3,31 +3,18 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from stockkeeper.client.document import Document, Finding, Listing, Part, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
 from stockkeeper.client.lines import Line
-from stockkeeper.client.names import with_ids
+from stockkeeper.contracts import reservation
 from stockkeeper.contracts.messages import counted, utc
-from stockkeeper.contracts.reservation import (
-    CANCEL,
-    EXTEND,
-    FULFILL,
-    PROCESS,
-    ReservationRequest,
-    ReservationState,
-    ReservationStatus,
-)
+from stockkeeper.contracts.reservation import ReservationRequest, ReservationState, ReservationStatus
 
 
 class Hold(Document[ReservationState]):
     """Stock that is held for one order."""
 
-    process = PROCESS
-    state_type = ReservationState
-
-    @property
-    def reference_id(self) -> str:
-        """The order's number."""
-        return self.name
+    process = reservation.PROCESS
+    reference_id = Number()
 
     async def fulfill(
         self, lines: Sequence[Line] | None = None, *, performed_by: str, fulfillment_id: str | None = None
@@ -46,12 +33,14 @@ class Hold(Document[ReservationState]):
             OperationConflict: The shipment's number was used for other lines.
             Unreachable: No answer in time.
         """
-        message = await self._message(FULFILL, performed_by=performed_by, lines=lines, fulfillment_id=fulfillment_id)
+        message = await self._message(
+            reservation.FULFILL, performed_by=performed_by, lines=lines, fulfillment_id=fulfillment_id
+        )
         return await self._command(
-            FULFILL,
+            reservation.FULFILL,
             message,
             lambda last: lines is None and last.status is ReservationStatus.FULFILLED,
-            None if fulfillment_id is None else update_id_of(FULFILL, message),
+            None if fulfillment_id is None else update_id_of(reservation.FULFILL, message),
         )
 
     async def cancel(self, *, performed_by: str, reason: str) -> ReservationState:
@@ -61,8 +50,9 @@ class Hold(Document[ReservationState]):
             InvalidState: It has been fulfilled, or has expired.
             Unreachable: No answer in time.
         """
-        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
-        return await self._command(CANCEL, message, lambda last: last.status is ReservationStatus.CANCELLED)
+        return await self._send(
+            reservation.CANCEL, in_status(ReservationStatus.CANCELLED), performed_by=performed_by, reason=reason
+        )
 
     async def extend(self, *, performed_by: str, ttl_minutes: float) -> ReservationState:
         """Move the deadline to ``ttl_minutes`` from now.
@@ -71,14 +61,22 @@ class Hold(Document[ReservationState]):
             InvalidState: The stock is no longer held.
             Unreachable: No answer in time.
         """
-        message = await self._message(EXTEND, performed_by=performed_by, ttl_minutes=ttl_minutes)
-        return await self._command(EXTEND, message, lambda _: False)
+        return await self._send(reservation.EXTEND, lambda _: False, performed_by=performed_by, ttl_minutes=ttl_minutes)
 
     def _units(self) -> Sequence[tuple[int, int]]:
         return [(line.product_id, line.quantity) for line in self.state.lines]
 
     def _deadline(self) -> datetime | None:
         return self.state.expires_at if self.state.status is ReservationStatus.ACTIVE else None
+
+    @staticmethod
+    def _summary(request: ReservationRequest) -> str:
+        until = datetime.now(UTC) + timedelta(minutes=request.ttl_minutes)
+        return f"order {request.reference_id}: {counted(len(request.lines), 'line')} until {utc(until)}"
+
+    @staticmethod
+    def _contents(document: ReservationRequest | ReservationState) -> object:
+        return [(line.product_id, line.warehouse_id, line.quantity) for line in document.lines]
 
 
 class Reservations(Part):
@@ -109,24 +107,6 @@ class Reservations(Part):
             InvalidState: The reference's hold was cancelled or has expired.
             Unreachable: No answer in time. It may be held: ask again.
         """
-        request, names = await with_ids(
-            self.connection,
-            ReservationRequest,
-            reference_id=reference_id,
-            lines=lines,
-            ttl_minutes=ttl_minutes,
-            performed_by=performed_by,
-        )
-        until = datetime.now(UTC) + timedelta(minutes=request.ttl_minutes)
         return await Hold.start(
-            self.connection,
-            reference_id,
-            request,
-            names,
-            summary=f"order {reference_id}: {counted(len(request.lines), 'line')} until {utc(until)}",
-            contents=_contents,
+            self.connection, reference_id, lines=lines, ttl_minutes=ttl_minutes, performed_by=performed_by
         )
-
-
-def _contents(document: ReservationRequest | ReservationState) -> object:
-    return [(line.product_id, line.warehouse_id, line.quantity) for line in document.lines]

@@ -3,35 +3,22 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Finding, Listing, Part, is_booked, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import ArrivalLine, Line, Named
-from stockkeeper.client.names import with_ids, with_names
+from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import pages
+from stockkeeper.contracts import transfer
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.question import SHOW_IN_TRANSIT
 from stockkeeper.contracts.stock import InTransit, ShowInTransit
-from stockkeeper.contracts.transfer import (
-    CANCEL,
-    DISPATCH,
-    PROCESS,
-    RECEIVE,
-    WRITE_OFF,
-    TransferRequest,
-    TransferState,
-    TransferStatus,
-)
+from stockkeeper.contracts.transfer import TransferRequest, TransferState, TransferStatus
 
 
 class Transfer(Document[TransferState]):
     """Stock on its way from one warehouse to another."""
 
-    process = PROCESS
-    state_type = TransferState
-
-    @property
-    def transfer_number(self) -> str:
-        """The transfer's number."""
-        return self.name
+    process = transfer.PROCESS
+    transfer_number = Number()
 
     async def dispatch(self, *, performed_by: str) -> TransferState:
         """Let all lines leave the source.
@@ -40,8 +27,7 @@ class Transfer(Document[TransferState]):
             InvalidState: The transfer was cancelled, or rejected.
             Unreachable: No answer in time.
         """
-        message = await self._message(DISPATCH, performed_by=performed_by)
-        return await self._command(DISPATCH, message, lambda last: last.status is TransferStatus.RECEIVED)
+        return await self._send(transfer.DISPATCH, in_status(TransferStatus.RECEIVED), performed_by=performed_by)
 
     async def receive(self, receipt_id: str, lines: Sequence[ArrivalLine], *, performed_by: str) -> TransferState:
         """Book an arrival; fit units enter the destination's stock.
@@ -57,14 +43,11 @@ class Transfer(Document[TransferState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines)
+        message = await self._message(transfer.RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines)
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
-        return await self._command(
-            RECEIVE,
-            message,
-            lambda last: is_booked(last.receipts, receipt_id, fit, damaged),
-            update_id_of(RECEIVE, message),
+        return await self._book(
+            transfer.RECEIVE, message, lambda last: last.receipts, receipt_id, accepted=fit, unfit=damaged
         )
 
     async def write_off(self, *, performed_by: str, reason: str) -> TransferState:
@@ -74,8 +57,7 @@ class Transfer(Document[TransferState]):
             InvalidState: The transfer isn't in transit.
             Unreachable: No answer in time.
         """
-        message = await self._message(WRITE_OFF, performed_by=performed_by, reason=reason)
-        return await self._command(WRITE_OFF, message, _is_written_off)
+        return await self._send(transfer.WRITE_OFF, _is_written_off, performed_by=performed_by, reason=reason)
 
     async def cancel(self, *, performed_by: str, reason: str) -> TransferState:
         """Release the stock held at the source; in transit, put units that haven't arrived back into its stock.
@@ -84,14 +66,25 @@ class Transfer(Document[TransferState]):
             InvalidState: The transfer has been received.
             Unreachable: No answer in time.
         """
-        message = await self._message(CANCEL, performed_by=performed_by, reason=reason)
-        return await self._command(CANCEL, message, lambda last: last.status is TransferStatus.CANCELLED)
+        return await self._send(
+            transfer.CANCEL, in_status(TransferStatus.CANCELLED), performed_by=performed_by, reason=reason
+        )
 
     def _units(self) -> Sequence[tuple[int, int]]:
         return [(line.product_id, line.quantity) for line in self.state.line_items]
 
     def _deadline(self) -> datetime | None:
         return self.state.due_at if self.state.status is TransferStatus.IN_TRANSIT else None
+
+    @staticmethod
+    def _summary(request: TransferRequest) -> str:
+        units = sum(line.quantity for line in request.line_items)
+        return f"transfer {request.transfer_number}: {counted(len(request.line_items), 'line')}, {units} units"
+
+    @staticmethod
+    def _contents(document: TransferRequest | TransferState) -> object:
+        lines = [(line.product_id, line.quantity) for line in document.line_items]
+        return document.from_warehouse_id, document.to_warehouse_id, lines
 
 
 def _is_written_off(last: TransferState) -> bool:
@@ -134,24 +127,14 @@ class Transfers(Part):
             InvalidState: The transfer of this number was cancelled.
             Unreachable: No answer in time. It may be held: ask again.
         """
-        request, names = await with_ids(
+        return await Transfer.start(
             self.connection,
-            TransferRequest,
-            transfer_number=transfer_number,
+            transfer_number,
             from_warehouse_id=from_warehouse_id,
             to_warehouse_id=to_warehouse_id,
             line_items=lines,
             expected_transit_hours=expected_transit_hours,
             requested_by=requested_by,
-        )
-        units = sum(line.quantity for line in request.line_items)
-        return await Transfer.start(
-            self.connection,
-            transfer_number,
-            request,
-            names,
-            summary=f"transfer {transfer_number}: {counted(len(request.line_items), 'line')}, {units} units",
-            contents=_contents,
         )
 
     async def in_transit(
@@ -172,8 +155,3 @@ class Transfers(Part):
         )
         async for line in pages(self.connection, SHOW_IN_TRANSIT, asked):
             yield line
-
-
-def _contents(document: TransferRequest | TransferState) -> object:
-    lines = [(line.product_id, line.quantity) for line in document.line_items]
-    return document.from_warehouse_id, document.to_warehouse_id, lines

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_ID, Id, Message, Page, Timestamp
-from stockkeeper.contracts.stock import Name
+from stockkeeper.contracts.stock import ItemsQuestion, Name
 
 LEVELS_A_PAGE = 2_000
 MOVEMENTS_AT_ONCE = 500
@@ -16,13 +16,10 @@ BYTES_A_PAGE = 1_000_000
 POINTS_OF_A_COURSE = 2_000
 
 
-class ShowStockAt(Message):
+class ShowStockAt(ItemsQuestion):
     """On hand at an instant: of one product, in one warehouse, or everywhere; page by page."""
 
     as_of: Timestamp
-    product: Name | None = None
-    warehouse: Name | None = None
-    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
 
 
 class LevelThen(BaseModel):

@@ -69,10 +69,14 @@ class ProcessSpec:
         """The name of its file in every package, as of its contract: ``workflows.{kind}``, ``activities.{kind}``."""
         return self.start.__module__.rpartition(".")[2]
 
+    @property
+    def number_field(self) -> str:
+        """The field of the start that has the document's number: the one that the workflow id is made of."""
+        return self.workflow_id.partition("{")[2].rstrip("}")
+
     def id_of(self, number: str) -> str:
         """The id of the only workflow that commands the document of this number."""
-        prefix, _, _ = self.workflow_id.partition("{")
-        return f"{prefix}{number}"
+        return f"{self.workflow_id.partition('{')[0]}{number}"
 
     @property
     def number(self) -> str:

@@ -8,7 +8,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, Notes, Page, State, Step, Timestamp
 from stockkeeper.contracts.process import ProcessSpec
-from stockkeeper.contracts.stock import Name
+from stockkeeper.contracts.stock import ItemsQuestion, Name
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "ReplenishmentPlanWorkflow"
@@ -97,12 +97,8 @@ class SetPlanningStep(Step):
     reorder_quantity: Annotated[int, Field(gt=0, le=MAX_UNITS)] | None = None
 
 
-class ShowPlans(Message):
+class ShowPlans(ItemsQuestion):
     """Plans of one product, of one warehouse, or all; page by page in the order of SKU and warehouse."""
-
-    product: Name | None = None
-    warehouse: Name | None = None
-    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
 
 
 class ItemPlan(BaseModel):

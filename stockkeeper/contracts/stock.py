@@ -56,21 +56,26 @@ class FoundTerms(BaseModel):
     unit_costs: dict[int, Money]
 
 
-class ShowLevels(Message):
+class ItemsQuestion(Message):
+    """A question about items: of one product, in one warehouse, or all, page by page in the order of both."""
+
+    product: Name | None = None
+    warehouse: Name | None = None
+    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
+
+
+class ShowLevels(ItemsQuestion):
     """Levels of some products, in some warehouses, or all; page by page in the order of SKU and warehouse.
 
     Products go by SKU in ``product`` and ``products`` and by id in ``product_ids``, and count together; warehouses the
     same. Without any, all are meant.
     """
 
-    product: Name | None = None
-    warehouse: Name | None = None
     products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
     warehouses: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
     product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     below_reorder_point: bool = False
-    after: tuple[str, str] | None = Field(default=None, description="SKU and warehouse of the last line seen.")
 
 
 class StockLevel(BaseModel):
