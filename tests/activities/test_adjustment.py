@@ -25,12 +25,6 @@ S, E = AdjustmentStatus, AdjustmentEvent
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def putting_right(database: Database) -> AdjustmentCalls:
-    """The activities, acting as the worker's role."""
-    return AdjustmentCalls(database)
-
-
 def _offer(engine: Engine, shop: Shop, product: int, unit_cost: str, *, preferred: bool = False) -> None:
     """A supplier has the product at this cost."""
     offered = text("""

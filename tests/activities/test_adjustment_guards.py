@@ -1,15 +1,12 @@
 """What the database itself refuses of adjustments, whatever the code thinks."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import pytest
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy import Engine
 
 from database.sessions import Database
-from stockkeeper.domain.stock import ItemKey
+from tests.support.guards import Guarded, Roles
 from tests.support.shop import Shop
 from tests.support.steps.adjustment import AdjustmentCalls, adjustment_stays, dear_item
 
@@ -20,37 +17,18 @@ UNBOOKED = "isn't booked as it stands"
 
 
 @pytest.fixture
-def putting_right(database: Database) -> AdjustmentCalls:
-    """The activities, acting as the worker's role."""
-    return AdjustmentCalls(database)
-
-
-def _pending(putting_right: AdjustmentCalls, shop: Shop) -> tuple[str, ItemKey]:
+def pending(putting_right: AdjustmentCalls, shop: Shop) -> Guarded:
     """An adjustment of two units that waits for approval."""
     item = dear_item(shop)
-    return putting_right.submitted((item, -2)), item
+    number = putting_right.submitted((item, -2))
+    return Guarded(number, partial(adjustment_stays, shop.engine, number, item))
 
 
-def _posted(putting_right: AdjustmentCalls, shop: Shop) -> tuple[str, ItemKey]:
-    """One that is in the books."""
-    number, item = _pending(putting_right, shop)
-    putting_right.approve(number)
-    return number, item
-
-
-def _run(connection: Connection, statement: str, number: str, **values: Any) -> None:
-    assert connection.execute(text(statement), {"number": number} | values).rowcount == 1
-
-
-@contextmanager
-def _refused(opened: Engine, engine: Engine, number: str, item: ItemKey, message: str) -> Iterator[Connection]:
-    """A transaction that can't be committed, and leaves everything as it was."""
-    with (
-        adjustment_stays(engine, number, item),
-        pytest.raises(IntegrityError, match=message),
-        opened.begin() as connection,
-    ):
-        yield connection
+@pytest.fixture
+def posted(putting_right: AdjustmentCalls, pending: Guarded) -> Guarded:
+    """The same, approved and in the books."""
+    putting_right.approve(pending.number)
+    return pending
 
 
 @pytest.mark.parametrize(
@@ -74,11 +52,9 @@ def _refused(opened: Engine, engine: Engine, number: str, item: ItemKey, message
     ],
 )
 def test_an_adjustment_cannot_be_what_makes_no_sense(
-    putting_right: AdjustmentCalls, shop: Shop, engine: Engine, change: str, constraint: str
+    pending: Guarded, engine: Engine, change: str, constraint: str
 ) -> None:
-    number, item = _pending(putting_right, shop)
-    with _refused(engine, engine, number, item, f'"{constraint}"') as connection:
-        _run(connection, f"UPDATE adjustments SET {change} {_OF}", number)
+    pending.refuses(engine, f"UPDATE adjustments SET {change} {_OF}", f'"{constraint}"')
 
 
 @pytest.mark.parametrize(
@@ -90,25 +66,16 @@ def test_an_adjustment_cannot_be_what_makes_no_sense(
         ("1, product_id, 1, 1", "adjustment_lines_pkey"),
     ],
 )
-def test_a_line_cannot_be_what_makes_no_sense(
-    putting_right: AdjustmentCalls, shop: Shop, engine: Engine, values: str, constraint: str
-) -> None:
-    number, item = _pending(putting_right, shop)
+def test_a_line_cannot_be_what_makes_no_sense(pending: Guarded, engine: Engine, values: str, constraint: str) -> None:
     another = f"""
         INSERT INTO adjustment_lines (adjustment_id, line_number, product_id, quantity, unit_cost)
         SELECT adjustment_id, {values} FROM adjustment_lines JOIN adjustments USING (adjustment_id) {_OF}
     """
-    with _refused(engine, engine, number, item, f'"{constraint}"') as connection:
-        _run(connection, another, number)
+    pending.refuses(engine, another, f'"{constraint}"')
 
 
-def test_nothing_is_posted_that_is_not_in_the_ledger(
-    putting_right: AdjustmentCalls, shop: Shop, engine: Engine, database: Database
-) -> None:
-    number, item = _pending(putting_right, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, UNBOOKED) as connection:
-            _run(connection, f"UPDATE adjustments SET {_POSTED} {_OF}", number)
+def test_nothing_is_posted_that_is_not_in_the_ledger(pending: Guarded, both_roles: Roles) -> None:
+    pending.refuses(both_roles, f"UPDATE adjustments SET {_POSTED} {_OF}", UNBOOKED)
 
 
 @pytest.mark.parametrize(
@@ -120,27 +87,16 @@ def test_nothing_is_posted_that_is_not_in_the_ledger(
         "closed_by = 'test'",
     ],
 )
-def test_what_is_in_the_ledger_stays_posted(
-    putting_right: AdjustmentCalls, shop: Shop, engine: Engine, database: Database, change: str
-) -> None:
-    number, item = _posted(putting_right, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, UNBOOKED) as connection:
-            _run(connection, f"UPDATE adjustments SET {change} {_OF}", number)
+def test_what_is_in_the_ledger_stays_posted(posted: Guarded, both_roles: Roles, change: str) -> None:
+    posted.refuses(both_roles, f"UPDATE adjustments SET {change} {_OF}", UNBOOKED)
 
 
-def test_what_was_decided_gets_no_more_lines(
-    putting_right: AdjustmentCalls, shop: Shop, engine: Engine, database: Database
-) -> None:
-    number, item = _posted(putting_right, shop)
+def test_what_was_decided_gets_no_more_lines(posted: Guarded, both_roles: Roles) -> None:
     another = f"""
         INSERT INTO adjustment_lines (adjustment_id, line_number, product_id, quantity)
         SELECT adjustment_id, 2, product_id, 1 FROM adjustment_lines JOIN adjustments USING (adjustment_id) {_OF}
     """
-    refusal = f"adjustment {number} is POSTED: it gets no more lines"
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, refusal) as connection:
-            _run(connection, another, number)
+    posted.refuses(both_roles, another, f"adjustment {posted.number} is POSTED: it gets no more lines")
 
 
 @pytest.mark.parametrize(
@@ -153,9 +109,6 @@ def test_what_was_decided_gets_no_more_lines(
     ],
 )
 def test_the_worker_has_no_right_to_change_what_was_asked_for(
-    putting_right: AdjustmentCalls, shop: Shop, engine: Engine, database: Database, change: str
+    pending: Guarded, database: Database, change: str
 ) -> None:
-    number, item = _pending(putting_right, shop)
-    refusal = pytest.raises(ProgrammingError, match="permission denied for table adjustment")
-    with adjustment_stays(engine, number, item), refusal, database.transaction() as connection:
-        connection.exec_driver_sql(change)
+    pending.forbids(database.engine, change, "permission denied for table adjustment")

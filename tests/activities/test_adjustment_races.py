@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
@@ -24,12 +23,6 @@ from tests.support.steps.transfer import TransferCalls
 
 E = AdjustmentEvent
 HOUR = 60 * MINUTE
-
-
-@pytest.fixture
-def putting_right(database: Database) -> AdjustmentCalls:
-    """The activities, acting as the worker's role."""
-    return AdjustmentCalls(database)
 
 
 def _meet(engine: Engine, number: str, *calls: Call, in_turn: bool = True) -> list[Outcome]:

@@ -36,18 +36,6 @@ _MOVEMENTS = text("""
 
 
 @pytest.fixture
-def steps(database: Database) -> Steps:
-    """The activities of orders, acting as the worker's role."""
-    return Steps(database)
-
-
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """Those of transfers, in the same role."""
-    return TransferCalls(database)
-
-
-@pytest.fixture
 def worker_role(database: Database) -> Engine:
     """Whoever corrects stock acts as the worker's role, too."""
     return database.engine

@@ -24,12 +24,6 @@ LATER = NOON + 5 * MINUTE
 EAST, WEST = "Pacific/Kiritimati", "Pacific/Pago_Pago"
 
 
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """Counts, acting as the worker's role."""
-    return CountCalls(database)
-
-
 class Asking:
     """Whoever asks."""
 

@@ -28,12 +28,6 @@ S = ReturnStatus
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def taking(database: Database) -> ReturnCalls:
-    """The activities, acting as the worker's role."""
-    return ReturnCalls(database)
-
-
 def _booked(returned: StoredReturn) -> list[tuple[str, int, int]]:
     """The inspections of an answer: their names, and units restocked and scrapped."""
     return [(each.receipt_id, each.accepted, each.unfit) for each in returned.inspections]

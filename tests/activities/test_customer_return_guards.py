@@ -1,15 +1,12 @@
 """What the database itself refuses of customer returns, whatever the code thinks, and what the auditor finds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import pytest
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from stockkeeper.domain.stock import ItemKey
+from tests.support.guards import Guarded, Roles
 from tests.support.shop import Shop
 from tests.support.steps.customer_return import ReturnCalls, found, return_stays
 from tests.support.tampering import tampering, told_of
@@ -29,29 +26,12 @@ UNEXPLAINED = "doesn't have what its inspections and the ledger say"
 
 
 @pytest.fixture
-def taking(database: Database) -> ReturnCalls:
-    """The activities, acting as the worker's role."""
-    return ReturnCalls(database)
-
-
-@pytest.fixture
-def came(taking: ReturnCalls, shop: Shop) -> tuple[str, ItemKey]:
+def came(taking: ReturnCalls, shop: Shop) -> Guarded:
     """A return of five tins and a mug: two tins were restocked and one was scrapped; two and the mug are expected."""
     tin, mug = shop.items(2, units=2)
     number = taking.expected((tin, 5), (mug, 1))
     taking.inspect(number, "1", found(tin, 2, 1))
-    return number, tin
-
-
-@contextmanager
-def _refused(opened: Engine, engine: Engine, came: tuple[str, ItemKey], message: str) -> Iterator[Connection]:
-    """A transaction that can't be committed, and leaves everything as it was."""
-    with return_stays(engine, *came), pytest.raises(IntegrityError, match=message), opened.begin() as connection:
-        yield connection
-
-
-def _run(connection: Connection, statement: str, number: str, **values: Any) -> None:
-    assert connection.execute(text(statement), {"number": number} | values).rowcount == 1
+    return Guarded(number, partial(return_stays, shop.engine, number, tin))
 
 
 SENSELESS = {
@@ -75,45 +55,34 @@ SENSELESS = {
 
 
 @pytest.mark.parametrize("constraint", SENSELESS)
-def test_a_return_cannot_be_what_makes_no_sense(came: tuple[str, ItemKey], engine: Engine, constraint: str) -> None:
-    with _refused(engine, engine, came, f'"{constraint}"') as connection:
-        _run(connection, SENSELESS[constraint], came[0])
+def test_a_return_cannot_be_what_makes_no_sense(came: Guarded, engine: Engine, constraint: str) -> None:
+    came.refuses(engine, SENSELESS[constraint], f'"{constraint}"')
 
 
 @pytest.mark.parametrize(
     "change",
     ["restocked = restocked + 1", "scrapped = scrapped + 1", "restocked = restocked - 1, scrapped = scrapped + 1"],
 )
-def test_no_counter_moves_without_an_inspection(
-    came: tuple[str, ItemKey], engine: Engine, database: Database, change: str
-) -> None:
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, came, UNEXPLAINED) as connection:
-            _run(connection, f"UPDATE return_lines SET {change} {_LINE}", came[0])
+def test_no_counter_moves_without_an_inspection(came: Guarded, both_roles: Roles, change: str) -> None:
+    came.refuses(both_roles, f"UPDATE return_lines SET {change} {_LINE}", UNEXPLAINED)
 
 
-def test_no_line_begins_with_units_from_nowhere(came: tuple[str, ItemKey], engine: Engine, database: Database) -> None:
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, came, UNEXPLAINED) as connection:
-            _run(connection, _ANOTHER_LINE, came[0], scrapped=1)
+def test_no_line_begins_with_units_from_nowhere(came: Guarded, both_roles: Roles) -> None:
+    came.refuses(both_roles, _ANOTHER_LINE, UNEXPLAINED, scrapped=1)
 
 
 @pytest.mark.parametrize(("restocked", "scrapped"), [(1, 0), (0, 1)])
-def test_nothing_is_found_without_its_line(
-    came: tuple[str, ItemKey], engine: Engine, database: Database, restocked: int, scrapped: int
-) -> None:
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, came, UNEXPLAINED) as connection:
-            _run(connection, _FOUND, came[0], line_number=2, restocked=restocked, scrapped=scrapped)
+def test_nothing_is_found_without_its_line(came: Guarded, both_roles: Roles, restocked: int, scrapped: int) -> None:
+    came.refuses(both_roles, _FOUND, UNEXPLAINED, line_number=2, restocked=restocked, scrapped=scrapped)
 
 
-def test_nothing_is_restocked_without_the_ledger(came: tuple[str, ItemKey], engine: Engine, database: Database) -> None:
+def test_nothing_is_restocked_without_the_ledger(came: Guarded, both_roles: Roles) -> None:
     restock = f"UPDATE return_lines SET restocked = 1 {_OF} AND line_number = 2"
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, came, f"line 2 of return [0-9]+ {UNEXPLAINED}") as connection:
+    for opened in both_roles:
+        with came.refused(opened, f"line 2 of return [0-9]+ {UNEXPLAINED}") as connection:
             # So that only the ledger is missing.
-            _run(connection, _FOUND, came[0], line_number=2, restocked=1, scrapped=0)
-            _run(connection, restock, came[0])
+            came.run(connection, _FOUND, line_number=2, restocked=1, scrapped=0)
+            came.run(connection, restock)
 
 
 ENDS = {
@@ -126,12 +95,8 @@ ENDS = {
 
 
 @pytest.mark.parametrize("told", ENDS)
-def test_no_return_says_that_it_is_where_its_lines_are_not(
-    came: tuple[str, ItemKey], engine: Engine, database: Database, told: str
-) -> None:
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, came, f"return {came[0]} is {told}") as connection:
-            _run(connection, ENDS[told], came[0])
+def test_no_return_says_that_it_is_where_its_lines_are_not(came: Guarded, both_roles: Roles, told: str) -> None:
+    came.refuses(both_roles, ENDS[told], f"return {came.number} is {told}")
 
 
 def test_what_has_not_come_is_not_inspected_nor_is_it_cancelled_without_a_reason(
@@ -139,24 +104,22 @@ def test_what_has_not_come_is_not_inspected_nor_is_it_cancelled_without_a_reason
 ) -> None:
     item = shop.item(2)
     number = taking.expected((item, 5))
+    waited_for = Guarded(number, partial(return_stays, engine, number, item))
     told = f"return {number} is {{}} with 0 inspected and 5 missing"
     reasoned = f"UPDATE returns SET status = 'INSPECTED', {_CLOSED}, closed_reason = 'r' {_OF}"
-    with _refused(engine, engine, (number, item), told.format("INSPECTED")) as connection:
-        _run(connection, reasoned, number)
-    with _refused(engine, engine, (number, item), told.format("CANCELLED")) as connection:
-        _run(connection, f"UPDATE returns SET status = 'CANCELLED', {_CLOSED} {_OF}", number)
+    waited_for.refuses(engine, reasoned, told.format("INSPECTED"))
+    cancelled = f"UPDATE returns SET status = 'CANCELLED', {_CLOSED} {_OF}"
+    waited_for.refuses(engine, cancelled, told.format("CANCELLED"))
 
 
-def test_the_last_unit_does_not_come_without_the_end(
-    came: tuple[str, ItemKey], engine: Engine, database: Database
-) -> None:
-    for opened in (engine, database.engine):
-        told = f"return {came[0]} is EXPECTED with 4 inspected and 0 missing"
-        with _refused(opened, engine, came, told) as connection:
+def test_the_last_unit_does_not_come_without_the_end(came: Guarded, both_roles: Roles) -> None:
+    for opened in both_roles:
+        told = f"return {came.number} is EXPECTED with 4 inspected and 0 missing"
+        with came.refused(opened, told) as connection:
             # The first line has what it was to have, and now the second has, too.
-            _run(connection, f"UPDATE return_lines SET quantity = 3 {_LINE}", came[0])
-            _run(connection, _FOUND, came[0], line_number=2, restocked=0, scrapped=1)
-            _run(connection, f"UPDATE return_lines SET scrapped = 1 {_OF} AND line_number = 2", came[0])
+            came.run(connection, f"UPDATE return_lines SET quantity = 3 {_LINE}")
+            came.run(connection, _FOUND, line_number=2, restocked=0, scrapped=1)
+            came.run(connection, f"UPDATE return_lines SET scrapped = 1 {_OF} AND line_number = 2")
 
 
 CHANGES = {
@@ -172,12 +135,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_worker_has_no_right_to_change_what_was_found(
-    came: tuple[str, ItemKey], engine: Engine, database: Database, change: str
-) -> None:
-    refusal = pytest.raises(ProgrammingError, match=f"permission denied for table {CHANGES[change]}\n")
-    with return_stays(engine, *came), refusal, database.transaction() as connection:
-        connection.exec_driver_sql(change)
+def test_the_worker_has_no_right_to_change_what_was_found(came: Guarded, database: Database, change: str) -> None:
+    came.forbids(database.engine, change, f"permission denied for table {CHANGES[change]}\n")
 
 
 FOUND = "LINE_IS_NOT_ITS_ENTRIES"
@@ -221,15 +180,15 @@ TAMPERED: dict[str, tuple[str, list[str], set[str]]] = {
 
 @pytest.mark.parametrize(("change", "told", "rules"), TAMPERED.values(), ids=TAMPERED)
 def test_the_auditor_finds_of_a_return(
-    came: tuple[str, ItemKey], engine: Engine, change: str, told: list[str], rules: set[str]
+    came: Guarded, engine: Engine, change: str, told: list[str], rules: set[str]
 ) -> None:
     with tampering(engine) as connection:
-        assert connection.execute(text(change), {"number": came[0]}).rowcount
+        assert connection.execute(text(change), {"number": came.number}).rowcount
         told_of(connection, told, rules)
 
 
-def test_the_auditor_finds_a_return_that_ought_to_have_ended(came: tuple[str, ItemKey], engine: Engine) -> None:
+def test_the_auditor_finds_a_return_that_ought_to_have_ended(came: Guarded, engine: Engine) -> None:
     with tampering(engine) as connection:
-        connection.execute(text(f"DELETE FROM return_lines {_OF} AND line_number = 2"), {"number": came[0]})
-        connection.execute(text(f"UPDATE return_lines SET quantity = 3 {_LINE}"), {"number": came[0]})
+        connection.execute(text(f"DELETE FROM return_lines {_OF} AND line_number = 2"), {"number": came.number})
+        connection.execute(text(f"UPDATE return_lines SET quantity = 3 {_LINE}"), {"number": came.number})
         told_of(connection, ["EXPECTED with 3 of 3 inspected"], set())

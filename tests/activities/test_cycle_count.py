@@ -21,12 +21,6 @@ S = CountStatus
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """The activities, acting as the worker's role."""
-    return CountCalls(database)
-
-
 Command = Callable[[CountCalls, str, ItemKey], CountedLine | StoredCount]
 COMMANDS: dict[str, Command] = {
     "right": lambda counting, number, item: counting.record(number, item, 9, "bob", as_of=LATER),

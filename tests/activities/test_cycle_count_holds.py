@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine
 
-from database.sessions import Database
 from stockkeeper.contracts.cycle_count import CountedLine
 from stockkeeper.contracts.messages import GaveWay
 from stockkeeper.domain.cycle_count import CountStatus
@@ -23,23 +22,11 @@ LATER = NOON + 5 * MINUTE
 DEADLINE = NOON + 30 * MINUTE
 
 
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """The activities, acting as the worker's role."""
-    return CountCalls(database)
-
-
-@pytest.fixture
-def buying(database: Database) -> Steps:
-    """Those of orders, in the same role."""
-    return Steps(database)
-
-
-def _promised(buying: Steps, item: ItemKey, *units: int) -> list[str]:
+def _promised(steps: Steps, item: ItemKey, *units: int) -> list[str]:
     """Orders that hold so many units each, one after the other."""
     orders = [new_reference() for _ in units]
     for order, held in zip(orders, units, strict=True):
-        buying.reserve(order, (item, held))
+        steps.reserve(order, (item, held))
     return orders
 
 
@@ -53,10 +40,10 @@ def _told(answer: CountedLine) -> list[tuple[str, int]]:
 
 
 def test_a_unit_that_is_missing_within_tolerance_costs_the_latest_hold(
-    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine
+    counting: CountCalls, steps: Steps, shop: Shop, engine: Engine
 ) -> None:
     item = shop.item(10)
-    first, second, third = _promised(buying, item, 5, 3, 2)
+    first, second, third = _promised(steps, item, 5, 3, 2)
     number = counting.opened(item)
     answer = counting.record(number, item, 9, as_of=LATER, operation="1")
     gone = GaveWay(
@@ -86,10 +73,10 @@ def test_a_unit_that_is_missing_within_tolerance_costs_the_latest_hold(
     ],
 )
 def test_a_second_count_below_what_is_promised_ends_so_many_holds_and_no_more(
-    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine, counted: int, lost: int, left: tuple[int, int]
+    counting: CountCalls, steps: Steps, shop: Shop, engine: Engine, counted: int, lost: int, left: tuple[int, int]
 ) -> None:
     item = shop.item(14)
-    orders = _promised(buying, item, 5, 3, 2)
+    orders = _promised(steps, item, 5, 3, 2)
     number = counting.opened(item)
     # What is in doubt takes nothing from anybody.
     assert (_told(counting.record(number, item, 4)), level(engine, item)) == ([], (14, 10))
@@ -100,13 +87,13 @@ def test_a_second_count_below_what_is_promised_ends_so_many_holds_and_no_more(
 
 
 def test_an_approval_takes_what_was_missing_from_what_is_promised_then(
-    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine
+    counting: CountCalls, steps: Steps, shop: Shop, engine: Engine
 ) -> None:
     item = shop.item(10)
-    first, second = _promised(buying, item, 5, 3)
+    first, second = _promised(steps, item, 5, 3)
     number = counting.opened(item)
     counting.record(number, item, 6)
-    buying.fulfill(first)
+    steps.fulfill(first)
     assert level(engine, item) == (5, 3)
     assert _told(counting.approve(number, item)) == [(second, 3)]
     assert level(engine, item) == (1, 0)
@@ -114,24 +101,24 @@ def test_an_approval_takes_what_was_missing_from_what_is_promised_then(
 
 
 def test_holds_that_are_overdue_go_first_and_nobody_has_to_be_told(
-    counting: CountCalls, buying: Steps, shop: Shop, engine: Engine
+    counting: CountCalls, steps: Steps, shop: Shop, engine: Engine
 ) -> None:
     item, overdue = shop.item(10), new_reference()
-    buying.reserve(overdue, (item, 4))
+    steps.reserve(overdue, (item, 4))
     lasting = new_reference()
-    buying.reserve(lasting, (item, 6), as_of=NOON + MINUTE)
+    steps.reserve(lasting, (item, 6), as_of=NOON + MINUTE)
     number = counting.opened(item)
     assert _told(counting.record(number, item, 9, as_of=DEADLINE)) == []
     assert [_status(engine, order) for order in (overdue, lasting)] == ["EXPIRED", "ACTIVE"]
     assert level(engine, item) == (9, 6)
 
 
-def test_a_hold_that_gave_way_ships_nothing(counting: CountCalls, buying: Steps, shop: Shop, engine: Engine) -> None:
+def test_a_hold_that_gave_way_ships_nothing(counting: CountCalls, steps: Steps, shop: Shop, engine: Engine) -> None:
     item = shop.item(10)
-    [order] = _promised(buying, item, 10)
+    [order] = _promised(steps, item, 10)
     counting.record(counting.opened(item), item, 9)
     state = {"status": "CANCELLED", "command": "fulfill"}
-    assert refused(partial(buying.fulfill, order)) == ("InvalidState", state)
+    assert refused(partial(steps.fulfill, order)) == ("InvalidState", state)
     assert level(engine, item) == (9, 0)
 
 

@@ -27,18 +27,6 @@ def planning(database: Database) -> CountPlanning:
     return CountPlanning(database)
 
 
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """Those of counts, in the same role."""
-    return CountCalls(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """What has happened."""
-    return Past(shop)
-
-
 def _due(database: Database, warehouse_id: int, day: date = TODAY, **policy: int) -> PlannedCount:
     """What is due, with other settings."""
     return CountPlanning(database, CountPolicy.model_validate(policy)).plan(warehouse_id, day)

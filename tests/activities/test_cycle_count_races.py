@@ -23,12 +23,6 @@ S = CountStatus
 POSTED = {"status": "POSTED"}
 
 
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """The activities, acting as the worker's role."""
-    return CountCalls(database)
-
-
 def _at_count(engine: Engine, number: str, calls: Sequence[Call], *, in_turn: bool = False) -> list[Outcome]:
     """All calls reach the count's row while somebody else has it."""
     return meet(engine, "cycle_counts WHERE count_number = :number", calls, in_turn=in_turn, number=number)

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.exceptions import ApplicationError
 
-from database.sessions import Database
 from stockkeeper.contracts.cycle_count import CountedLine, StoredCount
 from stockkeeper.domain.cycle_count import CountStatus, RootCause
 from tests.support.shop import Shop
@@ -15,12 +14,6 @@ from tests.support.steps.cycle_count import CountCalls, count_stays, papers
 
 S = CountStatus
 LATER = NOON + 5 * MINUTE
-
-
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """The activities, acting as the worker's role."""
-    return CountCalls(database)
 
 
 def test_nobody_is_told_what_the_system_has_before_it_is_in_the_books(

@@ -19,12 +19,6 @@ S = CountStatus
 LATER, LATEST = NOON + 5 * MINUTE, NOON + 10 * MINUTE
 
 
-@pytest.fixture
-def counting(database: Database) -> CountCalls:
-    """The activities, acting as the worker's role."""
-    return CountCalls(database)
-
-
 def _in_doubt(
     counting: CountCalls, shop: Shop, counted: int, units: int = 10, root_cause: RootCause | None = None
 ) -> tuple[str, ItemKey]:

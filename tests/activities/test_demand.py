@@ -26,18 +26,6 @@ LATE = datetime(2025, 6, 9, 23, 59, 59, tzinfo=UTC)
 """Just before the end of yesterday."""
 
 
-@pytest.fixture
-def planning(database: Database) -> Planning:
-    """The activities, acting as the worker's role."""
-    return Planning(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """Lets things have happened."""
-    return Past(shop)
-
-
 def _item_in(past: Past, shop: Shop, timezone: str) -> ItemKey:
     return past.item(LONG_AGO, warehouse=warehouse_in(shop, timezone))
 

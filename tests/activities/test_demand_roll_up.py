@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
 from tests.support.past import A_DAY, AS_OF, YESTERDAY, Past, demand, warehouse_in
@@ -16,18 +15,6 @@ from tests.support.steps.replenishment_plan import Planning
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 LATE = datetime(2025, 6, 9, 23, 59, 59, tzinfo=UTC)
 """Just before the end of yesterday."""
-
-
-@pytest.fixture
-def planning(database: Database) -> Planning:
-    """The activities, acting as the worker's role."""
-    return Planning(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """Lets things have happened."""
-    return Past(shop)
 
 
 def _forget(engine: Engine, item: ItemKey, *days: str) -> None:

@@ -15,18 +15,6 @@ from tests.support.steps.replenishment_plan import Planning
 KOLKATA, NEW_YORK = "Asia/Kolkata", "America/New_York"
 
 
-@pytest.fixture
-def planning(database: Database) -> Planning:
-    """The activities, acting as the worker's role."""
-    return Planning(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """Lets things have happened."""
-    return Past(shop)
-
-
 def test_days_without_sales_count_as_zero_from_the_items_first_day_on(
     planning: Planning, past: Past, database: Database
 ) -> None:

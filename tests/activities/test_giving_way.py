@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.operations import Operation
-from database.sessions import Database
 from stockkeeper.contracts.reservation import FulfillLine
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
@@ -22,18 +21,6 @@ from tests.support.steps.transfer import TransferCalls, papers, transfer_stays
 S = ReservationStatus
 LATER = NOON + 5 * MINUTE
 DEADLINE = NOON + 30 * MINUTE
-
-
-@pytest.fixture
-def steps(database: Database) -> Steps:
-    """The activities of orders, acting as the worker's role."""
-    return Steps(database)
-
-
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """Those of transfers, in the same role."""
-    return TransferCalls(database)
 
 
 class Lost(NamedTuple):

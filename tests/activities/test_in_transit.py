@@ -74,12 +74,6 @@ def asking(database: Database, engine: Engine) -> Asking:
     return Asking(database, engine)
 
 
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """The activities of transfers."""
-    return TransferCalls(database)
-
-
 def test_units_of_one_product_on_one_way_are_one_line(asking: Asking, moving: TransferCalls, shop: Shop) -> None:
     tea, mug = shop.items(2, units=100)
     there, elsewhere = shop.warehouse(), shop.warehouse()

@@ -1,6 +1,5 @@
 """Items that a person plans, and what is shown of plans."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,34 +7,17 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from activities import replenishment_plan
-from database.sessions import Database
 from stockkeeper.contracts.messages import MAX_UNITS
 from stockkeeper.contracts.replenishment_plan import ItemPlan, ItemPlans
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.past import AS_OF, SEED, Past
-from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.replenishment import set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import refused
 from tests.support.steps.replenishment_plan import Planning, names, plans_stay
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def planning(database: Database) -> Planning:
-    """The activities, acting as the worker's role."""
-    return Planning(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """Lets things have happened."""
-    return Past(shop)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 def _shown(engine: Engine, item: ItemKey, **numbers: Any) -> ItemPlan:

@@ -26,12 +26,6 @@ S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """The activities, acting as the worker's role, with the policy and the tolerance of fresh settings."""
-    return Buying(database)
-
-
 def _names(engine: Engine, item: ItemKey, supplier: int) -> tuple[str, str, str]:
     query = text("""
         SELECT sku, warehouses.name, suppliers.name FROM products, warehouses, suppliers

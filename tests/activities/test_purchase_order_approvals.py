@@ -18,12 +18,6 @@ S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """The activities, acting as the worker's role, with the policy and the tolerance of fresh settings."""
-    return Buying(database)
-
-
 @pytest.mark.parametrize(
     ("total", "needed", "status"),
     [

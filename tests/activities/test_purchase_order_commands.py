@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from database.sessions import Database
 from stockkeeper.contracts.purchase_order import (
     StoredPurchaseOrder,
 )
@@ -20,12 +19,6 @@ from tests.support.steps.purchase_order import Buying, came, order_stays, papers
 
 S = PurchaseOrderStatus
 LATER = NOON + 5 * MINUTE
-
-
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """The activities, acting as the worker's role, with the policy and the tolerance of fresh settings."""
-    return Buying(database)
 
 
 Command = Callable[[Buying, str, ItemKey], StoredPurchaseOrder]

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from database.sessions import Database
 from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
@@ -31,12 +30,6 @@ _AGREED = text("""
 """)
 # As the statement above leaves them, in the order of the one before.
 AGREED = (Decimal("2.5"), Decimal(9), Decimal("1.5"), True, 10, 5)
-
-
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """The activities, acting as the worker's role."""
-    return Buying(database)
 
 
 def _known(engine: Engine, item: ItemKey, supplier: int) -> tuple[Any, ...] | None:

@@ -5,10 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, text
 
-from database.sessions import Database
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from tests.support.books import level
 from tests.support.meetings import WAIT_SECONDS, Call, Outcome, held_rows, meet, outcome, until_waiting
@@ -17,12 +15,6 @@ from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came, policy_of, wanted
 
 S = PurchaseOrderStatus
-
-
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """The activities, acting as the worker's role."""
-    return Buying(database)
 
 
 def _meet_at_order(engine: Engine, po_number: str, calls: Sequence[Call]) -> list[Outcome]:

@@ -28,12 +28,6 @@ _MOVEMENTS = text("""
 
 
 @pytest.fixture
-def buying(database: Database) -> Buying:
-    """The activities, acting as the worker's role; nothing above the ordered units is taken."""
-    return Buying(database)
-
-
-@pytest.fixture
 def generous(database: Database) -> Buying:
     """The same with a tolerance of ten percent."""
     return Buying(database, over_delivery_percent="10")

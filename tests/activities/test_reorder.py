@@ -1,6 +1,5 @@
 """A reorder run's steps on PostgreSQL: what is below its point, and what is drafted for it."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 import activities.reorder
-from database.sessions import Database
 from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import DraftedReorder, Group, SkippedState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
@@ -17,7 +15,6 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.purchase_order import supplier_name
 from tests.support.replenishment import (
-    nothing_else_to_order,
     numbers_used,
     order_row,
     ordered,
@@ -33,22 +30,7 @@ from tests.support.steps.reorder import Reordering
 S = PurchaseOrderStatus
 
 
-@pytest.fixture(autouse=True)
-def _nothing_else_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def reordering(database: Database) -> Reordering:
-    """The activities, acting as the worker's role."""
-    return Reordering(database)
-
-
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """Whoever orders by hand, and the workflows of what was drafted."""
-    return Buying(database)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 def _line(item: ItemKey, qty: int, unit_cost: str, available: int) -> PurchaseOrderLine:

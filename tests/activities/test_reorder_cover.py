@@ -1,24 +1,20 @@
 """What counts as covered: open orders that still owe the product to this warehouse, and goods on their way to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
-from tests.support.replenishment import nothing_else_to_order, ordered, set_point, supply
+from tests.support.replenishment import ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived
 
-
-@pytest.fixture(autouse=True)
-def _nothing_else_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 class Need:

@@ -1,6 +1,5 @@
 """What a reorder run has drafted: stored once, found again, and taken over by its own workflow."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 
@@ -11,7 +10,7 @@ from database.sessions import Database
 from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest, StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from tests.support.books import nothing_is_stored
-from tests.support.replenishment import nothing_else_to_order, numbers_used, order_row, ordered, set_point, supply
+from tests.support.replenishment import numbers_used, order_row, ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.purchase_order import Buying, papers, policy_of
@@ -20,22 +19,7 @@ from tests.support.steps.reorder import Reordering
 S = PurchaseOrderStatus
 
 
-@pytest.fixture(autouse=True)
-def _nothing_else_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def reordering(database: Database) -> Reordering:
-    """The activities, acting as the worker's role."""
-    return Reordering(database)
-
-
-@pytest.fixture
-def buying(database: Database) -> Buying:
-    """Whoever orders by hand, and the workflows of what was drafted."""
-    return Buying(database)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 def test_a_repeat_is_told_what_was_drafted_and_drafts_nothing(

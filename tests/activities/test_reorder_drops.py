@@ -1,28 +1,15 @@
 """Who lets an item fall below its point, and who doesn't: it is told once, by whoever did."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine
 
-from database.sessions import Database
 from tests.support.books import nothing_changes
-from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.replenishment import set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON
 from tests.support.steps.reservation import Steps
 
-
-@pytest.fixture(autouse=True)
-def _nothing_else_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def steps(database: Database) -> Steps:
-    """Reservations, acting as the worker's role."""
-    return Steps(database)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 def test_only_the_hold_that_crosses_the_point_lets_an_item_fall(steps: Steps, shop: Shop, engine: Engine) -> None:

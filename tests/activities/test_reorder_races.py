@@ -1,7 +1,7 @@
 """Reorder runs that meet: whatever is needed is ordered, and nothing twice."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -14,23 +14,13 @@ from stockkeeper.contracts.reorder import DraftedReorder
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
-from tests.support.replenishment import nothing_else_to_order, ordered, set_point, supply
+from tests.support.replenishment import ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering
 from tests.support.steps.reservation import Steps
 
-
-@pytest.fixture(autouse=True)
-def _nothing_else_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def reordering(database: Database) -> Reordering:
-    """The activities, acting as the worker's role."""
-    return Reordering(database)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 def _needed(shop: Shop, count: int, suppliers: int = 1) -> tuple[list[ItemKey], list[int]]:

@@ -1,7 +1,6 @@
 """Planning on PostgreSQL: exact points and quantities from a known past."""
 
 import math
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,29 +10,14 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from stockkeeper.domain.replenishment import service_factor
 from tests.support.past import AS_OF, SEED, Past, local, warehouse_in
-from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.replenishment import set_point, supply
 from tests.support.shop import Shop
 from tests.support.steps.replenishment_plan import Planned, Planning, names, plans_stay, point_and_quantity
 
 Z = service_factor(0.95)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_left_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def planning(database: Database) -> Planning:
-    """The activities, acting as the worker's role."""
-    return Planning(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """Lets things have happened."""
-    return Past(shop)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 # The numbers.

@@ -1,6 +1,5 @@
 """Planning changes what has changed, once, page by page, and tells what has fallen below its point by that."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -8,34 +7,17 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities import replenishment_plan
-from database.sessions import Database
 from stockkeeper.contracts.replenishment_plan import PlannedPage
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
 from tests.support.past import A_DAY, AS_OF, SEED, Past
-from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.replenishment import set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import forget, refused
 from tests.support.steps.replenishment_plan import Planned, Planning, plans_stay, point_and_quantity
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_to_order(engine: Engine) -> Iterator[None]:
-    with nothing_else_to_order(engine):
-        yield
-
-
-@pytest.fixture
-def planning(database: Database) -> Planning:
-    """The activities, acting as the worker's role."""
-    return Planning(database)
-
-
-@pytest.fixture
-def past(shop: Shop) -> Past:
-    """Lets things have happened."""
-    return Past(shop)
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
 
 def test_a_second_run_changes_nothing(planning: Planning, past: Past, engine: Engine) -> None:

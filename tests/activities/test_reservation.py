@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from database.sessions import Database
 from stockkeeper.contracts.reservation import FulfillLine, Holding
 from stockkeeper.domain.reservation import ReservationStatus
 from tests.support.books import ItemBooks, books, level, nothing_changes
@@ -17,12 +16,6 @@ from tests.support.steps.reservation import Steps
 
 ACTIVE, EXPIRED, CANCELLED = ReservationStatus.ACTIVE, ReservationStatus.EXPIRED, ReservationStatus.CANCELLED
 A_MICROSECOND = MINUTE / 60_000_000
-
-
-@pytest.fixture
-def steps(database: Database) -> Steps:
-    """The activities, acting as the worker's role."""
-    return Steps(database)
 
 
 def _part(units: int, **of: int) -> list[FulfillLine]:

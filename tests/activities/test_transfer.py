@@ -22,12 +22,6 @@ S = TransferStatus
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """The activities, acting as the worker's role."""
-    return TransferCalls(database)
-
-
 Command = Callable[[TransferCalls, str, ItemKey], StoredTransfer]
 COMMANDS: dict[str, Command] = {
     "dispatch": lambda moving, number, _: moving.dispatch(number, as_of=LATER),

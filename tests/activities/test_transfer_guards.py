@@ -1,15 +1,15 @@
 """What the database itself refuses of transfers, whatever the code thinks."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
+from tests.support.guards import Guarded, Roles
 from tests.support.shop import Shop
 from tests.support.steps.transfer import TransferCalls, arrived, transfer_stays
 
@@ -33,45 +33,31 @@ UNEXPLAINED = "doesn't have what its movements add up to"
 
 
 @pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """The activities, acting as the worker's role."""
-    return TransferCalls(database)
-
-
-def _pending(moving: TransferCalls, shop: Shop) -> tuple[str, ItemKey]:
+def pending(moving: TransferCalls, shop: Shop) -> Guarded:
     """A transfer of five units that are held."""
-    item = shop.item(9)
-    return moving.held(shop.warehouse(), (item, 5), hours=2), item
+    return _held(moving, shop)[0]
 
 
-def _on_its_way(moving: TransferCalls, shop: Shop) -> tuple[str, ItemKey]:
+@pytest.fixture
+def on_its_way(moving: TransferCalls, shop: Shop) -> Guarded:
     """A transfer of five units: one has arrived, one was damaged, three are in transit."""
-    number, item = _pending(moving, shop)
-    moving.dispatch(number)
-    moving.receive(number, "1", arrived(item, 1, damaged=1))
-    return number, item
+    transfer, item = _held(moving, shop)
+    moving.dispatch(transfer.number)
+    moving.receive(transfer.number, "1", arrived(item, 1, damaged=1))
+    return transfer
 
 
-def _run(connection: Connection, statement: str, number: str, **values: Any) -> None:
-    assert connection.execute(text(statement), {"number": number} | values).rowcount == 1
+def _held(moving: TransferCalls, shop: Shop) -> tuple[Guarded, ItemKey]:
+    item = shop.item(9)
+    number = moving.held(shop.warehouse(), (item, 5), hours=2)
+    return Guarded(number, partial(transfer_stays, shop.engine, number, item)), item
 
 
-def _enter(connection: Connection, number: str, kind: str, quantity: int, balance: int, **other: Any) -> None:
-    """Write an entry by itself; RECEIVED and DAMAGED are of a receipt that nobody has booked, unless told otherwise."""
+def _enter(transfer: Guarded, connection: Connection, kind: str, quantity: int, balance: int, **other: Any) -> None:
+    """Write an entry by itself; RECEIVED and DAMAGED belong to a receipt that was never booked, unless one is given."""
     receipt_id = "2" if kind in ("RECEIVED", "DAMAGED") else None
     values = {"line_number": 1, "kind": kind, "quantity": quantity, "balance": balance, "receipt_id": receipt_id}
-    _run(connection, _ENTRY, number, **values | other)
-
-
-@contextmanager
-def _refused(opened: Engine, engine: Engine, number: str, item: ItemKey, message: str) -> Iterator[Connection]:
-    """A transaction that can't be committed, and leaves everything as it was."""
-    with (
-        transfer_stays(engine, number, item),
-        pytest.raises(IntegrityError, match=message),
-        opened.begin() as connection,
-    ):
-        yield connection
+    transfer.run(connection, _ENTRY, **values | other)
 
 
 @pytest.mark.parametrize(
@@ -120,15 +106,12 @@ def _refused(opened: Engine, engine: Engine, number: str, item: ItemKey, message
     ],
 )
 def test_a_transfer_cannot_be_what_makes_no_sense(
-    moving: TransferCalls, shop: Shop, engine: Engine, change: str, constraint: str
+    on_its_way: Guarded, engine: Engine, change: str, constraint: str
 ) -> None:
-    number, item = _on_its_way(moving, shop)
-    with _refused(engine, engine, number, item, f'"{constraint}"') as connection:
-        _run(connection, f"UPDATE {change} {_OF}", number)
+    on_its_way.refuses(engine, f"UPDATE {change} {_OF}", f'"{constraint}"')
 
 
-def test_a_transfer_to_its_own_warehouse_cannot_be_stored(moving: TransferCalls, shop: Shop, engine: Engine) -> None:
-    number, item = _pending(moving, shop)
+def test_a_transfer_to_its_own_warehouse_cannot_be_stored(pending: Guarded, engine: Engine) -> None:
     again = f"""
         INSERT INTO transfer_orders (
             transfer_number, from_warehouse_id, to_warehouse_id, requested_by, created_at, operation_id, workflow_id,
@@ -137,8 +120,7 @@ def test_a_transfer_to_its_own_warehouse_cannot_be_stored(moving: TransferCalls,
             operation_id, workflow_id, run_id
         FROM transfer_orders {_OF}
     """
-    with _refused(engine, engine, number, item, "transfer_orders_two_places") as connection:
-        _run(connection, again, number)
+    pending.refuses(engine, again, "transfer_orders_two_places")
 
 
 @pytest.mark.parametrize(
@@ -153,46 +135,32 @@ def test_a_transfer_to_its_own_warehouse_cannot_be_stored(moving: TransferCalls,
         "written_off = written_off + 1, received = received - 1",
     ],
 )
-def test_no_counter_moves_without_an_entry(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database, change: str
-) -> None:
-    number, item = _on_its_way(moving, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, UNEXPLAINED) as connection:
-            _run(connection, f"UPDATE transfer_order_lines SET {change} {_OF}", number)
+def test_no_counter_moves_without_an_entry(on_its_way: Guarded, both_roles: Roles, change: str) -> None:
+    on_its_way.refuses(both_roles, f"UPDATE transfer_order_lines SET {change} {_OF}", UNEXPLAINED)
 
 
-def test_nothing_leaves_without_an_entry(moving: TransferCalls, shop: Shop, engine: Engine, database: Database) -> None:
-    number, item = _pending(moving, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, UNEXPLAINED) as connection:
-            _run(connection, f"UPDATE transfer_orders SET {_SENT} {_OF}", number)
-            _run(connection, _LEFT, number)
+def test_nothing_leaves_without_an_entry(pending: Guarded, both_roles: Roles) -> None:
+    for opened in both_roles:
+        with pending.refused(opened, UNEXPLAINED) as connection:
+            pending.run(connection, f"UPDATE transfer_orders SET {_SENT} {_OF}")
+            pending.run(connection, _LEFT)
 
 
-def test_no_line_begins_with_units_from_nowhere(moving: TransferCalls, shop: Shop, engine: Engine) -> None:
-    number, item = _on_its_way(moving, shop)
-    with _refused(engine, engine, number, item, UNEXPLAINED) as connection:
-        _run(connection, _ANOTHER_LINE, number)
+def test_no_line_begins_with_units_from_nowhere(on_its_way: Guarded, engine: Engine) -> None:
+    on_its_way.refuses(engine, _ANOTHER_LINE, UNEXPLAINED)
 
 
 @pytest.mark.parametrize("kind", ["RECEIVED", "DAMAGED", "WRITTEN_OFF", "RETURNED"])
-def test_no_entry_is_written_without_its_line(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database, kind: str
-) -> None:
-    number, item = _on_its_way(moving, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, UNEXPLAINED) as connection:
-            _enter(connection, number, kind, -1, 2)
+def test_no_entry_is_written_without_its_line(on_its_way: Guarded, both_roles: Roles, kind: str) -> None:
+    for opened in both_roles:
+        with on_its_way.refused(opened, UNEXPLAINED) as connection:
+            _enter(on_its_way, connection, kind, -1, 2)
 
 
-def test_no_entry_says_that_units_left_that_are_held(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database
-) -> None:
-    number, item = _pending(moving, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, UNEXPLAINED) as connection:
-            _enter(connection, number, "DISPATCHED", 5, 5)
+def test_no_entry_says_that_units_left_that_are_held(pending: Guarded, both_roles: Roles) -> None:
+    for opened in both_roles:
+        with pending.refused(opened, UNEXPLAINED) as connection:
+            _enter(pending, connection, "DISPATCHED", 5, 5)
 
 
 @pytest.mark.parametrize(
@@ -200,19 +168,19 @@ def test_no_entry_says_that_units_left_that_are_held(
     [("DISPATCHED", 5, None), ("RECEIVED", -1, "1"), ("DAMAGED", -1, "1")],
 )
 def test_a_line_is_dispatched_once_and_gets_each_receipt_once(
-    moving: TransferCalls, shop: Shop, engine: Engine, kind: str, quantity: int, receipt_id: str | None
+    on_its_way: Guarded, engine: Engine, kind: str, quantity: int, receipt_id: str | None
 ) -> None:
-    number, item = _on_its_way(moving, shop)
-    with _refused(engine, engine, number, item, "transit_movements_once") as connection:
-        _enter(connection, number, kind, quantity, 2, receipt_id=receipt_id)
+    with on_its_way.refused(engine, "transit_movements_once") as connection:
+        _enter(on_its_way, connection, kind, quantity, 2, receipt_id=receipt_id)
 
 
 @pytest.mark.parametrize("kind", ["WRITTEN_OFF", "RETURNED"])
-def test_a_line_is_written_off_or_returned_once(moving: TransferCalls, shop: Shop, engine: Engine, kind: str) -> None:
-    number, item = _on_its_way(moving, shop)
-    (moving.write_off if kind == "WRITTEN_OFF" else moving.cancel)(number)
-    with _refused(engine, engine, number, item, "transit_movements_once") as connection:
-        _enter(connection, number, kind, -1, 0)
+def test_a_line_is_written_off_or_returned_once(
+    on_its_way: Guarded, moving: TransferCalls, engine: Engine, kind: str
+) -> None:
+    (moving.write_off if kind == "WRITTEN_OFF" else moving.cancel)(on_its_way.number)
+    with on_its_way.refused(engine, "transit_movements_once") as connection:
+        _enter(on_its_way, connection, kind, -1, 0)
 
 
 @pytest.mark.parametrize(
@@ -234,65 +202,48 @@ def test_a_line_is_written_off_or_returned_once(moving: TransferCalls, shop: Sho
     ],
 )
 def test_an_entry_cannot_be_what_makes_no_sense(
-    moving: TransferCalls, shop: Shop, engine: Engine, entry: dict[str, Any], constraint: str
+    on_its_way: Guarded, engine: Engine, entry: dict[str, Any], constraint: str
 ) -> None:
-    number, item = _on_its_way(moving, shop)
-    with _refused(engine, engine, number, item, constraint) as connection:
-        _enter(connection, number, **{"balance": 2} | entry)
+    with on_its_way.refused(engine, constraint) as connection:
+        _enter(on_its_way, connection, **{"balance": 2} | entry)
 
 
 @pytest.mark.parametrize("status", ["RECEIVED", "CANCELLED"])
-def test_no_transfer_ends_with_units_in_transit(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database, status: str
-) -> None:
-    number, item = _on_its_way(moving, shop)
-    refusal = f"transfer {number} is {status} with 3 in transit"
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, refusal) as connection:
-            _run(connection, f"UPDATE transfer_orders SET status = '{status}', {_CLOSED} {_OF}", number)
+def test_no_transfer_ends_with_units_in_transit(on_its_way: Guarded, both_roles: Roles, status: str) -> None:
+    refusal = f"transfer {on_its_way.number} is {status} with 3 in transit"
+    on_its_way.refuses(both_roles, f"UPDATE transfer_orders SET status = '{status}', {_CLOSED} {_OF}", refusal)
 
 
 def test_no_transfer_is_in_transit_with_nothing_in_transit(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database
+    pending: Guarded, on_its_way: Guarded, moving: TransferCalls, both_roles: Roles
 ) -> None:
-    held, item = _pending(moving, shop)
-    ended, other = _on_its_way(moving, shop)
-    moving.write_off(ended)
-    opened_again = f"status = 'IN_TRANSIT', closed_at = NULL, closed_by = NULL {_OF}"
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, held, item, f"transfer {held} is IN_TRANSIT with 0 in transit") as connection:
-            _run(connection, f"UPDATE transfer_orders SET {_SENT} {_OF}", held)
-        with _refused(opened, engine, ended, other, f"transfer {ended} is IN_TRANSIT with 0 in transit") as connection:
-            _run(connection, f"UPDATE transfer_orders SET {opened_again}", ended)
+    moving.write_off(on_its_way.number)
+    opened_again = "status = 'IN_TRANSIT', closed_at = NULL, closed_by = NULL"
+    for transfer, change in ((pending, _SENT), (on_its_way, opened_again)):
+        refusal = f"transfer {transfer.number} is IN_TRANSIT with 0 in transit"
+        transfer.refuses(both_roles, f"UPDATE transfer_orders SET {change} {_OF}", refusal)
 
 
-def test_the_last_unit_in_transit_cannot_go_without_the_status(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database
-) -> None:
-    number, item = _on_its_way(moving, shop)
+def test_the_last_unit_in_transit_cannot_go_without_the_status(on_its_way: Guarded, both_roles: Roles) -> None:
     gone = f"UPDATE transfer_order_lines SET written_off = 3, in_transit = 0 {_OF}"
-    for opened in (engine, database.engine):
-        refusal = f"transfer {number} is IN_TRANSIT with 0 in transit"
-        with _refused(opened, engine, number, item, refusal) as connection:
-            _run(connection, gone, number)
-            _enter(connection, number, "WRITTEN_OFF", -3, 0)
+    for opened in both_roles:
+        refusal = f"transfer {on_its_way.number} is IN_TRANSIT with 0 in transit"
+        with on_its_way.refused(opened, refusal) as connection:
+            on_its_way.run(connection, gone)
+            _enter(on_its_way, connection, "WRITTEN_OFF", -3, 0)
 
 
-def test_the_first_unit_cannot_leave_without_the_status(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database
-) -> None:
-    number, item = _pending(moving, shop)
-    for opened in (engine, database.engine):
-        with _refused(opened, engine, number, item, f"transfer {number} is PENDING with 5 in transit") as connection:
-            _run(connection, _LEFT, number)
-            _enter(connection, number, "DISPATCHED", 5, 5)
+def test_the_first_unit_cannot_leave_without_the_status(pending: Guarded, both_roles: Roles) -> None:
+    for opened in both_roles:
+        with pending.refused(opened, f"transfer {pending.number} is PENDING with 5 in transit") as connection:
+            pending.run(connection, _LEFT)
+            _enter(pending, connection, "DISPATCHED", 5, 5)
 
 
-def test_no_line_begins_in_transit_on_a_transfer_that_is_not(moving: TransferCalls, shop: Shop, engine: Engine) -> None:
-    number, item = _pending(moving, shop)
-    with _refused(engine, engine, number, item, f"transfer {number} is PENDING with 1 in transit") as connection:
-        _run(connection, _ANOTHER_LINE, number)
-        _enter(connection, number, "DISPATCHED", 1, 1, line_number=2)
+def test_no_line_begins_in_transit_on_a_transfer_that_is_not(pending: Guarded, engine: Engine) -> None:
+    with pending.refused(engine, f"transfer {pending.number} is PENDING with 1 in transit") as connection:
+        pending.run(connection, _ANOTHER_LINE)
+        _enter(pending, connection, "DISPATCHED", 1, 1, line_number=2)
 
 
 _CHANGES = {
@@ -305,13 +256,8 @@ _CHANGES = {
 
 
 @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
-def test_the_owner_cannot_change_what_was_in_transit(
-    moving: TransferCalls, shop: Shop, engine: Engine, change: str
-) -> None:
-    number, item = _on_its_way(moving, shop)
-    refusal = pytest.raises(DBAPIError, match="the ledger is append-only")
-    with transfer_stays(engine, number, item), refusal, engine.begin() as connection:
-        connection.exec_driver_sql(change)
+def test_the_owner_cannot_change_what_was_in_transit(on_its_way: Guarded, engine: Engine, change: str) -> None:
+    on_its_way.forbids(engine, change, "the ledger is append-only", error=DBAPIError)
 
 
 @pytest.mark.parametrize(
@@ -320,9 +266,6 @@ def test_the_owner_cannot_change_what_was_in_transit(
     ids=[*_CHANGES, "DELETE of transfers", "DELETE of lines"],
 )
 def test_the_worker_has_no_right_to_change_what_was_in_transit(
-    moving: TransferCalls, shop: Shop, engine: Engine, database: Database, change: str
+    on_its_way: Guarded, database: Database, change: str
 ) -> None:
-    number, item = _on_its_way(moving, shop)
-    refusal = pytest.raises(ProgrammingError, match="permission denied for table trans")
-    with transfer_stays(engine, number, item), refusal, database.transaction() as connection:
-        connection.exec_driver_sql(change)
+    on_its_way.forbids(database.engine, change, "permission denied for table trans")

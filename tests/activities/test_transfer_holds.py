@@ -31,18 +31,6 @@ A_MICROSECOND = MINUTE / 60_000_000
 NOTHING: dict[str, list[Any]] = {name: [] for name in ("transfer", "lines", "transit", "hold", "ledger")}
 
 
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """The activities, acting as the worker's role."""
-    return TransferCalls(database)
-
-
-@pytest.fixture
-def steps(database: Database) -> Steps:
-    """The activities of orders, in the same role."""
-    return Steps(database)
-
-
 def _name(engine: Engine, table: str, key: str, number: int) -> str:
     column = "sku" if table == "products" else "name"
     with engine.connect() as connection:

@@ -24,12 +24,6 @@ from tests.support.transfer import Whereabouts, movements, transit, whereabouts
 S = TransferStatus
 
 
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """The activities, acting as the worker's role."""
-    return TransferCalls(database)
-
-
 def _meet(engine: Engine, number: str, calls: Sequence[Call], *, in_turn: bool = False) -> list[Outcome]:
     """All calls reach the transfer's row while somebody else has it."""
     row = "transfer_orders WHERE transfer_number = :number"

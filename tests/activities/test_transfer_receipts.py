@@ -23,12 +23,6 @@ S = TransferStatus
 LATER = NOON + 5 * MINUTE
 
 
-@pytest.fixture
-def moving(database: Database) -> TransferCalls:
-    """The activities, acting as the worker's role."""
-    return TransferCalls(database)
-
-
 def _at(item: ItemKey, warehouse_id: int) -> ItemKey:
     return item._replace(warehouse_id=warehouse_id)
 
