@@ -180,7 +180,7 @@ async def test_products_and_places_go_by_names_or_ids(
         ([Line("TEA", "Hamburg", quantity=0)], "lines.0.quantity: Input should be greater than 0"),
         ([Line(7, quantity=1)], "lines.0.warehouse_id: Field required"),
         ([Line(7, 1, quantity="2")], "lines.0.quantity: Input should be a valid integer"),  # type: ignore[arg-type]
-        ([Line(object(), 1, quantity=2)], "lines.0.product_id: Input should be a valid integer"),  # type: ignore[arg-type]
+        ([Line(2.5, 1, quantity=2)], "lines.0.product_id: Input should be a valid integer"),  # type: ignore[arg-type]
         ([Line("", 1, quantity=2)], "lines.0.product_id: Input should be a valid integer"),
         ([None], "lines.0: Input should be an object"),
         (None, "lines: Input should be a valid array"),
