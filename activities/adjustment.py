@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, document_once, effects_of, require_same
+from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment, unit_costs
 from database.corrections import correct
 from database.document import close_document, insert_document, is_stored, read_document
@@ -138,12 +138,8 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             operation,
             ADJUSTMENT,
             [asdict(line) for line in lines],
-            adjustment_number=step.adjustment_number,
-            warehouse_id=step.warehouse_id,
             status=AdjustmentStatus.PENDING,
-            reason=step.reason,
-            requested_by=step.requested_by,
-            created_at=step.as_of,
+            **columns_of(step, ADJUSTMENT),
             value=worth.value,
             unvalued_units=worth.unvalued_units,
             needs_approval=needs_approval,
@@ -153,12 +149,9 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
         return needs_approval
 
     def _once(self, step: AdjustmentStep, effect: Effect) -> StoredAdjustment:
+        number = step.adjustment_number
         return document_once(
-            self._database,
-            step,
-            StoredAdjustment,
-            effect,
-            lambda connection: _stored(connection, step.adjustment_number),
+            self._database, step, StoredAdjustment, effect, lambda connection: _stored(connection, number)
         )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, document_once, require_same
+from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
 from database.customer_return import INSPECTIONS, RETURN, lock_return, read_return
 from database.document import close_document, insert_document, is_stored
 from database.operations import Operation
@@ -115,18 +115,9 @@ def _register(connection: Connection, operation: Operation, step: RegisterReturn
         require_same(_contents(stored), _contents(step), otherwise=another)
         return
     require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.lines}, sold=False)
-    insert_document(
-        connection,
-        operation,
-        RETURN,
-        [{"product_id": line.product_id, "quantity": line.quantity} for line in step.lines],
-        return_number=step.return_number,
-        warehouse_id=step.warehouse_id,
-        reference_id=step.reference_id,
-        status=ReturnStatus.EXPECTED,
-        requested_by=step.performed_by,
-        created_at=step.as_of,
-    )
+    lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in step.lines]
+    header = {**columns_of(step, RETURN), "requested_by": step.performed_by}
+    insert_document(connection, operation, RETURN, lines, status=ReturnStatus.EXPECTED, **header)
 
 
 def _contents(returned: StoredReturn | RegisterReturnStep) -> object:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, document_once, effects_of, require_same
+from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
 from database.corrections import correct
 from database.cycle_count import (
     CYCLE_COUNT,
@@ -175,11 +175,8 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             connection,
             operation,
             CYCLE_COUNT,
-            count_number=step.count_number,
-            warehouse_id=step.warehouse_id,
             status=CountStatus.COUNTING,
-            requested_by=step.requested_by,
-            created_at=step.as_of,
+            **columns_of(step, CYCLE_COUNT),
             tolerance_units=self._policy.tolerance_units,
             tolerance_percent=self._policy.tolerance_percent,
         )

@@ -7,7 +7,7 @@ movement in the ledger.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
@@ -15,6 +15,7 @@ from activities.writes import Effect, OnDatabase, document_once
 from database import holds
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
+from database.reservation import read_names
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
@@ -38,13 +39,6 @@ from stockkeeper.domain.reservation import (
     status_of,
 )
 from stockkeeper.domain.stock import ItemKey, MovementType
-
-_NAMES = text("""
-    SELECT reservation_id, sku, warehouses.name AS warehouse
-    FROM reservations JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
-    WHERE reference_type = :reference_type AND reference_id = :reference_id
-""")
-
 
 ReservationStep = ReserveStockStep | FulfillReservationStep | ReleaseReservationStep | ExtendReservationStep
 
@@ -190,10 +184,7 @@ def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
 def _holding(connection: Connection, reference_type: str, reference_id: str) -> Holding:
     """The reservation as it is in this transaction."""
     held = read_reservation(connection, reference_type, reference_id)
-    names = {
-        row.reservation_id: row
-        for row in connection.execute(_NAMES, {"reference_type": reference_type, "reference_id": reference_id})
-    }
+    names = read_names(connection, reference_type, reference_id)
     deadlines = [line.expires_at for line in held if line.expires_at is not None]
     status = status_of(held)
     return Holding(

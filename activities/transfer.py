@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, document_once, require_same
+from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
 from database import holds, transit
 from database.document import close_document, insert_document, is_stored, update_document
 from database.locks import lock_given_way, lock_reservation
@@ -208,19 +208,9 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
     places = (step.from_warehouse_id, step.to_warehouse_id)
     products = {line.product_id for line in step.line_items}
     require_items(connection, {ItemKey(place, product) for place in places for product in products}, sold=False)
-    insert_document(
-        connection,
-        operation,
-        TRANSFER,
-        [{"product_id": line.product_id, "quantity": line.quantity} for line in step.line_items],
-        transfer_number=step.transfer_number,
-        from_warehouse_id=step.from_warehouse_id,
-        to_warehouse_id=step.to_warehouse_id,
-        status=TransferStatus.PENDING,
-        requested_by=step.requested_by,
-        created_at=step.as_of,
-        expected_transit_hours=step.expected_transit_hours,
-    )
+    lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in step.line_items]
+    header = columns_of(step, TRANSFER)
+    insert_document(connection, operation, TRANSFER, lines, status=TransferStatus.PENDING, **header)
     fell_below = holds.place(
         connection,
         operation,

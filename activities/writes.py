@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from database.corrections import Correction
+from database.document import Document
 from database.operations import Operation, once
 from database.sessions import Database
 from stockkeeper.contracts.converter import as_application_error
@@ -118,6 +119,12 @@ def _with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
     if on_others is None:
         return answer
     return answer.model_copy(update={name: getattr(on_others, name) for name in StockAnswer.model_fields})
+
+
+def columns_of(step: Step, document: Document) -> dict[str, Any]:
+    """The columns of a new document's header that its step has under the same name, and when it was made."""
+    own = [name for name in type(step).model_fields if name not in Step.model_fields and name in document.header.c]
+    return {**{name: getattr(step, name) for name in own}, "created_at": step.as_of}
 
 
 def require_same(stored: object, wanted: object, *, otherwise: OperationConflict) -> None:

@@ -6,8 +6,8 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Text, text
 
 from database.columns import MONEY, TOTAL, needed, reference
-from database.document import Document, document_table, fields_of, line_table
-from database.locks import lock_document
+from database.document import Document, document_table, line_table
+from database.locks import lock_with_lines
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
 
 adjustments = document_table(
@@ -66,15 +66,10 @@ _UNIT_COSTS = text("""
 
 
 def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment:
-    """Lock an adjustment's row, and read the adjustment as it is then.
-
-    Raises:
-        InvalidRequest: There is no such adjustment.
-    """
-    row = lock_document(connection, ADJUSTMENT, adjustment_number)
-    lines = connection.execute(_LINES, {"adjustment_id": row.adjustment_id})
-    own = fields_of(row, Adjustment) | {"status": AdjustmentStatus(row.status)}
-    return Adjustment(**own, lines=[AdjustedLine(*line) for line in lines])
+    """Lock an adjustment's row, and read the adjustment as it is then; raises as `lock_document`."""
+    return lock_with_lines(
+        connection, ADJUSTMENT, adjustment_number, Adjustment, status=AdjustmentStatus, line=AdjustedLine, lines=_LINES
+    )
 
 
 def unit_costs(connection: Connection, product_ids: Collection[int]) -> dict[int, Decimal | None]:

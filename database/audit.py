@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, Select, TextClause, bindparam, cast, column, or_, select, text
 from sqlalchemy.types import BigInteger
 
+from database.document import Document
+from database.receipts import Receipts
 from database.sessions import BULK_STATEMENT_TIMEOUT
 from stockkeeper.domain.stock_audit import FindingKind
 
@@ -78,6 +80,29 @@ def document_rule(finding: FindingKind, compared: str) -> DocumentRule:
         .order_by(rows.c.id, rows.c.warehouse_id, rows.c.product_id, rows.c.detail)
     )
     return DocumentRule(finding, query)
+
+
+def lines_are_their_receipts(document: Document, receipts: Receipts) -> DocumentRule:
+    """The rule that the sums in each line of a document are those of its receipts."""
+    key, came = receipts.key, receipts.lines.name
+    parts = [
+        f"('{total.removeprefix('quantity_')}', {sum_of}, {total})"
+        for total, sum_of in ((receipts.sum_accepted, "accepted"), (receipts.sum_unfit, "unfit"))
+    ]
+    return document_rule(
+        FindingKind.LINE_IS_NOT_ITS_ENTRIES,
+        f"""
+            SELECT {key} AS id, {document.number.name} AS number, warehouse_id, product_id,
+                'line ' || line_number || ' ' || part AS detail, expected, actual
+            FROM {document.header.name} JOIN {document.lines.name} AS line USING ({key})
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(came.{receipts.accepted}), 0) AS accepted,
+                    coalesce(sum(came.{receipts.unfit}), 0) AS unfit
+                FROM {came} AS came
+                WHERE (came.{key}, came.line_number) = (line.{key}, line.line_number)) AS receipts
+            CROSS JOIN LATERAL (VALUES {", ".join(parts)}) AS compared (part, expected, actual)
+        """,  # noqa: S608 - names of tables and columns only
+    )
 
 
 def ask(connection: Connection, question: TextClause, asked: Mapping[str, Any]) -> Sequence[RowMapping]:

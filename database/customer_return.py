@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Index, Text, text
 
 from database.columns import counter, needed, reference
-from database.document import Document, document_table, fields_of, line_table, read_document
-from database.locks import lock_document
-from database.receipts import read_receipts, receipt_tables
+from database.document import Document, document_table, line_table
+from database.locks import lock_with_lines
+from database.receipts import read_with_receipts, receipt_tables
 from stockkeeper.domain.customer_return import CustomerReturn, ReturnedLine, ReturnStatus
 
 returns = document_table(
@@ -41,12 +41,7 @@ _LINES_SHOWN = text("""
 RETURN = Document("return", returns, returns.c.return_number, return_lines, _SHOWN, _LINES_SHOWN)
 
 INSPECTIONS = receipt_tables(
-    RETURN,
-    "return_inspection",
-    "inspection_id",
-    came=("inspected_at", "inspected_by"),
-    units=("restocked", "scrapped"),
-    sums=("restocked", "scrapped"),
+    RETURN, "return_inspection", came=("inspected_at", "inspected_by"), units=("restocked", "scrapped")
 )
 
 _LINES = text("""
@@ -57,18 +52,12 @@ _LINES = text("""
 
 
 def lock_return(connection: Connection, return_number: str) -> CustomerReturn:
-    """Lock a return's row, and read the return as it is then.
-
-    Raises:
-        InvalidRequest: There is no such return.
-    """
-    row = lock_document(connection, RETURN, return_number)
-    lines = connection.execute(_LINES, {"return_id": row.return_id})
-    own = fields_of(row, CustomerReturn) | {"status": ReturnStatus(row.status)}
-    return CustomerReturn(**own, lines=[ReturnedLine(*line) for line in lines])
+    """Lock a return's row, and read the return as it is then; raises as `lock_document`."""
+    return lock_with_lines(
+        connection, RETURN, return_number, CustomerReturn, status=ReturnStatus, line=ReturnedLine, lines=_LINES
+    )
 
 
 def read_return(connection: Connection, return_number: str, *, inspections: int) -> dict[str, Any]:
     """The return as answers show it, with its latest inspections, oldest first. Locks nothing."""
-    returned = read_document(connection, RETURN, return_number)
-    return returned | {"inspections": read_receipts(connection, INSPECTIONS, returned["return_id"], inspections)}
+    return read_with_receipts(connection, RETURN, return_number, INSPECTIONS, inspections, name="inspections")

@@ -15,7 +15,7 @@ from sqlalchemy.types import BigInteger
 from database import ledger
 from database.locks import lock_items, open_holds, overdue_lines
 from database.operations import Operation
-from database.tables import reservations
+from database.reservation import reservations
 from stockkeeper.domain.errors import InsufficientStock, Shortage
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
 from stockkeeper.domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item

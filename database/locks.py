@@ -16,19 +16,22 @@ changes it holds the lock of the line's item. So a buyer who is short of stock c
 without a lock of that order: the lock of the item is enough.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Table, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT
-from database.document import Document
+from database.document import Document, fields_of
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
 from stockkeeper.domain.stock import ItemKey, Level
+
+D = TypeVar("D")
 
 ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
 """Parameters of statements over many items; `item_arrays` gives their values."""
@@ -134,6 +137,42 @@ def lock_document(connection: Connection, document: Document, number: str) -> Ro
     if row is None:
         raise InvalidRequest(f"there is no {document.name} {number}")
     return row
+
+
+def lock_with_lines(
+    connection: Connection,
+    document: Document,
+    number: str,
+    kind: type[D],
+    *,
+    status: type[StrEnum],
+    line: Callable[..., Any],
+    lines: TextClause,
+    **more: TextClause,
+) -> D:
+    """Lock a document's header, and read the document as it is then.
+
+    Args:
+        connection: The transaction.
+        document: What kind of document.
+        number: Its number.
+        kind: What is read: a dataclass, whose fields are named like columns of the header.
+        status: Its statuses.
+        line: Makes one of its ``lines`` from the columns of the statement.
+        lines: Its lines, by the header's key.
+        more: Its other fields, each the values of a statement's first column, by the header's key.
+
+    Raises:
+        InvalidRequest: There is no such document.
+    """
+    row = lock_document(connection, document, number)
+    of = {document.key.name: row._asdict()[document.key.name]}
+    document_as: Callable[..., D] = kind
+    return document_as(
+        **fields_of(row, kind) | {"status": status(row.status)},
+        **{name: list(connection.execute(statement, of).scalars()) for name, statement in more.items()},
+        lines=[line(*columns) for columns in connection.execute(lines, of)],
+    )
 
 
 def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:

@@ -23,10 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, needed, reference
-from database.document import Document, document_table, fields_of, line_table, read_document, read_rows
-from database.locks import lock_document
+from database.document import Document, document_table, line_table, read_rows
+from database.locks import lock_with_lines
 from database.operations import Operation
-from database.receipts import read_receipts, receipt_tables
+from database.receipts import read_with_receipts, receipt_tables
 from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
 
 purchase_orders = document_table(
@@ -108,7 +108,6 @@ PURCHASE_ORDER = Document(
 RECEIPTS = receipt_tables(
     PURCHASE_ORDER,
     "purchase_order_receipt",
-    "receipt_id",
     came=("received_at", "received_by"),
     units=("quantity", "quantity_rejected"),
     sums=("quantity_received", "quantity_rejected"),
@@ -128,17 +127,17 @@ _READ_APPROVALS = text("""
 
 
 def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder:
-    """Lock a purchase order's row, and read the order as it is then.
-
-    Raises:
-        InvalidRequest: There is no such order.
-    """
-    row = lock_document(connection, PURCHASE_ORDER, po_number)
-    of = {"po_id": row.po_id}
-    own = fields_of(row, PurchaseOrder) | {"status": PurchaseOrderStatus(row.status)}
-    approvers = list(connection.execute(_READ_APPROVALS, of).scalars())
-    lines = [OrderedLine(*line) for line in connection.execute(_LINES, of)]
-    return PurchaseOrder(**own, approvers=approvers, lines=lines)
+    """Lock a purchase order's row, and read the order as it is then; raises as `lock_document`."""
+    return lock_with_lines(
+        connection,
+        PURCHASE_ORDER,
+        po_number,
+        PurchaseOrder,
+        status=PurchaseOrderStatus,
+        line=OrderedLine,
+        lines=_LINES,
+        approvers=_READ_APPROVALS,
+    )
 
 
 def read_purchase_order(connection: Connection, po_number: str, *, receipts: int) -> dict[str, Any]:
@@ -146,11 +145,8 @@ def read_purchase_order(connection: Connection, po_number: str, *, receipts: int
 
     Besides, ``timezone`` is that of its warehouse, and ``run_id`` the run that its draft belongs to.
     """
-    order = read_document(connection, PURCHASE_ORDER, po_number)
-    return order | {
-        "approvals": read_rows(connection, _READ_APPROVALS, {"po_id": order["po_id"]}),
-        "receipts": read_receipts(connection, RECEIPTS, order["po_id"], receipts),
-    }
+    order = read_with_receipts(connection, PURCHASE_ORDER, po_number, RECEIPTS, receipts)
+    return order | {"approvals": read_rows(connection, _READ_APPROVALS, {"po_id": order["po_id"]})}
 
 
 def insert_approval(

@@ -15,7 +15,7 @@ from sqlalchemy.types import BigInteger, Integer
 
 from database import ledger
 from database.columns import INSTANT, METADATA, composite_key, key_of, needed
-from database.document import Document
+from database.document import Document, read_document
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from stockkeeper.domain.receipt import Taken
@@ -68,23 +68,23 @@ class Receipts:
 def receipt_tables(
     document: Document,
     name: str,
-    receipt_id: str,
     *,
     came: tuple[str, str],
     units: tuple[str, str],
-    sums: tuple[str, str],
+    sums: tuple[str, str] | None = None,
 ) -> Receipts:
     """The two tables of a kind of document's receipts, ``{name}s`` and ``{name}_lines``.
 
     Args:
         document: The kind of document.
-        name: One receipt, as the tables' names begin.
-        receipt_id: The column with a receipt's own id.
+        name: One receipt, as the tables' names begin; its last word is that of the column with a receipt's own id.
         came: The columns for when it came and who took it in.
         units: The columns for accepted and unfit units of a receipt's line.
-        sums: The columns for their sums in the document's line.
+        sums: The columns for their sums in the document's line; None: they have the same names.
     """
     (at, by), (accepted, unfit) = came, units
+    receipt = name.rpartition("_")[2]
+    receipt_id = f"{receipt}_id"
     key = document.key.name
     header = Table(
         f"{name}s",
@@ -103,10 +103,10 @@ def receipt_tables(
         Column("line_number", Integer, primary_key=True),
         needed(accepted, BigInteger),
         needed(unfit, BigInteger),
-        composite_key(f"{name}_lines_{receipt_id.removesuffix('_id')}", header.name, key, receipt_id),
+        composite_key(f"{name}_lines_{receipt}", header.name, key, receipt_id),
         composite_key(f"{name}_lines_line", document.lines.name, key, "line_number"),
     )
-    return Receipts(document.lines, header, lines, key, receipt_id, *came, *units, *sums)
+    return Receipts(document.lines, header, lines, key, receipt_id, *came, *units, *(sums or units))
 
 
 def booked(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> dict[int, Taken]:
@@ -200,6 +200,14 @@ def read_receipts(connection: Connection, receipts: Receipts, document_key: int,
         .limit(most)
     )
     return [dict(row) for row in connection.execute(found).mappings()][::-1]
+
+
+def read_with_receipts(
+    connection: Connection, document: Document, number: str, receipts: Receipts, most: int, *, name: str = "receipts"
+) -> dict[str, Any]:
+    """A document as answers show it, with its latest receipts, at most ``most``, under this name. Locks nothing."""
+    read = read_document(connection, document, number)
+    return read | {name: read_receipts(connection, receipts, read[receipts.key], most)}
 
 
 def put_into_stock(

@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import SchemaItem
 
 from database.columns import (
     DAYS,
@@ -35,15 +36,20 @@ from database.columns import (
     key_of,
     movement,
     needed,
-    origin,
     reference,
 )
 
-products = Table(
+
+def _catalogue(name: str, key: str, called: str, *columns: SchemaItem) -> Table:
+    """A table of the catalogue: an import may bring the key, and finds a row by the unique column ``called``."""
+    unique = UniqueConstraint(called, name=f"{name}_{called}_key")
+    return Table(name, METADATA, identity(key, given=True), needed(called, Text), *columns, unique)
+
+
+products = _catalogue(
     "products",
-    METADATA,
-    identity("product_id", given=True),
-    needed("sku", Text),
+    "product_id",
+    "sku",
     needed("name", Text),
     Column("description", Text),
     Column("category_id", BigInteger),
@@ -52,28 +58,18 @@ products = Table(
     Column("weight_kg", MONEY),
     Column("dimensions_cm", JSONB),
     needed("is_active", Boolean, server_default=text("true")),
-    UniqueConstraint("sku", name="products_sku_key"),
 )
 
-warehouses = Table(
+warehouses = _catalogue(
     "warehouses",
-    METADATA,
-    identity("warehouse_id", given=True),
-    needed("name", Text),
+    "warehouse_id",
+    "name",
     Column("address", Text),
     needed("timezone", Text, server_default=text("'UTC'")),
     Column("capacity_sqft", Numeric(18, 2)),
-    UniqueConstraint("name", name="warehouses_name_key"),
 )
 
-suppliers = Table(
-    "suppliers",
-    METADATA,
-    identity("supplier_id", given=True),
-    needed("name", Text),
-    Column("email", Text),
-    UniqueConstraint("name", name="suppliers_name_key"),
-)
+suppliers = _catalogue("suppliers", "supplier_id", "name", Column("email", Text))
 
 product_suppliers = Table(
     "product_suppliers",
@@ -133,34 +129,6 @@ stock_movements = Table(
     Index("stock_movements_by_item", "warehouse_id", "product_id", "created_at", "movement_id"),
     Index("stock_movements_by_reference", "reference_id"),
     Index("stock_movements_by_time", "created_at", postgresql_using="brin"),
-)
-
-reservations = Table(
-    "reservations",
-    METADATA,
-    identity("reservation_id"),
-    needed("product_id", BigInteger),
-    needed("warehouse_id", BigInteger),
-    needed("quantity", BigInteger),
-    counter("quantity_fulfilled"),
-    needed("reference_type", Text),
-    needed("reference_id", Text),
-    needed("status", Text, server_default=text("'ACTIVE'")),
-    Column("expires_at", INSTANT),
-    needed("created_at", INSTANT),
-    needed("performed_by", Text),
-    *origin(),
-    *closing(),
-    item_key("reservations_item"),
-    Index("reservations_by_reference", "reference_type", "reference_id"),
-    Index("reservations_by_item", "warehouse_id", "product_id", "created_at"),
-    Index(
-        "reservations_open_by_item",
-        "warehouse_id",
-        "product_id",
-        "expires_at",
-        postgresql_where=text("status = 'ACTIVE'"),
-    ),
 )
 
 operations = Table(

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Double, Index, Integer, Table, Text, text
 
 from database.columns import INSTANT, METADATA, composite_key, counter, identity, movement, needed, reference
-from database.document import Document, document_table, fields_of, line_table, read_document, read_rows
-from database.locks import lock_document
+from database.document import Document, document_table, line_table, read_document, read_rows
+from database.locks import lock_with_lines
 from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus
 
@@ -108,15 +108,10 @@ _READ_RECEIPTS = text("""
 
 
 def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
-    """Lock a transfer's row, and read the transfer as it is then.
-
-    Raises:
-        InvalidRequest: There is no such transfer.
-    """
-    row = lock_document(connection, TRANSFER, transfer_number)
-    lines = connection.execute(_LINES, {"transfer_id": row.transfer_id})
-    own = fields_of(row, Transfer) | {"status": TransferStatus(row.status)}
-    return Transfer(**own, lines=[TransferredLine(*line) for line in lines])
+    """Lock a transfer's row, and read the transfer as it is then; raises as `lock_document`."""
+    return lock_with_lines(
+        connection, TRANSFER, transfer_number, Transfer, status=TransferStatus, line=TransferredLine, lines=_LINES
+    )
 
 
 def read_transfer(connection: Connection, transfer_number: str, *, receipts: int) -> dict[str, Any]:

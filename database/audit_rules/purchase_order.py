@@ -1,24 +1,11 @@
 """What the audit checks of a purchase order, beside its movements."""
 
-from database.audit import document_rule
+from database.audit import document_rule, lines_are_their_receipts
+from database.purchase_order import PURCHASE_ORDER, RECEIPTS
 from stockkeeper.domain.stock_audit import FindingKind
 
 RULES = (
-    document_rule(
-        FindingKind.LINE_IS_NOT_ITS_ENTRIES,
-        """
-            SELECT po_id AS id, po_number AS number, warehouse_id, product_id,
-                'line ' || line_number || ' ' || part AS detail, expected, actual
-            FROM purchase_orders JOIN purchase_order_lines AS line USING (po_id)
-            CROSS JOIN LATERAL (
-                SELECT coalesce(sum(quantity), 0) AS accepted, coalesce(sum(came.quantity_rejected), 0) AS rejected
-                FROM purchase_order_receipt_lines AS came
-                WHERE (came.po_id, came.line_number) = (line.po_id, line.line_number)) AS receipts
-            CROSS JOIN LATERAL (VALUES
-                ('received', accepted, quantity_received), ('rejected', rejected, quantity_rejected)
-            ) AS compared (part, expected, actual)
-        """,
-    ),
+    lines_are_their_receipts(PURCHASE_ORDER, RECEIPTS),
     document_rule(
         FindingKind.APPROVAL_IS_MISSING,
         """
