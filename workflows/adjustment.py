@@ -110,13 +110,8 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
         request = self.read_start(AdjustmentRequest)
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
-        step = SubmitAdjustmentStep(
-            **self.step_stamp("submit", performed_by=request.performed_by),
-            warehouse_id=request.warehouse_id,
-            lines=request.lines,
-            reason=request.reason,
-            requested_by=request.performed_by,
-        )
+        by = request.performed_by
+        step = self.started(SubmitAdjustmentStep, request, "submit", performed_by=by, requested_by=by)
         summary = f"submit {counted(self.lines, 'line')}: {request.reason}"
         await self.apply(AdjustmentActivities.submit_adjustment, step, summary)
         if self.stored is not None and self._is_pending() and not self.stored.submitted_by_another_run:

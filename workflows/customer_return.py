@@ -97,12 +97,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
         request = self.read_start(ReturnRequest)
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
-        step = RegisterReturnStep(
-            **self.step_stamp("register", performed_by=request.performed_by),
-            warehouse_id=request.warehouse_id,
-            reference_id=request.reference_id,
-            lines=request.lines,
-        )
+        step = self.started(RegisterReturnStep, request, "register", performed_by=request.performed_by)
         summary = f"expect {counted(self.lines, 'line')} of order {request.reference_id}"
         await self.apply(ReturnActivities.register_return, step, summary)
 

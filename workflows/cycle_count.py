@@ -1,6 +1,7 @@
 """The cycle count: a list of products, counted by people until all of it is in the books."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import AwareDatetime
 from temporalio import workflow
@@ -26,7 +27,7 @@ from stockkeeper.contracts.cycle_count import (
     StoredCount,
     memo,
 )
-from stockkeeper.contracts.messages import StockAnswer, counted
+from stockkeeper.contracts.messages import Step, StockAnswer, counted
 from stockkeeper.domain.cycle_count import CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError
 from workflows import cycle_count_texts as texts
@@ -36,6 +37,8 @@ from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 from workflows.steps import write
+
+T = TypeVar("T", bound=Step)
 
 
 class _Carried(Carried):
@@ -94,8 +97,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
             root_cause=message.root_cause,
         )
         summary = f"{self._sku(message.product_id)}: {message.counted_quantity} counted by {message.performed_by}"
-        # The answer is one line, however long the list is.
-        self._adopt_line(await write(CycleCountActivities.record_count, step, summary), message.performed_by)
+        await self._apply_line(CycleCountActivities.record_count, step, summary)
 
     @command(APPROVE_VARIANCE)
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:
@@ -106,7 +108,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
             root_cause=message.root_cause,
         )
         summary = f"{self._sku(message.product_id)}: {message.root_cause}, approved by {message.approver}"
-        self._adopt_line(await write(CycleCountActivities.approve_count, step, summary), message.approver)
+        await self._apply_line(CycleCountActivities.approve_count, step, summary)
 
     @command(CANCEL)
     async def cancel(self, message: CancelCount, key: str) -> None:
@@ -124,17 +126,13 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         request = self.read_start(CycleCountRequest)
         self.state.lines = [CountLineState(product_id=product_id) for product_id in request.product_ids]
         self.lines = len(request.product_ids)
-        step = OpenCountStep(
-            **self.step_stamp("open", performed_by=request.requested_by),
-            warehouse_id=request.warehouse_id,
-            product_ids=request.product_ids,
-            requested_by=request.requested_by,
-        )
+        step = self.started(OpenCountStep, request, "open", performed_by=request.requested_by)
         await self.apply(CycleCountActivities.open_count, step, f"{counted(self.lines, 'item')} to count")
 
-    def _adopt_line(self, answer: CountedLine, performed_by: str) -> None:
-        """Make the answer about one line the state. The other lines stay as they are: a list may be long."""
-        self._corrected_by = performed_by
+    async def _apply_line(self, activity: Callable[[Any, T], CountedLine], step: T, summary: str) -> None:
+        """Carry out a step on one line, whose answer is that line. The others stay as they are: a list may be long."""
+        answer = await write(activity, step, summary)
+        self._corrected_by = step.performed_by
         line = CountLineState.model_validate(answer.line.model_dump())
         self.state.lines = [line if each.product_id == line.product_id else each for each in self.state.lines]
         self.state.status = answer.status

@@ -207,6 +207,19 @@ class Document(Process[S], Generic[S, D, St]):
         self.require_workflow_id(self.process.id_of(self.number), of=self.process.name)
         return request
 
+    def started(self, step: type[T], request: Message, *parts: str, performed_by: str, **more: Any) -> T:
+        """The step that stores the document: the fields that it shares with the start, its stamp, and ``more``.
+
+        Args:
+            step: The step.
+            request: The checked start.
+            parts: The parts of the operation id after the workflow id.
+            performed_by: The person or service behind it.
+            more: Its fields that the start has under another name.
+        """
+        shared = {name: getattr(request, name) for name in type(request).model_fields if name in step.model_fields}
+        return step(**{**shared, **self.step_stamp(*parts, performed_by=performed_by), **more})
+
     async def answer(self) -> S:
         """Wait until the start is decided, and return the state. A payload that comes with the update is ignored.
 

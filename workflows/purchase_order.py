@@ -150,16 +150,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         """Check the start, and store it."""
         request = self.read_start(PurchaseOrderRequest)
         self.lines = len(request.line_items)
-        step = DraftPurchaseOrderStep(
-            **self.step_stamp("draft", performed_by=request.requested_by),
-            supplier_id=request.supplier_id,
-            warehouse_id=request.warehouse_id,
-            line_items=request.line_items,
-            expected_delivery_date=request.expected_delivery_date,
-            requested_by=request.requested_by,
-            reason=request.reason,
-            approval=request.approval,
-        )
+        step = self.started(DraftPurchaseOrderStep, request, "draft", performed_by=request.requested_by)
         await self.apply(
             PurchaseOrderActivities.draft_purchase_order, step, f"draft {request.po_number}: {self.lines} lines"
         )

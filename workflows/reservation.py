@@ -104,10 +104,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     @command(CANCEL)
     async def cancel(self, message: Cancel, key: str) -> None:
         """Gives the stock back. `{performed_by, reason}`."""
-        if self.state.status is ReservationStatus.CANCELLED:
-            return
-        self.require(ReservationEvent.CANCEL)
-        await self._release(ReservationStatus.CANCELLED, message.performed_by, message.reason, "cancel", key)
+        await self._cancel(ReservationEvent.CANCEL, message, key)
 
     @command(EXTEND)
     async def extend(self, message: Extend, key: str) -> None:
@@ -123,13 +120,18 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     @command(GIVE_WAY)
     async def give_way(self, message: GiveWay, key: str) -> None:
         """What was promised isn't there: a line has ended, and the rest goes back. `{performed_by, reason}`."""
+        if await self._cancel(ReservationEvent.GIVE_WAY, message, key):
+            self.note(f"the hold gave way: {message.reason}")
+
+    async def _cancel(self, event: ReservationEvent, message: Cancel | GiveWay, key: str) -> bool:
+        """Release the hold, and return whether this command did it: it may have been sent twice."""
         if self.state.status is ReservationStatus.CANCELLED:
-            return
-        self.require(ReservationEvent.GIVE_WAY)
-        await self._release(
-            ReservationStatus.CANCELLED, message.performed_by, message.reason, "give_way", key, gave_way=True
-        )
-        self.note(f"the hold gave way: {message.reason}")
+            return False
+        self.require(event)
+        gave_way = event is ReservationEvent.GIVE_WAY
+        by, reason = message.performed_by, message.reason
+        await self._release(ReservationStatus.CANCELLED, by, reason, event, key, gave_way=gave_way)
+        return True
 
     async def _hold(self) -> None:
         """Check the start, and hold its lines."""

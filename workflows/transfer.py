@@ -150,14 +150,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         """Check the start, store the transfer, and hold its lines at the source."""
         request = self.read_start(TransferRequest)
         self.lines = len(request.line_items)
-        step = HoldTransferStep(
-            **self.step_stamp("hold", performed_by=request.requested_by),
-            from_warehouse_id=request.from_warehouse_id,
-            to_warehouse_id=request.to_warehouse_id,
-            line_items=request.line_items,
-            expected_transit_hours=request.expected_transit_hours,
-            requested_by=request.requested_by,
-        )
+        step = self.started(HoldTransferStep, request, "hold", performed_by=request.requested_by)
         await self.apply(TransferActivities.hold_transfer, step, f"hold {counted(self.lines, 'line')} at the source")
 
     async def _until_all_is_accounted_for(self) -> None:
