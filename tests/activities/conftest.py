@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from database.sessions import Database
-from tests.support import replenishment
+from tests.support import replenishment_rows
 from tests.support.guards import Roles
 from tests.support.past import Past
 from tests.support.shop import Shop
@@ -58,5 +58,5 @@ def past(shop: Shop) -> Past:
 @pytest.fixture
 def nothing_else_to_order(engine: Engine) -> Iterator[None]:
     """Clear what is to be ordered, before the test and after it."""
-    with replenishment.nothing_else_to_order(engine):
+    with replenishment_rows.nothing_else_to_order(engine):
         yield

@@ -19,7 +19,7 @@ from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.adjustment import WHY, AdjustmentCalls, adjustment_stays, dear_item, papers
-from tests.support.transfer import stocked
+from tests.support.transfer_rows import stocked
 
 S, E = AdjustmentStatus, AdjustmentEvent
 LATER = NOON + 5 * MINUTE

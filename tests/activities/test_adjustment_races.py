@@ -14,7 +14,7 @@ from tests.support.adjustment import movements, priced
 from tests.support.books import level
 from tests.support.corrections import held_lines
 from tests.support.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
-from tests.support.replenishment import set_point
+from tests.support.replenishment_rows import set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON
 from tests.support.steps.adjustment import AdjustmentCalls, adjustment_stays, dear_item

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import findings
-from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.replenishment_rows import nothing_else_to_order, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering

@@ -19,7 +19,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import ItemBooks, books, level, nothing_changes
 from tests.support.corrections import FOUND, correct_stock, held_lines
 from tests.support.meetings import WAIT_SECONDS, Outcome, held_rows, outcome, until_waiting
-from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.replenishment_rows import nothing_else_to_order, set_point
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON

@@ -22,7 +22,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.customer_return import ReturnCalls, found, lines_of, papers, return_stays
 from tests.support.steps.reservation import Steps
-from tests.support.transfer import stocked
+from tests.support.transfer_rows import stocked
 
 S = ReturnStatus
 LATER = NOON + 5 * MINUTE

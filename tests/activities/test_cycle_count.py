@@ -11,7 +11,8 @@ from stockkeeper.contracts.cycle_count import CountedLine, CountPolicy, StoredCo
 from stockkeeper.domain.cycle_count import CountStatus, RootCause
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import Line, entries, last_count, movements, stored
+from tests.support.cycle_count import Line
+from tests.support.cycle_count_rows import entries, last_count, movements, stored
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.cycle_count import CountCalls, count_stays, line_of, lines_of

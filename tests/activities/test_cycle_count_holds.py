@@ -11,7 +11,7 @@ from stockkeeper.domain.cycle_count import CountStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.corrections import held_lines
-from tests.support.replenishment import nothing_else_to_order, set_point
+from tests.support.replenishment_rows import nothing_else_to_order, set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.cycle_count import CountCalls, count_stays

@@ -12,7 +12,7 @@ from database.sessions import Database
 from stockkeeper.domain.cycle_count import CountStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
-from tests.support.cycle_count import entries, movements, stored
+from tests.support.cycle_count_rows import entries, movements, stored
 from tests.support.meetings import WAIT_SECONDS, Call, Outcome, meet, outcome
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.cycle_count import CountCalls

@@ -9,7 +9,8 @@ from database.sessions import Database
 from stockkeeper.domain.cycle_count import CountStatus, RootCause
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
-from tests.support.cycle_count import Line, entries, last_count, movements
+from tests.support.cycle_count import Line
+from tests.support.cycle_count_rows import entries, last_count, movements
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.cycle_count import CountCalls, count_stays, line_of, papers

@@ -14,7 +14,7 @@ from stockkeeper.contracts.ledger import MOVEMENT_COLUMNS
 from stockkeeper.domain.stock import ItemKey, MovementType
 from tests.support.audit_tampering import tampering
 from tests.support.past import Past, write
-from tests.support.replenishment import set_point
+from tests.support.replenishment_rows import set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import refused
 from tests.support.steps.ledger import A_MICROSECOND, Asking, ledger_of, now, point, points

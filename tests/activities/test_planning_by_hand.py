@@ -12,7 +12,7 @@ from stockkeeper.contracts.replenishment_plan import ItemPlan, ItemPlans
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.past import AS_OF, SEED, Past
-from tests.support.replenishment import set_point
+from tests.support.replenishment_rows import set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import refused
 from tests.support.steps.replenishment_plan import Planning, names, plans_stay

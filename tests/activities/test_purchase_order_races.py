@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from tests.support.books import level
 from tests.support.meetings import WAIT_SECONDS, Call, Outcome, held_rows, meet, outcome, until_waiting
-from tests.support.purchase_order import purchases
+from tests.support.purchase_order_rows import purchases
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came, policy_of, wanted
 

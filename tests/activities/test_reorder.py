@@ -13,15 +13,8 @@ from stockkeeper.contracts.reorder import DraftedReorder, Group, SkippedState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
-from tests.support.purchase_order import supplier_name
-from tests.support.replenishment import (
-    numbers_used,
-    order_row,
-    ordered,
-    set_point,
-    supply,
-    warehouse_name,
-)
+from tests.support.purchase_order_rows import supplier_name
+from tests.support.replenishment_rows import numbers_used, order_row, ordered, set_point, supply, warehouse_name
 from tests.support.shop import Shop
 from tests.support.steps.activity import NOON
 from tests.support.steps.purchase_order import Buying

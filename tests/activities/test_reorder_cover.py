@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
-from tests.support.replenishment import ordered, set_point, supply
+from tests.support.replenishment_rows import ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering

@@ -10,7 +10,7 @@ from database.sessions import Database
 from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest, StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from tests.support.books import nothing_is_stored
-from tests.support.replenishment import numbers_used, order_row, ordered, set_point, supply
+from tests.support.replenishment_rows import numbers_used, order_row, ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.purchase_order import Buying, papers, policy_of

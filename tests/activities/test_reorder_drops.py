@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.books import nothing_changes
-from tests.support.replenishment import set_point
+from tests.support.replenishment_rows import set_point
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON
 from tests.support.steps.reservation import Steps

@@ -14,7 +14,7 @@ from stockkeeper.contracts.reorder import DraftedReorder
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
-from tests.support.replenishment import ordered, set_point, supply
+from tests.support.replenishment_rows import ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering

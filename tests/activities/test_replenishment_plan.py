@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from stockkeeper.domain.replenishment import service_factor
 from tests.support.past import AS_OF, SEED, Past, local, warehouse_in
-from tests.support.replenishment import set_point, supply
+from tests.support.replenishment_rows import set_point, supply
 from tests.support.shop import Shop
 from tests.support.steps.replenishment_plan import Planned, Planning, names, plans_stay, point_and_quantity
 

@@ -12,7 +12,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.meetings import WAIT_SECONDS, held_rows, until_waiting
 from tests.support.past import A_DAY, AS_OF, SEED, Past
-from tests.support.replenishment import set_point, supply
+from tests.support.replenishment_rows import set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import forget, refused
 from tests.support.steps.replenishment_plan import Planned, Planning, plans_stay, point_and_quantity

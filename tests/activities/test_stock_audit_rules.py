@@ -11,7 +11,7 @@ from database.sessions import Database
 from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.domain.stock import ItemKey
 from tests.support.audit_tampering import Tampered, tampering
-from tests.support.replenishment import nothing_else_to_order, set_point, supply
+from tests.support.replenishment_rows import nothing_else_to_order, set_point, supply
 from tests.support.shop import Shop
 from tests.support.steps.adjustment import AdjustmentCalls, dear_item
 from tests.support.steps.cycle_count import CountCalls

@@ -16,7 +16,8 @@ from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived, lines_of, transfer_stays
-from tests.support.transfer import Units, movements, transit
+from tests.support.transfer import Units
+from tests.support.transfer_rows import movements, transit
 
 S = TransferStatus
 LATER = NOON + 5 * MINUTE

@@ -27,7 +27,7 @@ from tests.support.meetings import Call, outcome
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived
-from tests.support.transfer import whereabouts
+from tests.support.transfer_rows import whereabouts
 
 WAREHOUSES, PRODUCTS, OPENING = 3, 2, 15
 Came = dict[int, tuple[int, int]]

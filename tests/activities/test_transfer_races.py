@@ -19,7 +19,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived
-from tests.support.transfer import Whereabouts, movements, transit, whereabouts
+from tests.support.transfer_rows import Whereabouts, movements, transit, whereabouts
 
 S = TransferStatus
 

@@ -17,7 +17,8 @@ from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived, lines_of, papers, transfer_stays
-from tests.support.transfer import Units, Whereabouts, movements, stocked, transit, whereabouts
+from tests.support.transfer import Units
+from tests.support.transfer_rows import Whereabouts, movements, stocked, transit, whereabouts
 
 S = TransferStatus
 LATER = NOON + 5 * MINUTE

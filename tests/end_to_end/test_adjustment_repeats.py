@@ -15,6 +15,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import Adjusting, adjustment, approval, changed, movements, named, pending, priced, stored
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Branch
+from tests.support.repeats import changed_starts_conflict
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, eventually, less_notices, refusal
@@ -94,19 +95,11 @@ async def test_another_adjustment_under_a_number_that_has_ended_is_a_conflict(
         {"reason": "stolen"},
         {"performed_by": "bob"},
     ]
-    numbers = [new_reference("a") for _ in others]
-    await at_once(*(adjusting.adjust(number, (item, -1)) for number in numbers))
-    await at_once(*(adjusting.result(number) for number in numbers))
 
-    async def conflict(number: str, other: dict[str, Any]) -> None:
-        start = adjustment(number, item.warehouse_id, changed(item, -1)) | other
-        refused = await refusal(adjusting.ask_raw(number, [start]))
-        assert refused.type == "OperationConflict", other
-        assert await refusal(adjusting.result(number)) == refused
-        assert await adjusting.status(number) == WorkflowExecutionStatus.FAILED
+    def right(number: str) -> dict[str, Json]:
+        return adjustment(number, item.warehouse_id, changed(item, -1))
 
-    with nothing_is_stored(engine):
-        await at_once(*(conflict(number, other) for number, other in zip(numbers, others, strict=True)))
+    await changed_starts_conflict(adjusting, engine, right, None, others)
 
 
 async def test_one_whose_run_is_gone_is_taken_over_and_whoever_loses_a_hold_by_it_still_hears_of_it(

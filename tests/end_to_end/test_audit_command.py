@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.commands import Command, names
+from tests.support.commands import Command, names, words
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, eventually
 
@@ -24,11 +24,6 @@ def promise(engine: Engine, item: ItemKey, units: int) -> None:
     """Somebody with the owner's password has promised units to nobody."""
     with engine.begin() as connection:
         assert connection.execute(_PROMISE, item._asdict() | {"units": units}).rowcount == 1
-
-
-def words(printed: str) -> str:
-    """What is printed, without the tables' lines and spaces: wherever a cell was broken."""
-    return " ".join(word for word in printed.split() if set(word) != {"─"})
 
 
 class Auditor:

@@ -26,7 +26,7 @@ from tests.support.customer_return import (
 from tests.support.purchase_order import Branch
 from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import stocked
+from tests.support.transfer_rows import stocked
 from tests.support.wire import Json, Refusal, at_once, eventually, refusal
 
 

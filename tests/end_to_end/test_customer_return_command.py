@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_is_stored
-from tests.support.commands import Command, names
+from tests.support.commands import Command, DocumentCommands, names
 from tests.support.customer_return import Units, inspections, units
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import stocked
+from tests.support.transfer_rows import stocked
 from tests.support.wire import Json, eventually
 
 
@@ -22,12 +22,11 @@ def row_of(sku: str, printed: str) -> list[str]:
     return row
 
 
-class Desk:
+class Desk(DocumentCommands):
     """A return of one product by the command line."""
 
     def __init__(self, command: Command, shop: Shop, engine: Engine) -> None:
-        self._command = command
-        self.number = new_reference("r")
+        super().__init__(command, "return", new_reference("r"))
         self.item = shop.item(2)
         self.sku, self.place = names(engine, self.item)
         self.start = ("--warehouse", self.place, "--reference", "1042")
@@ -35,24 +34,6 @@ class Desk:
     async def create(self, units: int = 5) -> None:
         """Say what comes back."""
         await self.json("create", *self.start, "--line", f"{self.sku}={units}")
-
-    async def json(self, verb: str, *options: str) -> Json:
-        """The state that a command answers with."""
-        done = await self._command("return", verb, self.number, *options, "--json")
-        assert (done.exit_code, done.stderr) == (0, "")
-        return json.loads(done.stdout)
-
-    async def told(self, verb: str, *options: str) -> str:
-        """What a command prints for people."""
-        done = await self._command("return", verb, self.number, *options)
-        assert done.exit_code == 0, done.stderr
-        return done.stdout
-
-    async def refused(self, verb: str, *options: str) -> str:
-        """The one line that a command is refused with."""
-        done = await self._command("return", verb, self.number, *options)
-        assert (done.exit_code, done.stdout) == (1, "")
-        return done.stderr
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from tests.support.books import level, nothing_is_stored
 from tests.support.customer_return import Returns, Units, expected, found, inspections, movements, sent, sold, units
 from tests.support.purchase_order import Branch
+from tests.support.repeats import changed_starts_conflict
 from tests.support.replenishment import goes_on, make_long
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, refusal
@@ -64,23 +65,10 @@ async def test_another_return_under_a_number_that_has_ended_is_a_conflict(
         {"lines": [sold(item, 2), sold(item, 1)]},
     ]
 
-    async def ended() -> str:
-        number = new_reference("back")
-        await returns.create(number, (item, 3))
-        await returns.close_short(number)
-        await returns.result(number)
-        return number
+    def right(number: str) -> dict[str, Json]:
+        return expected(number, item.warehouse_id, sold(item, 3))
 
-    async def conflict(number: str, changed: dict[str, Json]) -> None:
-        start = expected(number, item.warehouse_id, sold(item, 3)) | changed
-        refused = await refusal(returns.ask_raw(number, [start]))
-        assert refused.type == "OperationConflict", changed
-        assert await refusal(returns.result(number)) == refused
-        assert await returns.status(number) == WorkflowExecutionStatus.FAILED
-
-    numbers = await at_once(*(ended() for _ in others))
-    with nothing_is_stored(engine):
-        await at_once(*(conflict(number, changed) for number, changed in zip(numbers, others, strict=True)))
+    await changed_starts_conflict(returns, engine, right, returns.close_short, others)
 
 
 async def test_a_return_whose_run_is_gone_is_taken_over(returns: Returns, shop: Shop, engine: Engine) -> None:

@@ -1,7 +1,6 @@
 """What an operator, and whoever takes the goods back, sees of a run without reading code."""
 
 from datetime import datetime
-from functools import partial
 
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
@@ -10,7 +9,8 @@ from stockkeeper.contracts.messages import utc
 from tests.support.commands import names
 from tests.support.customer_return import Returns, found, sent, stored
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, cells, eventually
+from tests.support.shown import finds, tells_its_commands
+from tests.support.wire import Json, cells
 
 
 async def test_runs_are_found_by_status_sku_warehouse_and_number_and_a_list_shows_what_is_expected(
@@ -22,21 +22,18 @@ async def test_runs_are_found_by_status_sku_warehouse_and_number_and_a_list_show
     await returns.create(one, (tea, 3), (mug, 2))
     await returns.create(two, (tea, 1), reference_id="1043")
 
-    async def finds(queries: dict[str, list[str]]) -> None:
-        for query, numbers in queries.items():
-            await eventually(partial(returns.found, query), sorted(numbers).__eq__)
-
     async def memo(number: str) -> Json:
         return await (await returns.handle(number).describe()).memo()
 
     mine = f'WorkflowType="ReturnWorkflow" and StockWarehouses="{place}"'
     await finds(
+        returns,
         {
             f'{mine} and StockSkus="{sku}"': [one, two],
             f'{mine} and StockSkus="{other}"': [one],
             f'StockReference="{one}"': [one],
             f'{mine} and StockStatus="EXPECTED"': [one, two],
-        }
+        },
     )
     shown = {"warehouse": place, "reference_id": "1042", "units": 5, "expected": 5, "requested_by": "cleo"}
     assert await memo(one) == shown
@@ -44,7 +41,7 @@ async def test_runs_are_found_by_status_sku_warehouse_and_number_and_a_list_show
     assert await memo(one) == shown | {"expected": 3}
     await returns.close_short(one)
     await returns.close_short(two)
-    await finds({f'{mine} and StockStatus="INSPECTED"': [one], f'{mine} and StockStatus="CANCELLED"': [two]})
+    await finds(returns, {f'{mine} and StockStatus="INSPECTED"': [one], f'{mine} and StockStatus="CANCELLED"': [two]})
     # What isn't expected any more isn't waited for.
     assert await memo(one) == shown | {"expected": 0}
 
@@ -125,12 +122,4 @@ async def test_each_end_says_what_it_is_and_each_step_what_it_does(returns: Retu
 
 async def test_the_run_tells_its_commands(returns: Returns, shop: Shop) -> None:
     number, _ = await sent(returns, shop)
-    definition = (await returns.metadata(number)).definition
-    updates = {update.name: update.description for update in definition.update_definitions}
-    signals = {signal.name: signal.description for signal in definition.signal_definitions if signal.name}
-    assert (definition.type, sorted(updates), sorted(signals)) == (
-        "ReturnWorkflow",
-        ["close_short", "inspect", "registered"],
-        ["close_short", "inspect"],
-    )
-    assert all([*updates.values(), *signals.values()])
+    await tells_its_commands(returns, number, "close_short", "inspect")

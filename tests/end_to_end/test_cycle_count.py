@@ -9,21 +9,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import (
-    Counts,
-    Line,
-    One,
-    approval,
-    command,
-    count,
-    counted,
-    entries,
-    last_count,
-    lines,
-    movements,
-    one_count,
-    stored,
-)
+from tests.support.cycle_count import Counts, Line, One, approval, command, count, counted, lines, one_count
+from tests.support.cycle_count_rows import entries, last_count, movements, stored
 from tests.support.purchase_order import Branch
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference

@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 from stockkeeper import CycleCount, CycleCountState, Unreachable
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.commands import Command, names
-from tests.support.cycle_count import Line, lines, midday, movements
+from tests.support.commands import Command, DocumentCommands, names
+from tests.support.cycle_count import Line, lines, midday
+from tests.support.cycle_count_rows import movements
 from tests.support.refusals import refusal_of
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
@@ -26,12 +27,11 @@ def rows_of(printed: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows if len(row) > 1}
 
 
-class Walk:
+class Walk(DocumentCommands):
     """A count of some products by the command line."""
 
     def __init__(self, command: Command, engine: Engine, items: Sequence[ItemKey]) -> None:
-        self._command = command
-        self.number = new_reference("count")
+        super().__init__(command, "count", new_reference("count"))
         self.skus = [names(engine, item)[0] for item in items]
         self.place = names(engine, items[0])[1]
 
@@ -40,27 +40,9 @@ class Walk:
         options = [option for sku in self.skus for option in ("--sku", sku)]
         await self.told("start", "--warehouse", self.place, *options, "--performed-by", "wanda")
 
-    async def json(self, verb: str, *options: str) -> Json:
-        """What a command answers programs."""
-        done = await self._command("count", verb, self.number, *options, "--json")
-        assert (done.exit_code, done.stderr) == (0, "")
-        return json.loads(done.stdout)
-
-    async def told(self, verb: str, *options: str) -> str:
-        """What a command prints for people."""
-        done = await self._command("count", verb, self.number, *options)
-        assert done.exit_code == 0, done.stderr
-        return done.stdout
-
-    async def refused(self, verb: str, *options: str) -> str:
-        """The one line that a command is refused with."""
-        done = await self._command("count", verb, self.number, *options)
-        assert (done.exit_code, done.stdout) == (1, "")
-        return done.stderr
-
     async def in_part(self, verb: str, *options: str) -> tuple[str, list[str]]:
         """What a command prints that was refused in part, and the lines about that."""
-        done = await self._command("count", verb, self.number, *options)
+        done = await self.run(verb, *options)
         assert done.exit_code == 1
         return done.stdout, done.stderr.splitlines()
 

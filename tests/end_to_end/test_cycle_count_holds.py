@@ -9,7 +9,8 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import ItemBooks, books, level
 from tests.support.commands import names
 from tests.support.corrections import held_lines
-from tests.support.cycle_count import Counts, Line, count, counted, lines, movements, one_count
+from tests.support.cycle_count import Counts, Line, count, counted, lines, one_count
+from tests.support.cycle_count_rows import movements
 from tests.support.purchase_order import Branch
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference

@@ -6,17 +6,8 @@ from temporalio.api.enums.v1 import EventType
 from database.tables import products, warehouses
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import (
-    Counts,
-    Line,
-    approval,
-    counted,
-    entries,
-    lines,
-    movements,
-    one_count,
-    stored,
-)
+from tests.support.cycle_count import Counts, Line, approval, counted, lines, one_count
+from tests.support.cycle_count_rows import entries, movements, stored
 from tests.support.replenishment import goes_on, make_long
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, cells, eventually, less_notices

@@ -15,15 +15,15 @@ from tests.support.cycle_count import (
     Counts,
     begun,
     counted_before,
-    counts_of,
     done,
     lines,
     nobody_classifies,
     opened,
     planned,
 )
+from tests.support.cycle_count_rows import counts_of
 from tests.support.purchase_order import Branch
-from tests.support.replenishment import sold_earlier
+from tests.support.replenishment_rows import sold_earlier
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Refusal, at_once, cells, eventually, few_at_once, refusal
 

@@ -11,17 +11,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from tests.support.books import ItemBooks, books, level
-from tests.support.cycle_count import (
-    COMMANDS,
-    Counts,
-    Line,
-    command,
-    counted,
-    lines,
-    locked_count,
-    movements,
-    one_count,
-)
+from tests.support.cycle_count import COMMANDS, Counts, Line, command, counted, lines, one_count
+from tests.support.cycle_count_rows import locked_count, movements
 from tests.support.reservation import Orders
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference

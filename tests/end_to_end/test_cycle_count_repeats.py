@@ -9,18 +9,10 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import (
-    Counts,
-    Line,
-    count,
-    counted,
-    entries,
-    lines,
-    movements,
-    one_count,
-    stored,
-)
+from tests.support.cycle_count import Counts, Line, count, counted, lines, one_count
+from tests.support.cycle_count_rows import entries, movements, stored
 from tests.support.purchase_order import Branch
+from tests.support.repeats import changed_starts_conflict
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, less_notices, refusal
@@ -82,23 +74,10 @@ async def test_another_count_under_a_number_that_has_ended_is_a_conflict(
         {"requested_by": "bob"},
     ]
 
-    async def ended() -> str:
-        number = new_reference("count")
-        await counts.open(number, first, second)
-        await counts.cancel(number)
-        await counts.result(number)
-        return number
+    def right(number: str) -> dict[str, Json]:
+        return count(number, first.warehouse_id, *products)
 
-    async def conflict(number: str, other: dict[str, Any]) -> None:
-        start = count(number, first.warehouse_id, *products) | other
-        refused = await refusal(counts.ask_raw(number, [start]))
-        assert refused.type == "OperationConflict", other
-        assert await refusal(counts.result(number)) == refused
-        assert await counts.status(number) == WorkflowExecutionStatus.FAILED
-
-    numbers = await at_once(*(ended() for _ in others))
-    with nothing_is_stored(engine):
-        await at_once(*(conflict(number, other) for number, other in zip(numbers, others, strict=True)))
+    await changed_starts_conflict(counts, engine, right, counts.cancel, others)
 
 
 async def test_a_count_whose_run_is_gone_is_taken_over(counts: Counts, shop: Shop, engine: Engine) -> None:

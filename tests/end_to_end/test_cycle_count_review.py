@@ -4,18 +4,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import (
-    Counts,
-    Line,
-    all_that_is_told,
-    approval,
-    counted,
-    entries,
-    last_count,
-    lines,
-    movements,
-    one_count,
-)
+from tests.support.cycle_count import Counts, Line, all_that_is_told, approval, counted, lines, one_count
+from tests.support.cycle_count_rows import entries, last_count, movements
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Refusal, at_once, less_notices, refusal

@@ -1,15 +1,15 @@
 """What an operator, and whoever counts, sees of a run without reading code."""
 
-from functools import partial
-
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 
 from stockkeeper.contracts.messages import utc
 from tests.support.commands import names
-from tests.support.cycle_count import Counts, one_count, stored
+from tests.support.cycle_count import Counts, one_count
+from tests.support.cycle_count_rows import stored
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
+from tests.support.shown import finds, tells_its_commands
 from tests.support.wire import Json, cells, eventually, refusal
 
 REVIEW = "Next: `record` by a person who hasn't counted it, or `approve_variance` with a root cause."
@@ -20,15 +20,12 @@ async def test_runs_are_found_by_status_sku_warehouse_and_reference(counts: Coun
     first, second = new_reference("count"), new_reference("count")
     (sku, place), (other_sku, _) = names(engine, item), names(engine, other)
 
-    async def finds(queries: dict[str, list[str]]) -> None:
-        for query, expected in queries.items():
-            await eventually(partial(counts.found, query), expected.__eq__)
-
     await counts.open(first, item, other)
     await counts.open(second, item)
     both = sorted([first, second])
     mine = f'WorkflowType="CycleCountWorkflow" and StockSkus="{sku}"'
     await finds(
+        counts,
         {
             f'StockSkus="{sku}"': both,
             f'StockSkus="{other_sku}"': [first],
@@ -36,15 +33,15 @@ async def test_runs_are_found_by_status_sku_warehouse_and_reference(counts: Coun
             f'StockReference="{first}"': [first],
             f'{mine} and StockStatus="COUNTING"': both,
             f"{mine} and StockAmount is null and StockDeadline is null": both,
-        }
+        },
     )
     # Everything has been counted in one of them, and not in the other.
     await counts.record(first, item, 10)
     await counts.record(second, item, 10)
-    await finds({f'{mine} and StockStatus="COUNTING"': [first], f'{mine} and StockStatus="REVIEW"': [second]})
+    await finds(counts, {f'{mine} and StockStatus="COUNTING"': [first], f'{mine} and StockStatus="REVIEW"': [second]})
     await counts.record(second, item, 20, "bob")
     await counts.cancel(first)
-    await finds({f'{mine} and StockStatus="CANCELLED"': [first], f'{mine} and StockStatus="POSTED"': [second]})
+    await finds(counts, {f'{mine} and StockStatus="CANCELLED"': [first], f'{mine} and StockStatus="POSTED"': [second]})
 
 
 async def test_a_list_shows_where_it_is_and_what_is_left_to_do(counts: Counts, shop: Shop, engine: Engine) -> None:
@@ -157,16 +154,7 @@ async def test_each_end_says_what_it_is(counts: Counts, shop: Shop, engine: Engi
 
 async def test_the_run_tells_its_commands(counts: Counts, shop: Shop) -> None:
     number, _ = await one_count(counts, shop)
-    definition = (await counts.metadata(number)).definition
-    assert definition.type == "CycleCountWorkflow"
-    commands = ["approve_variance", "cancel", "record"]
-    updates = {update.name: update.description for update in definition.update_definitions}
-    assert sorted(updates) == sorted([*commands, "opened"])
-    signals = {signal.name: signal.description for signal in definition.signal_definitions if signal.name}
-    assert sorted(signals) == commands
-    assert all(updates.values())
-    assert all(signals.values())
-    assert "state" in {query.name for query in definition.query_definitions}
+    await tells_its_commands(counts, number, "approve_variance", "cancel", "record")
 
 
 async def test_each_step_says_what_it_does(counts: Counts, shop: Shop, engine: Engine) -> None:

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import Spoil, any_message, bad_text, without
+from tests.support.bad_commands import change_nothing
 from tests.support.books import level, nothing_is_stored
 from tests.support.corrections import FOUND, correct_stock, held_lines
 from tests.support.reservation import Orders
@@ -164,29 +165,8 @@ async def test_what_is_told_wrong_changes_nothing(caller: Caller, shop: Shop, en
     held = await at_once(*(_held(caller, shop) for _ in range(AT_ONCE)))
     for each in held:
         _lose(engine, each.first)
-
-    async def are_refused(place: int) -> dict[str, str]:
-        """Every fourth of them, all to the same hold, each as an update and as a signal."""
-        _, name, _, _, _, _, state = held[place]
-        payloads = {case: BAD[case](dict(TOLD)) for case in list(BAD)[place::AT_ONCE]}
-        refusals: dict[str, Refusal] = {}
-        for case, payload in payloads.items():
-            try:
-                refusals[case] = await refusal(caller.update(name, "give_way", *payload))
-            except Exception as error:
-                error.add_note(case)
-                raise
-            await caller.signal(name, "give_way", *payload)
-        notes = await caller.noted(name, len(payloads))
-        for note, (case, refused) in zip(notes, refusals.items(), strict=True):
-            assert len(refused.message) < 2_000, case
-            assert note.startswith(f"signal give_way refused: {refused.type}: {refused.message[:300]}"), case
-        assert await caller.state(name) | {"notes": []} == state
-        return {case: refused.type for case, refused in refusals.items()}
-
-    with nothing_is_stored(engine):
-        outcomes = await at_once(*(are_refused(place) for place in range(AT_ONCE)))
-    assert {case: each for part in outcomes for case, each in part.items()} == dict.fromkeys(BAD, "InvalidRequest")
+    places = [(each.name, each.state, dict(TOLD)) for each in held]
+    await change_nothing(caller, engine, "give_way", BAD, places)
     states = await at_once(*(caller.update(each.name, "give_way", TOLD) for each in held))
     assert {state["status"] for state in states} == {"CANCELLED"}
 

@@ -9,21 +9,10 @@ from sqlalchemy import Engine, Row, text
 from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.domain.stock import ItemKey
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
 from tests.support.books import level, nothing_is_stored
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Purchasing,
-    approval,
-    came,
-    locked_order,
-    purchases,
-    quantities,
-    receipt,
-    supplier_name,
-    wanted,
-)
+from tests.support.purchase_order import Purchasing, approval, came, quantities, receipt, wanted
+from tests.support.purchase_order_rows import locked_order, purchases, supplier_name
 from tests.support.refusals import refusal_of
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal
@@ -131,39 +120,27 @@ WANTED = ("PROCUREMENT", "Approval wanted: {name}")
 SUBMITTED = ("SUPPLIER", "Purchase order {number}")
 CANCELLED = ("SUPPLIER", "Purchase order {number} is cancelled")
 REST = ("SUPPLIER", "Purchase order {number}: the rest is no longer expected")
-ENDINGS: dict[str, tuple[list[str], str, str | None, list[tuple[str, str]]]] = {
-    "rejected": (["reject"], "CANCELLED", "not needed", [WANTED, ("PROCUREMENT", "Cancelled: {name}: not needed")]),
-    "withdrawn": (["cancel"], "CANCELLED", "not needed", [WANTED, ("PROCUREMENT", "Cancelled: {name}: not needed")]),
-    "never decided": (
-        [],
-        "CANCELLED",
-        "not approved in time",
-        [WANTED, ("PROCUREMENT", "Cancelled: {name}: not approved in time")],
-    ),
-    "cancelled with the supplier": (
-        ["approve", "cancel"],
-        "CANCELLED",
-        "not needed",
-        [WANTED, SUBMITTED, CANCELLED],
-    ),
+
+
+def _cancelled(why: str) -> list[tuple[str, str]]:
+    """The notices of an order that never went out."""
+    return [WANTED, ("PROCUREMENT", f"Cancelled: {{name}}: {why}")]
+
+
+SENT = [WANTED, SUBMITTED]
+ENDINGS: dict[str, tuple[list[str], str, str, list[tuple[str, str]]]] = {
+    "rejected": (["reject"], "CANCELLED", "not needed", _cancelled("not needed")),
+    "withdrawn": (["cancel"], "CANCELLED", "not needed", _cancelled("not needed")),
+    "never decided": ([], "CANCELLED", "not approved in time", _cancelled("not approved in time")),
+    "cancelled with the supplier": (["approve", "cancel"], "CANCELLED", "not needed", [*SENT, CANCELLED]),
     "cancelled after it was confirmed": (
         ["approve", "confirm", "cancel"],
         "CANCELLED",
         "not needed",
-        [WANTED, SUBMITTED, CANCELLED],
+        [*SENT, CANCELLED],
     ),
-    "never delivered": (
-        ["approve", "close_short"],
-        "CANCELLED",
-        "not needed",
-        [WANTED, SUBMITTED, CANCELLED],
-    ),
-    "closed short": (
-        ["approve", "receive", "close_short"],
-        "RECEIVED",
-        "not needed",
-        [WANTED, SUBMITTED, REST],
-    ),
+    "never delivered": (["approve", "close_short"], "CANCELLED", "not needed", [*SENT, CANCELLED]),
+    "closed short": (["approve", "receive", "close_short"], "RECEIVED", "not needed", [*SENT, REST]),
 }
 
 

@@ -9,17 +9,10 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from stockkeeper.contracts.messages import amount
 from stockkeeper.contracts.purchase_order import ApprovalPolicy
+from tests.support.approvals import ONE_APPROVAL, TWO_APPROVALS
 from tests.support.books import nothing_is_stored
-from tests.support.purchase_order import (
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Branch,
-    Purchasing,
-    approval,
-    draft,
-    supplier_name,
-    wanted,
-)
+from tests.support.purchase_order import Branch, Purchasing, approval, draft, wanted
+from tests.support.purchase_order_rows import supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal
 

@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import Engine
 
+from tests.support.approvals import NO_APPROVAL, TWO_APPROVALS
 from tests.support.bad import Spoil, any_message, bad_days, bad_ending, bad_receipt, bad_text, with_line
 from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
-from tests.support.purchase_order import NO_APPROVAL, TWO_APPROVALS, Purchasing, approval, came, receipt
+from tests.support.purchase_order import Purchasing, approval, came, receipt
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, less_notices
 

@@ -5,6 +5,7 @@ from sqlalchemy import Engine, select
 
 from database.tables import products
 from stockkeeper.domain.stock import ItemKey
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL
 from tests.support.bad import (
     BAD_MONEY,
     Spoil,
@@ -19,7 +20,7 @@ from tests.support.bad import (
     without,
 )
 from tests.support.bad_starts import Clerk
-from tests.support.purchase_order import NO_APPROVAL, ONE_APPROVAL, Purchasing, approval, came, draft, receipt, wanted
+from tests.support.purchase_order import Purchasing, approval, came, draft, receipt, wanted
 from tests.support.shop import Shop
 from tests.support.wire import Json, Refusal
 

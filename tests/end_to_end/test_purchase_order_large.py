@@ -4,18 +4,10 @@ from sqlalchemy import Engine, func, select, update
 from temporalio.api.enums.v1 import EventType
 
 from database.tables import products, stock_movements, suppliers, warehouses
+from tests.support.approvals import NO_APPROVAL, TWO_APPROVALS
 from tests.support.books import level, nothing_is_stored
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    TWO_APPROVALS,
-    Purchasing,
-    approval,
-    came,
-    quantities,
-    receipt,
-    supplier_name,
-    wanted,
-)
+from tests.support.purchase_order import Purchasing, approval, came, quantities, receipt, wanted
+from tests.support.purchase_order_rows import supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually, less_notices, refusal
 

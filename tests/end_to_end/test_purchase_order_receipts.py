@@ -6,18 +6,10 @@ from decimal import Decimal
 from sqlalchemy import Engine, text
 
 from stockkeeper.domain.stock import ItemKey
+from tests.support.approvals import NO_APPROVAL
 from tests.support.books import ItemBooks, books, level, nothing_is_stored
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    Branch,
-    Purchasing,
-    came,
-    draft,
-    purchases,
-    quantities,
-    receipt,
-    wanted,
-)
+from tests.support.purchase_order import Branch, Purchasing, came, draft, quantities, receipt, wanted
+from tests.support.purchase_order_rows import purchases
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, at_once, less_notices, refusal

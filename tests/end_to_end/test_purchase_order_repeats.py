@@ -9,21 +9,14 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
 from tests.support.books import level, nothing_is_stored
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Purchasing,
-    came,
-    draft,
-    quantities,
-    supplier_name,
-    wanted,
-)
+from tests.support.purchase_order import Purchasing, came, draft, quantities, wanted
+from tests.support.purchase_order_rows import supplier_name
+from tests.support.repeats import changed_starts_conflict
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import at_once, eventually, less_notices, refusal
+from tests.support.wire import Json, at_once, eventually, less_notices, refusal
 
 CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
 
@@ -87,23 +80,10 @@ async def test_another_order_under_a_number_that_has_ended_is_a_conflict(
         {"approval": None},
     ]
 
-    async def ended() -> str:
-        number = new_reference("po")
-        await purchasing.draft(number, supplier, [(item, 10)], approval=NO_APPROVAL)
-        await purchasing.cancel(number)
-        await purchasing.result(number)
-        return number
+    def right(number: str) -> dict[str, Json]:
+        return draft(number, supplier, item.warehouse_id, wanted(item, 10), approval=NO_APPROVAL)
 
-    async def conflict(number: str, other: dict[str, Any]) -> None:
-        start = draft(number, supplier, item.warehouse_id, wanted(item, 10), approval=NO_APPROVAL) | other
-        refused = await refusal(purchasing.ask_raw(number, [start]))
-        assert refused.type == "OperationConflict", other
-        assert await refusal(purchasing.result(number)) == refused
-        assert await purchasing.status(number) == WorkflowExecutionStatus.FAILED
-
-    numbers = await at_once(*(ended() for _ in others))
-    with nothing_is_stored(engine):
-        await at_once(*(conflict(number, other) for number, other in zip(numbers, others, strict=True)))
+    await changed_starts_conflict(purchasing, engine, right, purchasing.cancel, others)
 
 
 async def test_an_order_whose_run_is_gone_is_taken_over_and_the_supplier_hears_of_it_once(

@@ -9,16 +9,11 @@ from temporalio.api.enums.v1 import EventType
 from database.tables import products, warehouses
 from stockkeeper.contracts.messages import utc
 from stockkeeper.domain.stock import ItemKey
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Purchasing,
-    came,
-    supplier_name,
-    wanted,
-)
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
+from tests.support.purchase_order import Purchasing, came, wanted
+from tests.support.purchase_order_rows import supplier_name
 from tests.support.shop import Shop, new_reference
+from tests.support.shown import tells_its_commands
 from tests.support.wire import Json, cells, eventually
 
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED
@@ -187,16 +182,7 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
 async def test_the_run_tells_its_commands(purchasing: Purchasing, shop: Shop) -> None:
     number = new_reference("po")
     await purchasing.draft(number, shop.supplier(), [(shop.item(0), 1)], approval=NO_APPROVAL)
-    definition = (await purchasing.metadata(number)).definition
-    assert definition.type == "PurchaseOrderWorkflow"
-    commands = ["approve", "cancel", "close_short", "confirm", "receive", "reject"]
-    updates = {update.name: update.description for update in definition.update_definitions}
-    assert sorted(updates) == sorted([*commands, "drafted"])
-    signals = {signal.name: signal.description for signal in definition.signal_definitions if signal.name}
-    assert sorted(signals) == commands
-    assert all(updates.values())
-    assert all(signals.values())
-    assert "state" in {query.name for query in definition.query_definitions}
+    await tells_its_commands(purchasing, number, "approve", "cancel", "close_short", "confirm", "receive", "reject")
 
 
 async def test_each_deadline_is_a_timer_with_a_name(purchasing: Purchasing, shop: Shop) -> None:

@@ -9,11 +9,12 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
+from tests.support.approvals import NO_APPROVAL
 from tests.support.books import level, nothing_is_stored
-from tests.support.purchase_order import NO_APPROVAL, Purchasing, came, supplier_name
-from tests.support.replenishment import (
-    Plans,
-    Reorders,
+from tests.support.purchase_order import Purchasing, came
+from tests.support.purchase_order_rows import supplier_name
+from tests.support.replenishment import Plans, Reorders
+from tests.support.replenishment_rows import (
     much,
     numbers_used,
     order_row,

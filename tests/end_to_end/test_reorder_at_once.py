@@ -14,11 +14,9 @@ from database.sessions import Database
 from tests.support.books import level
 from tests.support.cycle_count import Counts
 from tests.support.purchase_order import Purchasing
-from tests.support.replenishment import (
-    AT_ONCE,
+from tests.support.replenishment import AT_ONCE, Plans, Reorders
+from tests.support.replenishment_rows import (
     Ordered,
-    Plans,
-    Reorders,
     all_are_taken_over,
     order_row,
     ordered,

@@ -6,7 +6,8 @@ from sqlalchemy import Engine
 from tests.support.bad import BAD_MONEY, Spoil, bad_number, with_fields
 from tests.support.bad_starts import ANY_RUN, run_is_refused, runs_are_invalid
 from tests.support.books import nothing_is_stored
-from tests.support.replenishment import Plans, Reorders, set_point, sold_earlier, supply
+from tests.support.replenishment import Plans, Reorders
+from tests.support.replenishment_rows import set_point, sold_earlier, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Caller, Json, Refusal, at_once, refusal
 

@@ -13,8 +13,9 @@ from temporalio.client import Client
 from database import tables
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
-from tests.support.commands import Command, names
-from tests.support.replenishment import Reorders, nothing_else_to_order, supply
+from tests.support.commands import Command, names, words
+from tests.support.replenishment import Reorders
+from tests.support.replenishment_rows import nothing_else_to_order, supply
 from tests.support.schedules import NOBODY
 from tests.support.shop import Shop
 from tests.support.wire import Json, eventually
@@ -35,11 +36,6 @@ async def _alone(engine: Engine, plain_client: Client) -> AsyncIterator[None]:
     with nothing_else_to_order(engine):
         await Reorders(plain_client, NOBODY).at_once_is_over()
         yield
-
-
-def words(printed: str) -> str:
-    """What is printed, without the tables' lines and spaces: wherever a cell was broken."""
-    return " ".join(word for word in printed.split() if set(word) != {"─"})
 
 
 class Shelf:

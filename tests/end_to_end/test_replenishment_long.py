@@ -6,17 +6,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from tests.support.replenishment import (
-    Plans,
-    Reorders,
-    goes_on,
-    make_long,
-    order_row,
-    ordered,
-    set_point,
-    sold_earlier,
-    supply,
-)
+from tests.support.replenishment import Plans, Reorders, goes_on, make_long
+from tests.support.replenishment_rows import order_row, ordered, set_point, sold_earlier, supply
 from tests.support.rows import locked
 from tests.support.shop import Shop
 from tests.support.wire import Json, eventually

@@ -7,7 +7,8 @@ from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.replenishment import Plans, set_point, sold_earlier, supply
+from tests.support.replenishment import Plans
+from tests.support.replenishment_rows import set_point, sold_earlier, supply
 from tests.support.rows import locked
 from tests.support.shop import Shop
 from tests.support.wire import Json, at_once

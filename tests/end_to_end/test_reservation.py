@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
 from tests.support.books import ItemBooks, books, level, nothing_changes
-from tests.support.reservation import Orders, lines_of, request, shortage
+from tests.support.reservation import Orders, lines_of, one_hold, request, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Refusal, line, refusal
 
@@ -17,9 +17,7 @@ SECONDS = 1 / 60
 
 
 async def test_a_hold_is_answered_in_one_call_with_the_whole_state(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    state = await orders.reserve(reference, (item, 3))
+    reference, item, state = await one_hold(orders, shop, 3)
     ids = [each.pop("reservation_id") for each in state["lines"]]
     deadline = datetime.fromisoformat(state.pop("expires_at"))
     assert all(isinstance(each, int) for each in ids)
@@ -41,9 +39,7 @@ async def test_a_hold_is_answered_in_one_call_with_the_whole_state(orders: Order
 
 
 async def test_what_is_held_leaves_as_a_sale(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    reference, item, _ = await one_hold(orders, shop, 3)
     state = await orders.fulfill(reference)
     assert state["status"] == "FULFILLED"
     assert lines_of(state) == [(item, 3, 3)]
@@ -109,9 +105,7 @@ async def test_no_more_leaves_than_is_held(orders: Orders, shop: Shop, engine: E
 
 
 async def test_a_cancelled_hold_is_available_again(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 10))
+    reference, item, _ = await one_hold(orders, shop, 10)
     state = await orders.cancel(reference, reason="customer called")
     assert (state["status"], lines_of(state)) == ("CANCELLED", [(item, 10, 0)])
     assert await orders.result(reference) == state
@@ -127,9 +121,7 @@ async def test_a_cancelled_hold_is_available_again(orders: Orders, shop: Shop, e
 
 
 async def test_cancelling_a_rest_keeps_what_has_left(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 6))
+    reference, item, _ = await one_hold(orders, shop, 6)
     await orders.fulfill(reference, [line(item, 2)])
     state = await orders.cancel(reference)
     assert (state["status"], lines_of(state)) == ("CANCELLED", [(item, 6, 2)])
@@ -137,9 +129,7 @@ async def test_cancelling_a_rest_keeps_what_has_left(orders: Orders, shop: Shop,
 
 
 async def test_a_hold_expires_at_its_deadline(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    held = await orders.reserve(reference, (item, 4), ttl_minutes=2 * SECONDS)
+    reference, item, held = await one_hold(orders, shop, 4, ttl_minutes=2 * SECONDS)
     assert level(engine, item) == (10, 4)
     state = await orders.result(reference)
     assert (state["status"], state["expires_at"]) == ("EXPIRED", held["expires_at"])
@@ -153,9 +143,7 @@ async def test_a_hold_expires_at_its_deadline(orders: Orders, shop: Shop, engine
 
 
 async def test_extending_moves_the_deadline_both_ways(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    held = await orders.reserve(reference, (item, 4), ttl_minutes=30)
+    reference, item, held = await one_hold(orders, shop, 4, ttl_minutes=30)
     later = await orders.extend(reference, 90)
     moved = datetime.fromisoformat(later["expires_at"]) - datetime.fromisoformat(held["expires_at"])
     assert timedelta(minutes=60) <= moved < timedelta(minutes=61)
@@ -235,9 +223,7 @@ async def test_an_order_without_a_listener_is_held_all_the_same(orders: Orders, 
 
 
 async def test_a_run_that_an_operator_cancels_gives_its_stock_back(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(5)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 5))
+    reference, item, _ = await one_hold(orders, shop, 5, 5)
     await orders.fulfill(reference, [line(item, 1)])
     await orders.handle(reference).cancel()
     state = await orders.result(reference)

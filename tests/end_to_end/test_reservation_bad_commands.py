@@ -15,8 +15,8 @@ from tests.support.bad import (
     without,
 )
 from tests.support.books import level, nothing_changes
-from tests.support.reservation import Orders
-from tests.support.shop import Shop, new_reference
+from tests.support.reservation import Orders, one_hold
+from tests.support.shop import Shop
 from tests.support.wire import Json, answer, eventually, line, refusal
 
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
@@ -62,9 +62,7 @@ CASES = [
 async def test_an_invalid_command_changes_nothing(
     orders: Orders, shop: Shop, engine: Engine, command: str, spoil: Spoil
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    held = await orders.reserve(reference, (item, 4))
+    reference, item, held = await one_hold(orders, shop, 4)
     right: dict[str, dict[str, Json]] = {
         "fulfill": {"performed_by": "picker", "lines": [line(item, 1)]},
         "cancel": {"performed_by": "shop", "reason": "no longer wanted"},
@@ -88,9 +86,7 @@ async def test_an_invalid_command_changes_nothing(
 
 
 async def test_an_update_that_is_no_command_is_refused(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    held = await orders.reserve(reference, (item, 4))
+    reference, item, held = await one_hold(orders, shop, 4)
     with nothing_changes(engine, item):
         for name in ("approve", "run", "state", "fulfill_signal", "__init__"):
             with pytest.raises(WorkflowUpdateFailedError):
@@ -104,9 +100,7 @@ async def test_an_update_that_is_no_command_is_refused(orders: Orders, shop: Sho
 async def test_asking_for_the_answer_takes_whatever_comes_with_it(
     orders: Orders, shop: Shop, engine: Engine, payload: list[Json]
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    held = await orders.reserve(reference, (item, 4))
+    reference, item, held = await one_hold(orders, shop, 4)
     with nothing_changes(engine, item):
         assert await orders.update(reference, "reserved", *payload) == held
         assert await answer(orders.handle(reference).query("state", args=payload[:1])) == held

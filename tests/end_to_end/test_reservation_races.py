@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import ItemBooks, books, level
-from tests.support.reservation import Orders, shortage
+from tests.support.reservation import Orders, one_hold, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, line
 
@@ -58,9 +58,7 @@ async def test_orders_in_opposite_order_for_scarce_stock_are_never_half_held(
 async def test_many_shipments_of_one_order_at_once_take_no_more_than_it_holds(
     orders: Orders, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(20)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 5))
+    reference, item, _ = await one_hold(orders, shop, 5, 20)
 
     async def ship() -> str:
         # The run may be over before the command is let in.

@@ -13,16 +13,14 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tests.support.books import level, nothing_changes
-from tests.support.reservation import Orders, lines_of, request
+from tests.support.reservation import Orders, lines_of, one_hold, request
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import answer, at_once, eventually, line, refusal
 
 
 async def test_a_repeated_start_gets_the_same_answer(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    first = await orders.reserve(reference, (item, 3))
+    reference, item, first = await one_hold(orders, shop, 3)
     with nothing_changes(engine, item):
         assert await orders.reserve(reference, (item, 3)) == first
     assert level(engine, item) == (10, 3)
@@ -39,9 +37,7 @@ async def test_starts_of_one_order_at_once_hold_once(orders: Orders, shop: Shop,
 
 @pytest.mark.parametrize("ending", ["FULFILLED", "CANCELLED", "EXPIRED"])
 async def test_a_start_after_the_end_changes_nothing(orders: Orders, shop: Shop, engine: Engine, ending: str) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3), ttl_minutes=0.1 / 60 if ending == "EXPIRED" else 30)
+    reference, item, _ = await one_hold(orders, shop, 3, ttl_minutes=0.1 / 60 if ending == "EXPIRED" else 30)
     if ending == "FULFILLED":
         await orders.fulfill(reference)
     if ending == "CANCELLED":
@@ -60,9 +56,7 @@ async def test_a_start_after_the_end_changes_nothing(orders: Orders, shop: Shop,
 async def test_another_order_under_a_reference_that_has_ended_is_a_conflict(
     orders: Orders, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    reference, item, _ = await one_hold(orders, shop, 3)
     await orders.cancel(reference)
     with nothing_changes(engine, item):
         refused = await refusal(orders.reserve(reference, (item, 4)))
@@ -108,9 +102,7 @@ async def test_a_fixed_update_id_gets_the_stored_answer_even_after_the_end(
 
 
 async def test_a_plain_start_of_a_running_order_is_told_so(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    reference, item, _ = await one_hold(orders, shop, 3)
     with nothing_changes(engine, item), pytest.raises(WorkflowAlreadyStartedError):
         await orders.start(reference, [request(reference, (item, 3))])
 
@@ -119,9 +111,7 @@ async def test_a_plain_start_of_a_running_order_is_told_so(orders: Orders, shop:
 async def test_a_command_with_the_same_update_id_happens_once(
     orders: Orders, shop: Shop, engine: Engine, command: str
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    reference, item, _ = await one_hold(orders, shop, 3)
     sent: dict[str, Any] = {
         "fulfill": {"performed_by": "picker", "lines": [line(item, 1)]},
         "cancel": {"performed_by": "shop", "reason": "no longer wanted"},
@@ -133,9 +123,7 @@ async def test_a_command_with_the_same_update_id_happens_once(
 
 
 async def test_a_shipment_of_the_same_name_leaves_once(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 6))
+    reference, item, _ = await one_hold(orders, shop, 6)
     first = await orders.fulfill(reference, [line(item, 2)], fulfillment_id="parcel-1")
     with nothing_changes(engine, item):
         assert await orders.fulfill(reference, [line(item, 2)], fulfillment_id="parcel-1") == first
@@ -146,9 +134,7 @@ async def test_a_shipment_of_the_same_name_leaves_once(orders: Orders, shop: Sho
 
 
 async def test_another_shipment_of_the_same_name_is_a_conflict(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 6))
+    reference, item, _ = await one_hold(orders, shop, 6)
     first = await orders.fulfill(reference, [line(item, 2)], fulfillment_id="parcel-1")
     with nothing_changes(engine, item):
         refused = await refusal(orders.fulfill(reference, [line(item, 3)], fulfillment_id="parcel-1"))
@@ -159,9 +145,7 @@ async def test_another_shipment_of_the_same_name_is_a_conflict(orders: Orders, s
 async def test_a_repeated_shipment_is_answered_with_the_present_state(
     orders: Orders, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 6))
+    reference, item, _ = await one_hold(orders, shop, 6)
     await orders.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
     await orders.fulfill(reference, [line(item, 2)], fulfillment_id="parcel-2")
     extended = await orders.extend(reference, 90)
@@ -174,9 +158,7 @@ async def test_a_repeated_shipment_is_answered_with_the_present_state(
 async def test_a_repeated_shipment_does_not_bring_an_old_deadline_back(
     orders: Orders, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 6), ttl_minutes=1.5 / 60)
+    reference, item, _ = await one_hold(orders, shop, 6, ttl_minutes=1.5 / 60)
     await orders.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
     extended = await orders.extend(reference, 3 / 60)
     await orders.fulfill(reference, [line(item, 1)], fulfillment_id="parcel-1")
@@ -260,9 +242,7 @@ async def test_the_last_parcel_sent_twice_is_answered_twice(orders: Orders, shop
 
 
 async def test_somebody_else_may_repeat_a_parcel_and_a_start(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    reference, item, _ = await one_hold(orders, shop, 3)
     parcel = [{"product_id": item.product_id, "quantity": 1}]
     shipped = await orders.fulfill(reference, parcel, fulfillment_id="parcel", performed_by="early shift")
     with nothing_changes(engine, item):
@@ -272,9 +252,7 @@ async def test_somebody_else_may_repeat_a_parcel_and_a_start(orders: Orders, sho
 
 
 async def test_slashes_in_names_keep_operations_apart(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 3))
+    reference, item, _ = await one_hold(orders, shop, 3)
     parcel = [{"product_id": item.product_id, "quantity": 1}]
     await orders.fulfill(reference, parcel, fulfillment_id="x/reserve")
     assert (await orders.reserve(f"{reference}/fulfill/x", (item, 2)))["status"] == "ACTIVE"

@@ -9,7 +9,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.reservation import Orders, deadline_of
+from tests.support.reservation import Orders, deadline_of, one_hold
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, answer, eventually, line, refusal
 
@@ -81,9 +81,7 @@ async def test_a_rejected_run_is_found_by_its_status(orders: Orders, shop: Shop)
 
 
 async def test_the_details_tell_where_it_stands_and_what_it_holds(orders: Orders, shop: Shop) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 4))
+    reference, item, _ = await one_hold(orders, shop, 4)
     details = (await _metadata(orders, reference)).current_details
     assert details.startswith(f"**ACTIVE** · Stock is held for order {reference} until ")
     assert _cells(details)[2:] == [[_sku(shop, item), _warehouse(shop, item), "4", "0"]]

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_changes
 from tests.support.refusals import refusal_of
-from tests.support.reservation import Orders, lines_of
+from tests.support.reservation import Orders, lines_of, one_hold
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, eventually, line
 
@@ -18,9 +18,7 @@ async def _notes(orders: Orders, reference: str, count: int) -> list[str]:
 
 
 async def test_goods_leave_by_signal(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 4))
+    reference, item, _ = await one_hold(orders, shop, 4)
     await orders.signal(reference, "fulfill", {"performed_by": "picker", "lines": [line(item, 1)]})
     await eventually(lambda: orders.state(reference), lambda state: lines_of(state) == [(item, 4, 1)])
     await orders.signal(reference, "fulfill", {"performed_by": "picker"})
@@ -30,18 +28,14 @@ async def test_goods_leave_by_signal(orders: Orders, shop: Shop, engine: Engine)
 
 
 async def test_stock_is_given_back_by_signal(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 4))
+    reference, item, _ = await one_hold(orders, shop, 4)
     await orders.signal(reference, "cancel", {"performed_by": "shop", "reason": "customer called"})
     assert (await orders.result(reference))["status"] == "CANCELLED"
     assert level(engine, item) == (10, 0)
 
 
 async def test_the_deadline_is_moved_by_signal(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    held = await orders.reserve(reference, (item, 4))
+    reference, item, held = await one_hold(orders, shop, 4)
     await orders.signal(reference, "extend", {"performed_by": "shop", "ttl_minutes": 0.01})
     ended = await orders.result(reference)
     assert ended["status"] == "EXPIRED"
@@ -52,9 +46,7 @@ async def test_the_deadline_is_moved_by_signal(orders: Orders, shop: Shop, engin
 async def test_two_signals_are_two_shipments_and_a_named_one_leaves_once(
     orders: Orders, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 9))
+    reference, item, _ = await one_hold(orders, shop, 9)
     for _ in range(2):
         await orders.signal(reference, "fulfill", {"performed_by": "picker", "lines": [line(item, 1)]})
     named = {"performed_by": "picker", "lines": [line(item, 3)], "fulfillment_id": "parcel-1"}
@@ -108,9 +100,7 @@ async def test_a_signal_to_an_order_that_was_rejected_is_noted(orders: Orders, s
 async def test_a_signal_that_is_no_command_is_noted(
     orders: Orders, shop: Shop, engine: Engine, payload: list[Json]
 ) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 4))
+    reference, item, _ = await one_hold(orders, shop, 4)
     with nothing_changes(engine, item):
         await orders.signal(reference, "approve", *payload)
         assert await _notes(orders, reference, 1) == ["signal 'approve' isn't one of its commands"]
@@ -118,9 +108,7 @@ async def test_a_signal_that_is_no_command_is_noted(
 
 
 async def test_only_the_latest_hundred_notes_are_kept(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    await orders.reserve(reference, (item, 4))
+    reference, item, _ = await one_hold(orders, shop, 4)
     with nothing_changes(engine, item):
         for number in range(105):
             await orders.signal(reference, f"nonsense-{number}")

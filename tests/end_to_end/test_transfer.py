@@ -14,24 +14,16 @@ from tests.support.purchase_order import Branch
 from tests.support.refusals import refusal_of
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import (
-    Journey,
-    Transfers,
-    Units,
+from tests.support.transfer import Journey, Transfers, Units, arrival, arrived, journey, moved, transfer, units
+from tests.support.transfer_rows import (
     Whereabouts,
-    arrival,
-    arrived,
     hold,
-    journey,
     locked_transfer,
-    moved,
     movements,
     named,
     stocked,
     stored,
-    transfer,
     transit,
-    units,
     whereabouts,
 )
 from tests.support.wire import Json, Refusal, at_once, eventually, less_notices, refusal

@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.commands import Command, names
+from tests.support.commands import Command, DocumentCommands, names
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import Transfers, Units, stocked, units
+from tests.support.transfer import Transfers, Units, units
+from tests.support.transfer_rows import stocked
 from tests.support.wire import Json, eventually
 
 
@@ -22,12 +23,11 @@ def row_of(sku: str, printed: str) -> list[str]:
     return row
 
 
-class Journey:
+class Journey(DocumentCommands):
     """A transfer of one product by the command line."""
 
     def __init__(self, command: Command, shop: Shop, engine: Engine, units: int = 10) -> None:
-        self._command = command
-        self.number = new_reference("t")
+        super().__init__(command, "transfer", new_reference("t"))
         self.item = shop.item(units)
         self.there = ItemKey(shop.warehouse(), self.item.product_id)
         self.sku, self.source = names(engine, self.item)
@@ -35,30 +35,8 @@ class Journey:
 
     async def create(self, *options: str, units: int = 6) -> Json:
         """Plan it; what its JSON says."""
-        made = await self._command(
-            *("transfer", "create", self.number, "--from", self.source, "--to", self.destination),
-            *("--line", f"{self.sku}={units}", "--json", *options),
-        )
-        assert (made.exit_code, made.stderr) == (0, "")
-        return json.loads(made.stdout)
-
-    async def json(self, verb: str, *options: str) -> Json:
-        """The state that a command answers with."""
-        done = await self._command("transfer", verb, self.number, *options, "--json")
-        assert (done.exit_code, done.stderr) == (0, "")
-        return json.loads(done.stdout)
-
-    async def told(self, verb: str, *options: str) -> str:
-        """What a command prints for people."""
-        done = await self._command("transfer", verb, self.number, *options)
-        assert done.exit_code == 0, done.stderr
-        return done.stdout
-
-    async def refused(self, verb: str, *options: str) -> str:
-        """The one line that a command is refused with."""
-        done = await self._command("transfer", verb, self.number, *options)
-        assert (done.exit_code, done.stdout) == (1, "")
-        return done.stderr
+        ends = ("--from", self.source, "--to", self.destination)
+        return await self.json("create", *ends, "--line", f"{self.sku}={units}", *options)
 
 
 @pytest.fixture

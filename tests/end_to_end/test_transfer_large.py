@@ -9,20 +9,8 @@ from database.tables import products, warehouses
 from stockkeeper.contracts.messages import utc
 from tests.support.books import level, nothing_is_stored
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import (
-    Transfers,
-    Units,
-    arrival,
-    arrived,
-    journey,
-    moved,
-    movements,
-    named,
-    stocked,
-    transfer,
-    transit,
-    units,
-)
+from tests.support.transfer import Transfers, Units, arrival, arrived, journey, moved, transfer, units
+from tests.support.transfer_rows import movements, named, stocked, transit
 from tests.support.wire import at_once, eventually, less_notices, refusal
 
 LINES = 1_000

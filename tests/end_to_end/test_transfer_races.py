@@ -15,20 +15,8 @@ from tests.support.books import ItemBooks, books, level, nothing_is_stored
 from tests.support.reservation import Orders, shortage
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import (
-    Transfers,
-    Units,
-    Whereabouts,
-    arrived,
-    conserved,
-    hold,
-    journey,
-    movements,
-    stocked,
-    transit,
-    units,
-    whereabouts,
-)
+from tests.support.transfer import Transfers, Units, arrived, journey, units
+from tests.support.transfer_rows import Whereabouts, conserved, hold, movements, stocked, transit, whereabouts
 from tests.support.wire import Json, at_once, refusal
 
 

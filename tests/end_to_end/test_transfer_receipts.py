@@ -9,21 +9,8 @@ from tests.support.books import ItemBooks, books, level, nothing_is_stored
 from tests.support.purchase_order import Branch
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import (
-    Transfers,
-    Units,
-    arrival,
-    arrived,
-    journey,
-    moved,
-    movements,
-    named,
-    stocked,
-    transfer,
-    transit,
-    units,
-    whereabouts,
-)
+from tests.support.transfer import Transfers, Units, arrival, arrived, journey, moved, transfer, units
+from tests.support.transfer_rows import movements, named, stocked, transit, whereabouts
 from tests.support.wire import Refusal, at_once, less_notices, refusal
 
 

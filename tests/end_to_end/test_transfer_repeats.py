@@ -12,23 +12,11 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Branch
 from tests.support.refusals import refusal_of
+from tests.support.repeats import changed_starts_conflict
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import (
-    Journey,
-    Transfers,
-    Units,
-    arrival,
-    arrived,
-    hold,
-    journey,
-    moved,
-    movements,
-    stocked,
-    transfer,
-    transit,
-    units,
-)
+from tests.support.transfer import Journey, Transfers, Units, arrival, arrived, journey, moved, transfer, units
+from tests.support.transfer_rows import hold, movements, stocked, transit
 from tests.support.wire import Json, Refusal, at_once, less_notices, refusal
 
 
@@ -125,23 +113,10 @@ async def test_another_transfer_under_a_number_that_has_ended_is_a_conflict(
         {"expected_transit_hours": 48},
     ]
 
-    async def ended() -> str:
-        number = new_reference("load")
-        await transfers.create(number, to, [(item, 1)])
-        await transfers.cancel(number)
-        await transfers.result(number)
-        return number
+    def right(number: str) -> dict[str, Json]:
+        return transfer(number, item.warehouse_id, to, moved(item, 1))
 
-    async def conflict(number: str, other: dict[str, Any]) -> None:
-        start = transfer(number, item.warehouse_id, to, moved(item, 1)) | other
-        refused = await refusal(transfers.ask_raw(number, [start]))
-        assert refused.type == "OperationConflict", other
-        assert await refusal(transfers.result(number)) == refused
-        assert await transfers.status(number) == WorkflowExecutionStatus.FAILED
-
-    numbers = await at_once(*(ended() for _ in others))
-    with nothing_is_stored(engine):
-        await at_once(*(conflict(number, other) for number, other in zip(numbers, others, strict=True)))
+    await changed_starts_conflict(transfers, engine, right, transfers.cancel, others)
 
 
 async def test_a_transfer_whose_run_is_gone_is_taken_over(transfers: Transfers, shop: Shop, engine: Engine) -> None:

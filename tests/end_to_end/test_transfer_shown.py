@@ -9,7 +9,9 @@ from temporalio.api.enums.v1 import EventType
 from stockkeeper.contracts.messages import utc
 from tests.support.commands import names
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import Transfers, arrived, journey, named, stored
+from tests.support.shown import finds, tells_its_commands
+from tests.support.transfer import Transfers, arrived, journey
+from tests.support.transfer_rows import named, stored
 from tests.support.wire import Json, cells, eventually, refusal
 
 TIMER = EventType.EVENT_TYPE_TIMER_STARTED
@@ -30,15 +32,12 @@ async def test_runs_are_found_by_status_sku_warehouse_reference_and_deadline(
     (sku, place), (other_sku, _) = names(engine, item), names(engine, other)
     _, target = names(engine, item._replace(warehouse_id=to))
 
-    async def finds(queries: dict[str, list[str]]) -> None:
-        for query, expected in queries.items():
-            await eventually(partial(transfers.found, query), expected.__eq__)
-
     await transfers.create(first, to, [(item, 4), (other, 1)], expected_transit_hours=48)
     await transfers.create(second, to, [(item, 5)])
     both = sorted([first, second])
     mine = f'WorkflowType="TransferWorkflow" and StockSkus="{sku}"'
     await finds(
+        transfers,
         {
             f'StockSkus="{sku}"': both,
             f'StockSkus="{other_sku}"': [first],
@@ -50,29 +49,31 @@ async def test_runs_are_found_by_status_sku_warehouse_reference_and_deadline(
             # Nothing can be overdue before it has left.
             f"{mine} and StockDeadline is null": both,
             f"{mine} and StockAmount is null": both,
-        }
+        },
     )
     state = await transfers.dispatch(first)
     await transfers.dispatch(second)
     await finds(
+        transfers,
         {
             f'{mine} and StockStatus="IN_TRANSIT"': both,
             f'{mine} and StockStatus="PENDING"': [],
             f"{mine} and {_due(state)}": [first],
             f"{mine} and StockDeadline is null": [second],
-        }
+        },
     )
     await transfers.receive(first, "truck-1", arrived(item, 4))
-    await finds({f"{mine} and {_due(state)}": [first]})
+    await finds(transfers, {f"{mine} and {_due(state)}": [first]})
     await transfers.receive(first, "truck-2", arrived(other, 1))
     await transfers.cancel(second)
     # What is over isn't waited for.
     await finds(
+        transfers,
         {
             f'{mine} and StockStatus="RECEIVED"': [first],
             f'{mine} and StockStatus="CANCELLED"': [second],
             f"{mine} and StockDeadline is null": both,
-        }
+        },
     )
 
 
@@ -229,16 +230,7 @@ async def test_a_transfer_that_is_rejected_says_what_was_short(
 
 async def test_the_run_tells_its_commands(transfers: Transfers, shop: Shop) -> None:
     number, _, _ = await journey(transfers, shop, "PENDING")
-    definition = (await transfers.metadata(number)).definition
-    assert definition.type == "TransferWorkflow"
-    commands = ["cancel", "dispatch", "give_way", "receive", "write_off"]
-    updates = {update.name: update.description for update in definition.update_definitions}
-    assert sorted(updates) == sorted([*commands, "held"])
-    signals = {signal.name: signal.description for signal in definition.signal_definitions if signal.name}
-    assert sorted(signals) == commands
-    assert all(updates.values())
-    assert all(signals.values())
-    assert "state" in {query.name for query in definition.query_definitions}
+    await tells_its_commands(transfers, number, "cancel", "dispatch", "give_way", "receive", "write_off")
 
 
 async def test_the_time_when_it_is_due_is_a_timer_with_a_name(transfers: Transfers, shop: Shop) -> None:

@@ -13,18 +13,8 @@ from tests.faults.test_reorder import reset
 from tests.faults.workplace import BRISK, Workplace
 from tests.support.books import level
 from tests.support.commands import names
-from tests.support.cycle_count import (
-    CountPlans,
-    Counts,
-    Line,
-    count,
-    counts_of,
-    entries,
-    lines,
-    midday,
-    movements,
-    one_count,
-)
+from tests.support.cycle_count import CountPlans, Counts, Line, count, lines, midday, one_count
+from tests.support.cycle_count_rows import counts_of, entries, movements
 from tests.support.outages import Outages
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference

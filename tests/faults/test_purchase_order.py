@@ -10,19 +10,11 @@ from temporalio.client import Client
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.faults.workplace import Workplace
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL
 from tests.support.books import level
 from tests.support.outages import Outages
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    Purchasing,
-    came,
-    draft,
-    purchases,
-    quantities,
-    supplier_name,
-    wanted,
-)
+from tests.support.purchase_order import Purchasing, came, draft, quantities, wanted
+from tests.support.purchase_order_rows import purchases, supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, eventually, less_notices
 from worker import build_worker

@@ -17,16 +17,8 @@ from database.sessions import Database
 from devstack.stack import StackInfo
 from tests.faults.workplace import BRISK, Workplace
 from tests.support.outages import Outages
-from tests.support.replenishment import (
-    Plans,
-    Reorders,
-    nobody_else_orders,
-    order_row,
-    ordered,
-    set_point,
-    sold_earlier,
-    supply,
-)
+from tests.support.replenishment import Plans, Reorders, nobody_else_orders
+from tests.support.replenishment_rows import order_row, ordered, set_point, sold_earlier, supply
 from tests.support.shop import Shop
 from tests.support.wire import Caller, at_once, eventually
 from worker import build_worker

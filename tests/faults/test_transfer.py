@@ -15,22 +15,8 @@ from database.sessions import Database
 from tests.faults.workplace import Workplace
 from tests.support.outages import Outages
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import (
-    Journey,
-    Transfers,
-    Units,
-    arrival,
-    arrived,
-    hold,
-    journey,
-    moved,
-    movements,
-    named,
-    stocked,
-    transfer,
-    transit,
-    units,
-)
+from tests.support.transfer import Journey, Transfers, Units, arrival, arrived, journey, moved, transfer, units
+from tests.support.transfer_rows import hold, movements, named, stocked, transit
 from tests.support.wire import Json, at_once, eventually, less_notices
 from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, activities_of, build_worker
 

@@ -7,7 +7,7 @@ from stockkeeper.contracts.adjustment import AdjustmentPolicy
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.adjustment import Adjusting, adjustment, approval, cancellation, changed, priced, rejection
-from tests.support.replenishment import set_point
+from tests.support.replenishment_rows import set_point
 from tests.support.wire import Json, refusal
 from worker import build_worker
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT

@@ -3,7 +3,7 @@
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.cycle_count import Counts, approval, count, counted
-from tests.support.replenishment import set_point
+from tests.support.replenishment_rows import set_point
 from tests.support.shop import new_reference
 from tests.support.wire import refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT

@@ -2,17 +2,8 @@
 
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Purchasing,
-    approval,
-    came,
-    draft,
-    receipt,
-    wanted,
-)
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
+from tests.support.purchase_order import Purchasing, approval, came, draft, receipt, wanted
 from tests.support.wire import Json, refusal
 
 _PAST, _PAST_TOO, _FAR = "2020-01-01", "2020-01-02", "2199-12-31"

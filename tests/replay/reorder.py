@@ -8,7 +8,8 @@ from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.purchase_order import Purchasing
-from tests.support.replenishment import AT_ONCE, Reorders, goes_on, make_long, set_point, supply, tidy
+from tests.support.replenishment import AT_ONCE, Reorders, goes_on, make_long
+from tests.support.replenishment_rows import set_point, supply, tidy
 from tests.support.rows import LockedItem, locked
 from tests.support.shop import new_reference
 from tests.support.steps.reorder import Reordering

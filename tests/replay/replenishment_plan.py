@@ -4,7 +4,8 @@ from sqlalchemy import text
 
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
-from tests.support.replenishment import Plans, goes_on, make_long, sold_earlier, supply
+from tests.support.replenishment import Plans, goes_on, make_long
+from tests.support.replenishment_rows import sold_earlier, supply
 from tests.support.rows import locked
 
 

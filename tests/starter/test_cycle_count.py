@@ -25,7 +25,8 @@ from stockkeeper.contracts.count_questions import Accuracy, Variance
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import names
-from tests.support.cycle_count import Line, entries, lines, midday, movements
+from tests.support.cycle_count import Line, lines, midday
+from tests.support.cycle_count_rows import entries, movements
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
 

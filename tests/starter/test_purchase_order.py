@@ -27,7 +27,8 @@ from stockkeeper import (
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import came as came_over_the_wire
-from tests.support.purchase_order import purchases, receipt
+from tests.support.purchase_order import receipt
+from tests.support.purchase_order_rows import purchases
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
 

@@ -20,7 +20,6 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from devstack.stack import StackInfo
 from starter.schedules import (
     ScheduleShown,
     pause_schedule,
@@ -30,7 +29,9 @@ from starter.schedules import (
     trigger_schedule,
 )
 from stockkeeper import Connection, NotFound
-from tests.support.replenishment import Reorders, nobody_else_orders, ordered, set_point, supply
+from stockkeeper.domain.stock import ItemKey
+from tests.support.replenishment import Reorders, nobody_else_orders
+from tests.support.replenishment_rows import ordered, set_point, supply
 from tests.support.rows import locked
 from tests.support.schedules import NOBODY, SCHEDULES, forget_schedules
 from tests.support.shop import Shop
@@ -211,14 +212,19 @@ async def test_what_is_not_set_up_cannot_be_commanded(our_client: Client) -> Non
             await call
 
 
-async def test_one_that_is_triggered_runs_although_it_is_paused(
-    our_client: Client, plain_client: Client, stack: StackInfo, worker: None, shop: Shop, engine: Engine
-) -> None:
-    del worker
-    reorders, item = Reorders(plain_client, stack.task_queue), shop.item(4)
+@pytest.fixture
+def low(shop: Shop, engine: Engine) -> ItemKey:
+    """An item below its point, with a supplier."""
+    item = shop.item(4)
     supply(engine, item, shop.supplier())
     set_point(engine, item, 10)
-    await made(our_client, task_queue=stack.task_queue)
+    return item
+
+
+async def test_one_that_is_triggered_runs_although_it_is_paused(
+    our_client: Client, reorders: Reorders, low: ItemKey, engine: Engine
+) -> None:
+    await made(our_client, task_queue=reorders.task_queue)
     begun = datetime.now(UTC)
     await trigger_schedule(Connection(our_client), HOURLY)
     ran = await eventually(lambda: shown(our_client), lambda found: found[HOURLY].last_workflow_id is not None)
@@ -229,19 +235,15 @@ async def test_one_that_is_triggered_runs_although_it_is_paused(
     assert (last.paused, last.note, last.next_at) == (True, NOTE, None)
     state = await reorders.result(str(last.last_workflow_id))
     assert (state["status"], state["warehouse_id"], state["orders_drafted"]) == ("DONE", None, 1)
-    [row] = ordered(engine, item.warehouse_id)
-    assert row.product_id == item.product_id
+    [row] = ordered(engine, low.warehouse_id)
+    assert row.product_id == low.product_id
 
 
 async def test_one_that_is_under_way_is_not_begun_a_second_time(
-    our_client: Client, plain_client: Client, stack: StackInfo, worker: None, shop: Shop, engine: Engine
+    our_client: Client, reorders: Reorders, low: ItemKey, engine: Engine
 ) -> None:
-    del worker
-    reorders, item = Reorders(plain_client, stack.task_queue), shop.item(4)
-    supply(engine, item, shop.supplier())
-    set_point(engine, item, 10)
-    await made(our_client, task_queue=stack.task_queue)
-    async with locked(engine, item) as lock:
+    await made(our_client, task_queue=reorders.task_queue)
+    async with locked(engine, low) as lock:
         await trigger_schedule(Connection(our_client), HOURLY)
         await lock.has_somebody_waiting()
         await trigger_schedule(Connection(our_client), HOURLY)
@@ -251,4 +253,4 @@ async def test_one_that_is_under_way_is_not_begun_a_second_time(
         assert (seen.info.num_actions, len(seen.info.running_actions)) == (1, 1)
     last = (await shown(our_client))[HOURLY].last_workflow_id
     assert (await reorders.result(str(last)))["orders_drafted"] == 1
-    assert len(ordered(engine, item.warehouse_id)) == 1
+    assert len(ordered(engine, low.warehouse_id)) == 1

@@ -23,7 +23,8 @@ from stockkeeper import (
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import Units, arrival, arrived, stocked, units
+from tests.support.transfer import Units, arrival, arrived, units
+from tests.support.transfer_rows import stocked
 
 
 async def create(

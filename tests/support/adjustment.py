@@ -1,14 +1,10 @@
 """Somebody who puts the books right, as a foreign service: a Temporal client, the contract, and plain JSON."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
-from sqlalchemy import Engine, Row, text, update
+from sqlalchemy import Engine, text, update
 
 from database.tables import products
 from stockkeeper.domain.stock import ItemKey
-from tests.support.rows import LockedItem
+from tests.support import rows
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Caller, Json
 
@@ -85,20 +81,17 @@ async def pending(adjusting: Adjusting, shop: Shop, units: int = 12, taken_off: 
     return number, item
 
 
-def stored(engine: Engine, number: str) -> Row[Any]:
-    """The adjustment's row."""
-    with engine.connect() as connection:
-        query = text("SELECT * FROM adjustments WHERE adjustment_number = :number")
-        return connection.execute(query, {"number": number}).one()
+_ROW = rows.DocumentRow("adjustments", "adjustment_number")
+stored = _ROW.stored
+"""The adjustment's row."""
+locked_adjustment = _ROW.locked
+"""Hold the adjustment's row."""
+movements = rows.movements
+"""The adjustment's stock movements."""
 
 
 _NAMED = text("""
     SELECT name FROM warehouses JOIN adjustments USING (warehouse_id) WHERE adjustment_number = :number
-""")
-
-_MOVEMENTS = text("""
-    SELECT warehouse_id, product_id, movement_type, quantity, balance_after, performed_by, reason
-    FROM stock_movements WHERE reference_id = :number ORDER BY movement_id
 """)
 
 
@@ -107,18 +100,3 @@ def named(engine: Engine, number: str, worth: str = "1,000.00") -> str:
     with engine.connect() as connection:
         place = connection.execute(_NAMED, {"number": number}).scalar_one()
     return f"adjustment {number}, {worth} in {place}"
-
-
-def movements(engine: Engine, number: str) -> list[tuple[Any, ...]]:
-    """What it has done to stock: where, what, why, units, balance, by whom and the reason, in order."""
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(_MOVEMENTS, {"number": number})]
-
-
-@asynccontextmanager
-async def locked_adjustment(engine: Engine, number: str) -> AsyncIterator[LockedItem]:
-    """Nobody else gets at the adjustment meanwhile."""
-    with engine.begin() as connection:
-        lock = text("SELECT 1 FROM adjustments WHERE adjustment_number = :number FOR UPDATE")
-        assert connection.execute(lock, {"number": number}).one()
-        yield LockedItem(engine, connection.execute(text("SELECT pg_backend_pid()")).scalar_one())

@@ -2,9 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Row, text
-
 from stockkeeper.domain.stock import ItemKey
+from tests.support import rows
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Caller, Json
 
@@ -91,23 +90,11 @@ def inspections(state: Json) -> list[tuple[str, str, int, int]]:
     ]
 
 
-_MOVEMENTS = text("""
-    SELECT warehouse_id, product_id, movement_type, quantity, balance_after, performed_by, reason
-    FROM stock_movements WHERE reference_id = :number ORDER BY movement_id
-""")
-
-
-def stored(engine: Engine, number: str) -> Row[Any]:
-    """The return's row."""
-    with engine.connect() as connection:
-        query = text("SELECT * FROM returns WHERE return_number = :number")
-        return connection.execute(query, {"number": number}).one()
-
-
-def movements(engine: Engine, number: str) -> list[tuple[Any, ...]]:
-    """What a return has done to stock: where, what, why, units, balance, by whom and the reason, in order."""
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(_MOVEMENTS, {"number": number})]
+_ROW = rows.DocumentRow("returns", "return_number")
+stored = _ROW.stored
+"""The return's row."""
+movements = rows.movements
+"""The return's stock movements."""
 
 
 def restocked(number: str, item: ItemKey, units: int, balance: int, inspection_id: str) -> tuple[Any, ...]:

@@ -1,17 +1,16 @@
 """Those who count, as a foreign service: a Temporal client, the contract, and plain JSON."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, text
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.rows import LockedItem
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Caller, Json, texts
+from tests.support.wire import Caller, Json, RunCaller, texts
 
 
 def counted(item: ItemKey, quantity: int, by: str = "ann", root_cause: str | None = None) -> dict[str, Json]:
@@ -82,21 +81,11 @@ class Counts(Caller):
         return await self.update(number, "cancel", {"performed_by": "wanda", "reason": reason})
 
 
-class CountPlans(Caller):
-    """Whoever lets planning runs begin. They may go by any name: a reference is the whole workflow id."""
+class CountPlans(RunCaller):
+    """Starts planning runs of counts."""
 
     workflow_type = "CycleCountPlanWorkflow"
-    prefix = ""
-
-    async def begin(self, warehouse_id: int | None, **other: Json) -> str:
-        """Start a run for one warehouse, and under which name."""
-        name = new_reference("count-plan")
-        await self.start(name, [{"warehouse_id": warehouse_id} | other])
-        return name
-
-    async def run(self, warehouse_id: int | None, **other: Json) -> Json:
-        """Start a run for one warehouse; its result."""
-        return await self.result(await self.begin(warehouse_id, **other))
+    name = "count-plan"
 
 
 class One(NamedTuple):
@@ -131,57 +120,6 @@ class Line(NamedTuple):
 def lines(state: Json) -> list[Line]:
     """The lines of a state."""
     return [Line(*(each[name] for name in Line._fields)) for each in state["lines"]]
-
-
-def stored(engine: Engine, number: str) -> Row[Any]:
-    """The count's row."""
-    with engine.connect() as connection:
-        query = text("SELECT * FROM cycle_counts WHERE count_number = :number")
-        return connection.execute(query, {"number": number}).one()
-
-
-_ENTRIES = text("""
-    SELECT product_id, counted_by, counted_quantity, system_quantity
-    FROM cycle_count_entries JOIN cycle_counts USING (count_id)
-    WHERE count_number = :number ORDER BY counted_at, product_id, entry_number
-""")
-
-_MOVEMENTS = text("""
-    SELECT warehouse_id, product_id, movement_type, quantity, balance_after, performed_by, reason
-    FROM stock_movements WHERE reference_id = :number ORDER BY movement_id
-""")
-
-_LAST_COUNT = text("""
-    SELECT last_counted_at, last_count_was_off FROM inventory_items
-    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
-""")
-
-_NUMBERS = text("SELECT count_number FROM cycle_counts WHERE warehouse_id = :warehouse_id ORDER BY count_id")
-
-
-def entries(engine: Engine, number: str) -> list[tuple[Any, ...]]:
-    """Each time that somebody counted: what, who, how many there were, and how many the books had."""
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(_ENTRIES, {"number": number})]
-
-
-def movements(engine: Engine, number: str) -> list[tuple[Any, ...]]:
-    """What a count has done to stock: where, what, why, units, balance, by whom and the reason, in order."""
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(_MOVEMENTS, {"number": number})]
-
-
-def last_count(engine: Engine, item: ItemKey) -> tuple[datetime | None, bool]:
-    """When the item was counted last, and whether that was beyond tolerance."""
-    with engine.connect() as connection:
-        at, was_off = connection.execute(_LAST_COUNT, item._asdict()).one()
-        return at, was_off
-
-
-def counts_of(engine: Engine, warehouse_id: int) -> list[str]:
-    """The numbers of all counts of a warehouse."""
-    with engine.connect() as connection:
-        return list(connection.execute(_NUMBERS, {"warehouse_id": warehouse_id}).scalars())
 
 
 _TIMEZONE = text("UPDATE warehouses SET timezone = :timezone WHERE warehouse_id = :warehouse_id")
@@ -264,15 +202,6 @@ def nobody_classifies(engine: Engine) -> Iterator[None]:
     with engine.begin() as connection:
         connection.execute(text("LOCK TABLE item_classes IN EXCLUSIVE MODE"))
         yield
-
-
-@asynccontextmanager
-async def locked_count(engine: Engine, number: str) -> AsyncIterator[LockedItem]:
-    """Nobody else gets at the count meanwhile."""
-    with engine.begin() as connection:
-        lock = text("SELECT 1 FROM cycle_counts WHERE count_number = :number FOR UPDATE")
-        assert connection.execute(lock, {"number": number}).one()
-        yield LockedItem(engine, connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
 async def all_that_is_told(caller: Caller, reference: str) -> str:

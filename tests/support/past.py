@@ -13,7 +13,7 @@ from database.demand import usages
 from database.sessions import Database
 from stockkeeper.domain.replenishment import Usage
 from stockkeeper.domain.stock import ItemKey, MovementType
-from tests.support.replenishment import supply
+from tests.support.replenishment_rows import supply
 from tests.support.shop import Shop
 
 AS_OF = datetime(2025, 6, 10, 12, tzinfo=UTC)

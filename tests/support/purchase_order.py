@@ -4,25 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Engine, select, text
 from temporalio.client import Client
 
 from database.sessions import Database
-from database.tables import suppliers
 from stockkeeper.domain.stock import ItemKey
-from tests.support.rows import LockedItem
 from tests.support.shop import new_reference
 from tests.support.wire import Caller, Json
 from worker import Settings, build_worker
-
-TWO_APPROVALS: dict[str, Json] = {
-    "tiers": [{"up_to": None, "approvals": 2}],
-    "remind_after_hours": 24,
-    "escalate_after_hours": 48,
-    "cancel_after_hours": 72,
-}
-ONE_APPROVAL = TWO_APPROVALS | {"tiers": [{"up_to": None, "approvals": 1}]}
-NO_APPROVAL = TWO_APPROVALS | {"tiers": [{"up_to": None, "approvals": 0}]}
 
 
 def wanted(item: ItemKey, qty: int, unit_cost: Json = "1.00") -> dict[str, Json]:
@@ -108,34 +96,6 @@ class Purchasing(Caller):
 def quantities(state: Json) -> list[tuple[int, int, int]]:
     """The lines of a state: units ordered, received and rejected."""
     return [(each["qty"], each["quantity_received"], each["quantity_rejected"]) for each in state["line_items"]]
-
-
-def supplier_name(engine: Engine, supplier_id: int) -> str:
-    """What people call a supplier."""
-    with engine.connect() as connection:
-        name = select(suppliers.c.name).where(suppliers.c.supplier_id == supplier_id)
-        return str(connection.execute(name).scalar_one())
-
-
-_MOVEMENTS = text("""
-    SELECT product_id, quantity, balance_after, performed_by, reason FROM stock_movements
-    WHERE reference_id = :po_number AND movement_type = 'PURCHASE' ORDER BY movement_id
-""")
-
-
-def purchases(engine: Engine, po_number: str) -> list[tuple[Any, ...]]:
-    """What an order has put into stock: product, units, balance, by whom and why, in the order of the ledger."""
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(_MOVEMENTS, {"po_number": po_number})]
-
-
-@asynccontextmanager
-async def locked_order(engine: Engine, po_number: str) -> AsyncIterator[LockedItem]:
-    """Nobody else gets at the order meanwhile."""
-    with engine.begin() as connection:
-        lock = text("SELECT 1 FROM purchase_orders WHERE po_number = :po_number FOR UPDATE")
-        assert connection.execute(lock, {"po_number": po_number}).one()
-        yield LockedItem(engine, connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
 class Branch:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from temporalio.common import WorkflowIDReusePolicy
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.shop import new_reference
+from tests.support.shop import Shop, new_reference
 from tests.support.wire import Caller, Json, line
 
 
@@ -69,6 +70,20 @@ class Orders(Caller):
         """Move the deadline."""
         command = {"performed_by": "shop", "ttl_minutes": ttl_minutes}
         return await self.update(reference, "extend", command, update_id=update_id)
+
+
+class Hold(NamedTuple):
+    """A hold of one product: its reference, the item, and its state."""
+
+    reference: str
+    item: ItemKey
+    state: Json
+
+
+async def one_hold(orders: Orders, shop: Shop, units: int, of: int = 10, **other: Json) -> Hold:
+    """A new hold of some of the units of a new item."""
+    item, reference = shop.item(of), new_reference()
+    return Hold(reference, item, await orders.reserve(reference, (item, units), **other))
 
 
 def lines_of(state: Json) -> list[tuple[ItemKey, int, int]]:

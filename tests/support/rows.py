@@ -1,10 +1,12 @@
-"""Rows that somebody else has locked, so that a test can say what happens in which order."""
+"""Rows of documents and of the ledger, and rows that another session has locked."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, TextClause, text
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.wire import eventually
@@ -12,6 +14,10 @@ from tests.support.wire import eventually
 _LOCK = text("""
     SELECT 1 FROM inventory_items
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) FOR UPDATE
+""")
+_MOVEMENTS = text("""
+    SELECT warehouse_id, product_id, movement_type, quantity, balance_after, performed_by, reason
+    FROM stock_movements WHERE reference_id = :number ORDER BY movement_id
 """)
 _WAITING = text("""
     SELECT count(*) FROM pg_stat_activity WHERE :locker = ANY (pg_blocking_pids(pid))
@@ -41,10 +47,45 @@ class LockedItem:
         return await asyncio.to_thread(count)
 
 
-@asynccontextmanager
-async def locked(engine: Engine, item: ItemKey) -> AsyncIterator[LockedItem]:
+def locked(engine: Engine, item: ItemKey) -> AbstractAsyncContextManager[LockedItem]:
     """Nobody else gets at the item meanwhile."""
+    return _locked(engine, _LOCK, item._asdict())
+
+
+@asynccontextmanager
+async def _locked(engine: Engine, lock: TextClause, values: dict[str, Any]) -> AsyncIterator[LockedItem]:
     with engine.begin() as connection:
-        connection.execute(_LOCK, item._asdict())
-        session = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        yield LockedItem(engine, session)
+        assert connection.execute(lock, values).one()
+        yield LockedItem(engine, connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def found(engine: Engine, query: TextClause, number: str) -> list[tuple[Any, ...]]:
+    """The rows of a query for a document's number."""
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(query, {"number": number})]
+
+
+def movements(engine: Engine, number: str) -> list[tuple[Any, ...]]:
+    """The stock movements of a document: item, type, units, balance, actor and reason, in order."""
+    return found(engine, _MOVEMENTS, number)
+
+
+@dataclass(frozen=True)
+class DocumentRow:
+    """The row of a document, found by its number."""
+
+    table: str
+    number_field: str
+
+    def stored(self, engine: Engine, number: str) -> Row[Any]:
+        """The row."""
+        with engine.connect() as connection:
+            return connection.execute(text(self._query), {"number": number}).one()
+
+    def locked(self, engine: Engine, number: str) -> AbstractAsyncContextManager[LockedItem]:
+        """Hold the row, so that every command to the document waits."""
+        return _locked(engine, text(f"{self._query} FOR UPDATE"), {"number": number})
+
+    @property
+    def _query(self) -> str:
+        return f"SELECT * FROM {self.table} WHERE {self.number_field} = :number"

@@ -17,25 +17,15 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import Caller, Json
+from tests.support.wire import Json, RunCaller
 from worker import Settings, build_database, build_worker
 
 
-class Audits(Caller):
-    """They may go by any name: a reference is the whole workflow id."""
+class Audits(RunCaller):
+    """Starts audits."""
 
     workflow_type = "StockAuditWorkflow"
-    prefix = ""
-
-    async def begin(self, warehouse_id: int | None) -> str:
-        """Start a run for one warehouse, or for all, and under which name."""
-        name = new_reference("audit")
-        await self.start(name, [{"warehouse_id": warehouse_id}])
-        return name
-
-    async def run(self, warehouse_id: int | None) -> Json:
-        """Start a run for one warehouse, or for all; its result."""
-        return await self.result(await self.begin(warehouse_id))
+    name = "audit"
 
 
 def result(warehouse_id: int | None, *found: Json, **other: Json) -> Json:

@@ -26,6 +26,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
 from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import new_reference
 
 ANSWER_SECONDS = 30.0
 """Nothing may hang: an answer that takes longer than this, on a busy machine, is a failure."""
@@ -208,6 +209,26 @@ class Caller:
         """Return once the run has let so many updates in, whether or not it has answered them."""
         accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
         await eventually(lambda: self.history(reference, accepted), lambda events: len(events) == count)
+
+
+class RunCaller(Caller):
+    """A service's side of a process that runs once for one warehouse or all; a run may go by any workflow id."""
+
+    prefix = ""
+    name: ClassVar[str]
+    """The first part of the names of its runs."""
+    request: ClassVar[dict[str, Json]] = {}
+    """Fields of every start."""
+
+    async def begin(self, warehouse_id: int | None, **other: Json) -> str:
+        """Start a run for one warehouse, or for all; its workflow id."""
+        workflow_id = new_reference(self.name)
+        await self.start(workflow_id, [self.request | {"warehouse_id": warehouse_id} | other])
+        return workflow_id
+
+    async def run(self, warehouse_id: int | None, **other: Json) -> Json:
+        """Start a run for one warehouse, or for all; its result."""
+        return await self.result(await self.begin(warehouse_id, **other))
 
 
 def texts(value: Json) -> Iterator[str]:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from sqlalchemy import Engine, text
 from temporalio.testing import WorkflowEnvironment
 
-from tests.support.cycle_count import CountPlans, counts_of, midday
+from tests.support.cycle_count import CountPlans, midday
+from tests.support.cycle_count_rows import counts_of
 from tests.support.shop import Shop
 from tests.support.wire import eventually
 from worker import Settings

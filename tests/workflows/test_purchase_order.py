@@ -10,17 +10,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from database.tables import warehouses
 from stockkeeper.domain.stock import ItemKey
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
 from tests.support.books import level
-from tests.support.purchase_order import (
-    NO_APPROVAL,
-    ONE_APPROVAL,
-    TWO_APPROVALS,
-    Purchasing,
-    came,
-    draft,
-    supplier_name,
-    wanted,
-)
+from tests.support.purchase_order import Purchasing, came, draft, wanted
+from tests.support.purchase_order_rows import supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json
 from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock

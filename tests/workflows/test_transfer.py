@@ -12,7 +12,8 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes
 from tests.support.reservation import Orders, request, shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import Transfers, Units, arrived, hold, moved, named, stocked, transfer, units
+from tests.support.transfer import Transfers, Units, arrived, moved, transfer, units
+from tests.support.transfer_rows import hold, named, stocked
 from tests.support.wire import Json, refusal
 from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
 from worker import Settings

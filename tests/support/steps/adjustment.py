@@ -1,7 +1,6 @@
 """Calls an adjustment's activities on PostgreSQL, without Temporal around them."""
 
-from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from activities.adjustment import AdjustmentSteps
 from database.sessions import Database
@@ -19,8 +18,7 @@ from stockkeeper.domain.adjustment import AdjustmentEvent
 from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import priced
 from tests.support.shop import Shop, new_reference
-from tests.support.steps.activity import NOON
-from tests.support.steps.document import DocumentCalls, Papers
+from tests.support.steps.document import DocumentCalls, Papers, When
 
 WHY: dict[AdjustmentEvent, str] = {
     AdjustmentEvent.REJECT: "count again",
@@ -49,21 +47,17 @@ class AdjustmentCalls(DocumentCalls):
         warehouse_id: int | None = None,
         reason: str = "broken in the rain",
         requested_by: str = "tom",
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        **when: Unpack[When],
     ) -> StoredAdjustment:
         """All items are in the warehouse of the first."""
-        return self._do(
-            self._steps.submit_adjustment,
-            SubmitAdjustmentStep,
-            number,
-            operation_id=operation or f"adjustment-{number}/submit",
-            performed_by=requested_by,
-            as_of=as_of,
-            warehouse_id=warehouse_id or lines[0][0].warehouse_id,
-            lines=[AdjustmentLine(product_id=item.product_id, quantity=units) for item, units in lines],
-            reason=reason,
-            requested_by=requested_by,
+        start = {
+            "warehouse_id": warehouse_id or lines[0][0].warehouse_id,
+            "lines": [AdjustmentLine(product_id=item.product_id, quantity=units) for item, units in lines],
+            "reason": reason,
+            "requested_by": requested_by,
+        }
+        return self._start(
+            self._steps.submit_adjustment, SubmitAdjustmentStep, number, "submit", requested_by, when, **start
         )
 
     def submitted(self, *lines: tuple[ItemKey, int], **other: Any) -> str:
@@ -73,37 +67,14 @@ class AdjustmentCalls(DocumentCalls):
         return number
 
     def approve(
-        self,
-        number: str,
-        approver: str = "ann",
-        note: str | None = "fine",
-        *,
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        self, number: str, approver: str = "ann", note: str | None = "fine", **when: Unpack[When]
     ) -> StoredAdjustment:
-        return self._do(
-            self._steps.post_adjustment,
-            PostAdjustmentStep,
-            number,
-            operation_id=self._operation(number, "approve", operation),
-            performed_by=approver,
-            as_of=as_of,
-            note=note,
-        )
+        step = PostAdjustmentStep
+        return self._command(self._steps.post_adjustment, step, number, "approve", approver, when, note=note)
 
-    def end(
-        self, number: str, event: EndEvent, *, as_of: datetime = NOON, operation: str | None = None
-    ) -> StoredAdjustment:
-        return self._do(
-            self._steps.end_adjustment,
-            EndAdjustmentStep,
-            number,
-            operation_id=self._operation(number, event, operation),
-            performed_by="ann",
-            as_of=as_of,
-            event=event,
-            reason=WHY[event],
-        )
+    def end(self, number: str, event: EndEvent, **when: Unpack[When]) -> StoredAdjustment:
+        outcome = {"event": event, "reason": WHY[event]}
+        return self._command(self._steps.end_adjustment, EndAdjustmentStep, number, event, "ann", when, **outcome)
 
 
 def dear_item(shop: Shop, units: int = 12, *, warehouse: int | None = None) -> ItemKey:

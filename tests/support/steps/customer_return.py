@@ -1,7 +1,7 @@
 """Calls a customer return's activities on PostgreSQL, without Temporal around them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from activities.customer_return import ReturnSteps
 from database.sessions import Database
@@ -17,7 +17,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.customer_return import Units
 from tests.support.shop import new_reference
 from tests.support.steps.activity import NOON
-from tests.support.steps.document import DocumentCalls, Papers
+from tests.support.steps.document import DocumentCalls, Papers, When
 
 
 def found(item: ItemKey, restock: int = 0, scrap: int = 0) -> InspectedLine:
@@ -42,19 +42,16 @@ class ReturnCalls(DocumentCalls):
         warehouse_id: int | None = None,
         reference_id: str = "1042",
         performed_by: str = "cleo",
-        as_of: datetime = NOON,
+        **when: Unpack[When],
     ) -> StoredReturn:
         """All items are in the warehouse of the first, which is where they come back to unless told otherwise."""
-        return self._do(
-            self._steps.register_return,
-            RegisterReturnStep,
-            number,
-            operation_id=f"return-{number}/register",
-            performed_by=performed_by,
-            as_of=as_of,
-            warehouse_id=warehouse_id or lines[0][0].warehouse_id,
-            reference_id=reference_id,
-            lines=[ReturnLine(product_id=item.product_id, quantity=units) for item, units in lines],
+        start = {
+            "warehouse_id": warehouse_id or lines[0][0].warehouse_id,
+            "reference_id": reference_id,
+            "lines": [ReturnLine(product_id=item.product_id, quantity=units) for item, units in lines],
+        }
+        return self._start(
+            self._steps.register_return, RegisterReturnStep, number, "register", performed_by, when, **start
         )
 
     def expected(self, *lines: tuple[ItemKey, int], **other: Any) -> str:
@@ -71,34 +68,14 @@ class ReturnCalls(DocumentCalls):
         performed_by: str = "ines",
         as_of: datetime = NOON,
     ) -> StoredReturn:
-        return self._do(
-            self._steps.inspect_return,
-            InspectReturnStep,
-            number,
-            operation_id=self._operation(number, "inspect", inspection_id),
-            performed_by=performed_by,
-            as_of=as_of,
-            inspection_id=inspection_id,
-            lines=list(lines),
-        )
+        when: When = {"as_of": as_of, "operation": inspection_id}
+        seen = {"inspection_id": inspection_id, "lines": list(lines)}
+        step = InspectReturnStep
+        return self._command(self._steps.inspect_return, step, number, "inspect", performed_by, when, **seen)
 
-    def close_short(
-        self,
-        number: str,
-        reason: str = "kept them after all",
-        *,
-        as_of: datetime = NOON,
-        operation: str | None = None,
-    ) -> StoredReturn:
-        return self._do(
-            self._steps.close_return,
-            CloseReturnStep,
-            number,
-            operation_id=self._operation(number, "close_short", operation),
-            performed_by="cleo",
-            as_of=as_of,
-            reason=reason,
-        )
+    def close_short(self, number: str, reason: str = "kept them after all", **when: Unpack[When]) -> StoredReturn:
+        activity, step = self._steps.close_return, CloseReturnStep
+        return self._command(activity, step, number, "close_short", "cleo", when, reason=reason)
 
 
 def lines_of(returned: StoredReturn) -> list[Units]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar, Unpack
 
 from sqlalchemy import Engine
 
@@ -24,10 +24,11 @@ from stockkeeper.contracts.cycle_count import (
 from stockkeeper.contracts.cycle_count_plan import CountDays, FindCountDaysStep, PlanCountStep, PlannedCount
 from stockkeeper.domain.cycle_count import RootCause
 from stockkeeper.domain.stock import ItemKey
-from tests.support.cycle_count import Line, last_count
+from tests.support.cycle_count import Line
+from tests.support.cycle_count_rows import last_count
 from tests.support.shop import new_reference
 from tests.support.steps.activity import NOON, run_activity
-from tests.support.steps.document import DocumentCalls, Papers
+from tests.support.steps.document import DocumentCalls, Papers, When
 
 R = TypeVar("R")
 
@@ -48,20 +49,14 @@ class CountCalls(DocumentCalls):
         warehouse_id: int,
         *product_ids: int,
         requested_by: str = "rita",
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        **when: Unpack[When],
     ) -> StoredCount:
-        return self._do(
-            self._steps.open_count,
-            OpenCountStep,
-            number,
-            operation_id=operation or f"cycle-count-{number}/open",
-            performed_by=requested_by,
-            as_of=as_of,
-            warehouse_id=warehouse_id,
-            product_ids=list(product_ids),
-            requested_by=requested_by,
-        )
+        start = {
+            "warehouse_id": warehouse_id,
+            "product_ids": list(product_ids),
+            "requested_by": requested_by,
+        }
+        return self._start(self._steps.open_count, OpenCountStep, number, "open", requested_by, when, **start)
 
     def opened(self, *items: ItemKey, as_of: datetime = NOON) -> str:
         """The number of a new count of these items, all of which are in the warehouse of the first."""
@@ -76,21 +71,11 @@ class CountCalls(DocumentCalls):
         counted: int,
         by: str = "ann",
         root_cause: RootCause | None = None,
-        *,
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        **when: Unpack[When],
     ) -> CountedLine:
-        return self._do(
-            self._steps.record_count,
-            RecordCountStep,
-            number,
-            operation_id=self._operation(number, "record", operation),
-            performed_by=by,
-            as_of=as_of,
-            product_id=item.product_id,
-            counted_quantity=counted,
-            root_cause=root_cause,
-        )
+        activity, step = self._steps.record_count, RecordCountStep
+        found = {"product_id": item.product_id, "counted_quantity": counted, "root_cause": root_cause}
+        return self._command(activity, step, number, "record", by, when, **found)
 
     def approve(
         self,
@@ -98,33 +83,19 @@ class CountCalls(DocumentCalls):
         item: ItemKey,
         by: str = "cid",
         root_cause: RootCause = RootCause.DAMAGE,
-        *,
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        **when: Unpack[When],
     ) -> CountedLine:
-        return self._do(
-            self._steps.approve_count,
-            ApproveCountStep,
-            number,
-            operation_id=self._operation(number, "approve_variance", operation),
-            performed_by=by,
-            as_of=as_of,
-            product_id=item.product_id,
-            root_cause=root_cause,
-        )
+        activity, step = self._steps.approve_count, ApproveCountStep
+        line = {"product_id": item.product_id, "root_cause": root_cause}
+        return self._command(activity, step, number, "approve_variance", by, when, **line)
 
-    def cancel(
-        self, number: str, reason: str = "the day is over", *, as_of: datetime = NOON, operation: str | None = None
-    ) -> StoredCount:
-        return self._do(
-            self._steps.cancel_count,
-            CancelCountStep,
-            number,
-            operation_id=self._operation(number, "cancel", operation),
-            performed_by="rita",
-            as_of=as_of,
-            reason=reason,
-        )
+    def cancel(self, number: str, reason: str = "the day is over", **when: Unpack[When]) -> StoredCount:
+        return self._command(self._steps.cancel_count, CancelCountStep, number, "cancel", "rita", when, reason=reason)
+
+
+def _planning(step: str, as_of: datetime) -> dict[str, Any]:
+    """The fields of every step of a planning run."""
+    return {"operation_id": f"{new_reference('plan')}/{step}", "performed_by": "cycle-count-plan", "as_of": as_of}
 
 
 class CountPlanning:
@@ -138,24 +109,13 @@ class CountPlanning:
     ) -> CountDays:
         """Where it is time to count."""
         step = FindCountDaysStep(
-            operation_id=f"{new_reference('plan')}/days",
-            performed_by="cycle-count-plan",
-            as_of=as_of,
-            warehouse_id=warehouse_id,
-            from_hour=from_hour,
-            after_warehouse_id=after,
+            **_planning("days", as_of), warehouse_id=warehouse_id, from_hour=from_hour, after_warehouse_id=after
         )
         return run_activity("find_count_days", self._steps.find_count_days, step)
 
     def plan(self, warehouse_id: int, day: date, *, as_of: datetime = NOON) -> PlannedCount:
         """What is due there on this day."""
-        step = PlanCountStep(
-            operation_id=f"{new_reference('plan')}/plan",
-            performed_by="cycle-count-plan",
-            as_of=as_of,
-            warehouse_id=warehouse_id,
-            day=day,
-        )
+        step = PlanCountStep(**_planning("plan", as_of), warehouse_id=warehouse_id, day=day)
         return run_activity("plan_count", self._steps.plan_count, step)
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from datetime import datetime
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Engine, text
@@ -11,9 +12,18 @@ from sqlalchemy import Engine, text
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_changes
 from tests.support.shop import new_reference
-from tests.support.steps.activity import run_activity
+from tests.support.steps.activity import NOON, run_activity
 
 S = TypeVar("S", bound=BaseModel)
+
+
+class When(TypedDict, total=False):
+    """Keyword arguments of every command: its time (noon), and which operation it is (a new one)."""
+
+    as_of: datetime
+    operation: str | None
+
+
 R = TypeVar("R")
 
 
@@ -31,13 +41,30 @@ class DocumentCalls:
     def __init__(self, run_id: str = "run") -> None:
         self._run_id = run_id
 
-    def _operation(self, number: str, command: str, key: str | None) -> str:
-        return f"{self.prefix}{number}/{command}/{key or new_reference(command)}"
+    def _start(
+        self, activity: Callable[[S], R], step: type[S], number: str, name: str, by: str, when: When, **fields: Any
+    ) -> R:
+        """The answer to the step that begins a document; ``operation`` is the whole id of its operation."""
+        operation_id = when.get("operation") or f"{self.prefix}{number}/{name}"
+        return self._do(activity, step, number, operation_id, by, when, **fields)
 
-    def _do(self, activity: Callable[[S], R], step: type[S], number: str, **fields: Any) -> R:
-        return run_activity(
-            activity.__name__, activity, step.model_validate({self.number_field: number} | fields), run_id=self._run_id
-        )
+    def _command(
+        self, activity: Callable[[S], R], step: type[S], number: str, name: str, by: str, when: When, **fields: Any
+    ) -> R:
+        """The answer to a command; ``operation`` is the last part of its operation's id."""
+        operation_id = f"{self.prefix}{number}/{name}/{when.get('operation') or new_reference(name)}"
+        return self._do(activity, step, number, operation_id, by, when, **fields)
+
+    def _do(
+        self, activity: Callable[[S], R], step: type[S], number: str, operation: str, by: str, when: When, **fields: Any
+    ) -> R:
+        known = {
+            self.number_field: number,
+            "operation_id": operation,
+            "performed_by": by,
+            "as_of": when.get("as_of", NOON),
+        }
+        return run_activity(activity.__name__, activity, step.model_validate(known | fields), run_id=self._run_id)
 
 
 @dataclass(frozen=True)

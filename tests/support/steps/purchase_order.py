@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Unpack
 
 from activities.purchase_order import PurchaseOrderSteps
 from database.sessions import Database
@@ -24,7 +25,7 @@ from stockkeeper.domain.purchase_order import PurchaseOrderEvent
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import NOON
-from tests.support.steps.document import DocumentCalls, Papers
+from tests.support.steps.document import DocumentCalls, Papers, When
 
 
 def wanted(item: ItemKey, qty: int, unit_cost: str = "1.00") -> PurchaseOrderLine:
@@ -73,23 +74,19 @@ class Buying(DocumentCalls):
         day: date | None = None,
         requested_by: str = "rita",
         reason: str = "below the reorder point",
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        **when: Unpack[When],
     ) -> StoredPurchaseOrder:
-        return self._do(
-            self._steps.draft_purchase_order,
-            DraftPurchaseOrderStep,
-            po_number,
-            operation_id=operation or f"purchase-order-{po_number}/draft",
-            performed_by=requested_by,
-            as_of=as_of,
-            supplier_id=supplier_id,
-            warehouse_id=warehouse_id,
-            line_items=list(lines),
-            expected_delivery_date=day,
-            requested_by=requested_by,
-            reason=reason,
-            approval=approval,
+        start = {
+            "supplier_id": supplier_id,
+            "warehouse_id": warehouse_id,
+            "line_items": list(lines),
+            "expected_delivery_date": day,
+            "requested_by": requested_by,
+            "reason": reason,
+            "approval": approval,
+        }
+        return self._start(
+            self._steps.draft_purchase_order, DraftPurchaseOrderStep, po_number, "draft", requested_by, when, **start
         )
 
     def order(
@@ -116,78 +113,39 @@ class Buying(DocumentCalls):
         return po_number
 
     def approve(
-        self,
-        po_number: str,
-        approver: str,
-        note: str | None = "fine",
-        *,
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        self, po_number: str, approver: str, note: str | None = "fine", **when: Unpack[When]
     ) -> StoredPurchaseOrder:
-        return self._do(
-            self._steps.approve_purchase_order,
-            ApprovePurchaseOrderStep,
-            po_number,
-            operation_id=self._operation(po_number, "approve", operation),
-            performed_by=approver,
-            as_of=as_of,
-            note=note,
-        )
+        activity, step = self._steps.approve_purchase_order, ApprovePurchaseOrderStep
+        return self._command(activity, step, po_number, "approve", approver, when, note=note)
 
-    def confirm(
-        self, po_number: str, day: date | None = None, *, as_of: datetime = NOON, operation: str | None = None
-    ) -> StoredPurchaseOrder:
-        return self._do(
-            self._steps.confirm_purchase_order,
-            ConfirmPurchaseOrderStep,
-            po_number,
-            operation_id=self._operation(po_number, "confirm", operation),
-            performed_by="sam",
-            as_of=as_of,
-            expected_delivery_date=day,
-        )
+    def confirm(self, po_number: str, day: date | None = None, **when: Unpack[When]) -> StoredPurchaseOrder:
+        activity, step = self._steps.confirm_purchase_order, ConfirmPurchaseOrderStep
+        return self._command(activity, step, po_number, "confirm", "sam", when, expected_delivery_date=day)
 
     def receive(
         self, po_number: str, receipt_id: str, *lines: ReceiptLine, as_of: datetime = NOON
     ) -> StoredPurchaseOrder:
-        return self._do(
-            self._steps.receive_purchase_order,
-            ReceivePurchaseOrderStep,
-            po_number,
-            operation_id=self._operation(po_number, "receive", receipt_id),
-            performed_by="wes",
-            as_of=as_of,
-            receipt_id=receipt_id,
-            lines=list(lines),
+        activity, step = self._steps.receive_purchase_order, ReceivePurchaseOrderStep
+        came = {"receipt_id": receipt_id, "lines": list(lines)}
+        return self._command(
+            activity, step, po_number, "receive", "wes", {"as_of": as_of, "operation": receipt_id}, **came
         )
 
-    def reject(self, po_number: str, *, as_of: datetime = NOON) -> StoredPurchaseOrder:
-        return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", as_of)
+    def reject(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", **when)
 
-    def lapse(self, po_number: str, *, as_of: datetime = NOON) -> StoredPurchaseOrder:
-        return self._end(po_number, PurchaseOrderEvent.LAPSE, "not approved in time", as_of)
+    def lapse(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.LAPSE, "not approved in time", **when)
 
-    def cancel(self, po_number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredPurchaseOrder:
-        return self._end(po_number, PurchaseOrderEvent.CANCEL, "not needed", as_of, operation)
+    def cancel(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.CANCEL, "not needed", **when)
 
-    def close_short(
-        self, po_number: str, *, as_of: datetime = NOON, operation: str | None = None
-    ) -> StoredPurchaseOrder:
-        return self._end(po_number, PurchaseOrderEvent.CLOSE_SHORT, "discontinued", as_of, operation)
+    def close_short(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+        return self._end(po_number, PurchaseOrderEvent.CLOSE_SHORT, "discontinued", **when)
 
-    def _end(
-        self, po_number: str, event: EndEvent, reason: str, as_of: datetime, operation: str | None = None
-    ) -> StoredPurchaseOrder:
-        return self._do(
-            self._steps.end_purchase_order,
-            EndPurchaseOrderStep,
-            po_number,
-            operation_id=self._operation(po_number, event, operation),
-            performed_by="rita",
-            as_of=as_of,
-            event=event,
-            reason=reason,
-        )
+    def _end(self, po_number: str, event: EndEvent, reason: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+        activity, step = self._steps.end_purchase_order, EndPurchaseOrderStep
+        return self._command(activity, step, po_number, event, "rita", when, event=event, reason=reason)
 
 
 _PAPERS = Papers(

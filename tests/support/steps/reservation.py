@@ -19,6 +19,17 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.steps.activity import MINUTE, NOON, run_activity
 
 
+def _same(reference: str, command: str, performed_by: str, as_of: datetime) -> dict[str, Any]:
+    """The fields of every step of an order's reservation."""
+    return {
+        "operation_id": f"reservation-{reference}/{command}",
+        "performed_by": performed_by,
+        "as_of": as_of,
+        "reference_type": "ORDER",
+        "reference_id": reference,
+    }
+
+
 class Steps:
     """A workflow's side of the activities: what it says, and when."""
 
@@ -33,12 +44,9 @@ class Steps:
         ttl: timedelta = 30 * MINUTE,
         operation: str | None = None,
     ) -> Holding:
+        same = _same(reference, "reserve", "shop", as_of) | ({"operation_id": operation} if operation else {})
         step = ReserveStockStep(
-            operation_id=operation or f"reservation-{reference}/reserve",
-            performed_by="shop",
-            as_of=as_of,
-            reference_type="ORDER",
-            reference_id=reference,
+            **same,
             lines=[
                 ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
                 for item, quantity in lines
@@ -48,21 +56,9 @@ class Steps:
         return run_activity("reserve_stock", self._steps.reserve_stock, step)
 
     def fulfill(
-        self,
-        reference: str,
-        lines: list[FulfillLine] | None = None,
-        *,
-        as_of: datetime = NOON,
-        operation: str = "1",
+        self, reference: str, lines: list[FulfillLine] | None = None, *, as_of: datetime = NOON, operation: str = "1"
     ) -> Holding:
-        step = FulfillReservationStep(
-            operation_id=f"reservation-{reference}/fulfill/{operation}",
-            performed_by="picker",
-            as_of=as_of,
-            reference_type="ORDER",
-            reference_id=reference,
-            lines=lines,
-        )
+        step = FulfillReservationStep(**_same(reference, f"fulfill/{operation}", "picker", as_of), lines=lines)
         return run_activity("fulfill_reservation", self._steps.fulfill_reservation, step)
 
     def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
@@ -75,26 +71,11 @@ class Steps:
         return self._release(reference, ReservationStatus.EXPIRED, as_of, "expire")
 
     def extend(self, reference: str, ttl: timedelta, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
-        step = ExtendReservationStep(
-            operation_id=f"reservation-{reference}/extend/{operation}",
-            performed_by="shop",
-            as_of=as_of,
-            reference_type="ORDER",
-            reference_id=reference,
-            ttl_minutes=ttl / MINUTE,
-            expires_at=as_of + ttl,
-        )
+        same = _same(reference, f"extend/{operation}", "shop", as_of)
+        step = ExtendReservationStep(**same, ttl_minutes=ttl / MINUTE, expires_at=as_of + ttl)
         return run_activity("extend_reservation", self._steps.extend_reservation, step)
 
     def _release(self, reference: str, status: Any, as_of: datetime, name: str, *, gave_way: bool = False) -> Holding:
-        step = ReleaseReservationStep(
-            operation_id=f"reservation-{reference}/{name}",
-            performed_by="shop",
-            as_of=as_of,
-            reference_type="ORDER",
-            reference_id=reference,
-            status=status,
-            reason="because",
-            gave_way=gave_way,
-        )
+        same = _same(reference, name, "shop", as_of)
+        step = ReleaseReservationStep(**same, status=status, reason="because", gave_way=gave_way)
         return run_activity("release_reservation", self._steps.release_reservation, step)

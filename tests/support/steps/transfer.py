@@ -1,7 +1,7 @@
 """Calls a transfer's activities on PostgreSQL, without Temporal around them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from activities.transfer import TransferSteps
 from database.sessions import Database
@@ -18,7 +18,7 @@ from stockkeeper.contracts.transfer import (
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
 from tests.support.steps.activity import NOON
-from tests.support.steps.document import DocumentCalls, Papers
+from tests.support.steps.document import DocumentCalls, Papers, When
 from tests.support.transfer import Units
 
 
@@ -45,23 +45,17 @@ class TransferCalls(DocumentCalls):
         from_warehouse_id: int | None = None,
         hours: float | None = None,
         requested_by: str = "tom",
-        as_of: datetime = NOON,
-        operation: str | None = None,
+        **when: Unpack[When],
     ) -> StoredTransfer:
         """All items are in the warehouse of the first, which is the source unless told otherwise."""
-        return self._do(
-            self._steps.hold_transfer,
-            HoldTransferStep,
-            number,
-            operation_id=operation or f"transfer-{number}/hold",
-            performed_by=requested_by,
-            as_of=as_of,
-            from_warehouse_id=from_warehouse_id or lines[0][0].warehouse_id,
-            to_warehouse_id=to_warehouse_id,
-            line_items=[TransferLine(product_id=item.product_id, quantity=units) for item, units in lines],
-            expected_transit_hours=hours,
-            requested_by=requested_by,
-        )
+        start = {
+            "from_warehouse_id": from_warehouse_id or lines[0][0].warehouse_id,
+            "to_warehouse_id": to_warehouse_id,
+            "line_items": [TransferLine(product_id=item.product_id, quantity=units) for item, units in lines],
+            "expected_transit_hours": hours,
+            "requested_by": requested_by,
+        }
+        return self._start(self._steps.hold_transfer, HoldTransferStep, number, "hold", requested_by, when, **start)
 
     def held(self, to_warehouse_id: int, *lines: tuple[ItemKey, int], **other: Any) -> str:
         """The number of a new transfer that is PENDING."""
@@ -75,65 +69,27 @@ class TransferCalls(DocumentCalls):
         self.dispatch(number)
         return number
 
-    def dispatch(self, number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredTransfer:
-        return self._do(
-            self._steps.dispatch_transfer,
-            DispatchTransferStep,
-            number,
-            operation_id=self._operation(number, "dispatch", operation),
-            performed_by="sid",
-            as_of=as_of,
-        )
+    def dispatch(self, number: str, **when: Unpack[When]) -> StoredTransfer:
+        return self._command(self._steps.dispatch_transfer, DispatchTransferStep, number, "dispatch", "sid", when)
 
     def receive(self, number: str, receipt_id: str, *lines: ArrivedLine, as_of: datetime = NOON) -> StoredTransfer:
-        return self._do(
-            self._steps.receive_transfer,
-            ReceiveTransferStep,
-            number,
-            operation_id=self._operation(number, "receive", receipt_id),
-            performed_by="dora",
-            as_of=as_of,
-            receipt_id=receipt_id,
-            lines=list(lines),
+        activity, step = self._steps.receive_transfer, ReceiveTransferStep
+        came = {"receipt_id": receipt_id, "lines": list(lines)}
+        return self._command(
+            activity, step, number, "receive", "dora", {"as_of": as_of, "operation": receipt_id}, **came
         )
 
-    def write_off(
-        self, number: str, reason: str = "lost on the way", *, as_of: datetime = NOON, operation: str | None = None
-    ) -> StoredTransfer:
-        return self._do(
-            self._steps.write_off_transfer,
-            WriteOffTransferStep,
-            number,
-            operation_id=self._operation(number, "write_off", operation),
-            performed_by="dora",
-            as_of=as_of,
-            reason=reason,
-        )
+    def write_off(self, number: str, reason: str = "lost on the way", **when: Unpack[When]) -> StoredTransfer:
+        activity, step = self._steps.write_off_transfer, WriteOffTransferStep
+        return self._command(activity, step, number, "write_off", "dora", when, reason=reason)
 
-    def cancel(
-        self, number: str, reason: str = "not needed", *, as_of: datetime = NOON, operation: str | None = None
-    ) -> StoredTransfer:
-        return self._do(
-            self._steps.cancel_transfer,
-            CancelTransferStep,
-            number,
-            operation_id=self._operation(number, "cancel", operation),
-            performed_by="tom",
-            as_of=as_of,
-            reason=reason,
-        )
+    def cancel(self, number: str, reason: str = "not needed", **when: Unpack[When]) -> StoredTransfer:
+        activity, step = self._steps.cancel_transfer, CancelTransferStep
+        return self._command(activity, step, number, "cancel", "tom", when, reason=reason)
 
-    def give_way(self, number: str, *, as_of: datetime = NOON, operation: str | None = None) -> StoredTransfer:
-        return self._do(
-            self._steps.cancel_transfer,
-            CancelTransferStep,
-            number,
-            operation_id=self._operation(number, "give_way", operation),
-            performed_by="carl",
-            as_of=as_of,
-            reason="a shelf fell",
-            gave_way=True,
-        )
+    def give_way(self, number: str, **when: Unpack[When]) -> StoredTransfer:
+        activity, why = self._steps.cancel_transfer, {"reason": "a shelf fell", "gave_way": True}
+        return self._command(activity, CancelTransferStep, number, "give_way", "carl", when, **why)
 
 
 def lines_of(transfer: StoredTransfer) -> list[Units]:
