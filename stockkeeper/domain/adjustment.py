@@ -27,30 +27,25 @@ class AdjustmentStatus(StrEnum):
 
 
 class AdjustmentEvent(StrEnum):
-    """Event in the life of an adjustment. ``post`` needs no approval; ``lapse`` is the last deadline for one."""
+    """Event in the life of an adjustment."""
 
     POST = "post"
+    """Posting without an approval, because none is needed."""
     APPROVE = "approve"
     REJECT = "reject"
     CANCEL = "cancel"
     LAPSE = "lapse"
+    """The last deadline for an approval."""
 
 
 ADJUSTMENT = TransitionTable(
-    "adjustment",
     {
-        AdjustmentStatus.PENDING: {
-            AdjustmentEvent.POST: AdjustmentStatus.POSTED,
-            AdjustmentEvent.APPROVE: AdjustmentStatus.POSTED,
-            AdjustmentEvent.REJECT: AdjustmentStatus.REJECTED,
-            AdjustmentEvent.CANCEL: AdjustmentStatus.CANCELLED,
-            AdjustmentEvent.LAPSE: AdjustmentStatus.CANCELLED,
-        },
-        AdjustmentStatus.POSTED: {},
-        AdjustmentStatus.REJECTED: {},
-        AdjustmentStatus.CANCELLED: {},
+        (AdjustmentStatus.PENDING, AdjustmentStatus.POSTED): {AdjustmentEvent.POST, AdjustmentEvent.APPROVE},
+        (AdjustmentStatus.PENDING, AdjustmentStatus.REJECTED): {AdjustmentEvent.REJECT},
+        (AdjustmentStatus.PENDING, AdjustmentStatus.CANCELLED): {AdjustmentEvent.CANCEL, AdjustmentEvent.LAPSE},
     },
     Words(
+        "adjustment",
         statuses={
             AdjustmentStatus.PENDING: "is waiting for approval",
             AdjustmentStatus.POSTED: "has been posted",

@@ -25,31 +25,25 @@ class ReturnStatus(StrEnum):
 
 
 class ReturnEvent(StrEnum):
-    """Event in the life of a return.
-
-    ``inspect`` is an inspection that leaves something expected, ``complete`` the last; ``cancel`` is what closing short
-    is as long as nothing has come.
-    """
+    """Event in the life of a return."""
 
     INSPECT = "inspect"
+    """An inspection that leaves something expected."""
     COMPLETE = "complete"
+    """The last inspection."""
     CLOSE_SHORT = "close_short"
     CANCEL = "cancel"
+    """Closing short as long as nothing has come."""
 
 
 RETURN = TransitionTable(
-    "return",
     {
-        ReturnStatus.EXPECTED: {
-            ReturnEvent.INSPECT: ReturnStatus.EXPECTED,
-            ReturnEvent.COMPLETE: ReturnStatus.INSPECTED,
-            ReturnEvent.CLOSE_SHORT: ReturnStatus.INSPECTED,
-            ReturnEvent.CANCEL: ReturnStatus.CANCELLED,
-        },
-        ReturnStatus.INSPECTED: {},
-        ReturnStatus.CANCELLED: {},
+        (ReturnStatus.EXPECTED, ReturnStatus.EXPECTED): {ReturnEvent.INSPECT},
+        (ReturnStatus.EXPECTED, ReturnStatus.INSPECTED): {ReturnEvent.COMPLETE, ReturnEvent.CLOSE_SHORT},
+        (ReturnStatus.EXPECTED, ReturnStatus.CANCELLED): {ReturnEvent.CANCEL},
     },
     Words(
+        "return",
         statuses={
             ReturnStatus.EXPECTED: "is still expected",
             ReturnStatus.INSPECTED: "has been inspected",

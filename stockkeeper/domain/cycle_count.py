@@ -28,31 +28,25 @@ class CountStatus(StrEnum):
 
 
 class CountEvent(StrEnum):
-    """Event in the life of a line. ``doubt`` is a first count beyond tolerance."""
+    """Event in the life of a line."""
 
     RECORD = "record"
     DOUBT = "doubt"
+    """A first count beyond tolerance."""
     APPROVE_VARIANCE = "approve_variance"
     CANCEL = "cancel"
 
 
 COUNT_LINE = TransitionTable(
-    "count",
     {
-        CountStatus.COUNTING: {
-            CountEvent.RECORD: CountStatus.POSTED,
-            CountEvent.DOUBT: CountStatus.REVIEW,
-            CountEvent.CANCEL: CountStatus.CANCELLED,
-        },
-        CountStatus.REVIEW: {
-            CountEvent.RECORD: CountStatus.POSTED,
-            CountEvent.APPROVE_VARIANCE: CountStatus.POSTED,
-            CountEvent.CANCEL: CountStatus.CANCELLED,
-        },
-        CountStatus.POSTED: {},
-        CountStatus.CANCELLED: {},
+        (CountStatus.COUNTING, CountStatus.POSTED): {CountEvent.RECORD},
+        (CountStatus.COUNTING, CountStatus.REVIEW): {CountEvent.DOUBT},
+        (CountStatus.COUNTING, CountStatus.CANCELLED): {CountEvent.CANCEL},
+        (CountStatus.REVIEW, CountStatus.POSTED): {CountEvent.RECORD, CountEvent.APPROVE_VARIANCE},
+        (CountStatus.REVIEW, CountStatus.CANCELLED): {CountEvent.CANCEL},
     },
     Words(
+        "count",
         statuses={
             CountStatus.COUNTING: "is still to be counted",
             CountStatus.REVIEW: "is waiting for a second count or an approval",

@@ -43,34 +43,28 @@ class ImportStatus(StrEnum):
 
 
 class ImportEvent(StrEnum):
-    """Event in the life of an import. ``recognize``: the same file had been imported before."""
+    """Event in the life of an import."""
 
     ADD_PAGE = "add_page"
     FINISH = "finish"
     RECOGNIZE = "recognize"
+    """The same file had been imported before."""
     APPLY = "apply"
     REFUSE = "refuse"
     ABANDON = "abandon"
 
 
 IMPORT = TransitionTable(
-    "file",
     {
-        ImportStatus.LOADING: {
-            ImportEvent.ADD_PAGE: ImportStatus.LOADING,
-            ImportEvent.FINISH: ImportStatus.APPLYING,
-            ImportEvent.RECOGNIZE: ImportStatus.IMPORTED,
-            ImportEvent.ABANDON: ImportStatus.ABANDONED,
-        },
-        ImportStatus.APPLYING: {
-            ImportEvent.APPLY: ImportStatus.IMPORTED,
-            ImportEvent.REFUSE: ImportStatus.REFUSED,
-        },
-        ImportStatus.IMPORTED: {},
-        ImportStatus.REFUSED: {},
-        ImportStatus.ABANDONED: {},
+        (ImportStatus.LOADING, ImportStatus.LOADING): {ImportEvent.ADD_PAGE},
+        (ImportStatus.LOADING, ImportStatus.APPLYING): {ImportEvent.FINISH},
+        (ImportStatus.LOADING, ImportStatus.IMPORTED): {ImportEvent.RECOGNIZE},
+        (ImportStatus.LOADING, ImportStatus.ABANDONED): {ImportEvent.ABANDON},
+        (ImportStatus.APPLYING, ImportStatus.IMPORTED): {ImportEvent.APPLY},
+        (ImportStatus.APPLYING, ImportStatus.REFUSED): {ImportEvent.REFUSE},
     },
     Words(
+        "file",
         statuses={
             ImportStatus.LOADING: "is being sent",
             ImportStatus.APPLYING: "is being imported",

@@ -30,51 +30,52 @@ class PurchaseOrderStatus(StrEnum):
 
 
 class PurchaseOrderEvent(StrEnum):
-    """Event in the life of a purchase order.
-
-    ``approve`` is an approval after which more are wanted, ``submit`` what follows the last; ``lapse`` is the last
-    deadline for approvals; ``receive`` is a receipt that leaves something owed, ``complete`` what follows the last.
-    """
+    """Event in the life of a purchase order."""
 
     APPROVE = "approve"
+    """An approval after which more are needed."""
     SUBMIT = "submit"
+    """The result of the last approval."""
     REJECT = "reject"
     LAPSE = "lapse"
+    """The last deadline for approvals."""
     CONFIRM = "confirm"
     RECEIVE = "receive"
+    """A receipt that leaves something owed."""
     COMPLETE = "complete"
+    """The result of the last receipt."""
     CLOSE_SHORT = "close_short"
     CANCEL = "cancel"
 
 
 PURCHASE_ORDER = TransitionTable(
-    "purchase order",
     {
-        PurchaseOrderStatus.DRAFT: {
-            PurchaseOrderEvent.APPROVE: PurchaseOrderStatus.DRAFT,
-            PurchaseOrderEvent.SUBMIT: PurchaseOrderStatus.SUBMITTED,
-            PurchaseOrderEvent.REJECT: PurchaseOrderStatus.CANCELLED,
-            PurchaseOrderEvent.LAPSE: PurchaseOrderStatus.CANCELLED,
-            PurchaseOrderEvent.CANCEL: PurchaseOrderStatus.CANCELLED,
+        (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.DRAFT): {PurchaseOrderEvent.APPROVE},
+        (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.SUBMITTED): {PurchaseOrderEvent.SUBMIT},
+        (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.CANCELLED): {
+            PurchaseOrderEvent.REJECT,
+            PurchaseOrderEvent.LAPSE,
+            PurchaseOrderEvent.CANCEL,
         },
-        PurchaseOrderStatus.SUBMITTED: {
-            PurchaseOrderEvent.CONFIRM: PurchaseOrderStatus.CONFIRMED,
-            PurchaseOrderEvent.RECEIVE: PurchaseOrderStatus.SUBMITTED,
-            PurchaseOrderEvent.COMPLETE: PurchaseOrderStatus.RECEIVED,
-            PurchaseOrderEvent.CLOSE_SHORT: PurchaseOrderStatus.RECEIVED,
-            PurchaseOrderEvent.CANCEL: PurchaseOrderStatus.CANCELLED,
+        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED): {PurchaseOrderEvent.CONFIRM},
+        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.SUBMITTED): {PurchaseOrderEvent.RECEIVE},
+        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.RECEIVED): {
+            PurchaseOrderEvent.COMPLETE,
+            PurchaseOrderEvent.CLOSE_SHORT,
         },
-        PurchaseOrderStatus.CONFIRMED: {
-            PurchaseOrderEvent.CONFIRM: PurchaseOrderStatus.CONFIRMED,
-            PurchaseOrderEvent.RECEIVE: PurchaseOrderStatus.CONFIRMED,
-            PurchaseOrderEvent.COMPLETE: PurchaseOrderStatus.RECEIVED,
-            PurchaseOrderEvent.CLOSE_SHORT: PurchaseOrderStatus.RECEIVED,
-            PurchaseOrderEvent.CANCEL: PurchaseOrderStatus.CANCELLED,
+        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CANCELLED): {PurchaseOrderEvent.CANCEL},
+        (PurchaseOrderStatus.CONFIRMED, PurchaseOrderStatus.CONFIRMED): {
+            PurchaseOrderEvent.CONFIRM,
+            PurchaseOrderEvent.RECEIVE,
         },
-        PurchaseOrderStatus.RECEIVED: {},
-        PurchaseOrderStatus.CANCELLED: {},
+        (PurchaseOrderStatus.CONFIRMED, PurchaseOrderStatus.RECEIVED): {
+            PurchaseOrderEvent.COMPLETE,
+            PurchaseOrderEvent.CLOSE_SHORT,
+        },
+        (PurchaseOrderStatus.CONFIRMED, PurchaseOrderStatus.CANCELLED): {PurchaseOrderEvent.CANCEL},
     },
     Words(
+        "purchase order",
         statuses={
             PurchaseOrderStatus.DRAFT: "is waiting for approval",
             PurchaseOrderStatus.SUBMITTED: "has been sent to the supplier",

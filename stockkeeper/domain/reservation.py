@@ -27,43 +27,32 @@ class ReservationStatus(StrEnum):
 
 
 class ReservationEvent(StrEnum):
-    """Event in the life of a reservation.
-
-    ``ship`` is a fulfilment that leaves something held; ``give_way`` is the end of a hold whose stock is missing.
-    """
+    """Event in the life of a reservation."""
 
     HOLD = "hold"
     REJECT = "reject"
     SHIP = "ship"
+    """A fulfilment that leaves something held."""
     FULFILL = "fulfill"
     EXTEND = "extend"
     CANCEL = "cancel"
     GIVE_WAY = "give_way"
+    """The end of a hold whose stock is missing."""
     EXPIRE = "expire"
 
 
 RESERVATION = TransitionTable(
-    "reservation",
     {
-        ReservationStatus.WAITING: {
-            ReservationEvent.HOLD: ReservationStatus.ACTIVE,
-            ReservationEvent.REJECT: ReservationStatus.REJECTED,
-            ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
-        },
-        ReservationStatus.ACTIVE: {
-            ReservationEvent.SHIP: ReservationStatus.ACTIVE,
-            ReservationEvent.FULFILL: ReservationStatus.FULFILLED,
-            ReservationEvent.EXTEND: ReservationStatus.ACTIVE,
-            ReservationEvent.CANCEL: ReservationStatus.CANCELLED,
-            ReservationEvent.GIVE_WAY: ReservationStatus.CANCELLED,
-            ReservationEvent.EXPIRE: ReservationStatus.EXPIRED,
-        },
-        ReservationStatus.FULFILLED: {},
-        ReservationStatus.CANCELLED: {},
-        ReservationStatus.EXPIRED: {},
-        ReservationStatus.REJECTED: {},
+        (ReservationStatus.WAITING, ReservationStatus.ACTIVE): {ReservationEvent.HOLD},
+        (ReservationStatus.WAITING, ReservationStatus.REJECTED): {ReservationEvent.REJECT},
+        (ReservationStatus.WAITING, ReservationStatus.CANCELLED): {ReservationEvent.CANCEL},
+        (ReservationStatus.ACTIVE, ReservationStatus.ACTIVE): {ReservationEvent.SHIP, ReservationEvent.EXTEND},
+        (ReservationStatus.ACTIVE, ReservationStatus.FULFILLED): {ReservationEvent.FULFILL},
+        (ReservationStatus.ACTIVE, ReservationStatus.CANCELLED): {ReservationEvent.CANCEL, ReservationEvent.GIVE_WAY},
+        (ReservationStatus.ACTIVE, ReservationStatus.EXPIRED): {ReservationEvent.EXPIRE},
     },
     Words(
+        "reservation",
         statuses={
             ReservationStatus.WAITING: "is waiting for stock",
             ReservationStatus.ACTIVE: "is held",

@@ -87,20 +87,14 @@ class FindingEvent(StrEnum):
 
 
 FINDING = TransitionTable(
-    "finding",
     {
-        FindingStatus.OPEN: {
-            FindingEvent.VANISH: FindingStatus.GONE,
-            FindingEvent.REPAIR: FindingStatus.REPAIRED,
-            FindingEvent.ACCEPT: FindingStatus.ACCEPTED,
-        },
-        FindingStatus.ACCEPTED: {
-            FindingEvent.VANISH: FindingStatus.GONE,
-        },
-        FindingStatus.GONE: {},
-        FindingStatus.REPAIRED: {},
+        (FindingStatus.OPEN, FindingStatus.GONE): {FindingEvent.VANISH},
+        (FindingStatus.OPEN, FindingStatus.REPAIRED): {FindingEvent.REPAIR},
+        (FindingStatus.OPEN, FindingStatus.ACCEPTED): {FindingEvent.ACCEPT},
+        (FindingStatus.ACCEPTED, FindingStatus.GONE): {FindingEvent.VANISH},
     },
     Words(
+        "finding",
         statuses={
             FindingStatus.OPEN: "is open",
             FindingStatus.GONE: "has gone by itself",

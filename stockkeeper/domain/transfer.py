@@ -29,41 +29,31 @@ class TransferStatus(StrEnum):
 
 
 class TransferEvent(StrEnum):
-    """Event in the life of a transfer.
-
-    ``receive`` is a receipt that leaves something in transit, ``complete`` the last; ``give_way`` means that what was
-    held at the source isn't there.
-    """
+    """Event in the life of a transfer."""
 
     REJECT = "reject"
     DISPATCH = "dispatch"
     RECEIVE = "receive"
+    """A receipt that leaves something in transit."""
     COMPLETE = "complete"
+    """The last receipt."""
     WRITE_OFF = "write_off"
     CANCEL = "cancel"
     GIVE_WAY = "give_way"
+    """The end of the hold at the source, whose stock isn't there."""
 
 
 TRANSFER = TransitionTable(
-    "transfer",
     {
-        TransferStatus.PENDING: {
-            TransferEvent.REJECT: TransferStatus.REJECTED,
-            TransferEvent.DISPATCH: TransferStatus.IN_TRANSIT,
-            TransferEvent.CANCEL: TransferStatus.CANCELLED,
-            TransferEvent.GIVE_WAY: TransferStatus.CANCELLED,
-        },
-        TransferStatus.IN_TRANSIT: {
-            TransferEvent.RECEIVE: TransferStatus.IN_TRANSIT,
-            TransferEvent.COMPLETE: TransferStatus.RECEIVED,
-            TransferEvent.WRITE_OFF: TransferStatus.RECEIVED,
-            TransferEvent.CANCEL: TransferStatus.CANCELLED,
-        },
-        TransferStatus.RECEIVED: {},
-        TransferStatus.CANCELLED: {},
-        TransferStatus.REJECTED: {},
+        (TransferStatus.PENDING, TransferStatus.REJECTED): {TransferEvent.REJECT},
+        (TransferStatus.PENDING, TransferStatus.IN_TRANSIT): {TransferEvent.DISPATCH},
+        (TransferStatus.PENDING, TransferStatus.CANCELLED): {TransferEvent.CANCEL, TransferEvent.GIVE_WAY},
+        (TransferStatus.IN_TRANSIT, TransferStatus.IN_TRANSIT): {TransferEvent.RECEIVE},
+        (TransferStatus.IN_TRANSIT, TransferStatus.RECEIVED): {TransferEvent.COMPLETE, TransferEvent.WRITE_OFF},
+        (TransferStatus.IN_TRANSIT, TransferStatus.CANCELLED): {TransferEvent.CANCEL},
     },
     Words(
+        "transfer",
         statuses={
             TransferStatus.PENDING: "hasn't been dispatched yet",
             TransferStatus.IN_TRANSIT: "has been dispatched",

@@ -1,6 +1,6 @@
 """Status changes: one table for each kind of document, and the words for a command that the table doesn't allow."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -27,12 +27,14 @@ class Words(Generic[Status]):
     """The words for a document's statuses and commands, as they follow its name in a sentence.
 
     Attributes:
+        document: The kind of document: ``reservation``.
         statuses: Each status: ``has been received``.
         commands: Each event, and each command that isn't an event, such as a start's: ``can't be cancelled``.
         not_yet: Each status in which a command may come too early: ``isn't approved yet``.
         advice: Each status after which the document can be tried again: ``start it again once the stock is there``.
     """
 
+    document: str
     statuses: Mapping[Status, str]
     commands: Mapping[str, str]
     not_yet: Mapping[Status, str] = field(default_factory=dict)
@@ -43,15 +45,17 @@ class TransitionTable(Generic[Status, Event]):
     """The statuses of one kind of document, and the events that lead from one to the next.
 
     Args:
-        document: The kind of document, for messages: ``reservation``.
-        allowed: For each status the events that can happen in it, and the status that each leads to.
-        words: The words for messages.
+        arrows: For each status and the one after it, the events that lead from one to the other. A status that no arrow
+            leaves is final.
+        words: The words for messages, which have every status and event.
     """
 
-    def __init__(self, document: str, allowed: Mapping[Status, Mapping[Event, Status]], words: Words[Status]) -> None:
-        self.document = document
+    def __init__(self, arrows: Mapping[tuple[Status, Status], Collection[Event]], words: Words[Status]) -> None:
+        self.document = words.document
         self.words = words
-        self._allowed = allowed
+        self._allowed: dict[Status, dict[Event, Status]] = {status: {} for status in words.statuses}
+        for (status, after), events in arrows.items():
+            self._allowed[status].update(dict.fromkeys(events, after))
 
     def next(self, status: Status, event: Event, *, of: str = "", part: str = "") -> Status:
         """The status after ``event``.
