@@ -6,35 +6,12 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from starter.cli.context import (
-    Approver,
-    AsJson,
-    InboxLimit,
-    Latest,
-    LinesFile,
-    Note,
-    PerformedBy,
-    Reason,
-    Warehouse,
-    WithSku,
-    read_input,
-)
-from starter.cli.documents import (
-    Answer,
-    Desk,
-    Mentioned,
-    from_memo,
-    joined,
-    print_afterwards,
-    print_gave_way,
-    print_inbox,
-    print_list,
-    sku,
-    text,
-    warehouse,
-)
+from starter.cli import options, printing
+from starter.cli.context import read_input
+from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed_status, out, table
+from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
@@ -44,6 +21,7 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Correct stock by hand: ask, approve, reject.")
 
+
 Number = Annotated[str, typer.Argument(metavar="ADJUSTMENT", help="The adjustment's number.")]
 
 
@@ -52,19 +30,69 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="adjust")
 
 
+def _short(what: str, requested: int, on_hand: int) -> str:
+    return f"{what}: {requested} to be taken off, {on_hand} on hand"
+
+
+def _headline(before: AdjustmentState, state: AdjustmentState) -> str:
+    status = changed_status(before.status, state.status)
+    # The value of one that was short is unknown.
+    value = "" if state.shortages else f", worth {worth(state.value, state.unvalued_units)}"
+    return f"adjustment [bold]{escape(state.adjustment_number)}[/bold]: {status}{value}"
+
+
+def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
+    out.print(f"{_headline(before, state)}, in {printing.warehouse(found, state.warehouse_id)}")
+    out.print(f"asked for by {escape(state.requested_by)}: {escape(state.reason)}")
+    if state.status is AdjustmentStatus.PENDING and state.approve_by:
+        out.print(f"waits for another person's approval; cancelled unless approved by {utc(state.approve_by)}")
+    if state.approved_by:
+        note = f": {escape(state.approval_note)}" if state.approval_note else ""
+        out.print(f"approved by {escape(state.approved_by)}{note}")
+    if state.closed_reason:
+        out.print(f"{state.status.lower()}: {escape(state.closed_reason)}")
+    for each in state.shortages:
+        out.print(f"short: {_short(printing.sku(found, each.product_id), each.requested, each.available)}")
+    out.print(_lines(state, found))
+    printing.print_gave_way(state.gave_way, found)
+    printing.print_afterwards(state.notes, state.notices)
+
+
+def _lines(state: AdjustmentState, found: FoundItems) -> Any:
+    units = [(printing.sku(found, line.product_id), f"{line.quantity:+}") for line in state.lines]
+    if state.shortages:
+        return table(["product", "#units"], units)
+    rows = [(*named, *_worth(line)) for named, line in zip(units, state.lines, strict=True)]
+    return table(["product", "#units", "#unit cost", "#value"], rows)
+
+
+def _worth(line: AdjustmentLineState) -> tuple[str, str]:
+    if line.unit_cost is None:
+        return ("unknown", "")
+    return (amount(line.unit_cost), amount(abs(line.quantity) * line.unit_cost))
+
+
+_desk = Desk(
+    find=lambda stock, number: stock.adjustment(number),
+    mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
+    show=_show,
+)
+
+
 @app.command("create")
 def create(
     adjustment_number: Number,
     *,
-    warehouse: Warehouse,
+    warehouse: options.Warehouse,
     line: Annotated[
         list[str] | None,
         typer.Option("--line", metavar="SKU=UNITS", help="Once for each line: TEA-100=-3 takes off, MUG-RED=2 adds."),
     ] = None,
-    lines: LinesFile = None,
-    reason: Reason,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    lines: options.LinesFile = None,
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Change stock on hand, all lines or none; above a limit it waits for another person's approval."""
 
@@ -86,9 +114,9 @@ def create(
 
 
 @app.command("inbox")
-def inbox(*, limit: InboxLimit = None, as_json: AsJson = False) -> None:
+def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) -> None:
     """List adjustments that wait for approval, the oldest first."""
-    print_inbox(
+    printing.print_inbox(
         lambda stock: stock.adjustments_awaiting_approval(limit=limit),
         ["adjustment", "warehouse", "#worth", "asked for by", "why"],
         lambda waiting: [
@@ -102,38 +130,32 @@ def inbox(*, limit: InboxLimit = None, as_json: AsJson = False) -> None:
     )
 
 
-@app.command("list")
-def list_(
-    *,
-    status: Annotated[AdjustmentStatus | None, typer.Option(help="Only this status.")] = None,
-    sku: WithSku = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List adjustments, the latest first."""
-    print_list(
-        lambda stock: stock.adjustments(status=status, sku=sku, limit=limit),
-        lambda listed: from_memo(
-            listed, "adjustment_number", "warehouse", "value", "unvalued_units", "requested_by", "reason"
-        ),
-        ["adjustment", "warehouse", "#worth", "asked for by", "why", "products"],
-        lambda row: [
-            escape(row["adjustment_number"]),
-            text(row["warehouse"]),
-            worth(Decimal(row["value"]), row["unvalued_units"]) if row["value"] else "",
-            text(row["requested_by"]),
-            text(row["reason"]),
-            joined(row["skus"]),
-        ],
-        limit=limit,
-        as_json=as_json,
-    )
+add_list(
+    app,
+    "List adjustments, the latest first.",
+    AdjustmentStatus,
+    lambda stock: stock.adjustments,
+    lambda listed: printing.from_memo(
+        listed, "adjustment_number", "warehouse", "value", "unvalued_units", "requested_by", "reason"
+    ),
+    ["adjustment", "warehouse", "#worth", "asked for by", "why", "products"],
+    lambda row: [
+        escape(row["adjustment_number"]),
+        printing.text(row["warehouse"]),
+        worth(Decimal(row["value"]), row["unvalued_units"]) if row["value"] else "",
+        printing.text(row["requested_by"]),
+        printing.text(row["reason"]),
+        printing.joined(row["skus"]),
+    ],
+)
 
 
-@app.command("show")
-def show(adjustment_number: Number, *, as_json: AsJson = False) -> None:
-    """Show an adjustment: lines, reason, approval, holds that gave way, and refused commands."""
-    _desk.look(adjustment_number, as_json=as_json)
+add_show(
+    app,
+    "Show an adjustment: lines, reason, approval, holds that gave way, and refused commands.",
+    Number,
+    _desk,
+)
 
 
 @app.command("approve")
@@ -142,9 +164,9 @@ def approve(
         list[str], typer.Argument(metavar="ADJUSTMENT...", help="One adjustment, or several.")
     ],
     *,
-    note: Note = None,
-    approver: Approver,
-    as_json: AsJson = False,
+    note: options.Note = None,
+    approver: options.Approver,
+    as_json: options.AsJson = False,
 ) -> None:
     """Approve adjustments, which posts them. Each is decided by itself; exit status 1 if one was refused."""
     _desk.command_each(
@@ -156,68 +178,13 @@ def approve(
 
 
 @app.command("reject")
-def reject(adjustment_number: Number, *, reason: Reason, approver: Approver, as_json: AsJson = False) -> None:
+def reject(
+    adjustment_number: Number, *, reason: options.Reason, approver: options.Approver, as_json: options.AsJson = False
+) -> None:
     """Reject an adjustment: stock doesn't change."""
     _desk.command(
         adjustment_number, lambda adjustment: adjustment.reject(approver=approver, reason=reason), as_json=as_json
     )
 
 
-@app.command("cancel")
-def cancel(adjustment_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Cancel an adjustment that hasn't been approved yet."""
-    _desk.command(
-        adjustment_number,
-        lambda adjustment: adjustment.cancel(performed_by=performed_by, reason=reason),
-        as_json=as_json,
-    )
-
-
-def _short(what: str, requested: int, on_hand: int) -> str:
-    return f"{what}: {requested} to be taken off, {on_hand} on hand"
-
-
-def _headline(before: AdjustmentState, state: AdjustmentState) -> str:
-    status = changed_status(before.status, state.status)
-    # The value of one that was short is unknown.
-    value = "" if state.shortages else f", worth {worth(state.value, state.unvalued_units)}"
-    return f"adjustment [bold]{escape(state.adjustment_number)}[/bold]: {status}{value}"
-
-
-def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
-    state, before = answer.state, answer.before
-    out.print(f"{_headline(before, state)}, in {warehouse(found, state.warehouse_id)}")
-    out.print(f"asked for by {escape(state.requested_by)}: {escape(state.reason)}")
-    if state.status is AdjustmentStatus.PENDING and state.approve_by:
-        out.print(f"waits for another person's approval; cancelled unless approved by {utc(state.approve_by)}")
-    if state.approved_by:
-        note = f": {escape(state.approval_note)}" if state.approval_note else ""
-        out.print(f"approved by {escape(state.approved_by)}{note}")
-    if state.closed_reason:
-        out.print(f"{state.status.lower()}: {escape(state.closed_reason)}")
-    for each in state.shortages:
-        out.print(f"short: {_short(sku(found, each.product_id), each.requested, each.available)}")
-    out.print(_lines(state, found))
-    print_gave_way(state.gave_way, found)
-    print_afterwards(state.notes, state.notices)
-
-
-def _lines(state: AdjustmentState, found: FoundItems) -> Any:
-    units = [(sku(found, line.product_id), f"{line.quantity:+}") for line in state.lines]
-    if state.shortages:
-        return table(["product", "#units"], units)
-    rows = [(*named, *_worth(line)) for named, line in zip(units, state.lines, strict=True)]
-    return table(["product", "#units", "#unit cost", "#value"], rows)
-
-
-def _worth(line: AdjustmentLineState) -> tuple[str, str]:
-    if line.unit_cost is None:
-        return ("unknown", "")
-    return (amount(line.unit_cost), amount(abs(line.quantity) * line.unit_cost))
-
-
-_desk = Desk(
-    find=lambda stock, number: stock.adjustment(number),
-    mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
-    show=_show,
-)
+add_reasoned(app, "cancel", "Cancel an adjustment that hasn't been approved yet.", Number, Adjustment.cancel, _desk)

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, Latest, OnlyWarehouse, PerformedBy, Reason, connect, run
-from starter.cli.documents import ask_for, print_afterwards, print_rows
+from starter.cli import options, printing
+from starter.cli.context import connect, run
 from starter.cli.output import changed_status, coloured, out, print_json, table
 from starter.cli.times import to_the_second
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -36,8 +36,8 @@ Finding = Annotated[int, typer.Argument(metavar="FINDING", min=1, help="Its numb
 def audit(
     context: typer.Context,
     *,
-    warehouse: OnlyWarehouse = None,
-    as_json: AsJson = False,
+    warehouse: options.OnlyWarehouse = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Prove that stock, ledger and documents agree; list differences, and decide about them.
 
@@ -65,16 +65,18 @@ def audit(
 def list_(
     *,
     status: Annotated[Wanted, typer.Option(case_sensitive=False, help="Only this status.")] = Wanted.OPEN,
-    limit: Latest = 1_000,
-    as_json: AsJson = False,
+    limit: options.Latest = 1_000,
+    as_json: options.AsJson = False,
 ) -> None:
     """List findings of audits, and the decisions about them."""
     wanted = None if status is Wanted.ALL else FindingStatus(status)
-    _print_findings(ask_for(lambda stock: stock.findings(status=wanted), limit), limit=limit, as_json=as_json)
+    _print_findings(printing.ask_for(lambda stock: stock.findings(status=wanted), limit), limit=limit, as_json=as_json)
 
 
 @app.command("repair")
-def repair(finding: Finding, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+def repair(
+    finding: Finding, *, reason: options.Reason, performed_by: options.PerformedBy, as_json: options.AsJson = False
+) -> None:
     """Set on hand to the ledger's last balance, reserved to the units held, or end a hold that has no run.
 
     A finding about the ledger's past can't be repaired: accept it, and correct stock by a count or an adjustment.
@@ -83,7 +85,9 @@ def repair(finding: Finding, *, reason: Reason, performed_by: PerformedBy, as_js
 
 
 @app.command("accept")
-def accept(finding: Finding, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+def accept(
+    finding: Finding, *, reason: options.Reason, performed_by: options.PerformedBy, as_json: options.AsJson = False
+) -> None:
     """Accept a finding: audits leave it out until its numbers change."""
     _decide(finding, "accept", reason, performed_by, as_json=as_json)
 
@@ -148,12 +152,12 @@ def _print_audit(state: StockAuditState, found: FoundItems) -> None:
         out.print(f"and {state.findings_in_all - len(state.findings)} more: `stockkeeper audit list` has all of them")
     if state.findings_gone:
         out.print(f"{counted(state.findings_gone, 'earlier finding')} gone")
-    print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices)
 
 
 def _print_findings(found: list[FindingShown], *, limit: int | None = None, as_json: bool) -> None:
     columns = ["#finding", "what doesn't agree", "product", "warehouse", "of", "#expected", "#is"]
-    print_rows(
+    printing.print_rows(
         found,
         [*columns, "status", "first seen (UTC)", "decided"],
         lambda each: [

@@ -1,20 +1,17 @@
-"""The parts of every command: common options, the connection, and an end with one clear line on failure."""
+"""The parts of every command: input, the connection, and an end with one clear line on failure."""
 
 import asyncio
-import getpass
 import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-import typer
 from rich.markup import escape
 from temporalio.envconfig import ClientConfig
 
 from starter.cli.output import err
-from starter.cli.times import TIME_HELP
 from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
@@ -29,33 +26,6 @@ STACK_FILE = "stack.json"
 """The file in the data directory with the stack's addresses, while it is up."""
 UI_URL = "STOCKKEEPER_UI_URL"
 """The variable with the address of the Temporal UI, for links to runs."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-PerformedBy = Annotated[
-    str,
-    typer.Option(
-        "--performed-by", help="The person or service that acts.", default_factory=getpass.getuser, show_default="you"
-    ),
-]
-Approver = Annotated[
-    str, typer.Option("--approver", help="The person who decides.", default_factory=getpass.getuser, show_default="you")
-]
-Reason = Annotated[str, typer.Option(help="Why.")]
-Note = Annotated[str | None, typer.Option(help="A remark to keep.")]
-Latest = Annotated[int, typer.Option("--limit", min=1, help="How many, latest first.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="How many lines at most.")]
-InboxLimit = Annotated[int | None, typer.Option("--limit", min=1, help="How many at most.")]
-Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product: SKU or id.")]
-OnlySku = Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product.")]
-WithSku = Annotated[str | None, typer.Option("--sku", help="Only documents with this product.")]
-Warehouse = Annotated[str, typer.Option("--warehouse", help="The warehouse: name or id.")]
-OnlyWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only this warehouse: name or id.")]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From this instant on: {TIME_HELP}")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until just before this instant.")]
-Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Once for each line.")]
-LinesFile = Annotated[
-    Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, quantity.")
-]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from rich.markup import escape
 
+from starter.cli import printing
 from starter.cli.context import connect, explain, run
-from starter.cli.documents import Answer, Desk, print_afterwards, print_gave_way
+from starter.cli.documents import Answer, Desk
 from starter.cli.output import changed_status, err, out, print_json, table
 from stockkeeper.client.cycle_count import CycleCount
 from stockkeeper.contracts.cycle_count import CountLineState, CountStatus, CycleCountState, progress
@@ -126,7 +127,7 @@ def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
     was = {line.product_id: line.status for line in before.lines}
     now = {line.product_id: line for line in state.lines}
     out.print(headline(outcome.answer, found))
-    print_gave_way([hold for hold in state.gave_way if hold not in before.gave_way], found)
+    printing.print_gave_way([hold for hold in state.gave_way if hold not in before.gave_way], found)
     out.print(
         table(
             ["product", "#counted", "by", "status", ""],
@@ -142,7 +143,7 @@ def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
             ],
         )
     )
-    print_afterwards(
+    printing.print_afterwards(
         [note for note in state.notes if note not in before.notes],
         [notice for notice in state.notices if notice not in before.notices],
     )

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, Limit, OnlyWarehouse, connect, run
+from starter.cli import options, printing
+from starter.cli.context import connect, run
 from starter.cli.count_lines import signed
-from starter.cli.documents import ask_for, print_afterwards, print_rows
-from starter.cli.documents import warehouse as warehouse_of
 from starter.cli.output import err, out, print_json, table
 from stockkeeper.contracts.count_questions import Accuracy
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanState
@@ -24,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("accuracy")(accuracy)
 
 
-def plan(*, warehouse: OnlyWarehouse = None, as_json: AsJson = False) -> None:
+def plan(*, warehouse: options.OnlyWarehouse = None, as_json: options.AsJson = False) -> None:
     """Open the count of the day now, of products that are due, wherever there is none yet."""
 
     async def work() -> tuple[CycleCountPlanState, FoundItems | None]:
@@ -46,26 +45,31 @@ def plan(*, warehouse: OnlyWarehouse = None, as_json: AsJson = False) -> None:
             table(
                 ["count", "warehouse", "#items", "#due, beyond the cap"],
                 [
-                    [escape(each.count_number), warehouse_of(found, each.warehouse_id), str(each.items), str(each.late)]
+                    [
+                        escape(each.count_number),
+                        printing.warehouse(found, each.warehouse_id),
+                        str(each.items),
+                        str(each.late),
+                    ]
                     for each in state.counts
                 ],
             )
         )
     for each in state.skipped:
-        err.print(f"not started: {warehouse_of(found, each.warehouse_id)}: {escape(each.reason)}", style="yellow")
-    print_afterwards(state.notes)
+        err.print(f"not started: {printing.warehouse(found, each.warehouse_id)}: {escape(each.reason)}", style="yellow")
+    printing.print_afterwards(state.notes)
 
 
 def review(
     *,
-    warehouse: OnlyWarehouse = None,
+    warehouse: options.OnlyWarehouse = None,
     count: Annotated[str | None, typer.Option("--count", metavar="COUNT", help="Only this count.")] = None,
-    limit: Limit = 1_000,
-    as_json: AsJson = False,
+    limit: options.Limit = 1_000,
+    as_json: options.AsJson = False,
 ) -> None:
     """List variances with their numbers: for approvers, and not for those who count again."""
-    print_rows(
-        ask_for(lambda stock: stock.variances(warehouse=warehouse, count_number=count), limit),
+    printing.print_rows(
+        printing.ask_for(lambda stock: stock.variances(warehouse=warehouse, count_number=count), limit),
         ["count", "warehouse", "sku", "#counted", "#books had", "#off by", "by", "at", "root cause"],
         lambda each: [
             escape(each.count_number),
@@ -86,14 +90,14 @@ def review(
 
 def accuracy(
     *,
-    warehouse: OnlyWarehouse = None,
+    warehouse: options.OnlyWarehouse = None,
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only counts posted from this day on.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Print the accuracy of stock by warehouse, month and class: the part of first counts within tolerance."""
-    found = ask_for(lambda stock: stock.accuracies(warehouse=warehouse, since=since.date() if since else None))
+    found = printing.ask_for(lambda stock: stock.accuracies(warehouse=warehouse, since=since.date() if since else None))
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
         return

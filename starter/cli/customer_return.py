@@ -6,23 +6,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, Latest, Lines, LinesFile, PerformedBy, Reason, Warehouse, WithSku, read_input
+from starter.cli import options, printing
+from starter.cli.context import read_input
 from starter.cli.deliveries import Dock
-from starter.cli.documents import (
-    Answer,
-    Desk,
-    Mentioned,
-    from_memo,
-    joined,
-    print_afterwards,
-    print_list,
-    print_receipts,
-    sku,
-    text,
-    warehouse,
-)
+from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
+from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from stockkeeper.client.customer_return import CustomerReturn
 from stockkeeper.client.lines import InspectionLine
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -30,6 +20,7 @@ from stockkeeper.contracts.customer_return import ReturnLineState, ReturnState, 
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Goods from customers: expect them, inspect them, restock or scrap them.")
+
 
 Number = Annotated[str, typer.Argument(metavar="RETURN", help="The return's number.")]
 
@@ -39,16 +30,70 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="return")
 
 
+def _expected(state: ReturnState, line: ReturnLineState) -> int:
+    """Units that are still expected; none once the return has ended."""
+    missing = line.quantity - line.restocked - line.scrapped
+    return missing if state.status is ReturnStatus.EXPECTED else 0
+
+
+def _show(answer: Answer[ReturnState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
+    out.print(
+        f"return [bold]{escape(state.return_number)}[/bold]: {changed_status(before.status, state.status)}, "
+        f"order {escape(state.reference_id)} → {printing.warehouse(found, state.warehouse_id)}"
+    )
+    out.print(f"registered by {escape(state.requested_by)}")
+    printing.print_receipts(state.inspections, before.inspections, unfit="scrapped", what="inspection")
+    if state.closed_reason:
+        what = "nothing came" if state.status is ReturnStatus.CANCELLED else "the rest never came"
+        out.print(f"{what}: {escape(state.closed_reason)}")
+    rows: list[Sequence[str]] = []
+    for was, line in zip(before.lines, state.lines, strict=True):
+        rows.append(
+            [
+                printing.sku(found, line.product_id),
+                str(line.quantity),
+                changed(was.restocked, line.restocked),
+                changed(was.scrapped, line.scrapped),
+                changed(_expected(before, was), _expected(state, line)),
+            ]
+        )
+    out.print(table(["product", "#units", "#restocked", "#scrapped", "#still expected"], rows))
+    printing.print_afterwards(state.notes)
+
+
+_desk = Desk(
+    find=lambda stock, number: stock.customer_return(number),
+    mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
+    show=_show,
+)
+
+
+_dock = Dock(
+    desk=_desk,
+    options=("--restock", "--scrap"),
+    outstanding=lambda state: [(each.product_id, _expected(state, each)) for each in state.lines],
+    receipts=lambda state: state.inspections,
+    how="give what was found with --restock and --scrap, or everything expected as fit with --all",
+    nothing_left="return {}: nothing is expected any more",
+    book=lambda returned, lines, performed_by, inspection_id: returned.inspect(
+        [InspectionLine(each.product_id, restock_quantity=each.fit, scrap_quantity=each.unfit) for each in lines],
+        performed_by=performed_by,
+        inspection_id=inspection_id,
+    ),
+)
+
+
 @app.command("create")
 def create(
     return_number: Number,
     *,
-    warehouse: Warehouse,
+    warehouse: options.Warehouse,
     reference: Annotated[str, typer.Option(metavar="ORDER", help="The number of the order they were sold under.")],
-    line: Lines = None,
-    lines: LinesFile = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    line: options.Lines = None,
+    lines: options.LinesFile = None,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Register goods that a customer sends back. Stock doesn't change before their inspection."""
 
@@ -61,32 +106,21 @@ def create(
     _desk.create(make, as_json=as_json)
 
 
-@app.command("list")
-def list_(
-    *,
-    status: Annotated[ReturnStatus | None, typer.Option(help="Only this status.")] = None,
-    sku: WithSku = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List returns, the latest first."""
-    print_list(
-        lambda stock: stock.customer_returns(status=status, sku=sku, limit=limit),
-        lambda listed: from_memo(listed, "return_number", "reference_id", "warehouse", "units", "expected"),
-        ["return", "order", "warehouse", "#units", "#still expected", "products"],
-        lambda row: [
-            *(text(row[name]) for name in ("return_number", "reference_id", "warehouse", "units", "expected")),
-            joined(row["skus"]),
-        ],
-        limit=limit,
-        as_json=as_json,
-    )
+add_list(
+    app,
+    "List returns, the latest first.",
+    ReturnStatus,
+    lambda stock: stock.customer_returns,
+    lambda listed: printing.from_memo(listed, "return_number", "reference_id", "warehouse", "units", "expected"),
+    ["return", "order", "warehouse", "#units", "#still expected", "products"],
+    lambda row: [
+        *(printing.text(row[name]) for name in ("return_number", "reference_id", "warehouse", "units", "expected")),
+        printing.joined(row["skus"]),
+    ],
+)
 
 
-@app.command("show")
-def show(return_number: Number, *, as_json: AsJson = False) -> None:
-    """Show a return: units restocked, scrapped and still expected, and refused commands."""
-    _desk.look(return_number, as_json=as_json)
+add_show(app, "Show a return: units restocked, scrapped and still expected, and refused commands.", Number, _desk)
 
 
 @app.command("inspect")
@@ -104,8 +138,8 @@ def inspect(
         str | None,
         typer.Option(help="The inspection's number: the same one is booked only once. Without it, each is another."),
     ] = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Book an inspection: fit units go back into stock."""
     _dock.receive(
@@ -120,64 +154,4 @@ def inspect(
     )
 
 
-@app.command("close-short")
-def close_short(return_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Expect nothing more."""
-    _desk.command(
-        return_number,
-        lambda returned: returned.close_short(performed_by=performed_by, reason=reason),
-        as_json=as_json,
-    )
-
-
-def _expected(state: ReturnState, line: ReturnLineState) -> int:
-    """Units that are still expected; none once the return has ended."""
-    missing = line.quantity - line.restocked - line.scrapped
-    return missing if state.status is ReturnStatus.EXPECTED else 0
-
-
-def _show(answer: Answer[ReturnState], found: FoundItems) -> None:
-    state, before = answer.state, answer.before
-    out.print(
-        f"return [bold]{escape(state.return_number)}[/bold]: {changed_status(before.status, state.status)}, "
-        f"order {escape(state.reference_id)} → {warehouse(found, state.warehouse_id)}"
-    )
-    out.print(f"registered by {escape(state.requested_by)}")
-    print_receipts(state.inspections, before.inspections, unfit="scrapped", what="inspection")
-    if state.closed_reason:
-        what = "nothing came" if state.status is ReturnStatus.CANCELLED else "the rest never came"
-        out.print(f"{what}: {escape(state.closed_reason)}")
-    rows: list[Sequence[str]] = []
-    for was, line in zip(before.lines, state.lines, strict=True):
-        rows.append(
-            [
-                sku(found, line.product_id),
-                str(line.quantity),
-                changed(was.restocked, line.restocked),
-                changed(was.scrapped, line.scrapped),
-                changed(_expected(before, was), _expected(state, line)),
-            ]
-        )
-    out.print(table(["product", "#units", "#restocked", "#scrapped", "#still expected"], rows))
-    print_afterwards(state.notes)
-
-
-_desk = Desk(
-    find=lambda stock, number: stock.customer_return(number),
-    mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
-    show=_show,
-)
-
-_dock = Dock(
-    desk=_desk,
-    options=("--restock", "--scrap"),
-    outstanding=lambda state: [(each.product_id, _expected(state, each)) for each in state.lines],
-    receipts=lambda state: state.inspections,
-    how="give what was found with --restock and --scrap, or everything expected as fit with --all",
-    nothing_left="return {}: nothing is expected any more",
-    book=lambda returned, lines, performed_by, inspection_id: returned.inspect(
-        [InspectionLine(each.product_id, restock_quantity=each.fit, scrap_quantity=each.unfit) for each in lines],
-        performed_by=performed_by,
-        inspection_id=inspection_id,
-    ),
-)
+add_reasoned(app, "close-short", "Expect nothing more.", Number, CustomerReturn.close_short, _desk)

@@ -6,31 +6,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli.context import (
-    Approver,
-    AsJson,
-    Latest,
-    PerformedBy,
-    Reason,
-    Warehouse,
-    WithSku,
-    connect,
-    read_input,
-    run,
-)
+from starter.cli import options, printing
+from starter.cli.context import connect, read_input, run
 from starter.cli.count_lines import command_each_line, headline, place_of, signed, sku_of, why
-from starter.cli.documents import (
-    Answer,
-    Desk,
-    Mentioned,
-    from_memo,
-    print_afterwards,
-    print_gave_way,
-    print_list,
-    text,
-)
+from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import skus_from_file, split_units, units_from_file
 from starter.cli.output import changed_status, out, print_json, table
+from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from stockkeeper.client.cycle_count import CycleCount
 from stockkeeper.contracts.cycle_count import CountStatus, CycleCountState, RootCause
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted
@@ -49,15 +32,55 @@ _FIRST = (CountStatus.REVIEW, CountStatus.COUNTING, CountStatus.POSTED, CountSta
 """The order of the lines: those that wait for a decision come first."""
 
 
+def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
+    out.print(headline(answer, found))
+    out.print(f"requested by {escape(state.requested_by)}")
+    if state.closed_reason:
+        out.print(f"given up: {escape(state.closed_reason)}")
+    printing.print_gave_way(state.gave_way, found)
+    was = {line.product_id: line for line in before.lines}
+    lines = sorted(state.lines, key=lambda line: _FIRST.index(line.status))
+    out.print(
+        table(
+            ["product", "status", "#counted", "by", "#books had", "#off by", "why"],
+            [
+                [
+                    escape(sku_of(line.product_id, found)),
+                    changed_status(was[line.product_id].status, line.status),
+                    "" if line.counted_quantity is None else str(line.counted_quantity),
+                    escape(line.counted_by or ""),
+                    "" if line.system_quantity is None else str(line.system_quantity),
+                    "" if line.delta is None else signed(line.delta),
+                    escape(why(line)),
+                ]
+                for line in lines
+            ],
+        )
+    )
+    printing.print_afterwards(state.notes, state.notices)
+
+
+def _name(product_id: int, found: FoundItems) -> str:
+    return found.product_names.get(product_id, "")
+
+
+_desk = Desk(
+    find=lambda stock, number: stock.cycle_count(number),
+    mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
+    show=_show,
+)
+
+
 @app.command("start")
 def start(
     count_number: Number,
     *,
-    warehouse: Warehouse,
+    warehouse: options.Warehouse,
     sku: Annotated[list[str] | None, typer.Option("--sku", help="A product to count; once for each.")] = None,
     skus: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="The same from a file: column sku.")] = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Open a count of some products. `count plan` opens one of those that are due today."""
 
@@ -73,35 +96,27 @@ def start(
     )
 
 
-@app.command("list")
-def list_(
-    *,
-    status: Annotated[CountStatus | None, typer.Option(help="Only this status.")] = None,
-    sku: WithSku = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List counts, the latest first."""
-    print_list(
-        lambda stock: stock.cycle_counts(status=status, sku=sku, limit=limit),
-        lambda listed: from_memo(listed, "count_number", "warehouse", "items", "to_count", "in_review", "requested_by"),
-        ["count", "warehouse", "#items", "#to count", "#in review", "requested by"],
-        lambda row: [
-            text(row[name]) for name in ("count_number", "warehouse", "items", "to_count", "in_review", "requested_by")
-        ],
-        limit=limit,
-        as_json=as_json,
-    )
+add_list(
+    app,
+    "List counts, the latest first.",
+    CountStatus,
+    lambda stock: stock.cycle_counts,
+    lambda listed: printing.from_memo(
+        listed, "count_number", "warehouse", "items", "to_count", "in_review", "requested_by"
+    ),
+    ["count", "warehouse", "#items", "#to count", "#in review", "requested by"],
+    lambda row: [
+        printing.text(row[name])
+        for name in ("count_number", "warehouse", "items", "to_count", "in_review", "requested_by")
+    ],
+)
 
 
-@app.command("show")
-def show(count_number: Number, *, as_json: AsJson = False) -> None:
-    """Show a count: products to count, beyond tolerance and posted, and refused commands."""
-    _desk.look(count_number, as_json=as_json)
+add_show(app, "Show a count: products to count, beyond tolerance and posted, and refused commands.", Number, _desk)
 
 
 @app.command("sheet")
-def sheet(count_number: Number, *, as_json: AsJson = False) -> None:
+def sheet(count_number: Number, *, as_json: options.AsJson = False) -> None:
     """Print a blank list to count by: products to count, or to count again by another person."""
 
     async def work() -> tuple[CycleCountState, FoundItems]:
@@ -156,8 +171,8 @@ def record(
     root_cause: Annotated[
         RootCause | None, typer.Option(case_sensitive=False, help="Why stock was wrong, if known.")
     ] = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Record units on the shelf. Each product is taken by itself; exit status 1 if one was refused."""
 
@@ -183,8 +198,8 @@ def approve(
     skus: Annotated[list[str], typer.Argument(metavar="SKU...", help="One product, or several.")],
     *,
     root_cause: Annotated[RootCause, typer.Option(case_sensitive=False, help="Why stock was wrong.")],
-    approver: Approver,
-    as_json: AsJson = False,
+    approver: options.Approver,
+    as_json: options.AsJson = False,
 ) -> None:
     """Approve counts that are beyond tolerance. Each product is decided by itself."""
     command_each_line(
@@ -196,53 +211,4 @@ def approve(
     )
 
 
-@app.command("cancel")
-def cancel(
-    count_number: Number,
-    *,
-    reason: Reason,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
-) -> None:
-    """Cancel the lines that aren't posted yet."""
-    _desk.command(count_number, lambda count: count.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
-
-
-def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:
-    state, before = answer.state, answer.before
-    out.print(headline(answer, found))
-    out.print(f"requested by {escape(state.requested_by)}")
-    if state.closed_reason:
-        out.print(f"given up: {escape(state.closed_reason)}")
-    print_gave_way(state.gave_way, found)
-    was = {line.product_id: line for line in before.lines}
-    lines = sorted(state.lines, key=lambda line: _FIRST.index(line.status))
-    out.print(
-        table(
-            ["product", "status", "#counted", "by", "#books had", "#off by", "why"],
-            [
-                [
-                    escape(sku_of(line.product_id, found)),
-                    changed_status(was[line.product_id].status, line.status),
-                    "" if line.counted_quantity is None else str(line.counted_quantity),
-                    escape(line.counted_by or ""),
-                    "" if line.system_quantity is None else str(line.system_quantity),
-                    "" if line.delta is None else signed(line.delta),
-                    escape(why(line)),
-                ]
-                for line in lines
-            ],
-        )
-    )
-    print_afterwards(state.notes, state.notices)
-
-
-def _name(product_id: int, found: FoundItems) -> str:
-    return found.product_names.get(product_id, "")
-
-
-_desk = Desk(
-    find=lambda stock, number: stock.cycle_count(number),
-    mentions=lambda state: Mentioned([line.product_id for line in state.lines], [state.warehouse_id]),
-    show=_show,
-)
+add_reasoned(app, "cancel", "Cancel the lines that aren't posted yet.", Number, CycleCount.cancel, _desk)

@@ -1,30 +1,20 @@
-"""The parts that the commands of all documents share: find one, command it, list them, and print the outcome."""
+"""The commands of every kind of document: create one, show it, command it, and print the outcome."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
-
-from pydantic import BaseModel
-from rich.markup import escape
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from starter.cli.context import connect, explain, run
-from starter.cli.output import coloured, err, out, print_json, table
+from starter.cli.output import out, print_json
 from stockkeeper.client.document import Document
-from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
-from stockkeeper.contracts.messages import GaveWay, State, counted, money, utc
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.messages import State
 from stockkeeper.contracts.receipt import ReceiptState
-from stockkeeper.contracts.stock import FoundItems, ShortageState
+from stockkeeper.contracts.stock import FoundItems
 
 D = TypeVar("D", bound=Document[Any])
 S = TypeVar("S", bound=State)
-B = TypeVar("B", bound=BaseModel)
-T = TypeVar("T")
-W = TypeVar("W", bound="Waiting")
 
 
 class Mentioned(NamedTuple):
@@ -159,220 +149,6 @@ class Desk(Generic[D, S]):
             print_json(answer.state)
             return
         self.show(answer, answer.found)
-
-
-Row = dict[str, Any]
-
-
-def ask_for(found: Callable[[Stockkeeper], AsyncIterator[T]], limit: int | None = None) -> list[T]:
-    """The first rows of a question that is answered page by page; without a limit all of them."""
-
-    async def work() -> list[T]:
-        return await first_of(found(await connect()), limit)
-
-    return run(work())
-
-
-async def first_of(found: AsyncIterator[T], limit: int | None) -> list[T]:
-    """Rows up to the limit, and no page more; without a limit all of them."""
-    answers: list[T] = []
-    async for each in found:
-        answers.append(each)
-        if len(answers) == limit:
-            break
-    return answers
-
-
-def print_rows(
-    found: Sequence[B],
-    columns: Sequence[str],
-    cells: Callable[[B], Sequence[str]],
-    *,
-    as_json: bool,
-    limit: int | None = None,
-    which: str = "first",
-    none: str | None = None,
-    title: str | None = None,
-) -> None:
-    """Print the rows of an answer, for programs as they are, for people as a table.
-
-    Args:
-        found: The rows.
-        columns: The table's columns.
-        cells: The cells of a row.
-        as_json: For programs.
-        limit: The limit they were asked for with; a hint follows when it was reached.
-        which: The word for them in that hint.
-        none: The line for people when there are no rows; None: a table without rows.
-        title: The table's title.
-    """
-    if as_json:
-        print_json([each.model_dump(mode="json") for each in found])
-    elif not found and none:
-        out.print(none)
-    else:
-        out.print(table(columns, [cells(each) for each in found], title=title))
-        if len(found) == limit:
-            err.print(f"the {which} {limit}; --limit shows more")
-
-
-def print_list(
-    listed: Callable[[Stockkeeper], Awaitable[Sequence[Listed]]],
-    row: Callable[[Listed], Row],
-    columns: Sequence[str],
-    cells: Callable[[Row], Sequence[str]],
-    *,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """Print the latest documents of one kind.
-
-    Args:
-        listed: The documents.
-        row: The fields of the kind, from a document; every kind's fields follow.
-        columns: The columns for people; the status follows the first.
-        cells: The cells of a row.
-        limit: How many were asked for.
-        as_json: For programs.
-    """
-
-    async def work() -> list[Row]:
-        return [row(each) | _any_document(each) for each in await listed(await connect())]
-
-    rows = run(work())
-    if as_json:
-        print_json(rows)
-        return
-    first, *others = columns
-    out.print(
-        table(
-            [first, "status", *others],
-            [[name, coloured(row["status"]), *more] for row in rows for name, *more in [cells(row)]],
-        )
-    )
-    if len(rows) == limit:
-        err.print(f"the latest {limit}; --limit shows more")
-
-
-def _any_document(listed: Listed) -> Row:
-    return {
-        "status": listed.status,
-        "skus": list(listed.skus),
-        "warehouses": list(listed.warehouses),
-        "workflow_id": listed.workflow_id,
-        "run_id": listed.run_id,
-    }
-
-
-def from_memo(listed: Listed, number: str, *fields: str) -> Row:
-    """A row of a list: the number under its own name, and fields of the memo; those it lacks are null."""
-    return {number: listed.number, **{name: listed.memo.get(name) for name in fields}}
-
-
-def text(value: object) -> str:
-    """A value that may be missing, in a cell."""
-    return "" if value is None else escape(str(value))
-
-
-class Waiting(Protocol):
-    """A document in an inbox."""
-
-    @property
-    def since(self) -> datetime:
-        """When it began to wait."""
-
-    @property
-    def approve_by(self) -> datetime | None:
-        """When it is cancelled without its approval."""
-
-
-def print_inbox(
-    waiting: Callable[[Stockkeeper], Awaitable[Sequence[W]]],
-    columns: Sequence[str],
-    cells: Callable[[W], Sequence[str]],
-    *,
-    as_json: bool,
-) -> None:
-    """Print documents that wait for approval; for people with these columns, before the two instants."""
-
-    async def work() -> Sequence[W]:
-        return await waiting(await connect())
-
-    found = run(work())
-    if as_json:
-        print_json([{name: _as_json(value) for name, value in vars(each).items()} for each in found])
-        return
-    if not found:
-        out.print("nothing waits for approval")
-        return
-    out.print(
-        table(
-            [*columns, "since", "cancelled unless approved by"],
-            [[*cells(each), utc(each.since), utc(each.approve_by) if each.approve_by else ""] for each in found],
-        )
-    )
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, Decimal):
-        return money(value)
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def sku(found: FoundItems, product_id: int | None) -> str:
-    """A product's SKU, for a table or a line."""
-    return escape(found.skus.get(product_id or 0, f"product {product_id}"))
-
-
-def warehouse(found: FoundItems, warehouse_id: int | None) -> str:
-    """A warehouse's name, for a table or a line."""
-    return escape(found.warehouse_names.get(warehouse_id or 0, f"warehouse {warehouse_id}"))
-
-
-def supplier(found: FoundItems, supplier_id: int | None) -> str:
-    """A supplier's name, for a table or a line."""
-    return escape(found.supplier_names.get(supplier_id or 0, f"supplier {supplier_id}"))
-
-
-def joined(values: Iterable[str]) -> str:
-    """Several names in one cell."""
-    return escape(", ".join(values))
-
-
-def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) -> None:
-    """Print notices and notes, beside the answer itself."""
-    for notice in notices:
-        outcome = notice.outcome.lower()
-        err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
-    for note in notes:
-        err.print(f"note: {escape(note)}", style="yellow")
-
-
-def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> None:
-    """Print the shortages because of which nothing was held."""
-    for each in shortages:
-        item = f"{sku(found, each.product_id)} in {warehouse(found, each.warehouse_id)}"
-        out.print(f"short: {item}: requested {each.requested}, available {each.available}")
-
-
-def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:
-    """Print the holds that ended because their stock isn't there any more."""
-    for hold in gave_way:
-        held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
-        out.print(f"gave way: {held}, {counted(hold.quantity, 'unit')} of {sku(found, hold.product_id)}")
-
-
-def print_receipts(
-    receipts: Sequence[ReceiptState], before: Sequence[ReceiptState], *, unfit: str, what: str = "receipt"
-) -> None:
-    """Print receipts; ``unfit`` names the units that didn't enter stock."""
-    for receipt in receipts:
-        new = "" if receipt in before else " [bold](new)[/bold]"
-        more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
-        out.print(
-            f"{what} {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {utc(receipt.at)}: "
-            f"{receipt.accepted} into stock{more}{new}"
-        )
 
 
 def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str | None) -> bool:

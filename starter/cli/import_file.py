@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from starter.cli.context import AsJson, PerformedBy, connect, run
+from starter.cli import options
+from starter.cli.context import connect, run
 from starter.cli.output import err, out, print_json, table
 from stockkeeper.client.import_file import Progress as Watch
 from stockkeeper.contracts.errors import InvalidRequest
@@ -28,8 +29,8 @@ def import_(
     kind: Annotated[ImportKind, typer.Argument(metavar="KIND", help=f"One of {', '.join(ImportKind)}.")],
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8 with a header and commas.", dir_okay=False)],
     *,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Import a CSV file: all of its rows, or none. The same file twice does no harm."""
 

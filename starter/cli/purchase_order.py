@@ -9,36 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from starter.cli.context import (
-    Approver,
-    AsJson,
-    InboxLimit,
-    Latest,
-    Note,
-    PerformedBy,
-    Reason,
-    Warehouse,
-    WithSku,
-    read_input,
-)
+from starter.cli import options, printing
+from starter.cli.context import read_input
 from starter.cli.deliveries import Dock
-from starter.cli.documents import (
-    Answer,
-    Desk,
-    Mentioned,
-    from_memo,
-    joined,
-    print_afterwards,
-    print_inbox,
-    print_list,
-    print_receipts,
-    sku,
-    supplier,
-    text,
-    warehouse,
-)
+from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import order_lines, with_costs
 from starter.cli.output import changed, changed_status, out, table
+from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from stockkeeper.client.lines import DeliveryLine
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -47,6 +24,7 @@ from stockkeeper.contracts.purchase_order import PurchaseOrderState, PurchaseOrd
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, approve, confirm, receive.")
+
 
 Number = Annotated[str, typer.Argument(metavar="PO", help="The purchase order's number.")]
 Day = Annotated[datetime | None, typer.Option("--expected", formats=["%Y-%m-%d"], help="The expected day of delivery.")]
@@ -57,12 +35,83 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="po")
 
 
+def _headline(before: PurchaseOrderState, state: PurchaseOrderState) -> str:
+    status = changed_status(before.status, state.status)
+    given = "no approval needed"
+    if state.required_approvals:
+        given = f"{changed(len(before.approvals), len(state.approvals))} of {state.required_approvals} approvals"
+    return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}"
+
+
+def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
+    out.print(_headline(before, state))
+    way = f"{printing.supplier(found, state.supplier_id)} → {printing.warehouse(found, state.warehouse_id)}"
+    out.print(f"{way}, total {amount(state.total)}")
+    if state.expected_delivery_date or before.expected_delivery_date:
+        out.print(f"expected on {changed(before.expected_delivery_date, state.expected_delivery_date)}")
+    out.print(f"requested by {escape(state.requested_by)}: {escape(state.reason)}")
+    if state.status is PurchaseOrderStatus.DRAFT and state.approve_by:
+        out.print(f"cancelled unless approved by {utc(state.approve_by)}")
+    for approval in state.approvals:
+        note = f": {escape(approval.note)}" if approval.note else ""
+        new = "" if approval in before.approvals else " [bold](new)[/bold]"
+        out.print(f"approved by {escape(approval.approver)} at {utc(approval.at)}{note}{new}")
+    printing.print_receipts(state.receipts, before.receipts, unfit="rejected")
+    if state.closed_reason:
+        out.print(f"closed: {escape(state.closed_reason)}")
+    out.print(_lines(before, state, found))
+    printing.print_afterwards(state.notes, state.notices)
+
+
+def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
+    rows: list[Sequence[str]] = []
+    for was, line in zip(before.line_items, state.line_items, strict=True):
+        received = changed(was.quantity_received, line.quantity_received)
+        rejected = changed(was.quantity_rejected, line.quantity_rejected)
+        missing = str(max(line.qty - line.quantity_received, 0))
+        rows.append(
+            [printing.sku(found, line.product_id), amount(line.unit_cost), str(line.qty), received, rejected, missing]
+        )
+    columns = ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"]
+    if not any(line.note for line in state.line_items):
+        return table(columns, rows)
+    notes = [escape(line.note or "") for line in state.line_items]
+    return table([*columns, "why"], [[*row, note] for row, note in zip(rows, notes, strict=True)])
+
+
+_desk = Desk(
+    find=lambda stock, number: stock.purchase_order(number),
+    mentions=lambda state: Mentioned(
+        [line.product_id for line in state.line_items], [state.warehouse_id], [state.supplier_id]
+    ),
+    show=_show,
+)
+
+
+_dock = Dock(
+    desk=_desk,
+    options=("--line", "--rejected"),
+    outstanding=lambda state: [
+        (each.product_id, max(each.qty - each.quantity_received, 0)) for each in state.line_items
+    ],
+    receipts=lambda state: state.receipts,
+    how="give what was delivered with --line, or everything that is still owed with --all",
+    nothing_left="purchase order {}: nothing is owed any more",
+    book=lambda order, lines, performed_by, receipt_id: order.receive(
+        receipt_id or "",
+        [DeliveryLine(each.product_id, quantity=each.fit, rejected_quantity=each.unfit) for each in lines],
+        performed_by=performed_by,
+    ),
+)
+
+
 @app.command("create")
 def create(
     po_number: Number,
     *,
     supplier: Annotated[str, typer.Option(help="The supplier: name or id.")],
-    warehouse: Warehouse,
+    warehouse: options.Warehouse,
     line: Annotated[
         list[str] | None,
         typer.Option("--line", metavar="SKU=UNITS[@COST]", help="Once for each line; without a cost, as agreed."),
@@ -71,9 +120,9 @@ def create(
         Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, qty, unit_cost.")
     ] = None,
     expected: Day = None,
-    reason: Reason,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draft an order. It waits for approval, or goes out at once if its total needs none."""
 
@@ -93,9 +142,9 @@ def create(
 
 
 @app.command("inbox")
-def inbox(*, limit: InboxLimit = None, as_json: AsJson = False) -> None:
+def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) -> None:
     """List drafts that wait for approval, the oldest first."""
-    print_inbox(
+    printing.print_inbox(
         lambda stock: stock.awaiting_approval(limit=limit),
         ["order", "supplier", "#total", "approvals", "requested by"],
         lambda draft: [
@@ -109,44 +158,33 @@ def inbox(*, limit: InboxLimit = None, as_json: AsJson = False) -> None:
     )
 
 
-@app.command("list")
-def list_(
-    *,
-    status: Annotated[PurchaseOrderStatus | None, typer.Option(help="Only this status.")] = None,
-    sku: WithSku = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List purchase orders, the latest first."""
-    print_list(
-        lambda stock: stock.purchase_orders(status=status, sku=sku, limit=limit),
-        lambda listed: from_memo(listed, "po_number", "supplier", "total"),
-        ["order", "supplier", "#total", "products", "where"],
-        lambda row: [
-            escape(row["po_number"]),
-            text(row["supplier"]),
-            amount(Decimal(row["total"])) if row["total"] else "",
-            joined(row["skus"]),
-            joined(row["warehouses"]),
-        ],
-        limit=limit,
-        as_json=as_json,
-    )
+add_list(
+    app,
+    "List purchase orders, the latest first.",
+    PurchaseOrderStatus,
+    lambda stock: stock.purchase_orders,
+    lambda listed: printing.from_memo(listed, "po_number", "supplier", "total"),
+    ["order", "supplier", "#total", "products", "where"],
+    lambda row: [
+        escape(row["po_number"]),
+        printing.text(row["supplier"]),
+        amount(Decimal(row["total"])) if row["total"] else "",
+        printing.joined(row["skus"]),
+        printing.joined(row["warehouses"]),
+    ],
+)
 
 
-@app.command("show")
-def show(po_number: Number, *, as_json: AsJson = False) -> None:
-    """Show an order: approvals, deliveries, notices, and refused commands."""
-    _desk.look(po_number, as_json=as_json)
+add_show(app, "Show an order: approvals, deliveries, notices, and refused commands.", Number, _desk)
 
 
 @app.command("approve")
 def approve(
     po_numbers: Annotated[list[str], typer.Argument(metavar="PO...", help="One order, or several.")],
     *,
-    note: Note = None,
-    approver: Approver,
-    as_json: AsJson = False,
+    note: options.Note = None,
+    approver: options.Approver,
+    as_json: options.AsJson = False,
 ) -> None:
     """Approve orders. Each is decided by itself; exit status 1 if one was refused."""
     _desk.command_each(
@@ -155,13 +193,17 @@ def approve(
 
 
 @app.command("reject")
-def reject(po_number: Number, *, reason: Reason, approver: Approver, as_json: AsJson = False) -> None:
+def reject(
+    po_number: Number, *, reason: options.Reason, approver: options.Approver, as_json: options.AsJson = False
+) -> None:
     """Reject an order, which cancels it."""
     _desk.command(po_number, lambda order: order.reject(approver=approver, reason=reason), as_json=as_json)
 
 
 @app.command("confirm")
-def confirm(po_number: Number, *, expected: Day = None, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+def confirm(
+    po_number: Number, *, expected: Day = None, performed_by: options.PerformedBy, as_json: options.AsJson = False
+) -> None:
     """Record that the supplier has accepted the order, perhaps for another day."""
     day = expected.date() if expected else None
     _desk.command(
@@ -183,8 +225,8 @@ def receive(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All outstanding units have come.")] = False,
     receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Receive a delivery: accepted units enter stock."""
     _dock.receive(
@@ -199,82 +241,14 @@ def receive(
     )
 
 
-@app.command("close-short")
-def close_short(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Expect nothing more: units that came stay in stock, the rest is given up."""
-    _desk.command(po_number, lambda order: order.close_short(performed_by=performed_by, reason=reason), as_json=as_json)
-
-
-@app.command("cancel")
-def cancel(po_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Cancel an order of which nothing has come."""
-    _desk.command(po_number, lambda order: order.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
-
-
-def _headline(before: PurchaseOrderState, state: PurchaseOrderState) -> str:
-    status = changed_status(before.status, state.status)
-    given = "no approval needed"
-    if state.required_approvals:
-        given = f"{changed(len(before.approvals), len(state.approvals))} of {state.required_approvals} approvals"
-    return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}"
-
-
-def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
-    state, before = answer.state, answer.before
-    out.print(_headline(before, state))
-    out.print(
-        f"{supplier(found, state.supplier_id)} → {warehouse(found, state.warehouse_id)}, total {amount(state.total)}"
-    )
-    if state.expected_delivery_date or before.expected_delivery_date:
-        out.print(f"expected on {changed(before.expected_delivery_date, state.expected_delivery_date)}")
-    out.print(f"requested by {escape(state.requested_by)}: {escape(state.reason)}")
-    if state.status is PurchaseOrderStatus.DRAFT and state.approve_by:
-        out.print(f"cancelled unless approved by {utc(state.approve_by)}")
-    for approval in state.approvals:
-        note = f": {escape(approval.note)}" if approval.note else ""
-        new = "" if approval in before.approvals else " [bold](new)[/bold]"
-        out.print(f"approved by {escape(approval.approver)} at {utc(approval.at)}{note}{new}")
-    print_receipts(state.receipts, before.receipts, unfit="rejected")
-    if state.closed_reason:
-        out.print(f"closed: {escape(state.closed_reason)}")
-    out.print(_lines(before, state, found))
-    print_afterwards(state.notes, state.notices)
-
-
-def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
-    rows: list[Sequence[str]] = []
-    for was, line in zip(before.line_items, state.line_items, strict=True):
-        received = changed(was.quantity_received, line.quantity_received)
-        rejected = changed(was.quantity_rejected, line.quantity_rejected)
-        missing = str(max(line.qty - line.quantity_received, 0))
-        rows.append([sku(found, line.product_id), amount(line.unit_cost), str(line.qty), received, rejected, missing])
-    columns = ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"]
-    if not any(line.note for line in state.line_items):
-        return table(columns, rows)
-    notes = [escape(line.note or "") for line in state.line_items]
-    return table([*columns, "why"], [[*row, note] for row, note in zip(rows, notes, strict=True)])
-
-
-_desk = Desk(
-    find=lambda stock, number: stock.purchase_order(number),
-    mentions=lambda state: Mentioned(
-        [line.product_id for line in state.line_items], [state.warehouse_id], [state.supplier_id]
-    ),
-    show=_show,
+add_reasoned(
+    app,
+    "close-short",
+    "Expect nothing more: units that came stay in stock, the rest is given up.",
+    Number,
+    PurchaseOrder.close_short,
+    _desk,
 )
 
-_dock = Dock(
-    desk=_desk,
-    options=("--line", "--rejected"),
-    outstanding=lambda state: [
-        (each.product_id, max(each.qty - each.quantity_received, 0)) for each in state.line_items
-    ],
-    receipts=lambda state: state.receipts,
-    how="give what was delivered with --line, or everything that is still owed with --all",
-    nothing_left="purchase order {}: nothing is owed any more",
-    book=lambda order, lines, performed_by, receipt_id: order.receive(
-        receipt_id or "",
-        [DeliveryLine(each.product_id, quantity=each.fit, rejected_quantity=each.unfit) for each in lines],
-        performed_by=performed_by,
-    ),
-)
+
+add_reasoned(app, "cancel", "Cancel an order of which nothing has come.", Number, PurchaseOrder.cancel, _desk)

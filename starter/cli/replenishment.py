@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, Limit, OnlySku, OnlyWarehouse, PerformedBy, Sku, connect, run
-from starter.cli.documents import ask_for, print_afterwards, print_rows, sku, supplier, text, warehouse
+from starter.cli import options, printing
+from starter.cli.context import connect, run
 from starter.cli.output import err, out, print_json, table
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
@@ -25,14 +25,14 @@ Place = Annotated[str, typer.Argument(metavar="WAREHOUSE", help="The warehouse: 
 def plan(
     context: typer.Context,
     *,
-    warehouse: OnlyWarehouse = None,
+    warehouse: options.OnlyWarehouse = None,
     history_days: Annotated[int, typer.Option(help="Days of demand to plan from.")] = 90,
     service_level: Annotated[float, typer.Option(help="The probability that a cycle has no stockout.")] = 0.95,
     order_cost: Annotated[str | None, typer.Option(help="The cost of placing an order; else by the settings.")] = None,
     holding_cost_rate: Annotated[
         float | None, typer.Option(help="Holding cost per year, as a part of the unit cost; else by the settings.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Plan reorder points and quantities of every item now, unless a subcommand is given."""
     if context.invoked_subcommand is not None:
@@ -54,31 +54,31 @@ def plan(
         print_json(state)
         return
     out.print(f"{counted(state.items_planned, 'item')} planned, {state.items_changed} changed")
-    print_afterwards(state.notes)
+    printing.print_afterwards(state.notes)
 
 
 @plan_app.command("show")
 def show(
-    product: OnlySku = None,
+    product: options.OnlySku = None,
     *,
-    warehouse: OnlyWarehouse = None,
-    limit: Limit = 1_000,
-    as_json: AsJson = False,
+    warehouse: options.OnlyWarehouse = None,
+    limit: options.Limit = 1_000,
+    as_json: options.AsJson = False,
 ) -> None:
     """List reorder points and quantities, and the numbers behind them."""
-    found = ask_for(lambda stock: stock.plans(product=product, warehouse=warehouse), limit)
+    found = printing.ask_for(lambda stock: stock.plans(product=product, warehouse=warehouse), limit)
     _print_plans(found, limit=limit, as_json=as_json)
 
 
 @plan_app.command("set")
 def set_(
-    product: Sku,
+    product: options.Sku,
     warehouse: Place,
     *,
     reorder_point: Annotated[int, typer.Option(min=0, help="Units available below which the item is ordered.")],
     reorder_quantity: Annotated[int | None, typer.Option(min=1, help="Units of one order.")] = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Set an item by hand; planning keeps off it from then on."""
 
@@ -96,7 +96,9 @@ def set_(
 
 
 @plan_app.command("auto")
-def auto(product: Sku, warehouse: Place, *, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+def auto(
+    product: options.Sku, warehouse: Place, *, performed_by: options.PerformedBy, as_json: options.AsJson = False
+) -> None:
     """Give an item back to planning, from its next run on."""
 
     async def work() -> ItemPlan:
@@ -110,9 +112,9 @@ def auto(product: Sku, warehouse: Place, *, performed_by: PerformedBy, as_json: 
 
 def reorder(
     *,
-    warehouse: OnlyWarehouse = None,
+    warehouse: options.OnlyWarehouse = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the orders, and draft none.")] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Order items below their reorder point now."""
 
@@ -154,7 +156,7 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         f"{counted(state.orders_drafted, 'purchase order')} {would}"
     )
     for order in state.purchase_orders:
-        route = f"{supplier(found, order.supplier_id)} → {warehouse(found, order.warehouse_id)}"
+        route = f"{printing.supplier(found, order.supplier_id)} → {printing.warehouse(found, order.warehouse_id)}"
         number = f"purchase order [bold]{escape(order.po_number)}[/bold], " if order.po_number else ""
         out.print()
         out.print(f"{number}{route}, total {amount(order.total)}")
@@ -163,7 +165,7 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
                 ["product", "#units", "#unit cost", "why"],
                 [
                     [
-                        sku(found, line.product_id),
+                        printing.sku(found, line.product_id),
                         str(line.qty),
                         money(line.unit_cost),
                         escape(line.note),
@@ -175,9 +177,9 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         if order.items > len(order.line_items):
             out.print(f"and {counted(order.items - len(order.line_items), 'more line')}")
     for each in state.skipped:
-        item = f"{sku(found, each.product_id)} in {warehouse(found, each.warehouse_id)}"
+        item = f"{printing.sku(found, each.product_id)} in {printing.warehouse(found, each.warehouse_id)}"
         err.print(f"not ordered: {item}: {escape(each.reason)}", style="yellow")
-    print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices)
 
 
 def _show_plan(plan: ItemPlan, *, as_json: bool) -> None:
@@ -188,15 +190,15 @@ def _show_plan(plan: ItemPlan, *, as_json: bool) -> None:
 
 
 def _print_plans(found: list[ItemPlan], *, limit: int | None = None, as_json: bool) -> None:
-    print_rows(
+    printing.print_rows(
         found,
         ["sku", "warehouse", "planning", "#point", "#quantity", "planned from"],
         lambda each: [
             escape(each.sku),
             escape(each.warehouse),
             each.planning,
-            text(each.reorder_point),
-            text(each.reorder_quantity),
+            printing.text(each.reorder_point),
+            printing.text(each.reorder_quantity),
             _planned_from(each),
         ],
         limit=limit,

@@ -6,21 +6,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, Latest, PerformedBy, Reason, WithSku, read_input
-from starter.cli.documents import (
-    Answer,
-    Desk,
-    Mentioned,
-    Row,
-    joined,
-    print_afterwards,
-    print_list,
-    print_shortages,
-    sku,
-    warehouse,
-)
+from starter.cli import options, printing
+from starter.cli.context import read_input
+from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.output import changed, changed_status, out, table
+from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from stockkeeper.client.lines import Line
+from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import utc
@@ -29,107 +21,13 @@ from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel the hold.")
 
+
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 
 
 def register(root: typer.Typer) -> None:
     """Add ``reserve`` to the command line."""
     root.add_typer(app, name="reserve")
-
-
-@app.command("start")
-def start(
-    reference: Reference,
-    line: Annotated[list[str], typer.Option("--line", metavar="SKU@WAREHOUSE=UNITS", help="Once for each line.")],
-    *,
-    ttl_minutes: Annotated[float, typer.Option(help="How long to hold; may be a fraction.")] = 30,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
-) -> None:
-    """Hold stock for an order: all of its lines, or none."""
-    wanted = read_input(lambda: [_line(text) for text in line])
-    _desk.create(
-        lambda stock: stock.reserve(reference, wanted, performed_by=performed_by, ttl_minutes=ttl_minutes),
-        as_json=as_json,
-    )
-
-
-@app.command("list")
-def list_(
-    *,
-    status: Annotated[ReservationStatus | None, typer.Option(help="Only this status.")] = None,
-    sku: WithSku = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List reservations, the latest first."""
-    print_list(
-        lambda stock: stock.holds(status=status, sku=sku, limit=limit),
-        _row,
-        ["order", "until", "holds", "where"],
-        lambda row: [
-            escape(row["reference_id"]),
-            utc(datetime.fromisoformat(row["expires_at"])) if row["expires_at"] else "",
-            joined(row["skus"]),
-            joined(row["warehouses"]),
-        ],
-        limit=limit,
-        as_json=as_json,
-    )
-
-
-@app.command("show")
-def show(reference: Reference, *, as_json: AsJson = False) -> None:
-    """Show an order's reservation: its lines, and refused commands."""
-    _desk.look(reference, as_json=as_json)
-
-
-@app.command("fulfill")
-def fulfill(
-    reference: Reference,
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU[@WAREHOUSE]=UNITS", help="Only these; else all.")
-    ] = None,
-    *,
-    fulfillment_id: Annotated[
-        str | None, typer.Option(help="The shipment's number: the same one leaves only once.")
-    ] = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
-) -> None:
-    """Ship held stock: all of it, or some lines."""
-    lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line] if line else None)
-    _desk.command(
-        reference,
-        lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id),
-        as_json=as_json,
-    )
-
-
-@app.command("extend")
-def extend(
-    reference: Reference,
-    *,
-    ttl_minutes: Annotated[float, typer.Option(help="The new deadline, in minutes from now.")],
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
-) -> None:
-    """Move the deadline."""
-    _desk.command(
-        reference, lambda hold: hold.extend(performed_by=performed_by, ttl_minutes=ttl_minutes), as_json=as_json
-    )
-
-
-@app.command("cancel")
-def cancel(
-    reference: Reference,
-    *,
-    reason: Reason,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
-) -> None:
-    """Release the stock that is still held."""
-    _desk.command(reference, lambda hold: hold.cancel(performed_by=performed_by, reason=reason), as_json=as_json)
 
 
 def _line(text: str, *, warehouse_needed: bool = True) -> Line:
@@ -142,7 +40,7 @@ def _line(text: str, *, warehouse_needed: bool = True) -> Line:
     return Line(product, warehouse or None, quantity=int(units))
 
 
-def _row(listed: Listed) -> Row:
+def _row(listed: Listed) -> printing.Row:
     return {
         "reference_id": listed.number,
         "expires_at": listed.deadline.isoformat() if listed.deadline else None,
@@ -159,8 +57,8 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
             ["product", "warehouse", "#ordered", "#shipped"],
             [
                 [
-                    sku(found, line.product_id),
-                    warehouse(found, line.warehouse_id),
+                    printing.sku(found, line.product_id),
+                    printing.warehouse(found, line.warehouse_id),
                     str(line.quantity),
                     changed(was.quantity_fulfilled, line.quantity_fulfilled),
                 ]
@@ -168,8 +66,8 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
             ],
         )
     )
-    print_shortages(state.shortages, found)
-    print_afterwards(state.notes)
+    printing.print_shortages(state.shortages, found)
+    printing.print_afterwards(state.notes)
 
 
 def _until(state: ReservationState) -> str:
@@ -183,3 +81,78 @@ _desk = Desk(
     ),
     show=_show,
 )
+
+
+@app.command("start")
+def start(
+    reference: Reference,
+    line: Annotated[list[str], typer.Option("--line", metavar="SKU@WAREHOUSE=UNITS", help="Once for each line.")],
+    *,
+    ttl_minutes: Annotated[float, typer.Option(help="How long to hold; may be a fraction.")] = 30,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Hold stock for an order: all of its lines, or none."""
+    wanted = read_input(lambda: [_line(text) for text in line])
+    _desk.create(
+        lambda stock: stock.reserve(reference, wanted, performed_by=performed_by, ttl_minutes=ttl_minutes),
+        as_json=as_json,
+    )
+
+
+add_list(
+    app,
+    "List reservations, the latest first.",
+    ReservationStatus,
+    lambda stock: stock.holds,
+    _row,
+    ["order", "until", "holds", "where"],
+    lambda row: [
+        escape(row["reference_id"]),
+        utc(datetime.fromisoformat(row["expires_at"])) if row["expires_at"] else "",
+        printing.joined(row["skus"]),
+        printing.joined(row["warehouses"]),
+    ],
+)
+
+
+add_show(app, "Show an order's reservation: its lines, and refused commands.", Reference, _desk)
+
+
+@app.command("fulfill")
+def fulfill(
+    reference: Reference,
+    line: Annotated[
+        list[str] | None, typer.Option("--line", metavar="SKU[@WAREHOUSE]=UNITS", help="Only these; else all.")
+    ] = None,
+    *,
+    fulfillment_id: Annotated[
+        str | None, typer.Option(help="The shipment's number: the same one leaves only once.")
+    ] = None,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Ship held stock: all of it, or some lines."""
+    lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line] if line else None)
+    _desk.command(
+        reference,
+        lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id),
+        as_json=as_json,
+    )
+
+
+@app.command("extend")
+def extend(
+    reference: Reference,
+    *,
+    ttl_minutes: Annotated[float, typer.Option(help="The new deadline, in minutes from now.")],
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Move the deadline."""
+    _desk.command(
+        reference, lambda hold: hold.extend(performed_by=performed_by, ttl_minutes=ttl_minutes), as_json=as_json
+    )
+
+
+add_reasoned(app, "cancel", "Release the stock that is still held.", Reference, Hold.cancel, _desk)

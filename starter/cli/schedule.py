@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from starter.cli.context import AsJson, PerformedBy, Reason, connect, run
+from starter.cli import options
+from starter.cli.context import connect, run
 from starter.cli.output import out, print_json, table
 from starter.schedules import ScheduleShown, pause_schedule, resume_schedule, schedules, trigger_schedule
 from stockkeeper.contracts.messages import utc
@@ -16,7 +17,7 @@ ScheduleId = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Its name, f
 
 
 @app.command("list")
-def list_(*, as_json: AsJson = False) -> None:
+def list_(*, as_json: options.AsJson = False) -> None:
     """List the schedules: when each ran last and runs next."""
 
     async def work() -> list[ScheduleShown]:
@@ -44,7 +45,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 
 @app.command("pause")
-def pause(schedule: ScheduleId, *, reason: Reason, performed_by: PerformedBy) -> None:
+def pause(schedule: ScheduleId, *, reason: options.Reason, performed_by: options.PerformedBy) -> None:
     """Pause a schedule until it is resumed."""
 
     async def work() -> None:
@@ -55,7 +56,7 @@ def pause(schedule: ScheduleId, *, reason: Reason, performed_by: PerformedBy) ->
 
 
 @app.command("resume")
-def resume(schedule: ScheduleId, *, performed_by: PerformedBy) -> None:
+def resume(schedule: ScheduleId, *, performed_by: options.PerformedBy) -> None:
     """Resume a paused schedule."""
 
     async def work() -> None:

@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli import stock_chart, stock_export, stock_history
-from starter.cli.context import AsJson, Limit, OnlySku, OnlyWarehouse, read_input
-from starter.cli.documents import ask_for, print_rows, text
+from starter.cli import options, printing, stock_chart, stock_export, stock_history
+from starter.cli.context import read_input
 from starter.cli.times import TIME_HELP, instant, to_the_second
 
 app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and the movements behind them.")
@@ -15,16 +14,16 @@ app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and th
 
 @app.command("show")
 def show(
-    product: OnlySku = None,
+    product: options.OnlySku = None,
     *,
-    warehouse: OnlyWarehouse = None,
+    warehouse: options.OnlyWarehouse = None,
     below: Annotated[bool, typer.Option("--below", help="Only items below their reorder point.")] = False,
-    limit: Limit = 1_000,
-    as_json: AsJson = False,
+    limit: options.Limit = 1_000,
+    as_json: options.AsJson = False,
 ) -> None:
     """List levels: on hand, reserved, available."""
-    print_rows(
-        ask_for(lambda stock: stock.levels(product, warehouse, below_reorder_point=below), limit),
+    printing.print_rows(
+        printing.ask_for(lambda stock: stock.levels(product, warehouse, below_reorder_point=below), limit),
         ["sku", "product", "warehouse", "#on hand", "#reserved", "#available", "#reorder point"],
         lambda level: [
             escape(level.sku),
@@ -33,7 +32,7 @@ def show(
             str(level.quantity_on_hand),
             str(level.quantity_reserved),
             str(level.quantity_available),
-            text(level.reorder_point),
+            printing.text(level.reorder_point),
         ],
         limit=limit,
         as_json=as_json,
@@ -43,16 +42,16 @@ def show(
 @app.command("at")
 def at(
     time: Annotated[str, typer.Argument(metavar="TIME", help=f"The instant: {TIME_HELP}")],
-    product: OnlySku = None,
+    product: options.OnlySku = None,
     *,
-    warehouse: OnlyWarehouse = None,
-    limit: Limit = 1_000,
-    as_json: AsJson = False,
+    warehouse: options.OnlyWarehouse = None,
+    limit: options.Limit = 1_000,
+    as_json: options.AsJson = False,
 ) -> None:
     """List units on hand at an instant. The answer is final: asked again, it is the same."""
     as_of = read_input(lambda: instant(time, "TIME"))
-    print_rows(
-        ask_for(lambda stock: stock.stock_at(as_of, product=product, warehouse=warehouse), limit),
+    printing.print_rows(
+        printing.ask_for(lambda stock: stock.stock_at(as_of, product=product, warehouse=warehouse), limit),
         ["sku", "product", "warehouse", "#on hand", "since (UTC)"],
         lambda level: [
             escape(level.sku),

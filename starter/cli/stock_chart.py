@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli import context
+from starter.cli import context, options
 from starter.cli.chart_series import Period, Series, series_of
 from starter.cli.chart_text import draw as draw_text
-from starter.cli.context import AsJson, Sku, Warehouse, connect, run
+from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import out, print_json
 from starter.cli.times import TIME_HELP, instant
@@ -27,15 +27,15 @@ _PERIODS_TOLD = 5
 
 
 def chart(
-    product: Sku,
+    product: options.Sku,
     *,
-    warehouse: Warehouse,
+    warehouse: options.Warehouse,
     days: Annotated[float, typer.Option(min=0.01, max=36_500, help="The number of days; may be a fraction.")] = 90,
     until: Annotated[str, typer.Option(metavar="TIME", help=f"The end: {TIME_HELP}")] = "now",
     output: Annotated[
         Path | None, typer.Option(metavar="FILE.png|.svg", help="A picture in place of a chart in the terminal.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw an item's levels over time: on hand, reserved, reorder point, receipts and stockouts."""
 

@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from starter.cli.context import OnlyWarehouse, Since, Until, connect, run
+from starter.cli import options
+from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import err, out
 from starter.cli.times import instant_or_none
@@ -31,9 +32,9 @@ def movements(
     file: File,
     *,
     sku: Sku = None,
-    warehouse: OnlyWarehouse = None,
-    since: Since = None,
-    until: Until = None,
+    warehouse: options.OnlyWarehouse = None,
+    since: options.Since = None,
+    until: options.Until = None,
 ) -> None:
     """Export the ledger in the order in which it was written, up to the last movement at the start."""
 
@@ -49,7 +50,7 @@ def movements(
 
 
 @app.command("levels")
-def levels(file: File, *, sku: Sku = None, warehouse: OnlyWarehouse = None) -> None:
+def levels(file: File, *, sku: Sku = None, warehouse: options.OnlyWarehouse = None) -> None:
     """Export the levels now: on hand, reserved, available and reorder point, by SKU and warehouse."""
 
     async def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:

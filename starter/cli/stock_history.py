@@ -2,8 +2,8 @@
 
 from rich.markup import escape
 
-from starter.cli.context import AsJson, Latest, Since, Sku, Until, Warehouse, connect, run, ui_url
-from starter.cli.documents import first_of
+from starter.cli import options, printing
+from starter.cli.context import connect, run, ui_url
 from starter.cli.links import linked, run_url
 from starter.cli.output import err, out, print_json, table
 from starter.cli.times import instant_or_none, to_the_second
@@ -14,13 +14,13 @@ Linked = tuple[Movement, str | None]
 
 
 def history(
-    product: Sku,
+    product: options.Sku,
     *,
-    warehouse: Warehouse,
-    since: Since = None,
-    until: Until = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
+    warehouse: options.Warehouse,
+    since: options.Since = None,
+    until: options.Until = None,
+    limit: options.Latest = 50,
+    as_json: options.AsJson = False,
 ) -> None:
     """List an item's movements, the latest first: units, balance, actor, reason and workflow run.
 
@@ -33,7 +33,10 @@ def history(
         stock = await connect()
         found = stock.history(product, warehouse, since=begin, until=end)
         ui, namespace = ui_url(), stock.client.namespace
-        return [(each, run_url(ui, namespace, each.workflow_id, each.run_id)) for each in await first_of(found, limit)]
+        return [
+            (each, run_url(ui, namespace, each.workflow_id, each.run_id))
+            for each in await printing.first_of(found, limit)
+        ]
 
     rows = run(work())
     if as_json:

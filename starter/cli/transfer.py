@@ -7,38 +7,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli.context import (
-    AsJson,
-    Latest,
-    Limit,
-    Lines,
-    LinesFile,
-    OnlySku,
-    PerformedBy,
-    Reason,
-    WithSku,
-    read_input,
-)
+from starter.cli import options, printing
+from starter.cli.context import read_input
 from starter.cli.deliveries import Dock
-from starter.cli.documents import (
-    Answer,
-    Desk,
-    Mentioned,
-    Row,
-    ask_for,
-    from_memo,
-    joined,
-    print_afterwards,
-    print_list,
-    print_receipts,
-    print_rows,
-    print_shortages,
-    sku,
-    text,
-    warehouse,
-)
+from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
+from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from stockkeeper.client.lines import ArrivalLine
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -49,6 +24,7 @@ from stockkeeper.contracts.transfer import TransferState, TransferStatus
 
 app = typer.Typer(no_args_is_help=True, help="Move stock between warehouses: hold, dispatch, receive.")
 
+
 Number = Annotated[str, typer.Argument(metavar="TRANSFER", help="The transfer's number.")]
 
 
@@ -57,19 +33,86 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="transfer")
 
 
+def _row(listed: Listed) -> printing.Row:
+    fields = printing.from_memo(listed, "transfer_number", "from_warehouse", "to_warehouse", "units", "in_transit")
+    return fields | {"due_at": listed.deadline.isoformat() if listed.deadline else None}
+
+
+def _due(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    return f"[red]{utc(moment)} (overdue)[/red]" if moment <= datetime.now(UTC) else utc(moment)
+
+
+def _show(answer: Answer[TransferState], found: FoundItems) -> None:
+    state, before = answer.state, answer.before
+    out.print(
+        f"transfer [bold]{escape(state.transfer_number)}[/bold]: {changed_status(before.status, state.status)}, "
+        f"{printing.warehouse(found, state.from_warehouse_id)} → {printing.warehouse(found, state.to_warehouse_id)}"
+    )
+    out.print(f"requested by {escape(state.requested_by)}")
+    if state.dispatched_at:
+        due = f", due {_due(state.due_at)}" if state.due_at and state.status is TransferStatus.IN_TRANSIT else ""
+        out.print(f"left at {utc(state.dispatched_at)}{due}")
+    printing.print_receipts(state.receipts, before.receipts, unfit="damaged")
+    if state.closed_reason:
+        what = "cancelled" if state.status is TransferStatus.CANCELLED else "the rest was written off"
+        out.print(f"{what}: {escape(state.closed_reason)}")
+    printing.print_shortages(state.shortages, found)
+    rows: list[Sequence[str]] = []
+    for was, line in zip(before.line_items, state.line_items, strict=True):
+        rows.append(
+            [
+                printing.sku(found, line.product_id),
+                str(line.quantity),
+                changed(was.received, line.received),
+                changed(was.damaged, line.damaged),
+                changed(was.written_off, line.written_off),
+                changed(was.returned, line.returned),
+                changed(was.in_transit, line.in_transit),
+            ]
+        )
+    out.print(table(["product", "#units", "#received", "#damaged", "#written off", "#returned", "#in transit"], rows))
+    printing.print_afterwards(state.notes, state.notices)
+
+
+_desk = Desk(
+    find=lambda stock, number: stock.transfer(number),
+    mentions=lambda state: Mentioned(
+        [line.product_id for line in state.line_items], [state.from_warehouse_id, state.to_warehouse_id]
+    ),
+    show=_show,
+)
+
+
+_dock = Dock(
+    desk=_desk,
+    options=("--line", "--damaged"),
+    outstanding=lambda state: [(each.product_id, each.in_transit) for each in state.line_items],
+    receipts=lambda state: state.receipts,
+    how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
+    nothing_left="transfer {}: nothing is in transit",
+    book=lambda transfer, lines, performed_by, receipt_id: transfer.receive(
+        receipt_id or "",
+        [ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit) for each in lines],
+        performed_by=performed_by,
+    ),
+)
+
+
 @app.command("create")
 def create(
     transfer_number: Number,
     *,
     source: Annotated[str, typer.Option("--from", metavar="WAREHOUSE", help="The source: name or id.")],
     destination: Annotated[str, typer.Option("--to", metavar="WAREHOUSE", help="The destination: name or id.")],
-    line: Lines = None,
-    lines: LinesFile = None,
+    line: options.Lines = None,
+    lines: options.LinesFile = None,
     transit_hours: Annotated[
         float | None, typer.Option(help="Hours from dispatch after which a notice says that it is overdue.")
     ] = None,
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Plan a transfer: all of its lines are held at the source until it is dispatched, or none."""
 
@@ -87,38 +130,27 @@ def create(
     _desk.create(make, as_json=as_json)
 
 
-@app.command("list")
-def list_(
-    *,
-    status: Annotated[TransferStatus | None, typer.Option(help="Only this status.")] = None,
-    sku: WithSku = None,
-    limit: Latest = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List transfers, the latest first."""
-    print_list(
-        lambda stock: stock.transfers(status=status, sku=sku, limit=limit),
-        _row,
-        ["transfer", "from", "to", "#units", "#in transit", "due", "products"],
-        lambda row: [
-            escape(row["transfer_number"]),
-            *(text(row[name]) for name in ("from_warehouse", "to_warehouse", "units", "in_transit")),
-            _due(datetime.fromisoformat(row["due_at"])) if row["due_at"] else "",
-            joined(row["skus"]),
-        ],
-        limit=limit,
-        as_json=as_json,
-    )
+add_list(
+    app,
+    "List transfers, the latest first.",
+    TransferStatus,
+    lambda stock: stock.transfers,
+    _row,
+    ["transfer", "from", "to", "#units", "#in transit", "due", "products"],
+    lambda row: [
+        escape(row["transfer_number"]),
+        *(printing.text(row[name]) for name in ("from_warehouse", "to_warehouse", "units", "in_transit")),
+        _due(datetime.fromisoformat(row["due_at"])) if row["due_at"] else "",
+        printing.joined(row["skus"]),
+    ],
+)
 
 
-@app.command("show")
-def show(transfer_number: Number, *, as_json: AsJson = False) -> None:
-    """Show a transfer: units received and missing, notices, and refused commands."""
-    _desk.look(transfer_number, as_json=as_json)
+add_show(app, "Show a transfer: units received and missing, notices, and refused commands.", Number, _desk)
 
 
 @app.command("dispatch")
-def dispatch(transfer_number: Number, *, performed_by: PerformedBy, as_json: AsJson = False) -> None:
+def dispatch(transfer_number: Number, *, performed_by: options.PerformedBy, as_json: options.AsJson = False) -> None:
     """Let all lines leave the source."""
     _desk.command(transfer_number, lambda transfer: transfer.dispatch(performed_by=performed_by), as_json=as_json)
 
@@ -133,8 +165,8 @@ def receive(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All units in transit have come, and are fit.")] = False,
     receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
-    performed_by: PerformedBy,
-    as_json: AsJson = False,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
 ) -> None:
     """Receive a delivery: units that are fit enter the destination's stock."""
     _dock.receive(
@@ -149,38 +181,33 @@ def receive(
     )
 
 
-@app.command("write-off")
-def write_off(transfer_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Give up the units that are still in transit."""
-    _desk.command(
-        transfer_number,
-        lambda transfer: transfer.write_off(performed_by=performed_by, reason=reason),
-        as_json=as_json,
-    )
+add_reasoned(app, "write-off", "Give up the units that are still in transit.", Number, Transfer.write_off, _desk)
 
 
-@app.command("cancel")
-def cancel(transfer_number: Number, *, reason: Reason, performed_by: PerformedBy, as_json: AsJson = False) -> None:
-    """Cancel a transfer: release its hold; units in transit go back into the source's stock."""
-    _desk.command(
-        transfer_number, lambda transfer: transfer.cancel(performed_by=performed_by, reason=reason), as_json=as_json
-    )
+add_reasoned(
+    app,
+    "cancel",
+    "Cancel a transfer: release its hold; units in transit go back into the source's stock.",
+    Number,
+    Transfer.cancel,
+    _desk,
+)
 
 
 @app.command("in-transit")
 def in_transit(
-    product: OnlySku = None,
+    product: options.OnlySku = None,
     *,
     source: Annotated[str | None, typer.Option("--from", metavar="WAREHOUSE", help="Only from this source.")] = None,
     destination: Annotated[
         str | None, typer.Option("--to", metavar="WAREHOUSE", help="Only to this destination.")
     ] = None,
-    limit: Limit = 1_000,
-    as_json: AsJson = False,
+    limit: options.Limit = 1_000,
+    as_json: options.AsJson = False,
 ) -> None:
     """List units between warehouses, by product, source and destination."""
-    print_rows(
-        ask_for(
+    printing.print_rows(
+        printing.ask_for(
             lambda stock: stock.in_transit(product=product, from_warehouse=source, to_warehouse=destination), limit
         ),
         ["sku", "product", "from", "to", "#in transit", "#transfers", "left", "due"],
@@ -198,69 +225,3 @@ def in_transit(
         none="nothing is in transit",
         as_json=as_json,
     )
-
-
-def _row(listed: Listed) -> Row:
-    fields = from_memo(listed, "transfer_number", "from_warehouse", "to_warehouse", "units", "in_transit")
-    return fields | {"due_at": listed.deadline.isoformat() if listed.deadline else None}
-
-
-def _due(moment: datetime | None) -> str:
-    if moment is None:
-        return ""
-    return f"[red]{utc(moment)} (overdue)[/red]" if moment <= datetime.now(UTC) else utc(moment)
-
-
-def _show(answer: Answer[TransferState], found: FoundItems) -> None:
-    state, before = answer.state, answer.before
-    out.print(
-        f"transfer [bold]{escape(state.transfer_number)}[/bold]: {changed_status(before.status, state.status)}, "
-        f"{warehouse(found, state.from_warehouse_id)} → {warehouse(found, state.to_warehouse_id)}"
-    )
-    out.print(f"requested by {escape(state.requested_by)}")
-    if state.dispatched_at:
-        due = f", due {_due(state.due_at)}" if state.due_at and state.status is TransferStatus.IN_TRANSIT else ""
-        out.print(f"left at {utc(state.dispatched_at)}{due}")
-    print_receipts(state.receipts, before.receipts, unfit="damaged")
-    if state.closed_reason:
-        what = "cancelled" if state.status is TransferStatus.CANCELLED else "the rest was written off"
-        out.print(f"{what}: {escape(state.closed_reason)}")
-    print_shortages(state.shortages, found)
-    rows: list[Sequence[str]] = []
-    for was, line in zip(before.line_items, state.line_items, strict=True):
-        rows.append(
-            [
-                sku(found, line.product_id),
-                str(line.quantity),
-                changed(was.received, line.received),
-                changed(was.damaged, line.damaged),
-                changed(was.written_off, line.written_off),
-                changed(was.returned, line.returned),
-                changed(was.in_transit, line.in_transit),
-            ]
-        )
-    out.print(table(["product", "#units", "#received", "#damaged", "#written off", "#returned", "#in transit"], rows))
-    print_afterwards(state.notes, state.notices)
-
-
-_desk = Desk(
-    find=lambda stock, number: stock.transfer(number),
-    mentions=lambda state: Mentioned(
-        [line.product_id for line in state.line_items], [state.from_warehouse_id, state.to_warehouse_id]
-    ),
-    show=_show,
-)
-
-_dock = Dock(
-    desk=_desk,
-    options=("--line", "--damaged"),
-    outstanding=lambda state: [(each.product_id, each.in_transit) for each in state.line_items],
-    receipts=lambda state: state.receipts,
-    how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
-    nothing_left="transfer {}: nothing is in transit",
-    book=lambda transfer, lines, performed_by, receipt_id: transfer.receive(
-        receipt_id or "",
-        [ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit) for each in lines],
-        performed_by=performed_by,
-    ),
-)

@@ -1,0 +1,36 @@
+"""The options and arguments that several commands share."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from starter.cli.times import TIME_HELP
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+PerformedBy = Annotated[
+    str,
+    typer.Option(
+        "--performed-by", help="The person or service that acts.", default_factory=getpass.getuser, show_default="you"
+    ),
+]
+Approver = Annotated[
+    str, typer.Option("--approver", help="The person who decides.", default_factory=getpass.getuser, show_default="you")
+]
+Reason = Annotated[str, typer.Option(help="Why.")]
+Note = Annotated[str | None, typer.Option(help="A remark to keep.")]
+Latest = Annotated[int, typer.Option("--limit", min=1, help="How many, latest first.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many lines at most.")]
+InboxLimit = Annotated[int | None, typer.Option("--limit", min=1, help="How many at most.")]
+Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product: SKU or id.")]
+OnlySku = Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product.")]
+WithSku = Annotated[str | None, typer.Option("--sku", help="Only documents with this product.")]
+Warehouse = Annotated[str, typer.Option("--warehouse", help="The warehouse: name or id.")]
+OnlyWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only this warehouse: name or id.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From this instant on: {TIME_HELP}")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until just before this instant.")]
+Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Once for each line.")]
+LinesFile = Annotated[
+    Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, quantity.")
+]

@@ -1,0 +1,102 @@
+"""The commands that every kind of document has in one form: list, show, and those that need only a reason.
+
+Typer reads a command's parameters from its annotations, so the part that differs is set there.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from starter.cli import options, printing
+from starter.cli.documents import Desk
+from stockkeeper.client.document import Listing
+from stockkeeper.client.runs import Listed
+from stockkeeper.client.stockkeeper import Stockkeeper
+
+
+def add_list(
+    app: typer.Typer,
+    description: str,
+    statuses: type[StrEnum],
+    listing: Callable[[Stockkeeper], Listing[Any]],
+    row: Callable[[Listed], printing.Row],
+    columns: Sequence[str],
+    cells: Callable[[printing.Row], Sequence[str]],
+) -> None:
+    """Add ``list``: the latest documents of one kind.
+
+    Args:
+        app: The commands of that kind.
+        description: The command's help.
+        statuses: The statuses that the list may be limited to.
+        listing: The client's method that lists them.
+        row: The fields of the kind, from a document.
+        columns: The columns for people; the status follows the first.
+        cells: The cells of a row.
+    """
+
+    def list_(
+        *,
+        status: StrEnum | None = None,
+        sku: options.WithSku = None,
+        limit: options.Latest = 50,
+        as_json: options.AsJson = False,
+    ) -> None:
+        printing.print_list(
+            lambda stock: listing(stock)(status=status, sku=sku, limit=limit),
+            row,
+            columns,
+            cells,
+            limit=limit,
+            as_json=as_json,
+        )
+
+    list_.__annotations__["status"] = Annotated[statuses | None, typer.Option(help="Only this status.")]
+    app.command("list", help=description)(list_)
+
+
+def add_show(app: typer.Typer, description: str, number: Any, desk: Desk[Any, Any]) -> None:
+    """Add ``show``: one document.
+
+    Args:
+        app: The commands of that kind.
+        description: The command's help.
+        number: The annotation of the argument with the document's number.
+        desk: The kind's desk.
+    """
+
+    def show(number: str, *, as_json: options.AsJson = False) -> None:
+        desk.look(number, as_json=as_json)
+
+    show.__annotations__["number"] = number
+    app.command("show", help=description)(show)
+
+
+def add_reasoned(
+    app: typer.Typer,
+    name: str,
+    description: str,
+    number: Any,
+    send: Callable[..., Awaitable[Any]],
+    desk: Desk[Any, Any],
+) -> None:
+    """Add a command that needs a reason and nothing else.
+
+    Args:
+        app: The commands of that kind.
+        name: The command: ``cancel``.
+        description: Its help.
+        number: The annotation of the argument with the document's number.
+        send: The document's method.
+        desk: The kind's desk.
+    """
+
+    def command(
+        number: str, *, reason: options.Reason, performed_by: options.PerformedBy, as_json: options.AsJson = False
+    ) -> None:
+        desk.command(number, lambda document: send(document, performed_by=performed_by, reason=reason), as_json=as_json)
+
+    command.__annotations__["number"] = number
+    app.command(name, help=description)(command)
