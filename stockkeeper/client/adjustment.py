@@ -56,9 +56,6 @@ class Adjustment(Document[AdjustmentState]):
             adjustment.CANCEL, in_status(AdjustmentStatus.CANCELLED), performed_by=performed_by, reason=reason
         )
 
-    def _units(self) -> Sequence[tuple[int, int]]:
-        return [(line.product_id, line.quantity) for line in self.state.lines]
-
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is AdjustmentStatus.PENDING else None
 

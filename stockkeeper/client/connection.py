@@ -2,7 +2,6 @@
 
 import os
 from datetime import timedelta
-from typing import Self
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
@@ -34,23 +33,6 @@ class Connection:
         self.task_queue = task_queue
         self.answer_within = answer_within
         self.standalone_activities: bool | None = None
-
-    @classmethod
-    async def open(
-        cls,
-        address: str | None = None,
-        *,
-        namespace: str | None = None,
-        queue: str | None = None,
-        answer_within: timedelta = ANSWER_WITHIN,
-    ) -> Self:
-        """Connect to Temporal. The arguments are those of `Stockkeeper.connect`.
-
-        Raises:
-            Unreachable: No Temporal server answers at that address.
-        """
-        client = await connect_temporal(address, namespace)
-        return cls(client, queue or task_queue(), answer_within=answer_within)
 
 
 def task_queue() -> str:

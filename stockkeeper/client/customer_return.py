@@ -60,9 +60,6 @@ class CustomerReturn(Document[ReturnState]):
             reason=reason,
         )
 
-    def _units(self) -> Sequence[tuple[int, int]]:
-        return [(line.product_id, line.quantity) for line in self.state.lines]
-
     @staticmethod
     def _summary(request: ReturnRequest) -> str:
         units = sum(line.quantity for line in request.lines)

@@ -120,8 +120,10 @@ class Document(Generic[S]):
         return f"<{type(self).__name__} {self.name} {status}{until}{': ' if shown else ''}{', '.join(shown)}>"
 
     def _units(self) -> Sequence[tuple[int, int]]:
-        """Product ids and units of the lines, for `repr`."""
-        return []
+        """Product ids and units of the lines, for `repr`: both have two names on the wire."""
+        fields = self.state.model_dump(include={"lines", "line_items"})
+        lines = [line for of_name in fields.values() for line in of_name]
+        return [(line["product_id"], line["quantity" if "quantity" in line else "qty"]) for line in lines]
 
     def _deadline(self) -> datetime | None:
         """When the document ends by itself, for `repr`."""

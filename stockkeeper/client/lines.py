@@ -44,32 +44,37 @@ class OrderLine:
 
 
 @dataclass(frozen=True)
-class DeliveryLine:
-    """Units of a product in a supplier's delivery.
+class _ReceivedLine:
+    """Units of a product that have come.
 
     Attributes:
         product_id: The product.
-        quantity: Units accepted into stock.
-        rejected_quantity: Units on top of these that were not accepted; the supplier still owes them.
+        quantity: Units that enter stock.
     """
 
     product_id: Named
     quantity: int = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class DeliveryLine(_ReceivedLine):
+    """Units of a product in a supplier's delivery: ``quantity`` is accepted into stock.
+
+    Attributes:
+        rejected_quantity: Units on top of these that were not accepted; the supplier still owes them.
+    """
+
     rejected_quantity: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
-class ArrivalLine:
-    """Units of a product that a transfer brought.
+class ArrivalLine(_ReceivedLine):
+    """Units of a product that a transfer brought: ``quantity`` is fit and enters stock.
 
     Attributes:
-        product_id: The product.
-        quantity: Units that are fit and enter stock.
         damaged_quantity: Units on top of these that arrived damaged.
     """
 
-    product_id: Named
-    quantity: int = field(kw_only=True)
     damaged_quantity: int = field(default=0, kw_only=True)
 
 

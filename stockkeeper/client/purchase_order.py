@@ -110,9 +110,6 @@ class PurchaseOrder(Document[PurchaseOrderState]):
         """
         return await self._send(purchase_order.CANCEL, _is_cancelled, performed_by=performed_by, reason=reason)
 
-    def _units(self) -> Sequence[tuple[int, int]]:
-        return [(line.product_id, line.qty) for line in self.state.line_items]
-
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is PurchaseOrderStatus.DRAFT else None
 

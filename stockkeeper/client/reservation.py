@@ -63,9 +63,6 @@ class Hold(Document[ReservationState]):
         """
         return await self._send(reservation.EXTEND, lambda _: False, performed_by=performed_by, ttl_minutes=ttl_minutes)
 
-    def _units(self) -> Sequence[tuple[int, int]]:
-        return [(line.product_id, line.quantity) for line in self.state.lines]
-
     def _deadline(self) -> datetime | None:
         return self.state.expires_at if self.state.status is ReservationStatus.ACTIVE else None
 

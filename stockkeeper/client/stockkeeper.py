@@ -6,7 +6,7 @@ from typing import Self
 from temporalio.client import Client
 
 from stockkeeper.client.adjustment import Adjustments
-from stockkeeper.client.connection import ANSWER_WITHIN, Connection
+from stockkeeper.client.connection import ANSWER_WITHIN, Connection, connect_temporal, task_queue
 from stockkeeper.client.customer_return import CustomerReturns
 from stockkeeper.client.cycle_count import CycleCounts
 from stockkeeper.client.import_file import Imports
@@ -64,7 +64,8 @@ class Stockkeeper(
         Raises:
             Unreachable: No Temporal server answers at that address.
         """
-        return cls(await Connection.open(address, namespace=namespace, queue=queue, answer_within=answer_within))
+        client = await connect_temporal(address, namespace)
+        return cls(Connection(client, queue or task_queue(), answer_within=answer_within))
 
     @property
     def client(self) -> Client:

@@ -70,9 +70,6 @@ class Transfer(Document[TransferState]):
             transfer.CANCEL, in_status(TransferStatus.CANCELLED), performed_by=performed_by, reason=reason
         )
 
-    def _units(self) -> Sequence[tuple[int, int]]:
-        return [(line.product_id, line.quantity) for line in self.state.line_items]
-
     def _deadline(self) -> datetime | None:
         return self.state.due_at if self.state.status is TransferStatus.IN_TRANSIT else None
 

@@ -100,20 +100,16 @@ class ApproveAdjustment(Message):
     note: Note | None = None
 
 
-APPROVE = Command("approve", ApproveAdjustment)
-
-
 class RejectAdjustment(Rejection):
     """Command ``reject``: the adjustment is refused, and nothing is changed."""
-
-
-REJECT = Command("reject", RejectAdjustment)
 
 
 class CancelAdjustment(ReasonedCommand):
     """Command ``cancel``: an adjustment that isn't approved yet is withdrawn."""
 
 
+APPROVE = Command("approve", ApproveAdjustment)
+REJECT = Command("reject", RejectAdjustment)
 CANCEL = Command("cancel", CancelAdjustment)
 
 

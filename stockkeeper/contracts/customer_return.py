@@ -73,13 +73,11 @@ class Inspect(Message):
     )
 
 
-INSPECT = Command("inspect", Inspect)
-
-
 class CloseReturnShort(ReasonedCommand):
     """Command ``close_short``: units that haven't come back are no longer expected."""
 
 
+INSPECT = Command("inspect", Inspect)
 CLOSE_SHORT = Command("close_short", CloseReturnShort)
 
 

@@ -106,9 +106,6 @@ class Record(Message):
     root_cause: RootCause | None = Field(default=None, description="Cause of the variance, if known.")
 
 
-RECORD = Command("record", Record)
-
-
 class ApproveVariance(Message):
     """Command ``approve_variance``: the count is right; the root cause says why the books were wrong."""
 
@@ -117,13 +114,12 @@ class ApproveVariance(Message):
     root_cause: RootCause
 
 
-APPROVE_VARIANCE = Command("approve_variance", ApproveVariance)
-
-
 class CancelCount(ReasonedCommand):
     """Command ``cancel``: lines that aren't posted yet are given up."""
 
 
+RECORD = Command("record", Record)
+APPROVE_VARIANCE = Command("approve_variance", ApproveVariance)
 CANCEL = Command("cancel", CancelCount)
 
 

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_ID, Id, Message, Page, Timestamp
-from stockkeeper.contracts.stock import ItemsQuestion, Name
+from stockkeeper.contracts.stock import ItemLevel, ItemsQuestion, Name
 
 LEVELS_A_PAGE = 2_000
 MOVEMENTS_AT_ONCE = 500
@@ -22,15 +22,9 @@ class ShowStockAt(ItemsQuestion):
     as_of: Timestamp
 
 
-class LevelThen(BaseModel):
+class LevelThen(ItemLevel):
     """Level of one item at an instant, in units."""
 
-    product_id: int
-    sku: str
-    name: str
-    warehouse_id: int
-    warehouse: str
-    quantity_on_hand: int
     moved_at: Timestamp = Field(description="Instant of the movement that left this balance.")
 
 

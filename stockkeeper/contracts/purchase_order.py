@@ -115,14 +115,8 @@ class Approve(Message):
     note: Note | None = None
 
 
-APPROVE = Command("approve", Approve)
-
-
 class Reject(Rejection):
     """Command ``reject``: one is enough to cancel the draft."""
-
-
-REJECT = Command("reject", Reject)
 
 
 class Confirm(Message):
@@ -130,9 +124,6 @@ class Confirm(Message):
 
     performed_by: Actor
     expected_delivery_date: Day | None = Field(default=None, description="Null: as it was.")
-
-
-CONFIRM = Command("confirm", Confirm)
 
 
 class ReceiptLine(Message):
@@ -159,20 +150,19 @@ class Receive(Message):
     lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
-RECEIVE = Command("receive", Receive)
-
-
 class CloseShort(ReasonedCommand):
     """Command ``close_short``: units still owed are no longer expected."""
-
-
-CLOSE_SHORT = Command("close_short", CloseShort)
 
 
 class CancelOrder(ReasonedCommand):
     """Command ``cancel``: the order is no longer wanted, and none of it was delivered."""
 
 
+APPROVE = Command("approve", Approve)
+REJECT = Command("reject", Reject)
+CONFIRM = Command("confirm", Confirm)
+RECEIVE = Command("receive", Receive)
+CLOSE_SHORT = Command("close_short", CloseShort)
 CANCEL = Command("cancel", CancelOrder)
 
 

@@ -82,14 +82,8 @@ class Fulfill(Message):
     )
 
 
-FULFILL = Command("fulfill", Fulfill)
-
-
 class Cancel(ReasonedCommand):
     """Command ``cancel``: units still held become available again."""
-
-
-CANCEL = Command("cancel", Cancel)
 
 
 class Extend(Message):
@@ -99,6 +93,8 @@ class Extend(Message):
     ttl_minutes: Minutes
 
 
+FULFILL = Command("fulfill", Fulfill)
+CANCEL = Command("cancel", Cancel)
 EXTEND = Command("extend", Extend)
 
 

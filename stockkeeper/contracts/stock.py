@@ -78,8 +78,8 @@ class ShowLevels(ItemsQuestion):
     below_reorder_point: bool = False
 
 
-class StockLevel(BaseModel):
-    """Level of one item, in units."""
+class ItemLevel(BaseModel):
+    """On hand of one item, in units, with the names of product and warehouse."""
 
     product_id: int
     sku: str
@@ -87,6 +87,11 @@ class StockLevel(BaseModel):
     warehouse_id: int
     warehouse: str
     quantity_on_hand: int
+
+
+class StockLevel(ItemLevel):
+    """Level of one item, in units."""
+
     quantity_reserved: int
     quantity_available: int
     reorder_point: int | None

@@ -68,9 +68,6 @@ class Dispatch(Message):
     performed_by: Actor
 
 
-DISPATCH = Command("dispatch", Dispatch)
-
-
 class ArrivedLine(Message):
     """Arrived units of one product."""
 
@@ -95,20 +92,17 @@ class ReceiveTransferred(Message):
     lines: Annotated[list[ArrivedLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
-RECEIVE = Command("receive", ReceiveTransferred)
-
-
 class WriteOff(ReasonedCommand):
     """Command ``write_off``: units still in transit are lost."""
-
-
-WRITE_OFF = Command("write_off", WriteOff)
 
 
 class CancelTransfer(ReasonedCommand):
     """Command ``cancel``: the hold is released, or units still in transit go back to the source."""
 
 
+DISPATCH = Command("dispatch", Dispatch)
+RECEIVE = Command("receive", ReceiveTransferred)
+WRITE_OFF = Command("write_off", WriteOff)
 CANCEL = Command("cancel", CancelTransfer)
 
 
