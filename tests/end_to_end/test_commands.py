@@ -58,7 +58,7 @@ async def test_an_error_is_one_line_and_exit_status_one(command: Command, shop: 
         ("start", "--line", f"{sku}=1"): (
             f"InvalidRequest: --line '{sku}=1': must be SKU@WAREHOUSE=UNITS, such as TEA-100@Main=2"
         ),
-        ("start", "--line", f"{sku}@{place}=0"): "InvalidRequest: quantity: Input should be greater than 0",
+        ("start", "--line", f"{sku}@{place}=0"): "InvalidRequest: lines.0.quantity: Input should be greater than 0",
         ("show",): "NotFound: reservation ORDER doesn't exist",
     }
     with nothing_changes(engine, item):
