@@ -60,15 +60,10 @@ NOTICE: dict[str, Any] = {
 }
 """A notice to people outside: worth a few attempts, and nothing waits for it."""
 
-PLANNING: dict[str, Any] = {
-    # A page of items takes a second or so; the first rollup of a large ledger takes minutes.
-    "start_to_close_timeout": timedelta(hours=1),
-    "heartbeat_timeout": timedelta(seconds=30),
-    # For a day: then the next run comes, and a person should look at this one.
+PLANNING: dict[str, Any] = BULK_WRITE | {
+    # A page of items takes a second or so; the first rollup of a large ledger takes minutes. For a day: then the next
+    # run comes, and a person should look at this one.
     "schedule_to_close_timeout": timedelta(days=1),
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
-    ),
 }
 """A page of planning, or the demand of a day."""
 
@@ -78,16 +73,10 @@ COUNT_LIST: dict[str, Any] = PLANNING | {
 }
 """Items due to be counted in one warehouse, and the demand that decides about them."""
 
-REORDER: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=30),
+REORDER: dict[str, Any] = LOCKED_WRITE | {
     # A step that fails for so long needs a person, and must not keep the next run from trying: it sees what this one
     # has left.
     "schedule_to_close_timeout": timedelta(minutes=30),
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=200),
-        backoff_coefficient=2,
-        maximum_interval=timedelta(seconds=30),
-    ),
 }
 """A step of a reorder run."""
 
