@@ -1,8 +1,8 @@
 """The customer return on the wire: start, commands, state, and the steps of its workflow in the database."""
 
-from typing import Annotated, Protocol, Self, TypedDict
+from typing import Annotated, Protocol, TypedDict
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import (
@@ -19,7 +19,7 @@ from stockkeeper.contracts.messages import (
     Units,
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
-from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
 from stockkeeper.domain.customer_return import RETURN
 from stockkeeper.domain.customer_return import ReturnStatus as ReturnStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock import MovementType
@@ -45,22 +45,17 @@ class ReturnRequest(Message):
     performed_by: Actor
 
 
-class InspectedLine(Message):
+class InspectedLine(CheckedLine):
     """Result of the inspection of one product."""
 
-    product_id: Id
+    without_units = "restock_quantity: an inspected line needs units to restock or to scrap"
+
     restock_quantity: Annotated[
         int, Field(ge=0, le=MAX_UNITS, description="Units that are fit and go back into stock.")
     ] = 0
     scrap_quantity: Annotated[
         int, Field(ge=0, le=MAX_UNITS, description="Further units that are unfit; they don't enter stock.")
     ] = 0
-
-    @model_validator(mode="after")
-    def _something_came(self) -> Self:
-        if self.restock_quantity + self.scrap_quantity == 0:
-            raise ValueError("restock_quantity: an inspected line needs units to restock or to scrap")
-        return self
 
 
 class Inspect(Message):

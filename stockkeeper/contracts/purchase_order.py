@@ -32,7 +32,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
-from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
 from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
@@ -126,20 +126,15 @@ class Confirm(Message):
     expected_delivery_date: Day | None = Field(default=None, description="Null: as it was.")
 
 
-class ReceiptLine(Message):
+class ReceiptLine(CheckedLine):
     """Delivered units of one product."""
 
-    product_id: Id
+    without_units = "quantity: a delivered line needs accepted or rejected units"
+
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units accepted into stock.")]
     rejected_quantity: Annotated[
         int, Field(ge=0, le=MAX_UNITS, description="Further units that were rejected; they are still owed.")
     ] = 0
-
-    @model_validator(mode="after")
-    def _something_came(self) -> Self:
-        if self.quantity + self.rejected_quantity == 0:
-            raise ValueError("quantity: a delivered line needs accepted or rejected units")
-        return self
 
 
 class Receive(Message):

@@ -1,10 +1,27 @@
-"""Receipts as the state of a document shows them."""
+"""Receipts: the lines of a delivery, and receipts as the state of a document shows them."""
 
-from pydantic import Field
+from typing import ClassVar, Self
 
-from stockkeeper.contracts.messages import State, Timestamp
+from pydantic import Field, model_validator
+
+from stockkeeper.contracts.messages import Id, Message, State, Timestamp
 
 RECEIPTS_SHOWN = 100
+
+
+class CheckedLine(Message):
+    """Units of one product that were looked at when they came. Its other fields are numbers of units."""
+
+    without_units: ClassVar[str]
+    """The words for a line on which nothing came."""
+
+    product_id: Id
+
+    @model_validator(mode="after")
+    def _something_came(self) -> Self:
+        if not any(units for name, units in self if name != "product_id"):
+            raise ValueError(self.without_units)
+        return self
 
 
 class ReceiptState(State):

@@ -24,7 +24,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
-from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
@@ -68,20 +68,15 @@ class Dispatch(Message):
     performed_by: Actor
 
 
-class ArrivedLine(Message):
+class ArrivedLine(CheckedLine):
     """Arrived units of one product."""
 
-    product_id: Id
+    without_units = "quantity: a delivered line needs fit or damaged units"
+
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units that are fit and enter stock.")]
     damaged_quantity: Annotated[
         int, Field(ge=0, le=MAX_UNITS, description="Further units that arrived damaged; they don't enter stock.")
     ] = 0
-
-    @model_validator(mode="after")
-    def _something_came(self) -> Self:
-        if self.quantity + self.damaged_quantity == 0:
-            raise ValueError("quantity: a delivered line needs fit or damaged units")
-        return self
 
 
 class ReceiveTransferred(Message):
