@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from devstack.scenes import replenishment_plan
-from devstack.scenes.scene import Play, Scene, Shop
+from devstack.scenes.scene import Play, Scene, Shop, played, title_of
 from devstack.serve import serving
 from devstack.stack import StackInfo
 from starter.cli.output import err, out, table
@@ -66,9 +66,9 @@ async def _scenes(info: StackInfo) -> list[Scene]:
     products = [level.sku async for level in stock.levels()]
     found = await stock.ids(products, ["Hamburg", "Newark"], ["Brahmaputra Estates", "Weser Ceramics"])
     shop = Shop(stock, found)
-    for scene in _plays():
-        err.print(f"  {(scene.__doc__ or '').strip().rstrip('.')} …")
-        shown.append(await scene(shop))
+    for play in _plays():
+        err.print(f"  {title_of(play)} …")
+        shown.append(await played(play, shop))
     return shown
 
 

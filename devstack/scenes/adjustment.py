@@ -2,7 +2,7 @@
 
 import asyncio
 
-from devstack.scenes.scene import Play, Scene, Shop
+from devstack.scenes.scene import Play, Shop, Sight
 from stockkeeper import Adjustment, AdjustmentState, Hold, InsufficientStock, NotPermitted, Transfer
 from stockkeeper.contracts.messages import amount
 
@@ -25,24 +25,24 @@ def _worth(state: AdjustmentState) -> str:
     return f"{state.status}, worth {amount(state.value)}"
 
 
-async def _at_once(shop: Shop) -> Scene:
-    """Two mugs broke and one pot was found; and an adjustment takes off more mugs than there are."""
+async def _at_once(shop: Shop) -> Sight:
+    """A-1: 2 mugs of 12 broke, a pot was found; A-2 takes off 11 mugs."""
+    # Two mugs broke and one pot was found; and an adjustment takes off more mugs than there are.
     state = (await _adjust(shop, "A-1", "a shelf gave in", MUG_RED=-2, POT_CAST=1)).state
     try:
         short = str((await _adjust(shop, "A-2", "all of them gone", MUG_RED=-11)).state.status)
     except InsufficientStock as error:
         short = f"{error.shortages[0].requested} of {error.shortages[0].available}"
     refused = (await shop.stock.adjustment("A-2")).state
-    return Scene(
-        "A-1: 2 mugs of 12 broke, a pot was found; A-2 takes off 11 mugs",
-        "POSTED, worth 20.95; 11 of 10: REJECTED; 10 on hand, 0 reserved; 11 on hand, 0 reserved",
-        f"{_worth(state)}; {short}: {refused.status}; "
-        f"{await shop.level('MUG-RED', _WHERE)}; {await shop.level('POT-CAST', _WHERE)}",
-    )
+    yield "POSTED, worth 20.95", f"{_worth(state)}"
+    yield "11 of 10: REJECTED", f"{short}: {refused.status}"
+    yield "10 on hand, 0 reserved", await shop.level("MUG-RED", _WHERE)
+    yield "11 on hand, 0 reserved", await shop.level("POT-CAST", _WHERE)
 
 
-async def _approved(shop: Shop) -> Scene:
-    """A burst pipe costs more than one person may write off alone."""
+async def _approved(shop: Shop) -> Sight:
+    """A-3: 60 large tins in the water, asked for by the night shift."""
+    # A burst pipe costs more than one person may write off alone.
     adjustment = await _adjust(shop, "A-3", "a pipe burst", TEA_500=-60)
     asked = f"{_worth(adjustment.state)}: {await shop.level('TEA-500', _WHERE)}"
     try:
@@ -50,15 +50,17 @@ async def _approved(shop: Shop) -> Scene:
     except NotPermitted as refused:
         own = refused.code
     state = await adjustment.approve(approver="ann", note="I saw the pictures")
-    return Scene(
-        "A-3: 60 large tins in the water, asked for by the night shift",
-        "PENDING, worth 588.00: 135 on hand, 0 reserved; own: NotPermitted; POSTED by ann: 75 on hand, 0 reserved",
-        f"{asked}; own: {own}; {state.status} by {state.approved_by}: {await shop.level('TEA-500', _WHERE)}",
+    yield "PENDING, worth 588.00: 135 on hand, 0 reserved", asked
+    yield "own: NotPermitted", f"own: {own}"
+    yield (
+        "POSTED by ann: 75 on hand, 0 reserved",
+        f"{state.status} by {state.approved_by}: {await shop.level('TEA-500', _WHERE)}",
     )
 
 
-async def _gave_way(shop: Shop) -> Scene:
-    """Three of five promised kettles are broken: who was promised last gives way, with all that it held."""
+async def _gave_way(shop: Shop) -> Sight:
+    """A-4: 5 kettles promised to order 4001, transfer T-7 and order 4002; 3 of them break."""
+    # Three of five promised kettles are broken: who was promised last gives way, with all that it held.
     earlier = await _reserve(shop, "4001", kettles=2)
     transfer = await shop.stock.create_transfer(
         "T-7",
@@ -73,13 +75,13 @@ async def _gave_way(shop: Shop) -> Scene:
     for loser in (transfer, later):
         await _cancelled(loser)
     await earlier.refresh()
-    return Scene(
-        "A-4: 5 kettles promised to order 4001, transfer T-7 and order 4002; 3 of them break",
-        "4002 with 1, T-7 with 2 gave way: CANCELLED, CANCELLED; 4001 ACTIVE; kettles: 2 on hand, 2 reserved; "
-        "pots: 11 on hand, 0 reserved",
-        f"{gave_way} gave way: {later.state.status}, {transfer.state.status}; 4001 {earlier.state.status}; "
-        f"kettles: {await shop.level('KETTLE-1', _WHERE)}; pots: {await shop.level('POT-CAST', _WHERE)}",
+    yield (
+        "4002 with 1, T-7 with 2 gave way: CANCELLED, CANCELLED",
+        f"{gave_way} gave way: {later.state.status}, {transfer.state.status}",
     )
+    yield "4001 ACTIVE", f"4001 {earlier.state.status}"
+    yield "kettles: 2 on hand, 2 reserved", f"kettles: {await shop.level('KETTLE-1', _WHERE)}"
+    yield "pots: 11 on hand, 0 reserved", f"pots: {await shop.level('POT-CAST', _WHERE)}"
 
 
 async def _reserve(shop: Shop, order: str, *, kettles: int) -> Hold:

@@ -5,7 +5,7 @@ A warehouse of its own opens for them, where nothing else is sold: its last list
 
 import asyncio
 
-from devstack.scenes.scene import Play, Scene, Shop
+from devstack.scenes.scene import Play, Shop, Sight
 from stockkeeper import CycleCountState, Hold, Line
 
 _WHERE = "Antwerp"
@@ -25,8 +25,9 @@ _FILES = {
 }
 
 
-async def _blind(shop: Shop) -> Scene:
-    """Two products are counted while customers buy, one of them twice, because the first count is far off."""
+async def _blind(shop: Shop) -> Sight:
+    """C-1: 200 spoons and 60 bowls are counted, and 30 spoons sold meanwhile."""
+    # Two products are counted while customers buy, one of them twice, because the first count is far off.
     for kind, lines in _FILES.items():
         await shop.imports(kind, lines)
     ids = await _ids(shop)
@@ -38,16 +39,14 @@ async def _blind(shop: Shop) -> Scene:
     ann = _told(await count.record(ids[_SPOON], 185, performed_by="ann"))
     await _sell(shop, "noon", 20)
     state = await count.record(ids[_SPOON], 165, performed_by="bob")
-    return Scene(
-        "C-1: 200 spoons and 60 bowls are counted, and 30 spoons sold meanwhile",
-        "ann: 185 spoons REVIEW, 59 bowls POSTED -1; bob: 165 spoons POSTED -5, 59 bowls POSTED -1; "
-        "POSTED: 165 on hand, 0 reserved",
-        f"ann: {ann}; bob: {_told(state)}; {state.status}: {await shop.level(_SPOON, _WHERE)}",
-    )
+    yield "ann: 185 spoons REVIEW, 59 bowls POSTED -1", f"ann: {ann}"
+    yield "bob: 165 spoons POSTED -5, 59 bowls POSTED -1", f"bob: {_told(state)}"
+    yield "POSTED: 165 on hand, 0 reserved", f"{state.status}: {await shop.level(_SPOON, _WHERE)}"
 
 
-async def _gave_way(shop: Shop) -> Scene:
-    """Two people find fewer bowls than are promised: the latest order loses its hold, and its workflow is notified."""
+async def _gave_way(shop: Shop) -> Sight:
+    """C-2: 59 bowls, 40 promised to order 3001 and then 15 to 3002; two people count 45."""
+    # Two people find fewer bowls than are promised: the latest order loses its hold, and its workflow is notified.
     ids = await _ids(shop)
     earlier, later = [await _hold(shop, order, _BOWL, units) for order, units in (("3001", 40), ("3002", 15))]
     count = await shop.stock.open_count("C-2", [ids[_BOWL]], warehouse_id=ids[_WHERE], requested_by="warehouse")
@@ -59,27 +58,23 @@ async def _gave_way(shop: Shop) -> Scene:
             await asyncio.sleep(0.05)
             await later.refresh()
     await earlier.refresh()
-    return Scene(
-        "C-2: 59 bowls, 40 promised to order 3001 and then 15 to 3002; two people count 45",
-        "3002 with 15 gave way; 3001 ACTIVE, 3002 CANCELLED; POSTED: 45 on hand, 40 reserved",
-        f"{gave_way} gave way; 3001 {earlier.state.status}, 3002 {later.state.status}; "
-        f"{state.status}: {await shop.level(_BOWL, _WHERE)}",
-    )
+    yield "3002 with 15 gave way", f"{gave_way} gave way"
+    yield "3001 ACTIVE, 3002 CANCELLED", f"3001 {earlier.state.status}, 3002 {later.state.status}"
+    yield "POSTED: 45 on hand, 40 reserved", f"{state.status}: {await shop.level(_BOWL, _WHERE)}"
 
 
-async def _planned(shop: Shop) -> Scene:
-    """The list of the day is asked for by hand, twice."""
+async def _planned(shop: Shop) -> Sight:
+    """Count plan, twice: 30 plates that were never counted; spoons and bowls were, and were off."""
+    # The list of the day is asked for by hand, twice.
     place = (await _ids(shop))[_WHERE]
     runs = [await shop.stock.plan_counts(warehouse_id=place) for _ in range(2)]
     state = await _opened(shop, runs[0].counts[0].count_number)
     found = await shop.stock.ids(_PLATES, [])
     plates, listed = set(found.products.values()), {line.product_id for line in state.lines}
-    return Scene(
-        "count plan, twice: 30 plates that were never counted; spoons and bowls were, and were off",
-        "1 started, 10 items; 0 started, 0 items; COUNTING: 8 plates, and 2 that were off",
-        "; ".join(f"{run.counts_started} started, {run.items} items" for run in runs)
-        + f"; {state.status}: {len(listed & plates)} plates, and {len(listed - plates)} that were off",
-    )
+    for expected, run in zip(("1 started, 10 items", "0 started, 0 items"), runs, strict=True):
+        yield expected, f"{run.counts_started} started, {run.items} items"
+    listed_now = f"{state.status}: {len(listed & plates)} plates, and {len(listed - plates)} that were off"
+    yield "COUNTING: 8 plates, and 2 that were off", listed_now
 
 
 async def _ids(shop: Shop) -> dict[str, int]:

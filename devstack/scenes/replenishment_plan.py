@@ -8,7 +8,7 @@ import asyncio
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from devstack.scenes.scene import Play, Scene, Shop
+from devstack.scenes.scene import Play, Scene, Shop, Sight
 from starter.schedules import pause_schedule, schedules
 from stockkeeper import DeliveryLine, Line, PurchaseOrder, Stockkeeper
 from stockkeeper.contracts.messages import amount
@@ -47,8 +47,9 @@ async def pause_schedules(stock: Stockkeeper) -> Scene:
     )
 
 
-async def _planned(shop: Shop) -> Scene:
-    """A warehouse opens, and five weeks of demand become a reorder point."""
+async def _planned(shop: Shop) -> Sight:
+    """Plan: 44 cups sold on each weekday, 60 on Saturdays, 70 on Sundays; 7 days to get more."""
+    # A warehouse opens, and five weeks of demand become a reorder point.
     today = datetime.now(ZoneInfo(_TIMEZONE)).date()
     # Today isn't looked at; it is there for a demo that is shown around midnight.
     days = [today - timedelta(days=back) for back in range(_HISTORY_DAYS + 1)]
@@ -60,17 +61,19 @@ async def _planned(shop: Shop) -> Scene:
         history_days=_HISTORY_DAYS,
     )
     plan = await _plan_of(shop, _CUP)
-    return Scene(
-        "plan: 44 cups sold on each weekday, 60 on Saturdays, 70 on Sundays; 7 days to get more",
+    yield (
         "1 planned: 50 a day, deviation 10, over 35 days: point 394 = 350 + 43.5, quantity 1536",
-        f"{state.items_planned} planned: {plan.daily_mean:g} a day, deviation {plan.daily_deviation:g}, "
-        f"over {plan.days} days: point {plan.reorder_point} = {(plan.daily_mean or 0) * (plan.lead_time_days or 0):g} "
-        f"+ {plan.safety_stock:.1f}, quantity {plan.reorder_quantity}",
+        (
+            f"{state.items_planned} planned: {plan.daily_mean:g} a day, deviation {plan.daily_deviation:g}, "
+            f"over {plan.days} days: point {plan.reorder_point} = {(plan.daily_mean or 0) * (plan.lead_time_days or 0):g} "
+            f"+ {plan.safety_stock:.1f}, quantity {plan.reorder_quantity}"
+        ),
     )
 
 
-async def _dry_run(shop: Shop) -> Scene:
-    """Somebody who knows better sets a point by hand, and looks what would be ordered."""
+async def _dry_run(shop: Shop) -> Sight:
+    """Reorder --dry-run, twice: 40 saucers, and a point of 50."""
+    # Somebody who knows better sets a point by hand, and looks what would be ordered.
     await shop.stock.set_by_hand(
         _SAUCER,
         _WHERE,
@@ -80,59 +83,61 @@ async def _dry_run(shop: Shop) -> Scene:
     )
     first, second = [await _reorder(shop, dry_run=True) for _ in range(2)]
     line = first.purchase_orders[0].line_items[0]
-    return Scene(
-        "reorder --dry-run, twice: 40 saucers, and a point of 50",
-        "1 below, 0 covered: 60 would be ordered; point 50 (set by hand); available 40, on order 0, in transit 0; "
-        "minimum 12, pack 12; the second time: 1 below, 0 covered",
-        f"{_found(first)}: {line.qty} would be ordered; {line.note}; the second time: {_found(second)}",
+    why = "point 50 (set by hand); available 40, on order 0, in transit 0; minimum 12, pack 12"
+    yield (
+        f"1 below, 0 covered: 60 would be ordered; {why}",
+        f"{_found(first)}: {line.qty} would be ordered; {line.note}",
     )
+    yield "the second time: 1 below, 0 covered", f"the second time: {_found(second)}"
 
 
-async def _once(shop: Shop) -> Scene:
-    """Ten runs at once find the same item below its point, and one more looks afterwards."""
+async def _once(shop: Shop) -> Sight:
+    """Reorder, ten runs at once."""
+    # Ten runs at once find the same item below its point, and one more looks afterwards.
     runs = await asyncio.gather(*(_reorder(shop) for _ in range(_RUNS_AT_ONCE)))
     orders = [order for run in runs for order in run.purchase_orders]
     drafted = await _order(shop, orders[0].po_number or "")
     state, line = drafted.state, drafted.state.line_items[0]
     afterwards = await _reorder(shop)
-    return Scene(
-        f"reorder, {_RUNS_AT_ONCE} runs at once",
-        "1 order: 60 saucers, 120.00, SUBMITTED; another run: 1 below, 1 covered, 0 orders",
-        f"{len(orders)} order: {line.qty} saucers, {amount(state.total)}, {state.status}; "
+    yield (
+        "1 order: 60 saucers, 120.00, SUBMITTED",
+        f"{len(orders)} order: {line.qty} saucers, {amount(state.total)}, {state.status}",
+    )
+    yield (
+        "another run: 1 below, 1 covered, 0 orders",
         f"another run: {_found(afterwards)}, {afterwards.orders_drafted} orders",
     )
 
 
-async def _at_once(shop: Shop) -> Scene:
-    """A sale lets the cups fall below their point: that orders them at once, and the next sale not again."""
+async def _at_once(shop: Shop) -> Sight:
+    """100 of 500 cups are sold, then 10, and 20 more when these have been ordered."""
+    # A sale lets the cups fall below their point: that orders them at once, and the next sale not again.
     available = [await _sell(shop, order, units) for order, units in (("2001", 100), ("2002", 10))]
     drafted = await _drafted(shop)
     available.append(await _sell(shop, "2003", 20))
     afterwards = await _reorder(shop)
     line = (await _order(shop, drafted)).state.line_items[0]
-    return Scene(
-        "100 of 500 cups are sold, then 10, and 20 more when these have been ordered",
-        "400, 390, 370 left; 1536 ordered: point 394 = usage 50/day x lead time 7 days + safety stock 43.52 "
-        "(deviation 10 over 35 days, service level 0.95); available 390, on order 0, in transit 0; EOQ 1534.55, "
-        "minimum 36, pack 6; another run: 2 below, 2 covered, 0 orders",
-        f"{', '.join(map(str, available))} left; {line.qty} ordered: {line.note}; "
-        f"another run: {_found(afterwards)}, {afterwards.orders_drafted} orders",
+    why = (
+        "point 394 = usage 50/day x lead time 7 days + safety stock 43.52 (deviation 10 over 35 days, service level "
+        "0.95); available 390, on order 0, in transit 0; EOQ 1534.55, minimum 36, pack 6"
     )
+    yield "400, 390, 370 left", f"{', '.join(map(str, available))} left"
+    yield f"1536 ordered: {why}", f"{line.qty} ordered: {line.note}"
+    looked = f"{_found(afterwards)}, {afterwards.orders_drafted} orders"
+    yield "another run: 2 below, 2 covered, 0 orders", f"another run: {looked}"
 
 
-async def _approved(shop: Shop) -> Scene:
-    """Procurement approves what the run has drafted, and the goods come."""
+async def _approved(shop: Shop) -> Sight:
+    """Procurement approves what was drafted, and the cups come."""
+    # Procurement approves what the run has drafted, and the goods come.
     order = await _order(shop, await _drafted(shop))
     approved = await order.approve(approver="buyer")
     line = approved.line_items[0]
     came = DeliveryLine(product_id=line.product_id, quantity=line.qty)
     state = await order.receive("R-1", [came], performed_by="dock")
-    return Scene(
-        "procurement approves what was drafted, and the cups come",
-        "4,761.60: SUBMITTED; RECEIVED: 1906 on hand, 0 reserved; another run: 1 below, 1 covered",
-        f"{amount(approved.total)}: {approved.status}; {state.status}: {await shop.level(_CUP, _WHERE)}; "
-        f"another run: {_found(await _reorder(shop))}",
-    )
+    yield "4,761.60: SUBMITTED", f"{amount(approved.total)}: {approved.status}"
+    yield "RECEIVED: 1906 on hand, 0 reserved", f"{state.status}: {await shop.level(_CUP, _WHERE)}"
+    yield "another run: 1 below, 1 covered", f"another run: {_found(await _reorder(shop))}"
 
 
 async def _ids(shop: Shop) -> dict[str, int]:

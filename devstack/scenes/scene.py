@@ -1,7 +1,10 @@
-"""What a scene is, and what it is played with."""
+"""The form of a scene, and the shop that plays it.
+
+A scene is a generator: its docstring is its title, and it yields each outcome beside the one expected.
+"""
 
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -85,4 +88,17 @@ class Shop:
         return "never stocked"
 
 
-Play = Callable[[Shop], Awaitable[Scene]]
+Sight = AsyncIterator[tuple[str, str]]
+"""The outcomes of a scene, one after the other: each as expected, and as seen."""
+Play = Callable[[Shop], Sight]
+
+
+def title_of(play: Play) -> str:
+    """The title of a scene, which is its docstring."""
+    return (play.__doc__ or "").strip().rstrip(".")
+
+
+async def played(play: Play, shop: Shop) -> Scene:
+    """Play a scene to its end."""
+    outcomes = [outcome async for outcome in play(shop)]
+    return Scene(title_of(play), *("; ".join(part) for part in zip(*outcomes, strict=True)))

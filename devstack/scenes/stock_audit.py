@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
-from devstack.scenes.scene import Play, Scene, Shop
+from devstack.scenes.scene import Play, Shop, Sight
 
 _SKU, _UNITS = "MUG-RED", 8
 
 
-async def _at_an_instant(shop: Shop) -> Scene:
-    """Mugs go to Newark; asked when all is over, the ledger says what was on the shelf before, and what after."""
+async def _at_an_instant(shop: Shop) -> Sight:
+    """8 red mugs go to Newark; how many there were before and after, asked when all is over."""
+    # Mugs go to Newark; asked when all is over, the ledger says what was on the shelf before, and what after.
     before, had = datetime.now(UTC), await _on_hand(shop)
     transfer = await shop.stock.create_transfer(
         "T-8",
@@ -21,11 +22,12 @@ async def _at_an_instant(shop: Shop) -> Scene:
     after = datetime.now(UTC)
     await transfer.receive("R-1", [shop.arrived(_SKU, _UNITS)], performed_by="dock")
     last = await anext(shop.stock.history(_SKU, "Hamburg"))
-    return Scene(
-        f"{_UNITS} red mugs go to Newark; how many there were before and after, asked when all is over",
+    yield (
         f"{had} before, {had - _UNITS} after, because of -{_UNITS} by loading, transfer-T-8",
-        f"{await _on_hand_at(shop, before)} before, {await _on_hand_at(shop, after)} after, "
-        f"because of {last.quantity:+} by {last.performed_by}, {last.workflow_id}",
+        (
+            f"{await _on_hand_at(shop, before)} before, {await _on_hand_at(shop, after)} after, "
+            f"because of {last.quantity:+} by {last.performed_by}, {last.workflow_id}"
+        ),
     )
 
 
@@ -40,8 +42,9 @@ async def _on_hand_at(shop: Shop, instant: datetime) -> int:
     return (await anext(shop.stock.stock_at(instant, product=_SKU, warehouse="Hamburg"))).quantity_on_hand
 
 
-async def _audited(shop: Shop) -> Scene:
-    """Everything is audited: items and documents against the ledger, holds and runs against each other."""
+async def _audited(shop: Shop) -> Sight:
+    """An audit of everything that was done here."""
+    # Everything is audited: items and documents against the ledger, holds and runs against each other.
     state = await shop.stock.run_audit()
     numbers = {
         "items": state.items_checked,
@@ -50,8 +53,7 @@ async def _audited(shop: Shop) -> Scene:
         "reservations": state.runs_checked,
     }
     looked_at = ", ".join(what for what, number in numbers.items() if number)
-    return Scene(
-        "an audit of everything that was done here",
+    yield (
         "items, documents, holds, reservations looked at: DONE, 0 findings",
         f"{looked_at} looked at: {state.status}, {state.findings_in_all} findings",
     )
