@@ -61,11 +61,12 @@ async def _planned(shop: Shop) -> Sight:
         history_days=_HISTORY_DAYS,
     )
     plan = await _plan_of(shop, _CUP)
+    usage = (plan.daily_mean or 0) * (plan.lead_time_days or 0)
     yield (
         "1 planned: 50 a day, deviation 10, over 35 days: point 394 = 350 + 43.5, quantity 1536",
         (
             f"{state.items_planned} planned: {plan.daily_mean:g} a day, deviation {plan.daily_deviation:g}, "
-            f"over {plan.days} days: point {plan.reorder_point} = {(plan.daily_mean or 0) * (plan.lead_time_days or 0):g} "
+            f"over {plan.days} days: point {plan.reorder_point} = {usage:g} "
             f"+ {plan.safety_stock:.1f}, quantity {plan.reorder_quantity}"
         ),
     )
@@ -73,7 +74,7 @@ async def _planned(shop: Shop) -> Sight:
 
 async def _dry_run(shop: Shop) -> Sight:
     """Reorder --dry-run, twice: 40 saucers, and a point of 50."""
-    # Somebody who knows better sets a point by hand, and looks what would be ordered.
+    # A planner sets a point by hand, and looks at what would be ordered.
     await shop.stock.set_by_hand(
         _SAUCER,
         _WHERE,
