@@ -6,10 +6,9 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import findings
-from tests.support.replenishment_rows import nothing_else_to_order, set_point, supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
-from tests.support.steps.reorder import Reordering
+from tests.support.steps.reorder import reordered_in_two_places
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived
 from tests.support.tampering import kinds_found, tampering, told_of
@@ -329,17 +328,11 @@ def test_the_auditor_finds_of_a_transfer(
 
 
 def test_the_auditor_finds_what_is_reordered_twice(engine: Engine, database: Database, shop: Shop) -> None:
-    reordering, here, supplier = Reordering(database), shop.item(4), shop.supplier()
-    there = shop.item(4, product=here.product_id)
-    supply(engine, here, supplier)
-    with nothing_else_to_order(engine):
-        set_point(engine, [here, there], 10)
-        _, number = (reordering.order(supplier, item.warehouse_id).po_number for item in (here, there))
-        with tampering(engine) as connection:
-            change = "UPDATE purchase_orders SET warehouse_id = :warehouse_id WHERE po_number = :number"
-            connection.execute(text(change), {"warehouse_id": here.warehouse_id, "number": number})
-            told = f"product {here.product_id} in warehouse {here.warehouse_id}: reordered 2 times"
-            told_of(connection, [told], {"REORDERED_TWICE"})
+    with reordered_in_two_places(database, shop) as (here, _, second), tampering(engine) as connection:
+        change = "UPDATE purchase_orders SET warehouse_id = :warehouse_id WHERE po_number = :number"
+        connection.execute(text(change), {"warehouse_id": here.warehouse_id, "number": second.po_number})
+        told = f"product {here.product_id} in warehouse {here.warehouse_id}: reordered 2 times"
+        told_of(connection, [told], {"REORDERED_TWICE"})
 
 
 def test_the_auditor_finds_what_is_oversold(engine: Engine, shop: Shop) -> None:

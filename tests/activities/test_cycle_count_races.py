@@ -34,27 +34,30 @@ def _at_item(engine: Engine, item: ItemKey, calls: Sequence[Call], *, in_turn: b
     return meet(engine, row, calls, in_turn=in_turn, **item._asdict())
 
 
+def _two_find(units: int, counting: CountCalls, shop: Shop, engine: Engine) -> tuple[str, ItemKey, list[Outcome]]:
+    """Ann and then Bob reach a count of an item of ten units, and have found as many."""
+    item = shop.item(10)
+    number = counting.opened(item)
+    calls = [partial(counting.record, number, item, units, by) for by in ("ann", "bob")]
+    return number, item, _at_count(engine, number, calls, in_turn=True)
+
+
 # People who count the same.
 
 
 def test_of_two_people_who_count_the_same_at_once_the_first_is_posted(
     counting: CountCalls, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(10)
-    number = counting.opened(item)
-    calls = [partial(counting.record, number, item, 9, by) for by in ("ann", "bob")]
-    refused = ("InvalidState", {"status": "POSTED", "command": "record"})
-    assert _at_count(engine, number, calls, in_turn=True) == [(S.POSTED, None), refused]
+    number, item, outcomes = _two_find(9, counting, shop, engine)
+    assert outcomes == [(S.POSTED, None), ("InvalidState", {"status": "POSTED", "command": "record"})]
     assert (entries(engine, number), level(engine, item)) == ([(item.product_id, "ann", 9, 10)], (9, 0))
 
 
 def test_of_two_people_who_find_the_same_variance_at_once_the_second_confirms_it(
     counting: CountCalls, shop: Shop, engine: Engine
 ) -> None:
-    item = shop.item(10)
-    number = counting.opened(item)
-    calls = [partial(counting.record, number, item, 5, by) for by in ("ann", "bob")]
-    assert _at_count(engine, number, calls, in_turn=True) == [(S.REVIEW, None), (S.POSTED, None)]
+    number, item, outcomes = _two_find(5, counting, shop, engine)
+    assert outcomes == [(S.REVIEW, None), (S.POSTED, None)]
     assert [entry[1] for entry in entries(engine, number)] == ["ann", "bob"]
     assert level(engine, item) == (5, 0)
 

@@ -30,6 +30,11 @@ def _item_in(past: Past, shop: Shop, timezone: str) -> ItemKey:
     return past.item(LONG_AGO, warehouse=warehouse_in(shop, timezone))
 
 
+def _sell(past: Past, item: ItemKey, moments: list[datetime]) -> None:
+    """One unit at the first moment, then 20, 300, 4,000 and 50,000: a day's demand tells which of them are its own."""
+    past.sold(item, *zip(moments, (1, 20, 300, 4_000, 50_000), strict=False))
+
+
 # Days.
 
 
@@ -38,14 +43,8 @@ def test_a_sale_counts_on_the_day_that_it_is_in_the_warehouse(
     planning: Planning, past: Past, shop: Shop, engine: Engine, timezone: str
 ) -> None:
     item = _item_in(past, shop, timezone)
-    past.sold(
-        item,
-        (local(timezone, "2025-06-03T00:00:00"), 1),
-        (local(timezone, "2025-06-03T23:30"), 20),
-        (local(timezone, "2025-06-03T23:59:59.999999"), 300),
-        (local(timezone, "2025-06-04T00:00"), 4_000),
-        (local(timezone, "2025-06-04T00:30"), 50_000),
-    )
+    hours = ["03T00:00", "03T23:30", "03T23:59:59.999999", "04T00:00", "04T00:30"]
+    _sell(past, item, [local(timezone, f"2025-06-{hour}") for hour in hours])
     planning.roll_up()
     assert demand(engine, item) == {"2025-06-03": 321, "2025-06-04": 54_000}
 
@@ -62,14 +61,8 @@ def test_the_same_instant_is_another_day_elsewhere(planning: Planning, past: Pas
 def test_a_day_of_23_hours_ends_at_its_own_midnight(planning: Planning, past: Past, shop: Shop, engine: Engine) -> None:
     """In New York the clocks go from 2 to 3 on 9 March 2025."""
     item = _item_in(past, shop, NEW_YORK)
-    past.sold(
-        item,
-        (local(NEW_YORK, "2025-03-08T23:30"), 1),
-        (local(NEW_YORK, "2025-03-09T00:30"), 20),
-        (local(NEW_YORK, "2025-03-09T03:00"), 300),
-        (local(NEW_YORK, "2025-03-09T23:30"), 4_000),
-        (local(NEW_YORK, "2025-03-10T00:30"), 50_000),
-    )
+    hours = ["08T23:30", "09T00:30", "09T03:00", "09T23:30", "10T00:30"]
+    _sell(past, item, [local(NEW_YORK, f"2025-03-{hour}") for hour in hours])
     # Ten minutes to midnight; by winter's clock it would be an hour earlier, and ten past by no clock at all.
     planning.roll_up(local(NEW_YORK, "2025-03-09T23:50"))
     assert demand(engine, item) == {"2025-03-08": 1}

@@ -51,21 +51,15 @@ def test_doing_it_again_writes_nothing(planning: Planning, past: Past, engine: E
 
 
 @pytest.mark.parametrize(
-    ("timezone", "moment", "through"),
-    [
-        ("UTC", "2025-06-09T23:59+00:00", "2025-06-08"),
-        ("UTC", "2025-06-10T00:00+00:00", "2025-06-09"),
-        ("Asia/Kolkata", "2025-06-09T18:29+00:00", "2025-06-08"),
-        ("Asia/Kolkata", "2025-06-09T18:30+00:00", "2025-06-09"),
-        ("America/New_York", "2025-06-10T03:59+00:00", "2025-06-08"),
-        ("America/New_York", "2025-06-10T04:00+00:00", "2025-06-09"),
-    ],
+    ("timezone", "midnight"),
+    [("UTC", "10T00:00"), ("Asia/Kolkata", "09T18:30"), ("America/New_York", "10T04:00")],
 )
+@pytest.mark.parametrize(("minutes_before", "through"), [(1, "2025-06-08"), (0, "2025-06-09")])
 def test_it_is_known_through_the_warehouses_yesterday(
-    planning: Planning, shop: Shop, engine: Engine, timezone: str, moment: str, through: str
+    planning: Planning, shop: Shop, engine: Engine, timezone: str, midnight: str, minutes_before: int, through: str
 ) -> None:
     warehouse = warehouse_in(shop, timezone)
-    planning.roll_up(datetime.fromisoformat(moment))
+    planning.roll_up(datetime.fromisoformat(f"2025-06-{midnight}+00:00") - timedelta(minutes=minutes_before))
     assert str(_known_through(engine, warehouse)) == through
 
 

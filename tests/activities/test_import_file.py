@@ -23,10 +23,12 @@ from stockkeeper.contracts.import_file import (
     encode_row,
     pack_rows,
 )
+from stockkeeper.contracts.messages import Step
 from tests.support.import_file import new_name
 from tests.support.steps.activity import refused
 
 R = TypeVar("R")
+S = TypeVar("S", bound=Step)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 Cells = Sequence[str]
 
@@ -48,49 +50,32 @@ class Loading:
 
     def stage_packed(self, packed: str, page: int = 0) -> Staged:
         """A page as it is on the wire."""
-        step = StagePageStep(
-            operation_id=f"{self.import_id}/page/{page}",
-            performed_by="importer",
-            as_of=NOON,
-            import_id=self.import_id,
-            kind=self.kind,
-            columns=self.columns,
-            page=page,
-            rows=packed,
-        )
+        step = self._step(StagePageStep, f"page/{page}", **self._file, page=page, rows=packed)
         return _run("stage_page", self.steps.stage_page, step)
 
     def apply(self, rows: int, pages: int = 1, performed_by: str = "importer") -> Applied:
         """All of it, or nothing."""
-        step = ApplyImportStep(
-            operation_id=f"{self.import_id}/apply",
-            performed_by=performed_by,
-            as_of=NOON,
-            import_id=self.import_id,
-            kind=self.kind,
-            columns=self.columns,
-            pages=pages,
-            rows=rows,
-        )
+        of_all = {"performed_by": performed_by, "pages": pages, "rows": rows}
+        step = self._step(ApplyImportStep, "apply", **self._file, **of_all)
         return _run("apply_import", self.steps.apply_import, step)
 
     def open(self, as_of: datetime = NOON) -> Applied | None:
         """What is known of the file."""
-        step = OpenImportStep(
-            operation_id=f"{self.import_id}/open",
-            performed_by="importer",
-            as_of=as_of,
-            import_id=self.import_id,
-            apply_operation_id=f"{self.import_id}/apply",
-        )
+        step = self._step(OpenImportStep, "open", as_of=as_of, apply_operation_id=f"{self.import_id}/apply")
         return _run("open_import", self.steps.open_import, step).applied
 
     def discard(self) -> int:
         """Forget the pages."""
-        step = DiscardImportStep(
-            operation_id=f"{self.import_id}/discard", performed_by="importer", as_of=NOON, import_id=self.import_id
-        )
-        return _run("discard_import", self.steps.discard_import, step).pages
+        return _run("discard_import", self.steps.discard_import, self._step(DiscardImportStep, "discard")).pages
+
+    @property
+    def _file(self) -> dict[str, Any]:
+        return {"kind": self.kind, "columns": self.columns}
+
+    def _step(self, step: type[S], operation: str, **fields: Any) -> S:
+        """A step of this import, by the importer at noon unless told otherwise."""
+        usual = {"performed_by": "importer", "as_of": NOON, "import_id": self.import_id}
+        return step.model_validate({"operation_id": f"{self.import_id}/{operation}"} | usual | fields)
 
 
 def _run(name: str, activity: Callable[[Any], R], step: Any) -> R:

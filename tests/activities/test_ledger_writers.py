@@ -1,7 +1,6 @@
 """An instant that is asked for while movements are being written: the answer waits for who came first, and is final."""
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from database import history
 from database.sessions import Database, connect
 from devstack.stack import StackInfo
 from stockkeeper.domain.stock import ItemKey
-from tests.support.meetings import WAIT_SECONDS, held_rows
+from tests.support.meetings import WAIT_SECONDS, held_rows, until_sessions
 from tests.support.shop import Shop
 from tests.support.steps.ledger import A_MICROSECOND, Asking, begin_to_move, ledger_of, model_at, now
 
@@ -56,17 +55,7 @@ def writing(engine: Engine, item: ItemKey, *units: int) -> Iterator[tuple[Connec
 
 def until_polling(engine: Engine, askers: int) -> None:
     """Return once so many of the worker's sessions look again and again whether somebody is still writing."""
-    query = text("""
-        SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'stockkeeper-worker' AND state <> 'idle' AND query LIKE '%virtualtransaction = ANY%'
-    """)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        with engine.connect() as connection:
-            if connection.execute(query).scalar_one() >= askers:
-                return
-        time.sleep(0.005)
-    pytest.fail(f"{askers} ought to wait")
+    until_sessions(engine, askers, "state <> 'idle' AND query LIKE '%virtualtransaction = ANY%'")
 
 
 def refusal(call: Callable[[], Any]) -> tuple[str | None, str]:

@@ -7,9 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from stockkeeper.contracts.purchase_order import (
-    StoredPurchaseOrder,
-)
+from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes

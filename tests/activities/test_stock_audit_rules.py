@@ -11,12 +11,11 @@ from database.sessions import Database
 from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.domain.stock import ItemKey
 from tests.support.audit_tampering import Tampered, tampering
-from tests.support.replenishment_rows import nothing_else_to_order, set_point, supply
 from tests.support.shop import Shop
 from tests.support.steps.adjustment import AdjustmentCalls, dear_item
 from tests.support.steps.cycle_count import CountCalls
 from tests.support.steps.purchase_order import Buying
-from tests.support.steps.reorder import Reordering
+from tests.support.steps.reorder import reordered_in_two_places
 from tests.support.steps.stock_audit import Auditing, Off, off
 
 
@@ -201,18 +200,12 @@ def test_the_audit_finds(
 
 
 def test_what_is_reordered_although_it_is_on_order(engine: Engine, database: Database, shop: Shop) -> None:
-    reordering, here, supplier = Reordering(database), shop.item(4), shop.supplier()
-    there = shop.item(4, product=here.product_id)
-    supply(engine, here, supplier)
-    with nothing_else_to_order(engine):
-        set_point(engine, [here, there], 10)
-        first, second = (reordering.order(supplier, item.warehouse_id) for item in (here, there))
-        with tampering(engine) as tampered:
-            change = "UPDATE purchase_orders SET warehouse_id = :here WHERE po_number = :number"
-            tampered.tamper(change, here=here.warehouse_id, number=second.po_number)
-            units = first.line_items[0].qty
-            document = f"purchase order {second.po_number}, line 1"
-            assert found(tampered, here.warehouse_id) == [Off("REORDERED_TWICE", here, 0, units, document)]
+    with reordered_in_two_places(database, shop) as (here, first, second), tampering(engine) as tampered:
+        change = "UPDATE purchase_orders SET warehouse_id = :here WHERE po_number = :number"
+        tampered.tamper(change, here=here.warehouse_id, number=second.po_number)
+        units = first.line_items[0].qty
+        document = f"purchase order {second.po_number}, line 1"
+        assert found(tampered, here.warehouse_id) == [Off("REORDERED_TWICE", here, 0, units, document)]
 
 
 def test_an_operation_without_its_result_is_found_once_by_an_audit_of_everything(

@@ -53,16 +53,15 @@ def test_a_status_that_allows_the_command_is_not_the_hindrance() -> None:
     )
 
 
+NAMES = {
+    "purchase order": {"PO-7": "PO-7", "po-7": "po-7", "4711": "purchase order 4711"},
+    "transfer": {"T-7": "transfer T-7", "PO-7": "transfer PO-7", "": "transfer"},
+}
+
+
 @pytest.mark.parametrize(
     ("document", "number", "name"),
-    [
-        ("purchase order", "PO-7", "PO-7"),
-        ("purchase order", "po-7", "po-7"),
-        ("purchase order", "4711", "purchase order 4711"),
-        ("transfer", "T-7", "transfer T-7"),
-        ("transfer", "PO-7", "transfer PO-7"),
-        ("transfer", "", "transfer"),
-    ],
+    [(document, *named) for document, names in NAMES.items() for named in names.items()],
 )
 def test_a_document_is_named(document: str, number: str, name: str) -> None:
     assert titled(document, number) == name

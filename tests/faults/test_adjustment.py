@@ -1,7 +1,6 @@
 """A worker is killed and the database goes away: the books are put right once, and whoever should hear of it does."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 
 from sqlalchemy import Engine
@@ -13,7 +12,7 @@ from tests.support.adjustment import Adjusting, adjustment, approval, changed, m
 from tests.support.books import level
 from tests.support.outages import Outages
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import at_once, eventually
+from tests.support.wire import at_once
 from worker import build_worker
 
 
@@ -27,7 +26,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         # A notice that dies with its worker is missed only after a minute.
         await place.adjusting.quiet(number, 1)
         answered = asyncio.ensure_future(place.adjusting.approve(number))
-        assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+        await deadly.has_killed_itself()
         assert not answered.done()
     assert level(engine, item) == (2, 0)
     async with build_worker(our_client, database, place.settings):
@@ -52,15 +51,6 @@ async def test_a_database_that_is_away_delays_the_answers(
     item, submitted = shop.item(12, product=priced(shop, "1.00")), new_reference("a")
     (approved, first), (cancelled, second) = await at_once(pending(adjusting, shop), pending(adjusting, shop))
 
-    async def waits_for(number: str, step: str) -> None:
-        """The step is among the pending activities: a notice may be on its way beside it."""
-
-        async def waiting() -> list[str]:
-            description = (await adjusting.handle(number).describe()).raw_description
-            return [each.activity_type.name for each in description.pending_activities]
-
-        await eventually(waiting, lambda steps: step in steps)
-
     with outages.database_away():
         await adjusting.start(submitted, [adjustment(submitted, item.warehouse_id, changed(item, -2))])
         waiting = [
@@ -74,9 +64,9 @@ async def test_a_database_that_is_away_delays_the_answers(
         # Sent again, by somebody who had no answer.
         await adjusting.signal(approved, "approve", approval())
         await at_once(
-            waits_for(submitted, "submit_adjustment"),
-            waits_for(approved, "post_adjustment"),
-            waits_for(cancelled, "end_adjustment"),
+            adjusting.waits_for(submitted, "submit_adjustment"),
+            adjusting.waits_for(approved, "post_adjustment"),
+            adjusting.waits_for(cancelled, "end_adjustment"),
         )
         assert not any(each.done() for each in waiting)
     assert [(await each)["status"] for each in waiting] == ["POSTED", "POSTED", "CANCELLED"]

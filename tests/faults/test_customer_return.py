@@ -1,7 +1,6 @@
 """Workers are killed and the database goes away: goods come back once, and whoever asked has an answer."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 
 from sqlalchemy import Engine
@@ -38,7 +37,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         # Without a name: what it goes by has to be the same when it is done again.
         inspecting = place.returns.inspect(one.number, found(one.item, 3, 1), update_id="the-command")
         answered = asyncio.ensure_future(inspecting)
-        assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+        await deadly.has_killed_itself()
         assert not answered.done()
     async with build_worker(our_client, database, place.settings):
         state = await answered
@@ -56,11 +55,8 @@ async def test_a_database_that_is_away_delays_the_answers(
     came, gone = await at_once(sent(returns, shop), sent(returns, shop))
 
     async def waits_for(number: str, step: str) -> None:
-        async def pending() -> list[str]:
-            description = (await returns.handle(number).describe()).raw_description
-            return [each.activity_type.name for each in description.pending_activities]
-
-        await eventually(pending, [step].__eq__)
+        """Nothing is pending beside it: a return sends no notices."""
+        await eventually(lambda: returns.pending(number), [step].__eq__)
 
     with outages.database_away():
         await returns.start(number, [expected(number, item.warehouse_id, sold(item, 1))])

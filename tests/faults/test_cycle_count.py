@@ -1,7 +1,6 @@
 """Workers are killed and the database goes away: what was counted is in the books once, and whoever held it hears."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 
 from sqlalchemy import Engine, text
@@ -18,7 +17,7 @@ from tests.support.cycle_count_rows import counts_of, entries, movements
 from tests.support.outages import Outages
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, at_once, eventually, less_notices
+from tests.support.wire import Json, at_once, less_notices
 from worker import build_worker
 
 
@@ -38,7 +37,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         async with place.worker("record_count", "after") as deadly:
             await place.counts.open(number, item)
             recording = asyncio.ensure_future(place.counts.record(number, item, found))
-            assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+            await deadly.has_killed_itself()
             assert not recording.done()
         async with build_worker(our_client, database, place.settings):
             state = await recording
@@ -86,7 +85,7 @@ async def test_a_worker_killed_once_a_list_is_made_leaves_one_count(
     plans = CountPlans(plain_client, place.settings.task_queue, task_timeout=BRISK)
     async with place.worker("plan_count", "after") as deadly:
         name = await plans.begin(here)
-        assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+        await deadly.has_killed_itself()
     classes = text("SELECT count_class FROM item_classes WHERE warehouse_id = :here")
     with engine.connect() as connection:
         assert list(connection.execute(classes, {"here": here}).scalars()) == ["C"]
@@ -117,13 +116,6 @@ async def test_a_database_that_is_away_delays_the_answers(
     for one in (recorded, approved, cancelled):
         await counts.quiet(one.number)
 
-    async def waits_for(number: str, step: str) -> None:
-        async def pending() -> list[str]:
-            description = (await counts.handle(number).describe()).raw_description
-            return [each.activity_type.name for each in description.pending_activities]
-
-        await eventually(pending, lambda steps: step in steps)
-
     with outages.database_away():
         await counts.start(opened, [count(opened, item.warehouse_id, item.product_id)])
         waiting = [
@@ -138,10 +130,10 @@ async def test_a_database_that_is_away_delays_the_answers(
             )
         ]
         await at_once(
-            waits_for(opened, "open_count"),
-            waits_for(recorded.number, "record_count"),
-            waits_for(approved.number, "approve_count"),
-            waits_for(cancelled.number, "cancel_count"),
+            counts.waits_for(opened, "open_count"),
+            counts.waits_for(recorded.number, "record_count"),
+            counts.waits_for(approved.number, "approve_count"),
+            counts.waits_for(cancelled.number, "cancel_count"),
         )
         assert not any(each.done() for each in waiting)
     assert [(await each)["status"] for each in waiting] == ["COUNTING", "POSTED", "POSTED", "POSTED", "CANCELLED"]

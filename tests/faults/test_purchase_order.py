@@ -1,7 +1,6 @@
 """Workers are killed and the database goes away: goods are booked once, and whoever should hear of it does."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import Engine
@@ -16,7 +15,7 @@ from tests.support.outages import Outages
 from tests.support.purchase_order import Purchasing, came, draft, quantities, wanted
 from tests.support.purchase_order_rows import purchases, supplier_name
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, at_once, eventually, less_notices
+from tests.support.wire import Json, at_once, less_notices
 from worker import build_worker
 
 Call = Callable[[Purchasing, str, ItemKey], Awaitable[Json]]
@@ -35,7 +34,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
                 # A notice that dies with its worker is missed only after a minute.
                 await place.purchasing.quiet(number)
             answered = asyncio.ensure_future(call(place.purchasing, number, item))
-            assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+            await deadly.has_killed_itself()
             assert not answered.done()
         async with build_worker(our_client, database, place.settings):
             state = await answered
@@ -100,15 +99,6 @@ async def test_a_database_that_is_away_delays_the_answers(
     await purchasing.draft(approved, supplier, [(item, 10)], approval=ONE_APPROVAL)
     await purchasing.draft(received, supplier, [(item, 10)], approval=NO_APPROVAL)
 
-    async def waits_for(number: str, step: str) -> None:
-        """The step is among the pending activities: a notice may be on its way beside it."""
-
-        async def pending() -> list[str]:
-            description = (await purchasing.handle(number).describe()).raw_description
-            return [each.activity_type.name for each in description.pending_activities]
-
-        await eventually(pending, lambda steps: step in steps)
-
     with outages.database_away():
         await purchasing.start(drafted, [draft(drafted, supplier, item.warehouse_id, wanted(item, 10))])
         drafting = asyncio.ensure_future(purchasing.update(drafted, "drafted"))
@@ -116,9 +106,9 @@ async def test_a_database_that_is_away_delays_the_answers(
         receiving = asyncio.ensure_future(purchasing.receive(received, "truck-1", came(item, 10)))
         again = asyncio.ensure_future(purchasing.receive(received, "truck-1", came(item, 10)))
         await at_once(
-            waits_for(drafted, "draft_purchase_order"),
-            waits_for(approved, "approve_purchase_order"),
-            waits_for(received, "receive_purchase_order"),
+            purchasing.waits_for(drafted, "draft_purchase_order"),
+            purchasing.waits_for(approved, "approve_purchase_order"),
+            purchasing.waits_for(received, "receive_purchase_order"),
         )
         assert not any(each.done() for each in (drafting, approving, receiving, again))
     assert [(await each)["status"] for each in (drafting, approving, receiving, again)] == [

@@ -1,7 +1,5 @@
 """Workers are killed and the database goes away: what is needed is ordered, once, and its workflow runs."""
 
-import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
@@ -59,7 +57,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_orde
     set_point(engine, item, 10)
     async with place.worker("draft_reorder", "after") as deadly:
         name = await reorders.begin(here)
-        assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+        await deadly.has_killed_itself()
     [drafted] = ordered(engine, here)
     assert order_row(engine, drafted.po_number).run_id == ""
     with pytest.raises(RPCError) as unknown:
@@ -91,12 +89,7 @@ async def test_a_database_that_is_away_delays_what_is_ordered_and_planned(
 
     async def waits_for(caller: Caller, name: str, step: str) -> None:
         """The step has been tried in vain, where an operator sees it."""
-
-        async def pending() -> list[str]:
-            description = (await caller.handle(name).describe()).raw_description
-            return [each.activity_type.name for each in description.pending_activities if each.HasField("last_failure")]
-
-        await eventually(pending, lambda steps: steps == [step])
+        await eventually(lambda: caller.pending(name, failed=True), lambda steps: steps == [step])
 
     with outages.database_away():
         ordering = await reorders.begin(needed.warehouse_id)

@@ -1,7 +1,6 @@
 """Workers are killed and the database goes away: goods move once, and whoever should hear of it does."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,12 +22,6 @@ from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, activities_of, build_wo
 Call = Callable[[Transfers, Journey], Awaitable[Json]]
 
 
-async def pending(transfers: Transfers, number: str) -> list[str]:
-    """The activities that are scheduled and not done."""
-    description = (await transfers.handle(number).describe()).raw_description
-    return [each.activity_type.name for each in description.pending_activities]
-
-
 async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effect_and_an_answer(
     workplace: Callable[[], Workplace], our_client: Client, database: Database, shop: Shop, engine: Engine
 ) -> None:
@@ -41,7 +34,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
                 # A notice that dies with its worker is missed only after a minute.
                 await place.transfers.quiet(one.number)
             answered = asyncio.ensure_future(call(place.transfers, one))
-            assert await asyncio.wait_for(deadly.wait(), 30) == -signal.SIGKILL
+            await deadly.has_killed_itself()
             assert not answered.done()
         async with build_worker(our_client, database, place.settings):
             state = await answered
@@ -110,10 +103,6 @@ async def test_a_database_that_is_away_delays_the_answers(
         journey(transfers, shop, "PENDING"), *(journey(transfers, shop) for _ in range(3))
     )
 
-    async def waits_for(number: str, step: str) -> None:
-        """The step is among the pending activities: a notice may be on its way beside it."""
-        await eventually(lambda: pending(transfers, number), lambda steps: step in steps)
-
     with outages.database_away():
         await transfers.start(held, [transfer(held, item.warehouse_id, to, moved(item, 10))])
         waiting = [
@@ -130,11 +119,11 @@ async def test_a_database_that_is_away_delays_the_answers(
             )
         ]
         await at_once(
-            waits_for(held, "hold_transfer"),
-            waits_for(leaves.number, "dispatch_transfer"),
-            waits_for(arrives.number, "receive_transfer"),
-            waits_for(lost.number, "write_off_transfer"),
-            waits_for(returns.number, "cancel_transfer"),
+            transfers.waits_for(held, "hold_transfer"),
+            transfers.waits_for(leaves.number, "dispatch_transfer"),
+            transfers.waits_for(arrives.number, "receive_transfer"),
+            transfers.waits_for(lost.number, "write_off_transfer"),
+            transfers.waits_for(returns.number, "cancel_transfer"),
         )
         assert not any(each.done() for each in waiting)
     states = [await each for each in waiting]
@@ -164,7 +153,7 @@ async def test_what_arrived_while_nobody_decided_is_not_overdue_when_somebody_do
         await transfers.dispatched(number, to, [(item, 1)] * 51, expected_transit_hours=1 / 3_600)
     async with Worker(our_client, task_queue=place.task_queue, workflows=WORKFLOWS, workflow_runner=WORKFLOW_RUNNER):
         await transfers.signal(number, "receive", arrival("truck-1", arrived(item, 51)))
-        await eventually(lambda: pending(transfers, number), lambda steps: "receive_transfer" in steps)
+        await transfers.waits_for(number, "receive_transfer")
     fired = EventType.EVENT_TYPE_TIMER_FIRED
     await eventually(lambda: transfers.history(number, fired), lambda events: len(events) == 1)
     with ThreadPoolExecutor(1) as thread:
@@ -176,7 +165,7 @@ async def test_what_arrived_while_nobody_decided_is_not_overdue_when_somebody_do
             activity_executor=thread,
             max_concurrent_activities=1,
         ):
-            await eventually(lambda: pending(transfers, number), lambda steps: "receive_transfer" not in steps)
+            await eventually(lambda: transfers.pending(number), lambda steps: "receive_transfer" not in steps)
     async with build_worker(our_client, database, place):
         state = await transfers.result(number)
     assert (state["status"], stocked(engine, item._replace(warehouse_id=to))) == ("RECEIVED", (51, 0))

@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -49,6 +50,10 @@ class WorkerProcess:
         self._process.join()
         assert self._process.exitcode is not None
         return self._process.exitcode
+
+    async def has_killed_itself(self) -> None:
+        """Return once it has died by its own SIGKILL, in time."""
+        assert await asyncio.wait_for(self.wait(), 30) == -signal.SIGKILL
 
     def kill(self) -> None:
         """Send SIGKILL, unless the process has ended."""

@@ -40,9 +40,13 @@ def held_rows(engine: Engine, rows: str, **of: Any) -> Iterator[Connection]:
 
 def until_waiting(engine: Engine, sessions: int) -> None:
     """Return once so many sessions of the worker wait for a lock."""
-    query = text("""
-        SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'stockkeeper-worker' AND cardinality(pg_blocking_pids(pid)) > 0
+    until_sessions(engine, sessions, "cardinality(pg_blocking_pids(pid)) > 0")
+
+
+def until_sessions(engine: Engine, sessions: int, condition: str) -> None:
+    """Return once the condition holds of so many of the worker's sessions."""
+    query = text(f"""
+        SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stockkeeper-worker' AND {condition}
     """)
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:

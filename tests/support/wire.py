@@ -150,6 +150,20 @@ class Caller:
         """Where the run stands."""
         return (await self.handle(reference).describe()).status
 
+    async def pending(self, reference: str, *, failed: bool = False) -> list[str]:
+        """Names of the activities that are scheduled and not done, as an operator sees them.
+
+        Args:
+            reference: The caller's name for the run.
+            failed: Only those that have been tried in vain.
+        """
+        pending = (await self.handle(reference).describe()).raw_description.pending_activities
+        return [each.activity_type.name for each in pending if each.HasField("last_failure") or not failed]
+
+    async def waits_for(self, reference: str, step: str) -> None:
+        """Return once the step is pending; a notice may be on its way beside it."""
+        await eventually(lambda: self.pending(reference), lambda steps: step in steps)
+
     async def noted(self, reference: str, count: int) -> list[str]:
         """The notes once there are as many, without their times."""
         state = await eventually(lambda: self.state(reference), lambda state: len(state["notes"]) >= count)

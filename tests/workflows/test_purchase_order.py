@@ -140,29 +140,28 @@ async def test_goods_are_late_once_for_each_expected_day_from_its_end_at_the_war
     def late(day: date) -> tuple[str, str]:
         return "PROCUREMENT", f"Late: {future.name(number)} was expected on {day}"
 
-    await future.go_to(end_of(first) - MINUTE)
-    await future.purchasing.told(number, *notices)
+    async def told_by(instant: datetime) -> None:
+        """Exactly these notices have gone out by then."""
+        await future.go_to(instant)
+        await future.purchasing.told(number, *notices)
+
+    await told_by(end_of(first) - MINUTE)
     # Moved in the last minute: the first day passes without a word.
     await future.purchasing.confirm(number, second.isoformat())
-    await future.go_to(end_of(second) - MINUTE)
-    await future.purchasing.told(number, *notices)
-    await future.go_to(end_of(second))
+    await told_by(end_of(second) - MINUTE)
     notices.append(late(second))
-    await future.purchasing.told(number, *notices)
+    await told_by(end_of(second))
     await future.has_waited_until(number, end_of(second))
     # Some of it comes, the supplier repeats the day: no reason to say it again.
     await future.purchasing.receive(number, "truck-1", came(item, 3))
     await future.purchasing.confirm(number, second.isoformat())
     await future.purchasing.confirm(number)
-    await future.go_to(end_of(third) - 10 * HOUR)
-    await future.purchasing.told(number, *notices)
+    await told_by(end_of(third) - 10 * HOUR)
     # Another day is another promise.
     await future.purchasing.confirm(number, third.isoformat())
-    await future.go_to(end_of(third) - MINUTE)
-    await future.purchasing.told(number, *notices)
-    await future.go_to(end_of(third))
+    await told_by(end_of(third) - MINUTE)
     notices.append(late(third))
-    await future.purchasing.told(number, *notices)
+    await told_by(end_of(third))
     await future.has_waited_until(number, end_of(second), end_of(third))
     await future.go_to(end_of(third) + 1_000 * HOUR)
     state = await future.purchasing.close_short(number)

@@ -1,5 +1,7 @@
 """A reorder run's side of the activities, on PostgreSQL, without Temporal around them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +12,9 @@ from activities.reorder import ReorderSteps
 from database.sessions import Database
 from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import Below, DraftedReorder, DraftReorderStep, FindBelow, FindUnstarted
-from tests.support.shop import new_reference
+from stockkeeper.domain.stock import ItemKey
+from tests.support.replenishment_rows import nothing_else_to_order, set_point, supply
+from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import NOON, run_activity
 
 
@@ -80,3 +84,17 @@ class Reordering:
             assert found.po_id > after
             after = found.po_id
             orders.append(found.order)
+
+
+@contextmanager
+def reordered_in_two_places(
+    database: Database, shop: Shop
+) -> Iterator[tuple[ItemKey, PurchaseOrderRequest, PurchaseOrderRequest]]:
+    """Reorders of one product for two warehouses, while nothing else is to be ordered; and the first one's item."""
+    reordering, here, supplier = Reordering(database), shop.item(4), shop.supplier()
+    there = shop.item(4, product=here.product_id)
+    supply(shop.engine, here, supplier)
+    with nothing_else_to_order(shop.engine):
+        set_point(shop.engine, [here, there], 10)
+        first, second = (reordering.order(supplier, item.warehouse_id) for item in (here, there))
+        yield here, first, second
