@@ -9,7 +9,18 @@ from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import Counts, Line, One, approval, command, count, counted, lines, one_count
+from tests.support.cycle_count import (
+    Counts,
+    Line,
+    One,
+    approval,
+    command,
+    count,
+    counted,
+    half_counted,
+    lines,
+    one_count,
+)
 from tests.support.cycle_count_rows import entries, last_count, movements, stored
 from tests.support.purchase_order import Branch
 from tests.support.reservation import Orders
@@ -231,10 +242,7 @@ async def test_what_has_not_been_counted_cannot_be_approved(counts: Counts, shop
 async def test_what_is_in_the_books_cannot_be_counted_or_approved_again(
     counts: Counts, shop: Shop, engine: Engine
 ) -> None:
-    first, second = shop.items(2, units=10)
-    number = new_reference("count")
-    await counts.open(number, first, second)
-    await counts.record(number, first, 9)
+    number, first, second = await half_counted(counts, shop, 9)
     told = f"product {first.product_id} of count {number} has been posted already"
     others = [
         # The same person finds something else, and somebody else the same.

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from tests.support.books import ItemBooks, books, level
-from tests.support.cycle_count import COMMANDS, Counts, Line, command, counted, lines, one_count
+from tests.support.cycle_count import COMMANDS, Counts, Line, command, counted, half_counted, lines, one_count
 from tests.support.cycle_count_rows import locked_count, movements
 from tests.support.reservation import Orders
 from tests.support.rows import locked
@@ -93,10 +93,7 @@ async def test_only_one_of_a_second_count_and_an_approval_at_once_is_in_the_book
     counts: Counts, shop: Shop, engine: Engine
 ) -> None:
     # As long as there is another product to be counted the run doesn't end by either.
-    item, other = shop.items(2, units=10)
-    number = new_reference("count")
-    await counts.open(number, item, other)
-    await counts.record(number, item, 5)
+    number, item, _ = await half_counted(counts, shop, 5)
     async with locked_count(engine, number) as lock:
         recounting = asyncio.ensure_future(counts.record(number, item, 7, "bob"))
         await lock.has_somebody_waiting()

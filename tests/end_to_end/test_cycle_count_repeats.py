@@ -9,7 +9,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tests.support.books import level, nothing_is_stored
-from tests.support.cycle_count import Counts, Line, count, counted, lines, one_count
+from tests.support.cycle_count import Counts, Line, count, counted, half_counted, lines, one_count
 from tests.support.cycle_count_rows import entries, movements, stored
 from tests.support.purchase_order import Branch
 from tests.support.repeats import changed_starts_conflict
@@ -130,10 +130,7 @@ async def test_slashes_in_names_keep_operations_apart(counts: Counts, shop: Shop
 async def test_an_operator_who_cancels_the_workflow_gives_up_what_is_left(
     counts: Counts, shop: Shop, engine: Engine
 ) -> None:
-    first, second = shop.items(2, units=10)
-    number = new_reference("count")
-    await counts.open(number, first, second)
-    await counts.record(number, first, 9)
+    number, first, _ = await half_counted(counts, shop, 9)
     await counts.handle(number).cancel()
     state = await counts.result(number)
     assert (state["status"], state["closed_reason"], state["notes"]) == (

@@ -181,10 +181,8 @@ async def test_rejected_goods_stay_out_of_stock_and_are_still_owed(
 
 
 async def test_an_order_of_which_everything_was_rejected_may_still_be_cancelled(
-    purchasing: Purchasing, shop: Shop, engine: Engine
+    purchasing: Purchasing, shop: Shop, item: ItemKey, engine: Engine
 ) -> None:
-    item = shop.item(4)
-
     async def ends(how: str) -> None:
         number = await ordered(purchasing, shop, (item, 10))
         await purchasing.receive(number, "truck-1", came(item, 0, 10))
@@ -222,10 +220,8 @@ async def test_more_than_ordered_comes_within_the_tolerance_of_the_day_of_the_dr
 
 
 async def test_what_came_cannot_be_cancelled_but_closed_short(
-    purchasing: Purchasing, shop: Shop, engine: Engine
+    purchasing: Purchasing, shop: Shop, item: ItemKey, engine: Engine
 ) -> None:
-    item = shop.item(4)
-
     async def closed(status: str) -> None:
         number = await ordered(purchasing, shop, (item, 10))
         if status == "CONFIRMED":

@@ -105,6 +105,23 @@ async def one_count(counts: Counts, shop: Shop, units: int = 10, *, first: int |
     return new
 
 
+class Half(NamedTuple):
+    """A count of two products of which one has been counted: its number, that item, and the other one."""
+
+    number: str
+    counted: ItemKey
+    left: ItemKey
+
+
+async def half_counted(counts: Counts, shop: Shop, units: int) -> Half:
+    """A new count of two products with ten units each in the books; so many of the first were counted."""
+    first, second = shop.items(2, units=10)
+    half = Half(new_reference("count"), first, second)
+    await counts.open(half.number, first, second)
+    await counts.record(half.number, first, units)
+    return half
+
+
 class Line(NamedTuple):
     """A line of a state, without the product."""
 

@@ -132,14 +132,13 @@ def lines_of(count: StoredCount) -> list[Line]:
 _PAPERS = Papers(
     {
         "count": "SELECT * FROM cycle_counts WHERE count_number = :number",
-        "lines": """
-        SELECT cycle_count_lines.* FROM cycle_count_lines JOIN cycle_counts USING (count_id)
-        WHERE count_number = :number ORDER BY line_number
-    """,
-        "entries": """
-        SELECT cycle_count_entries.* FROM cycle_count_entries JOIN cycle_counts USING (count_id)
-        WHERE count_number = :number ORDER BY product_id, entry_number
-    """,
+        **{
+            table: f"""
+            SELECT {table}.* FROM {table} JOIN cycle_counts USING (count_id)
+            WHERE count_number = :number ORDER BY 1, 2, 3
+        """
+            for table in ("cycle_count_lines", "cycle_count_entries")
+        },
         "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",
     }
 )
