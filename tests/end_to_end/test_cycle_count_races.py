@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 from tests.support.books import ItemBooks, books, level
 from tests.support.cycle_count import COMMANDS, Counts, Line, command, counted, half_counted, lines, one_count
 from tests.support.cycle_count_rows import locked_count, movements
+from tests.support.refusals import refusal_of
 from tests.support.reservation import Orders
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
@@ -42,20 +43,19 @@ async def test_a_command_that_comes_as_it_ends_is_refused_unless_it_is_what_was_
             await brisk.accepted(number, 2 + 1 + 1 + len(late))
         ended = less_notices(await ending)
         assert (ended["status"], less_notices(await same) | {"notes": []}) == (status, ended)
-        line = f"count {number}, product {item.product_id} is {status}: it can't"
-        whole = f"count {number} is {status}: it can't"
+
+        def told(name: str) -> str:
+            one = refusal_of("count", number, status, name)
+            return one if name == "cancel" else f"product {item.product_id} of {one}"
+
         assert await asyncio.gather(*late) == [
-            Refusal(
-                "InvalidState",
-                {"status": status, "command": name},
-                f"{whole if name == 'cancel' else line} {name}",
-            )
+            Refusal("InvalidState", {"status": status, "command": name}, told(name))
             for name in COMMANDS
             if name != last
         ]
         state = less_notices(await brisk.result(number))
         assert state | {"notes": []} == ended
-        assert [note[25:] for note in state["notes"]] == [f"signal record refused: InvalidState: {line} record"]
+        assert [note[25:] for note in state["notes"]] == [f"signal record refused: InvalidState: {told('record')}"]
 
     await at_once(race("record", "POSTED"), race("approve_variance", "POSTED"), race("cancel", "CANCELLED"))
 
