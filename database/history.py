@@ -170,7 +170,7 @@ def wait_for_writers(database: Database, as_of: datetime | None = None) -> None:
         while connection.execute(_STILL_WRITING, {"writers": writers}).scalar_one():
             if time.monotonic() > waited_until:
                 raise InvalidRequest(
-                    "as_of: somebody has been writing since before that instant, such as an import; ask for an "
+                    "as_of: a transaction has been writing since before that instant, such as an import; ask for an "
                     "earlier one, or again later"
                 )
             time.sleep(_POLL_SECONDS)
