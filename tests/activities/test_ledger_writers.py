@@ -22,7 +22,7 @@ from tests.support.shop import Shop
 from tests.support.steps.ledger import A_MICROSECOND, Asking, begin_to_move, ledger_of, model_at, now
 
 TOO_LONG = (
-    "as_of: somebody has been writing since before that instant, such as an import; ask for an earlier one, or again "
+    "as_of: a transaction has been writing since before that instant, such as an import; ask for an earlier one, or "
     "later"
 )
 
