@@ -23,7 +23,7 @@ from tests.support.steps.ledger import A_MICROSECOND, Asking, begin_to_move, led
 
 TOO_LONG = (
     "as_of: a transaction has been writing since before that instant, such as an import; ask for an earlier one, or "
-    "later"
+    "again later"
 )
 
 
