@@ -29,7 +29,7 @@ from stockkeeper.domain.adjustment import AdjustmentEvent, AdjustmentStatus
 from stockkeeper.domain.errors import DomainError
 from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument
 from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
@@ -165,3 +165,8 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
         due = stored.approve_by if self._is_pending() else None
         text, value = texts.details_of(self.state, stored), stored.value
         return Shown(text, stored.lines, [stored.warehouse], amount=value, deadline=due, memo=memo(stored))
+
+    # The signals of the commands.
+    approve_signal = signal_of(approve)
+    reject_signal = signal_of(reject)
+    cancel_signal = signal_of(cancel)

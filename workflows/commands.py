@@ -3,10 +3,12 @@
 ```python
 @command(DISPATCH)
 async def dispatch(self, message: Dispatch, key: str) -> None: ...
+
+dispatch_signal = signal_of(dispatch)
 ```
 
 mypy compares the payload of the `Command` with the method's message. The update answers with the new state. A refused
-signal becomes a note in the state. `Process` adds the signal of each command to the class.
+signal becomes a note in the state. Both stand in the class body, where mypy and "find references" see them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,7 +20,7 @@ from temporalio.workflow import UpdateMethodMultiParam
 from stockkeeper.contracts.messages import Message, parse
 from stockkeeper.contracts.process import Command
 from stockkeeper.domain.errors import InvalidRequest
-from workflows.process import SIGNAL, Handler, Process
+from workflows.process import Handler, Process
 
 M = TypeVar("M", bound=Message)
 P = TypeVar("P", bound=Process[Any])
@@ -51,14 +53,14 @@ def command(declared: Command[M]) -> Callable[[Callable[[P, M, str], Awaitable[N
             parse(declared.message, payload)
 
         vars(update)[_HANDLER] = handler
-        vars(update)[SIGNAL] = _signal_of(handler)
         return cast("CommandUpdate[P, M]", update)
 
     return decorate
 
 
-def _signal_of(handler: Handler[M]) -> Callable[[P, M], Awaitable[None]]:
+def signal_of(update: Callable[[P, M], Any]) -> Callable[[P, M], Awaitable[None]]:
     """The signal of a command: the same name, payload and effect as its update, without an answer."""
+    handler = handler_of(update)
 
     @workflow.signal(name=handler.name, description=_summary(handler.body))
     async def signal(self: P, *payload: Any) -> None:

@@ -24,7 +24,7 @@ from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.customer_return import ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.document import Document, Shown
 from workflows.process import Carried, Stamp
 
@@ -108,3 +108,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
     def shown(self, stored: StoredReturn) -> Shown:
         """The run as people see and find it."""
         return Shown(texts.details_of(self.state, stored), stored.lines, [stored.warehouse], memo=memo(stored))
+
+    # The signals of the commands.
+    inspect_signal = signal_of(inspect)
+    close_short_signal = signal_of(close_short)

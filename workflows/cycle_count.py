@@ -31,7 +31,7 @@ from stockkeeper.contracts.messages import Step, StockAnswer, counted
 from stockkeeper.domain.cycle_count import CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError
 from workflows import cycle_count_texts as texts
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.document import Document, Shown
 from workflows.giving_way import inform_holders, show_gave_way
 from workflows.notices import Notices
@@ -172,3 +172,8 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
             [stored.warehouse],
             memo=memo(stored.warehouse, self.state),
         )
+
+    # The signals of the commands.
+    record_signal = signal_of(record)
+    approve_variance_signal = signal_of(approve_variance)
+    cancel_signal = signal_of(cancel)

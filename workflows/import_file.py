@@ -27,7 +27,7 @@ from stockkeeper.contracts.import_file import (
 from stockkeeper.contracts.messages import parse, utc
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.details import details, table
 from workflows.process import Carried, Process, Stamp
 from workflows.steps import through_the_queue, write
@@ -242,6 +242,10 @@ class ImportWorkflow(Process[ImportState]):
                 search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.file_name)),
             ],
         )
+
+    # The signals of the commands.
+    add_page_signal = signal_of(add_page)
+    finish_signal = signal_of(finish)
 
 
 def _details(state: ImportState) -> str:

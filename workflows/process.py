@@ -21,8 +21,6 @@ from stockkeeper.domain.errors import DomainError, InvalidRequest
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
-SIGNAL = "__stockkeeper_signal__"
-"""Attribute of the update of a command, with the signal that has the same effect."""
 
 
 class Noted(Protocol):
@@ -77,13 +75,6 @@ class Process(Generic[S]):
     """
 
     state: S
-
-    def __init_subclass__(cls) -> None:
-        """Add the signal of each command, beside its update."""
-        super().__init_subclass__()
-        for name, member in list(vars(cls).items()):
-            if SIGNAL in getattr(member, "__dict__", {}):
-                setattr(cls, f"{name}_signal", vars(member)[SIGNAL])
 
     def __init__(self, state: S, payload: Sequence[Any]) -> None:
         self.state = state

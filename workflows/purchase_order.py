@@ -40,7 +40,7 @@ from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.purchase_order import PurchaseOrderEvent, PurchaseOrderStatus
 from workflows import purchase_order_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, ApprovalWait
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, Shown
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -234,3 +234,11 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
             deadline=self.state.approve_by if self._is_draft() else stored.due_at,
             memo=memo(stored),
         )
+
+    # The signals of the commands.
+    approve_signal = signal_of(approve)
+    reject_signal = signal_of(reject)
+    confirm_signal = signal_of(confirm)
+    receive_signal = signal_of(receive)
+    close_short_signal = signal_of(close_short)
+    cancel_signal = signal_of(cancel)

@@ -30,7 +30,7 @@ from stockkeeper.contracts.reservation import (
 from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows import reservation_texts as texts
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument
 from workflows.process import Carried, Stamp
 
@@ -233,6 +233,12 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         warehouses = [line.warehouse for line in stored.lines]
         text = texts.details_of(self.state, stored.lines)
         return Shown(text, stored.lines, warehouses, deadline=self.state.expires_at)
+
+    # The signals of the commands.
+    fulfill_signal = signal_of(fulfill)
+    cancel_signal = signal_of(cancel)
+    extend_signal = signal_of(extend)
+    give_way_signal = signal_of(give_way)
 
 
 def _require_served(request: ReservationRequest) -> None:

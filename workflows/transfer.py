@@ -32,7 +32,7 @@ from stockkeeper.contracts.transfer import (
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
-from workflows.commands import command
+from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -186,3 +186,10 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         due = stored.due_at if stored.status is TransferStatus.IN_TRANSIT else None
         places = [stored.from_warehouse, stored.to_warehouse]
         return Shown(texts.details_of(self.state, stored), stored.line_items, places, deadline=due, memo=memo(stored))
+
+    # The signals of the commands.
+    dispatch_signal = signal_of(dispatch)
+    receive_signal = signal_of(receive)
+    write_off_signal = signal_of(write_off)
+    cancel_signal = signal_of(cancel)
+    give_way_signal = signal_of(give_way)
