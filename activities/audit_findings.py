@@ -14,8 +14,8 @@ from temporalio import activity
 from activities.transfer import cancel
 from activities.writes import database_errors, effect_once
 from database import holds, ledger
+from database.audit_findings import lock_finding
 from database.document import is_stored
-from database.findings import lock_finding
 from database.locks import lock_items, open_holds
 from database.operations import Operation
 from database.sessions import Database

@@ -8,8 +8,8 @@ from temporalio import activity
 from activities.heartbeats import heartbeats
 from activities.import_stock import book_opening_stock
 from activities.writes import OnDatabase, database_errors, effect_once
-from database.incoming import load, lock_target, upsert
-from database.incoming_checks import require_sound
+from database.import_file import load, lock_target, upsert
+from database.import_file_checks import require_sound
 from database.operations import Operation, result_of
 from database.sessions import BULK_STATEMENT_TIMEOUT
 from database.tables import import_pages

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, Index, Select, and_, func, sel
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from database import ledger
-from database.incoming import Incoming
-from database.incoming_checks import problem, refuse_if_any
+from database.import_file import Incoming
+from database.import_file_checks import problem, refuse_if_any
 from database.locks import lock_items
 from database.operations import Operation
 from database.tables import inventory_items, stock_movements

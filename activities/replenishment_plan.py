@@ -1,7 +1,7 @@
 """The steps of a replenishment plan: demand from the ledger, and reorder points from demand.
 
-`stockkeeper.domain.replenishment` computes; `database.demand` and `database.item_plan` read and write. Items are
-planned page by page, each page in a transaction of its own.
+`stockkeeper.domain.replenishment` computes; `database.demand` and `database.replenishment_plan` read and write. Items
+are planned page by page, each page in a transaction of its own.
 """
 
 from decimal import Decimal
@@ -14,7 +14,9 @@ from activities.heartbeats import heartbeats
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
 from database.demand import roll_up, usages
-from database.item_plan import (
+from database.locks import lock_or_create_items
+from database.operations import Operation
+from database.replenishment_plan import (
     count_to_plan,
     has_plan,
     insert_plans,
@@ -25,8 +27,6 @@ from database.item_plan import (
     set_planning,
     set_points,
 )
-from database.locks import lock_or_create_items
-from database.operations import Operation
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
 from stockkeeper.contracts.replenishment_plan import (
     ITEMS_A_PAGE,

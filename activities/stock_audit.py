@@ -1,7 +1,7 @@
 """The audit's activities: compare in snapshots, page by page, and keep the differences as findings.
 
 Comparing locks and writes nothing; the findings are kept in a transaction of their own. The queries stand in
-`database.audit`, the rules of each kind of document in `database.audit_rules`.
+`database.stock_audit`, the rules of each kind of document in `database.audit_rules`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +15,12 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.writes import database_errors
-from database import audit_queries
-from database.audit import Difference, DocumentRule, ask
-from database.audit_queries import of_document, of_item, without_document
-from database.findings import close_unseen, keep
+from database import stock_audit_queries
+from database.audit_findings import close_unseen, keep
 from database.operations import forget
 from database.sessions import Database
+from database.stock_audit import Difference, DocumentRule, ask
+from database.stock_audit_queries import of_document, of_item, without_document
 from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.contracts.stock_audit import (
     DOCUMENTS_A_PAGE,
@@ -105,11 +105,11 @@ class StockAuditSteps(StockAuditActivities):
         with self._snapshot() as connection:
             if step.warehouse_id is not None:
                 require_warehouse(connection, step.warehouse_id)
-            rows = ask(connection, audit_queries.ITEMS, page | {"most_broken": _BROKEN_OF_AN_ITEM})
+            rows = ask(connection, stock_audit_queries.ITEMS, page | {"most_broken": _BROKEN_OF_AN_ITEM})
             through = {f"last_{name}": rows[-1][name] for name in ("warehouse_id", "product_id")} if rows else {}
-            undocumented = ask(connection, audit_queries.UNDOCUMENTED, page | through | _booked()) if rows else []
+            undocumented = ask(connection, stock_audit_queries.UNDOCUMENTED, page | through | _booked()) if rows else []
             is_first = step.warehouse_id is None and step.after is None
-            unfinished = ask(connection, audit_queries.UNFINISHED, {"most": FINDINGS_SHOWN}) if is_first else []
+            unfinished = ask(connection, stock_audit_queries.UNFINISHED, {"most": FINDINGS_SHOWN}) if is_first else []
         last = rows[-1] if len(rows) == ITEMS_A_PAGE else None
         differences = [
             *(each for row in rows for each in of_item(row)),
@@ -140,7 +140,7 @@ class StockAuditSteps(StockAuditActivities):
             "most": DOCUMENTS_A_PAGE,
         }
         with self._snapshot() as connection:
-            rows = ask(connection, audit_queries.DOCUMENTS, asked)
+            rows = ask(connection, stock_audit_queries.DOCUMENTS, asked)
             documents = list(dict.fromkeys(row["id"] for row in rows))
             several = len(process.movement_types) > 1
             differences = [
@@ -164,7 +164,7 @@ class StockAuditSteps(StockAuditActivities):
         place = {"warehouse": warehouse, "product": product, "reservation": reservation}
         with self._snapshot() as connection:
             rows = ask(
-                connection, audit_queries.HOLDS, place | {"warehouse_id": step.warehouse_id, "most": HOLDS_A_PAGE}
+                connection, stock_audit_queries.HOLDS, place | {"warehouse_id": step.warehouse_id, "most": HOLDS_A_PAGE}
             )
         last = rows[-1] if len(rows) == HOLDS_A_PAGE else None
         return OpenHolds(
@@ -183,7 +183,7 @@ class StockAuditSteps(StockAuditActivities):
             **dict(zip(("last_warehouse", "last_product", "last_reservation"), step.through, strict=True)),
         }
         with self._snapshot() as connection:
-            rows = ask(connection, audit_queries.STILL_HELD, asked)
+            rows = ask(connection, stock_audit_queries.STILL_HELD, asked)
         held = FindingKind.HOLD_WITHOUT_RUN
         differences = [
             Difference(held, row["warehouse_id"], row["product_id"], 0, int(row["units"]), row["document"])
@@ -198,7 +198,7 @@ class StockAuditSteps(StockAuditActivities):
     def check_runs(self, step: CheckRunsStep) -> HoldingNothing:
         """The orders among these that hold nothing; kept as findings if the step asks for it."""
         with self._snapshot() as connection:
-            rows = ask(connection, audit_queries.HOLDING, {"references": step.references})
+            rows = ask(connection, stock_audit_queries.HOLDING, {"references": step.references})
         holding = {row["reference_id"] for row in rows}
         without = [reference for reference in step.references if reference not in holding]
         differences = [

@@ -1,6 +1,6 @@
 """What the audit checks of a customer return, beside its movements: each line against its inspections."""
 
-from database.audit import lines_are_their_receipts
 from database.customer_return import INSPECTIONS, RETURN
+from database.stock_audit import lines_are_their_receipts
 
 RULES = (lines_are_their_receipts(RETURN, INSPECTIONS),)

@@ -1,7 +1,7 @@
 """What the audit checks of a purchase order, beside its movements."""
 
-from database.audit import document_rule, lines_are_their_receipts
 from database.purchase_order import PURCHASE_ORDER, RECEIPTS
+from database.stock_audit import document_rule, lines_are_their_receipts
 from stockkeeper.domain.stock_audit import FindingKind
 
 RULES = (

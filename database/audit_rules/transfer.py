@@ -1,6 +1,6 @@
 """What the audit checks of a transfer, beside its movements: each line against the ledger of goods in transit."""
 
-from database.audit import document_rule
+from database.stock_audit import document_rule
 from stockkeeper.domain.stock_audit import FindingKind
 
 RULES = (

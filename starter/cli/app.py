@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from starter.cli import audit, count_questions, cycle_count, replenishment, schedule, stack, stock
+from starter.cli import count_questions, cycle_count, replenishment, schedule, stack, stock
 from stockkeeper.contracts.processes import PROCESSES
 
 app = typer.Typer(
@@ -27,4 +27,3 @@ app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(stock.app, name="stock")
-app.add_typer(audit.app, name="audit")

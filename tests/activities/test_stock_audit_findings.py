@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from activities import audit_findings, stock_audit
-from database import findings as kept_findings
+from database import audit_findings as kept_findings
 from database.sessions import Database
 from stockkeeper.contracts.stock_audit import FindingStatus
 from tests.support.audit_tampering import tampering

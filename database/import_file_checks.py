@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from database.incoming import Incoming
+from database.import_file import Incoming
 from stockkeeper.domain.import_file import NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, refusal
 
 _VALUE_SHOWN = 80

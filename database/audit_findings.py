@@ -8,8 +8,8 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
-from database.audit import Difference
 from database.locks import lock_row
+from database.stock_audit import Difference
 from database.tables import audit_findings
 from stockkeeper.domain.stock_audit import Finding, FindingKind, FindingStatus
 

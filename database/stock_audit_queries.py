@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
-from database.audit import Difference
+from database.stock_audit import Difference
 from stockkeeper.domain.stock_audit import FindingKind
 
 _PLACE = bindparam("warehouse_id", type_=BigInteger)

@@ -19,6 +19,11 @@ from stockkeeper.contracts.stock_audit import AuditStatus, FindingState, Finding
 app = typer.Typer()
 
 
+def register(root: typer.Typer) -> None:
+    """Add ``audit`` to the command line."""
+    root.add_typer(app, name="audit")
+
+
 class Wanted(StrEnum):
     """Which findings are listed: a status, or all."""
 

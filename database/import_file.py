@@ -1,8 +1,8 @@
 """The rows of an imported file in the database, beside the table that they are for.
 
 The rows, of whatever kind, become a temporary table ``incoming``: the columns of the file, and for each name in a row
-(a SKU, a warehouse) the id behind it, NULL if there is none. Every check (`database.incoming_checks`) and every write
-is then one statement over all rows.
+(a SKU, a warehouse) the id behind it, NULL if there is none. Every check (`database.import_file_checks`) and every
+write is then one statement over all rows.
 """
 
 from collections.abc import Mapping, Sequence
