@@ -157,8 +157,8 @@ def _repair(connection: Connection, operation: Operation, finding: Finding, reas
 def _repair_on_hand(connection: Connection, operation: Operation, finding: Finding, item: ItemKey, reason: str) -> None:
     """Bring on hand and the last balance together, at what the movements add up to.
 
-    If the last balance is what is wrong, on hand would only follow it. It stays then; but no movement can follow a
-    balance that isn't on hand, so one is booked that leads from that balance to what is there.
+    If only the last balance differs from the sum, on hand stays. The next movement has to continue from that balance,
+    so an ADJUSTMENT is booked that leads from it to on hand.
 
     Raises:
         InvalidState: Neither of the two is the sum, so nothing says which one is right.
@@ -167,7 +167,7 @@ def _repair_on_hand(connection: Connection, operation: Operation, finding: Findi
     if books.balance == books.moved:
         connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": books.reserved})
     elif books.on_hand == books.moved:
-        # What is reserved is out of the way meanwhile: the wrong balance may be less.
+        # Reserved is zero meanwhile: it may be more than the wrong balance, which on hand has for the moment.
         connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": 0})
         ledger.move(
             connection,

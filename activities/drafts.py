@@ -28,7 +28,7 @@ def store_draft(
     Args:
         connection: The transaction.
         operation: The operation, with the order's own workflow and its run; an empty run has yet to be started.
-        draft: What is to be ordered.
+        draft: The order's header and lines.
         policy: Who has to approve it.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
         as_of: The workflow's time.

@@ -1,7 +1,7 @@
 """The audit's activities: compare in snapshots, page by page, and keep the differences as findings.
 
 Comparing locks and writes nothing; the findings are kept in a transaction of their own. The queries stand in
-`database.stock_audit`, the rules of each kind of document in `database.audit_rules`.
+`database.stock_audit_queries`, the rules of each kind of document in `database.audit_rules`.
 """
 
 from collections.abc import Iterator, Sequence

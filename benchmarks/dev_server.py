@@ -164,7 +164,7 @@ async def _until_listed(client: Client) -> float:
     """Milliseconds from a result until the run is found as completed."""
     query = f"WorkflowId = '{await _run(client, LocalActivityWorkflow)}' AND ExecutionStatus = 'Completed'"
     started = time.perf_counter()
-    while not (await client.count_workflows(query)).count:  # noqa: ASYNC110 nothing tells of it but asking
+    while not (await client.count_workflows(query)).count:  # noqa: ASYNC110 the server only answers queries
         await asyncio.sleep(0.001)
     return (time.perf_counter() - started) * 1000
 

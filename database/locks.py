@@ -112,7 +112,7 @@ def item_arrays(items: Iterable[ItemKey]) -> dict[str, list[int]]:
 
 
 def lock_table(connection: Connection, table: Table) -> None:
-    """Lock a whole table against other writers, for an import, which decides row by row what is new.
+    """Lock a whole table against other writers, for an import, which decides for each row whether it is new.
 
     Readers and the checks of foreign keys don't wait.
     """
@@ -154,9 +154,9 @@ def lock_with_lines(
 
     Args:
         connection: The transaction.
-        document: What kind of document.
+        document: The kind of document.
         number: Its number.
-        kind: What is read: a dataclass, whose fields are named like columns of the header.
+        kind: The dataclass to read it as, whose fields are named like columns of the header.
         status: Its statuses.
         line: Makes one of its ``lines`` from the columns of the statement.
         lines: Its lines, by the header's key.

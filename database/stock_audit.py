@@ -58,7 +58,7 @@ class DocumentRule:
 
 
 def document_rule(finding: FindingKind, compared: str) -> DocumentRule:
-    """A rule from a query of what is compared.
+    """A rule from the query of both numbers.
 
     Args:
         finding: What an audit reports of a row whose two numbers differ.

@@ -62,7 +62,7 @@ ITEMS = text("""
 """).bindparams(_PLACE)
 
 # Movements that only documents book, of documents that don't exist. Two kinds of document that book the same type of
-# movement are told apart by the prefix of the workflow's id.
+# movement are distinguished by the prefix of the workflow's id.
 UNDOCUMENTED = text("""
     SELECT warehouse_id, product_id, booked.kind, name, movement_type, reference_id, sum(quantity) AS units
     FROM stock_movements AS moved

@@ -151,7 +151,7 @@ def require_free_port(port: int, option: str) -> None:
         option: The command line option that chooses it, such as `--temporal-port`.
 
     Raises:
-        StackError: Somebody listens on it, or it is not ours to have.
+        StackError: Another process listens on it, or this account may not listen there.
     """
     with socket.socket() as probe:
         # Connections of an earlier run may linger on the port; the servers don't mind them either.

@@ -62,8 +62,8 @@ async def serving(
 ) -> AsyncIterator[StackInfo]:
     """Run a stack and one worker; the arguments are those of `devstack.stack.running_stack`.
 
-    On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. Somebody
-    else's may have another role in its URL, which is left as it is.
+    On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. The URL
+    of any other database may name another role, which is left as it is.
 
     Raises:
         StackError: The stack doesn't come up, or a setting is wrong.

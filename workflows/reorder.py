@@ -1,4 +1,4 @@
-"""The reorder run: what is below its point and not covered is drafted, and its approval begins."""
+"""The reorder run: items below their points and not covered are drafted, and approval of the drafts begins."""
 
 import contextlib
 from typing import Any
@@ -47,7 +47,7 @@ class _Carried(Carried):
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
 class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
-    """Orders what is below its reorder point: one draft for each supplier and warehouse.
+    """Orders the items below their reorder points: one draft for each supplier and warehouse.
 
     Started by the schedule, by hand, or by whatever lets an item fall below its point. Signal: ``look`` (again). No
     commands. Ends DONE; a request that is wrong fails the run.
@@ -67,7 +67,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
 
     @workflow.run
     async def run(self, *_payload: Any) -> ReorderState:
-        """Look, order what is needed, look again if it was requested meanwhile, and end."""
+        """Find items below their points, order them, do so again if it was requested meanwhile, and end."""
         await self.go_through()
         return await self.close(ReorderStatus.DONE)
 
@@ -145,7 +145,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                     **policies.REORDER,
                 )
             except FailureError:
-                # What is below its point matters more.
+                # The items below their points matter more.
                 self.note("drafts without a workflow couldn't be looked up; the next run tries again")
                 return
             if left.order is None:
@@ -197,7 +197,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         return orders
 
     def _ends_here(self) -> bool:
-        """Very many orders make a long history: what is left is for the run that continues this one."""
+        """Very many orders make a long history: the other items are left to the run that continues this one."""
         if self.history_is_long:
             self._go_on_later()
         return self.history_is_long or self.stopped

@@ -41,7 +41,7 @@ from workflows.process import Carried, Stamp
 class _Carried(Carried):
     transfer: StoredTransfer
     state: TransferState
-    told_overdue_for: AwareDatetime | None
+    told_overdue_for: AwareDatetime | None  # The due time of the latest notice; the name is in recorded histories.
 
 
 class _Stamp(Stamp):

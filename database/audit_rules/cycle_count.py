@@ -16,7 +16,7 @@ RULES = (
                 AND line.status = 'POSTED' AND moved.operation_id <> posted_by
         """,
     ),
-    # Nobody approves the variance of a product that they have counted themselves.
+    # A variance beyond tolerance is approved by a person who hasn't counted the product.
     document_rule(
         FindingKind.APPROVAL_IS_MISSING,
         """

@@ -90,7 +90,7 @@ async def _hold(shop: Shop, order: str, sku: str, units: int) -> Hold:
 
 
 async def _sell(shop: Shop, when: str, orders: int) -> None:
-    """So many orders of one spoon each, all at once."""
+    """Sell one spoon to each of ``orders`` orders, all at once."""
 
     async def sell(number: int) -> None:
         await (await _hold(shop, f"{when}-{number}", _SPOON, 1)).fulfill(performed_by="packing")

@@ -70,7 +70,7 @@ async def _rejected(shop: Shop) -> Sight:
 
 async def _lapsed(shop: Shop) -> Sight:
     """PO-4: reminded, escalated, and never decided."""
-    # Nobody decides, and after two seconds the draft is cancelled.
+    # No approver decides, and after two seconds the draft is cancelled.
     policy = ApprovalPolicy(
         tiers=[ApprovalTier(up_to=None, approvals=1)],
         remind_after_hours=_TWO_SECONDS_IN_HOURS / 4,

@@ -72,17 +72,17 @@ class Shop:
             await self.stock.import_file(kind, path, performed_by="demo")
 
     async def in_all(self, sku: str) -> str:
-        """What all warehouses have together, in words."""
+        """Units on hand in all warehouses, in words."""
         units = [level.quantity_on_hand async for level in self.stock.levels(sku)]
         return f"{sum(units)} in all"
 
     async def in_transit(self, sku: str) -> str:
-        """What is between the warehouses, in words."""
+        """Units in transit, in words."""
         units = [line.quantity async for line in self.stock.in_transit(product=sku)]
         return f"{sum(units)} in transit"
 
     async def level(self, sku: str, warehouse: str = "Hamburg") -> str:
-        """What there is, in words."""
+        """On hand and reserved of an item, in words."""
         async for level in self.stock.levels(product=sku, warehouse=warehouse):
             return f"{level.quantity_on_hand} on hand, {level.quantity_reserved} reserved"
         return "never stocked"

@@ -32,7 +32,7 @@ async def _at_an_instant(shop: Shop) -> Sight:
 
 
 async def _on_hand(shop: Shop) -> int:
-    """What is there now."""
+    """Units on hand now."""
     found = shop.stock.levels(product=_SKU, warehouse="Hamburg")
     return (await anext(found)).quantity_on_hand
 

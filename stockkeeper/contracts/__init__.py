@@ -1,4 +1,4 @@
 """What crosses Temporal: messages, states, names, ids, errors, and the interfaces of the activities.
 
-`CONTRACT` in the documentation is this package in words; `schema.json` is it for other languages.
+`docs/processes` describes the messages in words, a page for each process; `schema.json` has them for other languages.
 """

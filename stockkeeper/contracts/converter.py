@@ -39,7 +39,7 @@ class _PayloadConverter(PydanticPayloadConverter):
     def _decode(self, payload: Payload) -> Any:
         try:
             return super().from_payloads([payload])[0]
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the process has to hear of it
+        except Exception as error:  # noqa: BLE001 - the process answers or notes any fault of a payload
             return Undecodable(f"the payload can't be read ({type(error).__name__})")
 
 

@@ -234,8 +234,8 @@ class CycleCount:
             last_correction: The item's latest ADJUSTMENT, by a count or by hand.
 
         Raises:
-            InvalidState: It isn't waiting for that; or what was off may be in the books by now, put right by somebody
-                else.
+            InvalidState: The line isn't in REVIEW; or the item was counted or corrected since, so the variance may be
+                in the books already.
             NotPermitted: The approver has counted it.
         """
         event = CountEvent.APPROVE_VARIANCE

@@ -1,6 +1,6 @@
 """The choice of the items to count on a day.
 
-Items that much of the demand goes through are counted often, the others seldom (ABC). What is due is spread so that
+Items that much of the demand goes through are counted often, the others seldom (ABC). Due items are spread so that
 each day's list is about as long as the next, and so that nothing is late as long as the warehouse can count what falls
 due.
 
@@ -135,9 +135,9 @@ def due_on(item: Countable, days: int) -> date:
 def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
     """The items to count today.
 
-    First what has to be, so that nothing is late later; then, as far as the level goes, what was off and what was never
-    counted; then what is due next, as far as a usual day goes. If the cap is too small for what has to be counted, what
-    was off comes first, and then what has been due for the longest part of its cycle.
+    First those that have to be, so that none is late later; then, up to the level, those that were off or never
+    counted; then the next due, up to the length of a usual day. If the cap is too small for those that have to be
+    counted, items that were off come first, and then those due for the longest part of their cycle.
 
     Args:
         items: All items of the warehouse that aren't being counted.
@@ -172,17 +172,17 @@ def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
     listed = [*sorted(needed), *sorted(early), *sorted(even)]
     # A short walk isn't worth less than a few items: what has no count to begin with gets one.
     listed += sorted(waiting)[: max(cycle.at_least - len(listed), 0)]
-    # What is due by now is needed: it is on the list, or beyond the cap.
+    # An item due by now is needed: it is on the list, or beyond the cap.
     late = sum(rank.ahead <= 0 for rank in listed[cycle.cap :])
     return DayPlan([rank.product_id for rank in listed[: cycle.cap]], len(listed), late)
 
 
 class _Rank(NamedTuple):
-    """The order of a list: what was off, then what is due for the longest part of its cycle, then what has no count.
+    """The order of a list: items that were off, those due for the longest part of their cycle, those never counted.
 
     Attributes:
         was_right: Whether the latest count was within tolerance.
-        ahead: So much of its cycle is left; nothing or less: it is due by today.
+        ahead: The part of its cycle that is left; zero or less: it is due by today.
         was_counted: Whether it ever was.
         product_id: The product.
     """

@@ -145,7 +145,7 @@ class Terms:
 
     Attributes:
         minimum_order_quantity: Units at least.
-        pack_size: Only whole packs of so many units.
+        pack_size: Units in a pack; only whole packs are ordered.
     """
 
     minimum_order_quantity: int = 1

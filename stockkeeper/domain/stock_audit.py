@@ -136,7 +136,7 @@ class Finding:
         """The status after an event.
 
         Raises:
-            InvalidState: It can't happen to it, or to what it is about.
+            InvalidState: The finding's status, or its kind, doesn't allow the event.
         """
         status = FINDING.next(self.status, event, of=str(self.finding_id))
         if event is FindingEvent.REPAIR and self.kind not in REPAIRABLE:
