@@ -1,1 +1,1 @@
-"""What the workflows let happen in the database: one transaction a call, rows locked, effect once."""
+"""Activities: the steps of workflows in the database, one transaction a call, rows locked, effect once."""

@@ -178,7 +178,7 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
 
 
 def _that_fit(lines: list[str]) -> list[str]:
-    """As many of the lines as a page may have; at least one."""
+    """The first lines, up to the size of a page; at least one."""
     sizes = itertools.accumulate(len(line.encode()) for line in lines)
     return [line for line, size in zip(lines, sizes, strict=True) if size <= BYTES_A_PAGE] or lines[:1]
 

@@ -83,5 +83,5 @@ def correct(
 
 
 def _below(connection: Connection, items: Mapping[ItemKey, int]) -> set[ItemKey]:
-    """Those of these items that are below their reorder point."""
+    """The items, of these, that are below their reorder point."""
     return {ItemKey(row.warehouse_id, row.product_id) for row in connection.execute(_BELOW, item_arrays(items))}

@@ -95,7 +95,7 @@ def read_needing(
 def read_still_needing(
     connection: Connection, warehouse_id: int, supplier_id: int, product_ids: Collection[int]
 ) -> Sequence[Row[Any]]:
-    """Those of these items that need an order now. The caller has locked them, so that no other run drafts them."""
+    """The items, of these, that need an order now. The caller has locked them, so that no other run drafts them."""
     of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id, "product_ids": list(product_ids)}
     return connection.execute(_STILL_NEEDING, of).all()
 

@@ -1,4 +1,4 @@
-"""What an audit's comparison yields, and the form of a rule for one kind of document."""
+"""The differences that an audit's comparison yields, and the form of a rule for one kind of document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -134,7 +134,7 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """As many different free loopback ports."""
+    """``count`` different free loopback ports."""
     with contextlib.ExitStack() as held:
         # All stay bound until the last is found, so that none is found twice.
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What the embedded servers have in common: one directory, one owner, one guarded program."""
+"""Common base of the embedded servers: one directory, one owner, one guarded program."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -65,7 +65,7 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def _why_not_ready(self) -> str | None:
-        """What keeps it from answering; None once it does."""
+        """The reason why the server doesn't answer yet; None once it does."""
 
     def _once_ready(self) -> None:  # noqa: B027 - not every server needs it
-        """What there is to do once it answers for the first time."""
+        """Set the server up, once it answers for the first time."""

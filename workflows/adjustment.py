@@ -93,14 +93,14 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
 
     @command(REJECT)
     async def reject(self, message: RejectAdjustment, key: str) -> None:
-        """It isn't right: nothing is changed. `{approver, reason}`."""
+        """The adjustment is wrong: stock isn't changed. `{approver, reason}`."""
         if self.stored is not None and self.state.status is AdjustmentStatus.REJECTED:
             return
         await self._end(AdjustmentEvent.REJECT, message.approver, message.reason, key)
 
     @command(CANCEL)
     async def cancel(self, message: CancelAdjustment, key: str) -> None:
-        """It isn't wanted any more, and wasn't approved yet. `{performed_by, reason}`."""
+        """The adjustment isn't wanted any more, and wasn't approved yet. `{performed_by, reason}`."""
         if self.state.status is AdjustmentStatus.CANCELLED:
             return
         await self._end(AdjustmentEvent.CANCEL, message.performed_by, message.reason, key)

@@ -67,7 +67,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
 
     @command(INSPECT)
     async def inspect(self, message: Inspect, key: str) -> None:
-        """What was found. `{performed_by, lines: [{product_id, restock_quantity, scrap_quantity}], inspection_id}`."""
+        """Units found. `{performed_by, lines: [{product_id, restock_quantity, scrap_quantity}], inspection_id}`."""
         # Only the database knows whether an inspection with a name was booked before; its repeat is right in any
         # status.
         inspection_id = message.inspection_id or key
@@ -83,7 +83,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
 
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseReturnShort, key: str) -> None:
-        """What hasn't come isn't expected any more. `{performed_by, reason}`."""
+        """Units that haven't come aren't expected any more. `{performed_by, reason}`."""
         if self.state.closed_reason is not None:
             return  # Sent twice.
         self.require(ReturnEvent.CLOSE_SHORT)

@@ -112,7 +112,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
 
     @command(CANCEL)
     async def cancel(self, message: CancelCount, key: str) -> None:
-        """What isn't in the books yet isn't counted any more. `{performed_by, reason}`."""
+        """Lines that aren't posted yet aren't counted any more. `{performed_by, reason}`."""
         if self.state.status is CountStatus.CANCELLED:
             return
         self.require(CountEvent.CANCEL)

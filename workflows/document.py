@@ -55,7 +55,7 @@ class LineOfProduct(Protocol):
 
     @property
     def sku(self) -> str:
-        """Its product."""
+        """The SKU of its product."""
         ...
 
 

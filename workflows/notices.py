@@ -30,7 +30,7 @@ class Notifying(Protocol):
 
     @property
     def state(self) -> NotifiedState:
-        """Its state."""
+        """The state that lists the notices."""
         ...
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -130,12 +130,12 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
 
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseShort, key: str) -> None:
-        """What is still owed isn't expected any more. `{performed_by, reason}`."""
+        """Units still owed aren't expected any more. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CLOSE_SHORT, message.performed_by, message.reason, key)
 
     @command(CANCEL)
     async def cancel(self, message: CancelOrder, key: str) -> None:
-        """It isn't wanted any more, and nothing of it has come. `{performed_by, reason}`."""
+        """The order isn't wanted any more, and nothing of it has come. `{performed_by, reason}`."""
         await self._end(PurchaseOrderEvent.CANCEL, message.performed_by, message.reason, key)
 
     async def give_up(self) -> None:

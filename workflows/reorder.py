@@ -37,7 +37,7 @@ from workflows.scheduled import ScheduledRun
 from workflows.steps import through_the_queue
 
 TOGETHER_SECONDS = 2.0
-"""Those who ask within so long after each other are served by one look."""
+"""Requests that come within this time of each other are served by one look."""
 
 
 class _Carried(Carried):

@@ -65,5 +65,5 @@ def details_of(state: ReorderState) -> str:
 
 
 def total(order: PurchaseOrderRequest) -> Decimal:
-    """What it costs."""
+    """The cost of the order."""
     return total_of((line.qty, line.unit_cost) for line in order.line_items)

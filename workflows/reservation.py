@@ -119,7 +119,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
 
     @command(GIVE_WAY)
     async def give_way(self, message: GiveWay, key: str) -> None:
-        """What was promised isn't there: a line has ended, and the rest goes back. `{performed_by, reason}`."""
+        """Promised stock is missing: a line has ended, and the other lines are released. `{performed_by, reason}`."""
         if await self._cancel(ReservationEvent.GIVE_WAY, message, key):
             self.note(f"the hold gave way: {message.reason}")
 

@@ -88,7 +88,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     @command(DISPATCH)
     async def dispatch(self, message: Dispatch, key: str) -> None:
-        """Everything leaves the source. `{performed_by}`."""
+        """All lines leave the source. `{performed_by}`."""
         if self.state.dispatched_at is not None and self.state.status is not TransferStatus.CANCELLED:
             return  # Sent twice.
         self.require(TransferEvent.DISPATCH)
@@ -113,7 +113,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     @command(WRITE_OFF)
     async def write_off(self, message: WriteOff, key: str) -> None:
-        """What is still missing won't come any more. `{performed_by, reason}`."""
+        """Units still in transit are lost, and are written off. `{performed_by, reason}`."""
         if any(line.written_off for line in self.state.line_items):
             return  # Sent twice: nothing is missing any more.
         self.require(TransferEvent.WRITE_OFF)
@@ -124,12 +124,12 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     @command(CANCEL)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
-        """Releases the hold; in transit, what hasn't arrived goes back to the source. `{performed_by, reason}`."""
+        """Releases the hold; units in transit go back to the source. `{performed_by, reason}`."""
         await self._cancel(TransferEvent.CANCEL, message, key, f"cancel: {message.reason}")
 
     @command(GIVE_WAY)
     async def give_way(self, message: GiveWay, key: str) -> None:
-        """What was held isn't there: a line has ended, and the transfer with it. `{performed_by, reason}`."""
+        """Held stock is missing: a line has ended, and the transfer with it. `{performed_by, reason}`."""
         if await self._cancel(TransferEvent.GIVE_WAY, message, key, f"its hold gave way: {message.reason}"):
             self.note(f"the hold gave way: {message.reason}")
 

@@ -9,7 +9,7 @@ from workflows.notices import cut
 
 
 def overdue(transfer: StoredTransfer) -> Notice:
-    """It should have arrived by now."""
+    """The notice about a transfer that should have arrived by now."""
     due = f" was due at {utc(transfer.due_at)}" if transfer.due_at else " is overdue"
     return _to_warehouses(
         transfer, f"Overdue: {_named(transfer)}{due}, {counted(transfer.in_transit, 'unit')} in transit"

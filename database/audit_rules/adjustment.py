@@ -1,4 +1,4 @@
-"""What the audit checks of an adjustment, beside its movements."""
+"""Audit rules of an adjustment, beside the comparison of its movements."""
 
 from database.stock_audit import document_rule
 from stockkeeper.domain.stock_audit import FindingKind

@@ -1,4 +1,4 @@
-"""What the audit checks of a customer return, beside its movements: each line against its inspections."""
+"""Audit rules of a customer return, beside the comparison of its movements: each line against its inspections."""
 
 from database.customer_return import INSPECTIONS, RETURN
 from database.stock_audit import lines_are_their_receipts

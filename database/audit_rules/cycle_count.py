@@ -1,4 +1,4 @@
-"""What the audit checks of a cycle count, beside its movements."""
+"""Audit rules of a cycle count, beside the comparison of its movements."""
 
 from database.stock_audit import document_rule
 from stockkeeper.domain.stock_audit import FindingKind

@@ -1,4 +1,4 @@
-"""What the audit checks of a purchase order, beside its movements."""
+"""Audit rules of a purchase order, beside the comparison of its movements."""
 
 from database.purchase_order import PURCHASE_ORDER, RECEIPTS
 from database.stock_audit import document_rule, lines_are_their_receipts

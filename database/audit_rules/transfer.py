@@ -1,4 +1,4 @@
-"""What the audit checks of a transfer, beside its movements: each line against the ledger of goods in transit."""
+"""Audit rules of a transfer, beside the comparison of its movements: each line against the ledger in transit."""
 
 from database.stock_audit import document_rule
 from stockkeeper.domain.stock_audit import FindingKind

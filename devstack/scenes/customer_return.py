@@ -11,7 +11,7 @@ _REPORTS_AT_ONCE = 10
 
 
 async def _cup(shop: Shop) -> int:
-    """What the wire calls a product that came after the shop had opened."""
+    """The id of a product that was imported after the shop had opened."""
     found = await shop.stock.ids([_CUP], [])
     return found.products[_CUP]
 

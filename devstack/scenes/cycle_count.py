@@ -78,7 +78,7 @@ async def _planned(shop: Shop) -> Sight:
 
 
 async def _ids(shop: Shop) -> dict[str, int]:
-    """What the wire calls the products that are counted here, and the warehouse."""
+    """Ids of the counted products and of the warehouse, by SKU and name."""
     found = await shop.stock.ids([_SPOON, _BOWL], [_WHERE])
     return found.products | found.warehouses
 

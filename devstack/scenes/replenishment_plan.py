@@ -36,7 +36,7 @@ _FILES = {
 
 
 async def pause_schedules(stock: Stockkeeper) -> Scene:
-    """What happens by itself is paused, so that nothing of it happens in the middle of a scene."""
+    """Pause the schedules, so that none starts a run in the middle of a scene."""
     for planned in await schedules(stock.connection):
         await pause_schedule(stock.connection, planned.schedule_id, note="demo: everything at its time")
     shown = await schedules(stock.connection)
@@ -142,7 +142,7 @@ async def _approved(shop: Shop) -> Sight:
 
 
 async def _ids(shop: Shop) -> dict[str, int]:
-    """What the wire calls the product that is sold here, and the warehouse."""
+    """Ids of the sold product and of the warehouse, by SKU and name."""
     found = await shop.stock.ids([_CUP], [_WHERE])
     return found.products | found.warehouses
 

@@ -38,7 +38,7 @@ async def _on_hand(shop: Shop) -> int:
 
 
 async def _on_hand_at(shop: Shop, instant: datetime) -> int:
-    """What was there then, by the ledger."""
+    """Units on hand at an instant, by the ledger."""
     return (await anext(shop.stock.stock_at(instant, product=_SKU, warehouse="Hamburg"))).quantity_on_hand
 
 

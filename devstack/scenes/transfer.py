@@ -23,7 +23,7 @@ async def _create(shop: Shop, number: str, *lines: Line, to: str = "Newark", hou
 
 
 def _where(state: TransferState) -> str:
-    """What has become of the first line's units, nothing left out."""
+    """All units of the first line, by where they are now."""
     line = state.line_items[0]
     parts = {
         "received": line.received,

@@ -97,7 +97,7 @@ def _spans(frame: _Frame, series: Series) -> Iterator[tuple[int, int, CoursePoin
 
 
 def _most_reserved(spans: Iterable[tuple[int, int, CoursePoint]]) -> dict[int, int]:
-    """What was reserved at the most in each column of dots: holds come and go faster than a terminal can show."""
+    """The most units reserved in each column of dots: holds come and go faster than a terminal can show."""
     most: dict[int, int] = {}
     for begin, end, point in spans:
         for column in range(begin, end + 1):
@@ -124,7 +124,7 @@ def _time_axis(frame: _Frame, series: Series) -> Iterator[Text]:
 
 
 def _marks(frame: _Frame, series: Series) -> str:
-    """What came, each in its column; with its units where there is room for them."""
+    """Receipts, each in its column; with its units where there is room for them."""
     came = [
         (column, sum(each.units for each in receipts))
         for column, receipts in itertools.groupby(series.receipts, key=lambda each: frame.column(each.at))
@@ -148,7 +148,7 @@ def _bars(frame: _Frame, periods: Sequence[Period], sign: str) -> str:
 
 
 def _legend(series: Series) -> Text:
-    """What each line is; only of those that are there."""
+    """The legend of the lines that are drawn."""
     shown: list[tuple[str, str, Callable[[CoursePoint], object]]] = [
         ("⠒⠒⠒ on hand", ON_HAND, lambda _: True),
         ("⠤⠒⠤ reserved", RESERVED, lambda each: each.reserved),

@@ -86,7 +86,7 @@ class Worth:
     unvalued_units: int
 
     def needs_approval(self, limit: Decimal, limit_units: int) -> bool:
-        """Whether it is above either limit. Exactly at a limit is within it."""
+        """Whether the adjustment is above either limit. Exactly at a limit is within it."""
         return self.value > limit or self.unvalued_units > limit_units
 
 

@@ -148,7 +148,7 @@ class ItemHold:
 
     @property
     def has_deadline(self) -> bool:
-        """Whether it ends by itself."""
+        """Whether the hold has a deadline, and so ends by itself."""
         return any(line.expires_at is not None for line in self.lines)
 
     def is_overdue(self, as_of: datetime) -> bool:
