@@ -62,7 +62,7 @@ def document_table(name: str, *columns: SchemaItem, key: str, number: str, initi
 
     Args:
         name: The table.
-        columns: What this kind of document has besides.
+        columns: The columns that only this kind of document has.
         key: Its primary key.
         number: Its unique number.
         initial: The default of ``status``; None: there is none.
@@ -113,7 +113,7 @@ def insert_document(
     Args:
         connection: The transaction.
         operation: The operation and the run behind it, which the header keeps.
-        document: What kind of document.
+        document: The kind of document.
         lines: Its lines in order; they get their ``line_number`` from 1.
         header: The other columns of the header.
 
@@ -159,7 +159,7 @@ def read_document(connection: Connection, document: Document, number: str, **of:
 
     Args:
         connection: The transaction.
-        document: What kind of document.
+        document: The kind of document.
         number: Its number; it has to be stored.
         of: Further parameters of ``lines_shown``.
     """

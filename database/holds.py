@@ -72,7 +72,7 @@ def place(
     Args:
         connection: The transaction.
         operation: The person and the run behind it.
-        reference_type: What it is held for: ``ORDER`` or ``TRANSFER``.
+        reference_type: The kind of holder: ``ORDER`` or ``TRANSFER``.
         reference_id: The number of the order or transfer.
         lines: Items and units. The same item on two lines counts together.
         expires_at: The deadline of the hold; None: it has none.

@@ -61,7 +61,7 @@ def document_rule(finding: FindingKind, compared: str) -> DocumentRule:
     """A rule from the query of both numbers.
 
     Args:
-        finding: What an audit reports of a row whose two numbers differ.
+        finding: The finding that an audit reports of a row whose two numbers differ.
         compared: A SELECT of ``id``, ``number``, ``warehouse_id``, ``product_id`` (null: no single product),
             ``detail`` (the part of the document; empty: the whole), ``expected`` and ``actual``. An outer condition on
             ``id`` must reach its table: no grouping at its top.

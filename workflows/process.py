@@ -89,12 +89,12 @@ class Process(Generic[S]):
         """Held by the command that is changing the state."""
         self._signals = 0
 
-    @workflow.query(name="state", description="What it is now; answers after the run has ended, too.")
+    @workflow.query(name="state", description="The present state; answers after the run has ended, too.")
     def state_now(self) -> S:
         """Return the state."""
         return self.state
 
-    @workflow.signal(dynamic=True, description="Anything else is noted, and changes nothing.")
+    @workflow.signal(dynamic=True, description="A signal of another name is noted, and changes nothing.")
     async def unknown_signal(self, name: str, payload: Sequence[RawValue]) -> None:
         """Note a signal that isn't a command."""
         del payload

@@ -1,4 +1,4 @@
-"""A transfer's hold at its source on PostgreSQL: what is stored, and how it competes with everybody else's holds."""
+"""A transfer's hold at its source on PostgreSQL: what is stored, and how it competes with the holds of orders."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Transfers that meet each other, and buyers: nobody waits in a circle, nothing is sent twice, nothing is oversold."""
+"""Transfers that meet each other, and buyers: none waits in a circle, nothing is sent twice, nothing is oversold."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

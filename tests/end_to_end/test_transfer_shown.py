@@ -1,4 +1,4 @@
-"""What an operator, and whoever moves the goods, sees of a run without reading code."""
+"""The run as an operator and the warehouse see it without reading code."""
 
 from datetime import datetime, timedelta
 from functools import partial

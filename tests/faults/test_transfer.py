@@ -1,4 +1,4 @@
-"""Workers are killed and the database goes away: goods move once, and whoever should hear of it does."""
+"""Workers are killed and the database goes away: goods move once, and every notice is sent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
