@@ -90,7 +90,7 @@ class AuditFindings(AuditFindingActivities):
 
     @activity.defn(name="decide_finding", no_thread_cancel_exception=True)
     def decide_finding(self, step: DecideFindingStep) -> FindingShown:
-        """Repair what a finding is about, or accept that it is so; with who decided it and why.
+        """Repair the record that a finding is about, or accept the difference; with the person and the reason.
 
         Locks: the finding, then its transfer if it is a transfer's hold, then its items. Operation: the caller's.
 
@@ -189,7 +189,7 @@ def _repair_on_hand(connection: Connection, operation: Operation, finding: Findi
 def _end_hold(
     connection: Connection, operation: Operation, item: ItemKey, document: str, *, reason: str, as_of: datetime
 ) -> None:
-    """Give back what an order holds of the item; a transfer is cancelled, because it moves all of it or nothing."""
+    """Release an order's hold on the item; a transfer is cancelled, because it moves all of its lines or none."""
     kind, _, name = document.partition(" ")
     if kind == "transfer" and is_stored(connection, TRANSFER, name):
         transfer = lock_transfer(connection, name)

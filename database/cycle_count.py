@@ -183,7 +183,7 @@ def insert_count_lines(connection: Connection, count_id: int, warehouse_id: int,
 def insert_entry(
     connection: Connection, operation: Operation, count: CycleCount, line: CountLine, recorded: Recorded
 ) -> None:
-    """Insert what was counted; it stays, whether it is posted or not. The caller has locked the count and the item."""
+    """Insert a recorded count; it stays, whether it is posted or not. The caller has locked the count and the item."""
     values = {"entry_number": len(line.entries) + 1, "within_tolerance": recorded.within_tolerance}
     of = {"count_id": count.count_id, "product_id": line.product_id, "operation_id": operation.operation_id}
     connection.execute(insert(cycle_count_entries).values(**of, **values, **asdict(recorded.entry)))

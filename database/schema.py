@@ -161,7 +161,7 @@ def _grants(connection: Connection, relation: int, named: str) -> Iterator[str]:
 
 
 def _unqualified(definition: str) -> str:
-    """PostgreSQL names the schema in what it prints; all of ours is in one."""
+    """A definition without the schema's name, which PostgreSQL prints: all of ours is in one schema."""
     return definition.replace(" public.", " ")
 
 

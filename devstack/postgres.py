@@ -107,7 +107,7 @@ class EmbeddedPostgres(EmbeddedServer):
         unfinished.mkdir(mode=0o700)
         self._write_new_password()
         if account is not None:
-            # Nothing else here is the account's: what it could replace, root must not write to.
+            # Nothing else here belongs to the account: root must not write to a file that the account could replace.
             shutil.chown(unfinished, account)
             shutil.chown(self._password_file, account)
         initdb = GuardedProcess.start(

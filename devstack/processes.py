@@ -102,7 +102,7 @@ class GuardedProcess:
 
         Args:
             what: The program's name in messages.
-            not_ready: Asks the program, and returns what was wrong, or None if it answered.
+            not_ready: Asks the program, and returns the reason why it isn't ready, or None if it answered.
             timeout_seconds: How long to keep asking.
 
         Raises:

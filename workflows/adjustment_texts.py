@@ -30,7 +30,7 @@ def news(adjustment: StoredAdjustment) -> list[Notice]:
 
 
 def gave_way(adjustment: StoredAdjustment) -> Notice:
-    """Orders and transfers have lost what they were promised."""
+    """The notice about orders and transfers that have lost their promised units."""
     skus, holds = _skus(adjustment), adjustment.gave_way
     title = f"Promised stock is missing: {counted(len(holds), 'hold')} gave way to {_named(adjustment)}"
     text = [

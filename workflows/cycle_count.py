@@ -1,4 +1,4 @@
-"""The cycle count: a list of products, counted by people until all of it is in the books."""
+"""The cycle count: a list of products, counted by people until every line is in the books."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -31,7 +31,7 @@ def review_wanted(count: StoredCount) -> Notice:
 
 
 def gave_way(count: StoredCount) -> Notice:
-    """Orders and transfers have lost what they were promised."""
+    """The notice about orders and transfers that have lost their promised units."""
     skus, ended = skus_of(count), count.gave_way
     of = f"count {count.count_number}, {count.warehouse}"
     title = f"Promised stock is missing: {counted(len(ended), 'hold')} gave way to {of}"

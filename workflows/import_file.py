@@ -169,7 +169,7 @@ class ImportWorkflow(Process[ImportState]):
             self.publish()
 
     async def _until_something_comes(self) -> None:
-        """Wait for the end, or for a history that is long enough; an import that hears nothing is abandoned."""
+        """Wait for the end, or for a long history; an import without a page for too long is abandoned."""
         deadline = self._heard_at + ABANDONED_AFTER
         silent = await self.wait_until(
             deadline,

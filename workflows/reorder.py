@@ -78,7 +78,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
 
     @property
     def is_done(self) -> bool:
-        """Whether no further look was requested. What has been drafted goes on in workflows of its own."""
+        """Whether no further look was requested. Drafted orders go on in workflows of their own."""
         return not self._looks_wanted
 
     def carried(self) -> _Carried:

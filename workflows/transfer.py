@@ -70,7 +70,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     @workflow.run
     async def run(self, *_payload: Any) -> TransferState:
-        """Hold the stock at the source, wait until all of it is accounted for, and end."""
+        """Hold the stock at the source, wait until all units are accounted for, and end."""
         return await self.live(self._hold, self._until_all_is_accounted_for)
 
     @workflow.update(name="held", description="Waits until the stock is held at the source; answers with the state.")

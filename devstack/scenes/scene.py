@@ -15,7 +15,7 @@ from stockkeeper.contracts.stock import FoundItems
 
 @dataclass(frozen=True)
 class Scene:
-    """One thing that was shown: what was done, what was expected of it, and what was seen."""
+    """One check of the demo: its title, the expected text and the text seen."""
 
     title: str
     expected: str
@@ -23,7 +23,7 @@ class Scene:
 
     @property
     def came_out_right(self) -> bool:
-        """Whether what was seen is what was expected."""
+        """Whether the text seen is the expected one."""
         return self.seen == self.expected
 
 

@@ -39,7 +39,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def read_input(read: Callable[[], T]) -> T:
-    """Read what was typed; an error of Stockkeeper's ends the program like one of `run`."""
+    """Read arguments or files of a command; an error of Stockkeeper's ends the program like one of `run`."""
     try:
         return read()
     except StockkeeperError as error:

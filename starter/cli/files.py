@@ -12,9 +12,9 @@ from stockkeeper.contracts.errors import StockkeeperError
 
 @contextmanager
 def whole_or_nothing(path: Path) -> Iterator[Path]:
-    """Where to write a file that appears under its own name once it is complete, in place of one that was there.
+    """The path to write a file to that appears under its own name once it is complete, in place of an earlier one.
 
-    Whatever goes wrong inside, also an interruption, leaves what was there, and nothing else.
+    After an error or an interruption the earlier file is as it was, and no part of the new one is left.
 
     Raises:
         StockkeeperError: It can't be written there.

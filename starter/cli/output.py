@@ -49,7 +49,7 @@ def coloured(status: str) -> str:
 
 
 def changed(before: object, after: object) -> str:
-    """A value, and what it was if that is another: ``0 → 45``. None is nothing."""
+    """A value, after the earlier one if that differs: ``0 → 45``. None is shown as ``none``, or empty if unchanged."""
     now = _plain(after)
     return now if before == after else f"[dim]{_plain(before) or 'none'} →[/dim] [bold]{now or 'none'}[/bold]"
 

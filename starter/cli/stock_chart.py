@@ -20,7 +20,7 @@ from stockkeeper.contracts.ledger import POINTS_OF_A_COURSE, Course
 from stockkeeper.contracts.messages import utc
 
 _ROWS = range(8, 19)
-"""How high the lines are in a terminal: what it has beside the rest, within these."""
+"""Rows of the chart in a terminal: those that the rest of the output leaves free, within these limits."""
 _BESIDE = 12
 _BY_THE_CLOCK = timedelta(days=4)
 _PERIODS_TOLD = 5

@@ -83,7 +83,7 @@ class AdjustmentAwaitingApproval:
     Attributes:
         adjustment_number: The adjustment's number.
         warehouse: The warehouse's name.
-        value: The value of its lines, whichever way.
+        value: The value of its lines, in and out added up.
         unvalued_units: Units without a known unit cost, which the value leaves out.
         reason: Why it was requested.
         requested_by: The person or service that requested it.

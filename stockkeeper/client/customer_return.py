@@ -50,7 +50,7 @@ class CustomerReturn(Document[ReturnState]):
         """Expect nothing more.
 
         Raises:
-            InvalidState: All of it has come.
+            InvalidState: All units have come.
             Unreachable: No answer in time.
         """
         return await self._send(

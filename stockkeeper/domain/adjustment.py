@@ -91,7 +91,7 @@ class Worth:
 
 
 def worth_of(lines: Iterable[AdjustedLine]) -> Worth:
-    """The sum over the lines of units times unit cost, whichever way they go, exact."""
+    """The exact sum over the lines of units times unit cost; units out count like units in."""
     valued: list[tuple[int, Decimal]] = []
     unvalued_units = 0
     for line in lines:

@@ -170,7 +170,7 @@ def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
         others = [_rank(item, slack, days) for slack, item in earliest[critical:] if not item.is_doubtful]
         even += others[: max(usual - critical - len(liked), 0)]
     listed = [*sorted(needed), *sorted(early), *sorted(even)]
-    # A short walk isn't worth less than a few items: what has no count to begin with gets one.
+    # A list has a few items at least: it is filled up with items that were off or never counted.
     listed += sorted(waiting)[: max(cycle.at_least - len(listed), 0)]
     # An item due by now is needed: it is on the list, or beyond the cap.
     late = sum(rank.ahead <= 0 for rank in listed[cycle.cap :])

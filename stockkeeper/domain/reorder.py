@@ -68,9 +68,9 @@ def quantity_for(
 ) -> int:
     """Units to order. An item without a planned quantity is brought back to its point.
 
-    What was planned is no less than the point. One open order at a time has to last for a lead time, and the point is
-    what that takes at most: with less, what arrives would be below the point again, and the next order late from the
-    start. A quantity set by hand is kept even if it does that.
+    A planned quantity is raised to the point. One open order at a time has to last for a lead time, and the point is
+    the most that a lead time takes: after a smaller order the item would be below its point again at once, and the next
+    order late from the start. A quantity set by hand is kept even if it does that.
     """
     at_least = point if is_planned else 0
     return order_quantity(max(reorder_quantity or 0, at_least), point, position.units, terms)
@@ -93,5 +93,5 @@ def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNum
 
 
 def _number(value: float) -> str:
-    # Beyond what a float counts in units, its digits say nothing, and there may be hundreds of them.
+    # A float this large isn't exact to the unit: its digits mean nothing, and there may be hundreds of them.
     return f"{value:.2f}".rstrip("0").rstrip(".") if value < _COUNTED else f"{value:g}"

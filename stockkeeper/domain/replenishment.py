@@ -18,7 +18,7 @@ from stockkeeper.domain.errors import InvalidRequest
 
 DAYS_A_YEAR = 365
 _ALMOST = 1e-9
-"""Relative. What a sum of floats may be above a whole number by mere arithmetic: 350.00000000000006 is 350."""
+"""Relative tolerance for a sum of floats that should be a whole number: 350.00000000000006 is 350."""
 MOST_UNITS = 1_000_000_000
 """One line of an order has no more."""
 

@@ -11,7 +11,7 @@ Status = TypeVar("Status", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
 
 _SPEAKING_NUMBERS = {"purchase order": "PO"}
-"""Documents whose numbers mostly say what they number: ``PO-7`` needs no ``purchase order`` before it."""
+"""Prefixes of numbers that name their document already: ``PO-7`` needs no ``purchase order`` before it."""
 
 
 def titled(document: str, number: str) -> str:
