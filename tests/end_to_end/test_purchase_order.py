@@ -250,7 +250,8 @@ async def test_a_command_that_comes_as_it_ends_is_refused_unless_it_wants_that_e
             late = [asyncio.ensure_future(refusal(brisk.update(number, name, command(name, item)))) for name in others]
             await brisk.signal(number, "confirm", command("confirm", item))
             await brisk.accepted(number, 3 + len(others))
-        ended = less_notices(await first)
+        # A workflow task that timed out on a busy machine is repeated with the signal in it, and answers with its note.
+        ended = less_notices(await first) | {"notes": []}
         assert ended["status"] == status
         assert less_notices(await same) | {"notes": []} == ended
         assert await asyncio.gather(*late) == [
