@@ -96,12 +96,8 @@ class StockAuditSteps(StockAuditActivities):
             UnknownWarehouse: The warehouse doesn't exist.
         """
         after = step.after or (0, 0)
-        page = {
-            "after_warehouse_id": after[0],
-            "after_product_id": after[1],
-            "warehouse_id": step.warehouse_id,
-            "most": ITEMS_A_PAGE,
-        }
+        place = {"after_warehouse_id": after[0], "after_product_id": after[1]}
+        page = place | {"warehouse_id": step.warehouse_id, "most": ITEMS_A_PAGE}
         with self._snapshot() as connection:
             if step.warehouse_id is not None:
                 require_warehouse(connection, step.warehouse_id)

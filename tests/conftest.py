@@ -1,5 +1,6 @@
 """One PostgreSQL, one Temporal and one worker for the whole session; every test brings its own products."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar
 
@@ -33,6 +34,12 @@ hypothesis_settings.load_profile("stockkeeper")
 
 
 C = TypeVar("C", bound=Caller)
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and collected tests, which live to the end, out of the garbage collector's passes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -115,11 +115,11 @@ class Document(Process[S], Generic[S, D, St]):
     @property
     def number(self) -> str:
         """The document's own name."""
-        return str(getattr(self.state, self.process.number))
+        return str(getattr(self.state, self.process.number_field))
 
     def step_stamp(self, *step: str, performed_by: str) -> St:
         """The fields that every step of this document has: those of `stamp`, and its number."""
-        return cast("St", {**self.stamp(*step, performed_by=performed_by), self.process.number: self.number})
+        return cast("St", {**self.stamp(*step, performed_by=performed_by), self.process.number_field: self.number})
 
     def carried(self, stored: D) -> Carried:
         """The input of the next run, which hands it to `continue_from` at init."""

@@ -71,17 +71,12 @@ class ProcessSpec:
 
     @property
     def number_field(self) -> str:
-        """The field of the start that has the document's number: the one that the workflow id is made of."""
+        """The field of start and state that has the document's number: the one that the workflow id is made of."""
         return self.workflow_id.partition("{")[2].rstrip("}")
 
     def id_of(self, number: str) -> str:
         """The id of the only workflow that commands the document of this number."""
         return f"{self.workflow_id.partition('{')[0]}{number}"
-
-    @property
-    def number(self) -> str:
-        """The field of its start and state that has the document's own number, as its workflow id names it."""
-        return self.workflow_id.partition("{")[2].rstrip("}")
 
     def refusal(self, status: str, command: str, number: str) -> InvalidState:
         """The error for a command in a status that doesn't allow it, in words for people.
