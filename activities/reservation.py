@@ -71,12 +71,18 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         Raises:
             InvalidState: The reservation isn't open any more, or its deadline has come.
-            InvalidRequest: More of a product is wanted than is held.
+            InvalidRequest: More of a product is wanted than is held; or a part of it, which several warehouses hold,
+                and none is named.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             lines = _lock_open(connection, step, ReservationEvent.FULFILL)
-            taken = plan_fulfilment(lines, _wanted(step.lines))
+            of = step.reference_type, step.reference_id
+            taken = plan_fulfilment(
+                lines,
+                _wanted(step.lines),
+                place_of=lambda line: str(read_names(connection, *of)[line.reservation_id].warehouse),
+            )
             holds.take(
                 connection,
                 operation,

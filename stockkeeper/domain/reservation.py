@@ -5,7 +5,7 @@ share one deadline. It ends when everything has left (FULFILLED), by wish (CANCE
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -204,21 +204,33 @@ class WantedLine:
         return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
 
 
-def plan_fulfilment(lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | None) -> dict[int, int]:
+def _warehouse_of(line: HeldLine) -> str:
+    return f"warehouse {line.item.warehouse_id}"
+
+
+def plan_fulfilment(
+    lines: Sequence[HeldLine],
+    wanted: Sequence[WantedLine] | None,
+    *,
+    place_of: Callable[[HeldLine], str] = _warehouse_of,
+) -> dict[int, int]:
     """How many units each line gives: ``{reservation_id: units}``, lines that give nothing left out.
 
     Args:
         lines: The reservation's lines.
         wanted: Units to ship, in the order of the lines; None: all units still held.
+        place_of: The warehouse of a line, as a message names it.
 
     Raises:
-        InvalidRequest: More is wanted of something than is still held.
+        InvalidRequest: More is wanted of something than is still held; or a part of a product is wanted that several
+            warehouses hold, and none is named.
     """
     left = {line.reservation_id: line.quantity_open for line in lines}
     if wanted is None:
         return {reservation_id: units for reservation_id, units in left.items() if units}
     given: Counter[int] = Counter()
     for want in wanted:
+        _require_one_place(want, [line for line in lines if left[line.reservation_id]], left, place_of)
         missing = want.quantity
         for line in lines:
             if missing and want.matches(line):
@@ -230,3 +242,23 @@ def plan_fulfilment(lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | No
             held = want.quantity - missing
             raise InvalidRequest(f"{want}: {want.quantity} to be shipped, but only {held} still held")
     return {reservation_id: units for reservation_id, units in sorted(given.items()) if units}
+
+
+def _require_one_place(
+    want: WantedLine, lines: Sequence[HeldLine], left: Mapping[int, int], place_of: Callable[[HeldLine], str]
+) -> None:
+    """Units of a product leave the warehouse that is named; only all of them may leave several at once.
+
+    Raises:
+        InvalidRequest: Several warehouses hold the product, and only a part is wanted, from none of them by name.
+    """
+    by_place = {line.item.warehouse_id: line for line in reversed(lines) if want.matches(line)}
+    held: Counter[int] = Counter()
+    for line in lines:
+        if want.matches(line):
+            held[line.item.warehouse_id] += left[line.reservation_id]
+    if len(held) > 1 and want.quantity < held.total():
+        places = " and ".join(f"{place_of(by_place[place])} ({units})" for place, units in held.items())
+        raise InvalidRequest(
+            f"{want}: {want.quantity} to be shipped, and {len(held)} warehouses hold it, {places}; name one of them"
+        )

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from sqlalchemy import Engine, text
+from temporalio.exceptions import ApplicationError
 
 from stockkeeper.contracts.reservation import FulfillLine, Holding
 from stockkeeper.domain.reservation import ReservationStatus
@@ -116,6 +117,24 @@ def test_a_repeated_shipment_leaves_once(steps: Steps, shop: Shop, engine: Engin
         later = NOON + 5 * MINUTE
         assert steps.fulfill(reference, _part(1, product_id=item.product_id), as_of=later) == first
         assert refused(lambda: steps.fulfill(reference, _part(2, product_id=item.product_id)))[0] == "OperationConflict"
+
+
+def test_a_shipment_doesnt_choose_between_warehouses(steps: Steps, shop: Shop, engine: Engine) -> None:
+    product = shop.product()
+    here, there = shop.item(9, product=product), shop.item(9, product=product)
+    reference = new_reference()
+    lines = steps.reserve(reference, (here, 2), (there, 3)).lines
+    with nothing_changes(engine, here, there), pytest.raises(ApplicationError) as caught:
+        steps.fulfill(reference, _part(1, product_id=product))
+    assert (caught.value.type, caught.value.message) == (
+        "InvalidRequest",
+        (
+            f"product {product}: 1 to be shipped, and 2 warehouses hold it, "
+            f"{lines[0].warehouse} (2) and {lines[1].warehouse} (3); name one of them"
+        ),
+    )
+    steps.fulfill(reference, _part(1, product_id=product, warehouse_id=there.warehouse_id))
+    assert (level(engine, here), level(engine, there)) == ((9, 2), (8, 2))
 
 
 def test_no_shipment_of_more_than_is_held(steps: Steps, shop: Shop, engine: Engine) -> None:

@@ -142,6 +142,23 @@ def test_units_come_from_the_line_or_warehouse_that_is_named() -> None:
     assert plan_fulfilment(lines, [WantedLine(4, product_id=10, warehouse_id=2)]) == {3: 4}
 
 
+def test_a_part_of_what_two_warehouses_hold_needs_the_name_of_one() -> None:
+    lines = [held(1, quantity=2), held(2, ItemKey(2, 10), quantity=3), held(3, quantity=1), held(4, B)]
+    with pytest.raises(InvalidRequest) as refused:
+        plan_fulfilment(lines, [WantedLine(1, product_id=10)], place_of=lambda line: f"W{line.item.warehouse_id}")
+    assert refused.value.message == (
+        "product 10: 1 to be shipped, and 2 warehouses hold it, W1 (3) and W2 (3); name one of them"
+    )
+    assert plan_fulfilment(lines, [WantedLine(1, product_id=10, warehouse_id=2)]) == {2: 1}
+    # All of it leaves nothing to choose, and neither does what is left in one warehouse.
+    assert plan_fulfilment(lines, [WantedLine(6, product_id=10)]) == {1: 2, 2: 3, 3: 1}
+    assert plan_fulfilment(lines, [WantedLine(3, product_id=10, warehouse_id=1), WantedLine(1, product_id=10)]) == {
+        1: 2,
+        2: 1,
+        3: 1,
+    }
+
+
 def test_two_wishes_for_the_same_product_share_what_is_held() -> None:
     lines = [held(1, quantity=2), held(2, quantity=3)]
     wishes = [WantedLine(1, reservation_id=2), WantedLine(4, product_id=10)]
@@ -208,8 +225,12 @@ def test_what_leaves_is_what_was_wanted_and_never_more_than_is_held(
 @given(_LINES, st.data())
 def test_what_one_wish_can_have_it_gets(lines: list[HeldLine], data: st.DataObject) -> None:
     wish = data.draw(_WISHES)[0]
-    there = sum(line.quantity_open for line in lines if wish.matches(line))
-    if wish.quantity <= there:
+    matching = [line for line in lines if wish.matches(line) and line.quantity_open]
+    there = sum(line.quantity_open for line in matching)
+    if wish.quantity < there and len({line.item.warehouse_id for line in matching}) > 1:
+        with pytest.raises(InvalidRequest, match="2 warehouses hold it"):
+            plan_fulfilment(lines, [wish])
+    elif wish.quantity <= there:
         assert sum(plan_fulfilment(lines, [wish]).values()) == wish.quantity
     else:
         with pytest.raises(InvalidRequest, match=f"{wish.quantity} to be shipped, but only {there} still held"):
