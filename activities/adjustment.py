@@ -13,12 +13,13 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
-from database.adjustment import ADJUSTMENT, lock_adjustment, unit_costs
+from database.adjustment import ADJUSTMENT, lock_adjustment
 from database.corrections import correct
 from database.document import close_document, insert_document, is_stored, read_document
 from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
+from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import (
     AdjustmentActivities,
     AdjustmentPolicy,

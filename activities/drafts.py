@@ -9,7 +9,8 @@ from database.document import insert_document
 from database.operations import Operation
 from database.purchase_order import PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrderStep, PurchaseOrderRequest
-from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals, total_of
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals
+from stockkeeper.domain.worth import total_of
 
 Draft = DraftPurchaseOrderStep | PurchaseOrderRequest
 

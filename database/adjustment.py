@@ -1,8 +1,5 @@
 """The adjustment in the database: its tables, and what locks, reads and changes them."""
 
-from collections.abc import Collection
-from decimal import Decimal
-
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Text, text
 
 from database.columns import MONEY, TOTAL, needed, reference
@@ -54,25 +51,9 @@ _LINES = text("""
     ORDER BY line_number
 """)
 
-# The catalogue's own, or what the preferred supplier has agreed to, or else the cheapest. A cost of zero counts as
-# unknown: such goods have a value, too.
-_UNIT_COSTS = text("""
-    SELECT product_id, coalesce(nullif(products.unit_cost, 0), (
-        SELECT agreed.unit_cost FROM product_suppliers AS agreed
-        WHERE agreed.product_id = products.product_id AND agreed.unit_cost > 0
-        ORDER BY is_preferred DESC, agreed.unit_cost LIMIT 1)) AS unit_cost
-    FROM products WHERE product_id = ANY (:product_ids)
-""")
-
 
 def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment:
     """Lock an adjustment's row, and read the adjustment as it is then; raises as `lock_document`."""
     return lock_with_lines(
         connection, ADJUSTMENT, adjustment_number, Adjustment, status=AdjustmentStatus, line=AdjustedLine, lines=_LINES
     )
-
-
-def unit_costs(connection: Connection, product_ids: Collection[int]) -> dict[int, Decimal | None]:
-    """The cost of a unit of each product; None where neither the catalogue nor a supplier says one. Locks nothing."""
-    rows = connection.execute(_UNIT_COSTS, {"product_ids": sorted(set(product_ids))})
-    return {row.product_id: row.unit_cost for row in rows}

@@ -7,8 +7,8 @@ from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import Below, Group, ReorderState
-from stockkeeper.domain.purchase_order import total_of
 from stockkeeper.domain.reorder import ReorderStatus
+from stockkeeper.domain.worth import total_of
 from workflows.details import details, notices, table
 
 _ORDERS_TOLD = 100

@@ -26,8 +26,6 @@ from stockkeeper.contracts.messages import (
     Step,
     StockAnswer,
     Timestamp,
-    amount,
-    counted,
     money,
 )
 from stockkeeper.contracts.notice import Notices
@@ -39,6 +37,7 @@ from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
+from stockkeeper.domain.worth import Limit, Worth
 
 WORKFLOW_TYPE = "AdjustmentWorkflow"
 
@@ -62,7 +61,10 @@ SignedUnits = Annotated[
 
 
 class AdjustmentPolicy(Message):
-    """The limits above which another person has to approve, and the deadlines for that: hours from the start."""
+    """The limits above which another person has to approve, and the deadlines for that: hours from the start.
+
+    They hold for everything that makes or loses stock without a counterpart, whatever the process (ADR 0034).
+    """
 
     limit: Money = Field(default=Decimal("500.00"), description="Amount of money above which an approval is needed.")
     limit_units: Annotated[int, Field(ge=0, le=MAX_LINES * MAX_UNITS)] = Field(
@@ -70,6 +72,11 @@ class AdjustmentPolicy(Message):
     )
     remind_after_hours: Hours = 24
     cancel_after_hours: Hours = 7 * 24
+
+    @property
+    def as_limit(self) -> Limit:
+        """The limits as the domain has them."""
+        return Limit(self.limit, self.limit_units)
 
 
 DEFAULT_ADJUSTMENT = AdjustmentPolicy()
@@ -260,10 +267,7 @@ def memo(adjustment: StoredAdjustment) -> AdjustmentMemo:
 
 def worth(value: Decimal, unvalued_units: int) -> str:
     """Value of an adjustment in words: ``640.00``, or ``640.00 and 3 units of unknown cost``."""
-    unvalued = f"{counted(unvalued_units, 'unit')} of unknown cost"
-    if not unvalued_units:
-        return amount(value)
-    return f"{amount(value)} and {unvalued}" if value else unvalued
+    return str(Worth(value, unvalued_units))
 
 
 class AdjustmentActivities(Protocol):

@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from stockkeeper.contracts.converter import Undecodable
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.worth import in_figures
 
 MAX_LINES = 1_000
 MAX_UNITS = 1_000_000_000
@@ -131,8 +132,7 @@ def money(amount: Decimal) -> str:
 
 def amount(value: Decimal) -> str:
     """An amount as people read it: ``12,780.00``."""
-    whole, _, fraction = money(value).partition(".")
-    return f"{int(whole):,}.{fraction}"
+    return in_figures(value)
 
 
 def counted(number: int, what: str) -> str:

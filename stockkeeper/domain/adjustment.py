@@ -12,9 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from stockkeeper.domain.approval import Approval
-from stockkeeper.domain.purchase_order import total_of
 from stockkeeper.domain.stock import ItemKey, wanted_by_item
 from stockkeeper.domain.transitions import TransitionTable, Words
+from stockkeeper.domain.worth import Worth, worth_of_units
 
 
 class AdjustmentStatus(StrEnum):
@@ -78,28 +78,9 @@ class AdjustedLine:
     unit_cost: Decimal | None
 
 
-@dataclass(frozen=True)
-class Worth:
-    """Value of some lines in money, and their units without a known cost."""
-
-    value: Decimal
-    unvalued_units: int
-
-    def needs_approval(self, limit: Decimal, limit_units: int) -> bool:
-        """Whether the adjustment is above either limit. Exactly at a limit is within it."""
-        return self.value > limit or self.unvalued_units > limit_units
-
-
 def worth_of(lines: Iterable[AdjustedLine]) -> Worth:
-    """The exact sum over the lines of units times unit cost; units out count like units in."""
-    valued: list[tuple[int, Decimal]] = []
-    unvalued_units = 0
-    for line in lines:
-        if line.unit_cost is None:
-            unvalued_units += abs(line.quantity)
-        else:
-            valued.append((abs(line.quantity), line.unit_cost))
-    return Worth(total_of(valued), unvalued_units)
+    """The worth of an adjustment's lines."""
+    return worth_of_units((line.quantity, line.unit_cost) for line in lines)
 
 
 @dataclass(frozen=True)

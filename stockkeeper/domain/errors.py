@@ -59,6 +59,29 @@ class StateDetails(TypedDict):
     command: str
 
 
+class EndedHold(TypedDict):
+    """A hold that a correction would end: of an order or a transfer, in units of a product."""
+
+    reference_type: str
+    reference_id: str
+    product_id: int
+    quantity: int
+
+
+class PermissionDetails(TypedDict, total=False):
+    """Details of a `NotPermitted` about an effect that one person may not have alone.
+
+    Its worth (an amount of money, and units of unknown cost) and the limits that it is above; or the holds that it
+    would end and that the approver hasn't seen.
+    """
+
+    value: str
+    unvalued_units: int
+    limit: str
+    limit_units: int
+    ends: list[EndedHold]
+
+
 class StockkeeperError(Exception):
     """The root: everything that Stockkeeper raises on purpose."""
 
@@ -225,7 +248,21 @@ class InvalidState(DomainError):
 
 
 class NotPermitted(DomainError):
-    """This person may not do this, such as approving their own request."""
+    """This person may not do this, such as approving their own request, or may not do it alone."""
+
+    def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self._details = cast("PermissionDetails", dict(details or {}))
+
+    @property
+    def details(self) -> PermissionDetails:
+        """The numbers behind it: of an effect that needs another person its worth and the limit, or the holds."""
+        return self._details
+
+    @classmethod
+    def from_details(cls, message: str, details: object) -> Self:
+        """Read the details again."""
+        return cls(message, details if isinstance(details, Mapping) else None)
 
 
 class OperationConflict(DomainError):

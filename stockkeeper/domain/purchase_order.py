@@ -7,9 +7,9 @@ approvals, or by wish as long as nothing has come.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal, localcontext
+from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -158,13 +158,6 @@ class OrderedLine:
     def quantity_owed(self) -> int:
         """Units that the supplier still owes."""
         return max(self.qty - self.quantity_received, 0)
-
-
-def total_of(lines: Iterable[tuple[int, Decimal]]) -> Decimal:
-    """Total of an order: the exact sum of units times unit cost over its lines."""
-    # A Decimal's arithmetic rounds to 28 digits by default; a thousand lines may need more.
-    with localcontext(prec=60):
-        return sum((qty * unit_cost for qty, unit_cost in lines), Decimal(0))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus, Worth, worth_of
+from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus, worth_of
 from stockkeeper.domain.errors import InvalidState, NotPermitted
 from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.worth import Worth
 
 S = AdjustmentStatus
 TEA, MUG, POT = 10, 20, 30

@@ -15,8 +15,8 @@ from stockkeeper.domain.purchase_order import (
     receivable,
     require_tiers,
     required_approvals,
-    total_of,
 )
+from stockkeeper.domain.worth import total_of
 
 S = PurchaseOrderStatus
 TEA, MUG, POT = 10, 20, 30
