@@ -24,6 +24,7 @@ from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
+from activities.documents import DocumentQuestions
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
@@ -184,6 +185,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
     return [
         *(with_settings.get(process.kind) or steps_of(process)(database) for process in PROCESSES),
         StockQuestions(database),
+        DocumentQuestions(database),
         LedgerQuestions(database),
         CountQuestions(database),
         AuditFindings(database),

@@ -23,13 +23,14 @@ from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import (
     AdjustmentActivities,
     AdjustmentPolicy,
+    AdjustmentState,
     AdjustmentStep,
     EndAdjustmentStep,
     PostAdjustmentStep,
     StoredAdjustment,
     SubmitAdjustmentStep,
 )
-from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, AdjustmentStatus, worth_of
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InsufficientStock
@@ -197,6 +198,14 @@ def _post(
     )
     close_document(connection, operation, ADJUSTMENT, adjustment.adjustment_id, status, as_of, **approval)
     return effects_of(correction)
+
+
+def show(connection: Connection, adjustment_number: str) -> AdjustmentState | None:
+    """The state of an adjustment, for `activities.documents`; None: nothing is stored by that number."""
+    if not is_stored(connection, ADJUSTMENT, adjustment_number):
+        return None
+    stored = _stored(connection, adjustment_number)
+    return state_of(AdjustmentState, stored, approve_by=stored.approve_by)
 
 
 def _stored(connection: Connection, adjustment_number: str) -> StoredAdjustment:

@@ -18,9 +18,11 @@ from stockkeeper.contracts.customer_return import (
     InspectReturnStep,
     RegisterReturnStep,
     ReturnActivities,
+    ReturnState,
     ReturnStep,
     StoredReturn,
 )
+from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.domain.conflicts import already_exists, done_differently
 from stockkeeper.domain.customer_return import ReturnStatus
@@ -124,6 +126,13 @@ def _contents(returned: StoredReturn | RegisterReturnStep) -> object:
     """What two starts under one number must have in common to be the same return; not who sends it."""
     lines = [(line.product_id, line.quantity) for line in returned.lines]
     return returned.warehouse_id, returned.reference_id, lines
+
+
+def show(connection: Connection, return_number: str) -> ReturnState | None:
+    """The state of a return, for `activities.documents`; None: nothing is stored by that number."""
+    if not is_stored(connection, RETURN, return_number):
+        return None
+    return state_of(ReturnState, _stored(connection, return_number))
 
 
 def _stored(connection: Connection, return_number: str) -> StoredReturn:

@@ -35,11 +35,12 @@ from stockkeeper.contracts.cycle_count import (
     CountPolicy,
     CountStep,
     CycleCountActivities,
+    CycleCountState,
     OpenCountStep,
     RecordCountStep,
     StoredCount,
 )
-from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.cycle_count import (
     CountEntry,
@@ -234,6 +235,13 @@ def _post(
     )
     post_count_line(connection, operation, count, line, entry, cause, approver, step.as_of)
     return effects_of(correction)
+
+
+def show(connection: Connection, count_number: str) -> CycleCountState | None:
+    """The state of a count, for `activities.documents`; None: nothing is stored by that number."""
+    if not is_stored(connection, CYCLE_COUNT, count_number):
+        return None
+    return state_of(CycleCountState, _stored(connection, count_number))
 
 
 def _stored(connection: Connection, count_number: str) -> StoredCount:

@@ -4,10 +4,9 @@ A step locks the order's row first, then the items, then the supplier. `stockkee
 `database.purchase_order` reads and writes, and `database.supplier_performance` keeps costs and lead times.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -21,6 +20,7 @@ from database.purchase_order import (
     PURCHASE_ORDER,
     RECEIPTS,
     adopt_draft,
+    end_of_day,
     insert_approval,
     lock_purchase_order,
     read_purchase_order,
@@ -28,6 +28,7 @@ from database.purchase_order import (
 from database.receipts import booked, insert_receipt, put_into_stock
 from database.sessions import Database
 from database.supplier_performance import keep_unit_costs, measure_lead_times
+from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.purchase_order import (
     ApprovalPolicy,
     ApprovePurchaseOrderStep,
@@ -35,6 +36,7 @@ from stockkeeper.contracts.purchase_order import (
     DraftPurchaseOrderStep,
     EndPurchaseOrderStep,
     PurchaseOrderActivities,
+    PurchaseOrderState,
     ReceivePurchaseOrderStep,
     StoredPurchaseOrder,
 )
@@ -235,16 +237,17 @@ def _close(
     measure_lead_times(connection, order)
 
 
+def show(connection: Connection, po_number: str) -> PurchaseOrderState | None:
+    """The state of a purchase order, for `activities.documents`; None: nothing is stored by that number."""
+    if not is_stored(connection, PURCHASE_ORDER, po_number):
+        return None
+    stored = _stored(connection, po_number)
+    return state_of(PurchaseOrderState, stored, approve_by=stored.deadlines.end_at)
+
+
 def _stored(connection: Connection, po_number: str) -> StoredPurchaseOrder:
     """The order as it is in this transaction."""
     order = read_purchase_order(connection, po_number, receipts=RECEIPTS_SHOWN)
-    due_at = _end_of_day(order["expected_delivery_date"], order.pop("timezone"))
+    due_at = end_of_day(order["expected_delivery_date"], order.pop("timezone"))
     by_another_run = order.pop("run_id") != activity.info().workflow_run_id
     return StoredPurchaseOrder.model_validate(order | {"due_at": due_at, "drafted_by_another_run": by_another_run})
-
-
-def _end_of_day(day: date | None, timezone: str) -> datetime | None:
-    """The first instant after a day, by the clocks of a time zone."""
-    if day is None:
-        return None
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(timezone))

@@ -16,7 +16,7 @@ from database import holds
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
 from database.reservation import read_names
-from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     FulfillLine,
@@ -25,6 +25,7 @@ from stockkeeper.contracts.reservation import (
     Holding,
     ReleaseReservationStep,
     ReservationActivities,
+    ReservationState,
     ReserveStockStep,
 )
 from stockkeeper.domain.conflicts import already_exists
@@ -39,6 +40,9 @@ from stockkeeper.domain.reservation import (
     status_of,
 )
 from stockkeeper.domain.stock import ItemKey, MovementType
+
+ORDER = "ORDER"
+"""Reference type of an order's hold; a transfer's has another."""
 
 ReservationStep = ReserveStockStep | FulfillReservationStep | ReleaseReservationStep | ExtendReservationStep
 
@@ -185,6 +189,14 @@ def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
     if lines is None:
         return None
     return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]
+
+
+def show(connection: Connection, reference_id: str) -> ReservationState | None:
+    """The state of an order's reservation, for `activities.documents`; None: nothing is held by that number."""
+    held = _holding(connection, ORDER, reference_id)
+    if not held.lines:
+        return None
+    return state_of(ReservationState, held, reference_type=ORDER, reference_id=reference_id)
 
 
 def _holding(connection: Connection, reference_type: str, reference_id: str) -> Holding:

@@ -17,7 +17,7 @@ from database.document import close_document, insert_document, is_stored, update
 from database.locks import lock_given_way, lock_reservation
 from database.operations import Operation
 from database.transfer import TRANSFER, booked_receipt, lock_transfer, read_transfer
-from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
     REFERENCE_TYPE,
@@ -27,6 +27,7 @@ from stockkeeper.contracts.transfer import (
     ReceiveTransferStep,
     StoredTransfer,
     TransferActivities,
+    TransferState,
     TransferStep,
     WriteOffTransferStep,
 )
@@ -228,6 +229,13 @@ def _contents(transfer: StoredTransfer | HoldTransferStep) -> object:
     lines = [(line.product_id, line.quantity) for line in transfer.line_items]
     places = (transfer.from_warehouse_id, transfer.to_warehouse_id)
     return (*places, transfer.requested_by, transfer.expected_transit_hours, lines)
+
+
+def show(connection: Connection, transfer_number: str) -> TransferState | None:
+    """The state of a transfer, for `activities.documents`; None: nothing is stored by that number."""
+    if not is_stored(connection, TRANSFER, transfer_number):
+        return None
+    return state_of(TransferState, _stored(connection, transfer_number))
 
 
 def _stored(connection: Connection, transfer_number: str) -> StoredTransfer:

@@ -1,9 +1,12 @@
 """The adjustment in the database: its tables, and what locks, reads and changes them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Text, text
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, RowMapping, Text, text
 
 from database.columns import MONEY, TOTAL, needed, reference
 from database.document import Document, document_table, line_table
+from database.document_list import DocumentList, name_of_warehouse
 from database.locks import lock_with_lines
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
 
@@ -43,6 +46,28 @@ _LINES_SHOWN = text("""
 
 ADJUSTMENT = Document(
     "adjustment", adjustments, adjustments.c.adjustment_number, adjustment_lines, _SHOWN, _LINES_SHOWN
+)
+
+
+def _approve_by(row: RowMapping) -> datetime | None:
+    if row["status"] != AdjustmentStatus.PENDING or not row["needs_approval"]:
+        return None
+    asked: datetime = row["created_at"]
+    return asked + timedelta(hours=row["cancel_after_hours"])
+
+
+LIST = DocumentList(
+    ADJUSTMENT,
+    warehouses=("warehouse_id",),
+    facts={
+        "warehouse": name_of_warehouse("adjustments.warehouse_id"),
+        "value": "value",
+        "unvalued_units": "unvalued_units",
+        "reason": "reason",
+        "requested_by": "requested_by",
+        "requested_at": "created_at",
+    },
+    deadline=_approve_by,
 )
 
 _LINES = text("""

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Connection, Index, Text, text
 
 from database.columns import counter, needed, reference
 from database.document import Document, document_table, line_table
+from database.document_list import DocumentList, name_of_warehouse, over_lines
 from database.locks import lock_with_lines
 from database.receipts import read_with_receipts, receipt_tables
 from stockkeeper.domain.customer_return import CustomerReturn, ReturnedLine, ReturnStatus
@@ -39,6 +40,20 @@ _LINES_SHOWN = text("""
 """)
 
 RETURN = Document("return", returns, returns.c.return_number, return_lines, _SHOWN, _LINES_SHOWN)
+
+LIST = DocumentList(
+    RETURN,
+    warehouses=("warehouse_id",),
+    facts={
+        "warehouse": name_of_warehouse("returns.warehouse_id"),
+        "reference_id": "reference_id",
+        "units": over_lines(RETURN, "sum(quantity)"),
+        "expected": over_lines(
+            RETURN, f"sum(quantity - restocked - scrapped) FILTER (WHERE status = '{ReturnStatus.EXPECTED}')"
+        ),
+        "requested_by": "requested_by",
+    },
+)
 
 INSPECTIONS = receipt_tables(
     RETURN, "return_inspection", came=("inspected_at", "inspected_by"), units=("restocked", "scrapped")

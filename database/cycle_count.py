@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.columns import DAYS, INSTANT, METADATA, composite_key, counter, key_of, needed, reference
 from database.document import Document, close_document, document_table, read_document, update_document
+from database.document_list import DocumentList, name_of_warehouse, over_lines
 from database.locks import lock_document
 from database.operations import Operation
 from database.tables import inventory_items
@@ -112,6 +113,18 @@ _LINES_SHOWN = text("""
 """).bindparams(bindparam("product_id", type_=BigInteger))
 
 CYCLE_COUNT = Document("count", cycle_counts, cycle_counts.c.count_number, cycle_count_lines, _SHOWN, _LINES_SHOWN)
+
+LIST = DocumentList(
+    CYCLE_COUNT,
+    warehouses=("warehouse_id",),
+    facts={
+        "warehouse": name_of_warehouse("cycle_counts.warehouse_id"),
+        "items": over_lines(CYCLE_COUNT, "count(*)"),
+        "to_count": over_lines(CYCLE_COUNT, f"count(*) FILTER (WHERE listed.status = '{CountStatus.COUNTING}')"),
+        "in_review": over_lines(CYCLE_COUNT, f"count(*) FILTER (WHERE listed.status = '{CountStatus.REVIEW}')"),
+        "requested_by": "requested_by",
+    },
+)
 
 _LINES = text("""
     SELECT product_id, status FROM cycle_count_lines WHERE count_id = :count_id ORDER BY line_number

@@ -3,8 +3,9 @@
 How a supplier performs on it is kept by `database.supplier_performance`.
 """
 
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Date,
     Index,
     Integer,
+    RowMapping,
     Table,
     Text,
     UniqueConstraint,
@@ -24,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, needed, reference
 from database.document import Document, document_table, line_table, read_rows
+from database.document_list import DocumentList
 from database.locks import lock_with_lines
 from database.operations import Operation
 from database.receipts import read_with_receipts, receipt_tables
@@ -105,6 +108,36 @@ PURCHASE_ORDER = Document(
     lines_name="line_items",
 )
 
+
+def _deadline(row: RowMapping) -> datetime | None:
+    """The last deadline of the approvals; then the end of the expected day, from which the delivery is late."""
+    if row["closed_at"] is not None:
+        return None
+    if row["status"] == PurchaseOrderStatus.DRAFT:
+        drafted: datetime = row["created_at"]
+        return drafted + timedelta(hours=float(row["approval_policy"]["cancel_after_hours"]))
+    return end_of_day(row["expected_delivery_date"], row["timezone"])
+
+
+LIST = DocumentList(
+    PURCHASE_ORDER,
+    warehouses=("warehouse_id",),
+    facts={
+        "supplier": "SELECT name FROM suppliers WHERE suppliers.supplier_id = purchase_orders.supplier_id",
+        "total": "total",
+        "requested_by": "requested_by",
+        "drafted_at": "created_at",
+        "required_approvals": "required_approvals",
+        "approvals": (
+            "SELECT count(*) FROM purchase_order_approvals AS given WHERE given.po_id = purchase_orders.po_id"
+        ),
+    },
+    deadline=_deadline,
+    further={
+        "timezone": "SELECT timezone FROM warehouses WHERE warehouses.warehouse_id = purchase_orders.warehouse_id",
+    },
+)
+
 RECEIPTS = receipt_tables(
     PURCHASE_ORDER,
     "purchase_order_receipt",
@@ -124,6 +157,13 @@ _READ_APPROVALS = text("""
     FROM purchase_order_approvals WHERE po_id = :po_id
     ORDER BY approved_at, approver
 """)
+
+
+def end_of_day(day: date | None, timezone: str) -> datetime | None:
+    """The first instant after a day, by the clocks of a time zone."""
+    if day is None:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(timezone))
 
 
 def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder:

@@ -6,10 +6,13 @@ them, and change by `database.holds`, because a transfer's hold at its source is
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, Row, Table, Text, text
+from sqlalchemy import Column, Connection, Index, Row, Table, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT, METADATA, closing, counter, identity, item_key, needed, origin
+from database.document_list import SKUS_SHOWN, Listed, Which
+from stockkeeper.domain.reservation import ReservationStatus
 
 reservations = Table(
     "reservations",
@@ -44,6 +47,66 @@ _NAMES = text("""
     FROM reservations JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
     WHERE reference_type = :reference_type AND reference_id = :reference_id
 """)
+
+
+# A reservation's first line stands for it. Its status follows from those of its lines as in the domain's `status_of`.
+_LISTED = """
+    SELECT first.reservation_id AS place, first.reference_id AS number, whole.status, whole.expires_at AS deadline,
+        whole.warehouses, whole.skus, first.created_at, first.workflow_id, first.run_id
+    FROM reservations AS first CROSS JOIN LATERAL (
+        SELECT max(expires_at) AS expires_at,
+            CASE WHEN bool_or(line.status = 'EXPIRED') THEN 'EXPIRED'
+                WHEN bool_or(line.status = 'CANCELLED') THEN 'CANCELLED'
+                WHEN bool_or(line.status = 'ACTIVE') THEN 'ACTIVE'
+                ELSE 'FULFILLED' END AS status,
+            array_agg(sku ORDER BY reservation_id) AS skus,
+            array_agg(warehouses.name ORDER BY reservation_id) AS warehouses
+        FROM reservations AS line JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
+        WHERE (line.reference_type, line.reference_id) = (first.reference_type, first.reference_id)
+    ) AS whole
+    WHERE first.reference_type = 'ORDER' AND NOT EXISTS (
+        SELECT 1 FROM reservations AS earlier
+        WHERE (earlier.reference_type, earlier.reference_id) = (first.reference_type, first.reference_id)
+            AND earlier.reservation_id < first.reservation_id)
+"""
+_ONLY = {
+    "status": "whole.status = :status",
+    "product_id": "first.reference_id IN ({} AND product_id = :product_id)",
+    "warehouse_id": "first.reference_id IN ({} AND warehouse_id = :warehouse_id)",
+    "numbers": "first.reference_id = ANY (:numbers)",
+    "before": "first.reservation_id < :before",
+}
+_ORDERS = "SELECT reference_id FROM reservations WHERE reference_type = 'ORDER'"
+_ACTIVE = f"first.reference_id IN ({_ORDERS} AND status = 'ACTIVE')"
+
+
+class _Reservations:
+    """The list of reservations, which have no header."""
+
+    def page(self, connection: Connection, which: Which) -> list[Listed]:
+        """Reservations, the latest first. Locks nothing."""
+        asked = {name: value for name, value in which._asdict().items() if value is not None}
+        only = [condition.format(_ORDERS) for name, condition in _ONLY.items() if name in asked]
+        if which.status == ReservationStatus.ACTIVE:
+            # There are few of these, and an index finds their lines.
+            only.append(_ACTIVE)
+        found = text(f"{' AND '.join((_LISTED, *only))} ORDER BY place DESC LIMIT :most")
+        if which.numbers is not None:
+            found = found.bindparams(bindparam("numbers", list(which.numbers), type_=ARRAY(Text)))
+        return [
+            Listed(
+                **{
+                    **row,
+                    "skus": list(dict.fromkeys(row["skus"]))[:SKUS_SHOWN],
+                    "warehouses": list(dict.fromkeys(row["warehouses"])),
+                },
+                facts={},
+            )
+            for row in connection.execute(found, asked).mappings()
+        ]
+
+
+LIST = _Reservations()
 
 
 def read_names(connection: Connection, reference_type: str, reference_id: str) -> dict[int, Row[Any]]:

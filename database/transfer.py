@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Column, Connection, Double, Index, Integer, T
 
 from database.columns import INSTANT, METADATA, composite_key, counter, identity, movement, needed, reference
 from database.document import Document, document_table, line_table, read_document, read_rows
+from database.document_list import DocumentList, name_of_warehouse, over_lines
 from database.locks import lock_with_lines
 from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus
@@ -78,6 +79,19 @@ TRANSFER = Document(
     _SHOWN,
     _LINES_SHOWN,
     lines_name="line_items",
+)
+
+LIST = DocumentList(
+    TRANSFER,
+    warehouses=("from_warehouse_id", "to_warehouse_id"),
+    facts={
+        "from_warehouse": name_of_warehouse("from_warehouse_id"),
+        "to_warehouse": name_of_warehouse("to_warehouse_id"),
+        "units": over_lines(TRANSFER, "sum(quantity)"),
+        "in_transit": over_lines(TRANSFER, "sum(in_transit)"),
+        "requested_by": "requested_by",
+    },
+    deadline=lambda row: row["due_at"] if row["status"] == TransferStatus.IN_TRANSIT else None,
 )
 
 _LINES = text("""

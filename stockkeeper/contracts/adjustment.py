@@ -299,6 +299,7 @@ PROCESS = ProcessSpec(
     workflow_id="adjustment-{adjustment_number}",
     answer="submitted",
     memo=AdjustmentMemo,
+    stored=True,
     table=ADJUSTMENT,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
     finding=FindingKind.ADJUSTED_IS_NOT_BOOKED,

@@ -217,6 +217,7 @@ PROCESS = ProcessSpec(
     workflow_id="return-{return_number}",
     answer="registered",
     memo=ReturnMemo,
+    stored=True,
     table=RETURN,
     movement_types=frozenset({MovementType.RETURN}),
     finding=FindingKind.RETURNED_IS_NOT_BOOKED,

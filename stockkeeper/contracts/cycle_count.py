@@ -283,6 +283,7 @@ PROCESS = ProcessSpec(
     workflow_id="cycle-count-{count_number}",
     answer="opened",
     memo=CountMemo,
+    stored=True,
     table=COUNT_LINE,
     movement_types=frozenset({MovementType.ADJUSTMENT}),
     finding=FindingKind.COUNTED_IS_NOT_BOOKED,

@@ -42,6 +42,8 @@ _MONEY_WIRE = re.compile(r"[0-9]{1,30}(\.[0-9]{1,6})?", re.ASCII)
 _YEARS = range(1970, 2200)
 _DAY_WIRE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
+S = TypeVar("S", bound="State")
+
 
 class Message(BaseModel):
     """A message from outside: a start or a command."""
@@ -53,6 +55,12 @@ class State(BaseModel):
     """An answer of a process. Only its workflow changes it, in place."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+def state_of(state: type[S], stored: BaseModel, **more: object) -> S:
+    """The state of a document from the database's answer: the fields that both have, and ``more``."""
+    shared = stored.model_dump(include={*state.model_fields} & {*type(stored).model_fields})
+    return state.model_validate(shared | more)
 
 
 class Step(BaseModel):

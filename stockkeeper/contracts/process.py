@@ -44,6 +44,7 @@ class ProcessSpec:
         answer: The update without payload that answers the start; None: the start has no answer but the result.
         memo: The fields by which a list of runs describes a run; None: there are none.
         movement_types: The movements that it writes to the ledger.
+        stored: Whether its documents have rows of their own, which `list_documents` and `show_document` answer from.
         table: Its statuses, and the words for a command that one of them doesn't allow; None: it takes no commands.
         finding: The audit's finding when its documents and its movements differ; None: it books no documents.
         audited_since: The workflow patch with which audits began to look at its documents, such as ``audit-kitting``:
@@ -62,6 +63,7 @@ class ProcessSpec:
     movement_types: frozenset[MovementType] = frozenset()
     finding: FindingKind | None = None
     audited_since: str | None = None
+    stored: bool = False
     table: TransitionTable[Any, Any] | None = None
 
     @property

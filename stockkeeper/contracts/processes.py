@@ -30,5 +30,8 @@ PROCESSES: tuple[ProcessSpec, ...] = (
 )
 """In the order of the demo's scenes: the audit comes last and checks everything that the others have booked."""
 
+DOCUMENTS: dict[str, ProcessSpec] = {process.kind: process for process in PROCESSES if process.stored}
+"""The processes whose documents have rows of their own: lists, and what is shown of one, come from these."""
+
 AUDITED: dict[str, ProcessSpec] = {process.kind: process for process in PROCESSES if process.finding is not None}
 """The processes whose documents the audit compares with their movements, in the order in which it does."""

@@ -366,6 +366,7 @@ PROCESS = ProcessSpec(
     workflow_id="purchase-order-{po_number}",
     answer="drafted",
     memo=PurchaseOrderMemo,
+    stored=True,
     table=PURCHASE_ORDER,
     movement_types=frozenset({MovementType.PURCHASE}),
     finding=FindingKind.RECEIVED_IS_NOT_PURCHASED,

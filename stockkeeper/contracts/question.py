@@ -27,6 +27,14 @@ from stockkeeper.contracts.count_questions import (
     Variance,
     Variances,
 )
+from stockkeeper.contracts.documents import (
+    DocumentActivities,
+    DocumentListed,
+    DocumentShown,
+    DocumentsListed,
+    ListDocuments,
+    ShowDocument,
+)
 from stockkeeper.contracts.ledger import (
     Course,
     ExportMovements,
@@ -181,9 +189,19 @@ SHOW_FINDINGS = PagedQuestion[ShowFindings, FindingsShown, FindingShown](
     place=lambda finding: finding.finding_id,
     goes_on="before",
 )
+LIST_DOCUMENTS = PagedQuestion[ListDocuments, DocumentsListed, DocumentListed](
+    DocumentActivities.list_documents,
+    ListDocuments,
+    DocumentsListed,
+    rows=lambda page: page.documents,
+    place=lambda document: document.place,
+    goes_on="before",
+)
+SHOW_DOCUMENT = Question(DocumentActivities.show_document, ShowDocument, DocumentShown)
 DECIDE_FINDING = Question(AuditFindingActivities.decide_finding, DecideFindingStep, FindingShown)
 
 _ALL: tuple[Question[Any, Any], ...] = (
+    *(LIST_DOCUMENTS, SHOW_DOCUMENT),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

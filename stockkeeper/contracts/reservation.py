@@ -218,6 +218,7 @@ PROCESS = ProcessSpec(
     commands=(FULFILL, CANCEL, EXTEND, GIVE_WAY),
     workflow_id="reservation-{reference_id}",
     answer="reserved",
+    stored=True,
     table=RESERVATION,
     movement_types=frozenset({MovementType.SALE}),
 )

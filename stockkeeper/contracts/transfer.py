@@ -273,6 +273,7 @@ PROCESS = ProcessSpec(
     workflow_id="transfer-{transfer_number}",
     answer="held",
     memo=TransferMemo,
+    stored=True,
     table=TRANSFER,
     movement_types=frozenset({MovementType.TRANSFER_OUT, MovementType.TRANSFER_IN}),
     finding=FindingKind.MOVED_IS_NOT_TRANSFERRED,

@@ -11,6 +11,7 @@ import pytest
 
 from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
+from activities.documents import DocumentQuestions
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
 from activities.runs import Runs
@@ -18,6 +19,7 @@ from activities.stock import StockQuestions
 from stockkeeper.contracts import errors
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
+from stockkeeper.contracts.documents import DocumentActivities
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.processes import PROCESSES
@@ -40,6 +42,7 @@ INTERFACES: list[tuple[type, type]] = [
     (CountQuestionActivities, CountQuestions),
     (NoticeActivities, NoticeSteps),
     (StockActivities, StockQuestions),
+    (DocumentActivities, DocumentQuestions),
     (LedgerActivities, LedgerQuestions),
     (AuditFindingActivities, AuditFindings),
     (RunActivities, Runs),
@@ -172,7 +175,7 @@ def test_the_schema_has_everything_on_the_wire() -> None:
 
 def _questions() -> set[str]:
     """The activities that a service may ask, by the interfaces that answer questions."""
-    asked = (StockActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities)
+    asked = (StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities)
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 
 
