@@ -25,6 +25,7 @@ from activities.count_questions import CountQuestions
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.documents import DocumentQuestions
+from activities.edge import at_the_edge
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays, services_of
 from activities.purchase_order import PurchaseOrderSteps
@@ -154,9 +155,9 @@ def build_database(settings: Settings) -> Database:
 
 
 def activities_of(*implementations: object) -> list[Callable[..., Any]]:
-    """Every method that is an activity."""
+    """Every method that is an activity, for any payload."""
     return [
-        member
+        at_the_edge(member)
         for implementation in implementations
         for _, member in inspect.getmembers(implementation, inspect.ismethod)
         if hasattr(member, "__temporal_activity_definition")

@@ -1,0 +1,151 @@
+"""Questions over the wire: whatever a plain client sends is answered at once, and never tried again for ever."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+
+from database.sessions import Database
+from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE
+from tests.support.books import nothing_is_stored
+from tests.support.shop import new_reference
+from tests.support.wire import Json, few_at_once
+from worker import Settings, activities_of, build_steps
+
+IN_TIME = timedelta(seconds=15)
+
+MALFORMED: dict[str, tuple[Sequence[Json], str]] = {
+    "none": ([], "{model} has to be one JSON object; 0 arguments were sent"),
+    "several": ([{}, {}], "{model} has to be one JSON object; 2 arguments were sent"),
+    "null": ([None], "{model} has to be a JSON object; null was sent"),
+    "a number": ([1e-9], "{model} has to be a JSON object; a number was sent"),
+    "bytes": ([b"\x00"], "{model} has to be a JSON object; something else was sent"),
+}
+"""Payloads that no activity takes, and the refusal."""
+
+FIELDS: list[tuple[str, Json, str]] = [
+    ("show_levels", {"product": 1e-9}, "product: Input should be a valid string"),
+    ("show_levels", {"product": None, "colour": "red"}, "colour: Extra inputs are not permitted"),
+    ("show_levels", {"after": ["x"]}, "after.1: Field required"),
+    ("show_in_transit", {"from_warehouse": []}, "from_warehouse: Input should be a valid string"),
+    ("find_items", {"products": None}, "products: Input should be a valid array"),
+    (
+        "find_terms",
+        {"supplier_id": None},
+        "supplier_id: Input should be a valid integer; product_ids: Field required",
+    ),
+    ("show_stock_at", {}, "as_of: Field required"),
+    (
+        "show_stock_at",
+        {"as_of": "2026-01-01T00:00:00"},
+        "as_of: Input should have timezone info",
+    ),
+    (
+        "show_history",
+        {"product": "TEA", "warehouse": 7},
+        "warehouse: Input should be a valid string",
+    ),
+    ("show_plans", {"product": True}, "product: Input should be a valid string"),
+    ("show_findings", {"status": "open"}, "status: Input should be 'OPEN', 'GONE', 'REPAIRED' or 'ACCEPTED'"),
+    ("show_accuracy", {"since": "2026-02-30"}, "since: there is no such day"),
+    (
+        "set_planning",
+        {
+            "operation_id": "o",
+            "performed_by": "ann",
+            "as_of": "2026-01-01T00:00:00Z",
+            "product": "x",
+            "planning": "often",
+        },
+        "warehouse: Field required; planning: Input should be 'auto' or 'manual'",
+    ),
+]
+"""Fields that are wrong, and the refusal."""
+
+
+class _Plain:
+    """A client that asks by activities and by workflows, with no policy of its own."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def by_activity(self, name: str, payload: Sequence[Json]) -> tuple[str | None, str]:
+        with pytest.raises(ActivityFailureError) as failed:
+            await self._client.execute_activity(
+                name,
+                args=list(payload),
+                id=new_reference("asked"),
+                task_queue=self._task_queue,
+                schedule_to_close_timeout=IN_TIME,
+            )
+        return _seen(failed.value)
+
+    async def by_workflow(self, name: str, payload: Json) -> tuple[str | None, str]:
+        with pytest.raises(WorkflowFailureError) as failed:
+            await self._client.execute_workflow(
+                WORKFLOW_TYPE,
+                {"question": name, "payload": payload},
+                id=new_reference("asked"),
+                task_queue=self._task_queue,
+                execution_timeout=IN_TIME,
+            )
+        return _seen(failed.value)
+
+
+def _seen(failed: ActivityFailureError | WorkflowFailureError) -> tuple[str | None, str]:
+    cause = failed.cause
+    assert isinstance(cause, ApplicationError), repr(cause)
+    return cause.type, cause.message
+
+
+@pytest.fixture
+def plain(plain_client: Client, worker: None, settings: Settings) -> _Plain:
+    """A service of any language, while a worker runs."""
+    del worker
+    return _Plain(plain_client, settings.task_queue)
+
+
+async def test_a_malformed_question_is_refused_at_once(plain: _Plain, engine: Engine) -> None:
+    async def asked(name: str, payload: Sequence[Json], told: str) -> None:
+        assert await plain.by_activity(name, payload) == ("InvalidRequest", told), (name, payload)
+
+    with nothing_is_stored(engine):
+        await few_at_once(
+            *(
+                lambda name=name, each=each: asked(name, each[0], each[1].format(model=QUESTIONS[name].model.__name__))
+                for name in QUESTIONS
+                for each in MALFORMED.values()
+            ),
+            *(lambda field=field: asked(field[0], [field[1]], field[2]) for field in FIELDS),
+            lanes=20,
+        )
+
+
+async def test_a_workflow_refuses_a_malformed_question_in_the_same_words(plain: _Plain, engine: Engine) -> None:
+    async def asked(name: str, payload: Json, told: str) -> None:
+        assert await plain.by_workflow(name, payload) == ("InvalidRequest", told), (name, payload)
+
+    with nothing_is_stored(engine):
+        await few_at_once(
+            *(lambda field=field: asked(*field) for field in FIELDS),
+            lanes=20,
+        )
+
+
+async def test_no_activity_that_a_client_can_reach_is_left_trying(
+    plain: _Plain, database: Database, settings: Settings, engine: Engine
+) -> None:
+    async def asked(name: str) -> None:
+        code, told = await plain.by_activity(name, [None])
+        assert (code, told.partition(" ")[2]) == ("InvalidRequest", "has to be a JSON object; null was sent"), name
+
+    reachable: list[Any] = activities_of(*build_steps(database, settings))
+    names = {each.__temporal_activity_definition.name for each in reachable}
+    assert names > set(QUESTIONS)
+    with nothing_is_stored(engine):
+        await few_at_once(*(lambda name=name: asked(name) for name in names - set(QUESTIONS)), lanes=20)
