@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, func, select, tuple_
 from temporalio import activity
 
 from activities.writes import OnDatabase, database_errors, page_of
+from database.names import PRODUCTS, SUPPLIERS, WAREHOUSES, Named, find_names, suggestions
 from database.tables import (
     inventory_items,
     product_suppliers,
@@ -30,6 +31,7 @@ from stockkeeper.contracts.stock import (
     StockLevels,
 )
 from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
+from stockkeeper.domain.names import did_you_mean
 
 
 class StockQuestions(OnDatabase, StockActivities):
@@ -37,32 +39,21 @@ class StockQuestions(OnDatabase, StockActivities):
 
     @activity.defn(name="find_items", no_thread_cancel_exception=True)
     def find_items(self, question: FindItems) -> FoundItems:
-        """The ids behind names. A SKU or name that looks like an id is taken as a SKU or name first.
+        """The ids behind names, in any case where only one has that name.
+
+        A SKU or name that looks like an id is taken as a SKU or name first.
 
         Raises:
-            UnknownProduct, UnknownWarehouse, UnknownSupplier: The catalogue hasn't got that name or id.
+            UnknownProduct, UnknownWarehouse, UnknownSupplier: The catalogue hasn't got that name or id; the message
+                has the nearest name.
         """
         with database_errors(), self._database.snapshot() as connection:
             return FoundItems(
                 products=_ids(
-                    connection, products, products.c.sku, products.c.product_id, question.products, UnknownProduct
+                    connection, PRODUCTS, question.products, UnknownProduct, digits_are_ids=not question.exact
                 ),
-                warehouses=_ids(
-                    connection,
-                    warehouses,
-                    warehouses.c.name,
-                    warehouses.c.warehouse_id,
-                    question.warehouses,
-                    UnknownWarehouse,
-                ),
-                suppliers=_ids(
-                    connection,
-                    suppliers,
-                    suppliers.c.name,
-                    suppliers.c.supplier_id,
-                    question.suppliers,
-                    UnknownSupplier,
-                ),
+                warehouses=_ids(connection, WAREHOUSES, question.warehouses, UnknownWarehouse),
+                suppliers=_ids(connection, SUPPLIERS, question.suppliers, UnknownSupplier),
                 skus=_names(connection, products.c.sku, products.c.product_id, question.product_ids),
                 product_names=_names(connection, products.c.name, products.c.product_id, question.product_ids),
                 warehouse_names=_names(
@@ -182,26 +173,23 @@ class StockQuestions(OnDatabase, StockActivities):
 
 def _ids(
     connection: Connection,
-    table: Table,
-    name: Column[str],
-    key: Column[int],
+    where: Named,
     wanted: Sequence[str],
     unknown: type[UnknownProduct | UnknownWarehouse | UnknownSupplier],
+    *,
+    digits_are_ids: bool = True,
 ) -> dict[str, int]:
-    by_name = {
-        row.name: row.key
-        for row in connection.execute(
-            select(name.label("name"), key.label("key")).select_from(table).where(name.in_(wanted))
-        )
-    }
-    numbers = [int(text) for text in wanted if text not in by_name and text.isdecimal() and len(text) < 19]
-    by_id = set(connection.execute(select(key).where(key.in_(numbers))).scalars())
-    found = by_name | {str(number): number for number in by_id}
-    missing = [text for text in dict.fromkeys(wanted) if text not in found]
-    if missing:
-        shown = ", ".join(repr(text) for text in missing[:10])
-        raise unknown(f"no {unknown.kind} is called {shown}")
-    return {text: found[text] for text in wanted}
+    found = find_names(connection, where, wanted, digits_are_ids=digits_are_ids)
+    if found.several:
+        name, spelled = next(iter(found.several.items()))
+        raise unknown(f"no {unknown.kind} is called {name!r} exactly; write {' or '.join(spelled)}")
+    if found.unknown:
+        shown = ", ".join(repr(text) for text in found.unknown[:10])
+        hint = did_you_mean(suggestions(connection, where, found.unknown))
+        if not hint and not digits_are_ids and found.unknown[0].isdecimal():
+            hint = f"; a {unknown.kind} by its id is written id:{found.unknown[0]}"
+        raise unknown(f"no {unknown.kind} is called {shown}{hint}")
+    return found.ids
 
 
 def _require_ids(

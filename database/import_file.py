@@ -153,8 +153,19 @@ def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequ
     table.create(connection)
     rows = select(*chosen).select_from(named).where(import_pages.c.import_id == import_id)
     connection.execute(insert(table).from_select([each.name for each in table.columns], rows))
+    for name, id_name in references.items():
+        if name != id_name:
+            _find_in_any_case(connection, table, name, id_name)
     connection.execute(text("ANALYZE incoming"))
     return Incoming(kind, table, references, values)
+
+
+def _find_in_any_case(connection: Connection, table: Table, name: str, id_name: str) -> None:
+    """Give rows whose name isn't there the id of the only one that differs from it by upper and lower case alone."""
+    at, given = _NAMED_BY[name][1], table.c[f"given_{name}"]
+    number = at.table.c[id_name]
+    only = select(func.min(number)).where(func.lower(at) == func.lower(given)).having(func.count() == 1)
+    connection.execute(update(table).values({id_name: only.scalar_subquery()}).where(table.c[id_name].is_(None)))
 
 
 def upsert(connection: Connection, incoming: Incoming) -> Upserted:

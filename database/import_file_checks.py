@@ -22,9 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from database.import_file import Incoming
+from database.names import PRODUCTS, SUPPLIERS, WAREHOUSES, suggestions
 from stockkeeper.domain.import_file import NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, refusal
+from stockkeeper.domain.names import did_you_mean
 
 _VALUE_SHOWN = 80
+_LOOKED_UP = {"sku": PRODUCTS, "warehouse": WAREHOUSES, "supplier": SUPPLIERS}
 
 
 def require_sound(connection: Connection, incoming: Incoming) -> None:
@@ -36,6 +39,8 @@ def require_sound(connection: Connection, incoming: Incoming) -> None:
     rows, target = incoming.table, incoming.target
     checks = [_unknown(rows, name, id_name) for name, id_name in incoming.references.items()]
     checks.append(_repeated(rows, target.key, target.key[0] if len(target.key) == 1 else None))
+    if len(target.key) == 1:
+        checks += _twins(incoming, target.key[0])
     if target.id is not None and target.id in rows.c:
         checks += [_repeated(rows, [target.id], target.id), *_other_id(incoming, target.id)]
     if "is_preferred" in rows.c:
@@ -54,21 +59,42 @@ def refuse_if_any(connection: Connection, checks: Iterable[Select[Any]]) -> None
     """
     found = union_all(*checks).subquery()
     problems = connection.execute(
-        select(found.c.line, found.c.column, found.c.message, func.count().over().label("total"))
+        select(found.c.line, found.c.column, found.c.message, found.c.looked_for, func.count().over())
         .order_by(found.c.line, found.c.column)
         .limit(PROBLEMS_NAMED)
     ).all()
     if problems:
-        raise refusal([BadRow(bad.line, bad.column, bad.message) for bad in problems], problems[0].total)
+        named = [
+            BadRow(line, name, message + _suggestion(connection, name, looked_for))
+            for line, name, message, looked_for, _ in problems
+        ]
+        raise refusal(named, problems[0][-1])
 
 
-def problem(line: ColumnElement[Any], column_name: str | None, *message: Any) -> Select[Any]:
-    """The columns of a check: line, column, and the message, which is put together from its parts."""
+def _suggestion(connection: Connection, column_name: str | None, looked_for: str | None) -> str:
+    """The nearest name, where a row names something that isn't there."""
+    if looked_for is None or column_name not in _LOOKED_UP:
+        return ""
+    return did_you_mean(suggestions(connection, _LOOKED_UP[column_name], [looked_for]))
+
+
+def problem(
+    line: ColumnElement[Any], column_name: str | None, *message: Any, looked_for: ColumnElement[Any] | None = None
+) -> Select[Any]:
+    """The columns of a check: line, column, and the message, which is put together from its parts.
+
+    Args:
+        line: The line.
+        column_name: The column with the fault, if it is one column's.
+        message: Texts and values.
+        looked_for: The name that isn't there, if that is the fault.
+    """
     parts = [each if isinstance(each, ColumnElement) else literal(each, String) for each in message]
     return select(
         line.label("line"),
         (null() if column_name is None else literal(column_name, String)).cast(Text).label("column"),
         func.concat(*parts).label("message"),
+        (null() if looked_for is None else looked_for).cast(Text).label("looked_for"),
     )
 
 
@@ -76,7 +102,31 @@ def _unknown(rows: Table, name: str, id_name: str) -> Select[Any]:
     noun = id_name.removesuffix("_id")
     what = f"there is no {noun} with id " if name == id_name else f"there is no {noun} "
     shown = func.left(rows.c[f"given_{name}"], _VALUE_SHOWN)
-    return problem(rows.c.line, name, what, shown).where(rows.c[id_name].is_(None))
+    looked_for = None if name == id_name else rows.c[f"given_{name}"]
+    return problem(rows.c.line, name, what, shown, looked_for=looked_for).where(rows.c[id_name].is_(None))
+
+
+def _twins(incoming: Incoming, key: str) -> list[Select[Any]]:
+    """New names that differ from known ones, or from ones of the file, by upper and lower case alone."""
+    rows, there = incoming.table, incoming.target.table
+    alike = and_(func.lower(there.c[key]) == func.lower(rows.c[key]), there.c[key] != rows.c[key])
+    same = there.alias("same")
+    is_there = select(same).where(same.c[key] == rows.c[key]).correlate(rows).exists()
+    together = {"partition_by": func.lower(rows.c[key]), "order_by": rows.c.line}
+    each = select(
+        rows.c.line,
+        rows.c[key].label("name"),
+        func.first_value(rows.c.line).over(**together).label("first"),  # type: ignore[arg-type]
+        func.first_value(rows.c[key]).over(**together).label("first_name"),  # type: ignore[arg-type]
+    ).subquery()
+    return [
+        problem(rows.c.line, key, "differs by upper and lower case alone from ", func.left(there.c[key], _VALUE_SHOWN))
+        .select_from(rows.join(there, alike))
+        .where(~is_there),
+        problem(each.c.line, key, "differs by upper and lower case alone from line ", each.c.first).where(
+            each.c.name != each.c.first_name
+        ),
+    ]
 
 
 def _repeated(

@@ -366,6 +366,9 @@ CREATE TABLE products (
     CONSTRAINT products_unit_price_check CHECK (unit_price >= 0::numeric),
     CONSTRAINT products_weight_kg_check CHECK (weight_kg >= 0::numeric)
 );
+CREATE INDEX products_sku_in_any_case ON products USING btree (lower(sku));
+CREATE TRIGGER products_have_no_twins BEFORE INSERT OR UPDATE OF sku ON products
+    FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('sku');
 GRANT INSERT, SELECT, UPDATE ON products TO stockkeeper_worker;
 
 CREATE TABLE purchase_order_approvals (
@@ -661,6 +664,9 @@ CREATE TABLE suppliers (
     CONSTRAINT suppliers_name_key UNIQUE (name),
     CONSTRAINT suppliers_name_check CHECK (name <> ''::text)
 );
+CREATE INDEX suppliers_name_in_any_case ON suppliers USING btree (lower(name));
+CREATE TRIGGER suppliers_have_no_twins BEFORE INSERT OR UPDATE OF name ON suppliers
+    FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('name');
 GRANT INSERT, SELECT, UPDATE ON suppliers TO stockkeeper_worker;
 
 CREATE TABLE transfer_order_lines (
@@ -777,6 +783,9 @@ CREATE TABLE warehouses (
     CONSTRAINT warehouses_capacity_sqft_check CHECK (capacity_sqft >= 0::numeric),
     CONSTRAINT warehouses_name_check CHECK (name <> ''::text)
 );
+CREATE INDEX warehouses_name_in_any_case ON warehouses USING btree (lower(name));
+CREATE TRIGGER warehouses_have_no_twins BEFORE INSERT OR UPDATE OF name ON warehouses
+    FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('name');
 GRANT INSERT, SELECT, UPDATE ON warehouses TO stockkeeper_worker;
 
 GRANT UPDATE ON SEQUENCE products_product_id_seq TO stockkeeper_worker;
@@ -815,6 +824,23 @@ BEGIN
         VALUES (NEW.warehouse_id, NEW.product_id, clock_timestamp(), NEW.reorder_point)
         ON CONFLICT (warehouse_id, product_id, since) DO UPDATE SET reorder_point = excluded.reorder_point;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refuse_a_twin()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    name text := to_jsonb(NEW) ->> TG_ARGV[0];
+    twin text;
+BEGIN
+    EXECUTE format('SELECT %1$I FROM %2$I WHERE lower(%1$I) = lower($1) AND %1$I <> $1 LIMIT 1',
+        TG_ARGV[0], TG_TABLE_NAME) INTO twin USING name;
+    IF twin IS NOT NULL THEN
+        RAISE EXCEPTION '% differs from % by upper and lower case alone', name, twin
+            USING ERRCODE = 'unique_violation', CONSTRAINT = TG_TABLE_NAME || '_have_no_twins';
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION refuse_to_change_the_past()

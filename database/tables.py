@@ -43,7 +43,8 @@ from database.columns import (
 def _catalogue(name: str, key: str, called: str, *columns: SchemaItem) -> Table:
     """A table of the catalogue: an import may bring the key, and finds a row by the unique column ``called``."""
     unique = UniqueConstraint(called, name=f"{name}_{called}_key")
-    return Table(name, METADATA, identity(key, given=True), needed(called, Text), *columns, unique)
+    in_any_case = Index(f"{name}_{called}_in_any_case", text(f"lower({called})"))
+    return Table(name, METADATA, identity(key, given=True), needed(called, Text), *columns, unique, in_any_case)
 
 
 products = _catalogue(

@@ -9,6 +9,7 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, run
 from starter.cli.output import err, out, print_json, table
+from starter.cli.products import of_product, product_named
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import amount, counted, money
@@ -66,7 +67,9 @@ def show(
     as_json: options.AsJson = False,
 ) -> None:
     """List reorder points and quantities, and the numbers behind them."""
-    found = printing.ask_for(lambda stock: stock.plans(product=product, warehouse=warehouse), limit)
+    found = printing.ask_for(
+        lambda stock: of_product(stock, product, lambda named: stock.plans(product=named, warehouse=warehouse)), limit
+    )
     _print_plans(found, limit=limit, as_json=as_json)
 
 
@@ -85,7 +88,7 @@ def set_(
     async def work() -> ItemPlan:
         stock = await connect()
         return await stock.set_by_hand(
-            product,
+            await product_named(stock, product),
             warehouse,
             reorder_point=reorder_point,
             reorder_quantity=reorder_quantity,
@@ -103,7 +106,7 @@ def auto(
 
     async def work() -> ItemPlan:
         stock = await connect()
-        return await stock.set_automatic(product, warehouse, performed_by=performed_by)
+        return await stock.set_automatic(await product_named(stock, product), warehouse, performed_by=performed_by)
 
     _show_plan(run(work()), as_json=as_json)
     if not as_json:

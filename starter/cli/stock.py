@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from starter.cli import options, printing, stock_chart, stock_export, stock_history
 from starter.cli.context import read_input
+from starter.cli.products import of_product
 from starter.cli.times import TIME_HELP, instant, to_the_second
 
 app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and the movements behind them.")
@@ -23,7 +24,12 @@ def show(
 ) -> None:
     """List levels: on hand, reserved, available."""
     printing.print_rows(
-        printing.ask_for(lambda stock: stock.levels(product, warehouse, below_reorder_point=below), limit),
+        printing.ask_for(
+            lambda stock: of_product(
+                stock, product, lambda named: stock.levels(named, warehouse, below_reorder_point=below)
+            ),
+            limit,
+        ),
         ["sku", "product", "warehouse", "#on hand", "#reserved", "#available", "#reorder point"],
         lambda level: [
             escape(level.sku),
@@ -51,7 +57,12 @@ def at(
     """List units on hand at an instant. The answer is final: asked again, it is the same."""
     as_of = read_input(lambda: instant(time, "TIME"))
     printing.print_rows(
-        printing.ask_for(lambda stock: stock.stock_at(as_of, product=product, warehouse=warehouse), limit),
+        printing.ask_for(
+            lambda stock: of_product(
+                stock, product, lambda named: stock.stock_at(as_of, product=named, warehouse=warehouse)
+            ),
+            limit,
+        ),
         ["sku", "product", "warehouse", "#on hand", "since (UTC)"],
         lambda level: [
             escape(level.sku),

@@ -14,6 +14,7 @@ from starter.cli.chart_text import draw as draw_text
 from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import out, print_json
+from starter.cli.products import product_named
 from starter.cli.times import TIME_HELP, instant
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import POINTS_OF_A_COURSE, Course
@@ -46,7 +47,9 @@ def chart(
             raise InvalidRequest(f"--until {until!r}: must not be in the future")
         begin = end - timedelta(days=days)
         stock = await connect()
-        found = await stock.course(product, warehouse, since=begin, until=end, steps=POINTS_OF_A_COURSE)
+        found = await stock.course(
+            await product_named(stock, product), warehouse, since=begin, until=end, steps=POINTS_OF_A_COURSE
+        )
         return found, begin, end
 
     course, begin, end = run(work())

@@ -15,6 +15,7 @@ from starter.cli import options
 from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import err, out
+from starter.cli.products import of_product
 from starter.cli.times import instant_or_none
 from stockkeeper.client.ledger import Exported
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -22,7 +23,7 @@ from stockkeeper.client.stockkeeper import Stockkeeper
 app = typer.Typer(no_args_is_help=True, help="CSV files, written whole or not at all.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="The file to write; `-` is standard output.")]
-Sku = Annotated[str | None, typer.Option("--sku", help="Only this product: SKU or id.")]
+Sku = Annotated[str | None, typer.Option("--sku", help="Only this product: SKU, or id:7.")]
 Watch = Callable[[Exported, int], None]
 """Called with each part that was written, and the rows written so far."""
 
@@ -39,11 +40,11 @@ def movements(
     """Export the ledger in the order in which it was written, up to the last movement at the start."""
 
     def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
-        return stock.export_movements(
-            product=sku,
-            warehouse=warehouse,
-            since=instant_or_none(since, "--since"),
-            until=instant_or_none(until, "--until"),
+        begin, end = instant_or_none(since, "--since"), instant_or_none(until, "--until")
+        return of_product(
+            stock,
+            sku,
+            lambda named: stock.export_movements(product=named, warehouse=warehouse, since=begin, until=end),
         )
 
     _export(lines, file, "movements")
@@ -54,7 +55,8 @@ def levels(file: File, *, sku: Sku = None, warehouse: options.OnlyWarehouse = No
     """Export the levels now: on hand, reserved, available and reorder point, by SKU and warehouse."""
 
     async def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
-        async for line in stock.export_levels(product=sku, warehouse=warehouse):
+        found = of_product(stock, sku, lambda named: stock.export_levels(product=named, warehouse=warehouse))
+        async for line in found:
             yield Exported([line], 0, 0)
 
     _export(lines, file, "levels")

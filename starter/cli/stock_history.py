@@ -6,6 +6,7 @@ from starter.cli import options, printing
 from starter.cli.context import connect, run, ui_url
 from starter.cli.links import linked, run_url
 from starter.cli.output import err, out, print_json, table
+from starter.cli.products import product_named
 from starter.cli.times import instant_or_none, to_the_second
 from stockkeeper.contracts.ledger import Movement
 
@@ -31,7 +32,7 @@ def history(
     async def work() -> list[Linked]:
         begin, end = instant_or_none(since, "--since"), instant_or_none(until, "--until")
         stock = await connect()
-        found = stock.history(product, warehouse, since=begin, until=end)
+        found = stock.history(await product_named(stock, product), warehouse, since=begin, until=end)
         ui, namespace = ui_url(), stock.client.namespace
         return [
             (each, run_url(ui, namespace, each.workflow_id, each.run_id))

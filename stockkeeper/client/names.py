@@ -92,8 +92,13 @@ async def with_ids(connection: Connection, model: type[M], **fields: object) -> 
     if not placeholders:
         return tentative, Names()
     wanted = {kind: [name for of_kind, name in placeholders if of_kind == kind] for kind in _KIND_OF_ID.values()}
+    # A product goes by its SKU alone: a spreadsheet makes 1 of 0001, and product no. 1 is another.
     question = checked(
-        FindItems, products=wanted["product"], warehouses=wanted["warehouse"], suppliers=wanted["supplier"]
+        FindItems,
+        products=wanted["product"],
+        warehouses=wanted["warehouse"],
+        suppliers=wanted["supplier"],
+        exact=True,
     )
     found = await ask(connection, FIND_ITEMS, question)
     by_kind = {"product": found.products, "warehouse": found.warehouses, "supplier": found.suppliers}

@@ -68,10 +68,12 @@ class StockNow(Part):
     async def ids(
         self, products: Iterable[str] = (), warehouses: Iterable[str] = (), suppliers: Iterable[str] = ()
     ) -> FoundItems:
-        """The ids behind SKUs and names. An id written as text is taken as well, unless it is a name itself.
+        """The ids behind SKUs and names, in any case where only one has that name.
+
+        A product's id as text is written ``id:7``; a warehouse's or supplier's may be a number, unless that is a name.
 
         Raises:
-            UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name.
+            UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name; the message has the nearest.
             Unreachable: No worker answers.
         """
         asked = checked(
@@ -79,6 +81,7 @@ class StockNow(Part):
             products=sorted(set(products)),
             warehouses=sorted(set(warehouses)),
             suppliers=sorted(set(suppliers)),
+            exact=True,
         )
         return await ask(self.connection, FIND_ITEMS, asked)
 

@@ -20,7 +20,8 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 class FindItems(Message):
     """Names, to find their ids, and ids, to find their names.
 
-    A product goes by its SKU or its id, a warehouse and a supplier by their names or ids.
+    A product goes by its SKU or its id, a warehouse and a supplier by their names or ids. Upper and lower case make no
+    difference where only one has that name.
     """
 
     products: list[Name] = Field(default_factory=list, max_length=MAX_LINES)
@@ -29,6 +30,10 @@ class FindItems(Message):
     product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     supplier_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
+    exact: bool = Field(
+        default=False,
+        description="Whether a product goes by its SKU alone; then a number is no id, and an id is written ``id:7``.",
+    )
 
 
 class FoundItems(BaseModel):

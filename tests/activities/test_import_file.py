@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Engine, text
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.import_file import ImportSteps
@@ -222,3 +223,43 @@ def test_ids_of_a_file_are_kept_and_counting_goes_on_after_them(database: Databa
         ids = list(connection.execute(query, {"first": first, "second": second}).scalars())
     assert ids[0] == highest + 1_000
     assert ids[1] > ids[0]
+
+
+def _refusal(loading: Loading, rows: int) -> list[tuple[int, str | None, str]]:
+    with pytest.raises(ApplicationError) as caught:
+        loading.apply(rows=rows)
+    assert caught.value.type == "InvalidRequest"
+    return [(bad["line"], bad["column"], bad["message"]) for bad in caught.value.details[0]["errors"]]
+
+
+def test_names_that_differ_by_case_alone_are_bad_rows(database: Database, engine: Engine) -> None:
+    known, new = new_name("Known"), new_name("New")
+    first = Loading(database, "suppliers", "name")
+    first.stage((known,))
+    first.apply(rows=1)
+    again = Loading(database, "suppliers", "name", "email")
+    again.stage((known.upper(), ""), (known, "a@x.at"), (new, ""), (new.lower(), ""))
+    assert _refusal(again, rows=4) == [
+        (2, "name", f"differs by upper and lower case alone from {known}"),
+        (3, "name", "differs by upper and lower case alone from line 2"),
+        (5, "name", "differs by upper and lower case alone from line 4"),
+    ]
+    assert _suppliers(engine, known, known.upper(), new) == [(known, None)]
+
+
+def test_a_reference_is_found_in_any_case_and_the_nearest_is_suggested(database: Database, engine: Engine) -> None:
+    sku, acme = new_name("Mug"), new_name("Acme")
+    for kind, columns, row in (("products", ["sku", "name"], [sku, "Mug"]), ("suppliers", ["name"], [acme])):
+        loading = Loading(database, kind, *columns)
+        loading.stage(row)
+        loading.apply(rows=1)
+    terms = "product-suppliers", "sku", "supplier", "unit_cost", "lead_time_days"
+    wrong = Loading(database, *terms)
+    wrong.stage((sku, f"{acme}x", "1", "1"), (f"{sku[:-1]}", acme, "1", "1"))
+    assert _refusal(wrong, rows=2) == [
+        (2, "supplier", f"there is no supplier {acme}x; did you mean {acme}?"),
+        (3, "sku", f"there is no product {sku[:-1]}; did you mean {sku}?"),
+    ]
+    right = Loading(database, *terms)
+    right.stage((sku.upper(), acme.lower(), "1", "1"))
+    assert right.apply(rows=1) == Applied(rows=1, inserted=1, updated=0, unchanged=0)

@@ -48,7 +48,7 @@ async def test_several_are_approved_at_once_and_one_refusal_stops_none(
     numbers = [new_reference("a") for _ in range(3)]
     for number, asked_by in zip(numbers, ("tom", "ann", "tom"), strict=True):
         made = await command(
-            *("adjust", "create", number, "--warehouse", str(item.warehouse_id), "--line", f"{item.product_id}=-1"),
+            *("adjust", "create", number, "--warehouse", str(item.warehouse_id), "--line", f"id:{item.product_id}=-1"),
             *("--reason", "stolen", "--performed-by", asked_by),
         )
         assert made.exit_code == 0
