@@ -10,7 +10,8 @@ from activities.import_stock import book_opening_stock
 from activities.writes import OnDatabase, database_errors, effect_once
 from database.import_file import load, lock_target, upsert
 from database.import_file_checks import require_sound
-from database.operations import Operation, result_of
+from database.imported_files import keep_import, read_earlier
+from database.operations import Operation
 from database.sessions import BULK_STATEMENT_TIMEOUT
 from database.tables import import_pages
 from stockkeeper.contracts.import_file import (
@@ -45,7 +46,7 @@ class ImportSteps(OnDatabase, ImportActivities):
 
     @activity.defn(name="open_import", no_thread_cancel_exception=True)
     def open_import(self, step: OpenImportStep) -> Opened:
-        """Find out whether the file was imported before, and delete pages that an earlier run left behind.
+        """Find out whether the file was the last of its kind, and delete pages that an earlier run left behind.
 
         Only staged pages change, so it needs no operation.
         """
@@ -53,8 +54,9 @@ class ImportSteps(OnDatabase, ImportActivities):
         left_behind = import_pages.c.staged_at < step.as_of - _LEFT_BEHIND_AFTER
         with database_errors(), self._database.transaction() as connection:
             connection.execute(delete(import_pages).where(or_(ours, left_behind)))
-            stored = result_of(connection, step.apply_operation_id)
-        return Opened(applied=None if stored is None else Applied.model_validate(stored))
+            earlier = read_earlier(connection, step.import_id)
+        applied = None if earlier.result is None else Applied.model_validate(earlier.result)
+        return Opened(applied=applied, applications=earlier.applications)
 
     @activity.defn(name="stage_page", no_thread_cancel_exception=True)
     def stage_page(self, step: StagePageStep) -> Staged:
@@ -90,7 +92,7 @@ class ImportSteps(OnDatabase, ImportActivities):
         """Check every row against the database, and write all of them, or none.
 
         Locks: the table for the rows, against other writers; for stock no table, but the items, sorted.
-        Operation: ``{workflow}/apply``.
+        Operation: ``{workflow}/apply``; of a file that is applied again after another, ``{workflow}/apply/2`` and on.
 
         Raises:
             InvalidRequest: Pages are missing, or rows are bad: the details name the first ten.
@@ -125,6 +127,7 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
         rows, inserted, updated = upsert(connection, incoming)
         unchanged = rows - inserted - updated
         applied = Applied(rows=rows, inserted=inserted, updated=updated, unchanged=unchanged)
+    keep_import(connection, operation, step.kind, step.import_id)
     _delete_pages(connection, step.import_id)
     return applied
 

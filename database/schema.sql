@@ -223,6 +223,19 @@ CREATE TABLE imported_demand (
 );
 GRANT INSERT, SELECT, UPDATE ON imported_demand TO stockkeeper_worker;
 
+CREATE TABLE imported_files (
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    import_id text NOT NULL,
+    application integer NOT NULL,
+    operation_id text NOT NULL,
+    CONSTRAINT imported_files_pkey PRIMARY KEY ("position"),
+    CONSTRAINT imported_files_import_id_application_key UNIQUE (import_id, application),
+    CONSTRAINT imported_files_application_check CHECK (application > 0)
+);
+CREATE INDEX imported_files_by_kind ON imported_files USING btree (kind, "position");
+GRANT INSERT, SELECT ON imported_files TO stockkeeper_worker;
+
 CREATE TABLE inventory_items (
     item_id bigint GENERATED ALWAYS AS IDENTITY,
     product_id bigint NOT NULL,

@@ -36,6 +36,7 @@ from workflows.steps import through_the_queue, write
 class _Carried(Carried):
     state: ImportState
     heard_at: AwareDatetime
+    applications: int = 0
 
 
 class _Stamp(Stamp):
@@ -57,10 +58,12 @@ class ImportWorkflow(Process[ImportState]):
         super().__init__(ImportState(), payload)
         self._heard_at = workflow.now()
         self._refusal: DomainError | None = None
+        self._applications = 0
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._request = parse(ImportRequest, self.payload[:1])
             self.state = carried.state
             self._heard_at = carried.heard_at
+            self._applications = carried.applications
 
     @workflow.run
     async def run(self, *_payload: Any) -> ImportState:
@@ -68,7 +71,9 @@ class ImportWorkflow(Process[ImportState]):
         await self.run_to_the_end(self._run_process(), give_up=self.give_up)
         if self.state.status is ImportStatus.LOADING:
             self.continue_in_another_run(
-                _Carried(state=self.state, signals=self.signals, heard_at=self._heard_at),
+                _Carried(
+                    state=self.state, signals=self.signals, heard_at=self._heard_at, applications=self._applications
+                ),
             )
         return await self.ended()
 
@@ -165,8 +170,11 @@ class ImportWorkflow(Process[ImportState]):
             self.state.already_imported = True
             self._imported(ImportEvent.RECOGNIZE, opened.applied)
             self.note("the same file was imported before; nothing changed this time")
-        else:
-            self.publish()
+            return
+        self._applications = opened.applications
+        if opened.applications:
+            self.note("this file was imported before, and another one of its kind since: it is applied again")
+        self.publish()
 
     async def _until_something_comes(self) -> None:
         """Wait for the end, or for a long history; an import without a page for too long is abandoned."""
@@ -183,8 +191,9 @@ class ImportWorkflow(Process[ImportState]):
                     await self._abandon(f"nothing came for {ABANDONED_AFTER}")
 
     async def _apply(self, message: Finish) -> Applied:
+        again = [str(self._applications + 1)] if self._applications else []
         step = ApplyImportStep(
-            **self._stamp("apply", performed_by=message.performed_by),
+            **self._stamp("apply", *again, performed_by=message.performed_by),
             kind=self._request.kind,
             columns=self._request.columns,
             pages=message.pages,

@@ -103,7 +103,8 @@ class ImportState(State):
     updated: int = 0
     unchanged: int = 0
     already_imported: bool = Field(
-        default=False, description="Whether the same file was imported before; then nothing has changed."
+        default=False,
+        description="Whether the same file was the last of its kind to be imported; then nothing has changed.",
     )
     errors: list[ImportProblem] = Field(default_factory=list, description="The first ten bad rows of a refused file.")
     errors_total: int = 0
@@ -111,7 +112,7 @@ class ImportState(State):
 
 
 class OpenImportStep(Step):
-    """Find out whether this file was imported before, and delete the pages of an earlier attempt."""
+    """Find out whether this file was the last of its kind, and delete the pages of an earlier attempt."""
 
     import_id: str
     apply_operation_id: str
@@ -156,9 +157,10 @@ class Applied(BaseModel):
 
 
 class Opened(BaseModel):
-    """Result of an earlier import of the file; null: there was none."""
+    """Result of an earlier import of the file; null: there was none, or another file of its kind came after it."""
 
     applied: Applied | None
+    applications: int = Field(default=0, description="Number of times that the file was applied.")
 
 
 class Staged(BaseModel):

@@ -240,6 +240,23 @@ async def test_the_same_file_again_changes_nothing(imports: Imports) -> None:
     assert outcome(again) == outcome(first)
 
 
+async def test_a_file_sent_again_after_another_counts_again(imports: Imports) -> None:
+    [sku], _ = await _catalogue(imports, products=1)
+    spring = imports.file("sku,unit_price", f"{sku},10.00")
+    summer = imports.file("sku,unit_price", f"{sku},12.00")
+
+    def price() -> object:
+        return imports.rows("SELECT unit_price::numeric(9, 2)::text FROM products WHERE sku = :sku", sku=sku)[0][0]
+
+    for file, expected in ((spring, "10.00"), (summer, "12.00"), (spring, "10.00"), (summer, "12.00")):
+        state = await imports.send_file("products", file)
+        assert (outcome(state), state.already_imported, price()) == (("IMPORTED", 1, 0, 1, 0), False, expected)
+    before = imports.everything()
+    again = await imports.send_file("products", summer)
+    assert (outcome(again), again.already_imported) == (("IMPORTED", 1, 0, 1, 0), True)
+    assert imports.everything() == before
+
+
 async def test_two_who_send_the_same_file_at_once_import_it_once(imports: Imports) -> None:
     skus, [place] = await _catalogue(imports, products=20)
     path = imports.file("sku,warehouse,quantity", *(f"{sku},{place},9" for sku in skus))

@@ -78,6 +78,22 @@ class ImportScenes(Scenes[_Files]):
         await self._caller.result(self.reference_of(name))
         await file.begin("name")
 
+    async def applied_again(self, name: str) -> None:
+        """The second run for one file, after another file of its kind has taken effect."""
+        file = self._file(name)
+        await file.begin("name", "email")
+        await file.add(["Iven", "old@x.at"])
+        await file.finish()
+        await self._caller.result(self.reference_of(name))
+        other = self._file(f"another than {name}")
+        await other.begin("name", "email")
+        await other.add(["Iven", "new@x.at"])
+        await other.finish()
+        again = self._file(name)
+        await again.begin("name", "email")
+        await again.add(["Iven", "old@x.at"])
+        await again.finish()
+
     async def refused(self, name: str) -> None:
         file = self._file(name)
         await file.begin("name")
