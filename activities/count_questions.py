@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, Result, database_errors, page_of
+from database.clock import clock_of_all_years, clocked
 from database.document import read_rows
 from stockkeeper.contracts.count_questions import (
     ACCURACIES_AT_ONCE,
@@ -42,14 +43,15 @@ _VARIANCES = text("""
     LIMIT :most
 """).bindparams(bindparam("warehouse_id", type_=BigInteger))
 
-_ACCURACY = text("""
+_ACCURACY = clocked("""
     WITH posted AS (
         SELECT warehouse_id, warehouses.name AS warehouse, coalesce(count_class, '-') AS count_class,
-            to_char(posted_at AT TIME ZONE timezone, 'YYYY-MM') AS month,
+            to_char(posted_at AT TIME ZONE 'UTC' + utc_offset, 'YYYY-MM') AS month,
             first.within_tolerance, line.counted_quantity, line.system_quantity, delta
         FROM cycle_count_lines AS line
         JOIN cycle_counts USING (count_id)
         JOIN warehouses USING (warehouse_id)
+        JOIN clock ON clock.timezone = warehouses.timezone AND posted_at >= begins AND posted_at < ends
         JOIN cycle_count_entries AS first
             ON (first.count_id, first.product_id, entry_number) = (line.count_id, line.product_id, 1)
         WHERE line.status = 'POSTED'
@@ -57,7 +59,7 @@ _ACCURACY = text("""
             AND (:since IS NULL OR (
                 -- The first bound only narrows the search: no time zone is a whole day off.
                 posted_at >= CAST(:since AS timestamp) AT TIME ZONE 'UTC' - interval '1 day'
-                AND (posted_at AT TIME ZONE timezone)::date >= :since))
+                AND (posted_at AT TIME ZONE 'UTC' + utc_offset)::date >= :since))
     )
     SELECT warehouse_id, warehouse, month, count_class, count(*) AS counted,
         count(*) FILTER (WHERE within_tolerance) AS accurate, sum(counted_quantity) AS units_counted,
@@ -98,13 +100,15 @@ class CountQuestions(OnDatabase, CountQuestionActivities):
             UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         warehouse, month, count_class = question.after or ("", "", "")
-        asked = {
+        asked: dict[str, Any] = {
             "warehouse_id": self._warehouse_id(question.warehouse),
             "since": question.since,
             "after_warehouse": warehouse,
             "after_month": month,
             "after_class": count_class,
         }
+        with database_errors(), self._database.snapshot() as connection:
+            asked |= clock_of_all_years(connection)
         accuracies, more = self._page(Accuracy, _ACCURACY, asked, ACCURACIES_AT_ONCE)
         return Accuracies(accuracies=accuracies, more=more)
 

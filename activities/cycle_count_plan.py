@@ -12,10 +12,11 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.heartbeats import heartbeats
 from activities.writes import OnDatabase, database_errors
+from database.clock import clock, clock_of_all_years, clocked
+from database.columns import INSTANT
 from database.cycle_count import cycle_counts
 from database.demand import demand_of_warehouse
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
-from database.tables import stock_movements
 from stockkeeper.contracts.cycle_count import CountPolicy
 from stockkeeper.contracts.cycle_count_plan import (
     WAREHOUSES_A_PAGE,
@@ -29,16 +30,17 @@ from stockkeeper.contracts.cycle_count_plan import (
 )
 from stockkeeper.domain.cycle_count_plan import Countable, CountClass, classify, plan_day
 
-_DAYS = text("""
-    SELECT warehouse_id, name AS warehouse, (:as_of AT TIME ZONE timezone)::date AS day
-    FROM warehouses
-    WHERE (:warehouse_id IS NULL OR warehouse_id = :warehouse_id) AND warehouse_id > :after_warehouse_id
-        AND (:from_hour IS NULL OR extract(hour FROM :as_of AT TIME ZONE timezone) >= :from_hour)
+_DAYS = clocked("""
+    SELECT warehouse_id, name AS warehouse, (:as_of AT TIME ZONE 'UTC' + utc_offset)::date AS day
+    FROM warehouses JOIN clock USING (timezone)
+    WHERE :as_of >= begins AND :as_of < ends
+        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id) AND warehouse_id > :after_warehouse_id
+        AND (:from_hour IS NULL OR extract(hour FROM :as_of AT TIME ZONE 'UTC' + utc_offset) >= :from_hour)
         AND EXISTS (SELECT 1 FROM inventory_items WHERE inventory_items.warehouse_id = warehouses.warehouse_id)
     ORDER BY warehouse_id
     LIMIT :most
 """).bindparams(
-    bindparam("as_of", type_=stock_movements.c.created_at.type),
+    bindparam("as_of", type_=INSTANT),
     bindparam("warehouse_id", type_=BigInteger),
     bindparam("from_hour", type_=Integer),
 )
@@ -48,9 +50,12 @@ _MADE = text("SELECT count_number FROM cycle_counts WHERE count_number = ANY (:n
 )
 
 # An item that was never counted is as old as its first movement. Items that are being counted are left out.
-_COUNTABLE = text("""
+_COUNTABLE = clocked("""
     SELECT product_id, was_counted, last_count_was_off AS was_off,
-        coalesce((coalesce(last_counted_at, first.moved_at) AT TIME ZONE timezone)::date, :day) AS since
+        coalesce((
+            SELECT (age.began_at AT TIME ZONE 'UTC' + utc_offset)::date FROM clock
+            WHERE clock.timezone = warehouses.timezone AND age.began_at >= begins AND age.began_at < ends), :day
+        ) AS since
     FROM (
         SELECT *, last_counted_at IS NOT NULL AS was_counted
         FROM inventory_items WHERE warehouse_id = :warehouse_id
@@ -62,6 +67,7 @@ _COUNTABLE = text("""
         WHERE last_counted_at IS NULL
             AND (moved.warehouse_id, moved.product_id) = (item.warehouse_id, item.product_id)
         ORDER BY created_at LIMIT 1) AS first ON true
+    CROSS JOIN LATERAL (SELECT coalesce(last_counted_at, first.moved_at) AS began_at) AS age
     WHERE (is_active OR quantity_on_hand > 0) AND NOT EXISTS (
         SELECT 1 FROM cycle_counts AS count JOIN cycle_count_lines AS line USING (count_id)
         WHERE count.warehouse_id = item.warehouse_id AND count.status IN ('COUNTING', 'REVIEW')
@@ -114,7 +120,8 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
                     "from_hour": step.from_hour,
                     "after_warehouse_id": step.after_warehouse_id,
                     "most": WAREHOUSES_A_PAGE + 1,
-                },
+                }
+                | clock(connection, step.as_of, step.as_of),
             ).all()
             numbers = [count_number(row.warehouse_id, row.day) for row in rows]
             made = set(connection.execute(_MADE, {"numbers": numbers}).scalars())
@@ -137,7 +144,10 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
                 Countable(
                     row.product_id, classes.get(row.product_id, CountClass.C), row.since, row.was_counted, row.was_off
                 )
-                for row in connection.execute(_COUNTABLE, {"warehouse_id": step.warehouse_id, "day": step.day})
+                for row in connection.execute(
+                    _COUNTABLE,
+                    {"warehouse_id": step.warehouse_id, "day": step.day} | clock_of_all_years(connection),
+                )
             ]
             # Read after the items: a count that was opened meanwhile then explains why its items were left out.
             numbers = [count_number(step.warehouse_id, step.day)]

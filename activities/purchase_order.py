@@ -14,13 +14,13 @@ from temporalio import activity
 from activities.catalogue import require_items, require_supplier
 from activities.drafts import store_draft
 from activities.writes import Effect, OnDatabase, document_once, require_same
+from database.clock import end_of_day
 from database.document import close_document, is_stored, update_document
 from database.operations import Operation
 from database.purchase_order import (
     PURCHASE_ORDER,
     RECEIPTS,
     adopt_draft,
-    end_of_day,
     insert_approval,
     lock_purchase_order,
     read_purchase_order,

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row
 from temporalio import activity
@@ -17,6 +16,7 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
 from activities.writes import OnDatabase, database_errors, effect_once
+from database.clock import day_of
 from database.locks import lock_items
 from database.operations import Operation
 from database.reorder import (
@@ -209,4 +209,4 @@ def _day(as_of: datetime, timezone: str, days: float) -> date | None:
     """The calendar day that is ``days`` ahead, in a time zone; None if it is years ahead."""
     if days > _DAYS_FORESEEN:
         return None
-    return as_of.astimezone(ZoneInfo(timezone)).date() + timedelta(days=whole_units(days))
+    return day_of(as_of, timezone) + timedelta(days=whole_units(days))

@@ -6,32 +6,31 @@ earlier ones.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Date, Integer
 
+from database.clock import clock, clocked
 from database.locks import lock_demand
-from database.tables import stock_movements
 from stockkeeper.domain.replenishment import Usage, usage_from_sums
 from stockkeeper.domain.stock import ItemKey
-
-_AS_OF = bindparam("as_of", type_=stock_movements.c.created_at.type)
 
 # A movement may have been written before midnight and committed after it, so the last rolled-up day is done again. A
 # movement's day follows from its own instant; the instant of a day's beginning isn't unique, because some midnights
 # come twice. The bounds on created_at only narrow the search: no time zone is a whole day off.
-_ROLL_UP = text("""
+_ROLL_UP = clocked(
+    """
     WITH zone AS (
-        SELECT warehouse_id, timezone, through, (:as_of AT TIME ZONE timezone)::date AS today
-        FROM warehouses JOIN demand_days USING (warehouse_id)
+        SELECT warehouse_id, timezone, through, today FROM today JOIN demand_days USING (warehouse_id)
     )
     INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
     SELECT warehouse_id, product_id, day, -sum(quantity)
     FROM stock_movements
     JOIN zone USING (warehouse_id)
-    CROSS JOIN LATERAL (SELECT (created_at AT TIME ZONE timezone)::date AS day) AS there
+    JOIN clock ON clock.timezone = zone.timezone AND created_at >= begins AND created_at < ends
+    CROSS JOIN LATERAL (SELECT (created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
     WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
         AND created_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
         AND created_at < :as_of
@@ -39,37 +38,47 @@ _ROLL_UP = text("""
     GROUP BY warehouse_id, product_id, day
     ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET quantity = excluded.quantity
         WHERE known.quantity <> excluded.quantity
-""").bindparams(_AS_OF)
+""",
+    today=True,
+)
 
-_KEEP_DAYS = text("""
+_FIRST_DAY = text("SELECT min(through) FROM demand_days")
+
+_KEEP_DAYS = clocked(
+    """
     UPDATE demand_days AS known
-    SET through = (:as_of AT TIME ZONE timezone)::date - 1
-    FROM warehouses
-    WHERE known.warehouse_id = warehouses.warehouse_id AND through < (:as_of AT TIME ZONE timezone)::date - 1
-""").bindparams(_AS_OF)
+    SET through = today - 1
+    FROM today
+    WHERE known.warehouse_id = today.warehouse_id AND through < today - 1
+""",
+    today=True,
+)
 
 # The days of an item begin with its first movement or the first day that a file has of it. Where the ledger has no
 # demand of a day, the file's counts.
-_USAGE = text("""
+_USAGE = clocked(
+    """
     WITH page AS (
-        SELECT warehouse_id, product_id, (:as_of AT TIME ZONE timezone)::date - 1 AS last_day, timezone
+        SELECT warehouse_id, product_id, today - 1 AS last_day, timezone
         FROM unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
-        JOIN warehouses USING (warehouse_id)
+        JOIN today USING (warehouse_id)
     ),
     spanned AS (
         SELECT page.warehouse_id, page.product_id, last_day,
-            greatest(last_day - :history_days + 1, least(
-                (first.moved_at AT TIME ZONE timezone)::date, first_imported.day)) AS first_day
+            greatest(last_day - :history_days + 1, least(first_moved.day, first_imported.day)) AS first_day
         FROM page
         LEFT JOIN LATERAL (
             SELECT created_at AS moved_at FROM stock_movements AS moved
             WHERE (moved.warehouse_id, moved.product_id) = (page.warehouse_id, page.product_id)
             ORDER BY created_at LIMIT 1) AS first ON true
         LEFT JOIN LATERAL (
+            SELECT (moved_at AT TIME ZONE 'UTC' + utc_offset)::date AS day FROM clock
+            WHERE clock.timezone = page.timezone AND moved_at >= begins AND moved_at < ends) AS first_moved ON true
+        LEFT JOIN LATERAL (
             SELECT day FROM imported_demand AS imported
             WHERE (imported.warehouse_id, imported.product_id) = (page.warehouse_id, page.product_id)
             ORDER BY day LIMIT 1) AS first_imported ON true
-        WHERE least(first.moved_at, first_imported.day::timestamp AT TIME ZONE timezone) IS NOT NULL
+        WHERE least(first_moved.day, first_imported.day) IS NOT NULL
     ),
     demand AS (
         SELECT warehouse_id, product_id, known.quantity
@@ -91,8 +100,9 @@ _USAGE = text("""
         coalesce(total, 0) AS total, coalesce(total_of_squares, 0) AS total_of_squares
     FROM spanned LEFT JOIN added USING (warehouse_id, product_id)
     WHERE first_day <= last_day
-""").bindparams(
-    _AS_OF,
+""",
+    today=True,
+).bindparams(
     *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids")),
     bindparam("history_days", type_=Integer),
 )
@@ -136,8 +146,10 @@ def roll_up(connection: Connection, as_of: datetime) -> RolledUp:
         as_of: The workflow's time; yesterday is the day before it, where the warehouse is.
     """
     lock_demand(connection, as_of)
-    written = connection.execute(_ROLL_UP, {"as_of": as_of}).rowcount
-    connection.execute(_KEEP_DAYS, {"as_of": as_of})
+    first_day = connection.execute(_FIRST_DAY).scalar_one() or as_of.date()
+    asked = {"as_of": as_of} | clock(connection, _noon(first_day), as_of)
+    written = connection.execute(_ROLL_UP, asked).rowcount
+    connection.execute(_KEEP_DAYS, asked)
     return RolledUp(written)
 
 
@@ -162,7 +174,8 @@ def usages(
             "product_ids": [item.product_id for item in items],
             "history_days": history_days,
             "as_of": as_of,
-        },
+        }
+        | clock(connection, _noon(as_of.date()) - timedelta(days=history_days), as_of),
     )
     return {
         ItemKey(row.warehouse_id, row.product_id): usage_from_sums(
@@ -170,6 +183,10 @@ def usages(
         )
         for row in rows
     }
+
+
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), tzinfo=UTC)
 
 
 def demand_of_warehouse(connection: Connection, warehouse_id: int, day: date, days: int) -> dict[int, int]:

@@ -3,9 +3,8 @@
 How a supplier performs on it is kept by `database.supplier_performance`.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from database.clock import end_of_day
 from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, needed, reference
 from database.document import Document, document_table, line_table, read_rows
 from database.document_list import DocumentList
@@ -157,13 +157,6 @@ _READ_APPROVALS = text("""
     FROM purchase_order_approvals WHERE po_id = :po_id
     ORDER BY approved_at, approver
 """)
-
-
-def end_of_day(day: date | None, timezone: str) -> datetime | None:
-    """The first instant after a day, by the clocks of a time zone."""
-    if day is None:
-        return None
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(timezone))
 
 
 def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder:

@@ -52,7 +52,9 @@ def test_each_warehouse_has_the_day_of_its_own_calendar(
     assert (there.warehouse_id, str(there.day), there.is_counted, found.more) == (warehouse_id, day, False, False)
 
 
-@pytest.mark.parametrize("timezone", [EAST, "Asia/Kathmandu", "UTC", "America/New_York", WEST])
+@pytest.mark.parametrize(
+    "timezone", [EAST, "Asia/Kathmandu", "UTC", "America/New_York", WEST, "CET", "EET", "MET", "WET"]
+)
 def test_a_day_begins_at_its_hour_on_the_warehouses_own_clock(
     planning: CountPlanning, shop: Shop, timezone: str
 ) -> None:

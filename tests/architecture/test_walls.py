@@ -166,3 +166,14 @@ def test_every_requirement_is_pinned_and_by_version_only() -> None:
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in pins}
     needed = {name.lower() for extra in _project().values() for name in _names(extra)} - {"stockkeeper"}
     assert needed <= pinned
+
+
+@pytest.mark.parametrize("room", ["database", "activities"])
+def test_no_statement_takes_local_time_from_the_clocks_of_postgresql(room: str) -> None:
+    """Its names and versions of timezones are others than Python's: `database.clock` has the offsets for both."""
+    taken = {
+        str(path.relative_to(REPOSITORY))
+        for path in (REPOSITORY / room).glob("*.py")
+        if re.search(r"(?i)at time zone (?!'UTC')", path.read_text().replace("`AT TIME ZONE`", ""))
+    }
+    assert taken == set()
