@@ -28,6 +28,7 @@ from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays, services_of
+from activities.operations import OperationQuestions
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
@@ -190,6 +191,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         LedgerQuestions(database),
         CountQuestions(database),
         AuditFindings(database),
+        OperationQuestions(database),
         NoticeSteps(database, settings.notice_ways),
         Runs(),
     ]

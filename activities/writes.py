@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, RowMapping
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -15,7 +16,7 @@ from database.corrections import Correction
 from database.document import Document
 from database.operations import Operation, once
 from database.sessions import Database
-from stockkeeper.contracts.converter import as_application_error
+from stockkeeper.contracts.converter import DATABASE_AWAY, as_application_error
 from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
@@ -184,7 +185,8 @@ def database_errors() -> Iterator[None]:
     """Translate errors for Temporal: those of the domain, and those of the database.
 
     A value that PostgreSQL can't store is an error in the request, and final. All other database errors are tried
-    again, after a moment if they are known to pass quickly.
+    again, after a moment if they are known to pass quickly. A database that can't be reached has a type of its own, by
+    which callers are told.
     """
     try:
         yield
@@ -198,4 +200,16 @@ def database_errors() -> Iterator[None]:
         code = getattr(error.orig, "sqlstate", None)
         if code in _TRANSIENT:
             raise ApplicationError(_TRANSIENT[code], type="DatabaseBusy", next_retry_delay=_COME_AGAIN) from error
+        if _is_away(error):
+            raise ApplicationError("the database is away", type=DATABASE_AWAY) from error
         raise
+    except NoConnectionInTime as error:
+        raise ApplicationError("no connection to the database came free", type="DatabaseBusy") from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether no connection could be made: no server, a shutdown, no more connections, a database that was closed.
+
+    One that breaks later isn't meant: the transaction may have been committed, and the next attempt shows more.
+    """
+    return isinstance(error, OperationalError) and error.statement is None and not error.connection_invalidated

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, RowMapping, bindparam, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from database.sessions import BULK_STATEMENT_TIMEOUT
-from database.tables import operations
+from database.tables import operations, stock_movements
 from stockkeeper.domain.conflicts import of_operation
 
 # Operations that may be repeated are kept: an open hold may be asked to ship the same parcel again, and a file may be
@@ -79,6 +79,61 @@ def result_of(connection: Connection, operation_id: str) -> Any | None:
     return connection.execute(done).scalar_one_or_none()
 
 
+def outcome_of(connection: Connection, operation_id: str, reference_id: str | None) -> RowMapping | None:
+    """The operation as it was carried out: ``kind``, ``fingerprint``, ``performed_by``, ``created_at``, ``result``.
+
+    An attempt that is under way is waited for, up to the lock timeout: it holds the operation's row, which this
+    transaction wants to insert, too. Nothing of that must be kept: the transaction has to be rolled back.
+
+    Args:
+        connection: A transaction of its own.
+        operation_id: The operation.
+        reference_id: The number of its document: where the operation was forgotten, its movements still tell.
+
+    Returns:
+        The operation; one that was forgotten has neither kind nor fingerprint nor result. None: it wasn't carried out.
+    """
+    wanted = Operation(operation_id, kind="", payload={}, performed_by="", workflow_id="", run_id="")
+    if _claimed(connection, wanted):
+        movement = select(
+            null().label("kind"),
+            null().label("fingerprint"),
+            stock_movements.c.performed_by,
+            stock_movements.c.created_at,
+            null().label("result"),
+        ).where(stock_movements.c.reference_id == reference_id, stock_movements.c.operation_id == operation_id)
+        return connection.execute(movement.limit(1)).mappings().one_or_none()
+    return (
+        connection.execute(
+            select(
+                operations.c.kind,
+                operations.c.fingerprint,
+                operations.c.performed_by,
+                operations.c.created_at,
+                operations.c.result,
+            ).where(operations.c.operation_id == operation_id)
+        )
+        .mappings()
+        .one()
+    )
+
+
+def _claimed(connection: Connection, operation: Operation) -> bool:
+    """Insert the operation's row; False: it is there already. Waits for another transaction that inserts it."""
+    claimed = connection.execute(
+        insert_or_ignore(operations)
+        .values(
+            **operation.origin,
+            kind=operation.kind,
+            fingerprint=operation.fingerprint,
+            performed_by=operation.performed_by,
+        )
+        .on_conflict_do_nothing()
+        .returning(operations.c.operation_id)
+    )
+    return claimed.one_or_none() is not None
+
+
 def once(connection: Connection, operation: Operation, effect: Callable[[], Any]) -> Outcome:
     """Carry out an effect, unless it was carried out before.
 
@@ -93,19 +148,8 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
     Raises:
         OperationConflict: The id was used with another payload. Nothing is changed.
     """
-    claimed = connection.execute(
-        insert_or_ignore(operations)
-        .values(
-            **operation.origin,
-            kind=operation.kind,
-            fingerprint=operation.fingerprint,
-            performed_by=operation.performed_by,
-        )
-        .on_conflict_do_nothing()
-        .returning(operations.c.operation_id)
-    ).one_or_none()
     this = operations.c.operation_id == operation.operation_id
-    if claimed is None:
+    if not _claimed(connection, operation):
         stored = connection.execute(
             select(operations.c.fingerprint, operations.c.kind, operations.c.result).where(this)
         ).one()

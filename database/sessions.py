@@ -38,6 +38,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def rehearsal(self) -> Iterator[Connection]:
+        """One transaction at READ COMMITTED that is rolled back at the end, whatever happens in it."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """One read-only transaction that sees a single instant."""
         with self.engine.connect().execution_options(

@@ -17,6 +17,7 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
+from stockkeeper.contracts.operation import operation_id
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 
 NOTES_KEPT = 100
@@ -112,11 +113,8 @@ class Process(Generic[S]):
         raise NotImplementedError
 
     def operation(self, *step: str) -> str:
-        """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow.
-
-        A slash within a part is escaped, so that two operations never share an id, whatever names callers choose.
-        """
-        return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (workflow.info().workflow_id, *step))
+        """The id of a step's operation: the same for every attempt, every replay, and every run of this workflow."""
+        return operation_id(workflow.info().workflow_id, *step)
 
     def stamp(self, *step: str, performed_by: str) -> Stamp:
         """The fields that every step has, to be unpacked into its model.

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from temporalio.client import (
+    ActivityFailureError,
     RPCTimeoutOrCancelledError,
     WithStartWorkflowOperation,
     WorkflowFailureError,
@@ -17,9 +18,12 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.exceptions import TimeoutError as TimeoutFailure
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.connection import Connection
+from stockkeeper.contracts import converter
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import Message, State, parse
@@ -31,6 +35,11 @@ B = TypeVar("B", bound=BaseModel)
 
 DONE_WITHIN = timedelta(hours=1)
 """How long a run that was started by hand is waited for; it goes on when the wait ends."""
+
+MAY_BE_DONE = "it may have been done; ask again with the same name"
+"""The end of a message about a call whose outcome is unknown."""
+DATABASE_AWAY = "the database is away; nothing was booked"
+"""The message while a worker can't reach the database, if nothing was asked for but an answer."""
 
 _LAST_LOOK = timedelta(seconds=5)
 
@@ -51,12 +60,13 @@ def checked(model: type[B], **fields: object) -> B:
 
 
 @contextlib.asynccontextmanager
-async def answer(what: str, within: timedelta) -> AsyncIterator[None]:
+async def answer(what: str, within: timedelta, *, changes: bool = True) -> AsyncIterator[None]:
     """Wait for a call's answer, and turn what Temporal raises into Stockkeeper's errors.
 
     Args:
         what: The document or process, for the message: ``reservation 1042``.
         within: How long to wait.
+        changes: Whether the call may have changed something when its answer is lost.
 
     Raises:
         DomainError: The process refused.
@@ -66,15 +76,45 @@ async def answer(what: str, within: timedelta) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(within.total_seconds()):
             yield
-    except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
+    except (WorkflowUpdateFailedError, WorkflowFailureError, ActivityFailureError) as error:
         refusal = as_domain_error(error)
         if refusal is None:
-            raise
+            raise _without_an_answer(error, what, changes=changes) from error
         raise refusal from None
     except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError) as error:
         raise Unreachable(f"{what}: no answer within {within.total_seconds():g} s; is a worker running?") from error
     except RPCError as error:
         raise _as_ours(error, what) from error
+
+
+def _without_an_answer(error: BaseException, what: str, *, changes: bool) -> StockkeeperError:
+    """The error for a call that ended with neither an answer nor a refusal."""
+    perhaps = f"; {MAY_BE_DONE}" if changes else "; nothing was booked"
+    for cause in _causes(error):
+        match cause:
+            case ApplicationError(type=converter.DATABASE_AWAY):
+                return Unreachable(f"{what}: the database is away{perhaps}" if changes else DATABASE_AWAY)
+            case ApplicationError(type="AcceptedUpdateCompletedWorkflow"):
+                return Unreachable(f"{what}: its run ended meanwhile{perhaps}")
+            case TimeoutFailure():
+                return Unreachable(f"{what}: no answer in time from a worker or its database{perhaps}")
+            case TerminatedError() | CancelledError():
+                return Unreachable(f"{what}: its run was ended by an operator{perhaps}")
+            case ApplicationError():
+                return StockkeeperError(f"{what}: a worker failed: {cause.type}: {_first_line(cause.message)}{perhaps}")
+    return StockkeeperError(f"{what}: {_first_line(str(error))}{perhaps}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what is behind it, beginning with the outermost."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
 
 
 def _as_ours(error: RPCError, what: str) -> StockkeeperError:

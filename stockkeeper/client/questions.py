@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from temporalio.client import ActivityFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.calls import answer
 from stockkeeper.client.connection import Connection
-from stockkeeper.contracts.converter import as_domain_error
-from stockkeeper.contracts.messages import Page
+from stockkeeper.contracts.messages import Page, Step
 from stockkeeper.contracts.policies import READ
 from stockkeeper.contracts.question import WORKFLOW_TYPE, PagedQuestion, Question, QuestionRequest, workflow_id
 
@@ -39,7 +37,7 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
         DomainError: The question was refused.
         Unreachable: No worker answered.
     """
-    async with answer("stock", connection.answer_within):
+    async with answer("stock", connection.answer_within, changes=issubclass(question.model, Step)):
         if connection.standalone_activities is not False:
             try:
                 found = await _ask_by_activity(connection, question, asked, prefix)
@@ -54,17 +52,14 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
 
 
 async def _ask_by_activity(connection: Connection, question: Question[Q, A], asked: Q, prefix: str) -> A:
-    try:
-        found: Any = await connection.client.execute_activity(
-            question.name,
-            asked,
-            id=f"{prefix}-{uuid.uuid4()}",
-            task_queue=connection.task_queue,
-            result_type=question.answer,
-            **READ,
-        )
-    except ActivityFailureError as error:
-        raise as_domain_error(error) or error from None
+    found: Any = await connection.client.execute_activity(
+        question.name,
+        asked,
+        id=f"{prefix}-{uuid.uuid4()}",
+        task_queue=connection.task_queue,
+        result_type=question.answer,
+        **READ,
+    )
     return question.answer.model_validate(found)
 
 

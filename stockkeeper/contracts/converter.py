@@ -16,6 +16,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from stockkeeper.domain.errors import DomainError
 
+DATABASE_AWAY = "DatabaseAway"
+"""Type of the failure of an attempt that couldn't reach the database."""
+
 
 @dataclass(frozen=True)
 class Undecodable:

@@ -49,6 +49,7 @@ from stockkeeper.contracts.ledger import (
     ShowStockAt,
 )
 from stockkeeper.contracts.messages import Message, Page
+from stockkeeper.contracts.operation import FindOperation, OperationActivities, OperationFound
 from stockkeeper.contracts.replenishment_plan import (
     ItemPlan,
     ItemPlans,
@@ -198,10 +199,11 @@ LIST_DOCUMENTS = PagedQuestion[ListDocuments, DocumentsListed, DocumentListed](
     goes_on="before",
 )
 SHOW_DOCUMENT = Question(DocumentActivities.show_document, ShowDocument, DocumentShown)
+FIND_OPERATION = Question(OperationActivities.find_operation, FindOperation, OperationFound)
 DECIDE_FINDING = Question(AuditFindingActivities.decide_finding, DecideFindingStep, FindingShown)
 
 _ALL: tuple[Question[Any, Any], ...] = (
-    *(LIST_DOCUMENTS, SHOW_DOCUMENT),
+    *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

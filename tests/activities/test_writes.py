@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.writes import database_errors, effects_of
 from database.corrections import Correction
 from database.locks import lock_items
-from database.sessions import Database
+from database.sessions import Database, connect
 from stockkeeper.contracts.messages import MAX_GAVE_WAY
 from stockkeeper.domain.errors import InsufficientStock, Shortage
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
@@ -128,3 +128,20 @@ def test_very_many_holds_that_gave_way_are_told_as_far_as_an_answer_goes_those_w
 def _hold(reference_type: str, reference_id: str, expires_at: datetime | None) -> ItemHold:
     line = HeldLine(1, ItemKey(1, 2), 4, 0, ReservationStatus.ACTIVE, expires_at)
     return ItemHold(reference_type, reference_id, f"{reference_type.lower()}-{reference_id}", [line])
+
+
+def test_a_database_that_is_away_is_called_so() -> None:
+    nowhere = Database(connect("postgresql://nobody@127.0.0.1:1/nothing"))
+    with pytest.raises(ApplicationError) as caught, database_errors(), nowhere.transaction():
+        pass
+    error = caught.value
+    assert (error.type, error.message, error.non_retryable) == ("DatabaseAway", "the database is away", False)
+
+
+def test_a_pool_without_a_free_connection_is_busy(database: Database) -> None:
+    narrow = Database(connect(database.engine.url.render_as_string(hide_password=False), pool_size=1))
+    narrow.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+    with narrow.transaction(), pytest.raises(ApplicationError) as caught, database_errors(), narrow.transaction():
+        pass
+    narrow.engine.dispose()
+    assert (caught.value.type, caught.value.message) == ("DatabaseBusy", "no connection to the database came free")

@@ -14,6 +14,7 @@ from activities.count_questions import CountQuestions
 from activities.documents import DocumentQuestions
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
+from activities.operations import OperationQuestions
 from activities.runs import Runs
 from activities.stock import StockQuestions
 from stockkeeper.contracts import errors
@@ -22,6 +23,7 @@ from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
+from stockkeeper.contracts.operation import OperationActivities
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.schema import generate
 from stockkeeper.contracts.stock import StockActivities
@@ -45,6 +47,7 @@ INTERFACES: list[tuple[type, type]] = [
     (DocumentActivities, DocumentQuestions),
     (LedgerActivities, LedgerQuestions),
     (AuditFindingActivities, AuditFindings),
+    (OperationActivities, OperationQuestions),
     (RunActivities, Runs),
 ]
 
@@ -175,7 +178,10 @@ def test_the_schema_has_everything_on_the_wire() -> None:
 
 def _questions() -> set[str]:
     """The activities that a service may ask, by the interfaces that answer questions."""
-    asked = (StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities)
+    asked = (
+        *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
+        OperationActivities,
+    )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 
 
