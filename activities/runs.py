@@ -1,13 +1,25 @@
 """Runs as Temporal has them, for the audit, which compares them with the database. These steps talk to Temporal only.
 
 A list of runs may be some moments old; a description of one run isn't. So the list only saves most descriptions.
+
+Both are asked for by the service itself and not by the SDK, whose version 1.35 can't read the status of a paused run. A
+run that an operator has paused is running, as far as the database is concerned: it goes on some day.
 """
 
 import base64
+from collections.abc import Sequence
 
 from temporalio import activity
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeNamespaceResponse
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    DescribeWorkflowExecutionRequest,
+    ListWorkflowExecutionsRequest,
+)
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.contracts import reservation, search_attributes
@@ -23,6 +35,13 @@ from stockkeeper.contracts.stock_audit import (
 )
 from stockkeeper.domain.reservation import ReservationStatus
 
+_OPEN = "CloseTime IS NULL"
+"""Runs that haven't ended, paused ones among them."""
+_RUNNING = (
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+)
+
 
 class Runs(RunActivities):
     """`RunActivities` by the worker's own client."""
@@ -34,8 +53,7 @@ class Runs(RunActivities):
         listed: set[str] = set()
         if question.by_list and question.workflow_ids:
             names = ", ".join(f'"{_quoted(name)}"' for name in question.workflow_ids)
-            query = f'ExecutionStatus="Running" AND WorkflowId IN ({names})'
-            listed = {run.id async for run in client.list_workflows(query)}
+            listed = await _all_of(client, f"{_OPEN} AND WorkflowId IN ({names})")
         return FoundRunning(
             not_running=[
                 name for name in question.workflow_ids if name not in listed and not await _is_running(client, name)
@@ -46,15 +64,14 @@ class Runs(RunActivities):
     async def find_holders(self, question: FindHolders) -> FoundHolders:
         """Running reservations whose status says that they hold stock."""
         query = (
-            f'WorkflowType="{reservation.WORKFLOW_TYPE}" AND ExecutionStatus="Running" '
+            f'WorkflowType="{reservation.WORKFLOW_TYPE}" AND {_OPEN} '
             f'AND {search_attributes.STATUS.name}="{ReservationStatus.ACTIVE}"'
         )
-        token = base64.b64decode(question.next_page) if question.next_page else None
-        page = activity.client().list_workflows(query, page_size=RUNS_A_PAGE, next_page_token=token)
-        await page.fetch_next_page()
-        following = page.next_page_token
+        token = base64.b64decode(question.next_page) if question.next_page else b""
+        runs, following = await _page_of(activity.client(), query, token)
+        prefix = reservation.PROCESS.id_of("")
         return FoundHolders(
-            references=[run.id.removeprefix(reservation.PROCESS.id_of("")) for run in page.current_page or ()],
+            references=[run.execution.workflow_id.removeprefix(prefix) for run in runs],
             next_page=base64.b64encode(following).decode() if following else None,
         )
 
@@ -83,12 +100,36 @@ def retention_of(described: DescribeNamespaceResponse) -> Retention:
 async def _is_running(client: Client, workflow_id: str) -> bool:
     activity.heartbeat()  # Many of them may take their time.
     try:
-        described = await client.get_workflow_handle(workflow_id).describe()
+        described = await client.workflow_service.describe_workflow_execution(
+            DescribeWorkflowExecutionRequest(
+                namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+            )
+        )
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False
         raise
-    return described.status is WorkflowExecutionStatus.RUNNING
+    return described.workflow_execution_info.status in _RUNNING
+
+
+async def _all_of(client: Client, query: str) -> set[str]:
+    """The workflow ids of all runs that a query finds."""
+    runs, following = await _page_of(client, query, b"")
+    found = {run.execution.workflow_id for run in runs}
+    while following:
+        runs, following = await _page_of(client, query, following)
+        found.update(run.execution.workflow_id for run in runs)
+    return found
+
+
+async def _page_of(client: Client, query: str, token: bytes) -> tuple[Sequence[WorkflowExecutionInfo], bytes]:
+    """Runs that a query finds, and the token of the page after these; empty: this was the last."""
+    page = await client.workflow_service.list_workflow_executions(
+        ListWorkflowExecutionsRequest(
+            namespace=client.namespace, query=query, page_size=RUNS_A_PAGE, next_page_token=token
+        )
+    )
+    return page.executions, page.next_page_token
 
 
 def _quoted(text: str) -> str:

@@ -25,6 +25,8 @@ DYNAMIC_CONFIG: Mapping[str, object] = {
     "history.visibilityProcessorMaxPollRPS": 10_000,
     # Timers fire up to a second late by default, to allow for hosts whose clocks differ; here there is one clock.
     "history.timerProcessorMaxTimeShift": "1ms",
+    # A run can be paused here as on a server that has it switched on: what we show of it must not depend on that.
+    "frontend.WorkflowPauseEnabled": True,
 }
 # A commit is safe when the process is killed; a power cut may take the last ones but leaves the file whole.
 SQLITE_PRAGMAS: Mapping[str, str] = {"journal_mode": "wal", "synchronous": "normal"}

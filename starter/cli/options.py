@@ -26,6 +26,7 @@ InboxLimit = Annotated[int | None, typer.Option("--limit", min=1, help="How many
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product: SKU, or id:7.")]
 OnlySku = Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product.")]
 WithSku = Annotated[str | None, typer.Option("--sku", help="Only documents with this product.")]
+OfWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only documents of this warehouse: name or id.")]
 Warehouse = Annotated[str, typer.Option("--warehouse", help="The warehouse: name or id.")]
 OnlyWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only this warehouse: name or id.")]
 Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From this instant on: {TIME_HELP}")]

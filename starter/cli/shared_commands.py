@@ -41,11 +41,12 @@ def add_list(
         *,
         status: StrEnum | None = None,
         sku: options.WithSku = None,
+        warehouse: options.OfWarehouse = None,
         limit: options.Latest = 50,
         as_json: options.AsJson = False,
     ) -> None:
         printing.print_list(
-            lambda stock: listing(stock)(status=status, sku=sku, limit=limit),
+            lambda stock: listing(stock)(status=status, sku=sku, warehouse=warehouse, limit=limit),
             row,
             columns,
             cells,

@@ -139,10 +139,10 @@ class Adjustments(Part):
         )
 
     async def adjustments_awaiting_approval(self, *, limit: int | None = None) -> list[AdjustmentAwaitingApproval]:
-        """Adjustments that wait for approval, the oldest first. A change may take a moment to show.
+        """Adjustments that wait for approval, the oldest first.
 
         Raises:
-            Unreachable: Temporal doesn't answer.
+            Unreachable: No worker answers.
         """
         return await awaiting(self.connection, adjustment.PROCESS, AdjustmentStatus.PENDING, _awaiting_approval, limit)
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -46,6 +46,9 @@ _LAST_LOOK = timedelta(seconds=5)
 _NO_ANSWER = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 # Temporal's words for an update that came while the workflow's task had failed or timed out: a worker in trouble.
 _NOT_READY = "Workflow Task in failed state"
+PAUSED = "its run is paused, and takes no commands until `temporal workflow unpause`"
+# Temporal's words for an update to a run that an operator has paused.
+_PAUSED = "Workflow is paused"
 # Temporal's words for an update that no worker had seen when the run ended.
 _ENDED_MEANWHILE = "aborted by closing workflow"
 
@@ -122,6 +125,8 @@ def _as_ours(error: RPCError, what: str) -> StockkeeperError:
         return NotFound(f"{what} has ended")
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
         return NotFound(f"{what} doesn't exist")
+    if _PAUSED in error.message:
+        return Unreachable(f"{what}: {PAUSED}")
     if error.status in _NO_ANSWER or _NOT_READY in error.message:
         return Unreachable(f"{what}: no answer: {error.message}")
     return StockkeeperError(f"{what}: Temporal refuses: {error.message}")
@@ -220,6 +225,7 @@ async def command(
     *,
     what: str,
     done_already: Callable[[S], bool],
+    last_state: Callable[[], Awaitable[S]],
     refusal: Callable[[S], InvalidState],
     within: timedelta,
     update_id: str | None = None,
@@ -233,6 +239,7 @@ async def command(
         state: The model of the answer.
         what: The document, for messages.
         done_already: Whether, by the last state of a process that has ended, this command has nothing left to do.
+        last_state: Reads the state of a process that takes no commands any more.
         refusal: The error for this command in the last state of a process that has ended otherwise.
         within: How long to wait for the answer.
         update_id: The caller's own name for this very command: sent again, Temporal answers as it did the first time,
@@ -259,7 +266,8 @@ async def command(
     except (NotFound, Unreachable) as error:
         # A run that has ended takes no commands, and a command that met the end may never be answered. Either way the
         # last state shows whether anything is left to do.
-        last = await read_state(handle, state, what=what, within=min(within, _LAST_LOOK))
+        async with answer(what, min(within, _LAST_LOOK), changes=False):
+            last = await last_state()
         if done_already(last):
             return last
         if isinstance(error, Unreachable):

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
-from stockkeeper.client.calls import command, read_state, start_and_ask
+from stockkeeper.client.calls import command, start_and_ask
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.lines import Named
 from stockkeeper.client.names import Names, with_ids
-from stockkeeper.client.runs import Listed, list_documents
+from stockkeeper.client.runs import Listed, list_documents, read_document
 from stockkeeper.contracts.errors import DomainError, already_exists
 from stockkeeper.contracts.messages import Message, State, counted
 from stockkeeper.contracts.process import Command, ProcessSpec
@@ -99,15 +100,13 @@ class Document(Generic[S]):
         raise NotImplementedError
 
     async def refresh(self) -> S:
-        """Read the state again; answers after the document has ended, too.
+        """Read the state again, from the database: it answers whatever has become of the document's run.
 
         Raises:
             NotFound: There is no such document.
             Unreachable: No worker answers.
         """
-        self.state = await read_state(
-            self._handle, self._state_type(), what=self._what, within=self._connection.answer_within
-        )
+        self.state = await read_document(self._connection, self.process, self.name, self._state_type())
         return self.state
 
     def __repr__(self) -> str:
@@ -182,6 +181,7 @@ class Document(Generic[S]):
                 self._state_type(),
                 what=self._what,
                 done_already=done_already,
+                last_state=lambda: read_document(self._connection, self.process, self.name, self._state_type()),
                 refusal=lambda last: self.process.refusal(str(getattr(last, "status", "")), sent.name, self.name),
                 within=self._connection.answer_within,
                 update_id=update_id,
@@ -247,20 +247,37 @@ class Listing(Generic[St]):
         return Listing(self._document, part)
 
     async def __call__(
-        self, *, status: St | None = None, sku: str | None = None, limit: int | None = 50
+        self,
+        *,
+        status: St | None = None,
+        sku: Named | None = None,
+        warehouse: Named | None = None,
+        limit: int | None = 50,
     ) -> list[Listed]:
-        """Documents, the latest first. A change may take a moment to show.
+        """Documents, the latest first, each once and in its present status.
+
+        They come from the database, whatever has become of their runs. Without ``sku`` and ``warehouse`` there are also
+        starts that are on their way, whose lines aren't known yet, and those that were rejected for lack of stock, for
+        as long as Temporal keeps them.
 
         Args:
             status: Only documents in this status.
-            sku: Only documents with this product.
+            sku: Only documents with this product, by its SKU or id.
+            warehouse: Only documents of this warehouse, by its name or id; of transfers, source or destination.
             limit: How many at most; None: all.
 
         Raises:
-            Unreachable: Temporal doesn't answer.
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: Temporal or its workers don't answer.
         """
-        connection = _connection_of(self._part)
-        return await list_documents(connection, self._document.process, status=status, sku=sku, limit=limit)
+        return await list_documents(
+            _connection_of(self._part),
+            self._document.process,
+            status=status,
+            sku=sku,
+            warehouse=warehouse,
+            limit=limit,
+        )
 
 
 def _connection_of(part: Part | None) -> Connection:

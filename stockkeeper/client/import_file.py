@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from stockkeeper.client.calls import checked, command, start_and_ask
+from stockkeeper.client.calls import checked, command, read_state, start_and_ask
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.csv_files import CsvFile, read_csv
 from stockkeeper.client.document import Part
@@ -97,6 +97,7 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
     )
     # By its id alone: a long import goes on in another run.
     handle = connection.client.get_workflow_handle(workflow_id(file.kind, file.digest))
+    last_state = partial(read_state, handle, ImportState, what=what, within=connection.answer_within)
     sent = 0
     for number, page in enumerate(file.pages):
         if state.status is ImportStatus.IMPORTED:
@@ -109,6 +110,7 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
             ImportState,
             what=what,
             done_already=_is_imported,
+            last_state=last_state,
             refusal=partial(_refusal, ADD_PAGE.name),
             within=connection.answer_within,
         )
@@ -124,6 +126,7 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
         ImportState,
         what=what,
         done_already=_is_imported,
+        last_state=last_state,
         refusal=partial(_refusal, FINISH.name),
         within=APPLIED_WITHIN,
     )

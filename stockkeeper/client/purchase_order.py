@@ -203,10 +203,10 @@ class PurchaseOrders(Part):
         )
 
     async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
-        """Drafts that wait for approval, the oldest first. A change may take a moment to show.
+        """Drafts that wait for approval, the oldest first.
 
         Raises:
-            Unreachable: Temporal doesn't answer.
+            Unreachable: No worker answers.
         """
         return await awaiting(
             self.connection, purchase_order.PROCESS, PurchaseOrderStatus.DRAFT, _awaiting_approval, limit

@@ -1,16 +1,45 @@
-"""Lists of documents and inboxes: runs of one kind, found by their search attributes, without asking each run."""
+"""Lists of documents, inboxes, and one document: from the database, with what only its run knows.
 
-from collections.abc import AsyncIterator, Callable, Mapping
+The database keeps every document for ever. Temporal keeps runs for a while, has several of one document after another,
+and what they show of themselves stays as it was when they ended. So it is asked only for what the database hasn't got:
+starts that are on their way, those that were rejected for lack of stock, and the notes and notices of a run.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from temporalio.client import WorkflowExecution
+from pydantic import TypeAdapter, ValidationError
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
+from temporalio.converter import decode_typed_search_attributes
 
-from stockkeeper.client.calls import answer
+from stockkeeper.client.calls import PAUSED, answer, checked, read_state
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.lines import Named
+from stockkeeper.client.names import with_names
+from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.documents import DOCUMENTS_AT_ONCE, DocumentListed, ListDocuments, ShowDocument
+from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError, Unreachable
+from stockkeeper.contracts.messages import MAX_LINES, Reference, State
 from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.contracts.question import LIST_DOCUMENTS, SHOW_DOCUMENT
+
+_REJECTED = "REJECTED"
+"""Status of a document that was short of stock: nothing of it is stored."""
+_OF_THE_RUN = ("notes", "notices", "gave_way", "shortages")
+"""Fields of a state that the database hasn't got."""
+_RUN_WITHIN = 2.0
+"""Seconds for which the run's own fields are waited for, once the database has answered."""
+_PAUSED = "WorkflowExecutionStatus"
+"""In the words of temporalio 1.35 for the status of a paused run, which it doesn't know."""
+
+_NUMBER: TypeAdapter[str] = TypeAdapter(Reference)
+
+S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True)
@@ -23,9 +52,10 @@ class Listed:
         skus: Its products.
         warehouses: Its warehouses, by name.
         deadline: When it ends or is overdue; None: it has no deadline.
-        memo: Further fields, by name; which ones depends on the kind of document.
+        memo: Further fields, by name; which ones depends on the kind of document. Empty before it is stored.
         workflow_id: The workflow that may change it.
-        run_id: That workflow's run.
+        run_id: The run that stored it, or its present run before it is stored.
+        created_at: When it was stored, or started before it is stored.
     """
 
     number: str
@@ -36,6 +66,7 @@ class Listed:
     memo: Mapping[str, object]
     workflow_id: str
     run_id: str
+    created_at: datetime
 
 
 class Waiting(Protocol):
@@ -50,24 +81,37 @@ W = TypeVar("W", bound=Waiting)
 
 
 async def list_documents(
-    connection: Connection, process: ProcessSpec, *, status: str | None, sku: str | None, limit: int | None
+    connection: Connection,
+    process: ProcessSpec,
+    *,
+    status: str | None,
+    sku: Named | None = None,
+    warehouse: Named | None = None,
+    limit: int | None,
 ) -> list[Listed]:
-    """Documents of one kind, the latest first. A change may take a moment to show.
+    """Documents of one kind, the latest first, each once and in its present status.
 
     Args:
-        connection: The namespace.
+        connection: Temporal client, task queue and patience.
         process: The kind of document.
         status: Only documents in this status.
         sku: Only documents with this product.
+        warehouse: Only documents of this warehouse.
         limit: How many at most; None: all.
 
     Raises:
-        Unreachable: Temporal doesn't answer.
+        UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+        Unreachable: Temporal or its workers don't answer.
     """
-    return [
-        await _listed(run, process)
-        async for run in _find_runs(connection, process, status=status, sku=sku, limit=limit)
-    ]
+    # Temporal first: what is stored between the two answers is in the second one.
+    has_names = sku is not None or warehouse is not None
+    not_stored = [] if has_names else await _not_stored(connection, process, status, limit)
+    stored = await _stored(connection, process, limit, status=status, product=sku, warehouse=warehouse)
+    if not_stored:
+        by_now = await _stored_of(connection, process, [each.number for each in not_stored])
+        stored += [each for each in not_stored if each.number not in by_now]
+        stored.sort(key=lambda each: each.created_at, reverse=True)
+    return stored[:limit]
 
 
 async def awaiting(
@@ -77,66 +121,154 @@ async def awaiting(
     read: Callable[[Listed, Mapping[str, Any]], W],
     limit: int | None,
 ) -> list[W]:
-    """Documents that wait for a decision, the oldest first. A change may take a moment to show.
+    """Documents that wait for a decision, the oldest first.
 
     Args:
-        connection: The namespace.
+        connection: Temporal client, task queue and patience.
         process: The kind of document.
         status: The status in which they wait.
         read: An inbox's line, from the document and its memo.
         limit: How many at most; None: all.
 
     Raises:
-        Unreachable: Temporal doesn't answer.
+        Unreachable: No worker answers.
     """
-    runs = _find_runs(connection, process, status=status, running=True)
-    listed = [await _listed(run, process) async for run in runs]
-    # A run without a memo has only just begun, and its document isn't stored yet.
-    found = [read(each, each.memo) for each in listed if each.memo]
-    # Temporal lists the latest first, and not every server can do otherwise.
+    found = [read(each, each.memo) for each in await _stored(connection, process, None, status=status)]
     found.sort(key=lambda waiting: waiting.since)
     return found[:limit]
 
 
-async def _find_runs(
-    connection: Connection,
-    process: ProcessSpec,
-    *,
-    status: str | None = None,
-    sku: str | None = None,
-    running: bool = False,
-    limit: int | None = None,
-) -> AsyncIterator[WorkflowExecution]:
-    conditions = [f'WorkflowType="{process.workflow_type}"']
-    if status:
-        conditions.append(f'{search_attributes.STATUS.name}="{_quoted(status)}"')
-    if sku:
-        conditions.append(f'{search_attributes.SKUS.name}="{_quoted(sku)}"')
-    if running:
-        conditions.append('ExecutionStatus="Running"')
-    runs = connection.client.list_workflows(" AND ".join(conditions), limit=limit)
+async def read_document(connection: Connection, process: ProcessSpec, number: str, state: type[S]) -> S:
+    """The state of a document: the database's, with the notes and notices of its run.
+
+    A run that was terminated, is paused, or is gone takes nothing from it but those.
+
+    Args:
+        connection: Temporal client, task queue and patience.
+        process: The kind of document.
+        number: Its number.
+        state: The model of its state.
+
+    Raises:
+        NotFound: There is no such document, and no run of it.
+        Unreachable: No worker answers.
+    """
+    what = f"{process.name} {number}"
+    try:
+        asked = checked(ShowDocument, kind=process.kind, number=number)
+    except InvalidRequest:
+        raise NotFound(f"{what} doesn't exist") from None
+    of_the_run = asyncio.create_task(_state_of_the_run(connection, process, number, state, what))
+    of_the_run.add_done_callback(lambda task: task.cancelled() or task.exception())
+    try:
+        shown = (await ask(connection, SHOW_DOCUMENT, asked)).state
+        if shown is None:
+            # It may be on its way, or was rejected.
+            return await of_the_run
+        await asyncio.wait({of_the_run}, timeout=_RUN_WITHIN)
+        stored = state.model_validate(shown)
+        if not of_the_run.done() or isinstance(of_the_run.exception(), StockkeeperError):
+            return stored
+        only_there = {name: getattr(of_the_run.result(), name) for name in _OF_THE_RUN if name in state.model_fields}
+        return stored.model_copy(update=only_there)
+    finally:
+        of_the_run.cancel()
+
+
+async def _state_of_the_run(connection: Connection, process: ProcessSpec, number: str, state: type[S], what: str) -> S:
+    handle = connection.client.get_workflow_handle(process.id_of(number))
+    try:
+        return await read_state(handle, state, what=what, within=connection.answer_within)
+    except ValueError as error:
+        if _PAUSED not in str(error):
+            raise
+        raise Unreachable(f"{what}: {PAUSED}") from None
+
+
+async def _stored(connection: Connection, process: ProcessSpec, limit: int | None, **fields: object) -> list[Listed]:
+    """Documents of the database, the latest first, at most ``limit``."""
+    at_once = min(limit or DOCUMENTS_AT_ONCE, DOCUMENTS_AT_ONCE)
+    asked = await with_names(connection, ListDocuments, kind=process.kind, limit=at_once, **fields)
+    found: list[Listed] = []
+    async for each in pages(connection, LIST_DOCUMENTS, asked):
+        found.append(_listed(each))
+        if len(found) == limit:
+            break
+    return found
+
+
+async def _stored_of(connection: Connection, process: ProcessSpec, numbers: Sequence[str]) -> set[str]:
+    """Those of these numbers that the database has."""
+    # A workflow id may be anything; a document has a number.
+    numbers = [number for number in numbers if _is_number(number)]
+    found: set[str] = set()
+    for start in range(0, len(numbers), MAX_LINES):
+        some = await _stored(connection, process, None, numbers=numbers[start : start + MAX_LINES])
+        found.update(each.number for each in some)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        _NUMBER.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+async def _not_stored(
+    connection: Connection, process: ProcessSpec, status: str | None, limit: int | None
+) -> list[Listed]:
+    """Runs whose document isn't in the database as far as their search attributes show, the latest of each number."""
+    first = str(process.state().model_dump(mode="json")["status"])
+    name = search_attributes.STATUS.name
+    ways = {first: f"({name} IS NULL AND CloseTime IS NULL)", _REJECTED: f'{name}="{_REJECTED}"'}
+    wanted = [way for of_status, way in ways.items() if status in (None, of_status)]
+    if not wanted:
+        return []
+    query = f'WorkflowType="{process.workflow_type}" AND ({" OR ".join(wanted)})'
+    found: dict[str, Listed] = {}
+    token = b""
     while True:
-        async with answer("the list", connection.answer_within):
-            run = await anext(runs, None)
-        if run is None:
-            return
-        yield run
+        # By the service itself: the SDK's own list fails on a page with a paused run.
+        request = ListWorkflowExecutionsRequest(
+            namespace=connection.client.namespace, query=query, page_size=MAX_LINES, next_page_token=token
+        )
+        async with answer("the list", connection.answer_within, changes=False):
+            page = await connection.client.workflow_service.list_workflow_executions(request)
+        for run in page.executions:
+            listed = _of_run(run, process, first)
+            found.setdefault(listed.number, listed)
+        token = page.next_page_token
+        if not token or (limit is not None and len(found) >= limit):
+            return list(found.values())[:limit]
 
 
-async def _listed(run: WorkflowExecution, process: ProcessSpec) -> Listed:
-    found = run.typed_search_attributes
+def _listed(each: DocumentListed) -> Listed:
     return Listed(
-        number=run.id.removeprefix(process.workflow_id.partition("{")[0]),
-        status=found.get(search_attributes.STATUS) or str(run.status.name if run.status else ""),
-        skus=tuple(found.get(search_attributes.SKUS) or ()),
-        warehouses=tuple(found.get(search_attributes.WAREHOUSES) or ()),
-        deadline=found.get(search_attributes.DEADLINE),
-        memo=dict(await run.memo()),
-        workflow_id=run.id,
-        run_id=run.run_id,
+        number=each.number,
+        status=each.status,
+        skus=tuple(each.skus),
+        warehouses=tuple(each.warehouses),
+        deadline=each.deadline,
+        memo=each.memo,
+        workflow_id=each.workflow_id,
+        run_id=each.run_id,
+        created_at=each.created_at,
     )
 
 
-def _quoted(text: str) -> str:
-    """Text within the quotes of a query."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+def _of_run(run: WorkflowExecutionInfo, process: ProcessSpec, first: str) -> Listed:
+    attributes = decode_typed_search_attributes(run.search_attributes)
+    workflow_id = run.execution.workflow_id
+    return Listed(
+        number=workflow_id.removeprefix(process.id_of("")),
+        status=attributes.get(search_attributes.STATUS) or first,
+        skus=(),
+        warehouses=(),
+        deadline=None,
+        memo={},
+        workflow_id=workflow_id,
+        run_id=run.execution.run_id,
+        created_at=run.start_time.ToDatetime(UTC),
+    )
