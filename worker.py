@@ -27,7 +27,8 @@ from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
 from activities.ledger import LedgerQuestions
-from activities.notice import NoticeSteps, NoticeWays, services_of
+from activities.notice import NoticeSteps, NoticeWays
+from activities.notice_ways import ADDRESS, ways_of
 from activities.operations import OperationQuestions
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
@@ -84,11 +85,18 @@ WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:
-    services_of(urls.get_secret_value())
+    ways_of(urls.get_secret_value())
     return urls
 
 
-NoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
+def _without_address(urls: SecretStr) -> SecretStr:
+    if ADDRESS in urls.get_secret_value():
+        raise ValueError(f"has {ADDRESS}, which stands for a supplier's address: it belongs in supplier_notice_urls")
+    return urls
+
+
+SupplierNoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
+NoticeUrls = Annotated[SecretStr, AfterValidator(_without_address), AfterValidator(_notice_urls)]
 
 
 class Settings(BaseSettings):
@@ -121,9 +129,8 @@ class Settings(BaseSettings):
     """Notices to procurement: Apprise URLs, separated by spaces or commas."""
     escalation_notice_urls: NoticeUrls = SecretStr("")
     """Notices about decisions that are overdue; empty: sent to procurement."""
-    supplier_notice_urls: NoticeUrls = SecretStr("")
+    supplier_notice_urls: SupplierNoticeUrls = SecretStr("")
     """Notices to suppliers, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
-
     warehouse_notice_urls: NoticeUrls = SecretStr("")
     """Notices to the warehouse; empty: sent to procurement."""
 

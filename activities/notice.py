@@ -4,47 +4,20 @@ A URL may hold a password, and an address is personal data: neither is logged or
 """
 
 import logging
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
-import apprise
 from sqlalchemy import select
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.notice_ways import ADDRESS, AddressRefused, Taken, Way, urls_of, ways_of
 from activities.writes import OnDatabase, database_errors
 from database.sessions import Database
 from database.tables import suppliers
-from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, NoticeSent
+from stockkeeper.contracts.notice import NO_ADDRESS, NOT_SET_UP, Audience, Notice, NoticeActivities, NoticeSent
 
 _LOG = logging.getLogger("stockkeeper.notices")
-ADDRESS = "{email}"
-"""The placeholder in a supplier's URL for the address in the supplier's row."""
-
-
-# Apprise's log of a failure may contain an address or a URL.
-logging.getLogger("apprise").setLevel(logging.CRITICAL)
-# A URL may have commas of its own: the next URL begins with a scheme.
-_BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z0-9]+://)")
-
-
-def services_of(urls: str) -> apprise.Apprise:
-    """The services behind Apprise URLs that are separated by spaces or commas.
-
-    Raises:
-        ValueError: One of them isn't such a URL. The message doesn't repeat it.
-    """
-    services = apprise.Apprise()
-    if urls.strip() and not services.add(urls):
-        raise ValueError("isn't a list of notice URLs as Apprise has them, such as mailto://user:password@example.com")
-    return services
-
-
-def _take(service: apprise.NotifyBase, notice: Notice) -> bool:
-    # As plain text: otherwise a mail is sent as HTML, in which all lines run together.
-    text = apprise.NotifyFormat.TEXT
-    return bool(apprise.Apprise(service).notify(title=notice.title, body=notice.body, body_format=text))
 
 
 # Without a repr: there may be passwords in it, which no message may show.
@@ -74,30 +47,42 @@ class NoticeSteps(OnDatabase, NoticeActivities):
 
     @activity.defn(name="send_notice", no_thread_cancel_exception=True)
     def send_notice(self, notice: Notice) -> NoticeSent:
-        """Log a notice, and send it by every service of its audience.
+        """Log a notice, and send it to each recipient of its audience by itself.
 
-        A service that took it isn't used again when another one fails and Temporal tries again. A worker that dies in
-        between may send it twice: a mail server can't be asked whether it has a mail already.
+        Who took it isn't written to again when another one's server refuses and Temporal tries again. A worker that
+        dies in between may send it twice: a mail server can't be asked whether it has a mail already.
 
         Raises:
-            ApplicationError: A service didn't take it; Temporal tries again.
+            ApplicationError: ``NoticeNotTaken``: a service didn't take it; Temporal tries again.
+                ``NoticeUndeliverable``: the supplier's address can't be written to; trying again is no use.
         """
         _LOG.info("notice to %s: %s", notice.audience.lower(), notice.title)
-        services = list(services_of(self._urls(notice)))
-        # Reported by an earlier attempt: the places, in that list, of the services that took it.
-        taken = set(activity.info().heartbeat_details)
-        for place, service in enumerate(services):
-            if place not in taken and _take(service, notice):
-                taken.add(place)
-                activity.heartbeat(*sorted(taken))
-        refusing = [str(service.service_name) for place, service in enumerate(services) if place not in taken]
+        ways, undeliverable = self._to(notice)
+        info = activity.info()
+        taken = Taken(f"{info.workflow_run_id} {info.activity_id}", info.heartbeat_details, activity.heartbeat)
+        refusing = [told for way in ways if (told := _send(way, notice, taken))]
         if refusing:
             _LOG.warning("notice to %s not taken by %s", notice.audience.lower(), ", ".join(refusing))
             raise ApplicationError(f"not taken by {', '.join(refusing)}", type="NoticeNotTaken")
-        return NoticeSent(ways=len(services))
+        if undeliverable:
+            _LOG.warning("notice to %s not sent: %s", notice.audience.lower(), undeliverable)
+            raise ApplicationError(undeliverable, type="NoticeUndeliverable", non_retryable=True)
+        return NoticeSent(ways=len(ways), not_sent=None if ways else self._reason(notice))
 
-    def _urls(self, notice: Notice) -> str:
-        match notice.audience:
+    def _to(self, notice: Notice) -> tuple[Sequence[Way], str | None]:
+        """The ways of its audience, and the rule that the supplier's address breaks."""
+        urls = urls_of(self._urls(notice.audience))
+        with_address = [url for url in urls if ADDRESS in url] if notice.audience is Audience.SUPPLIER else []
+        ways = ways_of(" ".join(url for url in urls if url not in with_address))
+        if with_address and (address := self._address(notice.supplier_id)):
+            try:
+                ways += ways_of(" ".join(with_address), address)
+            except AddressRefused as refused:
+                return ways, str(refused)
+        return ways, None
+
+    def _urls(self, audience: Audience) -> str:
+        match audience:
             case Audience.PROCUREMENT:
                 return self._ways.procurement
             case Audience.ESCALATION:
@@ -105,18 +90,23 @@ class NoticeSteps(OnDatabase, NoticeActivities):
             case Audience.WAREHOUSE:
                 return self._ways.warehouse.strip() or self._ways.procurement
             case Audience.SUPPLIER:
-                return self._to_supplier(notice.supplier_id)
+                return self._ways.supplier
 
-    def _to_supplier(self, supplier_id: int | None) -> str:
-        urls = _BETWEEN_URLS.split(self._ways.supplier)
-        if any(ADDRESS in url for url in urls):
-            with database_errors(), self._database.snapshot() as connection:
-                address = connection.execute(
-                    select(suppliers.c.email).where(suppliers.c.supplier_id == supplier_id)
-                ).scalar_one_or_none()
-            if not address:
-                urls = [url for url in urls if ADDRESS not in url]
-            else:
-                # Quoted, so that an address can't become a part of the URL that means something else.
-                urls = [url.replace(ADDRESS, quote(address, safe="")) for url in urls]
-        return " ".join(urls)
+    def _reason(self, notice: Notice) -> str:
+        return NO_ADDRESS if self._urls(notice.audience).strip() else NOT_SET_UP
+
+    def _address(self, supplier_id: int | None) -> str | None:
+        with database_errors(), self._database.snapshot() as connection:
+            email: str | None = connection.execute(
+                select(suppliers.c.email).where(suppliers.c.supplier_id == supplier_id)
+            ).scalar_one_or_none()
+        return email or None
+
+
+def _send(way: Way, notice: Notice, taken: Taken) -> str | None:
+    """Send it to every recipient of a way; the service's name, if it didn't reach all of them."""
+    missed = [each for each in way.deliveries if not each.send(notice, taken)]
+    if not missed:
+        return None
+    of_how_many = f" ({len(missed)} of {len(way.deliveries)} recipients)" if len(way.deliveries) > 1 else ""
+    return f"{way.service}{of_how_many}"

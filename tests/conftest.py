@@ -19,6 +19,7 @@ from tests.support.adjustment import Adjusting
 from tests.support.auditor import ALWAYS, assert_books_agree, mark
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import CountPlans, Counts
+from tests.support.notices import TAKING
 from tests.support.purchase_order import Purchasing
 from tests.support.replenishment import Plans, Reorders
 from tests.support.reservation import Orders
@@ -67,6 +68,8 @@ def settings(stack: StackInfo, engine: Engine) -> Settings:
         database_role="stockkeeper_worker",
         task_queue=stack.task_queue,
         concurrency=10,
+        # Otherwise each order would note that its supplier wasn't written to.
+        supplier_notice_urls=SecretStr(TAKING),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from stockkeeper.contracts.messages import utc
-from stockkeeper.contracts.notice import NoticeOutcome, NoticeState
+from stockkeeper.contracts.notice import Audience, NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import ShortageState
 
@@ -27,9 +27,16 @@ def details(status: str, text: str, table: Sequence[str], notes: Sequence[str]) 
 def notices(sent: Sequence[NoticeState]) -> list[str]:
     """The latest notices, with their outcome."""
     return [
-        f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_OUTCOMES[notice.outcome]}: {notice.title}"
+        f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_outcome(notice)}: {notice.title}"
         for notice in sent[-_NOTICES_SHOWN:]
     ]
+
+
+def _outcome(notice: NoticeState) -> str:
+    # Nobody but the supplier needs an order to act on.
+    if notice.audience is Audience.SUPPLIER and notice.not_sent:
+        return f" (NOT sent: {notice.not_sent})"
+    return _OUTCOMES[notice.outcome]
 
 
 def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str]:

@@ -7,10 +7,19 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from stockkeeper.contracts import policies
-from stockkeeper.contracts.notice import Audience, Notice, NoticeActivities, NoticeOutcome, NoticeState
+from stockkeeper.contracts.notice import (
+    NO_ADDRESS,
+    NOT_SET_UP,
+    Audience,
+    Notice,
+    NoticeActivities,
+    NoticeOutcome,
+    NoticeState,
+)
 
 NOTICES_KEPT = 100
 LINES_IN_A_NOTICE = 200
+_SUPPLIER_WITHOUT_ADDRESS = "tell procurement of a supplier without an address"
 
 
 def cut(lines: Sequence[str], what: str = " lines") -> list[str]:
@@ -35,6 +44,10 @@ class Notifying(Protocol):
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Start work that only the end of the run waits for."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Add a sentence to the notes of the state, for the operator."""
         ...
 
     def publish(self) -> None:
@@ -74,12 +87,34 @@ class Notices:
                 summary=f"notice to {notice.audience.lower()}: {notice.title}",
                 **self._policy,
             )
-        except FailureError:
-            entry.outcome = NoticeOutcome.FAILED
+        except FailureError as failure:
+            entry.outcome, entry.reason = NoticeOutcome.FAILED, _reason(failure)
             if notice.audience is Audience.SUPPLIER:
-                # Procurement has to inform the supplier by other means.
-                title = f"Not delivered to the supplier: {notice.title}"
-                self.send(Notice(audience=Audience.PROCUREMENT, title=title, body=notice.body))
+                self._not_sent(notice, entry.reason)
+                self._ask_procurement(notice)
         else:
             entry.outcome = NoticeOutcome.SENT if sent.ways else NoticeOutcome.LOGGED
+            if entry.outcome is NoticeOutcome.LOGGED:
+                entry.reason = sent.not_sent or NOT_SET_UP
+                if notice.audience is Audience.SUPPLIER:
+                    self._not_sent(notice, entry.reason)
+                    # Histories from before have this answer and no notice after it.
+                    if entry.reason == NO_ADDRESS and workflow.patched(_SUPPLIER_WITHOUT_ADDRESS):
+                        self._ask_procurement(notice)
         self._process.publish()
+
+    def _not_sent(self, notice: Notice, reason: str) -> None:
+        self._process.note(f"{notice.title} was NOT sent: {reason}")
+
+    def _ask_procurement(self, notice: Notice) -> None:
+        """Procurement has to inform the supplier by other means."""
+        title = f"Not delivered to the supplier: {notice.title}"
+        self.send(Notice(audience=Audience.PROCUREMENT, title=title, body=notice.body))
+
+
+def _reason(failure: FailureError) -> str:
+    """The message of the error at the bottom: the last attempt's, if it has run out of time."""
+    cause: BaseException = failure
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause.message if isinstance(cause, FailureError) else str(cause)

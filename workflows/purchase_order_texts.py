@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stockkeeper.contracts.messages import amount, utc
-from stockkeeper.contracts.notice import Audience, Notice
+from stockkeeper.contracts.notice import Audience, Notice, NoticeOutcome, NoticeState
 from stockkeeper.contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from workflows.details import details, notices, receipts, table
@@ -89,13 +89,24 @@ def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
                 f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
             )
         case PurchaseOrderStatus.SUBMITTED:
-            return f"Out to the supplier.{expected} Next: `confirm`, `receive`, `close_short` or `cancel`."
+            out = _way_out(state.notices)
+            return f"{out}{expected} Next: `confirm`, `receive`, `close_short` or `cancel`."
         case PurchaseOrderStatus.CONFIRMED:
             return f"Confirmed by the supplier.{expected} Next: `receive`, `close_short` or `cancel`."
         case PurchaseOrderStatus.RECEIVED:
             return f"Closed short: {order.closed_reason}." if order.closed_reason else "Everything has come."
         case PurchaseOrderStatus.CANCELLED:
             return f"Nothing more is expected: {order.closed_reason}."
+
+
+def _way_out(sent: Sequence[NoticeState]) -> str:
+    """Whether the supplier has the order, by the first notice to it; without one, an earlier run has sent it."""
+    notice = next((each for each in sent if each.audience is Audience.SUPPLIER), None)
+    if notice is None or notice.outcome is NoticeOutcome.SENT:
+        return "Out to the supplier."
+    if notice.not_sent is None:
+        return "On its way to the supplier."
+    return f"NOT sent: {notice.not_sent}. Inform the supplier yourself."
 
 
 def _approvals(order: StoredPurchaseOrder) -> Sequence[str]:

@@ -13,7 +13,7 @@ from starter.cli.output import coloured, err, out, print_json, table
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.messages import GaveWay, counted, money, utc
-from stockkeeper.contracts.notice import NoticeState
+from stockkeeper.contracts.notice import Audience, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import FoundItems, ShortageState
 
@@ -204,6 +204,8 @@ def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) 
     """Print notices and notes, beside the answer itself."""
     for notice in notices:
         outcome = notice.outcome.lower()
+        if notice.audience is Audience.SUPPLIER and notice.not_sent:
+            outcome = f"NOT sent: {escape(notice.not_sent)}"
         err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
     for note in notes:
         err.print(f"note: {escape(note)}", style="yellow")

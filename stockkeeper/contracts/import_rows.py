@@ -24,6 +24,7 @@ from stockkeeper.domain.import_file import BadRow as BadRow  # noqa: PLC0414
 from stockkeeper.domain.import_file import ImportKind
 from stockkeeper.domain.import_file import bad_columns as bad_columns  # noqa: PLC0414
 from stockkeeper.domain.import_file import refusal as refusal  # noqa: PLC0414
+from stockkeeper.domain.mail_address import deliverable
 
 MAX_IMPORTED_ID = 2**53 - 1
 """The largest id that every JSON reader keeps exact. It leaves the database room to count on from there."""
@@ -92,9 +93,7 @@ def _timezone(cell: Any) -> str:
 
 
 def _email(text: str) -> str:
-    name, at, host = text.rpartition("@")
-    if not (name and at and host) or " " in text:
-        raise ValueError("must be a mail address")
+    deliverable(text)
     return text
 
 

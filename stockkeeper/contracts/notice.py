@@ -22,11 +22,18 @@ class Audience(StrEnum):
     WAREHOUSE = "WAREHOUSE"
 
 
+NOT_SET_UP = "no mail is set up"
+"""The reason of a notice that was not sent: the settings have no notice URL for its audience."""
+NO_ADDRESS = "the supplier has no mail address"
+"""The reason of a notice that was not sent to a supplier, where the settings have a URL for it."""
+
+
 class NoticeOutcome(StrEnum):
     """Outcome of a notice.
 
-    LOGGED: the settings have no notice URL for that audience, so it stands in the log and here only.
-    FAILED: given up after trying for a while; the worker's log says why.
+    LOGGED: the settings have no notice URL for that audience, or the supplier has no mail address, so it stands in the
+        log and here only.
+    FAILED: given up after trying for a while, or at once where the supplier's address can't be written to.
     """
 
     PENDING = "PENDING"
@@ -42,6 +49,18 @@ class NoticeState(State):
     audience: Audience
     title: str
     outcome: NoticeOutcome = NoticeOutcome.PENDING
+    reason: str | None = Field(None, description="Why it was not sent, where the outcome is LOGGED or FAILED.")
+
+    @property
+    def not_sent(self) -> str | None:
+        """Why it was not sent, in a few words; None: it was, or is under way."""
+        match self.outcome:
+            case NoticeOutcome.LOGGED:
+                return self.reason or NOT_SET_UP
+            case NoticeOutcome.FAILED:
+                return self.reason or "it was not taken"
+            case _:
+                return None
 
 
 Notices = Annotated[list[NoticeState], Field(description="Notices sent to people; the latest hundred.")]
@@ -65,9 +84,15 @@ class Notice(BaseModel):
 
 
 class NoticeSent(BaseModel):
-    """Number of notice URLs that took it. 0 is no fault: then it was logged only."""
+    """Result of sending a notice.
+
+    Attributes:
+        ways: Number of notice URLs that took it. 0 is no fault: then it was logged only.
+        not_sent: The reason then.
+    """
 
     ways: int = Field(ge=0)
+    not_sent: str | None = None
 
 
 class NoticeActivities(Protocol):
@@ -75,5 +100,5 @@ class NoticeActivities(Protocol):
 
     @activity.defn(name="send_notice")
     def send_notice(self, notice: Notice) -> NoticeSent:
-        """Send a notice to every URL that the settings have for its audience."""
+        """Send a notice to every recipient that the settings have for its audience."""
         ...

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from apprise.plugins.ntfy import NotifyNtfy
 from sqlalchemy import Engine, text
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.notice import NoticeSteps, NoticeWays
 from database.sessions import Database
-from stockkeeper.contracts.notice import Audience, Notice, NoticeSent
+from stockkeeper.contracts.notice import NO_ADDRESS, NOT_SET_UP, Audience, Notice, NoticeSent
 from tests.support.shop import Shop
 
 TITLE = "Order 10 is late: 5 x TEA & more"
@@ -31,6 +33,7 @@ class Inbox:
     address: str
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refusing: set[str] = field(default_factory=set)
+    refusing_topics: set[str] = field(default_factory=set)
 
     def url(self, place: str, *, login: str = "") -> str:
         """As Apprise names that place."""
@@ -50,7 +53,8 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
         def do_POST(self) -> None:
             posted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             taker.posts.append((self.path, posted))
-            self.send_response(503 if self.path in taker.refusing else 200)
+            refused = self.path in taker.refusing or posted.get("topic") in taker.refusing_topics
+            self.send_response(503 if refused else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -60,6 +64,8 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     # A proxy that the environment names has no way to here.
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    # Otherwise it waits for seconds between two recipients.
+    monkeypatch.setattr(NotifyNtfy, "request_rate_per_sec", 0)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         taker = Inbox(f"127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -83,14 +89,19 @@ class Sender:
         supplier_id: int | None = None,
         *,
         attempt_before: tuple[Any, ...] = (),
+        notice_id: str = "1",
+        body: str = BODY,
     ) -> NoticeSent:
         """One attempt, which finds what the one before it has left."""
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(
-            environment.info, activity_type="send_notice", heartbeat_details=list(attempt_before)
+            environment.info,
+            activity_type="send_notice",
+            activity_id=notice_id,
+            heartbeat_details=list(attempt_before),
         )
         environment.on_heartbeat = lambda *details: self.heartbeats.append(details)
-        notice = Notice(audience=audience, supplier_id=supplier_id, title=TITLE, body=BODY)
+        notice = Notice(audience=audience, supplier_id=supplier_id, title=TITLE, body=body)
         return environment.run(NoticeSteps(self.database, self.ways).send_notice, notice)
 
     def is_refused(self, *, attempt_before: tuple[Any, ...] = ()) -> str:
@@ -116,7 +127,8 @@ def test_title_and_body_arrive(inbox: Inbox, database: Database) -> None:
     assert sender.send() == NoticeSent(ways=1)
     [(place, posted)] = inbox.posts
     assert (place, posted["title"], posted["message"]) == ("/a", TITLE, BODY)
-    assert sender.heartbeats == [(0,)]
+    [[name]] = sender.heartbeats
+    assert re.fullmatch("[0-9a-f]{24}", name)
 
 
 def test_the_lines_of_a_text_stay_lines_where_html_is_shown(inbox: Inbox, database: Database) -> None:
@@ -165,7 +177,7 @@ def test_who_has_no_way_of_their_own_is_told_by_procurements(
 
 def test_a_supplier_without_a_way_is_not_told_by_procurements(inbox: Inbox, database: Database) -> None:
     ways = NoticeWays(procurement=inbox.url("/p"), escalation=inbox.url("/e"), warehouse=inbox.url("/w"))
-    assert Sender(database, ways).send(Audience.SUPPLIER) == NoticeSent(ways=0)
+    assert Sender(database, ways).send(Audience.SUPPLIER) == NoticeSent(ways=0, not_sent=NOT_SET_UP)
     assert inbox.places == []
 
 
@@ -176,7 +188,7 @@ def test_without_a_way_it_stands_in_the_log(
 ) -> None:
     caplog.set_level(logging.INFO)
     ways = NoticeWays(procurement=urls, escalation=urls, supplier=urls, warehouse=urls)
-    assert Sender(database, ways).send(audience) == NoticeSent(ways=0)
+    assert Sender(database, ways).send(audience) == NoticeSent(ways=0, not_sent=NOT_SET_UP)
     assert _logged(caplog, logging.INFO) == [f"notice to {audience.lower()}: {TITLE}"]
 
 
@@ -187,15 +199,49 @@ def test_a_way_that_took_it_is_not_asked_again(
     inbox.refusing = {"/a", "/c"}
     assert sender.is_refused() == "not taken by JSON, JSON"
     assert _logged(caplog, logging.WARNING) == ["notice to procurement not taken by JSON, JSON"]
-    assert (inbox.places, sender.heartbeats) == (["/a", "/b", "/c"], [(1,)])
+    assert (inbox.places, [len(each) for each in sender.heartbeats]) == (["/a", "/b", "/c"], [1])
     inbox.refusing = {"/c"}
     inbox.posts.clear()
     assert sender.is_refused(attempt_before=sender.heartbeats[-1]) == "not taken by JSON"
-    assert (inbox.places, sender.heartbeats[1:]) == (["/a", "/c"], [(0, 1)])
+    assert (inbox.places, [len(each) for each in sender.heartbeats[1:]]) == (["/a", "/c"], [2])
+    assert {*sender.heartbeats[0]} < {*sender.heartbeats[1]}
     inbox.refusing = set()
     inbox.posts.clear()
     assert sender.send(attempt_before=sender.heartbeats[-1]) == NoticeSent(ways=3)
-    assert (inbox.places, sender.heartbeats[2:]) == (["/c"], [(0, 1, 2)])
+    assert (inbox.places, [len(each) for each in sender.heartbeats[2:]]) == (["/c"], [3])
+
+
+def test_a_way_is_known_by_its_name_when_the_list_is_edited(inbox: Inbox, database: Database) -> None:
+    before = Sender(database, NoticeWays(procurement=f"{inbox.url('/a')} {inbox.url('/b')}"))
+    inbox.refusing = {"/a"}
+    before.is_refused()
+    inbox.posts.clear()
+    # The one that refuses is taken out, and another one is put in its place and one in front of it.
+    after = Sender(database, NoticeWays(procurement=f"{inbox.url('/new')} {inbox.url('/b')} {inbox.url('/other')}"))
+    assert after.send(attempt_before=before.heartbeats[-1]) == NoticeSent(ways=3)
+    assert inbox.places == ["/new", "/other"]
+
+
+def test_a_service_with_several_recipients_writes_to_nobody_again(inbox: Inbox, database: Database) -> None:
+    sender = Sender(database, NoticeWays(procurement=f"ntfy://{inbox.address}/dock/office/desk"))
+    inbox.refusing_topics = {"office"}
+    assert sender.is_refused() == "not taken by ntfy"
+    assert sorted(post["topic"] for _, post in inbox.posts) == ["desk", "dock", "office"]
+    inbox.posts.clear()
+    assert sender.is_refused(attempt_before=sender.heartbeats[-1]) == "not taken by ntfy"
+    inbox.refusing_topics = set()
+    assert sender.send(attempt_before=sender.heartbeats[-1]) == NoticeSent(ways=1)
+    assert [post["topic"] for _, post in inbox.posts] == ["office", "office"]
+
+
+def test_a_long_text_goes_out_in_all_of_its_parts(inbox: Inbox, database: Database) -> None:
+    """A service that cuts it has taken each part by itself."""
+    url = f"{inbox.url('/a?overflow=split')} ntfy://{inbox.address}/dock?overflow=split"
+    sender, long = Sender(database, NoticeWays(procurement=url)), "word " * 4_000
+    assert sender.send(body=long) == NoticeSent(ways=2)
+    parts = [str(post["message"]).split() for _, post in inbox.posts if post.get("topic") == "dock"]
+    assert len(parts) > 1
+    assert sum(len(part) for part in parts) == 4_000
 
 
 def test_where_nobody_listens_it_is_tried_again(database: Database) -> None:
@@ -207,7 +253,9 @@ def test_where_nobody_listens_it_is_tried_again(database: Database) -> None:
     assert sender.heartbeats == []
 
 
-@pytest.mark.parametrize("address", ["ann@example.com", "ann+po@example.com", "a&:message=x#/?@example.com"])
+@pytest.mark.parametrize(
+    "address", ["ann@example.com", "ann+po@example.com", "o'brien@example.com", '"a&:message=x#/?"@example.com']
+)
 def test_a_supplier_is_written_to_at_the_address_that_it_has(
     inbox: Inbox, database: Database, shop: Shop, address: str
 ) -> None:
@@ -224,7 +272,7 @@ def test_a_supplier_without_an_address_is_not_written_to(
 ) -> None:
     sender = Sender(database, NoticeWays(procurement=inbox.url("/p"), supplier=inbox.url("/s?:to={email}")))
     for supplier in (shop.supplier(email), 999_999_999, None):
-        assert sender.send(Audience.SUPPLIER, supplier) == NoticeSent(ways=0)
+        assert sender.send(Audience.SUPPLIER, supplier) == NoticeSent(ways=0, not_sent=NO_ADDRESS)
     assert inbox.posts == []
 
 

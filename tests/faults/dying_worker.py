@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 
 import worker
 from stockkeeper.contracts.processes import PROCESSES
+from tests.support import notices as notices  # noqa: PLC0414 - its service has to be known when settings are read
 
 
 def make_deadly(activities: type[Any], step_name: str, moment: str) -> None:

@@ -16,6 +16,7 @@ from tests.faults import dying_worker
 from tests.support.adjustment import Adjusting
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import Counts
+from tests.support.notices import TAKING
 from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import new_reference
@@ -82,6 +83,7 @@ class Workplace:
             "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
             "STOCKKEEPER_TASK_QUEUE": self.settings.task_queue,
             "STOCKKEEPER_CONCURRENCY": "4",
+            "STOCKKEEPER_SUPPLIER_NOTICE_URLS": TAKING,
             "TEMPORAL_ADDRESS": self._stack.temporal_address,
             "TEMPORAL_NAMESPACE": self._stack.namespace,
         }

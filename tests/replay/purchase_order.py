@@ -1,5 +1,7 @@
 """The ways that a purchase order can go."""
 
+from pydantic import SecretStr
+
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
@@ -143,6 +145,16 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
         await self._continue(po_number)
         await self._caller.receive(po_number, "slip-1", came(item, 2))
         await self._caller.receive(po_number, "slip-2", came(item, 3))
+
+    async def supplier_without_address(self, po_number: str) -> None:
+        """Mail is set up, and the supplier can't be reached by it: procurement is told, of the order and of its end."""
+        there = Purchasing(self._stage.client, "with-mail")
+        urls = SecretStr("mailto://robot@127.0.0.1:9/?from=robot@shop.example&to={email}")
+        async with self._stage.worker(there.task_queue, supplier_notice_urls=urls):
+            await there.ask_raw(po_number, [self._request(po_number, NO_APPROVAL)])
+            await there.quiet(po_number, notices=2)
+            await there.cancel(po_number)
+            await there.result(po_number)
 
     async def adopted(self, po_number: str) -> None:
         """The second run for one order, which finds the draft and an approval."""

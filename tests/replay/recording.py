@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
@@ -58,10 +58,10 @@ class Stage:
         """A service's side of one kind of process, on the task queue that all scenes use."""
         return service(self.client, self.settings.task_queue)
 
-    def worker(self, task_queue: str | None = None) -> Worker:
-        """A worker, to be entered; on the task queue that all scenes use unless they name another."""
+    def worker(self, task_queue: str | None = None, **told: Any) -> Worker:
+        """A worker with these settings, to be entered; on the task queue of all scenes unless they name another."""
         named = {} if task_queue is None else {"task_queue": task_queue}
-        return build_worker(self.ours, self.database, self.settings.model_copy(update=named))
+        return build_worker(self.ours, self.database, self.settings.model_copy(update=named | told))
 
 
 class Scenes(Generic[Service]):
