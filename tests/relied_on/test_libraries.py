@@ -1,0 +1,80 @@
+"""Python and libraries: values that pass or are refused where a guess would say otherwise."""
+
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import apprise
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class _Lax(BaseModel):
+    quantity: int
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    quantity: int
+
+
+class _Money(BaseModel):
+    amount: Decimal
+
+
+def test_pydantic_takes_true_and_text_for_a_whole_number_unless_it_is_strict() -> None:
+    assert [_Lax.model_validate({"quantity": value}).quantity for value in (True, "7", 7.0)] == [1, 7, 7]
+    for value in (True, "7", 7.0):
+        with pytest.raises(ValidationError):
+            _Strict.model_validate({"quantity": value})
+
+
+def test_pydantic_refuses_a_decimal_that_is_not_a_number() -> None:
+    for value in ("NaN", "Infinity"):
+        with pytest.raises(ValidationError, match="finite number"):
+            _Money.model_validate({"amount": value})
+
+
+def test_python_reads_and_writes_json_that_no_standard_knows() -> None:
+    assert json.loads("1e999") == float("inf")
+    assert json.dumps(float("nan")) == "NaN"
+    assert json.dumps("\ud800") == '"\\ud800"'
+
+
+class _Mailbox(BaseHTTPRequestHandler):
+    """Takes what is posted, except under /refused."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(503 if self.path.startswith("/refused") else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base
+        """Say nothing."""
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server's address."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Mailbox) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"json://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("places", [["taken"], ["taken", "refused"], ["refused"]])
+def test_apprise_answers_with_an_object_that_is_truthy_only_if_every_service_took_the_notice(
+    mailbox: str, places: list[str]
+) -> None:
+    answered: object = apprise.Apprise([f"{mailbox}/{place}" for place in places]).notify(body="body", title="title")
+
+    assert answered is not True
+    assert answered is not False
+    assert bool(answered) is (places == ["taken"])
