@@ -11,12 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger, Text
 from temporalio import activity
 
-from activities.transfer import cancel
+from activities.transfer import end_hold
 from activities.writes import database_errors, effect_once
 from database import holds, ledger
 from database.audit_findings import lock_finding
 from database.document import is_stored
-from database.locks import lock_items, open_holds
+from database.locks import lock_items, lock_reservation, open_holds
 from database.operations import Operation
 from database.sessions import Database
 from database.tables import audit_findings
@@ -29,6 +29,7 @@ from stockkeeper.contracts.audit_findings import (
     FindingsShown,
     ShowFindings,
 )
+from stockkeeper.contracts.transfer import REFERENCE_TYPE
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -189,12 +190,13 @@ def _repair_on_hand(connection: Connection, operation: Operation, finding: Findi
 def _end_hold(
     connection: Connection, operation: Operation, item: ItemKey, document: str, *, reason: str, as_of: datetime
 ) -> None:
-    """Release an order's hold on the item; a transfer is cancelled, because it moves all of its lines or none."""
+    """Release an order's hold on the item, or all that a transfer still holds: what it has sent goes on."""
     kind, _, name = document.partition(" ")
     if kind == "transfer" and is_stored(connection, TRANSFER, name):
         transfer = lock_transfer(connection, name)
-        if transfer.status is TransferStatus.PENDING:
-            cancel(connection, operation, transfer, reason=reason, as_of=as_of)
+        if transfer.status in (TransferStatus.PENDING, TransferStatus.IN_TRANSIT):
+            held = lock_reservation(connection, REFERENCE_TYPE, name)
+            end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of)
             return
     lock_items(connection, [item])
     held = [

@@ -5,6 +5,8 @@ one step and arrive at the destination in another. So transfers in opposite dire
 circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and writes.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,7 +18,7 @@ from database import holds, transit
 from database.document import close_document, insert_document, is_stored, update_document
 from database.locks import lock_given_way, lock_reservation
 from database.operations import Operation
-from database.transfer import TRANSFER, booked_receipt, lock_transfer, read_transfer
+from database.transfer import TRANSFER, booked_receipt, lock_transfer, moved_by, oldest_departure, read_transfer
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
@@ -27,6 +29,7 @@ from stockkeeper.contracts.transfer import (
     ReceiveTransferStep,
     StoredTransfer,
     TransferActivities,
+    TransferLine,
     TransferState,
     TransferStep,
     WriteOffTransferStep,
@@ -34,7 +37,7 @@ from stockkeeper.contracts.transfer import (
 from stockkeeper.domain.conflicts import already_exists, done_differently
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.receipt import Delivered, delivered_by_product
-from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, plan_fulfilment, status_of
+from stockkeeper.domain.reservation import RESERVATION, HeldLine, ReservationStatus, status_of
 from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
@@ -59,37 +62,51 @@ class TransferSteps(OnDatabase, TransferActivities):
 
     @activity.defn(name="dispatch_transfer", no_thread_cancel_exception=True)
     def dispatch_transfer(self, step: DispatchTransferStep) -> StoredTransfer:
-        """Book all lines out of the source: the hold becomes a TRANSFER_OUT movement for each line, and is in transit.
+        """Book units out of the source: held ones become a TRANSFER_OUT movement for each line, and are in transit.
 
-        Locks: the transfer, then the source's items. Operation: ``{workflow}/dispatch/{command}``.
+        Locks: the transfer, then the source's items. Operation: ``{workflow}/dispatch/{dispatch_id or command}``.
 
         Raises:
-            InvalidState: It isn't PENDING, or its hold has ended.
+            InvalidState: It has ended, everything has left already, or its hold has ended.
+            InvalidRequest: A product isn't on the transfer, or more of it is wanted than is held. Nothing leaves.
+            OperationConflict: A departure with this number and other quantities was booked.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             transfer = lock_transfer(connection, step.transfer_number)
-            status = transfer.after(TransferEvent.DISPATCH)
+            wanted = _by_product(step.lines)
+            if _is_repeated(connection, operation, transfer, "dispatch", step.dispatch_id, wanted):
+                return
+            status = transfer.after_dispatch()
             held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
             if (hold := status_of(held)) is not ReservationStatus.ACTIVE:
                 # Only held stock may leave, whatever has ended the hold.
                 ended = f"the hold of transfer {transfer.transfer_number} {RESERVATION.words.statuses[hold]}"
-                message = f"{ended}; cancel the transfer and start another"
-                raise InvalidState(message, str(hold), str(TransferEvent.DISPATCH))
+                advice = "cancel the transfer and start another"
+                if transfer.status is TransferStatus.IN_TRANSIT:
+                    advice = "the rest needs another transfer"
+                raise InvalidState(f"{ended}; {advice}", str(hold), str(TransferEvent.DISPATCH))
+            units = transfer.plan_dispatch(wanted)
             reason = f"dispatched on transfer {transfer.transfer_number}"
             holds.take(
                 connection,
                 operation,
                 held,
-                plan_fulfilment(held, None),
+                # Its lines were held in their order.
+                {held[line_number - 1].reservation_id: leaving for line_number, leaving in units.items()},
                 MovementType.TRANSFER_OUT,
                 reference_id=transfer.transfer_number,
                 reason=reason,
                 as_of=step.as_of,
             )
-            units = {line.line_number: line.quantity for line in transfer.lines}
-            transit.move(connection, operation, transfer, TransitKind.DISPATCHED, units, reason=reason)
-            times = {"dispatched_at": step.as_of, "due_at": transfer.due_at(step.as_of)}
+            kind = TransitKind.DISPATCHED
+            transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.dispatch_id)
+            times: dict[str, datetime | None] = {}
+            if transfer.status is TransferStatus.PENDING:
+                times["dispatched_at"] = step.as_of
+            if not transfer.in_transit:
+                # What has left before and is still on its way is due first.
+                times["due_at"] = transfer.due_at(step.as_of)
             update_document(connection, TRANSFER, transfer.transfer_id, status=status, **times)
 
         return self._once(step, effect)
@@ -127,31 +144,44 @@ class TransferSteps(OnDatabase, TransferActivities):
             transit.move(connection, operation, transfer, TransitKind.DAMAGED, damaged, **receipt)
             if status is TransferStatus.RECEIVED:
                 close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of)
+            else:
+                _due_again(connection, transfer)
 
         return self._once(step, effect)
 
     @activity.defn(name="write_off_transfer", no_thread_cancel_exception=True)
     def write_off_transfer(self, step: WriteOffTransferStep) -> StoredTransfer:
-        """Write off the units that are still in transit. No stock changes: they have left the source already.
+        """Write off units that are in transit. No stock changes: they have left the source already.
 
-        Locks: the transfer. Operation: ``{workflow}/write_off/{command}``.
+        Locks: the transfer. Operation: ``{workflow}/write_off/{write_off_id or command}``.
 
         Raises:
             InvalidState: It isn't in transit.
+            InvalidRequest: A product isn't on the transfer, or less of it is in transit. Nothing is written off.
+            OperationConflict: A write-off with this number and other quantities was booked.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             transfer = lock_transfer(connection, step.transfer_number)
-            status = transfer.after(TransferEvent.WRITE_OFF)
-            missing, reason = transfer.in_transit, step.reason
-            transit.move(connection, operation, transfer, TransitKind.WRITTEN_OFF, missing, reason=reason)
-            close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of, reason=reason)
+            lost = _by_product(step.lines)
+            if _is_repeated(connection, operation, transfer, "write_off", step.write_off_id, lost):
+                return
+            units, reason = transfer.plan_write_off(lost), step.reason
+            status = transfer.after_write_off(units)
+            kind = TransitKind.WRITTEN_OFF
+            transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.write_off_id)
+            if status is TransferStatus.RECEIVED:
+                close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of, reason=reason)
+            else:
+                _due_again(connection, transfer)
 
         return self._once(step, effect)
 
     @activity.defn(name="cancel_transfer", no_thread_cancel_exception=True)
     def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
-        """Release the hold; or book the units in transit back into the source, by a TRANSFER_IN movement for each line.
+        """Release the hold, and book units in transit back into the source, by a TRANSFER_IN movement for each line.
+
+        If its hold gave way, only that is released: units in transit go on.
 
         Locks: the transfer, then the source's items. Operation: ``{workflow}/cancel/{command}`` or
         ``{workflow}/give_way/{command}``.
@@ -181,23 +211,86 @@ def cancel(
     as_of: datetime,
     gave_way: bool = False,
 ) -> None:
-    """End a transfer: release its hold, or book the units in transit back into the source.
+    """End a transfer: release its hold, and book the units in transit back into the source.
+
+    If its hold gave way, units in transit go on, and the transfer ends with the last of them.
 
     Locks: the source's items. The caller has locked the transfer.
 
     Raises:
         InvalidState: It has ended; or ``gave_way`` is set, and no line of its hold gave way.
     """
-    status = transfer.after(TransferEvent.GIVE_WAY if gave_way else TransferEvent.CANCEL)
-    if transfer.status is TransferStatus.PENDING:
-        lock = lock_given_way if gave_way else lock_reservation
-        held = lock(connection, REFERENCE_TYPE, transfer.transfer_number)
-        holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
-    else:
-        back = transfer.in_transit
-        why = f"back from transfer {transfer.transfer_number}, cancelled in transit: {reason}"
-        transit.move(connection, operation, transfer, TransitKind.RETURNED, back, reason=why)
+    if gave_way:
+        held = lock_given_way(connection, REFERENCE_TYPE, transfer.transfer_number)
+        end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of)
+        return
+    status = transfer.after(TransferEvent.CANCEL)
+    held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
+    holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    back = transfer.in_transit
+    why = f"back from transfer {transfer.transfer_number}, cancelled in transit: {reason}"
+    transit.move(connection, operation, transfer, TransitKind.RETURNED, back, reason=why)
     close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
+
+
+def end_hold(
+    connection: Connection,
+    operation: Operation,
+    transfer: Transfer,
+    held: Sequence[HeldLine],
+    *,
+    reason: str,
+    as_of: datetime,
+) -> None:
+    """Release the units still held at the source. Those in transit go on; with none, the transfer ends.
+
+    The caller has locked the transfer and the items of its hold.
+
+    Raises:
+        InvalidState: It has ended.
+    """
+    status = transfer.after_giving_way()
+    holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    if status is not TransferStatus.IN_TRANSIT:
+        close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
+
+
+def _by_product(lines: Sequence[TransferLine] | None) -> dict[int, int] | None:
+    """Units by product; None: all there are."""
+    if lines is None:
+        return None
+    units: Counter[int] = Counter()
+    for line in lines:
+        units[line.product_id] += line.quantity
+    return dict(units)
+
+
+def _is_repeated(
+    connection: Connection,
+    operation: Operation,
+    transfer: Transfer,
+    command: str,
+    command_id: str | None,
+    units: dict[int, int] | None,
+) -> bool:
+    """Whether this part of the goods was booked before, by an operation that isn't stored any more.
+
+    Raises:
+        OperationConflict: It was booked with other quantities.
+    """
+    if command_id is None or not (booked := moved_by(connection, operation, transfer)):
+        return False
+    if units is not None:
+        another = done_differently(command, command_id, "transfer", transfer.transfer_number)
+        require_same(booked, units, otherwise=another)
+    return True
+
+
+def _due_again(connection: Connection, transfer: Transfer) -> None:
+    """Let the transfer be due by the oldest departure that is still on its way, once the first one has arrived."""
+    left_at = oldest_departure(connection, transfer)
+    if left_at is not None:
+        update_document(connection, TRANSFER, transfer.transfer_id, due_at=transfer.due_at(left_at))
 
 
 def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) -> StockAnswer | None:

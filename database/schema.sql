@@ -701,7 +701,7 @@ CREATE TABLE transfer_order_lines (
     CONSTRAINT transfer_order_lines_quantity_check CHECK (quantity > 0),
     CONSTRAINT transfer_order_lines_received_check CHECK (received >= 0),
     CONSTRAINT transfer_order_lines_returned_check CHECK (returned >= 0),
-    CONSTRAINT transfer_order_lines_whole CHECK (dispatched = 0 OR dispatched = quantity),
+    CONSTRAINT transfer_order_lines_whole CHECK (dispatched <= quantity),
     CONSTRAINT transfer_order_lines_written_off_check CHECK (written_off >= 0),
     CONSTRAINT transfer_order_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
     CONSTRAINT transfer_order_lines_transfer_id_fkey FOREIGN KEY (transfer_id) REFERENCES transfer_orders(transfer_id)
@@ -767,8 +767,10 @@ CREATE TABLE transit_movements (
     workflow_id text NOT NULL,
     run_id text NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    command_id text,
     CONSTRAINT transit_movements_pkey PRIMARY KEY (transit_movement_id),
     CONSTRAINT transit_movements_balance_after_check CHECK (balance_after >= 0),
+    CONSTRAINT transit_movements_command CHECK (command_id IS NULL OR (kind = ANY (ARRAY['DISPATCHED'::text, 'WRITTEN_OFF'::text]))),
     CONSTRAINT transit_movements_direction CHECK (
         CASE kind
             WHEN 'DISPATCHED'::text THEN quantity > 0
@@ -778,11 +780,13 @@ CREATE TABLE transit_movements (
     CONSTRAINT transit_movements_receipt CHECK ((kind = ANY (ARRAY['RECEIVED'::text, 'DAMAGED'::text])) = (receipt_id IS NOT NULL)),
     CONSTRAINT transit_movements_line FOREIGN KEY (transfer_id, line_number) REFERENCES transfer_order_lines(transfer_id, line_number)
 );
-CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, ''::text));
+CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, operation_id));
 CREATE TRIGGER transit_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON transit_movements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
 CREATE CONSTRAINT TRIGGER transit_movements_are_on_a_line AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_to_be_its_movements();
+CREATE CONSTRAINT TRIGGER transit_movements_were_held AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.kind = 'DISPATCHED'::text) EXECUTE FUNCTION require_departures_to_be_from_the_hold();
 GRANT INSERT, SELECT ON transit_movements TO stockkeeper_worker;
 
 CREATE TABLE warehouses (
@@ -878,6 +882,32 @@ BEGIN
         RAISE EXCEPTION 'purchase order % has % of % approvals',
                 NEW.po_number, cardinality(approvers), NEW.required_approvals
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purchase_orders_are_approved';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_departures_to_be_from_the_hold()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    transfer transfer_orders;
+    line transfer_order_lines;
+    departed numeric;
+    released numeric;
+BEGIN
+    SELECT * INTO transfer FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
+    SELECT * INTO line FROM transfer_order_lines
+        WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
+    SELECT coalesce(sum(dispatched), 0) INTO departed FROM transfer_order_lines
+        WHERE transfer_id = NEW.transfer_id AND product_id = line.product_id;
+    SELECT coalesce(sum(quantity_fulfilled), 0) INTO released FROM reservations
+        WHERE (reference_type, reference_id) = ('TRANSFER', transfer.transfer_number)
+            AND product_id = line.product_id;
+    IF departed <> released THEN
+        RAISE EXCEPTION 'transfer % has dispatched % of product %, and % left its hold',
+            transfer.transfer_number, departed, line.product_id, released
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'departures_are_from_the_hold';
     END IF;
     RETURN NULL;
 END $function$;
@@ -1110,12 +1140,15 @@ CREATE OR REPLACE FUNCTION require_transit_while_in_transit()
 AS $function$
 DECLARE
     transfer transfer_orders;
-    units bigint;
+    units record;
 BEGIN
     SELECT * INTO transfer FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
-    SELECT coalesce(sum(in_transit), 0) INTO units FROM transfer_order_lines WHERE transfer_id = NEW.transfer_id;
-    IF (transfer.status = 'IN_TRANSIT') <> (units > 0) THEN
-        RAISE EXCEPTION 'transfer % is % with % in transit', transfer.transfer_number, transfer.status, units
+    SELECT coalesce(sum(in_transit), 0) AS in_transit, coalesce(sum(dispatched), 0) AS dispatched INTO units
+        FROM transfer_order_lines WHERE transfer_id = NEW.transfer_id;
+    IF (transfer.status = 'IN_TRANSIT') <> (units.in_transit > 0) AND NOT (
+        transfer.status = 'IN_TRANSIT' AND units.dispatched > 0
+        AND EXISTS (SELECT FROM transfer_holds WHERE transfer_id = NEW.transfer_id AND held > 0)) THEN
+        RAISE EXCEPTION 'transfer % is % with % in transit', transfer.transfer_number, transfer.status, units.in_transit
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfers_are_in_transit';
     END IF;
     RETURN NULL;
@@ -1263,3 +1296,16 @@ CREATE VIEW items_below AS
           WHERE line.product_id = item.product_id AND line.in_transit > 0 AND moved.to_warehouse_id = item.warehouse_id) coming
   WHERE item.is_below_reorder_point;
 GRANT SELECT ON items_below TO stockkeeper_worker;
+
+CREATE VIEW transfer_holds AS
+ SELECT transfer_orders.transfer_id,
+    row_number() OVER (PARTITION BY transfer_orders.transfer_id ORDER BY held.reservation_id)::integer AS line_number,
+    held.quantity AS asked,
+    held.quantity_fulfilled AS departed,
+        CASE
+            WHEN held.status = 'ACTIVE'::text THEN held.quantity - held.quantity_fulfilled
+            ELSE 0::bigint
+        END AS held
+   FROM transfer_orders
+     JOIN reservations held ON held.reference_type = 'TRANSFER'::text AND held.reference_id = transfer_orders.transfer_number;
+GRANT SELECT ON transfer_holds TO stockkeeper_worker;

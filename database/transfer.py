@@ -3,6 +3,7 @@
 How units in transit change is in `database.transit`.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Double, Index, Integer, Table, Text, text
@@ -11,6 +12,7 @@ from database.columns import INSTANT, METADATA, composite_key, counter, identity
 from database.document import Document, document_table, line_table, read_document, read_rows
 from database.document_list import DocumentList, name_of_warehouse, over_lines
 from database.locks import lock_with_lines
+from database.operations import Operation
 from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus
 
@@ -42,6 +44,7 @@ transit_movements = Table(
     needed("line_number", Integer),
     needed("kind", Text),
     Column("receipt_id", Text),
+    Column("command_id", Text),
     *movement(),
     composite_key("transit_movements_line", "transfer_order_lines", "transfer_id", "line_number"),
     Index(
@@ -49,7 +52,7 @@ transit_movements = Table(
         "transfer_id",
         "line_number",
         "kind",
-        text("coalesce(receipt_id, '')"),
+        text("coalesce(receipt_id, operation_id)"),
         unique=True,
     ),
 )
@@ -65,8 +68,10 @@ _SHOWN = text("""
 """)
 
 _LINES_SHOWN = text("""
-    SELECT product_id, sku, quantity, received, damaged, written_off, returned, in_transit
-    FROM transfer_order_lines JOIN products USING (product_id)
+    SELECT product_id, sku, line.quantity, coalesce(held, 0) AS held, dispatched, received, damaged, written_off,
+        returned, in_transit
+    FROM transfer_order_lines AS line JOIN products USING (product_id)
+    LEFT JOIN transfer_holds USING (transfer_id, line_number)
     WHERE transfer_id = :key
     ORDER BY line_number
 """)
@@ -95,8 +100,9 @@ LIST = DocumentList(
 )
 
 _LINES = text("""
-    SELECT line_number, product_id, quantity, in_transit
-    FROM transfer_order_lines WHERE transfer_id = :transfer_id
+    SELECT line_number, product_id, quantity, in_transit, coalesce(held, 0) AS held
+    FROM transfer_order_lines LEFT JOIN transfer_holds USING (transfer_id, line_number)
+    WHERE transfer_id = :transfer_id
     ORDER BY line_number
 """)
 
@@ -121,6 +127,45 @@ _READ_RECEIPTS = text("""
 """)
 
 
+# The latest commands of one kind, each with the units of all of its entries.
+_READ_DEPARTURES, _READ_WRITE_OFFS = (
+    text(f"""
+        SELECT min(command_id) AS {command_id}, min(created_at) AS at, min(performed_by) AS performed_by,
+            min(reason) AS reason, abs(sum(quantity)) AS quantity
+        FROM transit_movements
+        WHERE transfer_id = :transfer_id AND kind = '{kind}'
+        GROUP BY operation_id
+        ORDER BY max(transit_movement_id) DESC
+        LIMIT :most
+    """)  # noqa: S608 - names of this module only
+    for command_id, kind in (("dispatch_id", "DISPATCHED"), ("write_off_id", "WRITTEN_OFF"))
+)
+
+_MOVED_BY = text("""
+    SELECT product_id, abs(sum(moved.quantity)) AS units
+    FROM transit_movements AS moved JOIN transfer_order_lines USING (transfer_id, line_number)
+    WHERE transfer_id = :transfer_id AND operation_id = :operation_id
+    GROUP BY product_id
+""")
+
+# On each line the units that left first are taken to be accounted for first.
+_LEFT_SINCE = text("""
+    WITH departed AS (
+        SELECT line_number, operation_id, created_at, sum(quantity) OVER (
+            PARTITION BY line_number ORDER BY transit_movement_id) AS units
+        FROM transit_movements WHERE transfer_id = :transfer_id AND kind = 'DISPATCHED'
+    ),
+    oldest AS (
+        SELECT departed.operation_id, departed.created_at
+        FROM departed JOIN transfer_order_lines AS line USING (line_number)
+        WHERE line.transfer_id = :transfer_id AND units > line.dispatched - line.in_transit
+        ORDER BY created_at LIMIT 1
+    )
+    SELECT created_at FROM oldest
+    WHERE operation_id <> (SELECT operation_id FROM departed ORDER BY created_at LIMIT 1)
+""")
+
+
 def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
     """Lock a transfer's row, and read the transfer as it is then; raises as `lock_document`."""
     return lock_with_lines(
@@ -129,13 +174,34 @@ def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
 
 
 def read_transfer(connection: Connection, transfer_number: str, *, receipts: int) -> dict[str, Any]:
-    """The transfer as answers show it, with its latest receipts, at most ``receipts``, oldest first. Locks nothing."""
+    """The transfer as answers show it. Locks nothing.
+
+    Its latest departures, receipts and write-offs are with it, at most ``receipts`` of each, oldest first.
+    """
     transfer = read_document(connection, TRANSFER, transfer_number)
     of = {"transfer_id": transfer["transfer_id"], "most": receipts}
-    return transfer | {"receipts": read_rows(connection, _READ_RECEIPTS, of)[::-1]}
+    parts = (("departures", _READ_DEPARTURES), ("receipts", _READ_RECEIPTS), ("write_offs", _READ_WRITE_OFFS))
+    return transfer | {name: read_rows(connection, rows, of)[::-1] for name, rows in parts}
 
 
 def booked_receipt(connection: Connection, transfer: Transfer, receipt_id: str) -> dict[int, Taken]:
     """Units that a receipt brought, by product; empty if there is no such receipt."""
     rows = connection.execute(_BOOKED, {"transfer_id": transfer.transfer_id, "receipt_id": receipt_id})
     return {row.product_id: Taken(int(row.accepted), int(row.damaged)) for row in rows}
+
+
+def moved_by(connection: Connection, operation: Operation, transfer: Transfer) -> dict[int, int]:
+    """Units that an operation has booked in the ledger in transit, by product; empty if it has booked none."""
+    of = {"transfer_id": transfer.transfer_id, "operation_id": operation.operation_id}
+    return {row.product_id: int(row.units) for row in connection.execute(_MOVED_BY, of)}
+
+
+def oldest_departure(connection: Connection, transfer: Transfer) -> datetime | None:
+    """When the units that are longest in transit have left; None: with the first departure, or nothing is in transit.
+
+    The caller has locked the transfer.
+    """
+    left_at: datetime | None = connection.execute(
+        _LEFT_SINCE, {"transfer_id": transfer.transfer_id}
+    ).scalar_one_or_none()
+    return left_at

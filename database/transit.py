@@ -35,9 +35,9 @@ _MOVE = text("""
         RETURNING line.line_number, change.quantity, line.in_transit
     )
     INSERT INTO transit_movements (
-        transfer_id, line_number, kind, quantity, balance_after, receipt_id, performed_by, reason,
+        transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, performed_by, reason,
         operation_id, workflow_id, run_id, created_at)
-    SELECT :transfer_id, line_number, :kind, quantity, in_transit, :receipt_id, :performed_by, :reason,
+    SELECT :transfer_id, line_number, :kind, quantity, in_transit, :receipt_id, :command_id, :performed_by, :reason,
         :operation_id, :workflow_id, :run_id, clock_timestamp()
     FROM moved
     ORDER BY line_number
@@ -46,6 +46,7 @@ _MOVE = text("""
     bindparam("units", type_=ARRAY(BigInteger)),
     bindparam("kind", type_=transit_movements.c.kind.type),
     bindparam("receipt_id", type_=transit_movements.c.receipt_id.type),
+    bindparam("command_id", type_=transit_movements.c.command_id.type),
 )
 
 
@@ -58,6 +59,7 @@ def move(
     *,
     reason: str,
     receipt_id: str | None = None,
+    command_id: str | None = None,
 ) -> None:
     """Change the units in transit of these lines, and write an entry for each.
 
@@ -74,6 +76,7 @@ def move(
         units: Units by line number; all positive.
         reason: One sentence for readers of the entries.
         receipt_id: The receipt, for RECEIVED and DAMAGED.
+        command_id: The caller's number for the command, for DISPATCHED and WRITTEN_OFF.
 
     Raises:
         RuntimeError: The transfer has no such line, which its lock would have shown.
@@ -100,6 +103,7 @@ def move(
             "line_numbers": list(units),
             "units": list(units.values()),
             "receipt_id": receipt_id,
+            "command_id": command_id,
             "performed_by": operation.performed_by,
             "reason": reason,
             **operation.origin,

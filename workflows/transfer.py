@@ -50,7 +50,7 @@ class _Stamp(Stamp):
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
 class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
-    """Moves stock from one warehouse to another: hold, dispatch, receipts.
+    """Moves stock from one warehouse to another: hold, departures, receipts.
 
     Answers: update ``held`` (use it with update-with-start). Commands: ``dispatch``, ``receive``, ``write_off``,
     ``cancel``; and ``give_way``, sent by a correction that took away held stock. Ends RECEIVED, CANCELLED, or REJECTED
@@ -88,12 +88,25 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     @command(DISPATCH)
     async def dispatch(self, message: Dispatch, key: str) -> None:
-        """All lines leave the source. `{performed_by}`."""
-        if self.state.dispatched_at is not None and self.state.status is not TransferStatus.CANCELLED:
-            return  # Sent twice.
-        self.require(TransferEvent.DISPATCH)
-        step = DispatchTransferStep(**self.step_stamp("dispatch", key, performed_by=message.performed_by))
-        await self.apply(TransferActivities.dispatch_transfer, step, f"dispatched by {message.performed_by}")
+        """Goods leave the source: all that is held, or the lines given. `{performed_by, lines, dispatch_id}`."""
+        if message.lines is None and message.dispatch_id is None:
+            has_left = self.state.dispatched_at is not None and self.state.status is not TransferStatus.CANCELLED
+            if has_left and not self._holds_something():
+                return  # Sent twice.
+            if not has_left:
+                self.require(TransferEvent.DISPATCH)
+        elif self.stored is None:
+            self.require(TransferEvent.DISPATCH)  # Rejected: the database has no such transfer.
+        # Only the database knows whether a departure with a number has been booked; its repeat is right in any status.
+        step = DispatchTransferStep(
+            **self.step_stamp("dispatch", message.dispatch_id or key, performed_by=message.performed_by),
+            lines=message.lines,
+            dispatch_id=message.dispatch_id,
+        )
+        summary = f"dispatched by {message.performed_by}"
+        if message.lines is not None:
+            summary = f"{sum(line.quantity for line in message.lines)} units {summary}"
+        await self.apply(TransferActivities.dispatch_transfer, step, summary)
 
     @command(RECEIVE)
     async def receive(self, message: ReceiveTransferred, key: str) -> None:
@@ -113,14 +126,24 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     @command(WRITE_OFF)
     async def write_off(self, message: WriteOff, key: str) -> None:
-        """Units still in transit are lost, and are written off. `{performed_by, reason}`."""
-        if any(line.written_off for line in self.state.line_items):
-            return  # Sent twice: nothing is missing any more.
-        self.require(TransferEvent.WRITE_OFF)
+        """Units in transit are lost: all of them, or the lines given. `{performed_by, reason, lines, write_off_id}`."""
+        if message.lines is None and message.write_off_id is None:
+            is_received = self.state.status is TransferStatus.RECEIVED
+            if is_received and any(line.written_off for line in self.state.line_items):
+                return  # Sent twice: nothing is missing any more.
+            self.require(TransferEvent.WRITE_OFF)
+        elif self.stored is None:
+            self.require(TransferEvent.WRITE_OFF)  # Rejected: the database has no such transfer.
         step = WriteOffTransferStep(
-            **self.step_stamp("write_off", key, performed_by=message.performed_by), reason=message.reason
+            **self.step_stamp("write_off", message.write_off_id or key, performed_by=message.performed_by),
+            reason=message.reason,
+            lines=message.lines,
+            write_off_id=message.write_off_id,
         )
-        await self.apply(TransferActivities.write_off_transfer, step, f"write off what is missing: {message.reason}")
+        lost = "what is missing"
+        if message.lines is not None:
+            lost = f"{sum(line.quantity for line in message.lines)} units"
+        await self.apply(TransferActivities.write_off_transfer, step, f"write off {lost}: {message.reason}")
 
     @command(CANCEL)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
@@ -134,10 +157,16 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
             self.note(f"the hold gave way: {message.reason}")
 
     async def _cancel(self, event: TransferEvent, message: CancelTransfer | GiveWay, key: str, summary: str) -> bool:
-        """Cancel the transfer, and return whether this command did it: it may have been sent twice."""
+        """Cancel the transfer, and return whether this command did it: it may have been sent twice.
+
+        If its hold gave way after a part had left, that part goes on.
+        """
         if self.state.status is TransferStatus.CANCELLED:
             return False
-        self.require(event)
+        if event is TransferEvent.GIVE_WAY and self._rest_has_ended():
+            return False
+        if not (event is TransferEvent.GIVE_WAY and self._holds_something()):
+            self.require(event)
         step = CancelTransferStep(
             **self.step_stamp(event, key, performed_by=message.performed_by),
             reason=message.reason,
@@ -145,6 +174,15 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         )
         await self.apply(TransferActivities.cancel_transfer, step, summary)
         return True
+
+    def _holds_something(self) -> bool:
+        """Whether units are still held at the source after a part has left."""
+        return any(line.held for line in self.state.line_items)
+
+    def _rest_has_ended(self) -> bool:
+        """Whether units that never left aren't held any more."""
+        lines = self.state.line_items
+        return bool(self.state.departures) and any(line.dispatched < line.quantity and not line.held for line in lines)
 
     async def _hold(self) -> None:
         """Check the start, store the transfer, and hold its lines at the source."""
@@ -156,16 +194,20 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
     async def _until_all_is_accounted_for(self) -> None:
         """Take commands until nothing is held and nothing in transit; send one notice when it is overdue."""
         while not self.is_over and not self.history_is_long:
-            due = self.state.due_at
+            due = self._due_at()
             overdue = await self.wait_until(
                 None if due == self._overdue_noticed_for else due,
-                unless=lambda: self.is_over or self.state.due_at != due,  # noqa: B023 - waited for right here
+                unless=lambda: self.is_over or self._due_at() != due,  # noqa: B023 - waited for right here
                 summary=f"overdue from {utc(due)}" if due else "",
             )
             # Its last units may have arrived in the very task in which the time came.
             if overdue and self.stored is not None and not self.is_over:
                 self._overdue_noticed_for = due
                 self._notices.send(texts.overdue(self.stored))
+
+    def _due_at(self) -> AwareDatetime | None:
+        """The instant from which units in transit are overdue; None: nothing is in transit, or it never is."""
+        return self.state.due_at if self.stored is not None and self.stored.in_transit else None
 
     def carried(self, stored: StoredTransfer) -> _Carried:
         """The input of the next run."""
@@ -183,7 +225,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
 
     def shown(self, stored: StoredTransfer) -> Shown:
         """The run as people see and find it."""
-        due = stored.due_at if stored.status is TransferStatus.IN_TRANSIT else None
+        due = stored.due_at if stored.in_transit else None
         places = [stored.from_warehouse, stored.to_warehouse]
         return Shown(texts.details_of(self.state, stored), stored.line_items, places, deadline=due, memo=memo(stored))
 

@@ -24,7 +24,8 @@ def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
         sent.append(_to_warehouses(transfer, f"Damaged on the way: {counted(damaged, 'unit')} of {_named(transfer)}"))
     lost = sum(line.written_off for line in transfer.line_items) - sum(line.written_off for line in before.line_items)
     if lost > 0:
-        title = f"Written off: {counted(lost, 'unit')} of {_named(transfer)}: {transfer.closed_reason}"
+        why = transfer.write_offs[-1].reason if transfer.write_offs else transfer.closed_reason
+        title = f"Written off: {counted(lost, 'unit')} of {_named(transfer)}: {why}"
         sent.append(_to_warehouses(transfer, title))
     return sent
 
@@ -33,8 +34,15 @@ def details_of(state: TransferState, transfer: StoredTransfer) -> str:
     """The run in a few lines of Markdown: units arrived and missing, and the next step."""
     # The page is narrow: omit columns that are zero on every line.
     shown = [(head, name) for head, name in _COLUMNS if name in _ALWAYS or any(_lines(transfer, name))]
+    in_parts = any(line.dispatched not in (0, line.quantity) for line in transfer.line_items)
+    if in_parts:
+        shown = [("held", "held"), ("sent", "dispatched"), *shown]
     lines = table(
-        ["product", "#sent" if transfer.dispatched_at else "#wanted", *(f"#{head}" for head, _ in shown)],
+        [
+            "product",
+            "#sent" if transfer.dispatched_at and not in_parts else "#wanted",
+            *(f"#{head}" for head, _ in shown),
+        ],
         zip(
             _lines(transfer, "sku"),
             _lines(transfer, "quantity"),
@@ -42,10 +50,15 @@ def details_of(state: TransferState, transfer: StoredTransfer) -> str:
             strict=True,
         ),
     )
+    departures = [
+        f"- {utc(each.at)}: {counted(each.quantity, 'unit')} left by {each.performed_by}"
+        + (f" ({each.dispatch_id})" if each.dispatch_id else "")
+        for each in (transfer.departures[-_DEPARTURES_SHOWN:] if in_parts or len(transfer.departures) > 1 else [])
+    ]
     arrived = receipts(["receipt", "at", "by", "#fit", "#damaged"], transfer.receipts)
     text = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {counted(transfer.units, 'unit')}. {_next(transfer)}"
     asked = f"Requested by {transfer.requested_by} at {utc(transfer.requested_at)}."
-    parts = [asked, "", *lines, "", *arrived, "", *notices(state.notices)]
+    parts = [asked, "", *lines, "", *departures, "", *arrived, "", *notices(state.notices)]
     return details(transfer.status, text, parts, state.notes)
 
 
@@ -63,6 +76,7 @@ _COLUMNS = (
     ("returned", "returned"),
     ("in transit", "in_transit"),
 )
+_DEPARTURES_SHOWN = 10
 _ALWAYS = {"received", "damaged", "in_transit"}
 
 
@@ -76,10 +90,15 @@ def _next(transfer: StoredTransfer) -> str:
         case TransferStatus.PENDING:
             return f"Held at {transfer.from_warehouse}. Next: `dispatch` or `cancel`."
         case TransferStatus.IN_TRANSIT:
-            due = f" Due at {utc(transfer.due_at)}." if transfer.due_at else ""
+            due = f" Due at {utc(transfer.due_at)}." if transfer.due_at and transfer.in_transit else ""
+            held = (
+                f" {counted(transfer.held, 'unit')} still held at {transfer.from_warehouse}: `dispatch`."
+                if transfer.held
+                else ""
+            )
             left = f" Left at {utc(transfer.dispatched_at)}." if transfer.dispatched_at else ""
             return (
-                f"{counted(transfer.in_transit, 'unit')} in transit.{left}{due} "
+                f"{counted(transfer.in_transit, 'unit')} in transit.{left}{due}{held} "
                 "Next: `receive`, `write_off` what is missing, or `cancel`: the rest goes back to the source."
             )
         case TransferStatus.CANCELLED:

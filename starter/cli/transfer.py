@@ -52,19 +52,37 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
     )
     out.print(f"requested by {escape(state.requested_by)}")
     if state.dispatched_at:
-        due = f", due {_due(state.due_at)}" if state.due_at and state.status is TransferStatus.IN_TRANSIT else ""
+        in_transit = any(line.in_transit for line in state.line_items)
+        due = f", due {_due(state.due_at)}" if state.due_at and in_transit else ""
         out.print(f"left at {utc(state.dispatched_at)}{due}")
+    if len(state.departures) > 1 or any(line.held and line.dispatched for line in state.line_items):
+        for departure in state.departures:
+            number = f" {escape(departure.dispatch_id)}" if departure.dispatch_id else ""
+            new = "" if departure in before.departures else " [bold](new)[/bold]"
+            out.print(
+                f"departure{number} by {escape(departure.performed_by)} at {utc(departure.at)}: "
+                f"{departure.quantity} units{new}"
+            )
     printing.print_receipts(state.receipts, before.receipts, unfit="damaged")
+    for lost in state.write_offs if state.status is TransferStatus.IN_TRANSIT else []:
+        number = f" {escape(lost.write_off_id)}" if lost.write_off_id else ""
+        new = "" if lost in before.write_offs else " [bold](new)[/bold]"
+        out.print(
+            f"write-off{number} by {escape(lost.performed_by)} at {utc(lost.at)}: "
+            f"{lost.quantity} units, {escape(lost.reason)}{new}"
+        )
     if state.closed_reason:
         what = "cancelled" if state.status is TransferStatus.CANCELLED else "the rest was written off"
         out.print(f"{what}: {escape(state.closed_reason)}")
     printing.print_shortages(state.shortages, found)
+    in_parts = any(line.dispatched not in (0, line.quantity) for line in state.line_items)
     rows: list[Sequence[str]] = []
     for was, line in zip(before.line_items, state.line_items, strict=True):
         rows.append(
             [
                 printing.sku(found, line.product_id),
                 str(line.quantity),
+                *([changed(was.held, line.held), changed(was.dispatched, line.dispatched)] if in_parts else []),
                 changed(was.received, line.received),
                 changed(was.damaged, line.damaged),
                 changed(was.written_off, line.written_off),
@@ -72,7 +90,10 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
                 changed(was.in_transit, line.in_transit),
             ]
         )
-    out.print(table(["product", "#units", "#received", "#damaged", "#written off", "#returned", "#in transit"], rows))
+    parts = ["#held", "#sent"] if in_parts else []
+    out.print(
+        table(["product", "#units", *parts, "#received", "#damaged", "#written off", "#returned", "#in transit"], rows)
+    )
     printing.print_afterwards(state.notes, state.notices)
 
 
@@ -150,9 +171,25 @@ add_show(app, "Show a transfer: units received and missing, notices, and refused
 
 
 @app.command("dispatch")
-def dispatch(transfer_number: Number, *, performed_by: options.PerformedBy, as_json: options.AsJson = False) -> None:
-    """Let all lines leave the source."""
-    _desk.command(transfer_number, lambda transfer: transfer.dispatch(performed_by=performed_by), as_json=as_json)
+def dispatch(
+    transfer_number: Number,
+    line: Annotated[
+        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Only these; else all that are held.")
+    ] = None,
+    *,
+    dispatch_id: Annotated[
+        str | None, typer.Option(help="The departure's number: the same one leaves only once.")
+    ] = None,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Let goods leave the source: all that are held, or some; the rest stays held."""
+    wanted = read_input(lambda: typed_lines(line, None) if line else None)
+    _desk.command(
+        transfer_number,
+        lambda transfer: transfer.dispatch(wanted, performed_by=performed_by, dispatch_id=dispatch_id),
+        as_json=as_json,
+    )
 
 
 @app.command("receive")
@@ -181,7 +218,27 @@ def receive(
     )
 
 
-add_reasoned(app, "write-off", "Give up the units that are still in transit.", Number, Transfer.write_off, _desk)
+@app.command("write-off")
+def write_off(
+    transfer_number: Number,
+    line: Annotated[
+        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Only these; else all in transit.")
+    ] = None,
+    *,
+    write_off_id: Annotated[
+        str | None, typer.Option(help="The write-off's number: the same one is booked only once.")
+    ] = None,
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Give up units in transit: all of them, or some; the rest stays in transit."""
+    lost = read_input(lambda: typed_lines(line, None) if line else None)
+    _desk.command(
+        transfer_number,
+        lambda transfer: transfer.write_off(lost, performed_by=performed_by, reason=reason, write_off_id=write_off_id),
+        as_json=as_json,
+    )
 
 
 add_reasoned(

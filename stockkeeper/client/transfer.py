@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import pages
@@ -20,14 +20,35 @@ class Transfer(Document[TransferState]):
     process = transfer.PROCESS
     transfer_number = Number()
 
-    async def dispatch(self, *, performed_by: str) -> TransferState:
-        """Let all lines leave the source.
+    async def dispatch(
+        self, lines: Sequence[Line] | None = None, *, performed_by: str, dispatch_id: str | None = None
+    ) -> TransferState:
+        """Let goods leave the source; the rest stays held.
+
+        Args:
+            lines: Units that leave now; None: all that are still held.
+            performed_by: The person or service that dispatches.
+            dispatch_id: The departure's number. With one, the call may be repeated after a lost answer, and the goods
+                leave once; a part without one that is sent again is another part.
 
         Raises:
-            InvalidState: The transfer was cancelled, or rejected.
+            InvalidRequest: More of a product than is held. Nothing leaves.
+            InvalidState: The transfer was cancelled or rejected, or everything has left.
+            OperationConflict: The departure's number was used for other units.
             Unreachable: No answer in time.
         """
-        return await self._send(transfer.DISPATCH, in_status(TransferStatus.RECEIVED), performed_by=performed_by)
+        message = await self._message(
+            transfer.DISPATCH, performed_by=performed_by, lines=lines, dispatch_id=dispatch_id
+        )
+
+        def has_left(last: TransferState) -> bool:
+            if dispatch_id is None:
+                return lines is None and last.status is TransferStatus.RECEIVED
+            units = None if message.lines is None else sum(line.quantity for line in message.lines)
+            return any(each.dispatch_id == dispatch_id and units in (None, each.quantity) for each in last.departures)
+
+        update_id = None if dispatch_id is None else update_id_of(transfer.DISPATCH, message)
+        return await self._command(transfer.DISPATCH, message, has_left, update_id)
 
     async def receive(self, receipt_id: str, lines: Sequence[ArrivalLine], *, performed_by: str) -> TransferState:
         """Book an arrival; fit units enter the destination's stock.
@@ -50,14 +71,45 @@ class Transfer(Document[TransferState]):
             transfer.RECEIVE, message, lambda last: last.receipts, receipt_id, accepted=fit, unfit=damaged
         )
 
-    async def write_off(self, *, performed_by: str, reason: str) -> TransferState:
-        """Give up the units that are still in transit.
+    async def write_off(
+        self,
+        lines: Sequence[Line] | None = None,
+        *,
+        performed_by: str,
+        reason: str,
+        write_off_id: str | None = None,
+    ) -> TransferState:
+        """Give up units in transit.
+
+        Args:
+            lines: Units that are lost; None: all that are still in transit.
+            performed_by: The person or service that gives them up.
+            reason: Why.
+            write_off_id: The write-off's number. With one, the call may be repeated after a lost answer, and the units
+                are written off once; a part without one that is sent again is another part.
 
         Raises:
+            InvalidRequest: More of a product than is in transit. Nothing is written off.
             InvalidState: The transfer isn't in transit.
+            OperationConflict: The write-off's number was used for other units.
             Unreachable: No answer in time.
         """
-        return await self._send(transfer.WRITE_OFF, _is_written_off, performed_by=performed_by, reason=reason)
+        message = await self._message(
+            transfer.WRITE_OFF,
+            performed_by=performed_by,
+            reason=reason,
+            lines=lines,
+            write_off_id=write_off_id,
+        )
+
+        def is_booked(last: TransferState) -> bool:
+            if write_off_id is None:
+                return lines is None and _is_written_off(last)
+            units = None if message.lines is None else sum(line.quantity for line in message.lines)
+            return any(each.write_off_id == write_off_id and units in (None, each.quantity) for each in last.write_offs)
+
+        update_id = None if write_off_id is None else update_id_of(transfer.WRITE_OFF, message)
+        return await self._command(transfer.WRITE_OFF, message, is_booked, update_id)
 
     async def cancel(self, *, performed_by: str, reason: str) -> TransferState:
         """Release the stock held at the source; in transit, put units that haven't arrived back into its stock.

@@ -62,10 +62,18 @@ class TransferRequest(Message):
         return self
 
 
+PartOfIt = Annotated[list[TransferLine], Field(min_length=1, max_length=MAX_LINES)]
+"""Units of some of its products; the same product on two lines counts together."""
+
+
 class Dispatch(Message):
-    """Command ``dispatch``: everything leaves the source, as TRANSFER_OUT movements."""
+    """Command ``dispatch``: goods leave the source, as TRANSFER_OUT movements."""
 
     performed_by: Actor
+    lines: PartOfIt | None = Field(default=None, description="Null: all units still held at the source.")
+    dispatch_id: Reference | None = Field(
+        default=None, description="The caller's number for this departure: sent twice, it leaves once."
+    )
 
 
 class ArrivedLine(CheckedLine):
@@ -88,7 +96,12 @@ class ReceiveTransferred(Message):
 
 
 class WriteOff(ReasonedCommand):
-    """Command ``write_off``: units still in transit are lost."""
+    """Command ``write_off``: units in transit are lost."""
+
+    lines: PartOfIt | None = Field(default=None, description="Null: all units still in transit.")
+    write_off_id: Reference | None = Field(
+        default=None, description="The caller's number for this write-off: sent twice, it is booked once."
+    )
 
 
 class CancelTransfer(ReasonedCommand):
@@ -106,6 +119,8 @@ class TransferLineState(State):
 
     product_id: int
     quantity: int
+    held: int = Field(default=0, description="Units that are still held at the source.")
+    dispatched: int = Field(default=0, description="Units that have left the source.")
     received: int = Field(default=0, description="Units that arrived fit and are in the destination's stock.")
     damaged: int = Field(default=0, description="Units that arrived damaged and are in no stock.")
     written_off: int = Field(default=0, description="Units that never arrived.")
@@ -113,6 +128,25 @@ class TransferLineState(State):
         default=0, description="Units that went back into the source's stock by a cancellation in transit."
     )
     in_transit: int = Field(default=0, description="Units that have left the source and aren't accounted for yet.")
+
+
+class DepartureState(State):
+    """One departure from the source."""
+
+    dispatch_id: str | None
+    at: Timestamp
+    performed_by: str
+    quantity: int = Field(description="Units that left, of all products.")
+
+
+class WriteOffState(State):
+    """One write-off."""
+
+    write_off_id: str | None
+    at: Timestamp
+    performed_by: str
+    reason: str
+    quantity: int = Field(description="Units that were given up, of all products.")
 
 
 class TransferState(State):
@@ -125,9 +159,13 @@ class TransferState(State):
     status: TransferStatus = TransferStatus.PENDING
     line_items: list[TransferLineState] = Field(default_factory=list)
     requested_by: str = ""
-    dispatched_at: Timestamp | None = None
+    dispatched_at: Timestamp | None = Field(default=None, description="Instant of the first departure.")
     due_at: Timestamp | None = Field(default=None, description="Instant from which it is overdue, while in transit.")
+    departures: list[DepartureState] = Field(
+        default_factory=list, description="Departures from the source; the latest hundred."
+    )
     receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
+    write_offs: list[WriteOffState] = Field(default_factory=list, description="Write-offs; the latest hundred.")
     closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of the write-off.")
     shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
     notices: Notices = Field(default_factory=list)
@@ -151,7 +189,12 @@ class HoldTransferStep(TransferStep):
 
 
 class DispatchTransferStep(TransferStep):
-    """Dispatch the transfer."""
+    """Dispatch all units still held, or these."""
+
+    added_later: ClassVar[frozenset[str]] = frozenset({"lines", "dispatch_id"})
+
+    lines: list[TransferLine] | None = None
+    dispatch_id: str | None = None
 
 
 class ReceiveTransferStep(TransferStep):
@@ -162,9 +205,13 @@ class ReceiveTransferStep(TransferStep):
 
 
 class WriteOffTransferStep(TransferStep):
-    """Write off the units still in transit."""
+    """Write off all units still in transit, or these."""
+
+    added_later: ClassVar[frozenset[str]] = frozenset({"lines", "write_off_id"})
 
     reason: str
+    lines: list[TransferLine] | None = None
+    write_off_id: str | None = None
 
 
 class CancelTransferStep(TransferStep):
@@ -199,7 +246,9 @@ class StoredTransfer(StockAnswer):
     requested_at: AwareDatetime
     dispatched_at: AwareDatetime | None
     due_at: AwareDatetime | None
+    departures: list[DepartureState] = Field(default_factory=list)
     receipts: list[ReceiptState]
+    write_offs: list[WriteOffState] = Field(default_factory=list)
     closed_reason: str | None
 
     @property
@@ -211,6 +260,11 @@ class StoredTransfer(StockAnswer):
     def in_transit(self) -> int:
         """Units in transit on all lines."""
         return sum(line.in_transit for line in self.line_items)
+
+    @property
+    def held(self) -> int:
+        """Units still held at the source on all lines."""
+        return sum(line.held for line in self.line_items)
 
 
 class TransferMemo(TypedDict):
@@ -254,7 +308,7 @@ class TransferActivities(Protocol):
 
     @activity.defn(name="write_off_transfer")
     def write_off_transfer(self, step: WriteOffTransferStep) -> StoredTransfer:
-        """Write off the units still in transit."""
+        """Write off units in transit."""
         ...
 
     @activity.defn(name="cancel_transfer")

@@ -62,6 +62,10 @@ def spread(came: Taken, awaited: Mapping[int, int]) -> dict[int, Taken]:
     return given
 
 
+TooMany = Callable[[int, int, int], InvalidRequest]
+"""The error for a product of which more is to be booked than can be: its id, those units, and the units there are."""
+
+
 class Awaited(NamedTuple):
     """A line that waits for units of a product."""
 
@@ -74,7 +78,7 @@ def share_out(
     came: Mapping[int, Taken],
     lines: Iterable[Awaited],
     document: str,
-    too_many: Callable[[int, int, int], InvalidRequest],
+    too_many: TooMany,
 ) -> dict[int, Taken]:
     """Share of each line in the delivered units, by line number and without lines that get none.
 

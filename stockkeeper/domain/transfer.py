@@ -1,9 +1,10 @@
 """A transfer: stock on its way from one warehouse to another, where nothing appears and nothing vanishes.
 
-While it is PENDING its units are held at the source. Dispatched, they have left the source and are IN_TRANSIT: at
-neither place. They arrive in receipts; damaged units don't enter stock. Missing units stay in transit until they arrive
-or are written off. Once nothing is in transit any more, the transfer is RECEIVED. By a cancellation the hold is
-released, and units still in transit go back to the source.
+While it is PENDING its units are held at the source. They leave whole or in parts; those that have left are at neither
+place, and the rest stays held. From the first departure on it is IN_TRANSIT. Units arrive in receipts; damaged ones
+don't enter stock. Missing units stay in transit until they arrive or are written off. Once nothing is in transit and
+nothing held any more, the transfer is RECEIVED. By a cancellation the hold is released, and units still in transit go
+back to the source.
 
 For each line, always: dispatched = received + damaged + written off + returned + in transit.
 """
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.receipt import Awaited, Taken, share_out
+from stockkeeper.domain.receipt import Awaited, Taken, TooMany, share_out
 from stockkeeper.domain.transitions import TransitionTable, Words
 
 
@@ -33,14 +34,17 @@ class TransferEvent(StrEnum):
 
     REJECT = "reject"
     DISPATCH = "dispatch"
+    """The first departure, of all units or some."""
     RECEIVE = "receive"
-    """A receipt that leaves something in transit."""
+    """A receipt that leaves something in transit, or held."""
     COMPLETE = "complete"
     """The last receipt."""
     WRITE_OFF = "write_off"
     CANCEL = "cancel"
     GIVE_WAY = "give_way"
     """The end of the hold at the source, whose stock isn't there."""
+    GO_ON = "go_on"
+    """A further departure, a write-off or the end of the hold, after which units are still in transit or held."""
 
 
 TRANSFER = TransitionTable(
@@ -48,7 +52,10 @@ TRANSFER = TransitionTable(
         (TransferStatus.PENDING, TransferStatus.REJECTED): {TransferEvent.REJECT},
         (TransferStatus.PENDING, TransferStatus.IN_TRANSIT): {TransferEvent.DISPATCH},
         (TransferStatus.PENDING, TransferStatus.CANCELLED): {TransferEvent.CANCEL, TransferEvent.GIVE_WAY},
-        (TransferStatus.IN_TRANSIT, TransferStatus.IN_TRANSIT): {TransferEvent.RECEIVE},
+        (TransferStatus.IN_TRANSIT, TransferStatus.IN_TRANSIT): {
+            TransferEvent.RECEIVE,
+            TransferEvent.GO_ON,
+        },
         (TransferStatus.IN_TRANSIT, TransferStatus.RECEIVED): {TransferEvent.COMPLETE, TransferEvent.WRITE_OFF},
         (TransferStatus.IN_TRANSIT, TransferStatus.CANCELLED): {TransferEvent.CANCEL},
     },
@@ -70,6 +77,7 @@ TRANSFER = TransitionTable(
             TransferEvent.WRITE_OFF: "can't be written off",
             TransferEvent.CANCEL: "can't be cancelled",
             TransferEvent.GIVE_WAY: "can't give up its hold",
+            TransferEvent.GO_ON: "can't go on",
         },
         not_yet={TransferStatus.PENDING: "hasn't been dispatched yet"},
         advice={TransferStatus.REJECTED: "start it again once the stock is there"},
@@ -100,12 +108,14 @@ class TransferredLine:
         product_id: The product.
         quantity: Units that are wanted at the destination.
         in_transit: Units that have left the source and have not been accounted for.
+        held: Units that are still held at the source.
     """
 
     line_number: int
     product_id: int
     quantity: int
     in_transit: int
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,11 @@ class Transfer:
         """Units in transit by line number, lines without any left out."""
         return {line.line_number: line.in_transit for line in self.lines if line.in_transit}
 
+    @property
+    def held(self) -> dict[int, int]:
+        """Units still held at the source by line number, lines without any left out."""
+        return {line.line_number: line.held for line in self.lines if line.held}
+
     def due_at(self, dispatched_at: datetime) -> datetime | None:
         """From when on a transfer that leaves at this instant is overdue; None: it never is."""
         if self.expected_transit_hours is None:
@@ -138,6 +153,67 @@ class Transfer:
             InvalidState: It can't happen now.
         """
         return TRANSFER.next(self.status, event, of=self.transfer_number)
+
+    def after_dispatch(self) -> TransferStatus:
+        """The status after a departure.
+
+        Raises:
+            InvalidState: It has ended, or everything has left already.
+        """
+        if self.status is TransferStatus.IN_TRANSIT and self.held:
+            return self.after(TransferEvent.GO_ON)
+        return self.after(TransferEvent.DISPATCH)
+
+    def plan_dispatch(self, wanted: Mapping[int, int] | None) -> dict[int, int]:
+        """Units of each line that leave: ``{line_number: units}``, without lines of which none do.
+
+        Args:
+            wanted: Units by product, which a product on several lines takes from them in order; None: all units held.
+
+        Raises:
+            InvalidState: It has ended, or everything has left already.
+            InvalidRequest: A product isn't on the transfer, or more of it is wanted than is held.
+        """
+        self.after_dispatch()
+        if wanted is None:
+            return self.held
+        lines = [Awaited(line.line_number, line.product_id, line.held) for line in self.lines]
+        return self._share(wanted, lines, _more_than_held)
+
+    def plan_write_off(self, lost: Mapping[int, int] | None) -> dict[int, int]:
+        """Units of each line that are given up: ``{line_number: units}``, without lines of which none are.
+
+        Args:
+            lost: Units by product, which a product on several lines loses from them in order; None: all in transit.
+
+        Raises:
+            InvalidState: It isn't in transit.
+            InvalidRequest: Nothing is in transit; a product isn't on the transfer; or less of it is in transit.
+        """
+        self.after(TransferEvent.WRITE_OFF)
+        if not self.in_transit:
+            raise InvalidRequest(
+                f"nothing of transfer {self.transfer_number} is in transit, so nothing can be written off; "
+                "the rest is still held at the source"
+            )
+        if lost is None:
+            return self.in_transit
+        lines = [Awaited(line.line_number, line.product_id, line.in_transit) for line in self.lines]
+        return self._share(lost, lines, _more_than_in_transit)
+
+    def after_write_off(self, lost: Mapping[int, int]) -> TransferStatus:
+        """The status after a write-off: RECEIVED once nothing is in transit and nothing held any more."""
+        return self.after(TransferEvent.GO_ON if self._left_after(lost) else TransferEvent.WRITE_OFF)
+
+    def after_giving_way(self) -> TransferStatus:
+        """The status after the end of its hold: a transfer of which a part has left waits for that part.
+
+        Raises:
+            InvalidState: It has ended.
+        """
+        if self.status is not TransferStatus.IN_TRANSIT:
+            return self.after(TransferEvent.GIVE_WAY)
+        return self.after(TransferEvent.GO_ON if self.in_transit else TransferEvent.COMPLETE)
 
     def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
         """Share of each line in the delivered units: ``{line_number: Taken}``, without lines that get none.
@@ -153,11 +229,30 @@ class Transfer:
         return share_out(delivered, lines, f"transfer {self.transfer_number}", _too_many)
 
     def after_receipt(self, taken: Mapping[int, Taken]) -> TransferStatus:
-        """The status after a receipt: RECEIVED once nothing is in transit any more."""
-        left = sum(self.in_transit.values()) - sum(share.units for share in taken.values())
+        """The status after a receipt: RECEIVED once nothing is in transit and nothing held any more."""
+        left = self._left_after({number: share.units for number, share in taken.items()})
         return self.after(TransferEvent.RECEIVE if left else TransferEvent.COMPLETE)
+
+    def _left_after(self, accounted_for: Mapping[int, int]) -> int:
+        """Units held or in transit, once so many of those in transit are accounted for."""
+        return sum(self.held.values()) + sum(self.in_transit.values()) - sum(accounted_for.values())
+
+    def _share(self, wanted: Mapping[int, int], lines: Sequence[Awaited], too_many: TooMany) -> dict[int, int]:
+        asked = {product_id: Taken(units, 0) for product_id, units in wanted.items()}
+        shares = share_out(asked, lines, f"transfer {self.transfer_number}", too_many)
+        return {line_number: share.accepted for line_number, share in shares.items()}
 
 
 def _too_many(product_id: int, came: int, in_transit: int) -> InvalidRequest:
     numbers = {"product_id": product_id, "quantity": came, "in_transit": in_transit}
     return InvalidRequest(f"product {product_id}: {came} delivered, but only {in_transit} in transit", numbers)
+
+
+def _more_than_held(product_id: int, wanted: int, held: int) -> InvalidRequest:
+    numbers = {"product_id": product_id, "quantity": wanted, "held": held}
+    return InvalidRequest(f"product {product_id}: {wanted} to be dispatched, but only {held} still held", numbers)
+
+
+def _more_than_in_transit(product_id: int, lost: int, in_transit: int) -> InvalidRequest:
+    numbers = {"product_id": product_id, "quantity": lost, "in_transit": in_transit}
+    return InvalidRequest(f"product {product_id}: {lost} to be written off, but only {in_transit} in transit", numbers)

@@ -166,7 +166,11 @@ TAMPERED_TRANSFERS: dict[str, tuple[list[str], list[str], set[str]]] = {
     ),
     "units that never left": (
         [f"UPDATE transfer_order_lines SET dispatched = 6, quantity = 6, in_transit = 3 {_OF_TRANSFER}"],
-        [ENTRIES, "TRANSFER_OUT of -5, its lines say -6"],
+        [
+            ENTRIES,
+            "TRANSFER_OUT of -5, its lines say -6",
+            "asked for 6 and dispatched 6, its hold says 5 and 5",
+        ],
         {CARRIED, TAKEN},
     ),
     "a lost entry": ([f"DELETE FROM transit_movements {_ENTRY} 'DAMAGED'"], [ENTRIES], {CARRIED}),
@@ -195,13 +199,13 @@ TAMPERED_TRANSFERS: dict[str, tuple[list[str], list[str], set[str]]] = {
         [ENTRIES, VANISHED],
         {CARRIED},
     ),
-    "a line of which only a part has left": (
+    "a line that asks for more than its hold": (
         [
             "ALTER TABLE transfer_order_lines DROP CONSTRAINT transfer_order_lines_whole",
             f"UPDATE transfer_order_lines SET quantity = 6 {_OF_TRANSFER}",
         ],
-        [VANISHED],
-        set(),
+        ["asked for 6 and dispatched 5, its hold says 5 and 5"],
+        {CARRIED},
     ),
     "less than nothing": (
         [
@@ -228,7 +232,7 @@ TAMPERED_TRANSFERS: dict[str, tuple[list[str], list[str], set[str]]] = {
                 WHERE transfer_number = :pending
             """
         ],
-        ["IN_TRANSIT with 0 in transit", "0 pending, 4 held"],
+        ["IN_TRANSIT with 0 in transit"],
         set(),
     ),
     "an arrival for something else": (
@@ -253,13 +257,18 @@ TAMPERED_TRANSFERS: dict[str, tuple[list[str], list[str], set[str]]] = {
     ),
     "a hold for something else": (
         [f"UPDATE reservations SET reference_id = 'something else' {_HOLD}"],
-        ["4 pending, 0 held", "transfer something else: 0 pending, 4 held"],
-        set(),
+        [
+            "4 pending, 0 held",
+            "transfer something else: 0 pending, 4 held",
+            "asked for 4 and dispatched 0, its hold says 0 and 0",
+            "asked for 0 and dispatched 0, its hold says 4 and 0",
+        ],
+        {CARRIED},
     ),
     "a hold that is an order's": (
         [f"UPDATE reservations SET reference_type = 'ORDER' {_HOLD}"],
-        ["4 pending, 0 held"],
-        set(),
+        ["4 pending, 0 held", "asked for 4 and dispatched 0, its hold says 0 and 0"],
+        {CARRIED},
     ),
     "a hold that outlives its transfer": (
         [

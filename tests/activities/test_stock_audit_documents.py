@@ -73,6 +73,8 @@ TAMPERED_TRANSFERS: dict[str, tuple[str, Found]] = {
         f"UPDATE transfer_order_lines SET dispatched = 6, quantity = 6, in_transit = 3 WHERE {_TRANSFER}",
         [
             ("here", -6, -5, "TRANSFER_OUT"),
+            ("here", 5, 6, "line 1 asked for"),
+            ("here", 5, 6, "line 1 departed"),
             ("here", 5, 6, "line 1 dispatched"),
             ("here", 2, 3, "line 1 in transit"),
         ],

@@ -16,10 +16,10 @@ from tests.support.steps.transfer import TransferCalls, arrived, transfer_stays
 _OF = "WHERE transfer_id = (SELECT transfer_id FROM transfer_orders WHERE transfer_number = :number)"
 _ENTRY = """
     INSERT INTO transit_movements (
-        transfer_id, line_number, kind, quantity, balance_after, receipt_id, performed_by, reason, operation_id,
-        workflow_id, run_id, created_at)
-    SELECT transfer_id, :line_number, :kind, :quantity, :balance, :receipt_id, 'p', 'r', 'o', 'w', 'r',
-        clock_timestamp()
+        transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, performed_by, reason,
+        operation_id, workflow_id, run_id, created_at)
+    SELECT transfer_id, :line_number, :kind, :quantity, :balance, :receipt_id, :command_id, 'p', 'r', :operation, 'w',
+        'r', clock_timestamp()
     FROM transfer_orders WHERE transfer_number = :number
 """
 _ANOTHER_LINE = f"""
@@ -57,6 +57,7 @@ def _enter(transfer: Guarded, connection: Connection, kind: str, quantity: int, 
     """Write an entry by itself; RECEIVED and DAMAGED belong to a receipt that was never booked, unless one is given."""
     receipt_id = "2" if kind in ("RECEIVED", "DAMAGED") else None
     values = {"line_number": 1, "kind": kind, "quantity": quantity, "balance": balance, "receipt_id": receipt_id}
+    values |= {"command_id": None, "operation": "o"}
     transfer.run(connection, _ENTRY, **values | other)
 
 
@@ -69,9 +70,8 @@ def _enter(transfer: Guarded, connection: Connection, kind: str, quantity: int, 
         ("transfer_order_lines SET returned = returned + 1", "transfer_order_lines_conserve"),
         ("transfer_order_lines SET in_transit = in_transit - 1", "transfer_order_lines_conserve"),
         ("transfer_order_lines SET dispatched = 0", "transfer_order_lines_conserve"),
-        ("transfer_order_lines SET dispatched = 4, in_transit = 2", "transfer_order_lines_whole"),
         ("transfer_order_lines SET dispatched = 6, in_transit = 4", "transfer_order_lines_whole"),
-        ("transfer_order_lines SET quantity = 6", "transfer_order_lines_whole"),
+        ("transfer_order_lines SET quantity = 4", "transfer_order_lines_whole"),
         ("transfer_order_lines SET quantity = 0", "transfer_order_lines_quantity_check"),
         (
             "transfer_order_lines SET received = received - 2, in_transit = in_transit + 2",
@@ -163,24 +163,51 @@ def test_no_entry_says_that_units_left_that_are_held(pending: Guarded, both_role
             _enter(pending, connection, "DISPATCHED", 5, 5)
 
 
-@pytest.mark.parametrize(
-    ("kind", "quantity", "receipt_id"),
-    [("DISPATCHED", 5, None), ("RECEIVED", -1, "1"), ("DAMAGED", -1, "1")],
-)
-def test_a_line_is_dispatched_once_and_gets_each_receipt_once(
-    on_its_way: Guarded, engine: Engine, kind: str, quantity: int, receipt_id: str | None
-) -> None:
+@pytest.mark.parametrize("kind", ["RECEIVED", "DAMAGED"])
+def test_a_line_gets_each_receipt_once(on_its_way: Guarded, engine: Engine, kind: str) -> None:
     with on_its_way.refused(engine, "transit_movements_once") as connection:
-        _enter(on_its_way, connection, kind, quantity, 2, receipt_id=receipt_id)
+        _enter(on_its_way, connection, kind, -1, 2, receipt_id="1")
 
 
-@pytest.mark.parametrize("kind", ["WRITTEN_OFF", "RETURNED"])
-def test_a_line_is_written_off_or_returned_once(
-    on_its_way: Guarded, moving: TransferCalls, engine: Engine, kind: str
+@pytest.mark.parametrize(("command", "kind"), [("write_off", "WRITTEN_OFF"), ("cancel", "RETURNED")])
+def test_an_operation_writes_off_or_returns_a_line_once(
+    on_its_way: Guarded, moving: TransferCalls, engine: Engine, command: str, kind: str
 ) -> None:
-    (moving.write_off if kind == "WRITTEN_OFF" else moving.cancel)(on_its_way.number)
+    getattr(moving, command)(on_its_way.number, operation="1")
+    operation = f"transfer-{on_its_way.number}/{command}/1"
     with on_its_way.refused(engine, "transit_movements_once") as connection:
-        _enter(on_its_way, connection, kind, -1, 0)
+        _enter(on_its_way, connection, kind, -1, 0, operation=operation)
+
+
+def test_a_departure_sends_a_line_once(moving: TransferCalls, shop: Shop, engine: Engine) -> None:
+    transfer, item = _held(moving, shop)
+    moving.dispatch(transfer.number, (item, 2), operation="1")
+    with transfer.refused(engine, "transit_movements_once") as connection:
+        _enter(transfer, connection, "DISPATCHED", 1, 3, operation=f"transfer-{transfer.number}/dispatch/1")
+
+
+def test_no_unit_leaves_that_the_hold_has_not_given(moving: TransferCalls, shop: Shop, both_roles: Roles) -> None:
+    transfer, item = _held(moving, shop)
+    moving.dispatch(transfer.number, (item, 2))
+    more = f"UPDATE transfer_order_lines SET dispatched = 3, in_transit = 3 {_OF}"
+    for opened in both_roles:
+        with transfer.refused(opened, "has dispatched 3 of product .*, and 2 left its hold") as connection:
+            transfer.run(connection, more)
+            _enter(transfer, connection, "DISPATCHED", 1, 3)
+
+
+def test_a_transfer_is_in_transit_while_something_is_still_held_and_no_longer(
+    moving: TransferCalls, shop: Shop, both_roles: Roles
+) -> None:
+    transfer, item = _held(moving, shop)
+    moving.dispatch(transfer.number, (item, 2))
+    moving.receive(transfer.number, "1", arrived(item, 2))
+    ended = f"UPDATE reservations SET status = 'CANCELLED', {_CLOSED} WHERE reference_id = :number"
+    refusal = f"transfer {transfer.number} is IN_TRANSIT with 0 in transit"
+    for opened in both_roles:
+        with transfer.refused(opened, refusal) as connection:
+            transfer.run(connection, ended)
+            transfer.run(connection, f"UPDATE transfer_orders SET due_at = due_at {_OF}")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +225,8 @@ def test_a_line_is_written_off_or_returned_once(
         ({"kind": "DAMAGED", "quantity": -1, "receipt_id": None}, "transit_movements_receipt"),
         ({"kind": "WRITTEN_OFF", "quantity": -1, "receipt_id": "2"}, "transit_movements_receipt"),
         ({"kind": "RETURNED", "quantity": -1, "receipt_id": "2"}, "transit_movements_receipt"),
+        ({"kind": "RETURNED", "quantity": -1, "command_id": "2"}, "transit_movements_command"),
+        ({"kind": "RECEIVED", "quantity": -1, "command_id": "2"}, "transit_movements_command"),
         ({"kind": "WRITTEN_OFF", "quantity": -1, "line_number": 2}, "transit_movements_line"),
     ],
 )

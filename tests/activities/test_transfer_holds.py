@@ -63,7 +63,7 @@ def test_a_transfer_is_stored_as_it_was_asked_for_and_held_at_its_source(
         to_warehouse=_name(engine, "warehouses", "warehouse_id", there),
         status=S.PENDING,
         line_items=[
-            StoredTransferLine(product_id=item.product_id, quantity=units, sku=sku)
+            StoredTransferLine(product_id=item.product_id, quantity=units, held=units, sku=sku)
             for (item, units), sku in zip([(mug, 3), (tea, 2), (mug, 4)], skus, strict=True)
         ],
         expected_transit_hours=36.5,

@@ -30,7 +30,7 @@ ALLOWED = {
     """,
     "transfer": """
         PENDING: reject REJECTED, dispatch IN_TRANSIT, cancel CANCELLED, give_way CANCELLED
-        IN_TRANSIT: receive IN_TRANSIT, complete RECEIVED, write_off RECEIVED, cancel CANCELLED
+        IN_TRANSIT: receive IN_TRANSIT, go_on IN_TRANSIT, complete RECEIVED, write_off RECEIVED, cancel CANCELLED
     """,
     "return": "EXPECTED: inspect EXPECTED, complete INSPECTED, close_short INSPECTED, cancel CANCELLED",
     "adjustment": "PENDING: post POSTED, approve POSTED, reject REJECTED, cancel CANCELLED, lapse CANCELLED",
@@ -47,7 +47,7 @@ ALLOWED = {
 STATUSES_TIMES_EVENTS = {
     "reservation": 6 * 8,
     "purchase order": 5 * 9,
-    "transfer": 5 * 7,
+    "transfer": 5 * 8,
     "return": 3 * 4,
     "adjustment": 4 * 5,
     "count": 4 * 4,

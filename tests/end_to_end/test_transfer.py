@@ -51,18 +51,23 @@ async def test_a_hold_is_answered_in_one_call_with_the_whole_state(
     # The same product on two lines counts together, and stays on two lines.
     state = await transfers.create(number, to, [(first, 5), (second, 9), (first, 2)], expected_transit_hours=36.5)
     row = stored(engine, number)
-    untouched = {"received": 0, "damaged": 0, "written_off": 0, "returned": 0, "in_transit": 0}
+    untouched = {"dispatched": 0, "received": 0, "damaged": 0, "written_off": 0, "returned": 0, "in_transit": 0}
     assert state == {
         "transfer_id": row.transfer_id,
         "transfer_number": number,
         "from_warehouse_id": first.warehouse_id,
         "to_warehouse_id": to,
         "status": "PENDING",
-        "line_items": [moved(item, quantity) | untouched for item, quantity in ((first, 5), (second, 9), (first, 2))],
+        "line_items": [
+            moved(item, quantity) | untouched | {"held": quantity}
+            for item, quantity in ((first, 5), (second, 9), (first, 2))
+        ],
         "requested_by": "tom",
         "dispatched_at": None,
         "due_at": None,
+        "departures": [],
         "receipts": [],
+        "write_offs": [],
         "closed_reason": None,
         "shortages": [],
         "notices": [],
@@ -221,10 +226,10 @@ async def test_a_transfer_ends(transfers: Transfers, shop: Shop, engine: Engine,
 
 COMMANDS = ("dispatch", "receive", "write_off", "cancel")
 ALLOWED: dict[tuple[str, str], tuple[str, set[str]]] = {
-    ("PENDING", "dispatch"): ("IN_TRANSIT", {"line_items", "dispatched_at"}),
-    ("PENDING", "cancel"): ("CANCELLED", {"closed_reason"}),
+    ("PENDING", "dispatch"): ("IN_TRANSIT", {"line_items", "dispatched_at", "departures"}),
+    ("PENDING", "cancel"): ("CANCELLED", {"line_items", "closed_reason"}),
     ("IN_TRANSIT", "receive"): ("IN_TRANSIT", {"line_items", "receipts"}),
-    ("IN_TRANSIT", "write_off"): ("RECEIVED", {"line_items", "closed_reason"}),
+    ("IN_TRANSIT", "write_off"): ("RECEIVED", {"line_items", "write_offs", "closed_reason"}),
     ("IN_TRANSIT", "cancel"): ("CANCELLED", {"line_items", "closed_reason"}),
 }
 """The status that it leads to, and what else changes."""

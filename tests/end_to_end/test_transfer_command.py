@@ -400,3 +400,38 @@ async def test_what_is_in_transit_is_asked_by_product_and_place(
     }.items():
         wrong = await command("transfer", "in-transit", *question)
         assert (wrong.exit_code, wrong.stdout, wrong.stderr) == (1, "", told)
+
+
+async def test_goods_leave_and_are_given_up_in_parts(command: Command, shop: Shop, engine: Engine) -> None:
+    journey = Journey(command, shop, engine)
+    t, sku = journey.number, journey.sku
+    await journey.create()
+    part = ("dispatch", "--line", f"{sku}=4", "--dispatch-id", "truck-1", "--performed-by", "sid")
+    sent = await journey.told(*part)
+    assert sent.splitlines()[0] == f"transfer {t}: PENDING → IN_TRANSIT, {journey.source} → {journey.destination}"
+    assert row_of(sku, sent) == ["6", "6 → 2", "0 → 4", "0", "0", "0", "0", "0 → 4"]
+    [departure] = [line for line in sent.splitlines() if line.startswith("departure ")]
+    assert departure.startswith("departure truck-1 by sid at ")
+    assert departure.endswith(": 4 units (new)")
+    with nothing_is_stored(engine):
+        assert row_of(sku, await journey.told(*part)) == ["6", "2", "4", "0", "0", "0", "0", "4"]
+        assert await journey.refused("dispatch", "--line", f"{sku}=3") == (
+            f"InvalidRequest: {sku}: 3 to be dispatched, but only 2 still held\n"
+        )
+    lost = ("write-off", "--line", f"{sku}=1", "--write-off-id", "loss-1", "--reason", "fell off")
+    gone = await journey.told(*lost)
+    assert row_of(sku, gone) == ["6", "2", "4", "0", "0", "0 → 1", "0", "4 → 3"]
+    assert ": 1 units, fell off (new)" in gone
+    rest = await journey.json("dispatch")
+    assert [(line["held"], line["dispatched"], line["in_transit"]) for line in rest["line_items"]] == [(0, 6, 5)]
+    with nothing_is_stored(engine):
+        assert (await journey.json("dispatch"))["departures"] == rest["departures"]
+    ended = await journey.json("write-off", "--reason", "never came")
+    assert (ended["status"], units(ended)) == ("RECEIVED", [Units(6, written_off=6)])
+    assert [(each["write_off_id"], each["reason"], each["quantity"]) for each in ended["write_offs"]] == [
+        ("loss-1", "fell off", 1),
+        (None, "never came", 5),
+    ]
+    with nothing_is_stored(engine):
+        assert (await journey.json("write-off", "--reason", "never came"))["write_offs"] == ended["write_offs"]
+    assert level(engine, journey.item) == (4, 0)

@@ -67,7 +67,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
     },
     "transfer": {
         UNDER_WAY: 2,
-        "RECEIVED": 10,
+        "RECEIVED": 12,
         "CANCELLED": 8,
         "REJECTED": 2,
         "InvalidRequest": 1,
@@ -195,7 +195,7 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
         "reservation": 18,
         "import_file": 7,
         "purchase_order": 22,
-        "transfer": 24,
+        "transfer": 26,
         "customer_return": 16,
         "adjustment": 23,
         "reorder": 13,

@@ -48,6 +48,33 @@ class TransferScenes(Scenes[Transfers]):
         await self._dispatched(number)
         await self._caller.write_off(number)
 
+    async def in_parts(self, number: str) -> None:
+        """Two departures and two write-offs, the first of each told twice; between the trucks nothing is in transit."""
+        item = await self._create(number, expected_transit_hours=_TWO_DAYS)
+        part = {"performed_by": "sid", "lines": [moved(item, 2)], "dispatch_id": "truck-1"}
+        lost = {"performed_by": "dora", "reason": "fell off", "lines": [moved(item, 1)], "write_off_id": "loss-1"}
+        for _ in range(2):
+            await self._caller.update(number, "dispatch", part)
+        for _ in range(2):
+            await self._caller.update(number, "write_off", lost)
+        await self._caller.receive(number, "slip-1", arrived(item, 1))
+        await refusal(self._caller.write_off(number))
+        await self._caller.dispatch(number)
+        await self._caller.dispatch(number)
+        await self._caller.receive(number, "slip-2", arrived(item, 2))
+        await self._caller.write_off(number)
+
+    async def rest_gave_way(self, number: str) -> None:
+        """A part has left when the rest isn't there; it is told twice, and the part arrives."""
+        told = {"performed_by": "carl", "reason": FOUND}
+        item = await self._create(number)
+        part = {"performed_by": "sid", "lines": [moved(item, 2)], "dispatch_id": None}
+        await self._caller.update(number, "dispatch", part)
+        correct_stock(self._engine, {item: -1}, datetime.now(UTC))
+        await self._caller.update(number, "give_way", told)
+        await self._caller.update(number, "give_way", told)
+        await self._caller.receive(number, "slip-1", arrived(item, 2))
+
     async def cancelled(self, number: str) -> None:
         """Nothing had left."""
         await self._create(number)

@@ -103,8 +103,18 @@ _FINDINGS = text("""
         GROUP BY reference_id
     ),
     pending AS (
-        SELECT transfer_number, sum(quantity) AS units
-        FROM on_its_way WHERE status = 'PENDING' AND from_warehouse_id > :since GROUP BY transfer_number
+        SELECT transfer_number, status, sum(quantity - dispatched) AS units
+        FROM on_its_way WHERE status IN ('PENDING', 'IN_TRANSIT') AND from_warehouse_id > :since
+        GROUP BY transfer_number, status
+    ),
+    leaving AS (
+        SELECT transfer_number, product_id, sum(quantity) AS asked, sum(dispatched) AS departed
+        FROM on_its_way WHERE from_warehouse_id > :since GROUP BY transfer_number, product_id
+    ),
+    given_out AS (
+        SELECT reference_id AS transfer_number, product_id, sum(quantity) AS asked, sum(quantity_fulfilled) AS departed
+        FROM reservations WHERE reference_type = 'TRANSFER' AND warehouse_id > :since
+        GROUP BY reference_id, product_id
     ),
     inspected AS (
         SELECT return_id, line_number, sum(restocked) AS restocked, sum(scrapped) AS scrapped
@@ -228,10 +238,12 @@ _FINDINGS = text("""
     UNION ALL
     SELECT 'transfer ' || transfer_number || ' line ' || line_number || ': units appeared or vanished'
         FROM on_its_way WHERE dispatched <> received + damaged + written_off + returned + in_transit
-            OR dispatched NOT IN (0, quantity) OR least(received, damaged, written_off, returned, in_transit) < 0
+            OR dispatched > quantity OR least(received, damaged, written_off, returned, in_transit) < 0
     UNION ALL
     SELECT 'transfer ' || transfer_number || ': ' || status || ' with ' || sum(in_transit) || ' in transit'
-        FROM on_its_way GROUP BY transfer_number, status HAVING (status = 'IN_TRANSIT') <> (sum(in_transit) > 0)
+        FROM on_its_way LEFT JOIN held_at_source USING (transfer_number) GROUP BY transfer_number, status
+        HAVING (status = 'IN_TRANSIT') <> (sum(in_transit) > 0)
+            AND NOT (status = 'IN_TRANSIT' AND sum(dispatched) > 0 AND max(units) > 0)
     UNION ALL
     SELECT 'transfer ' || transfer_number || ' product ' || product_id || ' in warehouse ' || warehouse_id || ': '
             || movement_type || ' of ' || coalesce(booked_leg.units, 0) || ', its lines say '
@@ -242,7 +254,17 @@ _FINDINGS = text("""
     SELECT 'transfer ' || transfer_number || ': ' || coalesce(pending.units, 0) || ' pending, '
             || coalesce(held_at_source.units, 0) || ' held'
         FROM pending FULL JOIN held_at_source USING (transfer_number)
-        WHERE coalesce(pending.units, 0) <> coalesce(held_at_source.units, 0)
+        WHERE CASE
+            WHEN status = 'PENDING' THEN pending.units <> coalesce(held_at_source.units, 0)
+            -- The hold of the rest may have given way.
+            ELSE coalesce(held_at_source.units, 0) > coalesce(pending.units, 0)
+        END
+    UNION ALL
+    SELECT 'transfer ' || transfer_number || ' product ' || product_id || ': asked for ' || coalesce(leaving.asked, 0)
+            || ' and dispatched ' || coalesce(leaving.departed, 0) || ', its hold says '
+            || coalesce(given_out.asked, 0) || ' and ' || coalesce(given_out.departed, 0)
+        FROM leaving FULL JOIN given_out USING (transfer_number, product_id)
+        WHERE (leaving.asked, leaving.departed) IS DISTINCT FROM (given_out.asked, given_out.departed)
     UNION ALL
     SELECT 'return ' || return_number || ' line ' || line_number || ': not what its inspections found'
         FROM sent_back WHERE NOT agrees OR least(restocked, scrapped, quantity - restocked - scrapped) < 0

@@ -64,13 +64,14 @@ _SENTENCES = {
     """,
     "transfer": """
         PENDING hold: hasn't been dispatched yet and can't be held again; another transfer needs another number
-        PENDING receive,complete,write_off: hasn't been dispatched yet
+        PENDING receive,complete,write_off,go_on: hasn't been dispatched yet
         IN_TRANSIT hold: has been dispatched and can't be held again; another transfer needs another number
         IN_TRANSIT reject: has been dispatched and can't be rejected
         IN_TRANSIT dispatch: has been dispatched already
         IN_TRANSIT give_way: has been dispatched and can't give up its hold
         RECEIVED hold: has been received and can't be held again; another transfer needs another number
         RECEIVED reject: has been received and can't be rejected
+        RECEIVED go_on: has been received and can't go on
         RECEIVED dispatch: has been received and can't be dispatched
         RECEIVED receive: has been received and can take no more deliveries
         RECEIVED complete,write_off: has been received already
@@ -81,9 +82,10 @@ _SENTENCES = {
         CANCELLED dispatch: has been cancelled and can't be dispatched
         CANCELLED receive,complete: has been cancelled and can take no more deliveries
         CANCELLED write_off: has been cancelled and can't be written off
+        CANCELLED go_on: has been cancelled and can't go on
         CANCELLED cancel,give_way: has been cancelled already
         REJECTED hold,dispatch,receive: was rejected for lack of stock; start it again once the stock is there
-        REJECTED complete,write_off: was rejected for lack of stock; start it again once the stock is there
+        REJECTED complete,write_off,go_on: was rejected for lack of stock; start it again once the stock is there
         REJECTED cancel,give_way: was rejected for lack of stock; start it again once the stock is there
         REJECTED reject: was rejected for lack of stock already
     """,

@@ -1,5 +1,6 @@
 """Calls a transfer's activities on PostgreSQL, without Temporal around them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Unpack
 
@@ -69,8 +70,13 @@ class TransferCalls(DocumentCalls):
         self.dispatch(number)
         return number
 
-    def dispatch(self, number: str, **when: Unpack[When]) -> StoredTransfer:
-        return self._command(self._steps.dispatch_transfer, DispatchTransferStep, number, "dispatch", "sid", when)
+    def dispatch(
+        self, number: str, *lines: tuple[ItemKey, int], dispatch_id: str | None = None, **when: Unpack[When]
+    ) -> StoredTransfer:
+        """All that is held, or these units; a departure with a number is the operation of that name."""
+        activity, step, part = self._steps.dispatch_transfer, DispatchTransferStep, _part(lines)
+        named: When = {**when, "operation": dispatch_id or when.get("operation")}
+        return self._command(activity, step, number, "dispatch", "sid", named, lines=part, dispatch_id=dispatch_id)
 
     def receive(self, number: str, receipt_id: str, *lines: ArrivedLine, as_of: datetime = NOON) -> StoredTransfer:
         activity, step = self._steps.receive_transfer, ReceiveTransferStep
@@ -79,9 +85,19 @@ class TransferCalls(DocumentCalls):
             activity, step, number, "receive", "dora", {"as_of": as_of, "operation": receipt_id}, **came
         )
 
-    def write_off(self, number: str, reason: str = "lost on the way", **when: Unpack[When]) -> StoredTransfer:
+    def write_off(
+        self,
+        number: str,
+        reason: str = "lost on the way",
+        *lines: tuple[ItemKey, int],
+        write_off_id: str | None = None,
+        **when: Unpack[When],
+    ) -> StoredTransfer:
+        """All that is in transit, or these units; a write-off with a number is the operation of that name."""
         activity, step = self._steps.write_off_transfer, WriteOffTransferStep
-        return self._command(activity, step, number, "write_off", "dora", when, reason=reason)
+        named: When = {**when, "operation": write_off_id or when.get("operation")}
+        lost = {"reason": reason, "lines": _part(lines), "write_off_id": write_off_id}
+        return self._command(activity, step, number, "write_off", "dora", named, **lost)
 
     def cancel(self, number: str, reason: str = "not needed", **when: Unpack[When]) -> StoredTransfer:
         activity, step = self._steps.cancel_transfer, CancelTransferStep
@@ -90,6 +106,10 @@ class TransferCalls(DocumentCalls):
     def give_way(self, number: str, **when: Unpack[When]) -> StoredTransfer:
         activity, why = self._steps.cancel_transfer, {"reason": "a shelf fell", "gave_way": True}
         return self._command(activity, CancelTransferStep, number, "give_way", "carl", when, **why)
+
+
+def _part(lines: Sequence[tuple[ItemKey, int]]) -> list[TransferLine] | None:
+    return [TransferLine(product_id=item.product_id, quantity=units) for item, units in lines] or None
 
 
 def lines_of(transfer: StoredTransfer) -> list[Units]:
