@@ -1,4 +1,4 @@
-"""`stockkeeper import`: a CSV file, all of its rows or none."""
+"""`stockkeeper import`: a file, all of its rows or none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,16 +27,21 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     kind: Annotated[ImportKind, typer.Argument(metavar="KIND", help=f"One of {', '.join(ImportKind)}.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8 with a header and commas.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header, or .xlsx.", dir_okay=False)],
     *,
+    encoding: Annotated[
+        str | None, typer.Option(help="The file's encoding, such as latin2, if it isn't recognised.")
+    ] = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
-    """Import a CSV file: all of its rows, or none. The same file twice does no harm."""
+    """Import a file: all of its rows, or none. The same file twice does no harm."""
 
     async def work(watch: Watch) -> ImportState:
         stock = await connect()
-        return await stock.import_file(kind, file, performed_by=performed_by, progress=watch)
+        return await stock.import_file(
+            kind, file, performed_by=performed_by, progress=watch, notice=_note, encoding=encoding
+        )
 
     async def work_or_refusal(watch: Watch) -> ImportState | InvalidRequest:
         try:
@@ -53,6 +58,10 @@ def import_(
         print_json(outcome)
     else:
         out.print(escape(summary(outcome, kind)))
+
+
+def _note(note: str) -> None:
+    err.print(escape(note), style="dim", soft_wrap=True)
 
 
 def summary(state: ImportState, kind: ImportKind) -> str:

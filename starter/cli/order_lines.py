@@ -5,8 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.markup import escape
+
+from starter.cli.output import err
 from stockkeeper.client.calls import checked
-from stockkeeper.client.csv_files import read_table
+from stockkeeper.client.csv_files import read_lines
 from stockkeeper.client.lines import Line, OrderLine
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
@@ -39,7 +42,7 @@ def _lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
 
 
 def _lines_from_file(path: Path) -> list[WantedLine]:
-    """Lines of a CSV file with the columns sku, qty and, if it isn't as agreed, unit_cost.
+    """Lines of a file with the columns sku, qty and, if it isn't as agreed, unit_cost.
 
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
@@ -49,7 +52,7 @@ def _lines_from_file(path: Path) -> list[WantedLine]:
 
 
 def units_from_file(path: Path, *, signed: bool = False) -> list[tuple[str, int]]:
-    """Product and units of each line of a CSV file with the columns sku and quantity.
+    """Product and units of each line of a file with the columns sku and quantity.
 
     Args:
         path: The file.
@@ -58,12 +61,13 @@ def units_from_file(path: Path, *, signed: bool = False) -> list[tuple[str, int]
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
     """
-    rows = _rows(path, "quantity", [], "sku and quantity", signed=signed)
-    return [(row["sku"], int(row["quantity"])) for row in rows]
+    return [
+        (row["sku"], int(row["quantity"])) for row in _rows(path, "quantity", [], "sku and quantity", signed=signed)
+    ]
 
 
 def skus_from_file(path: Path) -> list[str]:
-    """The products of a CSV file with the column sku.
+    """The products of a file with the column sku.
 
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
@@ -74,21 +78,31 @@ def skus_from_file(path: Path) -> list[str]:
 def _rows(
     path: Path, units: str | None, more: Sequence[str], described: str, *, signed: bool = False
 ) -> list[dict[str, str]]:
-    """The rows of a file that has a product in each, a number of units if it has that column, and maybe more."""
-    columns, rows = read_table(path)
-    needed = {"sku", units} if units else {"sku"}
-    if set(columns) - needed - set(more) or needed - set(columns) or len(columns) != len(set(columns)):
-        raise InvalidRequest(f"{path}: the columns have to be {described}")
-    found, bad = [], []
-    for line, cells in rows:
-        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-        is_number = units is None or _is_whole(row.get(units, ""), signed=signed)
-        if len(cells) != len(columns) or not row.get("sku") or not is_number:
+    """The rows of a file that has a product in each, a number of units if it has that column, and maybe more.
+
+    A product is given by ``sku``, which is never an id, or in a column of its own by ``product_id``.
+    """
+    lines = read_lines(path, needed=[units] if units else [], more=more, described=described)
+    misread = {each.line for each in lines.bad}
+    found: list[dict[str, str]] = []
+    bad = list(lines.bad)
+    for line, cells in lines.rows:
+        row = dict(zip(lines.columns, cells, strict=False))
+        product = f"id:{row['product_id']}" if _is_whole(row.get("product_id", "")) else row.get("sku", "")
+        if row.get("sku", "").startswith("id:"):
+            bad.append(BadRow(line, "sku", "must be a SKU; an id stands in a column product_id"))
+        elif line not in misread and (
+            len(cells) != len(lines.columns)
+            or not product
+            or not (units is None or _is_whole(row[units], signed=signed))
+        ):
             bad.append(BadRow(line, None, "needs a sku and a whole number of units" if units else "needs a sku alone"))
         else:
-            found.append(row)
+            found.append(row | {"sku": product})
     if bad:
-        raise refusal(bad, len(bad))
+        raise refusal(sorted(bad, key=lambda each: each.line), len(bad))
+    for note in lines.notes:
+        err.print(escape(note), style="dim", soft_wrap=True)
     return found
 
 

@@ -1,15 +1,15 @@
-"""Reads a CSV file before its import: every cell is checked before the first row is sent."""
+"""Reads a file before its import: every cell is checked before the first row is sent."""
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
+from stockkeeper.client.file_layouts import Layout, layout_by, layout_of
+from stockkeeper.client.file_numbers import DECIMAL, NumberStyle, number_columns, style_of
+from stockkeeper.client.table_files import HEADER_LINE, NumberedRow, TableFile, open_table
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_file import (
     MAX_PAGE_BYTES,
@@ -19,14 +19,10 @@ from stockkeeper.contracts.import_file import (
     encode_row,
     pack_rows,
 )
-from stockkeeper.contracts.import_rows import PROBLEMS_NAMED, BadRow, bad_columns, read_rows, refusal
+from stockkeeper.contracts.import_rows import PROBLEMS_NAMED, PRODUCT, BadRow, Columns, read_rows, refusal
 
 _ROWS_AT_ONCE = 1_000
-_HEADER_LINE = 1
 _NO_ROWS = "there are no rows below the header"
-
-NumberedRow = tuple[int, list[str]]
-"""A row with the line that it begins on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class CsvFile:
         digest: The first 16 hexadecimal digits of SHA-256 over kind and content: the same file again.
         columns: The header.
         pages: All rows, packed while they were read: the rows that were checked are the rows that are sent.
+        notes: What was recognised and what was ignored, a line each for the person.
     """
 
     kind: ImportKind
@@ -52,28 +49,12 @@ class CsvFile:
     digest: str
     columns: list[str]
     pages: list[Page]
+    notes: list[str]
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return sum(page.rows for page in self.pages)
-
-
-class _Digesting(io.RawIOBase):
-    """A file that is digested as it is read."""
-
-    def __init__(self, file: BinaryIO, kind: ImportKind) -> None:
-        self._file = file
-        self.sha256 = hashlib.sha256(f"{kind}\n".encode())
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        content = self._file.read(len(buffer))
-        buffer[: len(content)] = content
-        self.sha256.update(content)
-        return len(content)
 
 
 class _Pages:
@@ -98,59 +79,24 @@ class _Pages:
         self._rows, self._bytes = [], 0
 
 
-def read_csv(kind: ImportKind, path: Path) -> CsvFile:
-    """Read a file: UTF-8, commas, a header; blank lines don't count.
+def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None) -> CsvFile:
+    """Read a file of ours or of another program, as `stockkeeper.client.table_files` recognises it.
+
+    Args:
+        kind: The kind of its rows.
+        path: The file.
+        encoding: Its encoding, if it isn't to be recognised.
 
     Raises:
         InvalidRequest: It can't be read as that. The details have ``errors``, the first bad rows by line.
     """
-    with _opened(path) as raw:
-        return _read(kind, path.name, raw)
-
-
-def read_table(path: Path) -> tuple[list[str], list[NumberedRow]]:
-    """The header of a small file, and its rows as they are, each with its line.
-
-    Raises:
-        InvalidRequest: It can't be read as CSV, or there is nothing in it.
-    """
-    with _opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-        columns, lines = _header_and_lines(text)
-        rows = list(lines)
-    if not rows:
-        raise refusal([BadRow(_HEADER_LINE, None, _NO_ROWS)], 1)
-    return columns, rows
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as raw:
-            yield raw
-    except OSError as error:
-        raise InvalidRequest(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        line = _first_line_that_is_not_utf8(path)
-        raise refusal([BadRow(line, None, "isn't UTF-8: save the file as CSV in UTF-8")], 1) from None
-
-
-def _header_and_lines(text: io.TextIOWrapper) -> tuple[list[str], Iterator[NumberedRow]]:
-    lines = _lines(text)
-    columns = [cell.strip() for cell in next(lines, (_HEADER_LINE, []))[1]]
-    if not columns:
-        raise refusal([BadRow(_HEADER_LINE, None, "the file is empty: it needs a header and rows")], 1)
-    return columns, lines
-
-
-def _read(kind: ImportKind, name: str, raw: BinaryIO) -> CsvFile:
-    digesting = _Digesting(raw, kind)
-    buffered = io.BufferedReader(digesting, 1 << 20)  # type: ignore[type-var]
-    columns, lines = _header_and_lines(io.TextIOWrapper(buffered, encoding="utf-8-sig", newline=""))
-    if wrong := bad_columns(kind, columns):
-        raise refusal([BadRow(_HEADER_LINE, None, each) for each in wrong], len(wrong))
+    table = open_table(path, encoding=encoding)
+    layout = layout_of(kind, table)
+    style = _style(layout, table)
     pages, bad, total = _Pages(), list[BadRow](), 0
-    while chunk := list(islice(lines, _ROWS_AT_ONCE)):
-        found = read_rows(kind, columns, chunk)[1]
+    rows = layout.rows(table.rows())
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
+        found = _checked(kind, layout, style, chunk)
         total += len(found)
         bad += found[: PROBLEMS_NAMED - len(bad)]
         if not total:
@@ -159,34 +105,83 @@ def _read(kind: ImportKind, name: str, raw: BinaryIO) -> CsvFile:
         raise refusal(bad, total)
     pages.close()
     if not pages.pages:
-        raise refusal([BadRow(_HEADER_LINE, None, _NO_ROWS)], 1)
+        raise refusal([BadRow(HEADER_LINE, None, _NO_ROWS)], 1)
     if len(pages.pages) > MAX_PAGES:
         raise InvalidRequest(f"the file is too large: {len(pages.pages)} pages, {MAX_PAGES} at most; split it")
-    return CsvFile(kind, name, digesting.sha256.hexdigest()[:16], columns, pages.pages)
+    digest = hashlib.sha256(f"{kind}\n".encode())
+    digest.update(table.content)
+    return CsvFile(
+        kind, table.name, digest.hexdigest()[:16], layout.columns, pages.pages, [*table.notes, *layout.told()]
+    )
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[NumberedRow]:
-    """Each row with the line it begins on; a quoted cell may have line breaks in it.
+def _style(layout: Layout, table: TableFile) -> NumberStyle:
+    places = number_columns(layout.columns)
+    return style_of(layout.rows(table.rows()), places) if set(places.values()) & DECIMAL else NumberStyle()
+
+
+def _checked(kind: ImportKind, layout: Layout, style: NumberStyle, chunk: list[NumberedRow]) -> list[BadRow]:
+    """The bad rows of a chunk, by line. Its numbers are rewritten as the contract has them."""
+    misread = _rewritten(layout, style, chunk)
+    found = read_rows(kind, layout.columns, chunk)[1]
+    others = [bad for bad in found if (bad.line, bad.column) not in misread]
+    return sorted([*misread.values(), *others], key=lambda bad: bad.line)
+
+
+def _rewritten(
+    layout: Layout, style: NumberStyle, chunk: Sequence[NumberedRow]
+) -> dict[tuple[int, str | None], BadRow]:
+    """Rewrite the numbers of rows as the contract has them; those that can't be are bad rows, by line and column."""
+    places = number_columns(layout.columns)
+    misread: dict[tuple[int, str | None], BadRow] = {}
+    for line, cells in chunk:
+        for place, name in places.items():
+            if len(cells) == len(layout.columns) and cells[place]:
+                read = style.read(line, name, cells[place])
+                if isinstance(read, BadRow):
+                    misread[line, name] = read
+                else:
+                    cells[place] = read
+    return misread
+
+
+class Lines(NamedTuple):
+    """The lines of a document, read from a file.
+
+    Attributes:
+        columns: The columns that it has of the wanted ones.
+        rows: The rows with their lines; numbers as the contract has them.
+        bad: Rows with a number that may be another.
+        notes: What was recognised and what was ignored, a line each for the person.
+    """
+
+    columns: list[str]
+    rows: list[NumberedRow]
+    bad: list[BadRow]
+    notes: list[str]
+
+
+def read_lines(path: Path, *, needed: Sequence[str], more: Sequence[str], described: str) -> Lines:
+    """The lines of a document in a small file: a product by ``sku`` or ``product_id`` in each, and other columns.
+
+    Args:
+        path: The file.
+        needed: Columns that it must have beside the product.
+        more: Columns that it may have.
+        described: The columns in words.
 
     Raises:
-        InvalidRequest: Quotes that don't match, or a cell that is longer than any cell.
+        InvalidRequest: It can't be read as that, or there is nothing in it.
     """
-    reader = csv.reader(text, strict=True)
-    begins = 1
+    table = open_table(path)
+    allowed = Columns((PRODUCT,), tuple(needed), tuple(more))
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield begins, cells
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise refusal([BadRow(begins, None, f"isn't CSV: {error}")], 1) from None
-
-
-def _first_line_that_is_not_utf8(path: Path) -> int:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return _HEADER_LINE
+        layout = layout_by(allowed, table, "such files")
+    except InvalidRequest:
+        raise InvalidRequest(f"{path}: the columns have to be {described}") from None
+    style = _style(layout, table)
+    rows = [(line, [cell.strip() for cell in cells]) for line, cells in layout.rows(table.rows())]
+    if not rows:
+        raise refusal([BadRow(HEADER_LINE, None, _NO_ROWS)], 1)
+    bad = list(_rewritten(layout, style, rows).values())
+    return Lines(layout.columns, rows, bad, [*table.notes, *layout.told()])

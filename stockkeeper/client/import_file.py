@@ -1,4 +1,4 @@
-"""Imports of CSV files: read the file, send its pages one by one, and wait until all rows are applied."""
+"""Imports of files: read the file, send its pages one by one, and wait until all rows are applied."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,26 +28,38 @@ APPLIED_WITHIN = timedelta(hours=2)
 Progress = Callable[[int, int], None]
 """Called with the number of rows sent so far, and of all rows of the file."""
 
+Notice = Callable[[str], None]
+"""Called with one line for the person."""
+
 _ATTEMPTS = 5
 _FILE_NAME_LENGTH = 200
 
 
 class Imports(Part):
-    """Imports of CSV files."""
+    """Imports of files."""
 
     async def import_file(
-        self, kind: ImportKind | str, path: Path | str, *, performed_by: str, progress: Progress | None = None
+        self,
+        kind: ImportKind | str,
+        path: Path | str,
+        *,
+        performed_by: str,
+        progress: Progress | None = None,
+        notice: Notice | None = None,
+        encoding: str | None = None,
     ) -> ImportState:
-        """Import a CSV file: all of its rows or none.
+        """Import a file: all of its rows or none.
 
         The same file again, at the same time or later, changes nothing and answers with the outcome of the first
         import. After a refusal it may be sent again, once its rows are right.
 
         Args:
             kind: The kind of the rows.
-            path: The file: UTF-8, commas, a header.
+            path: The file, with a header: CSV with commas, semicolons or tabs, or ``.xlsx``.
             performed_by: The person or service that imports it.
             progress: Called after each part that was sent.
+            notice: Called with each line about the file: its encoding, ignored columns.
+            encoding: The file's encoding, if it isn't to be recognised.
 
         Returns:
             The state, IMPORTED.
@@ -57,7 +69,9 @@ class Imports(Part):
                 bad rows ``{line, column, message}``, and ``errors_total``.
             Unreachable: No answer in time. It may be imported: ask again.
         """
-        file = await asyncio.to_thread(read_csv, _kind(kind), Path(path))
+        file = await asyncio.to_thread(read_csv, _kind(kind), Path(path), encoding=encoding)
+        for note in file.notes:
+            (notice or _no_notice)(note)
         attempt = 1
         while True:
             try:
@@ -144,6 +158,10 @@ def _presentable(name: str) -> str:
     """A file's name as the contract takes names."""
     printable = "".join(character if character.isprintable() else "?" for character in name)
     return printable[:_FILE_NAME_LENGTH].strip() or "?"
+
+
+def _no_notice(note: str) -> None:
+    """Stands for a caller that asked for no notes."""
 
 
 def _no_progress(sent: int, rows: int) -> None:

@@ -19,12 +19,17 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, from_json
 
 from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.domain.import_file import COLUMNS as COLUMNS  # noqa: PLC0414
 from stockkeeper.domain.import_file import PROBLEMS_NAMED as PROBLEMS_NAMED  # noqa: PLC0414 - what follows is part of the contract
+from stockkeeper.domain.import_file import PRODUCT as PRODUCT  # noqa: PLC0414
 from stockkeeper.domain.import_file import BadRow as BadRow  # noqa: PLC0414
+from stockkeeper.domain.import_file import Columns as Columns  # noqa: PLC0414
 from stockkeeper.domain.import_file import ImportKind
 from stockkeeper.domain.import_file import bad_columns as bad_columns  # noqa: PLC0414
 from stockkeeper.domain.import_file import refusal as refusal  # noqa: PLC0414
+from stockkeeper.domain.import_file import wrong_columns as wrong_columns  # noqa: PLC0414
 from stockkeeper.domain.mail_address import deliverable
+from stockkeeper.domain.names import nearest as nearest  # noqa: PLC0414
 
 MAX_IMPORTED_ID = 2**53 - 1
 """The largest id that every JSON reader keeps exact. It leaves the database room to count on from there."""
@@ -50,6 +55,11 @@ def _text(text: str) -> str:
     # Printable text is the common case and quick to recognise; a no-break space, say, isn't printable and still text.
     if not text.isprintable() and any(unicodedata.category(character) in _NOT_TEXT for character in text):
         raise ValueError("must not contain control characters or line breaks")
+    return text
+
+
+def _lines(text: str) -> str:
+    _text(text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
     return text
 
 
@@ -124,7 +134,7 @@ _OrNull = BeforeValidator(_or_null)
 # Validators that read a cell stand last: the last one is the first to see it.
 Key = Annotated[str, Field(max_length=_KEY_LENGTH), _Text, _Given]
 Name = Annotated[str, Field(max_length=500), _Text, _Given]
-Text = Annotated[Annotated[str, Field(max_length=10_000), _Text] | None, _OrNull]
+Text = Annotated[Annotated[str, Field(max_length=10_000), AfterValidator(_lines)] | None, _OrNull]
 Email = Annotated[Annotated[str, Field(max_length=320), _Text, AfterValidator(_email)] | None, _OrNull]
 ImportedId = Annotated[int, Field(gt=0, le=MAX_IMPORTED_ID), BeforeValidator(_whole)]
 Category = Annotated[Annotated[int, Field(ge=0, le=MAX_IMPORTED_ID), BeforeValidator(_whole)] | None, _OrNull]

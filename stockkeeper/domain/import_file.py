@@ -108,7 +108,8 @@ class Columns(NamedTuple):
         return [*(name for group in self.one_of for name in group), *self.needed, *self.optional]
 
 
-_PRODUCT = ("sku", "product_id")
+PRODUCT = ("sku", "product_id")
+"""A product is given by one of these columns."""
 _WAREHOUSE = ("warehouse", "warehouse_id")
 _SUPPLIER = ("supplier", "supplier_id")
 
@@ -124,15 +125,15 @@ COLUMNS: Mapping[ImportKind, Columns] = {
     ImportKind.WAREHOUSES: Columns((), ("name",), ("warehouse_id", "address", "timezone", "capacity_sqft")),
     ImportKind.SUPPLIERS: Columns((), ("name",), ("supplier_id", "email")),
     ImportKind.PRODUCT_SUPPLIERS: Columns(
-        (_PRODUCT, _SUPPLIER),
+        (PRODUCT, _SUPPLIER),
         (),
         (
             *("is_preferred", "unit_cost", "lead_time_days", "lead_time_deviation_days"),
             *("minimum_order_quantity", "pack_size"),
         ),
     ),
-    ImportKind.STOCK: Columns((_PRODUCT, _WAREHOUSE), ("quantity",), ()),
-    ImportKind.DEMAND: Columns((_PRODUCT, _WAREHOUSE), ("day", "quantity"), ()),
+    ImportKind.STOCK: Columns((PRODUCT, _WAREHOUSE), ("quantity",), ()),
+    ImportKind.DEMAND: Columns((PRODUCT, _WAREHOUSE), ("day", "quantity"), ()),
 }
 
 NEEDED_WHEN_NEW: Mapping[ImportKind, tuple[str, ...]] = {
@@ -163,11 +164,15 @@ class BadRow:
 
 def bad_columns(kind: ImportKind, columns: Iterable[str]) -> list[str]:
     """The faults of a file's columns, a sentence each; empty if there are none."""
+    return wrong_columns(COLUMNS[kind], columns, f"{kind} files")
+
+
+def wrong_columns(allowed: Columns, columns: Iterable[str], what: str) -> list[str]:
+    """The faults of columns, a sentence each; ``what`` names the files that have the allowed ones."""
     given = list(columns)
-    allowed = COLUMNS[kind]
     wrong = [f"there is no column {name!r}" for name in dict.fromkeys(given) if name not in allowed.known]
     if wrong:
-        wrong[-1] += f"; {kind} files have {', '.join(allowed.known)}"
+        wrong[-1] += f"; {what} have {', '.join(allowed.known)}"
     wrong += [f"column {name!r} comes twice" for name in dict.fromkeys(given) if given.count(name) > 1]
     wrong += [f"column {name!r} is missing" for name in allowed.needed if name not in given]
     for group in allowed.one_of:

@@ -123,7 +123,7 @@ async def test_lines_come_from_a_file_and_places_by_their_ids(
     first, second = shop.items(2, units=2)
     elsewhere = first._replace(warehouse_id=shop.warehouse())
     file, number = tmp_path / "lines.csv", new_reference("r")
-    file.write_text(f"quantity,sku\n3,{names(engine, first)[0]}\n1,{second.product_id}\n")
+    file.write_text(f"quantity,sku\n3,{names(engine, first)[0]}\n1,{names(engine, second)[0]}\n")
     place = ("--warehouse", str(elsewhere.warehouse_id), "--reference", "1042")
     made = await command("return", "create", number, *place, "--lines", str(file))
     assert (made.exit_code, made.stderr) == (0, "")

@@ -207,7 +207,7 @@ async def test_lines_come_from_a_file_and_places_by_their_ids(
     first, second = shop.items(2, 10)
     (sku, _), (other, _) = names(engine, first), names(engine, second)
     file, number = tmp_path / "lines.csv", new_reference("t")
-    file.write_text(f"quantity,sku\n3, {sku}\n4,{other}\n1,{second.product_id}\n")
+    file.write_text(f"quantity,sku\n3, {sku}\n4,{other}\n1,{names(engine, second)[0]}\n")
     places = ("--from", str(first.warehouse_id), "--to", str(shop.warehouse()))
     made = await command("transfer", "create", number, *places, "--lines", str(file), "--json")
     state = json.loads(made.stdout)
