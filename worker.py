@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -54,6 +55,7 @@ from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
+from stockkeeper.contracts.settings import require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows.question import QuestionWorkflow
 
@@ -232,9 +234,7 @@ async def run(settings: Settings) -> None:
     """
     if not settings.database_url.get_secret_value():
         raise StockkeeperError("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
-    if settings.metrics_address:
-        metrics = PrometheusConfig(bind_address=settings.metrics_address)
-        Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=metrics)))
+    serve_metrics(settings)
     database = build_database(settings)
     require_schema(database)
     client = await connect_temporal()
@@ -245,6 +245,26 @@ async def run(settings: Settings) -> None:
     async with build_worker(client, database, settings):
         logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
         await stop.wait()
+
+
+def serve_metrics(settings: Settings) -> None:
+    """Serve Prometheus metrics, if the settings say where; before the first connection to Temporal.
+
+    Raises:
+        StockkeeperError: The address isn't one, or its port is taken.
+    """
+    if not settings.metrics_address:
+        return
+    try:
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=settings.metrics_address)))
+    except ValueError as error:
+        problem = (
+            "must be an IP address and a port, such as 0.0.0.0:9464"
+            if "syntax" in str(error)
+            else f"can't be listened on: {str(error).rpartition(': ')[2]}"
+        )
+        raise StockkeeperError(f"STOCKKEEPER_METRICS_ADDRESS {settings.metrics_address} {problem}") from None
+    Runtime.set_default(runtime)
 
 
 def require_schema(database: Database) -> None:
@@ -279,6 +299,7 @@ async def require_search_attributes(client: Client) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        require_known(os.environ)
         asyncio.run(run(Settings()))
     except (StockkeeperError, ValidationError, SettingsError) as error:
         sys.exit(str(error))

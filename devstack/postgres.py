@@ -47,6 +47,7 @@ class EmbeddedPostgres(EmbeddedServer):
     """
 
     name = "PostgreSQL"
+    log_name = "postgres.log"
     # A stop writes what is in memory to the data files; killing it then loses nothing, but the next start has a log to
     # replay.
     stop_grace_seconds = 30.0
@@ -142,7 +143,7 @@ class EmbeddedPostgres(EmbeddedServer):
                 *(PROGRAMS / "postgres", "-D", self._data),
                 *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
             ],
-            log=self._directory / "postgres.log",
+            log=self.log,
             cwd=self._directory,
             grace_seconds=self.stop_grace_seconds,
             user=account,

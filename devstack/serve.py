@@ -12,7 +12,8 @@ from devstack.processes import StackError
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
-from worker import Settings, build_database, build_worker
+from stockkeeper.contracts.settings import require_known
+from worker import Settings, build_database, build_worker, serve_metrics
 
 WORKER_ROLE = "stockkeeper_worker"
 
@@ -35,8 +36,11 @@ class _Unset(Settings):
 
 
 def _settings(environ: Mapping[str, str]) -> Settings:
+    if environ is not os.environ:
+        return _Unset()
+    require_known(environ)
     try:
-        return (Settings if environ is os.environ else _Unset)()
+        return Settings()
     except (ValidationError, SettingsError) as error:
         raise StackError(f"the environment has a setting that is wrong: {_in_a_line(error)}") from None
 
@@ -67,8 +71,10 @@ async def serving(
 
     Raises:
         StackError: The stack doesn't come up, or a setting is wrong.
+        UnknownSetting: A variable begins like a setting, and isn't one.
     """
     settings = _settings(environ)
+    serve_metrics(settings)
     async with running_stack(
         data_dir,
         temporal_port=temporal_port,

@@ -16,6 +16,8 @@ class EmbeddedServer(ABC):
     """A server that keeps everything in its directory, and runs for as long as its owner wants or lives."""
 
     name: ClassVar[str]
+    log_name: ClassVar[str]
+    """The file in its directory that takes the program's output."""
     stop_grace_seconds: ClassVar[float]
     """How long it may take to stop in good order, and how long the next owner waits for an earlier one's to do so."""
 
@@ -44,6 +46,11 @@ class EmbeddedServer(ABC):
             self._process.stop()
             self._process = None
         self._claim.release()
+
+    @property
+    def log(self) -> Path:
+        """The file that takes the program's output."""
+        return self._directory / self.log_name
 
     @property
     def is_alive(self) -> bool:

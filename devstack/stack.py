@@ -127,12 +127,12 @@ async def _all_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]
 async def _watched(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
     """Ends the body with a `StackError` if a server is gone while it runs: no caller should wait for it."""
     body = asyncio.current_task()
-    gone: list[str] = []
+    gone: list[EmbeddedServer] = []
 
     async def watch() -> None:
         while not gone:
             await asyncio.sleep(_WATCH_SECONDS)
-            gone.extend(server.name for server in servers if not server.is_alive)
+            gone.extend(server for server in servers if not server.is_alive)
         if body is not None:
             body.cancel()
 
@@ -144,6 +144,10 @@ async def _watched(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
             raise
         if body is not None:
             body.uncancel()
-        raise StackError(f"{' and '.join(gone)} ended by itself: its log is in the data directory") from None
+        raise StackError("\n".join(_ended(server) for server in gone)) from None
     finally:
         watching.cancel()
+
+
+def _ended(server: EmbeddedServer) -> str:
+    return f"{server.name} ended by itself: its log is in the data directory, {server.log}"

@@ -36,6 +36,7 @@ class DevServer(EmbeddedServer):
     """The Temporal dev server on loopback ports, with its database and its log in one directory."""
 
     name = "Temporal"
+    log_name = "temporal.log"
     stop_grace_seconds = 10.0
 
     def __init__(
@@ -73,7 +74,7 @@ class DevServer(EmbeddedServer):
         self._choose_ports()
         return GuardedProcess.start(
             self._command(),
-            log=self._directory / "temporal.log",
+            log=self.log,
             cwd=self._directory,
             # Profiles and settings of the person who starts it are not for this server.
             environment={"HOME": str(self._directory), **(_MORE_MEMORY if self._headless else {})},

@@ -15,6 +15,7 @@ from starter.cli.output import err
 from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.settings import require_known
 
 T = TypeVar("T")
 
@@ -30,6 +31,11 @@ UI_URL = "STOCKKEEPER_UI_URL"
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; an error of Stockkeeper's ends the program with one line and exit status 1."""
+    try:
+        require_known(os.environ)
+    except StockkeeperError as error:
+        work.close()
+        fail(error)
     try:
         return asyncio.run(work)
     except StockkeeperError as error:

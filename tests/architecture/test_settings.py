@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from activities.notice import NoticeWays
+from starter.cli.app import app
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
+from stockkeeper.contracts.settings import OTHER_SETTINGS, WORKER_SETTINGS, UnknownSetting, require_known
 from stockkeeper.domain.cycle_count import Tolerance
 from stockkeeper.domain.cycle_count_plan import CountClass, Cycle
-from worker import Settings
+from stockkeeper.domain.errors import StockkeeperError
+from worker import Settings, serve_metrics
 
 WORKER = Path(__file__).parents[2] / "worker.py"
 HOURS = {"remind_after_hours": 1, "escalate_after_hours": 2.5, "cancel_after_hours": 3}
@@ -276,3 +280,63 @@ def test_a_worker_with_a_wrong_setting_says_so_and_ends(environ: Set, name: str,
     assert isinstance(message, str)
     assert name.removeprefix("STOCKKEEPER_").lower() in message
     assert "s3cret" not in message
+
+
+def test_every_setting_of_the_worker_is_known_by_name() -> None:
+    """A new one belongs into `stockkeeper.contracts.settings`, too."""
+    named = {name for name, field in Settings.model_fields.items() if field.validation_alias is None}
+    assert {name.lower() for name in WORKER_SETTINGS} == named
+
+
+def test_settings_of_ours_and_of_others_are_let_pass() -> None:
+    require_known(f"STOCKKEEPER_{name}" for name in WORKER_SETTINGS | OTHER_SETTINGS)
+    require_known(
+        ["stockkeeper_task_queue", "PATH", "DATABASE_URL", "TEMPORAL_ADDRESS", "STOCKKEEPER", "STOCKKEEPERS_X"]
+    )
+    # Kubernetes adds these for Services that are named stockkeeper, and stockkeeper-ui.
+    require_known(
+        f"STOCKKEEPER_{name}"
+        for name in (
+            *("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP", "PORT_8080_TCP_ADDR"),
+            *("UI_SERVICE_HOST", "UI_PORT", "UI_PORT_80_TCP_PROTO"),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("STOCKKEEPER_NOTICE_URL", "; did you mean STOCKKEEPER_NOTICE_URLS?"),
+        ("STOCKKEEPER_ESCALATION_URLS", "; did you mean STOCKKEEPER_ESCALATION_NOTICE_URLS?"),
+        ("STOCKKEEPER_TASKQUEUE", "; did you mean STOCKKEEPER_TASK_QUEUE?"),
+        ("STOCKKEEPER_METRIC_ADDRESS", "; did you mean STOCKKEEPER_METRICS_ADDRESS?"),
+        ("STOCKKEEPER_DATABASE_URL", "; did you mean DATABASE_URL?"),
+        ("stockkeeper_aproval", "; did you mean STOCKKEEPER_APPROVAL?"),
+        ("STOCKKEEPER_COLOUR_OF_THE_DAY", " (docs/operations.md lists them)"),
+        ("STOCKKEEPER_", " (docs/operations.md lists them)"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused_with_the_nearest(name: str, advice: str) -> None:
+    with pytest.raises(UnknownSetting) as refused:
+        require_known(["PATH", name])
+    assert str(refused.value) == f"{name} isn't a setting of Stockkeeper{advice}"
+
+
+def test_a_worker_and_a_stack_with_a_strange_setting_say_so_and_end(environ: Set) -> None:
+    environ("STOCKKEEPER_NOTICE_URL", "json://s3cret")
+    told = "STOCKKEEPER_NOTICE_URL isn't a setting of Stockkeeper; did you mean STOCKKEEPER_NOTICE_URLS?"
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(WORKER), run_name="__main__")
+    assert caught.value.code == told
+    for command in (["up"], ["stock", "show"], ["po", "list"], ["setup"]):
+        result = CliRunner().invoke(app, command, env={"DATABASE_URL": "postgresql://127.0.0.1:1/none"})
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"UnknownSetting: {told}\n")
+
+
+@pytest.mark.parametrize("address", ["9464", "localhost:9464", "127.0.0.1:99999", ":9464"])
+def test_a_metrics_address_that_is_none_is_refused_in_one_line(address: str) -> None:
+    with pytest.raises(StockkeeperError) as refused:
+        serve_metrics(Settings(metrics_address=address))
+    assert str(refused.value) == (
+        f"STOCKKEEPER_METRICS_ADDRESS {address} must be an IP address and a port, such as 0.0.0.0:9464"
+    )

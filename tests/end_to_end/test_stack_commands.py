@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 from temporalio.client import Client
 
+from database.migrate import newest_revision
 from devstack.processes import free_port
 from devstack.stack import StackInfo
 from tests.devstack.processes import all_gone, below, comes_true, command_line
@@ -122,7 +124,9 @@ def test_up_ends_with_one_line_when_a_server_ends_by_itself(tmp_path: Path) -> N
         os.kill(temporal, signal.SIGKILL)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert "Temporal ended by itself: its log is in the data directory" in errors
+        log = tmp_path / ".stockkeeper" / "temporal" / "temporal.log"
+        assert f"Temporal ended by itself: its log is in the data directory, {log}\n" in errors
+        assert log.is_file()
         assert all_gone(started)
 
 
@@ -150,13 +154,13 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     )
     first = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "database: from nothing to revision 0007" in first.stdout
+    assert f"database: from nothing to revision {newest_revision()}" in first.stdout
     assert "schedules: reorder-hourly, replenishment-plan-daily, cycle-count-daily, stock-audit-nightly" in first.stdout
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,
         (
-            "database: at revision 0007\nsearch attributes: all there\nschedules: all there\n"
+            f"database: at revision {newest_revision()}\nsearch attributes: all there\nschedules: all there\n"
             "questions: by standalone activities\n"
         ),
     )
@@ -181,6 +185,26 @@ def test_setup_and_worker_say_what_is_missing(tmp_path: Path, stack: StackInfo, 
         assert message.replace("{port}", port) in result.stderr
         assert "Traceback" not in result.stderr
         assert "secret" not in result.stderr
+
+
+def test_a_setting_that_is_none_and_a_taken_metrics_port_are_refused_in_one_line(
+    tmp_path: Path, stack: StackInfo
+) -> None:
+    def worker(**more: str) -> tuple[int, str]:
+        env = environment(DATABASE_URL=stack.database_url, TEMPORAL_ADDRESS=stack.temporal_address, **more)
+        ended = subprocess.run(
+            [sys.executable, ROOT / "worker.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        return ended.returncode, ended.stderr
+
+    strange = "STOCKKEEPER_NOTICE_URL isn't a setting of Stockkeeper; did you mean STOCKKEEPER_NOTICE_URLS?\n"
+    assert worker(STOCKKEEPER_NOTICE_URL="mailto://robot:passw0rd@example.com") == (1, strange)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert worker(STOCKKEEPER_METRICS_ADDRESS=address) == (
+            1,
+            f"STOCKKEEPER_METRICS_ADDRESS {address} can't be listened on: Address already in use (os error 98)\n",
+        )
 
 
 def test_a_worker_of_its_own_does_the_work(tmp_path: Path, stack: StackInfo, worker: None) -> None:

@@ -1,0 +1,68 @@
+"""The names of all settings, so that one that is misspelt stops a program instead of being nobody's.
+
+The worker's own settings, with their meaning, are `worker.Settings`; a test compares the two.
+"""
+
+import re
+from collections.abc import Iterable
+
+from stockkeeper.domain.errors import StockkeeperError
+from stockkeeper.domain.names import nearest
+
+PREFIX = "STOCKKEEPER_"
+
+WORKER_SETTINGS = frozenset(
+    {
+        "ADJUSTMENT",
+        "APPROVAL",
+        "CONCURRENCY",
+        "COUNTING",
+        "DATABASE_ROLE",
+        "ESCALATION_NOTICE_URLS",
+        "HOLDING_COST_RATE",
+        "METRICS_ADDRESS",
+        "NOTICE_URLS",
+        "ORDER_COST",
+        "OVER_DELIVERY_PERCENT",
+        "SUPPLIER_NOTICE_URLS",
+        "TASK_QUEUE",
+        "WAREHOUSE_NOTICE_URLS",
+    }
+)
+"""The worker's, without the prefix."""
+OTHER_SETTINGS = frozenset({"DB_PASSWORD", "UI_URL"})
+"""Those of docker-compose.yml and of the command line."""
+
+# Kubernetes sets these for each Service beside a pod: ours may well be named stockkeeper, or stockkeeper-ui.
+_OF_KUBERNETES = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+
+
+class UnknownSetting(StockkeeperError):
+    """A variable begins like a setting of Stockkeeper, and isn't one."""
+
+
+def require_known(variables: Iterable[str]) -> None:
+    """Check the names of environment variables; their values aren't looked at.
+
+    Args:
+        variables: The names of all variables.
+
+    Raises:
+        UnknownSetting: One begins with ``STOCKKEEPER_`` and is no setting. The message suggests the nearest.
+    """
+    known = WORKER_SETTINGS | OTHER_SETTINGS
+    ours = {name: name.upper().removeprefix(PREFIX) for name in variables if name.upper().startswith(PREFIX)}
+    strange = [
+        _suggestion(name, short)
+        for name, short in sorted(ours.items())
+        if short not in known and not _OF_KUBERNETES.fullmatch(short)
+    ]
+    if strange:
+        raise UnknownSetting("; ".join(strange))
+
+
+def _suggestion(name: str, short: str) -> str:
+    full = {each: f"{PREFIX}{each}" for each in WORKER_SETTINGS | OTHER_SETTINGS} | {"DATABASE_URL": "DATABASE_URL"}
+    found = nearest(short, sorted(full))
+    meant = f"; did you mean {full[found]}?" if found else " (docs/operations.md lists them)"
+    return f"{name} isn't a setting of Stockkeeper{meant}"
