@@ -170,11 +170,10 @@ def effects_of(correction: Correction) -> StockAnswer:
 
 def _operation(step: Step) -> Operation:
     info = activity.info()
-    left_out = set(step.not_compared) | {name for name in step.added_later if getattr(step, name) is None}
     return Operation(
         operation_id=step.operation_id,
         kind=info.activity_type,
-        payload=step.model_dump(mode="json", exclude=left_out),
+        payload=step.contents(),
         performed_by=step.performed_by,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",

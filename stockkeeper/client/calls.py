@@ -23,8 +23,7 @@ from temporalio.exceptions import TimeoutError as TimeoutFailure
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.connection import Connection
-from stockkeeper.contracts import converter
-from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.converter import DATABASE_AWAY, as_domain_error
 from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.process import Command, ProcessSpec
@@ -33,15 +32,15 @@ S = TypeVar("S", bound=State)
 M = TypeVar("M", bound=Message)
 B = TypeVar("B", bound=BaseModel)
 
-DONE_WITHIN = timedelta(hours=1)
-"""How long a run that was started by hand is waited for; it goes on when the wait ends."""
-
 MAY_BE_DONE = "it may have been done; ask again with the same name"
-"""The end of a message about a call whose outcome is unknown."""
-DATABASE_AWAY = "the database is away; nothing was booked"
-"""The message while a worker can't reach the database, if nothing was asked for but an answer."""
+"""The words about a call whose outcome is unknown."""
+NOTHING_BOOKED = "the database is away; nothing was booked"
+"""The message while a worker can't reach the database, if nothing was to be changed."""
 
+# As attempts name it that found no database, and the one whose connection was cut when it left.
+_AWAY = {DATABASE_AWAY, "OperationalError", "InterfaceError"}
 _LAST_LOOK = timedelta(seconds=5)
+_STARTS = 3
 
 _NO_ANSWER = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 # Temporal's words for an update that came while the workflow's task had failed or timed out: a worker in trouble.
@@ -85,31 +84,43 @@ async def answer(what: str, within: timedelta, *, changes: bool = True) -> Async
             raise _without_an_answer(error, what, changes=changes) from error
         raise refusal from None
     except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError) as error:
-        raise Unreachable(f"{what}: no answer within {within.total_seconds():g} s; is a worker running?") from error
+        why = f"no answer within {within.total_seconds():g} s; is a worker running?"
+        raise Unreachable(_unknown(what, why, changes=changes)) from error
     except RPCError as error:
-        raise _as_ours(error, what) from error
+        raise _as_ours(error, what, changes=changes) from error
+
+
+class Interrupted(Unreachable):
+    """The run ended while a call was under way: what was asked for may have been done or not."""
+
+
+def _unknown(what: str, why: str, *, changes: bool) -> str:
+    """The message for a call without an answer."""
+    return f"{what}: {MAY_BE_DONE}: {why}" if changes else f"{what}: {why}"
 
 
 def _without_an_answer(error: BaseException, what: str, *, changes: bool) -> StockkeeperError:
     """The error for a call that ended with neither an answer nor a refusal."""
-    perhaps = f"; {MAY_BE_DONE}" if changes else "; nothing was booked"
     for cause in _causes(error):
         match cause:
-            case ApplicationError(type=converter.DATABASE_AWAY):
-                return Unreachable(f"{what}: the database is away{perhaps}" if changes else DATABASE_AWAY)
+            case ApplicationError() if cause.type in _AWAY:
+                away = _unknown(what, "the database is away", changes=True)
+                return Unreachable(away if changes else NOTHING_BOOKED)
             case ApplicationError(type="AcceptedUpdateCompletedWorkflow"):
-                return Unreachable(f"{what}: its run ended meanwhile{perhaps}")
+                return Interrupted(_unknown(what, "its run ended meanwhile", changes=changes))
             case TimeoutFailure():
-                return Unreachable(f"{what}: no answer in time from a worker or its database{perhaps}")
+                why = "no answer in time from a worker or its database"
+                return Unreachable(_unknown(what, why, changes=changes))
             case TerminatedError() | CancelledError():
-                return Unreachable(f"{what}: its run was ended by an operator{perhaps}")
+                return Interrupted(_unknown(what, "its run was ended by an operator", changes=changes))
             case ApplicationError():
-                return StockkeeperError(f"{what}: a worker failed: {cause.type}: {_first_line(cause.message)}{perhaps}")
-    return StockkeeperError(f"{what}: {_first_line(str(error))}{perhaps}")
+                why = f"a worker failed: {cause.type}: {_first_line(cause.message)}"
+                return StockkeeperError(_unknown(what, why, changes=changes))
+    return StockkeeperError(_unknown(what, _first_line(str(error)), changes=changes))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what is behind it, beginning with the outermost."""
+    """The error and all that is behind it, beginning with the outermost."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -120,15 +131,15 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
 
 
-def _as_ours(error: RPCError, what: str) -> StockkeeperError:
+def _as_ours(error: RPCError, what: str, *, changes: bool) -> StockkeeperError:
     if _ENDED_MEANWHILE in error.message:
-        return NotFound(f"{what} has ended")
+        return Interrupted(_unknown(what, "its run ended meanwhile", changes=changes))
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
         return NotFound(f"{what} doesn't exist")
     if _PAUSED in error.message:
         return Unreachable(f"{what}: {PAUSED}")
     if error.status in _NO_ANSWER or _NOT_READY in error.message:
-        return Unreachable(f"{what}: no answer: {error.message}")
+        return Unreachable(_unknown(what, f"no answer: {error.message}", changes=changes))
     return StockkeeperError(f"{what}: Temporal refuses: {error.message}")
 
 
@@ -159,51 +170,35 @@ async def start_and_ask(
     Raises:
         DomainError, Unreachable: See `answer`.
     """
-    operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        process.workflow_type,
-        request,
-        id=workflow_id,
-        task_queue=connection.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=summary,
-    )
-    async with answer(what, connection.answer_within):
-        try:
-            state_then = await connection.client.execute_update_with_start_workflow(
-                str(process.answer), start_workflow_operation=operation, result_type=state
-            )
-        except BaseException:
-            # The operation holds a failure of its own, which asyncio would report later if it weren't awaited.
-            with contextlib.suppress(Exception):
-                await operation.workflow_handle()
-            raise
-    return state.model_validate(state_then)
 
-
-async def run_now(connection: Connection, process: ProcessSpec, request: Message, *, summary: str, state: type[S]) -> S:
-    """Start a process that schedules start otherwise, under an id of its own, and wait until it has ended.
-
-    Args:
-        connection: Temporal client and task queue.
-        process: The process.
-        request: The start.
-        summary: The line that an operator reads beside the run.
-        state: The model of the result.
-
-    Raises:
-        DomainError, Unreachable: See `answer`.
-    """
-    name = process.kind.replace("_", "-")
-    async with answer(name, DONE_WITHIN):
-        ended = await connection.client.execute_workflow(
+    async def ask() -> S:
+        # Each attempt needs an operation of its own.
+        operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             process.workflow_type,
             request,
-            id=f"{name}-{uuid.uuid4()}",
+            id=workflow_id,
             task_queue=connection.task_queue,
-            result_type=state,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=summary,
         )
-    return state.model_validate(ended)
+        async with answer(what, connection.answer_within):
+            try:
+                # Without an update id: an answer under a fixed one is kept, and given again after the run has closed.
+                state_now = await connection.client.execute_update_with_start_workflow(
+                    str(process.answer), start_workflow_operation=operation, result_type=state
+                )
+            except BaseException:
+                # The operation holds a failure of its own, which asyncio would report later if it weren't awaited.
+                with contextlib.suppress(Exception):
+                    await operation.workflow_handle()
+                raise
+        return state.model_validate(state_now)
+
+    for _ in range(_STARTS - 1):
+        # The run of before was just closing, and took the start with it: another run has the answer.
+        with contextlib.suppress(Interrupted):
+            return await ask()
+    return await ask()
 
 
 async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: str, within: timedelta) -> S:
@@ -212,7 +207,7 @@ async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: 
     Raises:
         NotFound, Unreachable: See `answer`.
     """
-    async with answer(what, within):
+    async with answer(what, within, changes=False):
         state_now = await handle.query("state", result_type=state)
     return state.model_validate(state_now)
 
@@ -225,12 +220,17 @@ async def command(
     *,
     what: str,
     done_already: Callable[[S], bool],
+    was_done: Callable[[str], Awaitable[bool]],
     last_state: Callable[[], Awaitable[S]],
     refusal: Callable[[S], InvalidState],
+    is_over: Callable[[S], bool],
     within: timedelta,
     update_id: str | None = None,
 ) -> S:
     """Send a command and wait for the new state.
+
+    No answer isn't a no. A command whose run has ended, or whose answer was lost, is looked for in the database before
+    it is called refused.
 
     Args:
         handle: The process.
@@ -238,38 +238,49 @@ async def command(
         message: Its payload.
         state: The model of the answer.
         what: The document, for messages.
-        done_already: Whether, by the last state of a process that has ended, this command has nothing left to do.
-        last_state: Reads the state of a process that takes no commands any more.
-        refusal: The error for this command in the last state of a process that has ended otherwise.
+        done_already: Whether, by the last state, this command has nothing left to do.
+        was_done: Whether the command was carried out under this key; one that is under way is waited for.
+        last_state: Reads the state as it is now, whatever has become of the run.
+        refusal: The error for this command in the last state.
+        is_over: Whether a state is final, so that the command can't be carried out any more.
         within: How long to wait for the answer.
-        update_id: The caller's own name for this very command: sent again, Temporal answers as it did the first time,
-            also after the process has ended. A refusal isn't final, and is asked for anew.
+        update_id: The caller's own name for this very command. Temporal keeps the answer under it, and a refusal, too;
+            so the state is read again, and a refusal is asked for anew.
 
     Raises:
         InvalidState: The process has ended otherwise.
         DomainError, NotFound, Unreachable: See `answer`.
     """
+    key = update_id or str(uuid.uuid4())
 
-    async def send(by: str | None) -> S:
+    async def send(by: str) -> S:
         async with answer(what, within):
             state_then = await handle.execute_update(sent.name, message, id=by, result_type=state)
         return state.model_validate(state_then)
 
     try:
         try:
-            return await send(update_id)
+            answered = await send(key)
         except DomainError:
             if update_id is None:
                 raise
-            # Temporal keeps a refusal under that id, too: a command that came too early yesterday may be right today.
-            return await send(None)
+            # A command that came too early yesterday may be right today.
+            return await send(str(uuid.uuid4()))
     except (NotFound, Unreachable) as error:
-        # A run that has ended takes no commands, and a command that met the end may never be answered. Either way the
-        # last state shows whether anything is left to do.
-        async with answer(what, min(within, _LAST_LOOK), changes=False):
-            last = await last_state()
-        if done_already(last):
+        # A run that has ended takes no commands, and a command that met the end may never be answered.
+        last_look = min(within, _LAST_LOOK)
+        try:
+            async with answer(what, last_look, changes=False):
+                done, last = await was_done(key), await last_state()
+        except Unreachable as unknown:
+            if isinstance(error, NotFound):
+                raise
+            away = str(unknown) == NOTHING_BOOKED
+            raise (Unreachable(_unknown(what, "the database is away", changes=True)) if away else error) from unknown
+        if done or done_already(last):
             return last
-        if isinstance(error, Unreachable):
+        if isinstance(error, Unreachable) and not is_over(last):
             raise
         raise refusal(last) from None
+    # An answer under a fixed id may be that of the first time.
+    return answered if update_id is None else await last_state()

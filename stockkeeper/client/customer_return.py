@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part
 from stockkeeper.client.lines import InspectionLine, Line, Named
+from stockkeeper.client.operations import Numbered
 from stockkeeper.contracts import customer_return
-from stockkeeper.contracts.customer_return import ReturnRequest, ReturnState, ReturnStatus
+from stockkeeper.contracts.customer_return import ReturnActivities, ReturnRequest, ReturnState, ReturnStatus
 from stockkeeper.contracts.messages import counted
 
 
@@ -41,7 +42,7 @@ class CustomerReturn(Document[ReturnState]):
             customer_return.INSPECT,
             message,
             lambda last: last.inspections,
-            inspection_id,
+            None if inspection_id is None else Numbered(inspection_id, ReturnActivities.inspect_return),
             accepted=restocked,
             unfit=scrapped,
         )

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 
-from stockkeeper.client.calls import run_now
+from stockkeeper.client.by_hand import run_now
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
+from stockkeeper.client.operations import Numbered
 from stockkeeper.client.questions import pages
 from stockkeeper.contracts import cycle_count, cycle_count_plan
 from stockkeeper.contracts.count_questions import Accuracy, ShowAccuracy, ShowVariances, Variance
@@ -14,6 +15,7 @@ from stockkeeper.contracts.cycle_count import (
     ApproveVariance,
     CountLineState,
     CountStatus,
+    CycleCountActivities,
     CycleCountRequest,
     CycleCountState,
     Record,
@@ -58,17 +60,14 @@ class CycleCount(Document[CycleCountState]):
             counted_quantity=counted_quantity,
             root_cause=root_cause,
         )
-        known = self._line(self.state, message.product_id)
-        state = await self._command(
+        update_id = update_id_of(cycle_count.RECORD, message)
+        return await self._command(
             cycle_count.RECORD,
             message,
             lambda last: _is_recorded(self._line(last, message.product_id), message),
-            update_id_of(cycle_count.RECORD, message, from_anyone=False),
+            Numbered(update_id, CycleCountActivities.record_count),
+            update_id,
         )
-        if known is not None and known.status is not CountStatus.COUNTING:
-            # It may be a repeat, which is answered as the first time: others have counted since.
-            state = await self.refresh()
-        return state
 
     async def approve_variance(self, product_id: Named, *, approver: str, root_cause: RootCause) -> CycleCountState:
         """Approve a count that is beyond tolerance. A second approval by the same person changes nothing.

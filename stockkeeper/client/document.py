@@ -10,6 +10,7 @@ from stockkeeper.client.calls import command, start_and_ask
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import Names, with_ids
+from stockkeeper.client.operations import Numbered, was_carried_out
 from stockkeeper.client.runs import Listed, list_documents, read_document
 from stockkeeper.contracts.errors import DomainError, already_exists
 from stockkeeper.contracts.messages import Message, State, counted
@@ -147,7 +148,7 @@ class Document(Generic[S]):
         sent: Command[M],
         message: M,
         receipts: Callable[[S], Sequence[ReceiptState]],
-        receipt_id: str | None,
+        numbered: Numbered | None,
         *,
         accepted: int,
         unfit: int,
@@ -158,21 +159,44 @@ class Document(Generic[S]):
             sent: The command.
             message: Its payload.
             receipts: The receipts in a state.
-            receipt_id: The receipt's number, if it has one.
+            numbered: The receipt's number, if it has one.
             accepted: Units of it that enter stock.
             unfit: Further units, which don't.
         """
         return await self._command(
             sent,
             message,
-            lambda last: receipt_id is not None and is_booked(receipts(last), receipt_id, accepted, unfit),
-            None if receipt_id is None else update_id_of(sent, message),
+            lambda last: numbered is not None and is_booked(receipts(last), numbered.key, accepted, unfit),
+            numbered,
         )
 
     async def _command(
-        self, sent: Command[M], message: M, done_already: Callable[[S], bool], update_id: str | None = None
+        self,
+        sent: Command[M],
+        message: M,
+        done_already: Callable[[S], bool],
+        numbered: Numbered | None = None,
+        update_id: str | None = None,
     ) -> S:
-        known = done_already(self.state)
+        """Command the document, and keep the state of now.
+
+        Args:
+            sent: The command.
+            message: Its payload.
+            done_already: Whether, by a state, the command has nothing left to do.
+            numbered: Its own number, under which it is carried out once.
+            update_id: Its own update id, where its payload has no field for a number.
+        """
+
+        async def was_done(key: str) -> bool:
+            workflow_id = self._handle.id
+            if numbered is None:
+                return await was_carried_out(self._connection, workflow_id, sent.name, key)
+            contents = numbered.contents(message, self._with_its_number())
+            return await was_carried_out(
+                self._connection, workflow_id, sent.name, numbered.key, kind=numbered.kind, contents=contents
+            )
+
         try:
             self.state = await command(
                 self._handle,
@@ -181,17 +205,24 @@ class Document(Generic[S]):
                 self._state_type(),
                 what=self._what,
                 done_already=done_already,
-                last_state=lambda: read_document(self._connection, self.process, self.name, self._state_type()),
-                refusal=lambda last: self.process.refusal(str(getattr(last, "status", "")), sent.name, self.name),
+                was_done=was_done,
+                last_state=self.refresh,
+                refusal=lambda last: self.process.refusal(_status_of(last), sent.name, self.name),
+                is_over=lambda last: self.process.is_over(_status_of(last)),
                 within=self._connection.answer_within,
                 update_id=update_id,
             )
         except DomainError as error:
             raise self._names.in_words(error) from None
-        if known and update_id is not None:
-            # A repeat is answered as the first time, which may be long ago.
-            await self.refresh()
         return self.state
+
+    def _with_its_number(self) -> State:
+        """A state with the fields by which the document is named in its steps."""
+        return self._state_type().model_validate({self.process.number_field: self.name})
+
+
+def _status_of(state: object) -> str:
+    return str(getattr(state, "status", ""))
 
 
 class Number:
@@ -305,16 +336,7 @@ def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, 
     return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
 
 
-def update_id_of(sent: Command[M], message: M, *, from_anyone: bool = True) -> str:
-    """An id for a command that carries a number of its own: sent again, Temporal answers as it did the first time.
-
-    The content is part of it: another one under the same number has to be refused.
-
-    Args:
-        sent: The command.
-        message: Its payload.
-        from_anyone: Whether the same payload from another person is the same command.
-    """
-    without = {"performed_by"} if from_anyone else None
-    content = hashlib.sha256(message.model_dump_json(exclude=without).encode()).hexdigest()
+def update_id_of(sent: Command[M], message: M) -> str:
+    """An id for a command whose payload has no number of its own: the same command sent again has the same one."""
+    content = hashlib.sha256(message.model_dump_json().encode()).hexdigest()
     return f"{sent.name}-{content[:32]}"

@@ -6,10 +6,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from stockkeeper.client.calls import checked, command, read_state, start_and_ask
+from stockkeeper.client.calls import Interrupted, checked, command, read_state, start_and_ask
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.csv_files import CsvFile, read_csv
 from stockkeeper.client.document import Part
+from stockkeeper.client.questions import require_database
 from stockkeeper.contracts.errors import InvalidRequest, InvalidState
 from stockkeeper.contracts.import_file import (
     ADD_PAGE,
@@ -76,8 +77,8 @@ class Imports(Part):
         while True:
             try:
                 return await _send(self.connection, file, performed_by, progress or _no_progress)
-            except InvalidState:
-                # Another sender's run of the same file ended without it; this one begins its own.
+            except (InvalidState, Interrupted):
+                # The run of the same file ended without it, another sender's perhaps; this one begins its own.
                 if attempt == _ATTEMPTS:
                     raise
                 attempt += 1
@@ -100,6 +101,7 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
     )
     what = f"import of {request.file_name}"
     progress(0, file.rows)
+    await require_database(connection)
     state = await start_and_ask(
         connection,
         PROCESS,
@@ -124,7 +126,9 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
             ImportState,
             what=what,
             done_already=_is_imported,
+            was_done=_unknown,
             last_state=last_state,
+            is_over=_is_over,
             refusal=partial(_refusal, ADD_PAGE.name),
             within=connection.answer_within,
         )
@@ -140,7 +144,9 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
         ImportState,
         what=what,
         done_already=_is_imported,
+        was_done=_unknown,
         last_state=last_state,
+        is_over=_is_over,
         refusal=partial(_refusal, FINISH.name),
         within=APPLIED_WITHIN,
     )
@@ -148,6 +154,15 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
 
 def _is_imported(last: ImportState) -> bool:
     return last.status is ImportStatus.IMPORTED
+
+
+def _is_over(last: ImportState) -> bool:
+    return PROCESS.is_over(last.status)
+
+
+async def _unknown(_key: str) -> bool:
+    """Pages leave no operation; what was imported shows in the state."""
+    return False
 
 
 def _refusal(name: str, last: ImportState) -> InvalidState:

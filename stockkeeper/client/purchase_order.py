@@ -8,11 +8,13 @@ from typing import Any
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part
 from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
+from stockkeeper.client.operations import Numbered
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import purchase_order
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.purchase_order import (
     ApprovalPolicy,
+    PurchaseOrderActivities,
     PurchaseOrderRequest,
     PurchaseOrderState,
     PurchaseOrderStatus,
@@ -84,7 +86,12 @@ class PurchaseOrder(Document[PurchaseOrderState]):
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
         return await self._book(
-            purchase_order.RECEIVE, message, lambda last: last.receipts, receipt_id, accepted=accepted, unfit=rejected
+            purchase_order.RECEIVE,
+            message,
+            lambda last: last.receipts,
+            Numbered(receipt_id, PurchaseOrderActivities.receive_purchase_order),
+            accepted=accepted,
+            unfit=rejected,
         )
 
     async def close_short(self, *, performed_by: str, reason: str) -> PurchaseOrderState:

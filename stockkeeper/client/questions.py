@@ -14,7 +14,15 @@ from stockkeeper.client.calls import answer
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts.messages import Page, Step
 from stockkeeper.contracts.policies import READ
-from stockkeeper.contracts.question import WORKFLOW_TYPE, PagedQuestion, Question, QuestionRequest, workflow_id
+from stockkeeper.contracts.question import (
+    FIND_ITEMS,
+    WORKFLOW_TYPE,
+    PagedQuestion,
+    Question,
+    QuestionRequest,
+    workflow_id,
+)
+from stockkeeper.contracts.stock import FindItems
 
 Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
@@ -74,6 +82,15 @@ async def _ask_by_workflow(connection: Connection, question: Question[Q, A], ask
         static_summary=question.name.replace("_", " "),
     )
     return question.answer.model_validate(found)
+
+
+async def require_database(connection: Connection) -> None:
+    """Return if a worker and its database answer, before something begins that would wait for them for long.
+
+    Raises:
+        Unreachable: They don't; nothing was begun.
+    """
+    await ask(connection, FIND_ITEMS, FindItems())
 
 
 async def pages(connection: Connection, question: PagedQuestion[Q, P, R], asked: Q) -> AsyncIterator[R]:

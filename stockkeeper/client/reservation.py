@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line
+from stockkeeper.client.operations import Numbered
 from stockkeeper.contracts import reservation
 from stockkeeper.contracts.messages import counted, utc
-from stockkeeper.contracts.reservation import ReservationRequest, ReservationState, ReservationStatus
+from stockkeeper.contracts.reservation import (
+    ReservationActivities,
+    ReservationRequest,
+    ReservationState,
+    ReservationStatus,
+)
 
 
 class Hold(Document[ReservationState]):
@@ -40,7 +46,7 @@ class Hold(Document[ReservationState]):
             reservation.FULFILL,
             message,
             lambda last: lines is None and last.status is ReservationStatus.FULFILLED,
-            None if fulfillment_id is None else update_id_of(reservation.FULFILL, message),
+            None if fulfillment_id is None else Numbered(fulfillment_id, ReservationActivities.fulfill_reservation),
         )
 
     async def cancel(self, *, performed_by: str, reason: str) -> ReservationState:

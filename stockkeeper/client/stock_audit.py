@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from stockkeeper.client.calls import run_now
+from stockkeeper.client.by_hand import run_now
 from stockkeeper.client.document import Part
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names

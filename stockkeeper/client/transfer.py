@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
+from stockkeeper.client.operations import Numbered
 from stockkeeper.client.questions import pages
 from stockkeeper.contracts import transfer
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.question import SHOW_IN_TRANSIT
 from stockkeeper.contracts.stock import InTransit, ShowInTransit
-from stockkeeper.contracts.transfer import TransferRequest, TransferState, TransferStatus
+from stockkeeper.contracts.transfer import TransferActivities, TransferRequest, TransferState, TransferStatus
 
 
 class Transfer(Document[TransferState]):
@@ -47,8 +48,8 @@ class Transfer(Document[TransferState]):
             units = None if message.lines is None else sum(line.quantity for line in message.lines)
             return any(each.dispatch_id == dispatch_id and units in (None, each.quantity) for each in last.departures)
 
-        update_id = None if dispatch_id is None else update_id_of(transfer.DISPATCH, message)
-        return await self._command(transfer.DISPATCH, message, has_left, update_id)
+        numbered = None if dispatch_id is None else Numbered(dispatch_id, TransferActivities.dispatch_transfer)
+        return await self._command(transfer.DISPATCH, message, has_left, numbered)
 
     async def receive(self, receipt_id: str, lines: Sequence[ArrivalLine], *, performed_by: str) -> TransferState:
         """Book an arrival; fit units enter the destination's stock.
@@ -68,7 +69,12 @@ class Transfer(Document[TransferState]):
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
         return await self._book(
-            transfer.RECEIVE, message, lambda last: last.receipts, receipt_id, accepted=fit, unfit=damaged
+            transfer.RECEIVE,
+            message,
+            lambda last: last.receipts,
+            Numbered(receipt_id, TransferActivities.receive_transfer),
+            accepted=fit,
+            unfit=damaged,
         )
 
     async def write_off(
@@ -108,8 +114,8 @@ class Transfer(Document[TransferState]):
             units = None if message.lines is None else sum(line.quantity for line in message.lines)
             return any(each.write_off_id == write_off_id and units in (None, each.quantity) for each in last.write_offs)
 
-        update_id = None if write_off_id is None else update_id_of(transfer.WRITE_OFF, message)
-        return await self._command(transfer.WRITE_OFF, message, is_booked, update_id)
+        numbered = None if write_off_id is None else Numbered(write_off_id, TransferActivities.write_off_transfer)
+        return await self._command(transfer.WRITE_OFF, message, is_booked, numbered)
 
     async def cancel(self, *, performed_by: str, reason: str) -> TransferState:
         """Release the stock held at the source; in transit, put units that haven't arrived back into its stock.

@@ -1,6 +1,6 @@
 """The errors, for packages that only import the contract: see `stockkeeper.domain.errors` for the tree."""
 
-from stockkeeper.domain.conflicts import already_exists
+from stockkeeper.domain.conflicts import already_exists, of_operation
 from stockkeeper.domain.errors import (
     DomainError,
     InsufficientStock,
@@ -32,4 +32,5 @@ __all__ = [
     "UnknownWarehouse",
     "Unreachable",
     "already_exists",
+    "of_operation",
 ]

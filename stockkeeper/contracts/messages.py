@@ -84,6 +84,11 @@ class Step(BaseModel):
     performed_by: str
     as_of: AwareDatetime
 
+    def contents(self) -> dict[str, Any]:
+        """The fields that a repeat must have in common with the first step, as plain JSON."""
+        left_out = {*self.not_compared, *(name for name in self.added_later if getattr(self, name) is None)}
+        return self.model_dump(mode="json", exclude=left_out)
+
 
 class Page(BaseModel):
     """A part of a long answer to a question."""

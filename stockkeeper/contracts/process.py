@@ -80,6 +80,10 @@ class ProcessSpec:
         """The id of the only workflow that commands the document of this number."""
         return f"{self.workflow_id.partition('{')[0]}{number}"
 
+    def is_over(self, status: str) -> bool:
+        """Whether a document in this status takes no command any more."""
+        return self.table is not None and self.table.is_final(status)
+
     def refusal(self, status: str, command: str, number: str) -> InvalidState:
         """The error for a command in a status that doesn't allow it, in words for people.
 

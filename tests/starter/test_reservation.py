@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine
@@ -55,8 +56,34 @@ async def test_a_parcel_is_repeated_after_the_end(stock: Stockkeeper, shop: Shop
     parcel = [Line(product_id=item.product_id, quantity=1 if ending == "expired" else 4)]
     shipped = await hold.fulfill(parcel, performed_by="packing", fulfillment_id="parcel")
     await stock.client.get_workflow_handle(f"reservation-{reference}").result()
+    status = "EXPIRED" if ending == "expired" else "FULFILLED"
     with nothing_changes(engine, item):
-        assert await hold.fulfill(parcel, performed_by="the next shift", fulfillment_id="parcel") == shipped
+        again = await hold.fulfill(parcel, performed_by="the next shift", fulfillment_id="parcel")
+        assert again == hold.state == shipped.model_copy(update={"status": status})
+        other = [Line(product_id=item.product_id, quantity=2)]
+        with pytest.raises(OperationConflict, match=r"shipment parcel of .* was booked with other quantities"):
+            await hold.fulfill(other, performed_by="packing", fulfillment_id="parcel")
+
+
+async def test_a_parcel_that_is_repeated_after_others_is_answered_with_the_state_of_now(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(10), new_reference()
+    await reserve(stock, reference, line(item, 3))
+    parcel = [Line(product_id=item.product_id, quantity=1)]
+    states = [
+        await (await stock.hold(reference)).fulfill(parcel, performed_by="packing", fulfillment_id=name)
+        for name in ("parcel-1", "parcel-2", "parcel-3")
+    ]
+    assert [(state.status, state.lines[0].quantity_fulfilled) for state in states] == [
+        *(("ACTIVE", 1), ("ACTIVE", 2)),
+        ("FULFILLED", 3),
+    ]
+    await stock.client.get_workflow_handle(f"reservation-{reference}").result()
+    for find in (stock.hold, partial(Hold.find, stock.connection)):
+        with nothing_changes(engine, item):
+            again = await (await find(reference)).fulfill(parcel, performed_by="p", fulfillment_id="parcel-1")
+            assert (again.status, again.lines[0].quantity_fulfilled) == ("FULFILLED", 3)
 
 
 async def test_a_parcel_with_the_same_name_and_other_content_is_a_conflict(
