@@ -190,7 +190,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         replenishment_plan.PROCESS.kind: ReplenishmentPlanSteps(
             database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
         ),
-        cycle_count.PROCESS.kind: CycleCountSteps(database, settings.counting),
+        cycle_count.PROCESS.kind: CycleCountSteps(database, settings.counting, settings.adjustment),
         cycle_count_plan.PROCESS.kind: CycleCountPlanSteps(database, settings.counting),
     }
     return [

@@ -4,6 +4,7 @@ A step locks the adjustment's row first, then its items. `stockkeeper.domain.adj
 reads and writes, and `database.corrections` ends holds whose stock turns out to be missing.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,8 @@ from temporalio import activity
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment
-from database.corrections import correct
-from database.document import close_document, insert_document, is_stored, read_document
+from database.corrections import correct, would_end
+from database.document import close_document, insert_document, is_stored, read_document, update_document
 from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
@@ -27,13 +28,16 @@ from stockkeeper.contracts.adjustment import (
     AdjustmentStep,
     EndAdjustmentStep,
     PostAdjustmentStep,
+    ReviewAdjustmentStep,
     StoredAdjustment,
     SubmitAdjustmentStep,
 )
+from stockkeeper.contracts.giving_way import PROMISES_SHOWN
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, AdjustmentStatus, worth_of
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InsufficientStock
+from stockkeeper.domain.promise import Promise
 from stockkeeper.domain.stock import ItemKey, Level, shortages
 
 
@@ -53,8 +57,9 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
     def submit_adjustment(self, step: SubmitAdjustmentStep) -> StoredAdjustment:
         """Store the adjustment with the policy in force; unless it needs an approval, post it as ADJUSTMENT movements.
 
-        One that takes off more than is on hand is refused before an approval is asked for. Items that the warehouse
-        never stocked are created when it is posted.
+        It needs one above the limit, and if it would end a hold, whatever it is worth. One that takes off more than is
+        on hand is refused before an approval is asked for. Items that the warehouse never stocked are created when it
+        is posted.
 
         Locks: the items; the adjustment's number is unique. Operation: ``{workflow}/submit``.
 
@@ -69,11 +74,13 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
     def post_adjustment(self, step: PostAdjustmentStep) -> StoredAdjustment:
         """Record the approval, and post the adjustment. A repeat by the same person changes nothing.
 
+        It ends no other holds than those that were shown for its approval.
+
         Locks: the adjustment, then the items. Operation: ``{workflow}/approve/{command}``.
 
         Raises:
             InvalidState: It doesn't wait for approval.
-            NotPermitted: The approver asked for it.
+            NotPermitted: The approver asked for it; or it would end holds that weren't shown, which are in the details.
             InsufficientStock: Less is on hand by now than is to be taken off. The adjustment goes on waiting.
         """
 
@@ -82,6 +89,10 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             if adjustment.approval.is_given_by(step.performed_by):
                 return None
             status = adjustment.after_approval(step.performed_by)
+            changes = adjustment.changes
+            levels = lock_or_create_items(connection, changes)
+            _require_on_hand(adjustment, levels)
+            adjustment.require_seen(would_end(connection, changes, levels, step.as_of))
             asked_and_approved = f"asked for by {adjustment.requested_by}, approved by {step.performed_by}"
             return _post(
                 connection,
@@ -93,6 +104,23 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
                 approved_by=step.performed_by,
                 approval_note=step.note,
             )
+
+        return self._once(step, effect)
+
+    @activity.defn(name="review_adjustment", no_thread_cancel_exception=True)
+    def review_adjustment(self, step: ReviewAdjustmentStep) -> StoredAdjustment:
+        """Keep the holds that its posting would end now, for the approver's next look. No stock changes.
+
+        Locks: the adjustment, then its items. Operation: ``{workflow}/review/{command}``.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            del operation
+            adjustment = lock_adjustment(connection, step.adjustment_number)
+            if adjustment.status is AdjustmentStatus.PENDING:
+                changes = adjustment.changes
+                ending = would_end(connection, changes, lock_items(connection, changes), step.as_of)
+                _keep_would_end(connection, adjustment, ending)
 
         return self._once(step, effect)
 
@@ -123,8 +151,12 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.lines}, sold=False)
         needs_approval = self._store(connection, operation, step)
         adjustment = lock_adjustment(connection, step.adjustment_number)
-        if needs_approval:
-            _require_on_hand(connection, adjustment)
+        changes = adjustment.changes
+        levels = lock_items(connection, changes)
+        _require_on_hand(adjustment, levels)
+        if ending := would_end(connection, changes, levels, step.as_of):
+            _keep_would_end(connection, adjustment, ending)
+        if needs_approval or ending:
             return None
         status = adjustment.after(AdjustmentEvent.POST)
         return _post(connection, operation, adjustment, status, step.as_of, reason=adjustment.reason)
@@ -163,14 +195,21 @@ def _contents(adjustment: StoredAdjustment | SubmitAdjustmentStep) -> object:
     return adjustment.warehouse_id, adjustment.reason, adjustment.requested_by, lines
 
 
-def _require_on_hand(connection: Connection, adjustment: Adjustment) -> None:
+def _keep_would_end(connection: Connection, adjustment: Adjustment, ending: Sequence[Promise]) -> None:
+    """Keep the holds that it would end with the adjustment, which needs an approval then."""
+    shown = [each._asdict() for each in ending]
+    needs = {"needs_approval": True} if ending else {}
+    update_document(connection, ADJUSTMENT, adjustment.adjustment_id, would_end=shown, **needs)
+
+
+def _require_on_hand(adjustment: Adjustment, levels: Mapping[ItemKey, Level]) -> None:
     """Refuse to take off more than is on hand; holds don't count here, because they give way.
 
     Raises:
         InsufficientStock: With the numbers of every item that is short.
     """
     taken_off = {item: -units for item, units in adjustment.changes.items() if units < 0}
-    there = {item: Level(level.on_hand) for item, level in lock_items(connection, taken_off).items()}
+    there = {item: Level(level.on_hand) for item, level in levels.items()}
     if missing := shortages(taken_off, there):
         raise InsufficientStock.of(missing)
 
@@ -211,5 +250,7 @@ def show(connection: Connection, adjustment_number: str) -> AdjustmentState | No
 def _stored(connection: Connection, adjustment_number: str) -> StoredAdjustment:
     """The adjustment as it is in this transaction."""
     adjustment = read_document(connection, ADJUSTMENT, adjustment_number)
+    ending = adjustment.pop("would_end")
+    adjustment |= {"would_end": ending[:PROMISES_SHOWN], "would_end_total": len(ending)}
     by_another_run = adjustment.pop("run_id") != activity.info().workflow_run_id
     return StoredAdjustment.model_validate(adjustment | {"submitted_by_another_run": by_another_run})

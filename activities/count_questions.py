@@ -26,7 +26,9 @@ from stockkeeper.contracts.stock import FindItems
 
 _VARIANCES = text("""
     SELECT count_number, warehouse_id, warehouses.name AS warehouse, product_id, sku, products.name,
-        counted_by, counted_at, line.counted_quantity, line.system_quantity, delta, line.root_cause
+        counted_by, counted_at, line.counted_quantity, line.system_quantity, delta, line.root_cause,
+        jsonb_path_query_array(would_end, '$[0 to 99]') AS would_end,
+        jsonb_array_length(would_end) AS would_end_total
     FROM cycle_counts
     JOIN cycle_count_lines AS line USING (count_id)
     JOIN warehouses USING (warehouse_id)

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
-from database.corrections import correct
+from database.corrections import correct, would_end
 from database.cycle_count import (
     CYCLE_COUNT,
     cancel_count_lines,
@@ -28,6 +28,8 @@ from database.document import insert_document, is_stored
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
+from database.worth import worth_of_products
+from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import (
     ApproveCountStep,
     CancelCountStep,
@@ -38,6 +40,7 @@ from stockkeeper.contracts.cycle_count import (
     CycleCountState,
     OpenCountStep,
     RecordCountStep,
+    ReviewCountStep,
     StoredCount,
 )
 from stockkeeper.contracts.messages import StockAnswer, state_of
@@ -60,11 +63,13 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
     Args:
         database: The database.
         policy: The tolerance for counts that are opened from now on.
+        limits: The worth up to which one person's count is posted.
     """
 
-    def __init__(self, database: Database, policy: CountPolicy) -> None:
+    def __init__(self, database: Database, policy: CountPolicy, limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT) -> None:
         super().__init__(database)
         self._policy = policy
+        self._limit = limits.as_limit
 
     @activity.defn(name="open_count", no_thread_cancel_exception=True)
     def open_count(self, step: OpenCountStep) -> StoredCount:
@@ -81,6 +86,9 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
     @activity.defn(name="record_count", no_thread_cancel_exception=True)
     def record_count(self, step: RecordCountStep) -> CountedLine:
         """Record a counted quantity: it is posted within tolerance or on a recount; otherwise the line is in REVIEW.
+
+        One count beyond the limit of value isn't enough, and none by which a hold would end: that waits for an
+        approval.
 
         Locks: the count, then the item, which is created if it was never stocked. Operation:
         ``{workflow}/record/{command}``.
@@ -105,10 +113,12 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
                 counted_at=step.as_of,
                 last_correction=last_correction(connection, item),
             )
-            recorded = count.record(line, entry)
+            worth = worth_of_products(connection, {line.product_id: entry.delta})
+            ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
+            recorded = count.record(line, entry, above_limit=self._limit.is_exceeded_by(worth), ends_holds=bool(ending))
             insert_entry(connection, operation, count, line, recorded)
             if recorded.status is CountStatus.REVIEW:
-                review_count_line(connection, operation, count, line, recorded.entry, step.as_of)
+                review_count_line(connection, operation, count, line, recorded.entry, ending, step.as_of)
                 return None
             return _post(connection, operation, count, line, recorded.entry, level, step)
 
@@ -123,7 +133,8 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
         Raises:
             InvalidRequest: The product isn't on the count.
             InvalidState: The line isn't in REVIEW; or another count or adjustment may have corrected the item since.
-            NotPermitted: The approver has counted it.
+            NotPermitted: It is the approver's own count; or it would end holds that weren't shown, which are in the
+                details.
             InsufficientStock: Less is on hand by now than is to be taken off: the item has to be counted again.
         """
 
@@ -136,6 +147,8 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             entry = count.approve(
                 line, step.performed_by, last_posted_at(connection, item), last_correction(connection, item)
             )
+            if -entry.delta <= level.on_hand:
+                count.require_seen(line, would_end(connection, {item: entry.delta}, {item: level}, step.as_of))
             try:
                 return _post(connection, operation, count, line, entry, level, step, approver=step.performed_by)
             except InsufficientStock:
@@ -144,6 +157,27 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
                     f"product {line.product_id} of count {count.count_number}: less is on hand than the count takes "
                     "off; it has to be counted again"
                 ) from None
+
+        return self._line(step, effect)
+
+    @activity.defn(name="review_count", no_thread_cancel_exception=True)
+    def review_count(self, step: ReviewCountStep) -> CountedLine:
+        """Keep the holds that an approval would end now, for the approver's next look. No stock changes.
+
+        Locks: the count, then the item. Operation: ``{workflow}/review/{command}``.
+
+        Raises:
+            InvalidRequest: The product isn't on the count.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            count = lock_cycle_count(connection, step.count_number, step.product_id)
+            line = count.line(step.product_id)
+            if line.status is CountStatus.REVIEW:
+                item, level = _lock_item(connection, count, line)
+                entry = line.entries[-1]
+                ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
+                review_count_line(connection, operation, count, line, entry, ending, step.as_of)
 
         return self._line(step, effect)
 
@@ -188,7 +222,7 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             self._database, step, StoredCount, effect, lambda connection: _stored(connection, step.count_number)
         )
 
-    def _line(self, step: RecordCountStep | ApproveCountStep, effect: Effect) -> CountedLine:
+    def _line(self, step: RecordCountStep | ApproveCountStep | ReviewCountStep, effect: Effect) -> CountedLine:
         number, product_id = step.count_number, step.product_id
         return document_once(
             self._database, step, CountedLine, effect, lambda connection: _stored_line(connection, number, product_id)

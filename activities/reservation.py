@@ -122,7 +122,16 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 lines = _lock_open(connection, step, ReservationEvent.CANCEL)
             else:
                 lines = lock_reservation(connection, step.reference_type, step.reference_id)
-            holds.release(connection, operation, lines, step.status, reason=step.reason, as_of=step.as_of)
+            followed = "" if step.gave_way else None
+            holds.release(
+                connection,
+                operation,
+                lines,
+                step.status,
+                reason=step.reason,
+                as_of=step.as_of,
+                gave_way_to=followed,
+            )
 
         return self._once(step, effect)
 

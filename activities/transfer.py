@@ -222,7 +222,7 @@ def cancel(
     """
     if gave_way:
         held = lock_given_way(connection, REFERENCE_TYPE, transfer.transfer_number)
-        end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of)
+        end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of, gave_way=True)
         return
     status = transfer.after(TransferEvent.CANCEL)
     held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
@@ -241,6 +241,7 @@ def end_hold(
     *,
     reason: str,
     as_of: datetime,
+    gave_way: bool = False,
 ) -> None:
     """Release the units still held at the source. Those in transit go on; with none, the transfer ends.
 
@@ -250,7 +251,15 @@ def end_hold(
         InvalidState: It has ended.
     """
     status = transfer.after_giving_way()
-    holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    holds.release(
+        connection,
+        operation,
+        held,
+        ReservationStatus.CANCELLED,
+        reason=reason,
+        as_of=as_of,
+        gave_way_to="" if gave_way else None,
+    )
     if status is not TransferStatus.IN_TRANSIT:
         close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
 

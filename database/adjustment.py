@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, RowMapping, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from database.columns import MONEY, TOTAL, needed, reference
 from database.document import Document, document_table, line_table
@@ -21,6 +22,7 @@ adjustments = document_table(
     needed("cancel_after_hours", Double),
     Column("approved_by", Text),
     Column("approval_note", Text),
+    needed("would_end", JSONB, server_default=text("'[]'")),
     key="adjustment_id",
     number="adjustment_number",
 )
@@ -32,7 +34,8 @@ adjustment_lines = line_table(
 _SHOWN = text("""
     SELECT adjustment_id, adjustment_number, warehouse_id, warehouses.name AS warehouse, status, reason, requested_by,
         created_at AS requested_at, value, unvalued_units, needs_approval, remind_after_hours, cancel_after_hours,
-        approved_by, approval_note, closed_reason, run_id
+        approved_by, approval_note, closed_reason, run_id,
+        CASE WHEN status = 'PENDING' THEN would_end ELSE '[]' END AS would_end
     FROM adjustments JOIN warehouses USING (warehouse_id)
     WHERE adjustment_number = :number
 """)
@@ -66,6 +69,7 @@ LIST = DocumentList(
         "reason": "reason",
         "requested_by": "requested_by",
         "requested_at": "created_at",
+        "would_end": "CASE WHEN adjustments.status = 'PENDING' THEN jsonb_array_length(would_end) ELSE 0 END",
     },
     deadline=_approve_by,
 )

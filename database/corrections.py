@@ -13,6 +13,7 @@ from database import holds, ledger
 from database.locks import ITEM_ARRAYS, item_arrays
 from database.operations import Operation
 from stockkeeper.domain.errors import InsufficientStock, Shortage
+from stockkeeper.domain.promise import Promise, promises_of
 from stockkeeper.domain.reservation import ItemHold
 from stockkeeper.domain.stock import ItemKey, Level, MovementType
 
@@ -76,10 +77,32 @@ def correct(
         too_much = levels[item].reserved - (levels[item].on_hand + units)
         if too_much > 0:
             why = f"gave way, {levels[item].on_hand + units} on hand: {reason}"
-            if ended := holds.give_way(connection, operation, item, too_much, reason=why, as_of=as_of):
+            if ended := holds.give_way(
+                connection, operation, item, too_much, reason=why, as_of=as_of, document=reference_id
+            ):
                 gave_way[item] = ended
     ledger.move(connection, operation, MovementType.ADJUSTMENT, moved.items(), reference_id=reference_id, reason=reason)
     return Correction(fell_below=bool(_below(connection, moved) - below_before), gave_way=gave_way)
+
+
+def would_end(
+    connection: Connection, changes: Mapping[ItemKey, int], levels: Mapping[ItemKey, Level], as_of: datetime
+) -> list[Promise]:
+    """The promises that `correct` would break by these changes. The caller has locked the items.
+
+    Args:
+        connection: The transaction.
+        changes: Units by item: positive in, negative out.
+        levels: The levels of the locked items; an item without one was never stocked.
+        as_of: The workflow's time, which decides about deadlines.
+    """
+    ending = {}
+    for item, units in sorted(changes.items()):
+        level = levels.get(item, Level())
+        too_much = level.reserved - (level.on_hand + units)
+        if units and too_much > 0:
+            ending[item] = holds.ending(connection, item, too_much, as_of)
+    return promises_of(ending)
 
 
 def _below(connection: Connection, items: Mapping[ItemKey, int]) -> set[ItemKey]:

@@ -1,6 +1,6 @@
 """The cycle count in the database: its tables, and what locks, reads and changes them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from database.columns import DAYS, INSTANT, METADATA, composite_key, counter, key_of, needed, reference
 from database.document import Document, close_document, document_table, read_document, update_document
@@ -43,6 +43,7 @@ from stockkeeper.domain.cycle_count import (
     Tolerance,
     status_of,
 )
+from stockkeeper.domain.promise import Promise
 from stockkeeper.domain.stock import ItemKey
 
 cycle_counts = document_table(
@@ -68,6 +69,7 @@ cycle_count_lines = Table(
     Column("root_cause", Text),
     needed("line_number", Integer),
     needed("status", Text, server_default=text("'COUNTING'")),
+    needed("would_end", JSONB, server_default=text("'[]'")),
     Column("count_class", Text),
     Column("approved_by", Text),
     Column("posted_at", INSTANT),
@@ -106,7 +108,8 @@ _SHOWN = text("""
 _LINES_SHOWN = text("""
     SELECT product_id, sku, status, counted_quantity, counted_by, root_cause, approved_by,
         CASE WHEN status = 'POSTED' THEN system_quantity END AS system_quantity,
-        CASE WHEN status = 'POSTED' THEN delta END AS delta
+        CASE WHEN status = 'POSTED' THEN delta END AS delta,
+        status = 'REVIEW' AND would_end <> '[]' AS needs_approval
     FROM cycle_count_lines JOIN products USING (product_id)
     WHERE count_id = :key AND (:product_id IS NULL OR product_id = :product_id)
     ORDER BY line_number
@@ -127,7 +130,7 @@ LIST = DocumentList(
 )
 
 _LINES = text("""
-    SELECT product_id, status FROM cycle_count_lines WHERE count_id = :count_id ORDER BY line_number
+    SELECT product_id, status, would_end FROM cycle_count_lines WHERE count_id = :count_id ORDER BY line_number
 """)
 
 _ENTRIES = text("""
@@ -172,7 +175,12 @@ def lock_cycle_count(connection: Connection, count_number: str, product_id: int 
         warehouse_id=row.warehouse_id,
         tolerance=Tolerance(row.tolerance_units, row.tolerance_percent),
         lines=[
-            CountLine(line.product_id, CountStatus(line.status), entries if line.product_id == product_id else [])
+            CountLine(
+                line.product_id,
+                CountStatus(line.status),
+                entries if line.product_id == product_id else [],
+                line.would_end,
+            )
             for line in connection.execute(_LINES, of)
         ],
     )
@@ -203,10 +211,17 @@ def insert_entry(
 
 
 def review_count_line(
-    connection: Connection, operation: Operation, count: CycleCount, line: CountLine, entry: CountEntry, as_of: datetime
+    connection: Connection,
+    operation: Operation,
+    count: CycleCount,
+    line: CountLine,
+    entry: CountEntry,
+    ending: Sequence[Promise],
+    as_of: datetime,
 ) -> None:
-    """Show an entry on its line, which waits in REVIEW. The caller has locked the count."""
-    _update_lines(connection, count, [line.product_id], {"status": CountStatus.REVIEW, **_shown(entry)})
+    """Show an entry on its line, which waits in REVIEW, and the holds that it would end. The count is locked."""
+    shown = {"status": CountStatus.REVIEW, "would_end": [each._asdict() for each in ending], **_shown(entry)}
+    _update_lines(connection, count, [line.product_id], shown)
     _update_status(connection, operation, count, {line.product_id: CountStatus.REVIEW}, as_of)
 
 
@@ -234,7 +249,14 @@ def post_count_line(
         approver: Who approved it; None: it needed no approval.
         as_of: The workflow's time.
     """
-    posted = {"approved_by": approver, "posted_at": as_of, "posted_by": operation.operation_id, "root_cause": cause}
+    posted: dict[str, Any] = {
+        "approved_by": approver,
+        "posted_at": as_of,
+        "posted_by": operation.operation_id,
+        "root_cause": cause,
+    }
+    if approver is None:
+        posted["would_end"] = []  # An earlier count would have ended holds; this one doesn't.
     _update_lines(connection, count, [line.product_id], {"status": CountStatus.POSTED, **_shown(entry), **posted})
     items, was_off = inventory_items.c, not count.tolerance.allows(entry.counted_quantity, entry.system_quantity)
     connection.execute(

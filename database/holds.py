@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database import ledger
+from database.given_way import insert_given_way
 from database.locks import lock_items, open_holds, overdue_lines
 from database.operations import Operation
 from database.reservation import reservations
@@ -158,11 +159,17 @@ def release(
     *,
     reason: str,
     as_of: datetime,
+    gave_way_to: str | None = None,
 ) -> None:
-    """End the open rest of these lines, so that it becomes available. The caller has locked their items."""
+    """End the open rest of these lines, so that it becomes available. The caller has locked their items.
+
+    ``gave_way_to`` is the number of the correction that they give way to; empty: they follow another line.
+    """
     still_held = [line for line in lines if line.quantity_open]
     if not still_held:
         return
+    if gave_way_to is not None:
+        insert_given_way(connection, operation, still_held, gave_way_to, as_of)
     connection.execute(
         update(reservations)
         .where(reservations.c.reservation_id.in_([line.reservation_id for line in still_held]))
@@ -171,8 +178,20 @@ def release(
     ledger.reserve(connection, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
 
 
+def ending(connection: Connection, item: ItemKey, units: int, as_of: datetime) -> list[ItemHold]:
+    """The holds that would give way before their deadline if so many units of an item are missing. It is locked."""
+    return [hold for hold in giving_way(open_holds(connection, item), units, as_of) if not hold.is_overdue(as_of)]
+
+
 def give_way(
-    connection: Connection, operation: Operation, item: ItemKey, units: int, *, reason: str, as_of: datetime
+    connection: Connection,
+    operation: Operation,
+    item: ItemKey,
+    units: int,
+    *,
+    reason: str,
+    as_of: datetime,
+    document: str,
 ) -> list[ItemHold]:
     """End holds on an item whose promised stock is missing, the latest first, until enough units are free.
 
@@ -186,6 +205,7 @@ def give_way(
         units: How many units have to be given up.
         reason: One sentence for the holders that give way.
         as_of: The workflow's time.
+        document: The number of the correction.
 
     Returns:
         The holds that ended before their deadline, whose workflows have to be notified.
@@ -193,9 +213,12 @@ def give_way(
     ended = giving_way(open_holds(connection, item), units, as_of)
     overdue = [hold for hold in ended if hold.is_overdue(as_of)]
     in_time = [hold for hold in ended if not hold.is_overdue(as_of)]
-    for given_up, status in ((overdue, ReservationStatus.EXPIRED), (in_time, ReservationStatus.CANCELLED)):
+    for given_up, status, to in (
+        (overdue, ReservationStatus.EXPIRED, None),
+        (in_time, ReservationStatus.CANCELLED, document),
+    ):
         lines = [line for hold in given_up for line in hold.lines]
-        release(connection, operation, lines, status, reason=reason, as_of=as_of)
+        release(connection, operation, lines, status, reason=reason, as_of=as_of, gave_way_to=to)
     return in_time
 
 

@@ -38,6 +38,7 @@ CREATE TABLE adjustments (
     operation_id text NOT NULL,
     workflow_id text NOT NULL,
     run_id text NOT NULL,
+    would_end jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT adjustments_pkey PRIMARY KEY (adjustment_id),
     CONSTRAINT adjustments_adjustment_number_key UNIQUE (adjustment_number),
     CONSTRAINT adjustments_adjustment_number_check CHECK (adjustment_number <> ''::text),
@@ -48,6 +49,7 @@ CREATE TABLE adjustments (
         END),
     CONSTRAINT adjustments_cancel_after_hours_check CHECK (cancel_after_hours > 0::double precision),
     CONSTRAINT adjustments_closed CHECK ((status = 'PENDING'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT adjustments_end_holds_by_approval CHECK (needs_approval OR would_end = '[]'::jsonb),
     CONSTRAINT adjustments_not_own CHECK (approved_by IS NULL OR is_approved(1, ARRAY[approved_by], ARRAY[requested_by])),
     CONSTRAINT adjustments_remind_after_hours_check CHECK (remind_after_hours > 0::double precision),
     CONSTRAINT adjustments_status_check CHECK (status = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'REJECTED'::text, 'CANCELLED'::text])),
@@ -57,6 +59,8 @@ CREATE TABLE adjustments (
 );
 CREATE CONSTRAINT TRIGGER adjustments_are_booked AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_booked();
+CREATE CONSTRAINT TRIGGER adjustments_end_holds_approved AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.status = 'POSTED'::text AND new.approved_by IS NULL) EXECUTE FUNCTION require_an_approval_to_end_holds();
 GRANT INSERT, SELECT, UPDATE ON adjustments TO stockkeeper_worker;
 
 CREATE TABLE audit_findings (
@@ -121,6 +125,7 @@ CREATE TABLE cycle_count_lines (
     approved_by text,
     posted_at timestamp with time zone,
     posted_by text,
+    would_end jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT cycle_count_lines_pkey PRIMARY KEY (count_id, product_id),
     CONSTRAINT cycle_count_lines_place UNIQUE (count_id, line_number),
     CONSTRAINT cycle_count_lines_count_class_check CHECK (count_class = ANY (ARRAY['A'::text, 'B'::text, 'C'::text])),
@@ -131,6 +136,7 @@ CREATE TABLE cycle_count_lines (
             ELSE num_nonnulls(counted_by, counted_quantity, system_quantity) = 3
         END),
     CONSTRAINT cycle_count_lines_counted_quantity_check CHECK (counted_quantity >= 0),
+    CONSTRAINT cycle_count_lines_end_holds_by_approval CHECK (status <> 'POSTED'::text OR approved_by IS NOT NULL OR would_end = '[]'::jsonb),
     CONSTRAINT cycle_count_lines_have_a_cause CHECK (status <> 'POSTED'::text OR counted_quantity = system_quantity OR root_cause IS NOT NULL),
     CONSTRAINT cycle_count_lines_line_number_check CHECK (line_number > 0),
     CONSTRAINT cycle_count_lines_not_own CHECK (approved_by IS NULL OR is_approved(1, ARRAY[approved_by], ARRAY[counted_by])),
@@ -148,6 +154,8 @@ CREATE CONSTRAINT TRIGGER cycle_count_lines_are_in_their_count AFTER UPDATE OF s
     FOR EACH ROW WHEN (old.status <> new.status) EXECUTE FUNCTION require_the_count_to_be_its_lines();
 CREATE TRIGGER cycle_count_lines_are_in_time BEFORE INSERT ON cycle_count_lines
     FOR EACH ROW EXECUTE FUNCTION require_the_count_to_be_going_on();
+CREATE CONSTRAINT TRIGGER cycle_count_lines_end_holds_approved AFTER INSERT OR UPDATE ON cycle_count_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.status = 'POSTED'::text AND new.approved_by IS NULL) EXECUTE FUNCTION require_an_approval_to_end_holds();
 GRANT INSERT, SELECT, UPDATE ON cycle_count_lines TO stockkeeper_worker;
 
 CREATE TABLE cycle_counts (
@@ -198,6 +206,27 @@ CREATE TABLE demand_days (
     CONSTRAINT demand_days_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
 GRANT INSERT, SELECT, UPDATE ON demand_days TO stockkeeper_worker;
+
+CREATE TABLE given_way (
+    reservation_id bigint NOT NULL,
+    operation_id text NOT NULL,
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    quantity bigint NOT NULL,
+    document text NOT NULL,
+    gave_way_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    held_again_at timestamp with time zone,
+    held_again_by text,
+    CONSTRAINT given_way_pkey PRIMARY KEY (reservation_id, operation_id),
+    CONSTRAINT given_way_held_again CHECK ((held_again_at IS NULL) = (held_again_by IS NULL)),
+    CONSTRAINT given_way_quantity_check CHECK (quantity > 0),
+    CONSTRAINT given_way_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id),
+    CONSTRAINT given_way_reservation_id_fkey FOREIGN KEY (reservation_id) REFERENCES reservations(reservation_id)
+);
+CREATE INDEX given_way_by_operation ON given_way USING btree (operation_id);
+CREATE INDEX given_way_open ON given_way USING btree (warehouse_id, product_id, expires_at) WHERE held_again_at IS NULL;
+GRANT INSERT, SELECT, UPDATE ON given_way TO stockkeeper_worker;
 
 CREATE TABLE import_pages (
     import_id text NOT NULL,
@@ -867,6 +896,21 @@ AS $function$
 BEGIN
     RAISE EXCEPTION 'the ledger is append-only: % of % is refused', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege', HINT = 'Book a movement that corrects it.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_an_approval_to_end_holds()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    operation text := CASE TG_TABLE_NAME
+        WHEN 'adjustments' THEN to_jsonb(NEW) ->> 'closed_by' ELSE to_jsonb(NEW) ->> 'posted_by' END;
+BEGIN
+    IF EXISTS (SELECT FROM given_way WHERE given_way.operation_id = operation) THEN
+        RAISE EXCEPTION 'the correction % has ended holds without an approval', operation
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION require_approvals()

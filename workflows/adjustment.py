@@ -19,6 +19,7 @@ from stockkeeper.contracts.adjustment import (
     EndEvent,
     PostAdjustmentStep,
     RejectAdjustment,
+    ReviewAdjustmentStep,
     StoredAdjustment,
     SubmitAdjustmentStep,
     is_same_person,
@@ -26,7 +27,7 @@ from stockkeeper.contracts.adjustment import (
 )
 from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.adjustment import AdjustmentEvent, AdjustmentStatus
-from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
 from workflows.commands import command, signal_of
@@ -84,12 +85,19 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
 
     @command(APPROVE)
     async def approve(self, message: ApproveAdjustment, key: str) -> None:
-        """Another person agrees, and it is posted. `{approver, note}`."""
+        """Another person agrees, also to the holds that it would end, and it is posted. `{approver, note}`."""
         if self.state.approved_by is not None and is_same_person(message.approver, self.state.approved_by):
             return  # Sent twice.
         self.require(AdjustmentEvent.APPROVE)
         step = PostAdjustmentStep(**self.step_stamp("approve", key, performed_by=message.approver), note=message.note)
-        await self.apply(AdjustmentActivities.post_adjustment, step, f"approved by {message.approver}")
+        try:
+            await self.apply(AdjustmentActivities.post_adjustment, step, f"approved by {message.approver}")
+        except NotPermitted as refusal:
+            if refusal.details.get("ends"):
+                # By now it would end other holds than those that were shown: they are, from here on.
+                review = ReviewAdjustmentStep(**self.step_stamp("review", key, performed_by=message.approver))
+                await self.apply(AdjustmentActivities.review_adjustment, review, "see which holds it would end")
+            raise
 
     @command(REJECT)
     async def reject(self, message: RejectAdjustment, key: str) -> None:

@@ -7,7 +7,7 @@ from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.adjustment import AdjustmentStatus
 from workflows.details import details, notices, shortages, table
-from workflows.giving_way import named
+from workflows.giving_way import named, promised
 from workflows.notices import cut
 
 
@@ -56,7 +56,14 @@ def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
             for hold in state.gave_way
         ],
     )
-    parts = [asked, "", *lines, "", *gave_way, "", *notices(state.notices)]
+    at_stake = table(
+        ["would lose its units", "product", "#units"],
+        [
+            (f"{hold.reference_type.lower()} {hold.reference_id}", skus[hold.product_id], hold.quantity)
+            for hold in state.would_end
+        ],
+    )
+    parts = [asked, "", *lines, "", *at_stake, *gave_way, "", *notices(state.notices)]
     value = worth(adjustment.value, adjustment.unvalued_units)
     text = f"{adjustment.warehouse}, worth {value}. {_next(adjustment)}"
     return details(adjustment.status, text, parts, state.notes)
@@ -73,8 +80,11 @@ def _next(adjustment: StoredAdjustment) -> str:
     match adjustment.status:
         case AdjustmentStatus.PENDING:
             until = f"at {utc(adjustment.approve_by)}" if adjustment.approve_by else "at the last deadline"
+            why = "Above the limit"
+            if adjustment.would_end_total:
+                why = f"Would end {counted(adjustment.would_end_total, 'hold')}"
             return (
-                f"Above the limit: waits for an approval, by a person other than {adjustment.requested_by}. "
+                f"{why}: waits for an approval, by a person other than {adjustment.requested_by}. "
                 f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
             )
         case AdjustmentStatus.POSTED:
@@ -102,11 +112,25 @@ def _named(adjustment: StoredAdjustment) -> str:
     return f"adjustment {adjustment.adjustment_number}, {value} in {adjustment.warehouse}"
 
 
+def _at_stake(adjustment: StoredAdjustment) -> list[str]:
+    """The holds that an approval would end, for the people who are asked for it."""
+    if not adjustment.would_end:
+        return []
+    skus, more = _skus(adjustment), adjustment.would_end_total - len(adjustment.would_end)
+    return [
+        "",
+        f"An approval would end {counted(adjustment.would_end_total, 'hold')}, and these lose their units:",
+        *(f"{promised(hold)} of {skus[hold.product_id]}" for hold in adjustment.would_end),
+        *([f"and {more} more"] if more > 0 else []),
+    ]
+
+
 def _to_warehouse(adjustment: StoredAdjustment, title: str, first: Sequence[str] = ()) -> Notice:
     body = [
         *first,
         f"Asked for by {adjustment.requested_by}: {adjustment.reason}",
         *([f"Approved by {adjustment.approved_by}"] if adjustment.approved_by else []),
+        *_at_stake(adjustment),
         "",
         *cut([f"{line.quantity:+} x {line.sku}, unit cost {_worth(line)[0]}" for line in adjustment.lines]),
     ]

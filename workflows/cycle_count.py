@@ -24,12 +24,13 @@ from stockkeeper.contracts.cycle_count import (
     OpenCountStep,
     Record,
     RecordCountStep,
+    ReviewCountStep,
     StoredCount,
     memo,
 )
 from stockkeeper.contracts.messages import Step, StockAnswer, counted
 from stockkeeper.domain.cycle_count import CountEvent, CountStatus
-from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import cycle_count_texts as texts
 from workflows.commands import command, signal_of
 from workflows.document import Document, Shown
@@ -108,7 +109,16 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
             root_cause=message.root_cause,
         )
         summary = f"{self._sku(message.product_id)}: {message.root_cause}, approved by {message.approver}"
-        await self._apply_line(CycleCountActivities.approve_count, step, summary)
+        try:
+            await self._apply_line(CycleCountActivities.approve_count, step, summary)
+        except NotPermitted as refusal:
+            if refusal.details.get("ends"):
+                # By now it would end other holds than those that were shown: they are, from here on.
+                review = ReviewCountStep(
+                    **self.step_stamp("review", key, performed_by=message.approver), product_id=message.product_id
+                )
+                await self._apply_line(CycleCountActivities.review_count, review, "see which holds it would end")
+            raise
 
     @command(CANCEL)
     async def cancel(self, message: CancelCount, key: str) -> None:
@@ -163,6 +173,9 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
             self._notices.send(texts.gave_way(stored))
         if before is not None and before.status is not stored.status and stored.status is CountStatus.REVIEW:
             self._notices.send(texts.review_wanted(stored))
+        known = {line.product_id for line in before.lines if line.needs_approval} if before else set()
+        if new := [line for line in stored.lines if line.needs_approval and line.product_id not in known]:
+            self._notices.send(texts.approval_wanted(stored, new))
 
     def shown(self, stored: StoredCount) -> Shown:
         """The run as people see and find it."""

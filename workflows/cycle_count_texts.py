@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, StoredCount, progress
+from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, StoredCount, StoredCountLine, progress
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.cycle_count import CountStatus
@@ -26,6 +26,18 @@ def review_wanted(count: StoredCount) -> Notice:
         "Another person has to count again, or a person who hasn't counted approves it with a root cause.",
         "",
         *(f"{line.sku}, counted by {line.counted_by}" for line in waiting),
+    ]
+    return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
+
+
+def approval_wanted(count: StoredCount, lines: Sequence[StoredCountLine]) -> Notice:
+    """Less was counted than is promised to orders and transfers. Without numbers: the product may be counted again."""
+    title = f"Count {count.count_number}, {count.warehouse}: {counted(len(lines), 'item')} fewer than promised"
+    body = [
+        "Orders or transfers would lose their units, so only an approval with a root cause puts the count into the",
+        f"books. Whose: `stockkeeper count review --count {count.count_number}`, for the approver.",
+        "",
+        *(f"{line.sku}, counted by {line.counted_by}" for line in lines),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
@@ -69,6 +81,8 @@ def _next(state: CycleCountState) -> str:
         case CountStatus.COUNTING:
             return "Next: `record` what is there, or `cancel`."
         case CountStatus.REVIEW:
+            if any(line.needs_approval for line in state.lines):
+                return "A hold would end by it. Next: `approve_variance` with a root cause, after `count review`."
             return "Next: `record` by a person who hasn't counted it, or `approve_variance` with a root cause."
         case CountStatus.CANCELLED:
             return f"Given up: {state.closed_reason}. What is in the books stays."

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
+from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay, PromiseState
 from stockkeeper.contracts.messages import MAX_REASON, GaveWay, StockAnswer, counted
 from workflows.process import Process
 
@@ -59,4 +59,9 @@ def _ignore(note: str) -> None:
 
 def named(hold: GaveWay) -> str:
     """A hold as people call it: ``order 1042, 3 units``."""
+    return promised(hold)
+
+
+def promised(hold: GaveWay | PromiseState) -> str:
+    """A promise as people call it: ``order 1042, 3 units``."""
     return f"{hold.reference_type.lower()} {hold.reference_id}, {counted(hold.quantity, 'unit')}"

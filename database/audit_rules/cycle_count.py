@@ -16,7 +16,8 @@ RULES = (
                 AND line.status = 'POSTED' AND moved.operation_id <> posted_by
         """,
     ),
-    # A variance beyond tolerance is approved by a person who hasn't counted the product.
+    # A variance beyond tolerance is approved by a person who hasn't counted the product. Of one that ends holds the
+    # first of two counters may approve the other's count.
     document_rule(
         FindingKind.APPROVAL_IS_MISSING,
         """
@@ -26,7 +27,8 @@ RULES = (
             WHERE EXISTS (
                 SELECT FROM cycle_count_entries AS entry
                 WHERE (entry.count_id, entry.product_id) = (line.count_id, line.product_id)
-                    AND lower(entry.counted_by) = lower(line.approved_by))
+                    AND lower(entry.counted_by) = lower(line.approved_by)
+                    AND (would_end = '[]' OR lower(line.counted_by) = lower(line.approved_by)))
         """,
     ),
 )

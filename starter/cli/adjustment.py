@@ -47,6 +47,7 @@ def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
     out.print(f"asked for by {escape(state.requested_by)}: {escape(state.reason)}")
     if state.status is AdjustmentStatus.PENDING and state.approve_by:
         out.print(f"waits for another person's approval; cancelled unless approved by {utc(state.approve_by)}")
+        printing.print_would_end(state.would_end, state.would_end_total, found)
     if state.approved_by:
         note = f": {escape(state.approval_note)}" if state.approval_note else ""
         out.print(f"approved by {escape(state.approved_by)}{note}")
@@ -118,11 +119,12 @@ def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) 
     """List adjustments that wait for approval, the oldest first."""
     printing.print_inbox(
         lambda stock: stock.adjustments_awaiting_approval(limit=limit),
-        ["adjustment", "warehouse", "#worth", "asked for by", "why"],
+        ["adjustment", "warehouse", "#worth", "#ends holds", "asked for by", "why"],
         lambda waiting: [
             escape(waiting.adjustment_number),
             escape(waiting.warehouse),
             worth(waiting.value, waiting.unvalued_units),
+            str(waiting.would_end or ""),
             escape(waiting.requested_by),
             escape(waiting.reason),
         ],

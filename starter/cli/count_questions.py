@@ -10,7 +10,7 @@ from starter.cli import options, printing
 from starter.cli.context import connect, run
 from starter.cli.count_lines import signed
 from starter.cli.output import err, out, print_json, table
-from stockkeeper.contracts.count_questions import Accuracy
+from stockkeeper.contracts.count_questions import Accuracy, Variance
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanState
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.stock import FoundItems
@@ -60,6 +60,13 @@ def plan(*, warehouse: options.OnlyWarehouse = None, as_json: options.AsJson = F
     printing.print_afterwards(state.notes)
 
 
+def _holders(variance: Variance) -> str:
+    """The orders and transfers that would lose their units by an approval."""
+    named = [f"{each.reference_type.lower()} {each.reference_id} ({each.quantity})" for each in variance.would_end]
+    more = variance.would_end_total - len(named)
+    return escape(", ".join([*named, *([f"and {more} more"] if more > 0 else [])]))
+
+
 def review(
     *,
     warehouse: options.OnlyWarehouse = None,
@@ -70,7 +77,7 @@ def review(
     """List variances with their numbers: for approvers, and not for those who count again."""
     printing.print_rows(
         printing.ask_for(lambda stock: stock.variances(warehouse=warehouse, count_number=count), limit),
-        ["count", "warehouse", "sku", "#counted", "#books had", "#off by", "by", "at", "root cause"],
+        ["count", "warehouse", "sku", "#counted", "#books had", "#off by", "by", "at", "root cause", "ends holds of"],
         lambda each: [
             escape(each.count_number),
             escape(each.warehouse),
@@ -81,6 +88,7 @@ def review(
             escape(each.counted_by),
             utc(each.counted_at),
             each.root_cause or "",
+            _holders(each),
         ],
         limit=limit,
         none="nothing waits for a second count or an approval",

@@ -12,6 +12,7 @@ from starter.cli.context import connect, run
 from starter.cli.output import coloured, err, out, print_json, table
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.giving_way import PromiseState
 from stockkeeper.contracts.messages import GaveWay, counted, money, utc
 from stockkeeper.contracts.notice import Audience, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
@@ -121,6 +122,7 @@ def _any_document(listed: Listed) -> Row:
         "warehouses": list(listed.warehouses),
         "workflow_id": listed.workflow_id,
         "run_id": listed.run_id,
+        "created_at": listed.created_at.isoformat(),
     }
 
 
@@ -222,6 +224,16 @@ def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:
     for hold in gave_way:
         held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
         out.print(f"gave way: {held}, {counted(hold.quantity, 'unit')} of {sku(found, hold.product_id)}")
+
+
+def print_would_end(promises: Sequence[PromiseState], total: int, found: FoundItems) -> None:
+    """Print the holds that an approval would end."""
+    for hold in promises:
+        held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
+        units = f"{counted(hold.quantity, 'unit')} of {sku(found, hold.product_id)}"
+        out.print(f"an approval would end the hold of {held}: {units}")
+    if total > len(promises):
+        out.print(f"and {total - len(promises)} more")
 
 
 def print_receipts(

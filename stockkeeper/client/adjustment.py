@@ -24,7 +24,7 @@ class Adjustment(Document[AdjustmentState]):
         """Approve the adjustment, which posts it. A second approval by the same person changes nothing.
 
         Raises:
-            NotPermitted: The approver requested the adjustment.
+            NotPermitted: The approver requested the adjustment; or it would end holds that its state doesn't show yet.
             InsufficientStock: Less is on hand by now than is to be taken off. It goes on waiting.
             InvalidState: It doesn't wait for approval.
             Unreachable: No answer in time.
@@ -87,6 +87,7 @@ class AdjustmentAwaitingApproval:
         unvalued_units: Units without a known unit cost, which the value leaves out.
         reason: Why it was requested.
         requested_by: The person or service that requested it.
+        would_end: The number of holds that an approval would end.
         since: When it was requested.
         approve_by: When it is cancelled without its approval.
     """
@@ -99,6 +100,7 @@ class AdjustmentAwaitingApproval:
     requested_by: str
     since: datetime
     approve_by: datetime | None
+    would_end: int = 0
 
 
 class Adjustments(Part):
@@ -111,6 +113,9 @@ class Adjustments(Part):
         self, adjustment_number: str, lines: Sequence[Line], *, warehouse_id: Named, reason: str, performed_by: str
     ) -> Adjustment:
         """Correct stock by hand: all of these lines or none, at once or, above a limit, after an approval.
+
+        One that would end the hold of an order or a transfer waits for an approval, too, whatever it is worth; its
+        state names them (``would_end``).
 
         The state shows whether it is POSTED or waits (PENDING). The number makes it happen once: the same call again,
         after a lost answer or a crash, gives the same adjustment. After `InsufficientStock` the same number may try
@@ -157,4 +162,5 @@ def _awaiting_approval(waiting: Listed, memo: Mapping[str, Any]) -> AdjustmentAw
         requested_by=str(memo["requested_by"]),
         since=datetime.fromisoformat(memo["requested_at"]),
         approve_by=waiting.deadline,
+        would_end=int(memo.get("would_end", 0)),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Protocol, TypedDict
 from pydantic import AfterValidator, AwareDatetime, Field
 from temporalio import activity
 
+from stockkeeper.contracts.giving_way import PromiseState
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -148,6 +149,11 @@ class AdjustmentState(State):
     approved_by: str | None = None
     approval_note: str | None = None
     lines: list[AdjustmentLineState] = Field(default_factory=list)
+    would_end: list[PromiseState] = Field(
+        default_factory=list,
+        description="While it waits: holds that its approval would end, at most a hundred of would_end_total.",
+    )
+    would_end_total: int = 0
     gave_way: list[GaveWay] = Field(
         default_factory=list,
         description="Holds that gave way because their stock is missing; the latest hundred.",
@@ -174,6 +180,10 @@ class SubmitAdjustmentStep(AdjustmentStep):
     lines: list[AdjustmentLine]
     reason: str
     requested_by: str
+
+
+class ReviewAdjustmentStep(AdjustmentStep):
+    """Bring the holds that its posting would end up to date, for the next look at it."""
 
 
 class PostAdjustmentStep(AdjustmentStep):
@@ -223,6 +233,8 @@ class StoredAdjustment(StockAnswer):
     approval_note: str | None
     closed_reason: str | None
     lines: list[StoredAdjustmentLine]
+    would_end: list[PromiseState] = Field(default_factory=list)
+    would_end_total: int = 0
     submitted_by_another_run: bool = False
 
     @property
@@ -243,7 +255,10 @@ class StoredAdjustment(StockAnswer):
 
 
 class AdjustmentMemo(TypedDict):
-    """Memo of an adjustment's run: the fields that a list of runs shows beside the search attributes."""
+    """Memo of an adjustment's run: the fields that a list of runs shows beside the search attributes.
+
+    ``would_end`` is the number of holds that its approval would end.
+    """
 
     warehouse: str
     value: str
@@ -251,6 +266,7 @@ class AdjustmentMemo(TypedDict):
     reason: str
     requested_by: str
     requested_at: str
+    would_end: int
 
 
 def memo(adjustment: StoredAdjustment) -> AdjustmentMemo:
@@ -262,6 +278,7 @@ def memo(adjustment: StoredAdjustment) -> AdjustmentMemo:
         reason=adjustment.reason,
         requested_by=adjustment.requested_by,
         requested_at=adjustment.requested_at.isoformat(),
+        would_end=adjustment.would_end_total,
     )
 
 
@@ -281,6 +298,11 @@ class AdjustmentActivities(Protocol):
     @activity.defn(name="post_adjustment")
     def post_adjustment(self, step: PostAdjustmentStep) -> StoredAdjustment:
         """Store the approval, and post the adjustment."""
+        ...
+
+    @activity.defn(name="review_adjustment")
+    def review_adjustment(self, step: ReviewAdjustmentStep) -> StoredAdjustment:
+        """Read anew which holds its posting would end."""
         ...
 
     @activity.defn(name="end_adjustment")

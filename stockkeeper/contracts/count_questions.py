@@ -5,11 +5,12 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
+from stockkeeper.contracts.giving_way import PromiseState
 from stockkeeper.contracts.messages import Day, Message, Page, Timestamp
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.cycle_count import RootCause
 
-VARIANCES_AT_ONCE = 500
+VARIANCES_AT_ONCE = 100
 ACCURACIES_AT_ONCE = 500
 
 
@@ -39,6 +40,10 @@ class Variance(BaseModel):
     system_quantity: int
     delta: int
     root_cause: RootCause | None
+    would_end: list[PromiseState] = Field(
+        default_factory=list, description="Holds that an approval would end, at most a hundred of would_end_total."
+    )
+    would_end_total: int = 0
 
 
 class Variances(Page):

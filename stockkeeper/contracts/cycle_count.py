@@ -134,6 +134,9 @@ class CountLineState(State):
     approved_by: str | None = None
     system_quantity: int | None = Field(default=None, description="Units in the books when it was counted.")
     delta: int | None = Field(default=None, description="Variance: counted quantity minus system quantity.")
+    needs_approval: bool = Field(
+        default=False, description="A hold would end by its count, so only an approval posts it."
+    )
 
 
 class CycleCountState(State):
@@ -173,6 +176,12 @@ class RecordCountStep(CountStep):
     product_id: int
     counted_quantity: int
     root_cause: RootCause | None
+
+
+class ReviewCountStep(CountStep):
+    """Bring the holds that an approval would end up to date, for the next look at it."""
+
+    product_id: int
 
 
 class ApproveCountStep(CountStep):
@@ -265,6 +274,11 @@ class CycleCountActivities(Protocol):
     @activity.defn(name="approve_count")
     def approve_count(self, step: ApproveCountStep) -> CountedLine:
         """Post an approved count that is beyond tolerance."""
+        ...
+
+    @activity.defn(name="review_count")
+    def review_count(self, step: ReviewCountStep) -> CountedLine:
+        """Read anew which holds an approval would end."""
         ...
 
     @activity.defn(name="cancel_count")

@@ -1,5 +1,7 @@
 """Holds that give way: their stock is missing, and their processes have to be notified."""
 
+from pydantic import BaseModel
+
 from stockkeeper.contracts.messages import ReasonedCommand
 from stockkeeper.contracts.process import Command
 
@@ -11,5 +13,18 @@ class GiveWay(ReasonedCommand):
     line has ended, it is refused.
     """
 
+
+class PromiseState(BaseModel):
+    """The hold of an order or a transfer that a correction would end, in units."""
+
+    reference_type: str
+    reference_id: str
+    warehouse_id: int
+    product_id: int
+    quantity: int
+
+
+PROMISES_SHOWN = 100
+"""The most holds that an answer names before they end."""
 
 GIVE_WAY = Command("give_way", GiveWay)

@@ -1,17 +1,19 @@
 """A manual adjustment: a person corrects on hand of some products, and gives a reason.
 
-One of little value is posted at once. One above a limit is PENDING until another person approves it; then it is
-POSTED. It is REJECTED by one no, or because more is to be taken off than is there, and CANCELLED by wish or by the last
-deadline for an approval. What it is worth doesn't depend on its direction: two units too many and two too few are the
-same mistake.
+One of little value that breaks no promise is posted at once. One above a limit, or one that would end a hold, is
+PENDING until another person approves it; then it is POSTED. It is REJECTED by one no, or because more is to be taken
+off than is there, and CANCELLED by wish or by the last deadline for an approval. Its worth doesn't depend on its
+direction: two units too many and two too few are the same mistake.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from stockkeeper.domain.approval import Approval
+from stockkeeper.domain.promise import Promise, require_seen
 from stockkeeper.domain.stock import ItemKey, wanted_by_item
 from stockkeeper.domain.transitions import TransitionTable, Words
 from stockkeeper.domain.worth import Worth, worth_of_units
@@ -95,6 +97,13 @@ class Adjustment:
     requested_by: str
     approved_by: str | None
     lines: Sequence[AdjustedLine]
+    would_end: Sequence[Mapping[str, Any]] = ()
+    """The holds that it would end, as they were shown for its approval; fields of `Promise`."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages: ``adjustment A-7``."""
+        return f"adjustment {self.adjustment_number}"
 
     @property
     def changes(self) -> dict[ItemKey, int]:
@@ -114,7 +123,7 @@ class Adjustment:
     def approval(self) -> Approval:
         """The approval that it needs above the limit."""
         return Approval(
-            document=f"adjustment {self.adjustment_number}",
+            document=self.name,
             involved=[self.requested_by],
             involvement="requested",
             given=[self.approved_by] if self.approved_by else [],
@@ -130,3 +139,11 @@ class Adjustment:
         status = self.after(AdjustmentEvent.APPROVE)
         self.approval.require_may_approve(approver)
         return status
+
+    def require_seen(self, ending: Iterable[Promise]) -> None:
+        """Refuse an approval by which holds would end that weren't shown for it.
+
+        Raises:
+            NotPermitted: With these holds.
+        """
+        require_seen(self.name, ending, [Promise(**each) for each in self.would_end])

@@ -2,19 +2,23 @@
 
 It is blind: the counter isn't shown the system quantity. That is read when the count is recorded, under the item's
 lock, so that goods that move while people count don't turn into a variance. Within tolerance the variance is posted at
-once. Beyond it, another person counts again, and that count is posted; or a person who hasn't counted approves the
-first one, with a root cause. The status of a count follows from those of its lines.
+once, unless it is worth more than one person may decide. Beyond either, another person counts again, and that count is
+posted; or a person who hasn't counted approves the first one, with a root cause. A count by which a hold would end is
+never posted without an approval: the approver sees whose hold that is, and the counters don't. The status of a count
+follows from those of its lines.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from stockkeeper.domain.approval import Approval
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
 from stockkeeper.domain.people import is_same_person
+from stockkeeper.domain.promise import Promise, require_seen
 from stockkeeper.domain.transitions import TransitionTable, Words
 
 
@@ -32,7 +36,7 @@ class CountEvent(StrEnum):
 
     RECORD = "record"
     DOUBT = "doubt"
-    """A first count beyond tolerance."""
+    """A first count beyond tolerance or the limit, or any by which a hold would end."""
     APPROVE_VARIANCE = "approve_variance"
     CANCEL = "cancel"
 
@@ -42,6 +46,7 @@ COUNT_LINE = TransitionTable(
         (CountStatus.COUNTING, CountStatus.POSTED): {CountEvent.RECORD},
         (CountStatus.COUNTING, CountStatus.REVIEW): {CountEvent.DOUBT},
         (CountStatus.COUNTING, CountStatus.CANCELLED): {CountEvent.CANCEL},
+        (CountStatus.REVIEW, CountStatus.REVIEW): {CountEvent.DOUBT},
         (CountStatus.REVIEW, CountStatus.POSTED): {CountEvent.RECORD, CountEvent.APPROVE_VARIANCE},
         (CountStatus.REVIEW, CountStatus.CANCELLED): {CountEvent.CANCEL},
     },
@@ -136,6 +141,8 @@ class CountLine:
     product_id: int
     status: CountStatus
     entries: Sequence[CountEntry]
+    would_end: Sequence[Mapping[str, Any]] = ()
+    """The holds that its latest count would end, as they were shown for its approval; fields of `Promise`."""
 
     @property
     def counters(self) -> list[str]:
@@ -155,7 +162,7 @@ class Recorded:
     """Effect of a count on its line.
 
     Attributes:
-        status: POSTED, or REVIEW if it is beyond tolerance for the first time.
+        status: POSTED, or REVIEW if it needs another person.
         entry: The count.
         within_tolerance: Whether it is.
     """
@@ -192,12 +199,16 @@ class CycleCount:
         message = f"product {product_id} isn't on count {self.count_number}"
         raise InvalidRequest(message, {"product_id": product_id})
 
-    def record(self, line: CountLine, entry: CountEntry) -> Recorded:
+    def record(
+        self, line: CountLine, entry: CountEntry, *, above_limit: bool = False, ends_holds: bool = False
+    ) -> Recorded:
         """Effect of a count on this line.
 
         Args:
             line: The line.
             entry: The count; its system quantity was read under the item's lock.
+            above_limit: Whether its variance is worth more than one person may decide.
+            ends_holds: Whether a hold would end by it.
 
         Raises:
             InvalidState: It is posted, or given up.
@@ -214,18 +225,32 @@ class CycleCount:
             # The first counter may have known it.
             entry = replace(entry, root_cause=next((each.root_cause for each in line.entries if each.root_cause), None))
         within = self.tolerance.allows(entry.counted_quantity, entry.system_quantity)
-        if not within and line.status is CountStatus.COUNTING:
+        is_first = line.status is CountStatus.COUNTING
+        if ends_holds or (is_first and (above_limit or not within)):
             return Recorded(COUNT_LINE.next(line.status, CountEvent.DOUBT), entry, within)
         return Recorded(posted, entry, within)
 
     def approval(self, line: CountLine) -> Approval:
-        """The approval that a variance beyond tolerance needs: of a person who hasn't counted the product."""
-        return Approval(document=self._named(line), involved=line.counters, involvement="counted")
+        """The approval that a variance beyond tolerance needs: of a person who hasn't counted the product.
+
+        Two counts by which a hold would end aren't posted either; there the first counter may approve the other's, so
+        that a warehouse with two people isn't stuck.
+        """
+        counters = line.counters[-1:] if line.would_end else line.counters
+        return Approval(document=self._named(line), involved=counters, involvement="counted")
+
+    def require_seen(self, line: CountLine, ending: Iterable[Promise]) -> None:
+        """Refuse an approval by which holds would end that weren't shown for it.
+
+        Raises:
+            NotPermitted: With these holds.
+        """
+        require_seen(self._named(line), ending, [Promise(**each) for each in line.would_end])
 
     def approve(
         self, line: CountLine, approver: str, last_posted_at: datetime | None, last_correction: int
     ) -> CountEntry:
-        """The count of this line that is posted by the approval of a person who hasn't counted it.
+        """The count of this line that is posted by the approval of a person whose count it isn't.
 
         Args:
             line: The line.
@@ -236,7 +261,7 @@ class CycleCount:
         Raises:
             InvalidState: The line isn't in REVIEW; or the item was counted or corrected since, so the variance may be
                 in the books already.
-            NotPermitted: The approver has counted it.
+            NotPermitted: It is the approver's own count.
         """
         event = CountEvent.APPROVE_VARIANCE
         COUNT_LINE.next(line.status, event, of=self.count_number, part=f"product {line.product_id}")

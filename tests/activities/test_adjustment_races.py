@@ -99,11 +99,12 @@ def test_who_was_promised_last_gives_way_first_and_an_order_whole(
     orders.reserve(second, (tea, 2), (mug, 5), (tea, 1))
     moving.hold(load, shop.warehouse(), (tea, 2))
     assert level(engine, tea) == (10, 9)
-    adjustment = putting_right.submit(new_reference("a"), (tea, -5))
+    number = putting_right.submitted((tea, -5))
+    adjustment = putting_right.approve(number, operation="1")
     assert adjustment.gave_way == [_gave_way(tea, 2, load, "TRANSFER"), _gave_way(tea, 3, second)]
     assert (level(engine, tea), level(engine, mug)) == ((5, 4), (10, 5))
-    operation = f"adjustment-{adjustment.adjustment_number}/submit"
-    why = "gave way, 5 on hand: broken in the rain"
+    operation = f"adjustment-{number}/approve/1"
+    why = "gave way, 5 on hand: broken in the rain (asked for by tom, approved by ann)"
     ended = ("CANCELLED", NOON, operation, why)
     assert held_lines(engine, load, "TRANSFER") == [(*tea, 2, 0, *ended)]
     # Its mugs its own workflow gives back, once it is told.
@@ -114,8 +115,8 @@ def test_who_was_promised_last_gives_way_first_and_an_order_whole(
     ]
     assert held_lines(engine, first) == [(*tea, 4, 0, "ACTIVE", None, None, None)]
     # A repeat tells it again: whoever asks may be the first to hear.
-    with adjustment_stays(engine, adjustment.adjustment_number, tea, mug):
-        assert putting_right.submit(adjustment.adjustment_number, (tea, -5)) == adjustment
+    with adjustment_stays(engine, number, tea, mug):
+        assert putting_right.approve(number, operation="1") == adjustment
     orders.give_way(second)
     moving.give_way(load)
     assert (level(engine, tea), level(engine, mug)) == ((5, 4), (10, 0))

@@ -5,10 +5,15 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine
 
+from activities.count_questions import CountQuestions
+from database.sessions import Database
+from stockkeeper.contracts.count_questions import ShowVariances
 from stockkeeper.contracts.cycle_count import CountedLine
+from stockkeeper.contracts.giving_way import PromiseState
 from stockkeeper.contracts.messages import GaveWay
 from stockkeeper.domain.cycle_count import CountStatus
 from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import priced
 from tests.support.books import level
 from tests.support.corrections import held_lines
 from tests.support.replenishment_rows import nothing_else_to_order, set_point
@@ -20,6 +25,12 @@ from tests.support.steps.reservation import Steps
 S = CountStatus
 LATER = NOON + 5 * MINUTE
 DEADLINE = NOON + 30 * MINUTE
+
+
+@pytest.fixture
+def questions(database: Database) -> CountQuestions:
+    """What an approver asks."""
+    return CountQuestions(database)
 
 
 def _promised(steps: Steps, item: ItemKey, *units: int) -> list[str]:
@@ -39,25 +50,66 @@ def _told(answer: CountedLine) -> list[tuple[str, int]]:
     return [(hold.reference_id, hold.quantity) for hold in answer.gave_way]
 
 
-def test_a_unit_that_is_missing_within_tolerance_costs_the_latest_hold(
-    counting: CountCalls, steps: Steps, shop: Shop, engine: Engine
+def test_a_unit_that_is_missing_within_tolerance_costs_no_hold_before_another_person_has_seen_whose_it_is(
+    counting: CountCalls, questions: CountQuestions, steps: Steps, shop: Shop, engine: Engine
 ) -> None:
     item = shop.item(10)
     first, second, third = _promised(steps, item, 5, 3, 2)
     number = counting.opened(item)
     answer = counting.record(number, item, 9, as_of=LATER, operation="1")
+    assert (answer.status, answer.line.needs_approval, answer.gave_way) == (S.REVIEW, True, [])
+    assert level(engine, item) == (10, 10)
+    [variance] = questions.show_variances(ShowVariances(count_number=number)).variances
+    at_stake = PromiseState(reference_type="ORDER", reference_id=third, **item._asdict(), quantity=2)
+    assert (variance.would_end, variance.would_end_total) == ([at_stake], 1)
+    with count_stays(engine, number, item):
+        assert refused(partial(counting.approve, number, item, "ANN")) == ("NotPermitted", {})
+    answer = counting.approve(number, item, as_of=LATER, operation="2")
     gone = GaveWay(
         workflow_id=f"reservation-{third}", reference_type="ORDER", reference_id=third, **item._asdict(), quantity=2
     )
-    assert answer.gave_way == [gone]
+    assert (answer.status, answer.line.needs_approval, answer.gave_way) == (S.POSTED, False, [gone])
     assert level(engine, item) == (9, 8)
-    why = f"gave way, 9 on hand: UNEXPLAINED: count {number}: counted 9 by ann; system 10"
-    ended = ("CANCELLED", LATER, f"cycle-count-{number}/record/1", why)
+    why = f"gave way, 9 on hand: DAMAGE: count {number}: counted 9 by ann; system 10, approved by cid"
+    ended = ("CANCELLED", LATER, f"cycle-count-{number}/approve_variance/2", why)
     assert held_lines(engine, third) == [(*item, 2, 0, *ended)]
     assert [_status(engine, order) for order in (first, second)] == ["ACTIVE"] * 2
     # Whoever asks again may be the first to hear of it.
     with count_stays(engine, number, item):
-        assert counting.record(number, item, 9, operation="1").gave_way == [gone]
+        assert counting.approve(number, item, operation="2").gave_way == [gone]
+
+
+def test_an_approval_ends_no_hold_that_was_not_shown(
+    counting: CountCalls, questions: CountQuestions, steps: Steps, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(10)
+    [first] = _promised(steps, item, 8)
+    number = counting.opened(item)
+    counting.record(number, item, 6)
+    [second] = _promised(steps, item, 1)
+    unseen = {"reference_type": "ORDER", "reference_id": second, "product_id": item.product_id, "quantity": 1}
+    with count_stays(engine, number, item):
+        assert refused(partial(counting.approve, number, item)) == ("NotPermitted", {"ends": [unseen]})
+    # The workflow has the list brought up to date, and the next look shows both.
+    assert counting.review(number, item).status is S.REVIEW
+    [variance] = questions.show_variances(ShowVariances(count_number=number)).variances
+    assert [each.reference_id for each in variance.would_end] == [second, first]
+    assert _told(counting.approve(number, item, operation="again")) == [(second, 1), (first, 8)]
+
+
+def test_one_person_alone_posts_no_count_above_the_limit_of_value(
+    counting: CountCalls, shop: Shop, engine: Engine
+) -> None:
+    """One percent of a thousand is within tolerance, and worth 510.00 or 500.00."""
+    dear, within = shop.item(1000, product=priced(shop, "51.00")), shop.item(1000, product=priced(shop, "50.00"))
+    for item, status in ((dear, S.REVIEW), (within, S.POSTED)):
+        number = counting.opened(item)
+        assert counting.record(number, item, 990).status is status
+    assert (level(engine, dear), level(engine, within)) == ((1000, 0), (990, 0))
+    number = counting.opened(dear)
+    counting.record(number, dear, 1010)
+    assert counting.record(number, dear, 1010, "bob").status is S.POSTED
+    assert level(engine, dear) == (1010, 0)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +124,7 @@ def test_a_unit_that_is_missing_within_tolerance_costs_the_latest_hold(
         (4, 3, (4, 0)),
     ],
 )
-def test_a_second_count_below_what_is_promised_ends_so_many_holds_and_no_more(
+def test_a_second_count_below_what_is_promised_ends_so_many_holds_once_it_is_approved(
     counting: CountCalls, steps: Steps, shop: Shop, engine: Engine, counted: int, lost: int, left: tuple[int, int]
 ) -> None:
     item = shop.item(14)
@@ -81,6 +133,11 @@ def test_a_second_count_below_what_is_promised_ends_so_many_holds_and_no_more(
     # What is in doubt takes nothing from anybody.
     assert (_told(counting.record(number, item, 4)), level(engine, item)) == ([], (14, 10))
     answer = counting.record(number, item, counted, "bob")
+    assert (answer.status, answer.line.needs_approval) == ((S.REVIEW, True) if lost else (S.POSTED, False))
+    if lost:
+        # Two have counted, and neither has seen whose holds these are.
+        assert (_told(answer), level(engine, item)) == ([], (14, 10))
+        answer = counting.approve(number, item, "ann")
     assert _told(answer) == [(orders[2], 2), (orders[1], 3), (orders[0], 5)][:lost]
     assert level(engine, item) == left
     assert [_status(engine, order) for order in orders] == ["ACTIVE"] * (3 - lost) + ["CANCELLED"] * lost
@@ -116,7 +173,9 @@ def test_holds_that_are_overdue_go_first_and_nobody_has_to_be_told(
 def test_a_hold_that_gave_way_ships_nothing(counting: CountCalls, steps: Steps, shop: Shop, engine: Engine) -> None:
     item = shop.item(10)
     [order] = _promised(steps, item, 10)
-    counting.record(counting.opened(item), item, 9)
+    number = counting.opened(item)
+    counting.record(number, item, 9)
+    counting.approve(number, item)
     state = {"status": "CANCELLED", "command": "fulfill"}
     assert refused(partial(steps.fulfill, order)) == ("InvalidState", state)
     assert level(engine, item) == (9, 0)

@@ -36,7 +36,7 @@ ALLOWED = {
     "adjustment": "PENDING: post POSTED, approve POSTED, reject REJECTED, cancel CANCELLED, lapse CANCELLED",
     "count": """
         COUNTING: record POSTED, doubt REVIEW, cancel CANCELLED
-        REVIEW: record POSTED, approve_variance POSTED, cancel CANCELLED
+        REVIEW: record POSTED, doubt REVIEW, approve_variance POSTED, cancel CANCELLED
     """,
     "finding": """
         OPEN: vanish GONE, repair REPAIRED, accept ACCEPTED

@@ -61,6 +61,8 @@ async def test_what_is_worth_little_is_in_the_books_at_once(adjusting: Adjusting
             {"product_id": tea.product_id, "quantity": -3, "unit_cost": "2.40"},
             {"product_id": mug.product_id, "quantity": 2, "unit_cost": None},
         ],
+        "would_end": [],
+        "would_end_total": 0,
         "gave_way": [],
         "shortages": [],
         "closed_reason": None,
@@ -185,9 +187,25 @@ async def test_what_was_promised_and_is_not_there_gives_way_and_all_hear_of_it(
     await transfers.create(load, shop.warehouse(), [(tea, 2), (mug, 1)])
     await orders.handle(gone).terminate("by mistake")
     assert (level(engine, tea), level(engine, mug)) == ((12, 11), (12, 6))
-    state = await adjusting.adjust(number, (tea, -7))
     # The latest first, and each whole.
     gave_way = [("TRANSFER", load, 2), ("ORDER", gone, 2), ("ORDER", second, 3)]
+    state = await adjusting.adjust(number, (tea, -7))
+    assert (state["status"], state["gave_way"], state["would_end_total"]) == ("PENDING", [], 3)
+    ends = [(each["reference_type"], each["reference_id"], each["quantity"]) for each in state["would_end"]]
+    assert (ends, level(engine, tea)) == (gave_way, (12, 11))
+    sku, _ = names(engine, tea)
+    rows = cells((await adjusting.metadata(number)).current_details)
+    told = [[f"{kind.lower()} {name}", sku, str(units)] for kind, name, units in gave_way]
+    assert [row for row in rows if row[0].startswith(("order", "transfer"))] == told
+    # An approver who saw three is asked to look again when there is a fourth.
+    fourth = new_reference()
+    await orders.reserve(fourth, (tea, 1))
+    refused = await refusal(adjusting.approve(number))
+    assert (refused.type, [each["reference_id"] for each in refused.details["ends"]]) == ("NotPermitted", [fourth])
+    assert (await adjusting.state(number))["would_end"][0]["reference_id"] == fourth
+    await orders.cancel(fourth)
+    state = await adjusting.approve(number)
+    assert (state["status"], state["would_end"], state["would_end_total"]) == ("POSTED", [], 0)
     assert [(each["reference_type"], each["reference_id"], each["quantity"]) for each in state["gave_way"]] == gave_way
     assert {(each["warehouse_id"], each["product_id"]) for each in state["gave_way"]} == {tea}
 
@@ -205,18 +223,24 @@ async def test_what_was_promised_and_is_not_there_gives_way_and_all_hear_of_it(
     ]
     worth = "7 units of unknown cost"
     title = f"Promised stock is missing: 3 holds gave way to {named(engine, number, worth)}"
-    await adjusting.told(number, ("WAREHOUSE", title))
-    sku, _ = names(engine, tea)
+    wanted = f"Approval wanted: {named(engine, number, worth)}"
+    await adjusting.told(number, ("WAREHOUSE", wanted), ("WAREHOUSE", title))
     rows = cells((await adjusting.metadata(number)).current_details)
-    told = [[f"{kind.lower()} {name}", sku, str(units)] for kind, name, units in gave_way]
     assert [row for row in rows if row[0].startswith(("order", "transfer"))] == told
-    [sent] = await adjusting.history(number, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    asked, sent = await adjusting.history(number, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     converter = adjusting.client.data_converter.payload_converter
+    [notice] = converter.from_payloads(asked.activity_task_scheduled_event_attributes.input.payloads)
+    assert notice["body"].splitlines()[1:6] == [
+        "",
+        "An approval would end 3 holds, and these lose their units:",
+        *(f"{kind.lower()} {name}, {units} units of {sku}" for kind, name, units in gave_way),
+    ]
     [notice] = converter.from_payloads(sent.activity_task_scheduled_event_attributes.input.payloads)
     assert notice["body"].splitlines()[1:] == [
         *(f"{kind.lower()} {name}, {units} units of {sku}" for kind, name, units in gave_way),
         "",
         "Asked for by tom: broken in the rain",
+        "Approved by ann",
         "",
         f"-7 x {sku}, unit cost unknown",
     ]

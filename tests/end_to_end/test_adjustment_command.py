@@ -18,7 +18,7 @@ def rows_of(printed: str) -> list[list[str]]:
     return [line.split() for line in printed.splitlines() if line.strip().startswith("SKU-")]
 
 
-async def test_what_is_worth_little_is_posted_and_says_who_lost_a_hold_by_it(
+async def test_what_would_end_a_hold_waits_and_says_whose_however_little_it_is_worth(
     command: Command, orders: Orders, shop: Shop, engine: Engine
 ) -> None:
     tea = shop.item(12, product=priced(shop, "2.40"))
@@ -30,13 +30,18 @@ async def test_what_is_worth_little_is_posted_and_says_who_lost_a_hold_by_it(
         *("adjust", "create", number, "--warehouse", place, "--line", f"{sku}=-3", "--line", f"{other}=+2"),
         *("--reason", "broken in the rain", "--performed-by", "tom"),
     )
-    assert (made.exit_code, level(engine, tea), level(engine, mug)) == (0, (9, 0), (2, 0))
+    assert (made.exit_code, level(engine, tea), level(engine, mug)) == (0, (12, 10), (0, 0))
     lines = made.stdout.splitlines()
     assert lines[:2] == [
-        f"adjustment {number}: POSTED, worth 7.20 and 2 units of unknown cost, in {place}",
+        f"adjustment {number}: PENDING, worth 7.20 and 2 units of unknown cost, in {place}",
         "asked for by tom: broken in the rain",
     ]
+    assert f"an approval would end the hold of order {buyer}: 10 units of {sku}" in lines
     assert rows_of(made.stdout) == [[sku, "-3", "2.40", "7.20"], [other, "+2", "unknown"]]
+    made = await command("adjust", "approve", number, "--approver", "ann")
+    assert (made.exit_code, level(engine, tea), level(engine, mug)) == (0, (9, 0), (2, 0))
+    lines = made.stdout.splitlines()
+    assert lines[0] == f"adjustment {number}: PENDING → POSTED, worth 7.20 and 2 units of unknown cost, in {place}"
     assert lines[-1] == f"gave way: order {buyer}, 10 units of {sku}"
 
 

@@ -74,13 +74,14 @@ async def test_a_start_after_the_end_is_answered_with_the_end(
     # Also of a hold that gave way nobody hears twice.
     item, buyer, number = shop.item(12), new_reference(), new_reference("a")
     await orders.reserve(buyer, (item, 5))
-    state = await again(adjusting, number, item)
+    await again(adjusting, number, item)
+    state = await adjusting.approve(number)
     await orders.result(buyer)
     first = await adjusting.result(number)
-    assert (len(first["gave_way"]), len(first["notices"]), first["notes"]) == (1, 1, [])
+    assert (len(first["gave_way"]), len(first["notices"]), first["notes"]) == (1, 2, [])
     assert less_notices(state) == less_notices(first)
-    assert await again(adjusting, number, item) == first | {"notices": []}
-    assert await adjusting.result(number) == first | {"notices": []}
+    assert await again(adjusting, number, item) == first | {"notices": [], "gave_way": []}
+    assert await adjusting.result(number) == first | {"notices": [], "gave_way": []}
 
 
 async def test_another_adjustment_under_a_number_that_has_ended_is_a_conflict(
@@ -105,9 +106,9 @@ async def test_another_adjustment_under_a_number_that_has_ended_is_a_conflict(
 async def test_one_whose_run_is_gone_is_taken_over_and_whoever_loses_a_hold_by_it_still_hears_of_it(
     adjusting: Adjusting, orders: Orders, shop: Shop, engine: Engine
 ) -> None:
-    number, item = await pending(adjusting, shop)
-    buyer = new_reference()
+    item, number, buyer = shop.item(12, product=priced(shop, "100.00")), new_reference("a"), new_reference()
     await orders.reserve(buyer, (item, 5))
+    await adjusting.adjust(number, (item, -10))
     before = await adjusting.quiet(number, 1)
     await adjusting.handle(number).terminate("by mistake")
     with nothing_is_stored(engine):
@@ -155,6 +156,8 @@ async def test_one_with_a_long_history_goes_on_in_another_run_and_forgets_nothin
         await eventually(lambda: adjusting.summaries(number, TIMER), [timer].__eq__)
         buyer = new_reference()
         await orders.reserve(buyer, (item, 5))
+        # It was promised since the request, so that the approver has to look again.
+        assert (await refusal(adjusting.approve(number))).type == "NotPermitted"
         await adjusting.approve(number)
         state = await adjusting.result(number)
         assert (state["status"], len(state["notes"]), level(engine, item)) == ("POSTED", 3, (2, 0))

@@ -55,6 +55,7 @@ async def test_a_list_shows_where_it_is_what_it_is_worth_and_why(
         "reason": "broken in the rain",
         "requested_by": "tom",
         "requested_at": stored(engine, number).created_at.isoformat(),
+        "would_end": 0,
     }
 
 

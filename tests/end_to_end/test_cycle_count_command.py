@@ -198,6 +198,13 @@ async def test_a_hold_that_gives_way_is_told(command: Command, orders: Orders, s
     await orders.reserve(reference, (item, 10))
     await command("count", "start", number, "--warehouse", place, "--sku", sku)
     told = await command("count", "record", number, "--line", f"{sku}=9", "--performed-by", "ann")
+    assert (told.exit_code, level(engine, item)) == (0, (10, 10))
+    shown = await command("count", "review", "--count", number, "--json")
+    [variance] = json.loads(shown.stdout)
+    assert [(each["reference_id"], each["quantity"]) for each in variance["would_end"]] == [(reference, 10)]
+    shown = await command("count", "review", "--count", number)
+    assert f"order {reference} (10)" in " ".join(shown.stdout.split())
+    told = await command(*("count", "approve", number, sku, "--root-cause", "DAMAGE", "--approver", "cid"))
     assert told.exit_code == 0
     assert f"gave way: order {reference}, 10 units of {sku}" in told.stdout.splitlines()
     shown = await command("count", "show", number)

@@ -9,7 +9,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.books import ItemBooks, books, level
 from tests.support.commands import names
 from tests.support.corrections import held_lines
-from tests.support.cycle_count import Counts, Line, count, counted, lines, one_count
+from tests.support.cycle_count import Counts, Line, approval, count, counted, lines, one_count
 from tests.support.cycle_count_rows import movements
 from tests.support.purchase_order import Branch
 from tests.support.reservation import Orders
@@ -47,9 +47,10 @@ async def told(counts: Counts, engine: Engine, number: str, item: ItemKey, *hold
     await counts.told(
         number,
         ("WAREHOUSE", f"Count {number}, {place}: 1 item beyond tolerance"),
+        ("WAREHOUSE", f"Count {number}, {place}: 1 item fewer than promised"),
         ("WAREHOUSE", f"Promised stock is missing: {some} gave way to count {number}, {place}"),
     )
-    assert (await counts.bodies(number))[1] == "\n".join(f"{hold} of {sku}" for hold in holds)
+    assert (await counts.bodies(number))[2] == "\n".join(f"{hold} of {sku}" for hold in holds)
 
 
 async def test_the_latest_holds_give_way_and_free_what_else_they_hold(
@@ -66,8 +67,10 @@ async def test_the_latest_holds_give_way_and_free_what_else_they_hold(
     await counts.record(number, item, 5, root_cause="THEFT")
     assert (level(engine, item), level(engine, other)) == ((12, 12), (12, 5))
     state = await counts.record(number, item, 6, "bob")
+    assert ([each["needs_approval"] for each in state["lines"]], level(engine, item)) == ([True], (12, 12))
+    state = await counts.approve(number, item, "ann", "THEFT")
     # Six have to be given up, and a hold gives way whole: so two become free.
-    assert lines(state) == [Line("POSTED", 6, "bob", "THEFT", None, 12, -6)]
+    assert lines(state) == [Line("POSTED", 6, "bob", "THEFT", "ann", 12, -6)]
     assert state["gave_way"] == [
         gave_way(orders, "ORDER", third, item, 4),
         gave_way(orders, "ORDER", second, item, 4),
@@ -120,7 +123,7 @@ async def test_a_hold_whose_run_is_gone_is_noted_and_the_count_goes_on(
     number = new_reference("count")
     await counts.open(number, item, other)
     await counts.record(number, item, 0)
-    await counts.record(number, item, 0, "bob", "DAMAGE")
+    await counts.approve(number, item, "bob", "DAMAGE")
     assert await counts.noted(number, 1) == [
         f"reservation-{gone} isn't running, so it wasn't notified that its hold gave way"
     ]
@@ -154,9 +157,13 @@ async def test_holds_that_gave_way_before_anybody_worked_are_told_when_somebody_
     item, number, order = shop.item(10), new_reference("count"), new_reference()
     await orders.reserve(order, (item, 9))
     await counts.start(number, [count(number, item.warehouse_id, item.product_id)])
-    early: Sequence[Json] = (counted(item, 2), counted(item, 3, "bob"))
-    for message in early:
-        await counts.signal(number, "record", message)
+    early: Sequence[tuple[str, Json]] = (
+        ("record", counted(item, 2)),
+        ("record", counted(item, 3, "bob")),
+        ("approve_variance", approval(item)),
+    )
+    for name, message in early:
+        await counts.signal(number, name, message)
     async with branch.worker():
         state = await counts.result(number)
     assert (state["status"], state["gave_way"]) == ("POSTED", [gave_way(orders, "ORDER", order, item, 9)])

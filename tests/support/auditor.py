@@ -169,6 +169,7 @@ _FINDINGS = text("""
             (array_agg(entry.system_quantity ORDER BY entry_number DESC))[1] AS last_system,
             (array_agg(within_tolerance ORDER BY entry_number DESC))[1] AS last_within,
             array_agg(lower(counted_by)) AS people,
+            (array_agg(counted_quantity - entry.system_quantity ORDER BY entry_number DESC))[1] AS last_off,
             bool_and(within_tolerance = (
                 abs(counted_quantity - entry.system_quantity) <= tolerance_units
                 OR abs(counted_quantity - entry.system_quantity) * 100 <= tolerance_percent * entry.system_quantity))
@@ -178,9 +179,13 @@ _FINDINGS = text("""
     ),
     counted AS (
         SELECT count_number, warehouse_id, cycle_counts.status AS count_status, line.*,
-            coalesce(looks, 0) AS looks, last_by, last_counted, last_system, last_within, people, judged
+            coalesce(looks, 0) AS looks, last_by, last_counted, last_system, last_within, people, judged,
+            -- One person posts what is within tolerance and within the limit; what ends holds nobody does unapproved.
+            last_within AND CASE WHEN unit_cost > 0 THEN abs(last_off) * unit_cost <= 500 ELSE abs(last_off) <= 100 END
+                AS one_may, would_end <> '[]' AS ends
         FROM cycle_counts
         JOIN cycle_count_lines AS line USING (count_id)
+        JOIN products USING (product_id)
         LEFT JOIN looked USING (count_id, product_id)
         WHERE warehouse_id > :since
     ),
@@ -315,14 +320,15 @@ _FINDINGS = text("""
         FROM counted
         WHERE NOT CASE status
             WHEN 'COUNTING' THEN looks = 0 AND approved_by IS NULL
-            WHEN 'REVIEW' THEN looks = 1 AND NOT last_within AND approved_by IS NULL
-            WHEN 'CANCELLED' THEN looks <= 1 AND approved_by IS NULL
-            ELSE (approved_by IS NULL AND (looks = 2 OR looks = 1 AND last_within))
-                OR (approved_by IS NOT NULL AND looks = 1 AND NOT last_within)
+            WHEN 'REVIEW' THEN approved_by IS NULL AND (ends AND looks >= 1 OR looks = 1 AND NOT one_may)
+            WHEN 'CANCELLED' THEN approved_by IS NULL AND (looks <= 1 OR ends)
+            ELSE (approved_by IS NULL AND NOT ends AND (looks >= 2 OR looks = 1 AND one_may))
+                OR (approved_by IS NOT NULL AND (ends AND looks >= 1 OR looks = 1 AND NOT one_may))
         END
     UNION ALL
     SELECT 'count ' || count_number || ' product ' || product_id || ': ' || approved_by || ' counted it and approved it'
-        FROM counted WHERE lower(approved_by) = ANY (people)
+        FROM counted WHERE lower(approved_by) = lower(last_by)
+            OR NOT ends AND lower(approved_by) = ANY (people)
     UNION ALL
     SELECT 'count ' || count_number || ' product ' || product_id || ': counted twice by one person'
         FROM counted WHERE looks > (SELECT count(DISTINCT person) FROM unnest(people) AS person)

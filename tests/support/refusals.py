@@ -114,7 +114,6 @@ _SENTENCES = {
     """,
     "count": """
         COUNTING approve_variance: isn't counted yet
-        REVIEW doubt: is waiting for a second count or an approval already
         POSTED record,approve_variance: has been posted already
         POSTED doubt: has been posted and can't be counted
         POSTED cancel: has been posted and can't be cancelled

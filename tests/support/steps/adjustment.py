@@ -11,6 +11,7 @@ from stockkeeper.contracts.adjustment import (
     EndAdjustmentStep,
     EndEvent,
     PostAdjustmentStep,
+    ReviewAdjustmentStep,
     StoredAdjustment,
     SubmitAdjustmentStep,
 )
@@ -71,6 +72,9 @@ class AdjustmentCalls(DocumentCalls):
     ) -> StoredAdjustment:
         step = PostAdjustmentStep
         return self._command(self._steps.post_adjustment, step, number, "approve", approver, when, note=note)
+
+    def review(self, number: str, by: str = "ann", **when: Unpack[When]) -> StoredAdjustment:
+        return self._command(self._steps.review_adjustment, ReviewAdjustmentStep, number, "review", by, when)
 
     def end(self, number: str, event: EndEvent, **when: Unpack[When]) -> StoredAdjustment:
         outcome = {"event": event, "reason": WHY[event]}

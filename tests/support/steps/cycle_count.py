@@ -18,6 +18,7 @@ from stockkeeper.contracts.cycle_count import (
     CountPolicy,
     OpenCountStep,
     RecordCountStep,
+    ReviewCountStep,
     StoredCount,
     StoredCountLine,
 )
@@ -88,6 +89,10 @@ class CountCalls(DocumentCalls):
         activity, step = self._steps.approve_count, ApproveCountStep
         line = {"product_id": item.product_id, "root_cause": root_cause}
         return self._command(activity, step, number, "approve_variance", by, when, **line)
+
+    def review(self, number: str, item: ItemKey, by: str = "cid", **when: Unpack[When]) -> CountedLine:
+        activity, step = self._steps.review_count, ReviewCountStep
+        return self._command(activity, step, number, "review", by, when, product_id=item.product_id)
 
     def cancel(self, number: str, reason: str = "the day is over", **when: Unpack[When]) -> StoredCount:
         return self._command(self._steps.cancel_count, CancelCountStep, number, "cancel", "rita", when, reason=reason)
