@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Index, Text, text
+from sqlalchemy import BigInteger, Connection, Index, Text, func, text
 
 from database.columns import counter, needed, reference
 from database.document import Document, document_table, line_table
@@ -58,6 +58,7 @@ LIST = DocumentList(
 INSPECTIONS = receipt_tables(
     RETURN, "return_inspection", came=("inspected_at", "inspected_by"), units=("restocked", "scrapped")
 )
+Index("return_inspections_by_time", func.coalesce(INSPECTIONS.header.c.booked_at, INSPECTIONS.header.c.inspected_at))
 
 _LINES = text("""
     SELECT line_number, product_id, quantity, restocked, scrapped

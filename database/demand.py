@@ -20,25 +20,65 @@ from stockkeeper.domain.stock import ItemKey
 # A movement may have been written before midnight and committed after it, so the last rolled-up day is done again. A
 # movement's day follows from its own instant; the instant of a day's beginning isn't unique, because some midnights
 # come twice. The bounds on created_at only narrow the search: no time zone is a whole day off.
+#
+# Departures that were undone come off the day on which they left. Those of earlier days are found by the entries that
+# undid them, and their days are summed up again.
 _ROLL_UP = clocked(
     """
     WITH zone AS (
         SELECT warehouse_id, timezone, through, today FROM today JOIN demand_days USING (warehouse_id)
+    ),
+    departed AS (
+        SELECT warehouse_id, product_id, day, -sum(quantity) AS units
+        FROM stock_movements
+        JOIN zone USING (warehouse_id)
+        JOIN clock ON clock.timezone = zone.timezone AND created_at >= begins AND created_at < ends
+        CROSS JOIN LATERAL (SELECT (created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
+        WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
+            AND created_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
+            AND created_at < :as_of
+            AND day >= through AND day < today
+        GROUP BY warehouse_id, product_id, day
+    ),
+    undone AS (
+        SELECT warehouse_id, product_id, day, through, sum(share.units) AS units
+        FROM (
+            SELECT DISTINCT movement_type, reference_id, product_id FROM undone_departures()
+            WHERE undone_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
+        ) AS fact
+        CROSS JOIN LATERAL undone_units(movement_type, reference_id, product_id) AS share
+        JOIN zone USING (warehouse_id)
+        JOIN clock ON clock.timezone = zone.timezone AND share.created_at >= begins AND share.created_at < ends
+        CROSS JOIN LATERAL (SELECT (share.created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
+        WHERE share.created_at < :as_of AND day < today
+        GROUP BY warehouse_id, product_id, day, through
+    ),
+    earlier AS (
+        SELECT touched.warehouse_id, touched.product_id, touched.day, sum(-moved.quantity - coalesce(share.units, 0)) AS units
+        FROM undone AS touched
+        JOIN zone ON zone.warehouse_id = touched.warehouse_id
+        CROSS JOIN LATERAL (
+            SELECT * FROM stock_movements AS moved
+            WHERE (moved.warehouse_id, moved.product_id) = (touched.warehouse_id, touched.product_id)
+                AND moved.created_at >= touched.day::timestamp AT TIME ZONE 'UTC' - interval '1 day'
+                AND moved.created_at < touched.day::timestamp AT TIME ZONE 'UTC' + interval '2 days'
+                AND moved.movement_type IN ('SALE', 'TRANSFER_OUT')
+        ) AS moved
+        JOIN clock ON clock.timezone = zone.timezone AND moved.created_at >= begins AND moved.created_at < ends
+        LEFT JOIN LATERAL undone_units(moved.movement_type, moved.reference_id, moved.product_id) AS share
+            ON share.movement_id = moved.movement_id
+        WHERE touched.day < touched.through
+            AND touched.day = (moved.created_at AT TIME ZONE 'UTC' + utc_offset)::date
+        GROUP BY touched.warehouse_id, touched.product_id, touched.day
     )
     INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
-    SELECT warehouse_id, product_id, day, -sum(quantity)
-    FROM stock_movements
-    JOIN zone USING (warehouse_id)
-    JOIN clock ON clock.timezone = zone.timezone AND created_at >= begins AND created_at < ends
-    CROSS JOIN LATERAL (SELECT (created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
-    WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
-        AND created_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
-        AND created_at < :as_of
-        AND day >= through AND day < today
-    GROUP BY warehouse_id, product_id, day
+    SELECT warehouse_id, product_id, day, departed.units - coalesce(undone.units, 0)
+    FROM departed LEFT JOIN undone USING (warehouse_id, product_id, day)
+    UNION ALL
+    SELECT warehouse_id, product_id, day, units FROM earlier
     ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET quantity = excluded.quantity
         WHERE known.quantity <> excluded.quantity
-""",
+    """,
     today=True,
 )
 
@@ -90,7 +130,7 @@ _USAGE = clocked(
         WHERE day BETWEEN first_day AND last_day AND NOT EXISTS (
             SELECT 1 FROM daily_demand AS known
             WHERE (known.warehouse_id, known.product_id, known.day)
-                = (imported.warehouse_id, imported.product_id, imported.day))
+                = (imported.warehouse_id, imported.product_id, imported.day) AND known.quantity > 0)
     ),
     added AS (
         SELECT warehouse_id, product_id, sum(quantity) AS total, sum(quantity::numeric * quantity) AS total_of_squares
@@ -120,13 +160,17 @@ _OF_WAREHOUSE = text("""
         WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day AND NOT EXISTS (
             SELECT 1 FROM daily_demand AS known
             WHERE (known.warehouse_id, known.product_id, known.day)
-                = (imported.warehouse_id, imported.product_id, imported.day))
+                = (imported.warehouse_id, imported.product_id, imported.day) AND known.quantity > 0)
     )
     SELECT product_id, coalesce(sum(demand.quantity), 0) AS units
     FROM inventory_items LEFT JOIN demand USING (product_id)
     WHERE warehouse_id = :warehouse_id
     GROUP BY product_id
 """).bindparams(bindparam("day", type_=Date), bindparam("days", type_=Integer))
+
+
+_LONGEST = timedelta(days=3_660)
+"""No plan looks at more days."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +191,7 @@ def roll_up(connection: Connection, as_of: datetime) -> RolledUp:
     """
     lock_demand(connection, as_of)
     first_day = connection.execute(_FIRST_DAY).scalar_one() or as_of.date()
-    asked = {"as_of": as_of} | clock(connection, _noon(first_day), as_of)
+    asked = {"as_of": as_of} | clock(connection, _noon(first_day) - _LONGEST, as_of)
     written = connection.execute(_ROLL_UP, asked).rowcount
     connection.execute(_KEEP_DAYS, asked)
     return RolledUp(written)

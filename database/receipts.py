@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Column, Connection, Table, Text, bindparam, column, desc, func, insert, select, update
+from sqlalchemy import Column, Connection, Table, Text, bindparam, column, desc, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Integer
 
@@ -94,6 +94,7 @@ def receipt_tables(
         needed(at, INSTANT),
         needed(by, Text),
         needed("operation_id", Text),
+        Column("booked_at", INSTANT, server_default=text("clock_timestamp()")),
     )
     lines = Table(
         f"{name}_lines",

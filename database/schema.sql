@@ -193,7 +193,7 @@ CREATE TABLE daily_demand (
     day date NOT NULL,
     quantity bigint NOT NULL,
     CONSTRAINT daily_demand_pkey PRIMARY KEY (warehouse_id, product_id, day),
-    CONSTRAINT daily_demand_quantity_check CHECK (quantity > 0),
+    CONSTRAINT daily_demand_quantity_check CHECK (quantity >= 0),
     CONSTRAINT daily_demand_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
     CONSTRAINT daily_demand_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
@@ -473,6 +473,7 @@ CREATE TABLE purchase_order_receipts (
     received_at timestamp with time zone NOT NULL,
     received_by text NOT NULL,
     operation_id text NOT NULL,
+    booked_at timestamp with time zone DEFAULT clock_timestamp(),
     CONSTRAINT purchase_order_receipts_pkey PRIMARY KEY (po_id, receipt_id),
     CONSTRAINT purchase_order_receipts_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id)
 );
@@ -590,9 +591,11 @@ CREATE TABLE return_inspections (
     inspected_at timestamp with time zone NOT NULL,
     inspected_by text NOT NULL,
     operation_id text NOT NULL,
+    booked_at timestamp with time zone DEFAULT clock_timestamp(),
     CONSTRAINT return_inspections_pkey PRIMARY KEY (return_id, inspection_id),
     CONSTRAINT return_inspections_return_id_fkey FOREIGN KEY (return_id) REFERENCES returns(return_id)
 );
+CREATE INDEX return_inspections_by_time ON return_inspections USING btree (COALESCE(booked_at, inspected_at));
 GRANT INSERT, SELECT ON return_inspections TO stockkeeper_worker;
 
 CREATE TABLE return_lines (
@@ -809,6 +812,7 @@ CREATE TABLE transit_movements (
     CONSTRAINT transit_movements_receipt CHECK ((kind = ANY (ARRAY['RECEIVED'::text, 'DAMAGED'::text])) = (receipt_id IS NOT NULL)),
     CONSTRAINT transit_movements_line FOREIGN KEY (transfer_id, line_number) REFERENCES transfer_order_lines(transfer_id, line_number)
 );
+CREATE INDEX transit_movements_by_time ON transit_movements USING brin (created_at) WITH (autosummarize='on');
 CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, operation_id));
 CREATE TRIGGER transit_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON transit_movements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
@@ -1197,6 +1201,54 @@ BEGIN
     END IF;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION undone_departures()
+ RETURNS TABLE(movement_type text, reference_id text, product_id bigint, quantity bigint, undone_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT 'TRANSFER_OUT'::text,
+     transfer_orders.transfer_number,
+     transfer_order_lines.product_id,
+     (- entry.quantity),
+     entry.created_at
+    FROM ((transit_movements entry
+      JOIN transfer_order_lines USING (transfer_id, line_number))
+      JOIN transfer_orders USING (transfer_id))
+   WHERE (entry.kind = 'RETURNED'::text)
+ UNION ALL
+  SELECT 'SALE'::text,
+     returns.reference_id,
+     return_lines.product_id,
+     (found.restocked + found.scrapped),
+     COALESCE(return_inspections.booked_at, return_inspections.inspected_at) AS "coalesce"
+    FROM (((return_inspections
+      JOIN return_inspection_lines found USING (return_id, inspection_id))
+      JOIN return_lines USING (return_id, line_number))
+      JOIN returns USING (return_id));
+END;
+
+CREATE OR REPLACE FUNCTION undone_units(of_type text, of_reference text, of_product bigint)
+ RETURNS TABLE(movement_id bigint, warehouse_id bigint, created_at timestamp with time zone, units bigint)
+ LANGUAGE sql
+ STABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+ SELECT departure.movement_id,
+     departure.warehouse_id,
+     departure.created_at,
+     (LEAST((departure.left_now)::numeric, (undone.units - departure.left_later)))::bigint AS "least"
+    FROM (( SELECT sum(fact.quantity) AS units
+            FROM undone_departures() fact(movement_type, reference_id, product_id, quantity, undone_at)
+           WHERE ((fact.movement_type = undone_units.of_type) AND (fact.reference_id = undone_units.of_reference) AND (fact.product_id = undone_units.of_product))) undone
+      CROSS JOIN ( SELECT moved.movement_id,
+             moved.warehouse_id,
+             moved.created_at,
+             (- moved.quantity) AS left_now,
+             (sum((- moved.quantity)) OVER (ORDER BY moved.created_at DESC, moved.movement_id DESC) + (moved.quantity)::numeric) AS left_later
+            FROM stock_movements moved
+           WHERE ((moved.reference_id = undone_units.of_reference) AND (moved.movement_type = undone_units.of_type) AND (moved.product_id = undone_units.of_product))) departure)
+   WHERE (undone.units > departure.left_later);
+END;
 
 CREATE VIEW audited_documents AS
  SELECT 'purchase_order'::text AS kind,

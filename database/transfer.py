@@ -55,6 +55,7 @@ transit_movements = Table(
         text("coalesce(receipt_id, operation_id)"),
         unique=True,
     ),
+    Index("transit_movements_by_time", "created_at", postgresql_using="brin"),
 )
 
 _SHOWN = text("""
