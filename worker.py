@@ -54,7 +54,7 @@ from stockkeeper.contracts.policies import TASK_QUEUE
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
-from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
+from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
 from stockkeeper.contracts.settings import require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows.question import QuestionWorkflow
@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     """Cost of one order, in money, whatever its quantity; for planning."""
     holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
     """Holding cost of a unit per year, as a fraction of its unit cost; for planning."""
+    bulk_factor: BulkFactor | None = None
+    """Times the median of the days with demand above which a day is left out of planning; None: no day is."""
     counting: CountPolicy = DEFAULT_COUNTING
     """Tolerances, intervals by class and number per day of counts, as JSON; a field left out has its default."""
     adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
@@ -188,7 +190,10 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         ),
         adjustment.PROCESS.kind: AdjustmentSteps(database, policy=settings.adjustment),
         replenishment_plan.PROCESS.kind: ReplenishmentPlanSteps(
-            database, order_cost=settings.order_cost, holding_cost_rate=settings.holding_cost_rate
+            database,
+            order_cost=settings.order_cost,
+            holding_cost_rate=settings.holding_cost_rate,
+            bulk_factor=settings.bulk_factor,
         ),
         cycle_count.PROCESS.kind: CycleCountSteps(database, settings.counting, settings.adjustment),
         cycle_count_plan.PROCESS.kind: CycleCountPlanSteps(database, settings.counting),

@@ -120,7 +120,7 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
     if step.kind is not ImportKind.STOCK:
         lock_target(connection, step.kind)
     incoming = load(connection, step.kind, step.import_id, step.columns)
-    require_sound(connection, incoming)
+    require_sound(connection, incoming, step.as_of)
     if step.kind is ImportKind.STOCK:
         applied = book_opening_stock(connection, operation, step, incoming)
     else:

@@ -17,7 +17,9 @@ from database.demand import roll_up, usages
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from database.replenishment_plan import (
+    active_products,
     count_to_plan,
+    create_items_with_demand,
     has_plan,
     insert_plans,
     is_item,
@@ -28,6 +30,7 @@ from database.replenishment_plan import (
     set_points,
 )
 from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
 from stockkeeper.contracts.replenishment_plan import (
     ITEMS_A_PAGE,
     PLANS_AT_ONCE,
@@ -46,6 +49,8 @@ from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.replenishment import Policy, plan_item
 from stockkeeper.domain.stock import ItemKey
 
+_NO_SUPPLIER = "it has demand, and no supplier is known for it"
+
 
 class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
     """`ReplenishmentPlanActivities` on PostgreSQL.
@@ -54,10 +59,15 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         database: The database.
         order_cost: The cost of placing an order, unless a run brings its own; money.
         holding_cost_rate: The yearly holding cost as a part of the unit cost, unless a run brings its own.
+        bulk_factor: Days with more than this many times the usual demand are left out, unless a run brings its own
+            number; None: none is left out.
     """
 
-    def __init__(self, database: Database, *, order_cost: Decimal, holding_cost_rate: float) -> None:
+    def __init__(
+        self, database: Database, *, order_cost: Decimal, holding_cost_rate: float, bulk_factor: float | None = None
+    ) -> None:
         super().__init__(database)
+        self._bulk_factor = bulk_factor
         self._order_cost = order_cost
         self._holding_cost_rate = holding_cost_rate
 
@@ -65,11 +75,14 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
     def roll_up_demand(self, step: RollUpDemandStep) -> RolledUpDemand:
         """Bring the demand of each day up to date, to the end of yesterday in each warehouse.
 
-        Locks: the known days of all warehouses. Operation: none; doing it again changes nothing.
+        Items that an earlier system sold and that were never stocked here are created, so that they are planned.
+
+        Locks: the known days of all warehouses, then the new items. Operation: none; doing it again changes nothing.
         """
         with heartbeats(), database_errors(), self._database.transaction() as connection:
             connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
             written = roll_up(connection, step.as_of).days_written
+            create_items_with_demand(connection)
             items = count_to_plan(connection, step.warehouse_id)
         return RolledUpDemand(days_written=written, items=items)
 
@@ -154,16 +167,28 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             holding_cost_rate=(self._holding_cost_rate if step.holding_cost_rate is None else step.holding_cost_rate),
         )
         plans = {}
-        for item, usage in usages(connection, supplied, step.history_days, step.as_of).items():
+        bulk_factor = self._bulk_factor if step.bulk_factor is None else step.bulk_factor
+        known = usages(connection, page, step.history_days, step.as_of, bulk_factor)
+        for item in supplied:
+            if (usage := known.get(item)) is None:
+                continue
             supply = supplies[item.product_id]
             plans[item] = plan_item(usage, supply.lead_time, float(supply.unit_cost), supply.terms, policy)
         changed, fell_below = set_points(connection, plans)
         insert_plans(connection, plans, supplies, step.as_of)
+        wanted = [item for item, usage in known.items() if usage.daily_mean > 0 and item.product_id not in supplies]
+        active = active_products(connection, {item.product_id for item in wanted})
+        skipped = sorted(item for item in wanted if item.product_id in active)
         last = page[-1]
         return PlannedPage(
             looked_at=len(page),
             planned=len(plans),
             changed=changed,
             fell_below=fell_below,
+            skipped=[
+                SkippedState(product_id=item.product_id, warehouse_id=item.warehouse_id, reason=_NO_SUPPLIER)
+                for item in skipped[:SKIPPED_SHOWN]
+            ],
+            items_skipped=len(skipped),
             after=(last.warehouse_id, last.product_id) if len(page) == ITEMS_A_PAGE else None,
         )

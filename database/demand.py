@@ -14,7 +14,7 @@ from sqlalchemy.types import BigInteger, Date, Integer
 
 from database.clock import clock, clocked
 from database.locks import lock_demand
-from stockkeeper.domain.replenishment import Usage, usage_from_sums
+from stockkeeper.domain.replenishment import BULK_DAYS_NEEDED, Usage, usage_from_sums
 from stockkeeper.domain.stock import ItemKey
 
 # A movement may have been written before midnight and committed after it, so the last rolled-up day is done again. A
@@ -54,7 +54,8 @@ _ROLL_UP = clocked(
         GROUP BY warehouse_id, product_id, day, through
     ),
     earlier AS (
-        SELECT touched.warehouse_id, touched.product_id, touched.day, sum(-moved.quantity - coalesce(share.units, 0)) AS units
+        SELECT touched.warehouse_id, touched.product_id, touched.day,
+            sum(-moved.quantity - coalesce(share.units, 0)) AS units
         FROM undone AS touched
         JOIN zone ON zone.warehouse_id = touched.warehouse_id
         CROSS JOIN LATERAL (
@@ -120,26 +121,51 @@ _USAGE = clocked(
             ORDER BY day LIMIT 1) AS first_imported ON true
         WHERE least(first_moved.day, first_imported.day) IS NOT NULL
     ),
+    left_out AS (
+        SELECT warehouse_id, product_id, day
+        FROM spanned JOIN imported_demand USING (warehouse_id, product_id)
+        WHERE exclude AND day BETWEEN first_day AND last_day
+    ),
     demand AS (
         SELECT warehouse_id, product_id, known.quantity
         FROM spanned JOIN daily_demand AS known USING (warehouse_id, product_id)
         WHERE day BETWEEN first_day AND last_day
+            AND (warehouse_id, product_id, day) NOT IN (SELECT * FROM left_out)
         UNION ALL
         SELECT warehouse_id, product_id, imported.quantity
         FROM spanned JOIN imported_demand AS imported USING (warehouse_id, product_id)
-        WHERE day BETWEEN first_day AND last_day AND NOT EXISTS (
+        WHERE day BETWEEN first_day AND last_day AND NOT exclude AND NOT EXISTS (
             SELECT 1 FROM daily_demand AS known
             WHERE (known.warehouse_id, known.product_id, known.day)
                 = (imported.warehouse_id, imported.product_id, imported.day) AND known.quantity > 0)
     ),
+    typical AS (
+        SELECT warehouse_id, product_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY quantity) AS units
+        FROM demand WHERE quantity > 0 AND CAST(:bulk_factor AS double precision) IS NOT NULL
+        GROUP BY warehouse_id, product_id HAVING count(*) >= :days_needed
+    ),
     added AS (
-        SELECT warehouse_id, product_id, sum(quantity) AS total, sum(quantity::numeric * quantity) AS total_of_squares
-        FROM demand GROUP BY warehouse_id, product_id
+        SELECT warehouse_id, product_id,
+            sum(quantity) FILTER (WHERE NOT is_bulk) AS total,
+            sum(quantity::numeric * quantity) FILTER (WHERE NOT is_bulk) AS total_of_squares,
+            count(*) FILTER (WHERE is_bulk) AS bulk_days
+        FROM demand LEFT JOIN typical USING (warehouse_id, product_id)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(quantity > CAST(:bulk_factor AS double precision) * typical.units, false) AS is_bulk
+        ) AS rule
+        GROUP BY warehouse_id, product_id
+    ),
+    counted AS (
+        SELECT warehouse_id, product_id,
+            last_day - first_day + 1 - coalesce(bulk_days, 0) - (
+                SELECT count(*) FROM left_out
+                WHERE (left_out.warehouse_id, left_out.product_id) = (spanned.warehouse_id, spanned.product_id)
+            ) AS days,
+            coalesce(total, 0) AS total, coalesce(total_of_squares, 0) AS total_of_squares
+        FROM spanned LEFT JOIN added USING (warehouse_id, product_id)
+        WHERE first_day <= last_day
     )
-    SELECT warehouse_id, product_id, last_day - first_day + 1 AS days,
-        coalesce(total, 0) AS total, coalesce(total_of_squares, 0) AS total_of_squares
-    FROM spanned LEFT JOIN added USING (warehouse_id, product_id)
-    WHERE first_day <= last_day
+    SELECT * FROM counted WHERE days > 0
 """,
     today=True,
 ).bindparams(
@@ -153,11 +179,14 @@ _OF_WAREHOUSE = text("""
     WITH demand AS (
         SELECT product_id, known.quantity
         FROM daily_demand AS known
-        WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day
+        WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day AND NOT EXISTS (
+            SELECT 1 FROM imported_demand AS imported
+            WHERE exclude AND (known.warehouse_id, known.product_id, known.day)
+                = (imported.warehouse_id, imported.product_id, imported.day))
         UNION ALL
         SELECT product_id, imported.quantity
         FROM imported_demand AS imported
-        WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day AND NOT EXISTS (
+        WHERE warehouse_id = :warehouse_id AND day >= :day - :days AND day < :day AND NOT exclude AND NOT EXISTS (
             SELECT 1 FROM daily_demand AS known
             WHERE (known.warehouse_id, known.product_id, known.day)
                 = (imported.warehouse_id, imported.product_id, imported.day) AND known.quantity > 0)
@@ -198,18 +227,24 @@ def roll_up(connection: Connection, as_of: datetime) -> RolledUp:
 
 
 def usages(
-    connection: Connection, items: Sequence[ItemKey], history_days: int, as_of: datetime
+    connection: Connection,
+    items: Sequence[ItemKey],
+    history_days: int,
+    as_of: datetime,
+    bulk_factor: float | None = None,
 ) -> dict[ItemKey, Usage]:
     """Daily usage of these items over the last days up to and with yesterday, by the warehouse's calendar.
 
-    Days without demand count as zero, from the item's first day on. An item whose first day is today has no usage yet,
-    and is left out. The caller has brought the roll-up up to date.
+    Days without demand count as zero, from the item's first day on. Days that a file excludes don't count at all, nor
+    do days of one-off bulk orders (`replenishment.without_bulk`). An item without a day that counts, such as one whose
+    first day is today, has no usage yet, and is left out. The caller has brought the roll-up up to date.
 
     Args:
         connection: The transaction.
         items: The items.
         history_days: The number of days at most.
         as_of: The workflow's time.
+        bulk_factor: Days with more than this many times the median of the days with demand are left out; None: none.
     """
     rows = connection.execute(
         _USAGE,
@@ -218,6 +253,8 @@ def usages(
             "product_ids": [item.product_id for item in items],
             "history_days": history_days,
             "as_of": as_of,
+            "bulk_factor": bulk_factor,
+            "days_needed": BULK_DAYS_NEEDED,
         }
         | clock(connection, _noon(as_of.date()) - timedelta(days=history_days), as_of),
     )

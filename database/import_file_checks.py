@@ -4,6 +4,7 @@ Messages go to the person who imports the file, with the line and the column.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -21,17 +22,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
+from database.clock import day_of
 from database.import_file import Incoming
 from database.names import PRODUCTS, SUPPLIERS, WAREHOUSES, suggestions
-from stockkeeper.domain.import_file import NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, refusal
+from database.tables import warehouses
+from stockkeeper.domain.import_file import NEEDED_WHEN_NEW, PROBLEMS_NAMED, BadRow, ImportKind, refusal
 from stockkeeper.domain.names import did_you_mean
 
 _VALUE_SHOWN = 80
 _LOOKED_UP = {"sku": PRODUCTS, "warehouse": WAREHOUSES, "supplier": SUPPLIERS}
 
 
-def require_sound(connection: Connection, incoming: Incoming) -> None:
-    """Check that the names in all rows exist, and that no two rows have the same key.
+def require_sound(connection: Connection, incoming: Incoming, as_of: datetime) -> None:
+    """Check that the names in all rows exist, that no two rows have the same key, and that no demand is of the future.
+
+    Args:
+        connection: The transaction.
+        incoming: The rows.
+        as_of: The workflow's time; today is its day, where the warehouse is.
 
     Raises:
         InvalidRequest: With the first bad rows.
@@ -48,6 +56,8 @@ def require_sound(connection: Connection, incoming: Incoming) -> None:
         checks.append(twice)
     if missing := [name for name in NEEDED_WHEN_NEW.get(incoming.kind, ()) if name not in rows.c]:
         checks.append(_lacking(incoming, missing))
+    if incoming.kind is ImportKind.DEMAND:
+        checks += _of_the_future(connection, incoming.table, as_of)
     refuse_if_any(connection, checks)
 
 
@@ -141,6 +151,22 @@ def _repeated(
     each = numbered.subquery()
     what = "another supplier is preferred on line " if only is not None else "is the same as on line "
     return problem(each.c.line, column_name, what, each.c.first).where(each.c.number > 1)
+
+
+def _of_the_future(connection: Connection, rows: Table, as_of: datetime) -> list[Select[Any]]:
+    """Days after today, by the calendar of each warehouse."""
+    found = select(warehouses.c.warehouse_id, warehouses.c.timezone).where(
+        warehouses.c.warehouse_id.in_(select(rows.c.warehouse_id))
+    )
+    days: dict[date, list[int]] = {}
+    for warehouse_id, timezone in connection.execute(found):
+        days.setdefault(day_of(as_of, timezone), []).append(warehouse_id)
+    return [
+        problem(rows.c.line, "day", f"must not be in the future: today is {today}").where(
+            rows.c.warehouse_id.in_(there), rows.c.day > today
+        )
+        for today, there in sorted(days.items())
+    ]
 
 
 def _other_id(incoming: Incoming, id_name: str) -> list[Select[Any]]:

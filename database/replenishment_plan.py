@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
-from database.locks import lock_items
+from database.locks import lock_items, lock_or_create_items
 from database.tables import inventory_items, products, suppliers, warehouses
 from stockkeeper.domain.replenishment import LeadTime, Plan, Terms, lead_time_from
 from stockkeeper.domain.stock import ItemKey
@@ -68,6 +68,28 @@ _PAGE = text("""
     LIMIT :most
 """).bindparams(
     *(bindparam(name, type_=BigInteger) for name in ("warehouse_id", "after_warehouse_id", "after_product_id"))
+)
+
+# The items of an earlier system's demand, each found by one look into the index, without reading all of its days.
+_NEVER_STOCKED = text("""
+    WITH RECURSIVE known AS (
+        (SELECT warehouse_id, product_id FROM imported_demand ORDER BY warehouse_id, product_id LIMIT 1)
+        UNION ALL
+        SELECT next.warehouse_id, next.product_id
+        FROM known CROSS JOIN LATERAL (
+            SELECT warehouse_id, product_id FROM imported_demand AS later
+            WHERE (later.warehouse_id, later.product_id) > (known.warehouse_id, known.product_id)
+            ORDER BY warehouse_id, product_id LIMIT 1) AS next
+    )
+    SELECT warehouse_id, product_id FROM known JOIN products USING (product_id)
+    WHERE is_active AND NOT EXISTS (
+        SELECT 1 FROM inventory_items AS item
+        WHERE (item.warehouse_id, item.product_id) = (known.warehouse_id, known.product_id))
+    ORDER BY warehouse_id, product_id
+""")
+
+_ACTIVE = text("SELECT product_id FROM products WHERE is_active AND product_id = ANY (:product_ids)").bindparams(
+    bindparam("product_ids", type_=ARRAY(BigInteger))
 )
 
 _POINTS = tuple(
@@ -145,6 +167,20 @@ def count_to_plan(connection: Connection, warehouse_id: int | None) -> int:
     if warehouse_id is not None:
         to_plan = to_plan.where(inventory_items.c.warehouse_id == warehouse_id)
     return connection.execute(to_plan).scalar_one()
+
+
+def create_items_with_demand(connection: Connection) -> None:
+    """Create the items that an earlier system sold and that were never stocked here, so that they are planned.
+
+    Locks: the new items.
+    """
+    if never_stocked := [ItemKey(*row) for row in connection.execute(_NEVER_STOCKED)]:
+        lock_or_create_items(connection, never_stocked)
+
+
+def active_products(connection: Connection, product_ids: set[int]) -> set[int]:
+    """The products, of these, that are still sold."""
+    return set(connection.execute(_ACTIVE, {"product_ids": sorted(product_ids)}).scalars())
 
 
 def read_page(

@@ -245,6 +245,7 @@ CREATE TABLE imported_demand (
     warehouse_id bigint NOT NULL,
     day date NOT NULL,
     quantity bigint NOT NULL,
+    exclude boolean DEFAULT false NOT NULL,
     CONSTRAINT imported_demand_pkey PRIMARY KEY (warehouse_id, product_id, day),
     CONSTRAINT imported_demand_quantity_check CHECK (quantity >= 0),
     CONSTRAINT imported_demand_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),

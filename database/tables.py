@@ -157,7 +157,7 @@ item_classes = Table(
 )
 
 
-def _demand_table(name: str) -> Table:
+def _demand_table(name: str, *columns: SchemaItem) -> Table:
     """Units of demand by item and day."""
     return Table(
         name,
@@ -166,10 +166,11 @@ def _demand_table(name: str) -> Table:
         key_of("products.product_id"),
         Column("day", Date, primary_key=True),
         needed("quantity", BigInteger),
+        *columns,
     )
 
 
-imported_demand = _demand_table("imported_demand")
+imported_demand = _demand_table("imported_demand", needed("exclude", Boolean, server_default=text("false")))
 daily_demand = _demand_table("daily_demand")
 
 demand_days = Table(

@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 from temporalio import workflow
 
 from stockkeeper.contracts import policies
+from stockkeeper.contracts.reorder import SKIPPED_SHOWN
 from stockkeeper.contracts.replenishment_plan import (
     PLANNED_BY,
     WORKFLOW_TYPE,
@@ -17,7 +18,7 @@ from stockkeeper.contracts.replenishment_plan import (
 )
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.replenishment import PlanStatus
-from workflows.details import details
+from workflows.details import details, table
 from workflows.process import Carried, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.scheduled import ScheduledRun
@@ -104,6 +105,7 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
             service_level=request.service_level,
             order_cost=request.order_cost,
             holding_cost_rate=request.holding_cost_rate,
+            bulk_factor=request.bulk_factor,
         )
         summary = f"plan items from {self._at.looked_at + 1} on"
         page = await through_the_queue(ReplenishmentPlanActivities.plan_page, step, summary, policies.PLANNING)
@@ -112,6 +114,8 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
         self._at.fell_below = self._at.fell_below or page.fell_below
         self.state.items_planned += page.planned
         self.state.items_changed += page.changed
+        self.state.skipped = [*self.state.skipped, *page.skipped][:SKIPPED_SHOWN]
+        self.state.items_skipped += page.items_skipped
         self._done = page.after is None
         self.publish()
 
@@ -123,4 +127,8 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
             "changed. Items that were set by hand, that have no supplier, or no whole day of history, keep what they "
             "have."
         )
-        return details(state.status, text, [], state.notes)
+        skipped = table(
+            ["item", "in", "not planned, because"],
+            [(f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.reason) for each in state.skipped],
+        )
+        return details(state.status, text, skipped, state.notes)

@@ -33,28 +33,36 @@ def plan(
     holding_cost_rate: Annotated[
         float | None, typer.Option(help="Holding cost per year, as a part of the unit cost; else by the settings.")
     ] = None,
+    bulk_factor: Annotated[
+        float | None,
+        typer.Option(help="Leave out days with more than this many times the usual demand; else by the settings."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Plan reorder points and quantities of every item now, unless a subcommand is given."""
     if context.invoked_subcommand is not None:
         return
 
-    async def work() -> PlanState:
+    async def work() -> tuple[PlanState, FoundItems | None]:
         cost = _amount(order_cost)
         stock = await connect()
-        return await stock.run_plan(
+        state = await stock.run_plan(
             warehouse_id=warehouse,
             history_days=history_days,
             service_level=service_level,
             order_cost=cost,
             holding_cost_rate=holding_cost_rate,
+            bulk_factor=bulk_factor,
         )
+        return state, await _names_of_skipped(stock, state) if state.skipped else None
 
-    state = run(work())
+    state, names = run(work())
     if as_json:
         print_json(state)
         return
     out.print(f"{counted(state.items_planned, 'item')} planned, {state.items_changed} changed")
+    if names is not None:
+        _print_skipped(state, names, left="not planned")
     printing.print_afterwards(state.notes)
 
 
@@ -142,6 +150,12 @@ def _amount(text: str | None) -> Decimal | None:
         raise InvalidRequest(f"--order-cost {text!r}: must be an amount, such as 50 or 12.50") from None
 
 
+async def _names_of_skipped(stock: Stockkeeper, state: PlanState) -> FoundItems:
+    return await stock.names(
+        [each.product_id for each in state.skipped], [each.warehouse_id for each in state.skipped], []
+    )
+
+
 async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:
     lines = [line for order in state.purchase_orders for line in order.line_items]
     places = [order.warehouse_id for order in state.purchase_orders]
@@ -179,10 +193,14 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         )
         if order.items > len(order.line_items):
             out.print(f"and {counted(order.items - len(order.line_items), 'more line')}")
+    _print_skipped(state, found, left="not ordered")
+    printing.print_afterwards(state.notes, state.notices)
+
+
+def _print_skipped(state: ReorderState | PlanState, found: FoundItems, *, left: str) -> None:
     for each in state.skipped:
         item = f"{printing.sku(found, each.product_id)} in {printing.warehouse(found, each.warehouse_id)}"
-        err.print(f"not ordered: {item}: {escape(each.reason)}", style="yellow")
-    printing.print_afterwards(state.notes, state.notices)
+        err.print(f"{left}: {item}: {escape(each.reason)}", style="yellow")
 
 
 def _show_plan(plan: ItemPlan, *, as_json: bool) -> None:

@@ -48,6 +48,7 @@ class Replenishment(Part):
         service_level: float = 0.95,
         order_cost: Decimal | None = None,
         holding_cost_rate: float | None = None,
+        bulk_factor: float | None = None,
     ) -> PlanState:
         """Plan every item now, and wait until that is done.
 
@@ -57,6 +58,8 @@ class Replenishment(Part):
             service_level: The probability that a replenishment cycle has no stockout.
             order_cost: The cost of placing an order; None: by the workers' settings.
             holding_cost_rate: The yearly holding cost as a part of the unit cost; None: by the workers' settings.
+            bulk_factor: Days with more than this many times the median of the days with demand are left out, as one-off
+                bulk orders; None: by the workers' settings.
 
         Raises:
             UnknownWarehouse, InvalidRequest: The request is wrong.
@@ -70,6 +73,7 @@ class Replenishment(Part):
             service_level=service_level,
             order_cost=order_cost,
             holding_cost_rate=holding_cost_rate,
+            bulk_factor=bulk_factor,
         )
         return await run_now(
             self.connection,

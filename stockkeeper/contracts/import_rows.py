@@ -224,10 +224,11 @@ class StockRow(_OfItem):
 
 
 class DemandRow(_OfItem):
-    """Sales of an earlier system: units of a product on one day."""
+    """Sales of an earlier system: units of a product on one day; or a day that planning leaves out."""
 
     day: Day
     quantity: Quantity
+    exclude: YesOrNo = False
 
 
 _ROWS: Mapping[ImportKind, TypeAdapter[list[Row]]] = {

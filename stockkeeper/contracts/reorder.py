@@ -56,7 +56,7 @@ class ReorderedState(State):
 
 
 class SkippedState(State):
-    """One item below its reorder point that isn't covered and can't be ordered."""
+    """One item that a run can't order, or can't plan, with the reason."""
 
     product_id: int
     warehouse_id: int

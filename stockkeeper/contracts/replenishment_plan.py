@@ -8,6 +8,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, Notes, Page, State, Step, Timestamp
 from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
 from stockkeeper.contracts.stock import ItemsQuestion, Name
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
 
@@ -18,6 +19,8 @@ ITEMS_A_PAGE = 5_000
 PLANS_AT_ONCE = 500
 
 Rate = Annotated[float, Field(ge=0, le=100, description="Fraction of the unit cost per year: 0.25 is a quarter.")]
+
+BulkFactor = Annotated[float, Field(ge=1, le=1_000_000)]
 
 
 class ReplenishmentPlanRequest(Message):
@@ -32,6 +35,11 @@ class ReplenishmentPlanRequest(Message):
     holding_cost_rate: Rate | None = Field(
         default=None, description="Holding cost per year, as a fraction of the unit cost. Null: from the settings."
     )
+    bulk_factor: BulkFactor | None = Field(
+        default=None,
+        description="Days with more than this many times the median of the days with demand are left out, as one-off "
+        "bulk orders. Null: from the settings, which leave none out unless set.",
+    )
 
 
 class PlanState(State):
@@ -41,6 +49,11 @@ class PlanState(State):
     warehouse_id: int | None = None
     items_planned: int = Field(default=0, description="Items with a supplier and at least a day of history.")
     items_changed: int = Field(default=0, description="Of these, items whose reorder point or quantity changed.")
+    skipped: list[SkippedState] = Field(
+        default_factory=list,
+        description=f"Items with demand that can't be planned, each with the reason; the first {SKIPPED_SHOWN}.",
+    )
+    items_skipped: int = Field(default=0, description="Their number.")
     notes: Notes = Field(default_factory=list)
 
 
@@ -66,6 +79,7 @@ class PlanPageStep(Step):
     service_level: float
     order_cost: Money | None
     holding_cost_rate: float | None
+    bulk_factor: float | None = None
 
 
 class PlannedPage(BaseModel):
@@ -77,6 +91,8 @@ class PlannedPage(BaseModel):
         changed: Items whose point or quantity changed.
         fell_below: Whether one of them is below its point now, and wasn't before.
         after: Where the next page begins; None: there is none.
+        skipped: Items with demand that can't be planned; the first of them.
+        items_skipped: Their number.
     """
 
     looked_at: int
@@ -84,6 +100,8 @@ class PlannedPage(BaseModel):
     changed: int
     fell_below: bool
     after: tuple[int, int] | None
+    skipped: list[SkippedState] = Field(default_factory=list)
+    items_skipped: int = 0
 
 
 class SetPlanningStep(Step):

@@ -133,7 +133,7 @@ COLUMNS: Mapping[ImportKind, Columns] = {
         ),
     ),
     ImportKind.STOCK: Columns((PRODUCT, _WAREHOUSE), ("quantity",), ()),
-    ImportKind.DEMAND: Columns((PRODUCT, _WAREHOUSE), ("day", "quantity"), ()),
+    ImportKind.DEMAND: Columns((PRODUCT, _WAREHOUSE), ("day", "quantity"), ("exclude",)),
 }
 
 NEEDED_WHEN_NEW: Mapping[ImportKind, tuple[str, ...]] = {

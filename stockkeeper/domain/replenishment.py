@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 from stockkeeper.domain.errors import InvalidRequest
 
@@ -70,6 +70,28 @@ def usage_of(daily: Iterable[int]) -> Usage:
     return usage_from_sums(len(units), sum(units), sum(each * each for each in units))
 
 
+BULK_DAYS_NEEDED = 5
+"""Days with demand that show which demand is usual; with fewer, no day is taken for a bulk order's."""
+
+
+def without_bulk(daily: Iterable[int], factor: float) -> list[int]:
+    """The days of an item without those of one-off bulk orders, which won't come again.
+
+    A day is left out if its demand is more than ``factor`` times the median of the days with demand. The median and not
+    the mean, because one order of 5,000 units would move the mean towards itself.
+
+    Args:
+        daily: Units of each day, those without demand as zero.
+        factor: How many times the median is still usual.
+    """
+    units = list(daily)
+    busy = [each for each in units if each > 0]
+    if len(busy) < BULK_DAYS_NEEDED:
+        return units
+    most = factor * median(busy)
+    return [each for each in units if each <= most]
+
+
 @dataclass(frozen=True)
 class LeadTime:
     """Lead time of a supplier.
@@ -113,9 +135,11 @@ def safety_stock(usage: Usage, lead_time: LeadTime, service_level: float) -> flo
 def reorder_point(usage: Usage, lead_time: LeadTime, service_level: float) -> int:
     """Units available below which an order has to go out: d · L + safety stock, rounded up.
 
-    Fifty a day with a deviation of ten, over seven days at 95 %: 350 + 43.5, which is 394.
+    Fifty a day with a deviation of ten, over seven days at 95 %: 350 + 43.5, which is 394. With any demand it is at
+    least 1, also if goods come on the day of their order: no order goes out below a point of 0.
     """
-    return whole_units(usage.daily_mean * lead_time.days + safety_stock(usage, lead_time, service_level))
+    point = whole_units(usage.daily_mean * lead_time.days + safety_stock(usage, lead_time, service_level))
+    return max(point, 1) if usage.daily_mean > 0 else point
 
 
 def economic_order_quantity(annual_demand: float, order_cost: float, holding_cost: float) -> float:

@@ -1,12 +1,14 @@
-"""Departures that were undone aren't demand: they come off the day on which the goods left."""
+"""Demand that won't come again: departures that were undone, and days that are left out."""
 
+import random
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, text
 
+from database.demand import usages
 from database.sessions import Database
-from stockkeeper.domain.replenishment import usage_of
+from stockkeeper.domain.replenishment import usage_of, without_bulk
 from stockkeeper.domain.stock import ItemKey
 from tests.support.past import A_DAY, AS_OF, Past, demand, usage
 from tests.support.shop import Shop, new_reference
@@ -147,3 +149,58 @@ def test_a_day_of_which_everything_was_undone_leaves_an_imported_one_its_place(
         connection.execute(query, {"warehouse_id": item.warehouse_id})
     past.imported(item, ("2025-06-09", 3))
     assert usage(database, item, as_of=AS_OF) == usage_of([5, 4, 3])
+
+
+# Days that are left out.
+
+
+def _exclude(engine: Engine, item: ItemKey, *days: str) -> None:
+    query = text("""
+        INSERT INTO imported_demand VALUES (:product_id, :warehouse_id, :day, 0, true)
+        ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET exclude = true
+    """)
+    with engine.begin() as connection:
+        connection.execute(query, [item._asdict() | {"day": day} for day in days])
+
+
+def test_a_day_that_is_excluded_counts_neither_its_demand_nor_as_a_day(
+    planning: Planning, past: Past, engine: Engine, database: Database
+) -> None:
+    item, other = past.seller(5, 0, 500, 7), past.seller(5, 0, 500, 7)
+    planning.roll_up()
+    _exclude(engine, item, "2025-06-07", "2025-06-08")
+    assert usage(database, item) == usage_of([5, 7])
+    assert usage(database, other) == usage_of([5, 0, 500, 7])
+
+
+def test_an_imported_day_may_be_excluded_itself(
+    planning: Planning, past: Past, engine: Engine, database: Database
+) -> None:
+    item = past.item()
+    past.imported(item, ("2025-06-07", 4), ("2025-06-08", 900), ("2025-06-09", 6))
+    planning.roll_up()
+    _exclude(engine, item, "2025-06-08")
+    assert usage(database, item) == usage_of([4, 6])
+
+
+def test_an_item_of_which_every_day_is_excluded_is_not_planned(
+    planning: Planning, past: Past, engine: Engine, database: Database
+) -> None:
+    item = past.seller(5)
+    planning.roll_up()
+    _exclude(engine, item, "2025-06-09")
+    assert usage(database, item) is None
+
+
+@pytest.mark.parametrize("factor", [None, 1.0, 2.5, 10.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_bulk_orders_are_left_out_by_the_rule_of_the_domain(
+    planning: Planning, past: Past, database: Database, factor: float | None, seed: int
+) -> None:
+    chance = random.Random(seed)
+    daily = [1, *(chance.choice([0, 0, 1, 2, 3, 8, 50]) for _ in range(3 + 6 * seed))]
+    item = past.seller(*daily)
+    planning.roll_up()
+    with database.transaction() as connection:
+        found = usages(connection, [item], 90, AS_OF, factor)[item]
+    assert found == usage_of(daily if factor is None else without_bulk(daily, factor))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from database.sessions import Database
 from stockkeeper.domain.replenishment import service_factor
+from stockkeeper.domain.stock import ItemKey
 from tests.support.past import AS_OF, SEED, Past, local, warehouse_in
 from tests.support.replenishment_rows import set_point, supply
 from tests.support.shop import Shop
@@ -75,7 +76,7 @@ def test_the_same_over_ninety_days(planning: Planning, past: Past, engine: Engin
         ((20, 20, 20), "7", 140),
         ((7,), "3", 21),
         ((0, 0, 0), "7", 0),
-        (SEED, "0", 0),
+        (SEED, "0", 1),
         (SEED, "0.5", 37),  # 25 + 11.6
         ((1, 0, 0, 0), "14", 7),  # 3.5 + 3.08
         ((1_000_000, 1_000_000), "999999.999", 999_999_999_000),
@@ -287,3 +288,52 @@ def test_other_warehouses_are_left_alone_unless_all_are_planned(
     assert [point_and_quantity(engine, each)[0] for each in (here, there)] == [394, None]
     assert planning.run(None).planned >= 2
     assert [point_and_quantity(engine, each)[0] for each in (here, there)] == [394, 35]
+
+
+# Items that are known from an earlier system only.
+
+
+def test_an_item_that_was_never_stocked_is_planned_from_an_earlier_systems_demand(
+    planning: Planning, past: Past, shop: Shop, engine: Engine
+) -> None:
+    item = ItemKey(shop.warehouse(), shop.product())
+    supply(engine, item, shop.supplier(), lead_time_days="7")
+    past.imported(item, ("2025-06-07", 40), ("2025-06-08", 50), ("2025-06-09", 60))
+    assert planning.run(item.warehouse_id) == Planned(looked_at=1, planned=1, changed=1, fell_below=True)
+    point, quantity = point_and_quantity(engine, item)
+    assert point == 394
+    assert quantity is not None
+
+
+def test_an_item_that_is_no_longer_sold_is_not_brought_back_by_its_demand(
+    planning: Planning, past: Past, shop: Shop
+) -> None:
+    item = ItemKey(shop.warehouse(), shop.product(is_active=False))
+    past.imported(item, ("2025-06-09", 60))
+    assert planning.run(item.warehouse_id) == Planned(looked_at=0, planned=0, changed=0, fell_below=False)
+
+
+def test_an_item_with_demand_and_without_a_supplier_is_named(planning: Planning, past: Past, shop: Shop) -> None:
+    item = past.seller(5, 6)
+    warehouse = item.warehouse_id
+    past.item(AS_OF - timedelta(days=9), warehouse=warehouse)
+    past.seller(7, warehouse=warehouse, product=shop.product(is_active=False))
+    planning.roll_up()
+    page = planning.page(warehouse)
+    assert [each.model_dump() for each in page.skipped] == [
+        {
+            "product_id": item.product_id,
+            "warehouse_id": warehouse,
+            "reason": "it has demand, and no supplier is known for it",
+        }
+    ]
+    assert (page.items_skipped, page.planned, page.looked_at) == (1, 0, 3)
+
+
+def test_goods_that_come_on_the_day_of_their_order_have_a_point_of_one(
+    planning: Planning, past: Past, shop: Shop, engine: Engine
+) -> None:
+    item = past.seller(5, 6, 0)
+    supply(engine, item, shop.supplier(), lead_time_days="0")
+    planning.run(item.warehouse_id)
+    assert point_and_quantity(engine, item)[0] == 1

@@ -28,6 +28,7 @@ from stockkeeper.domain.replenishment import (
     usage_from_sums,
     usage_of,
     whole_units,
+    without_bulk,
 )
 
 HUNDREDS = settings(max_examples=300)
@@ -123,9 +124,9 @@ def test_without_demand_nothing_is_kept() -> None:
     assert (plan.reorder_point, plan.economic_order_quantity, plan.reorder_quantity) == (0, 0, 6)
 
 
-def test_what_comes_at_once_needs_no_point() -> None:
+def test_what_comes_at_once_needs_no_more_than_one() -> None:
     assert safety_stock(SEED, LeadTime(0), 0.95) == 0
-    assert reorder_point(SEED, LeadTime(0), 0.95) == 0
+    assert reorder_point(SEED, LeadTime(0), 0.95) == 1
     # Unless "at once" is only an average.
     assert reorder_point(SEED, LeadTime(0, 1.0), 0.95) == 83
 
@@ -336,3 +337,29 @@ def test_a_lead_time_is_the_measured_one_from_the_third_order_on(
     orders: int, measured_days: float | None, deviation: float | None, lead_time: LeadTime
 ) -> None:
     assert lead_time_from(AGREED, orders, measured_days, deviation) == lead_time
+
+
+@pytest.mark.parametrize("lead_time_days", [0.0, 0.001, 7.0])
+def test_an_item_with_any_demand_has_a_point_of_at_least_one(lead_time_days: float) -> None:
+    usage = usage_of([*[0] * 89, 1])
+    assert reorder_point(usage, LeadTime(lead_time_days), 0.95) >= 1
+    assert reorder_point(usage, LeadTime(0), 0.95) == 1
+    assert reorder_point(usage_of([0] * 90), LeadTime(lead_time_days), 0.95) == 0
+
+
+@pytest.mark.parametrize(
+    ("daily", "factor", "left"),
+    [
+        ([4, 0, 6, 5, 5, 500, 0, 4], 10, [4, 0, 6, 5, 5, 0, 4]),
+        # At the factor times the median it is usual; above it isn't.
+        ([5, 5, 5, 5, 50, 51], 10, [5, 5, 5, 5, 50]),
+        ([5, 5, 5, 5, 51], 1, [5, 5, 5, 5]),
+        # Days without demand don't say what is usual.
+        ([0] * 20 + [3, 30, 3, 30, 3], 10, [0] * 20 + [3, 30, 3, 30, 3]),
+        # Four days with demand are too few to say.
+        ([1, 1, 1, 1_000, 0], 2, [1, 1, 1, 1_000, 0]),
+        ([], 2, []),
+    ],
+)
+def test_days_of_one_off_bulk_orders_are_left_out(daily: list[int], factor: float, left: list[int]) -> None:
+    assert without_bulk(daily, factor) == left

@@ -1,10 +1,13 @@
 """A file from the person who has it into the tables, and each way in which it is refused."""
 
 import asyncio
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus
 
 from stockkeeper.client.csv_files import read_csv
@@ -168,6 +171,45 @@ async def test_demand(imports: Imports) -> None:
         SELECT day::text, quantity FROM imported_demand JOIN products USING (product_id) WHERE sku = :sku ORDER BY day
     """
     assert imports.rows(query, sku=sku) == [("2026-01-31", 6), ("2026-02-01", 0), ("2026-02-02", 1)]
+
+
+async def test_a_day_of_demand_may_be_left_out_of_planning(imports: Imports) -> None:
+    [sku], [place] = await _catalogue(imports, products=1)
+    rows = (f"{sku},{place},2026-01-31,500,yes", f"{sku},{place},2026-02-01,4,no")
+    assert outcome(await imports.send("demand", "sku,warehouse,day,quantity,exclude", *rows)) == (
+        "IMPORTED",
+        2,
+        2,
+        0,
+        0,
+    )
+    # A file without the column leaves that as it is.
+    await imports.send("demand", "sku,warehouse,day,quantity", f"{sku},{place},2026-01-31,501")
+    query = (
+        "SELECT quantity, exclude FROM imported_demand JOIN products USING (product_id) WHERE sku = :sku ORDER BY day"
+    )
+    assert imports.rows(query, sku=sku) == [(501, True), (4, False)]
+
+
+async def test_demand_of_a_day_in_the_future_is_refused(imports: Imports, engine: Engine) -> None:
+    """Today is the warehouse's own: east of Greenwich it may be tomorrow already."""
+    [sku], [place] = await _catalogue(imports, products=1)
+    with engine.begin() as connection:
+        of = {"name": place, "timezone": "Pacific/Kiritimati"}
+        connection.execute(text("UPDATE warehouses SET timezone = :timezone WHERE name = :name"), of)
+    today = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    header, row = "sku,warehouse,day,quantity", f"{sku},{place}"
+    refused = await imports.refused(
+        "demand", header, f"{row},{today},1", f"{row},{today + timedelta(days=2)},5", f"{row},2996-01-31,5"
+    )
+    [(line, name, message), last] = refused
+    assert (line, name, message[: len("must not be in the future: today is 2")], last[0]) == (
+        *(3, "day", "must not be in the future: today is 2"),
+        4,
+    )
+    query = "SELECT quantity FROM imported_demand JOIN products USING (product_id) WHERE sku = :sku"
+    assert imports.rows(query, sku=sku) == []
+    assert outcome(await imports.send("demand", header, f"{row},{today},1")) == ("IMPORTED", 1, 1, 0, 0)
 
 
 async def test_what_is_not_there_is_named(imports: Imports) -> None:

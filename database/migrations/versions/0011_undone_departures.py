@@ -1,4 +1,4 @@
-"""Departures that were undone come off the day on which the goods left."""
+"""Demand: departures that were undone come off their day, and days may be left out."""
 
 from alembic import op
 
@@ -62,6 +62,11 @@ BEGIN ATOMIC
 END;
 """
 
+# A row by hand may leave its day out of planning: a day without stock, or with a one-off bulk order.
+EXCLUDED = """
+ALTER TABLE imported_demand ADD COLUMN exclude boolean NOT NULL DEFAULT false;
+"""
+
 # Summed up anew, so that earlier departures that were undone come off as well; the first planning reads the ledger.
 AGAIN = """
 ALTER TABLE daily_demand DROP CONSTRAINT daily_demand_quantity_check,
@@ -72,7 +77,7 @@ DELETE FROM demand_days;
 
 
 def upgrade() -> None:
-    for part in (BOOKED, FACTS, SHARES, AGAIN):
+    for part in (BOOKED, FACTS, SHARES, EXCLUDED, AGAIN):
         op.execute(part)
 
 
