@@ -15,6 +15,7 @@ WORKER_SETTINGS = frozenset(
     {
         "ADJUSTMENT",
         "APPROVAL",
+        "BULK_FACTOR",
         "CONCURRENCY",
         "COUNTING",
         "DATABASE_ROLE",
