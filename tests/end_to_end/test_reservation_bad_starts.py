@@ -1,9 +1,9 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing changed."""
 
 import pytest
-from sqlalchemy import Engine
-from temporalio.client import WorkflowExecutionStatus
+from sqlalchemy import Engine, text
 
+from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import (
     ANY_MESSAGE,
     Spoil,
@@ -15,13 +15,13 @@ from tests.support.bad import (
     with_line,
     without,
 )
+from tests.support.bad_starts import WAYS, Clerk
 from tests.support.books import level, nothing_changes
 from tests.support.reservation import Orders, request, shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, at_once, refusal
+from tests.support.wire import Json, Refusal, line, refusal
 
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
-_LONGEST_MESSAGE = 2_000
 
 INVALID: dict[str, Spoil] = {
     **ANY_MESSAGE,
@@ -54,24 +54,15 @@ INVALID: dict[str, Spoil] = {
 }
 
 
-async def _is_refused(orders: Orders, payload: dict[str, list[Json]], error: str) -> None:
-    """By update-with-start and by a plain start alike."""
-    asked, started = payload
-    handle = await orders.start(started, payload[started])
-    answered, failed = await at_once(refusal(orders.ask_raw(asked, payload[asked])), refusal(handle.result()))
-    assert (answered.type, failed.type) == (error, error)
-    assert (await refusal(orders.result(asked))) == answered
-    assert max(len(answered.message), len(failed.message)) < _LONGEST_MESSAGE
-    for reference in payload:
-        assert await orders.status(reference) == WorkflowExecutionStatus.FAILED
+@pytest.fixture
+def clerk(orders: Orders, engine: Engine, item: ItemKey) -> Clerk:
+    """Starts reservations of one unit of the item."""
+    return Clerk(orders, engine, "order", lambda reference: request(reference, (item, 1)))
 
 
-@pytest.mark.parametrize("spoil", INVALID.values(), ids=INVALID)
-async def test_an_invalid_start_is_refused(orders: Orders, shop: Shop, engine: Engine, spoil: Spoil) -> None:
-    item = shop.item(10)
-    payloads = {reference: spoil(request(reference, (item, 1))) for reference in (new_reference(), new_reference())}
-    with nothing_changes(engine, item):
-        await _is_refused(orders, payloads, "InvalidRequest")
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_invalid_start_is_refused(clerk: Clerk, way: str) -> None:
+    await clerk.are_invalid(INVALID, way)
 
 
 async def test_products_that_are_not_there_are_named(orders: Orders, shop: Shop, engine: Engine) -> None:
@@ -101,9 +92,12 @@ async def test_a_thousand_unknown_products_are_named_within_bounds(orders: Order
 
 async def test_a_product_that_is_no_longer_sold_is_refused(orders: Orders, shop: Shop, engine: Engine) -> None:
     item = shop.item(10, product=shop.product(is_active=False))
-    references = [new_reference(), new_reference()]
-    with nothing_changes(engine, item):
-        await _is_refused(orders, {each: [request(each, (item, 1))] for each in references}, "InvalidRequest")
+    with engine.connect() as connection:
+        sku = connection.execute(
+            text("SELECT sku FROM products WHERE product_id = :product_id"), {"product_id": item.product_id}
+        ).scalar_one()
+    clerk = Clerk(orders, engine, "order", lambda reference: request(reference, (item, 1)))
+    await clerk.are_named([({}, Refusal("InvalidRequest", {}, f"no longer active: {sku}"))])
 
 
 async def test_the_most_that_may_be_asked_for_is_short_and_not_invalid(
@@ -128,31 +122,14 @@ async def test_a_thousand_lines_are_held(orders: Orders, shop: Shop, engine: Eng
     assert level(engine, item) == (0, 0)
 
 
-async def test_a_run_under_a_wrong_name_is_told_the_right_one(orders: Orders, shop: Shop, engine: Engine) -> None:
-    item, reference = shop.item(10), new_reference()
-    wrong = f"order-{reference}"
-    with nothing_changes(engine, item):
-        refused = await refusal(orders.first_update(wrong, request(reference, (item, 1)), "reserved"))
-    assert refused.type == "InvalidRequest"
-    assert refused.message == f"this reference has to be started under the workflow id reservation-{reference}"
-    assert (await orders.client.get_workflow_handle(wrong).describe()).status == WorkflowExecutionStatus.FAILED
+async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk) -> None:
+    await clerk.wrong_name_is_corrected("reference")
 
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    {
+async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(clerk: Clerk, item: ItemKey) -> None:
+    commands: dict[str, Json] = {
         "fulfill": {"performed_by": "picker"},
         "cancel": {"performed_by": "shop", "reason": "no longer wanted"},
         "extend": {"performed_by": "shop", "ttl_minutes": 5},
-    }.items(),
-    ids=["fulfill", "cancel", "extend"],
-)
-async def test_a_command_to_a_start_that_is_wrong_fails_as_the_run_does(
-    orders: Orders, shop: Shop, engine: Engine, command: str, message: Json
-) -> None:
-    item, reference = shop.item(10), new_reference()
-    start = request(reference, (item, 0))
-    with nothing_changes(engine, item):
-        refused = await refusal(orders.first_update(f"reservation-{reference}", start, command, message))
-    assert refused.type == "InvalidRequest"
-    assert await refusal(orders.result(reference)) == refused
+    }
+    await clerk.first_commands_are_refused("InvalidRequest", commands, lines=[line(item, 0)])
