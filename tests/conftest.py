@@ -38,9 +38,14 @@ C = TypeVar("C", bound=Caller)
 
 
 def pytest_collection_finish() -> None:
-    """Keep modules and collected tests, which live to the end, out of the garbage collector's passes."""
+    """Keep modules and collected tests, which live to the end, out of the garbage collector's passes.
+
+    Few passes are left for the rest: one over all objects may hold a workflow's task up for longer than a worker takes
+    for a deadlock.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,19 @@ def import_sample(cwd: Path, *kinds: str) -> None:
         assert result.returncode == 0, result.stderr
 
 
-def test_up_serves_from_its_directory_until_it_is_interrupted_and_again(tmp_path: Path) -> None:
+def assert_no_other_starts_beside(ready: Mapping[str, str], cwd: Path) -> None:
+    """A second `up` on the directory, and one on a taken port, are refused in one line."""
+    second = stockkeeper("up", cwd=cwd)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "is in use by a stack that runs: stop that or choose another directory" in second.stderr
+    port = ready["temporal_address"].split(":")[1]
+    elsewhere = stockkeeper("up", "--data-dir", "other", "--temporal-port", port, cwd=cwd)
+    assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
+    assert f"port {port} is taken: choose another with --temporal-port" in elsewhere.stderr
+    assert "Traceback" not in second.stderr + elsewhere.stderr
+
+
+def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_path: Path) -> None:
     with up(tmp_path) as (process, ready):
         assert set(ready) == {"temporal_address", "namespace", "task_queue", "ui_url", "database_url"}
         assert (ready["namespace"], ready["task_queue"]) == ("default", "stockkeeper")
@@ -93,7 +105,8 @@ def test_up_serves_from_its_directory_until_it_is_interrupted_and_again(tmp_path
         assert f"export STOCKKEEPER_UI_URL={ready['ui_url']}\n" in printed
         assert all_gone(started)
         assert not (tmp_path / "ready.json").exists()
-    with up(tmp_path) as (process, _):
+    with up(tmp_path) as (process, ready):
+        assert_no_other_starts_beside(ready, tmp_path)
         shipped = stockkeeper("reserve", "fulfill", "1", "--json", cwd=tmp_path)
         assert json.loads(shipped.stdout)["status"] == "FULFILLED"
         shown = json.loads(
@@ -103,18 +116,6 @@ def test_up_serves_from_its_directory_until_it_is_interrupted_and_again(tmp_path
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
         assert process.returncode == 0
-
-
-def test_a_second_up_and_a_taken_port_are_refused_in_one_line(tmp_path: Path) -> None:
-    with up(tmp_path) as (_, ready):
-        second = stockkeeper("up", cwd=tmp_path)
-        assert (second.returncode, second.stdout) == (1, "")
-        assert "is in use by a stack that runs: stop that or choose another directory" in second.stderr
-        port = ready["temporal_address"].split(":")[1]
-        elsewhere = stockkeeper("up", "--data-dir", "other", "--temporal-port", port, cwd=tmp_path)
-        assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
-        assert f"port {port} is taken: choose another with --temporal-port" in elsewhere.stderr
-        assert "Traceback" not in second.stderr + elsewhere.stderr
 
 
 def test_up_ends_with_one_line_when_a_server_ends_by_itself(tmp_path: Path) -> None:
