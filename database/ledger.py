@@ -6,12 +6,14 @@ item later movements have later instants, and each balance follows from the one 
 """
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.operations import Operation
+from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey, MovementType
 
 _ARRAYS = tuple(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "quantities"))
@@ -22,7 +24,12 @@ _RESERVE = text("""
     FROM unnest(:warehouse_ids, :product_ids, :quantities) AS change (warehouse_id, product_id, quantity)
     WHERE (item.warehouse_id, item.product_id) = (change.warehouse_id, change.product_id)
     RETURNING item.is_below_reorder_point
-        AND item.quantity_available + change.quantity >= item.reorder_point AS fell_below
+        AND item.quantity_available + change.quantity >= item.reorder_point AS fell_below,
+        item.warehouse_id, item.product_id, change.quantity > 0 AS is_taken, item.quantity_on_hand AS on_hand,
+        coalesce((
+            SELECT balance_after FROM stock_movements AS last
+            WHERE (last.warehouse_id, last.product_id) = (item.warehouse_id, item.product_id)
+            ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0) AS balance
 """).bindparams(*_ARRAYS)
 
 # One movement for each line. Lines of the same item follow each other by a microsecond, each with its own balance.
@@ -49,17 +56,36 @@ _MOVE = text("""
         FROM total
         WHERE (item.warehouse_id, item.product_id) = (total.warehouse_id, total.product_id)
         RETURNING item.warehouse_id, item.product_id, item.last_moved_at, total.steps,
-            item.quantity_on_hand - total.quantity AS balance_before
+            item.quantity_on_hand - total.quantity AS balance_before,
+            coalesce((
+                SELECT balance_after FROM stock_movements AS last
+                WHERE (last.warehouse_id, last.product_id) = (item.warehouse_id, item.product_id)
+                ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0) AS balance
+    ),
+    written AS (
+        INSERT INTO stock_movements (
+            warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, performed_by, reason,
+            operation_id, workflow_id, run_id, created_at)
+        SELECT line.warehouse_id, line.product_id, :movement_type, line.quantity, moved.balance_before + line.moved,
+            :reference_id, :performed_by, :reason, :operation_id, :workflow_id, :run_id,
+            moved.last_moved_at - (moved.steps - line.step) * interval '1 microsecond'
+        FROM line JOIN moved USING (warehouse_id, product_id)
+        WHERE moved.balance_before = moved.balance
+        ORDER BY line.position
+        RETURNING movement_id
     )
-    INSERT INTO stock_movements (
-        warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, performed_by, reason,
-        operation_id, workflow_id, run_id, created_at)
-    SELECT line.warehouse_id, line.product_id, :movement_type, line.quantity, moved.balance_before + line.moved,
-        :reference_id, :performed_by, :reason, :operation_id, :workflow_id, :run_id,
-        moved.last_moved_at - (moved.steps - line.step) * interval '1 microsecond'
-    FROM line JOIN moved USING (warehouse_id, product_id)
-    ORDER BY line.position
+    SELECT (SELECT count(*) FROM written) AS written, off.*
+    FROM (SELECT) AS one
+    LEFT JOIN (
+        SELECT warehouse_id, product_id, balance_before AS on_hand, balance FROM moved WHERE balance_before <> balance
+        ORDER BY warehouse_id, product_id LIMIT 1
+    ) AS off ON true
 """).bindparams(*_ARRAYS)
+
+_NAMES = text("""
+    SELECT sku || ' in ' || warehouses.name FROM products, warehouses
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
 
 
 def _arrays(lines: Iterable[tuple[ItemKey, int]]) -> dict[str, list[int]]:
@@ -78,14 +104,18 @@ def reserve(connection: Connection, units: dict[ItemKey, int]) -> bool:
         Whether an item fell below its reorder point by this.
 
     Raises:
+        InvalidRequest: Units are to be added, and the item's on hand isn't what its movements have left.
         RuntimeError: An item has no row, which its lock would have shown.
     """
     if not units:
         return False
-    fell = connection.execute(_RESERVE, _arrays(units.items())).scalars().all()
-    if len(fell) != len(units):
-        raise RuntimeError(f"{len(units)} items to reserve on, {len(fell)} found")
-    return any(fell)
+    found = connection.execute(_RESERVE, _arrays(units.items())).all()
+    if len(found) != len(units):
+        raise RuntimeError(f"{len(units)} items to reserve on, {len(found)} found")
+    for row in sorted(found, key=lambda row: (row.warehouse_id, row.product_id)):
+        if row.is_taken and row.on_hand != row.balance:
+            raise _off_the_ledger(connection, row)
+    return any(row.fell_below for row in found)
 
 
 def move(
@@ -110,10 +140,11 @@ def move(
         from_reserved: The units were reserved, so that the reserved quantity changes as well.
 
     Raises:
+        InvalidRequest: An item's on hand isn't what its movements have left.
         RuntimeError: An item has no row, which its lock would have shown.
     """
     arrays = _arrays(lines)
-    written = connection.execute(
+    done = connection.execute(
         _MOVE,
         arrays
         | {
@@ -124,6 +155,17 @@ def move(
             **operation.origin,
             "from_reserved": from_reserved,
         },
-    ).rowcount
-    if written != len(arrays["quantities"]):
-        raise RuntimeError(f"{len(arrays['quantities'])} movements to write, {written} written")
+    ).one()
+    if done.balance is not None:
+        raise _off_the_ledger(connection, done)
+    if done.written != len(arrays["quantities"]):
+        raise RuntimeError(f"{len(arrays['quantities'])} movements to write, {done.written} written")
+
+
+def _off_the_ledger(connection: Connection, off: Row[Any]) -> InvalidRequest:
+    """The refusal to go on with stock that was put in past the ledger: no movement could follow the last one."""
+    item = {"warehouse_id": off.warehouse_id, "product_id": off.product_id}
+    return InvalidRequest(
+        f"{connection.execute(_NAMES, item).scalar_one()} has {off.on_hand} on hand, but its movements have left "
+        f"{off.balance}: the difference has no movement; run `stockkeeper audit` and repair its finding first"
+    )

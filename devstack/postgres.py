@@ -31,11 +31,12 @@ SETTINGS = {
     "listen_addresses": LOOPBACK,
     # Paths of sockets are limited to some hundred bytes and data directories aren't.
     "unix_socket_directories": "",
-    "max_connections": "100",
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+MAX_CONNECTIONS = 100
+"""Unless another number is given: enough for three workers of the default concurrency, and tools beside them."""
 # For data that is thrown away: it survives a kill but not a power cut.
 FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -52,18 +53,27 @@ class EmbeddedPostgres(EmbeddedServer):
     # replay.
     stop_grace_seconds = 30.0
 
-    def __init__(self, data_dir: Path, port: int | None = None, *, fast: bool = False) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        *,
+        fast: bool = False,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
         """Nothing is touched before `start`.
 
         Args:
             data_dir: Is created if absent; data in it is taken up again.
             port: The loopback port; None for a free one.
             fast: For throwaway data: commits don't wait for the disk, so a power cut may lose all of it.
+            max_connections: Connections at most, those of workers and tools together.
         """
         super().__init__(data_dir)
         self._wanted_port = port
         self._port: int | None = None
         self._fast = fast
+        self._max_connections = max_connections
 
     def _run(self, claim: int) -> GuardedProcess:
         account = _account_to_run_as()
@@ -137,7 +147,8 @@ class EmbeddedPostgres(EmbeddedServer):
     def _run_server(self, account: str | None, claim: int) -> GuardedProcess:
         # The claim says that no earlier server runs, so its number may be another process's by now.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
-        settings = SETTINGS | {"port": str(self._port)} | (FAST_SETTINGS if self._fast else {})
+        own = {"port": str(self._port), "max_connections": str(self._max_connections)}
+        settings = SETTINGS | own | (FAST_SETTINGS if self._fast else {})
         return GuardedProcess.start(
             [
                 *(PROGRAMS / "postgres", "-D", self._data),

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
+from devstack.postgres import MAX_CONNECTIONS
 from devstack.processes import StackError
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
@@ -61,6 +62,7 @@ async def serving(
     temporal_port: int | None = None,
     ui_port: int | None = None,
     postgres_port: int | None = None,
+    max_connections: int = MAX_CONNECTIONS,
     fast: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[StackInfo]:
@@ -80,6 +82,7 @@ async def serving(
         temporal_port=temporal_port,
         ui_port=ui_port,
         postgres_port=postgres_port,
+        max_connections=max_connections,
         fast=fast,
         environ=environ,
     ) as info:

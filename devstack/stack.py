@@ -11,7 +11,7 @@ from pathlib import Path
 
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
-from devstack.postgres import EmbeddedPostgres
+from devstack.postgres import MAX_CONNECTIONS, EmbeddedPostgres
 from devstack.processes import StackError
 from devstack.server import EmbeddedServer
 from devstack.temporal import DevServer
@@ -55,6 +55,7 @@ async def running_stack(
     temporal_port: int | None = None,
     ui_port: int | None = None,
     postgres_port: int | None = None,
+    max_connections: int = MAX_CONNECTIONS,
     fast: bool = False,
     headless: bool = False,
     environ: Mapping[str, str] = os.environ,
@@ -69,6 +70,7 @@ async def running_stack(
         temporal_port: The dev server's loopback port; None for a free one.
         ui_port: The Web UI's loopback port; None for a free one.
         postgres_port: PostgreSQL's loopback port; None for a free one.
+        max_connections: The embedded PostgreSQL's connections at most.
         fast: For throwaway data: PostgreSQL's commits don't wait for the disk.
         headless: Leaves the Web UI out.
         environ: The environment's variables.
@@ -81,7 +83,7 @@ async def running_stack(
     postgres: EmbeddedPostgres | None = None
     temporal: DevServer | None = None
     if not environ.get("DATABASE_URL"):
-        postgres = EmbeddedPostgres(data_dir / "postgres", postgres_port, fast=fast)
+        postgres = EmbeddedPostgres(data_dir / "postgres", postgres_port, fast=fast, max_connections=max_connections)
     if "target_host" not in configured:
         temporal = DevServer(data_dir / "temporal", temporal_port, ui_port, namespace=namespace, headless=headless)
     async with _all_running([server for server in (postgres, temporal) if server is not None]):

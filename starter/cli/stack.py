@@ -24,11 +24,18 @@ def up(
     temporal_port: Port = None,
     ui_port: Port = None,
     postgres_port: Port = None,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            min=30, max=10_000, help="Of PostgreSQL, by all workers and tools; 100 unless given. A worker takes 20."
+        ),
+    ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written when all is up: its addresses, JSON.")] = None,
 ) -> None:
     """Run PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
     try:
-        from devstack.serve import serving  # noqa: PLC0415 - the stack is an extra
+        from devstack.postgres import MAX_CONNECTIONS  # noqa: PLC0415 - the stack is an extra
+        from devstack.serve import serving  # noqa: PLC0415
     except ImportError as error:
         context.extra_missing("stack", error)
     files = [data_dir / STACK_FILE, *([ready_file] if ready_file else [])]
@@ -50,7 +57,13 @@ def up(
         # The worker's log for an operator: notices, first of all.
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("stockkeeper").setLevel(logging.INFO)
-        async with serving(data_dir, temporal_port=temporal_port, ui_port=ui_port, postgres_port=postgres_port) as info:
+        async with serving(
+            data_dir,
+            temporal_port=temporal_port,
+            ui_port=ui_port,
+            postgres_port=postgres_port,
+            max_connections=max_connections or MAX_CONNECTIONS,
+        ) as info:
             for file in files:
                 info.write_ready_file(file)
             try:

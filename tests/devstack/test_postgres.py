@@ -79,6 +79,11 @@ def test_commits_are_durable_unless_the_data_is_thrown_away(tmp_path: Path) -> N
         assert settings_of(postgres.url, *durability) == ["off", "off", "off"]
 
 
+def test_the_number_of_connections_can_be_set(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path / "many", fast=True, max_connections=250) as postgres:
+        assert settings_of(postgres.url, "max_connections") == ["250"]
+
+
 def test_the_database_is_alike_on_every_machine(idle: EmbeddedPostgres) -> None:
     with psycopg.connect(idle.url) as connection:
         database = connection.execute(
