@@ -51,9 +51,15 @@ _NAMES = text("""
 
 # A reservation's first line stands for it. Its status follows from those of its lines as in the domain's `status_of`.
 _LISTED = """
-    SELECT first.reservation_id AS place, first.reference_id AS number, whole.status, whole.expires_at AS deadline,
-        whole.warehouses, whole.skus, first.created_at, first.workflow_id, first.run_id
-    FROM reservations AS first CROSS JOIN LATERAL (
+    SELECT place, number, whole.status, whole.expires_at AS deadline, whole.warehouses, whole.skus, created_at,
+        workflow_id, run_id
+    FROM (
+        SELECT reservation_id AS place, reference_id AS number, created_at, workflow_id, run_id
+        FROM reservations AS first
+        WHERE {conditions}
+        ORDER BY reservation_id DESC
+        LIMIT :most
+    ) AS latest CROSS JOIN LATERAL (
         SELECT max(expires_at) AS expires_at,
             CASE WHEN bool_or(line.status = 'EXPIRED') THEN 'EXPIRED'
                 WHEN bool_or(line.status = 'CANCELLED') THEN 'CANCELLED'
@@ -62,22 +68,40 @@ _LISTED = """
             array_agg(sku ORDER BY reservation_id) AS skus,
             array_agg(warehouses.name ORDER BY reservation_id) AS warehouses
         FROM reservations AS line JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
-        WHERE (line.reference_type, line.reference_id) = (first.reference_type, first.reference_id)
+        WHERE (line.reference_type, line.reference_id) = ('ORDER', number)
     ) AS whole
-    WHERE first.reference_type = 'ORDER' AND NOT EXISTS (
-        SELECT 1 FROM reservations AS earlier
-        WHERE (earlier.reference_type, earlier.reference_id) = (first.reference_type, first.reference_id)
-            AND earlier.reservation_id < first.reservation_id)
+    ORDER BY place DESC
+"""
+_LINE = "SELECT reference_id FROM reservations WHERE reference_type = 'ORDER' AND"
+_FIRST = f"""
+    first.reference_type = 'ORDER'
+    AND NOT EXISTS ({_LINE} reference_id = first.reference_id AND reservation_id < first.reservation_id)
 """
 _ONLY = {
-    "status": "whole.status = :status",
-    "product_id": "first.reference_id IN ({} AND product_id = :product_id)",
-    "warehouse_id": "first.reference_id IN ({} AND warehouse_id = :warehouse_id)",
+    "product_id": f"first.reference_id IN ({_LINE} product_id = :product_id)",
+    "warehouse_id": f"first.reference_id IN ({_LINE} warehouse_id = :warehouse_id)",
     "numbers": "first.reference_id = ANY (:numbers)",
     "before": "first.reservation_id < :before",
 }
-_ORDERS = "SELECT reference_id FROM reservations WHERE reference_type = 'ORDER'"
-_ACTIVE = f"first.reference_id IN ({_ORDERS} AND status = 'ACTIVE')"
+_DECISIVE = (
+    ReservationStatus.EXPIRED,
+    ReservationStatus.CANCELLED,
+    ReservationStatus.ACTIVE,
+    ReservationStatus.FULFILLED,
+)
+"""The status of a line that decides about the whole, before those that follow."""
+
+
+def _in_status(status: ReservationStatus) -> list[str]:
+    """A line is in that status, and none in one that would decide. As literals: partial indexes know their statuses."""
+    decides = _DECISIVE.index(status)
+    return [
+        f"first.reference_id IN ({_LINE} status = '{status}')",
+        *(
+            f"NOT EXISTS ({_LINE} reference_id = first.reference_id AND status = '{earlier}')"
+            for earlier in _DECISIVE[:decides]
+        ),
+    ]
 
 
 class _Reservations:
@@ -85,12 +109,13 @@ class _Reservations:
 
     def page(self, connection: Connection, which: Which) -> list[Listed]:
         """Reservations, the latest first. Locks nothing."""
+        if which.status is not None and which.status not in _DECISIVE:
+            return []  # Nothing of it is stored.
         asked = {name: value for name, value in which._asdict().items() if value is not None}
-        only = [condition.format(_ORDERS) for name, condition in _ONLY.items() if name in asked]
-        if which.status == ReservationStatus.ACTIVE:
-            # There are few of these, and an index finds their lines.
-            only.append(_ACTIVE)
-        found = text(f"{' AND '.join((_LISTED, *only))} ORDER BY place DESC LIMIT :most")
+        only = [condition for name, condition in _ONLY.items() if name in asked]
+        if which.status is not None:
+            only += _in_status(ReservationStatus(which.status))
+        found = text(_LISTED.format(conditions=" AND ".join((_FIRST, *only))))
         if which.numbers is not None:
             found = found.bindparams(bindparam("numbers", list(which.numbers), type_=ARRAY(Text)))
         return [
