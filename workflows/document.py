@@ -16,11 +16,11 @@ from temporalio import workflow
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.messages import Message, Step, StockAnswer, parse
 from stockkeeper.contracts.process import ProcessSpec
-from stockkeeper.contracts.stock import ShortageState, shortages_of
+from stockkeeper.contracts.stock import ShortageState, shortage_of, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock
 from stockkeeper.domain.transitions import TransitionTable
 from workflows.commands import handler_of
-from workflows.process import Carried, Handler, Noted, Process, Stamp
+from workflows.process import Carried, Handler, LastWord, Noted, Process, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
@@ -163,6 +163,8 @@ class Document(Process[S], Generic[S, D, St]):
             begin: The step that stores it. Its `DomainError` fails the run, and the start's answer with it.
             stages: The waits of its life, each of which ends with it or when the history is long.
         """
+        if self.last_word is not None:
+            return await self.say_the_last_word(self.last_word)
         await self.run_to_the_end(self._life(begin, stages), give_up=self.give_up)
         if self.stored is not None and not self.is_over:
             self.continue_in_another_run(self.carried(self.stored))
@@ -179,7 +181,7 @@ class Document(Process[S], Generic[S, D, St]):
         self.start_answered()
         for stage in stages:
             await stage()
-        await workflow.wait_condition(self.drained)
+        await workflow.wait_condition(self.may_end)
 
     async def begin(self, begin: Stage) -> None:
         """Store the document.
@@ -226,6 +228,7 @@ class Document(Process[S], Generic[S, D, St]):
         Raises:
             DomainError: The start failed.
         """
+        self.keep_no_answer()
         await self.answer_to_start()
         return self.state
 
@@ -310,6 +313,12 @@ class StockDocument(Document[R, D, St]):
         self._rejection_of = rejection_of
         self._shortage: InsufficientStock | None = None
 
+    async def say_the_last_word(self, word: LastWord) -> R:
+        """End as the run before this one would have."""
+        if self.state.shortages:
+            self._shortage = shortage_of(self.state.shortages)
+        return await super().say_the_last_word(word)
+
     async def begin(self, begin: Stage) -> None:
         """Store the document, or reject it for lack of stock.
 
@@ -332,10 +341,10 @@ class StockDocument(Document[R, D, St]):
             InsufficientStock: The document is rejected.
             DomainError: The start failed.
         """
-        await self.answer_to_start()
+        state = await super().answer()
         if self._shortage is not None:
             raise self._shortage
-        return self.state
+        return state
 
     def publish(self) -> None:
         """Bring details, search attributes and memo up to date."""

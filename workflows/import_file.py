@@ -68,6 +68,8 @@ class ImportWorkflow(Process[ImportState]):
     @workflow.run
     async def run(self, *_payload: Any) -> ImportState:
         """Take pages until all are there, apply them, and end; or end when no page has come for an hour."""
+        if self.last_word is not None:
+            return await self.say_the_last_word(self.last_word)
         await self.run_to_the_end(self._run_process(), give_up=self.give_up)
         if self.state.status is ImportStatus.LOADING:
             self.continue_in_another_run(
@@ -80,6 +82,7 @@ class ImportWorkflow(Process[ImportState]):
     @workflow.update(name="opened", description="Waits until it is known whether the file was imported before.")
     async def opened(self, *_payload: Any) -> ImportState:
         """The answer to the start: LOADING, and pages may come; or IMPORTED already."""
+        self.keep_no_answer()
         await self.answer_to_start()
         return self.state
 
@@ -145,6 +148,7 @@ class ImportWorkflow(Process[ImportState]):
                 await workflow.wait_condition(self.drained)
                 return
             await self._until_something_comes()
+        await workflow.wait_condition(self.may_end)
 
     async def _open(self) -> None:
         """Check the start, and see whether the file was imported before.

@@ -7,11 +7,13 @@ stuck. Commands are carried out one at a time, in the order in which they came.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, NoReturn, Protocol, TypedDict, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypedDict, TypeVar, cast
 
+from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate
 
@@ -22,6 +24,13 @@ from stockkeeper.domain.errors import DomainError, InvalidRequest
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
+
+NAMED_ANSWERS = "named-answers"
+"""The patch with which a run that has answered a start under a fixed update id goes on in another run."""
+_RUNS_FOR = timedelta(seconds=1)
+"""Temporal lets a chain of runs continue once a second: the next run of a younger one would have to wait."""
+_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+"""An update id as clients make one up for a single call."""
 
 
 class Noted(Protocol):
@@ -46,6 +55,32 @@ class Stamp(TypedDict):
     operation_id: str
     performed_by: str
     as_of: datetime
+
+
+class Failure(State):
+    """A refused start, as a run hands it to the one that fails with it."""
+
+    code: str
+    message: str
+    details: Any
+
+
+class LastWord(State):
+    """The input of a run that only ends, as the one before it would have: beside it, no start is needed.
+
+    Attributes:
+        last_word: The state, as the result will be.
+        failure: The error that the run fails with; None: it completes.
+        details: The run in a few lines of Markdown.
+        memo: The fields by which a list of runs describes it.
+        signals: The number of signals that this chain of runs has received.
+    """
+
+    last_word: dict[str, Any]
+    failure: Failure | None
+    details: str
+    memo: dict[str, Any]
+    signals: int
 
 
 S = TypeVar("S", bound=Noted)
@@ -89,6 +124,11 @@ class Process(Generic[S]):
         self.command_lock = asyncio.Lock()
         """Held by the command that is changing the state."""
         self._signals = 0
+        self._details = ""
+        self._leaving: asyncio.Task[None] | None = None
+        self._has_to_leave = False
+        self.last_word: LastWord | None = None
+        """The end that the run before this one has left to it."""
 
     @workflow.query(name="state", description="The present state; answers after the run has ended, too.")
     def state_now(self) -> S:
@@ -139,6 +179,7 @@ class Process(Generic[S]):
             memo: The fields that a list of runs shows beside them.
         """
         workflow.set_current_details(text)
+        self._details = text
         if changed := [each for each in attributes if self._shown.get(each.key.name) != each.value]:
             self._shown.update({each.key.name: each.value for each in changed})
             workflow.upsert_search_attributes(changed)
@@ -186,10 +227,61 @@ class Process(Generic[S]):
         """Whether every caller has its answer, and no background work is left."""
         return workflow.all_handlers_finished() and not self._under_way
 
+    def may_end(self) -> bool:
+        """Whether the run is `drained`, and old enough to leave its end to another one if it keeps an answer."""
+        return self.drained() and (self._leaving is None or self._has_to_leave)
+
     @property
     def history_is_long(self) -> bool:
-        """Whether Temporal suggests continuing in another run."""
-        return workflow.info().is_continue_as_new_suggested()
+        """Whether to continue in another run: Temporal suggests it, or this one keeps an answer to a start."""
+        return self._has_to_leave or workflow.info().is_continue_as_new_suggested()
+
+    def keep_no_answer(self) -> None:
+        """Let another run follow soon, if the update under way, which asks for the start's answer, has a fixed id.
+
+        Temporal keeps an answer under its update id for as long as the run that gave it is the latest of its workflow,
+        and gives it again whatever has become of the document: also after the run has ended, when the same question
+        would otherwise start a run that looks. So a run that has given such an answer is never the last one.
+        """
+        info = workflow.current_update_info()
+        if self._leaving is not None or info is None or not _is_fixed(info.id):
+            return
+        if workflow.patched(NAMED_ANSWERS):
+            self._leaving = asyncio.create_task(self._leave_when_it_is_quiet())
+
+    async def _leave_when_it_is_quiet(self) -> None:
+        young_for = workflow.info().start_time + _RUNS_FOR - workflow.now()
+        if young_for > timedelta():
+            await workflow.sleep(young_for, summary="the answer is kept no longer")
+        await workflow.wait_condition(self.drained)
+        self._has_to_leave = True
+
+    async def _end_in_another_run(self, failure: DomainError | None = None) -> None:
+        """Leave the end to another run, if this one keeps an answer to a start."""
+        if self._leaving is None:
+            return
+        await workflow.wait_condition(self.may_end)
+        last_word = LastWord(
+            last_word=cast("BaseModel", self.state).model_dump(mode="json"),
+            failure=None if failure is None else _told(failure),
+            details=self._details,
+            memo=dict(self._memo),
+            signals=self._signals,
+        )
+        workflow.continue_as_new(args=[None, last_word])
+
+    async def say_the_last_word(self, word: LastWord) -> S:
+        """End as the run before this one would have."""
+        workflow.set_current_details(word.details)
+        self._details = word.details
+        if word.memo:
+            self._memo = word.memo
+            workflow.upsert_memo(word.memo)
+        if word.failure is not None:
+            error = DomainError.codes[word.failure.code]
+            await self.failed(error.from_details(word.failure.message, word.failure.details))
+        self.start_answered()
+        return await self.ended()
 
     def continue_in_another_run(self, carried: Carried) -> NoReturn:
         """Begin a new history with the same start and the carried state. The run must be `drained`."""
@@ -202,6 +294,11 @@ class Process(Generic[S]):
         """
         # With one argument, Temporal started the same request again, as a client's retry policy may.
         if workflow.info().continued_run_id is None or len(self.payload) != 2:
+            return None
+        if isinstance(self.payload[1], dict) and "last_word" in self.payload[1]:
+            self.last_word = parse(LastWord, self.payload[1:])
+            self.state = type(self.state).model_validate(self.last_word.last_word)  # type: ignore[attr-defined]
+            self._signals = self.last_word.signals
             return None
         carried = parse(model, self.payload[1:])
         self._signals = carried.signals
@@ -230,11 +327,13 @@ class Process(Generic[S]):
     async def failed(self, failure: DomainError) -> NoReturn:
         """End the run with this error, once every waiting caller has received it."""
         self.start_answered(failure)
+        await self._end_in_another_run(failure)
         await workflow.wait_condition(self.drained)
         raise failure
 
     async def ended(self) -> S:
         """The state as the workflow's result, once the run is `drained`."""
+        await self._end_in_another_run()
         await workflow.wait_condition(self.drained)
         return self.state
 
@@ -274,3 +373,12 @@ class Process(Generic[S]):
             if refusal is None:
                 raise
             self.note(f"signal {handler.name} refused: {refusal.code}: {refusal.message}")
+
+
+def _told(failure: DomainError) -> Failure:
+    return Failure(code=failure.code, message=failure.message, details=failure.details)
+
+
+def _is_fixed(update_id: str) -> bool:
+    """Whether a caller may send this update id again: it isn't random, or is the document's own number."""
+    return _RANDOM.fullmatch(update_id) is None or workflow.info().workflow_id.endswith(update_id)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, run
 from starter.cli.count_lines import signed
+from starter.cli.documents import names_or_ids
 from starter.cli.output import err, out, print_json, table
 from stockkeeper.contracts.count_questions import Accuracy, Variance
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanState
@@ -32,7 +33,7 @@ def plan(*, warehouse: options.OnlyWarehouse = None, as_json: options.AsJson = F
         if as_json:
             return state, None
         places = [each.warehouse_id for each in state.counts] + [each.warehouse_id for each in state.skipped]
-        return state, await stock.names([], places)
+        return state, await names_or_ids(stock, [], places)
 
     state, found = run(work())
     if found is None:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, read_input, run
 from starter.cli.count_lines import command_each_line, headline, place_of, signed, sku_of, why
-from starter.cli.documents import Answer, Desk, Mentioned
+from starter.cli.documents import Answer, Desk, Mentioned, names_or_ids
 from starter.cli.order_lines import skus_from_file, split_units, units_from_file
 from starter.cli.output import changed_status, out, print_json, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
@@ -123,7 +123,7 @@ def sheet(count_number: Number, *, as_json: options.AsJson = False) -> None:
         stock = await connect()
         state = (await stock.cycle_count(count_number)).state
         products, places = _desk.mentions(state)[:2]
-        return state, await stock.names(products, filter(None, places))
+        return state, await names_or_ids(stock, products, filter(None, places))
 
     state, found = run(work())
     # With the person who may not count again, and without any number found so far.

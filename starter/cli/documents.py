@@ -8,7 +8,7 @@ from starter.cli.context import connect, explain, run
 from starter.cli.output import out, print_json
 from stockkeeper.client.document import Document
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.errors import StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import State
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import FoundItems
@@ -136,7 +136,8 @@ class Desk(Generic[D, S]):
         found = None
         if not as_json:
             mentioned = self.mentions(state)
-            found = await stock.names(
+            found = await names_or_ids(
+                stock,
                 mentioned.product_ids,
                 (each for each in mentioned.warehouse_ids if each),
                 (each for each in mentioned.supplier_ids if each),
@@ -149,6 +150,22 @@ class Desk(Generic[D, S]):
             print_json(answer.state)
             return
         self.show(answer, answer.found)
+
+
+async def names_or_ids(
+    stock: Stockkeeper,
+    product_ids: Iterable[int] = (),
+    warehouse_ids: Iterable[int] = (),
+    supplier_ids: Iterable[int] = (),
+) -> FoundItems:
+    """The names behind ids; none where no answer comes, and ids are printed in their place.
+
+    What is to be printed has been done by then: an error about its names would say otherwise.
+    """
+    try:
+        return await stock.names(product_ids, warehouse_ids, supplier_ids)
+    except Unreachable:
+        return FoundItems(products={}, warehouses={}, skus={}, warehouse_names={})
 
 
 def has_receipt(receipts: Sequence[ReceiptState], receipt_id: str | None) -> bool:

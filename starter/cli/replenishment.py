@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from starter.cli import options, printing
 from starter.cli.context import connect, run
+from starter.cli.documents import names_or_ids
 from starter.cli.output import err, out, print_json, table
 from starter.cli.products import of_product, product_named
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -159,7 +160,8 @@ async def _names_of_skipped(stock: Stockkeeper, state: PlanState) -> FoundItems:
 async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:
     lines = [line for order in state.purchase_orders for line in order.line_items]
     places = [order.warehouse_id for order in state.purchase_orders]
-    return await stock.names(
+    return await names_or_ids(
+        stock,
         [*(line.product_id for line in lines), *(each.product_id for each in state.skipped)],
         [*places, *(each.warehouse_id for each in state.skipped)],
         [order.supplier_id for order in state.purchase_orders],

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from starter.cli import options, printing
 from starter.cli.context import connect, run
+from starter.cli.documents import names_or_ids
 from starter.cli.output import changed_status, coloured, out, print_json, table
 from starter.cli.times import to_the_second
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -113,7 +114,8 @@ def _decide(
 
 
 async def _names(stock: Stockkeeper, state: StockAuditState) -> FoundItems:
-    return await stock.names(
+    return await names_or_ids(
+        stock,
         (each.product_id for each in state.findings if each.product_id),
         (each.warehouse_id for each in state.findings if each.warehouse_id),
     )

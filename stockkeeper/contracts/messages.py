@@ -86,7 +86,7 @@ class Step(BaseModel):
 
     def contents(self) -> dict[str, Any]:
         """The fields that a repeat must have in common with the first step, as plain JSON."""
-        left_out = {*self.not_compared, *(name for name in self.added_later if getattr(self, name) is None)}
+        left_out = {*self.not_compared, *(name for name in sorted(self.added_later) if getattr(self, name) is None)}
         return self.model_dump(mode="json", exclude=left_out)
 
 

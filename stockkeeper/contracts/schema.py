@@ -22,6 +22,13 @@ from stockkeeper.contracts.search_attributes import TYPES
 VERSION = "0.1.0"
 """Of the contract, as releases of Stockkeeper are numbered: it grows with every release that adds to the wire."""
 
+UPDATE_IDS = (
+    "Leave the ids of updates to the client library, above all those of updates_without_payload: Temporal keeps an "
+    "answer under its id and repeats it, whatever has happened since. Commands have numbers in their payload instead, "
+    "such as receipt_id; find_operation tells whether one was carried out. See docs/answers.md."
+)
+"""What a client has to know about naming its updates."""
+
 Mode = Literal["validation", "serialization"]
 
 
@@ -64,6 +71,7 @@ def generate() -> dict[str, Any]:
         "errors": list(errors),
         "error_details": {code: details(code) for code in errors},
         "workflows": {process.workflow_type: described(process) for process in PROCESSES},
+        "update_ids": UPDATE_IDS,
         "questions": {
             name: {"question": reference_of[each.model], "answer": reference_of[each.answer]}
             for name, each in question.QUESTIONS.items()

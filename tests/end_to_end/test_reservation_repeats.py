@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
-from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tests.support.books import level, nothing_changes
@@ -81,24 +80,6 @@ async def test_a_mistaken_order_may_be_put_right(orders: Orders, shop: Shop, eng
     assert (await refusal(orders.reserve(reference, (item, 0)))).type == "InvalidRequest"
     assert (await orders.reserve(reference, (item, 2)))["status"] == "ACTIVE"
     assert level(engine, item) == (2, 2)
-
-
-async def test_a_fixed_update_id_gets_the_stored_answer_even_after_the_end(
-    orders: Orders, shop: Shop, engine: Engine
-) -> None:
-    item = shop.item(10)
-    reference = new_reference()
-    fixed: dict[str, Any] = {
-        "update_id": f"reserved-{reference}",
-        "reuse": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-    }
-    first = await orders.reserve(reference, (item, 3), **fixed)
-    await orders.fulfill(reference)
-    await orders.result(reference)
-    run_id = (await orders.handle(reference).describe()).run_id
-    with nothing_changes(engine, item):
-        assert await orders.reserve(reference, (item, 3), **fixed) == first
-    assert (await orders.handle(reference).describe()).run_id == run_id
 
 
 async def test_a_plain_start_of_a_running_order_is_told_so(orders: Orders, shop: Shop, engine: Engine) -> None:

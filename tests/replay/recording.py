@@ -78,6 +78,8 @@ class Scenes(Generic[Service]):
     """Format that makes a scene's reference of its name."""
     under_way: ClassVar[frozenset[str]] = frozenset()
     """The scenes that end while their run is open, which is where a deployment finds most runs."""
+    followed: ClassVar[frozenset[str]] = frozenset()
+    """The scenes whose first run is kept, which another one has followed."""
 
     service: type[Service]
     """The caller's side of the process."""
@@ -122,7 +124,10 @@ class Scenes(Generic[Service]):
 
     async def _history(self, scene: str) -> str:
         run = self._caller.handle(self.reference_of(scene))
-        if scene in self.under_way:
+        if scene in self.followed:
+            latest = await run.describe()
+            run = self._caller.handle(self.reference_of(scene), latest.raw_info.first_run_id)
+        elif scene in self.under_way:
             await eventually(lambda: _is_at_rest(run), lambda at_rest: at_rest)
         else:
             with contextlib.suppress(WorkflowFailureError):  # However it ends.

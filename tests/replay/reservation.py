@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.reservation import Orders, request
-from tests.support.wire import line, refusal
+from tests.support.wire import eventually, line, refusal
 
 
 class ReservationScenes(Scenes[Orders]):
@@ -13,6 +13,7 @@ class ReservationScenes(Scenes[Orders]):
 
     service = Orders
     under_way = frozenset({"held"})
+    followed = frozenset({"named"})
 
     async def held(self, reference: str) -> None:
         await self._caller.reserve(reference, (self._shop.item(5), 2))
@@ -128,3 +129,17 @@ class ReservationScenes(Scenes[Orders]):
             await self._scheduled(reference)
         await self._caller.update(reference, "reserved")
         await self._caller.fulfill(reference)
+
+    async def named(self, reference: str) -> None:
+        """The run that has answered a start under a fixed update id, and that another one follows for this reason."""
+        await self._caller.reserve(reference, (self._shop.item(5), 2), update_id="the-order")
+        first = await self._latest_run(reference)
+        await eventually(lambda: self._latest_run(reference), lambda run: run != first)
+
+    async def named_rejected(self, reference: str) -> None:
+        """The run that ends in place of the one that has told of the shortage."""
+        await refusal(self._caller.reserve(reference, (self._shop.item(5), 6), update_id="the-order"))
+
+    async def named_invalid(self, reference: str) -> None:
+        """The run that fails in place of the one that has told why."""
+        await refusal(self._caller.reserve(reference, (self._shop.item(5), 0), update_id="the-order"))
