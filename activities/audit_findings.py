@@ -77,7 +77,7 @@ _SET_ON_HAND = text("""
 _TAKE_HOLDS = text("""
     UPDATE inventory_items AS item
     SET quantity_reserved = (
-        SELECT coalesce(sum(quantity - quantity_fulfilled), 0) FROM reservations AS held
+        SELECT coalesce(sum(quantity - quantity_fulfilled - quantity_released), 0) FROM reservations AS held
         WHERE (held.warehouse_id, held.product_id) = (item.warehouse_id, item.product_id) AND status = 'ACTIVE')
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
 """)

@@ -5,7 +5,7 @@ in `reservations` and its units are in `inventory_items` (`database.holds`); onl
 movement in the ledger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -23,6 +23,7 @@ from stockkeeper.contracts.reservation import (
     FulfillReservationStep,
     HeldLineState,
     Holding,
+    LowerReservationStep,
     ReleaseReservationStep,
     ReservationActivities,
     ReservationState,
@@ -44,7 +45,9 @@ from stockkeeper.domain.stock import ItemKey, MovementType
 ORDER = "ORDER"
 """Reference type of an order's hold; a transfer's has another."""
 
-ReservationStep = ReserveStockStep | FulfillReservationStep | ReleaseReservationStep | ExtendReservationStep
+ReservationStep = (
+    ReserveStockStep | FulfillReservationStep | LowerReservationStep | ReleaseReservationStep | ExtendReservationStep
+)
 
 
 class ReservationSteps(OnDatabase, ReservationActivities):
@@ -81,12 +84,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         def effect(connection: Connection, operation: Operation) -> None:
             lines = _lock_open(connection, step, ReservationEvent.FULFILL)
-            of = step.reference_type, step.reference_id
-            taken = plan_fulfilment(
-                lines,
-                _wanted(step.lines),
-                place_of=lambda line: str(read_names(connection, *of)[line.reservation_id].warehouse),
-            )
+            taken = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(connection, step))
             holds.take(
                 connection,
                 operation,
@@ -132,6 +130,25 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 as_of=step.as_of,
                 gave_way_to=followed,
             )
+
+        return self._once(step, effect)
+
+    @activity.defn(name="lower_reservation", no_thread_cancel_exception=True)
+    def lower_reservation(self, step: LowerReservationStep) -> Holding:
+        """Give up units of some lines, so that they become available; the rest stays held.
+
+        Locks: the reservation's items. Operation: ``{workflow}/release/{release_id or command}``.
+
+        Raises:
+            InvalidState: The reservation isn't open any more, or its deadline has come.
+            InvalidRequest: More of a product is to be released than is held; or a part of it, which several warehouses
+                hold, and none is named.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            lines = _lock_open(connection, step, ReservationEvent.RELEASE)
+            given_up = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(connection, step), done="released")
+            holds.lower(connection, operation, lines, given_up, reason=step.reason, as_of=step.as_of)
 
         return self._once(step, effect)
 
@@ -194,6 +211,12 @@ def _lock_open(
     return lines
 
 
+def _places(connection: Connection, step: ReservationStep) -> Callable[[HeldLine], str]:
+    """The name of a line's warehouse, for a message."""
+    of = step.reference_type, step.reference_id
+    return lambda line: str(read_names(connection, *of)[line.reservation_id].warehouse)
+
+
 def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
     if lines is None:
         return None
@@ -225,6 +248,7 @@ def _holding(connection: Connection, reference_type: str, reference_id: str) -> 
                 warehouse_id=line.item.warehouse_id,
                 quantity=line.quantity,
                 quantity_fulfilled=line.quantity_fulfilled,
+                quantity_released=line.quantity_released,
                 sku=names[line.reservation_id].sku,
                 warehouse=names[line.reservation_id].warehouse,
             )

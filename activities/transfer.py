@@ -221,6 +221,9 @@ def cancel(
         InvalidState: It has ended; or ``gave_way`` is set, and no line of its hold gave way.
     """
     if gave_way:
+        whole = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
+        if status_of(whole) is ReservationStatus.FULFILLED:
+            transfer.after(TransferEvent.GIVE_WAY)  # Everything has left: there is nothing to give up.
         held = lock_given_way(connection, REFERENCE_TYPE, transfer.transfer_number)
         end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of, gave_way=True)
         return

@@ -97,8 +97,14 @@ _COURSE = text("""
         SELECT created_at AS at, quantity FROM reservations JOIN item USING (warehouse_id, product_id)
         WHERE created_at <= :until
         UNION ALL
-        SELECT closed_at, -(quantity - quantity_fulfilled) FROM reservations JOIN item USING (warehouse_id, product_id)
+        SELECT closed_at, -(quantity - quantity_fulfilled - quantity_released)
+        FROM reservations JOIN item USING (warehouse_id, product_id)
         WHERE status IN ('CANCELLED', 'EXPIRED') AND closed_at <= :until
+        UNION ALL
+        SELECT released_at, -released.quantity
+        FROM reservation_releases AS released
+        JOIN reservations USING (reservation_id) JOIN item USING (warehouse_id, product_id)
+        WHERE released_at <= :until
         UNION ALL
         SELECT created_at, quantity FROM stock_movements JOIN item USING (warehouse_id, product_id)
         WHERE movement_type IN ('SALE', 'TRANSFER_OUT') AND created_at <= :until

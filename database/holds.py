@@ -42,7 +42,7 @@ _TAKE_LINES = text("""
         closed_at = CASE WHEN whole THEN :as_of END,
         closed_by = CASE WHEN whole THEN :operation_id END
     FROM (
-        SELECT reservation_id, units, quantity_fulfilled + units = quantity AS whole
+        SELECT reservation_id, units, quantity_fulfilled + units + quantity_released = quantity AS whole
         FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
         JOIN reservations USING (reservation_id)
     ) AS taken
@@ -51,6 +51,35 @@ _TAKE_LINES = text("""
     *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
     bindparam("as_of", type_=reservations.c.closed_at.type),
     bindparam("operation_id", type_=reservations.c.closed_by.type),
+)
+
+
+_LOWER_LINES = text("""
+    WITH given AS (
+        SELECT reservation_id, units, quantity_fulfilled + quantity_released + units = quantity AS whole
+        FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
+        JOIN reservations USING (reservation_id)
+    ),
+    lowered AS (
+        UPDATE reservations AS held
+        SET quantity_released = held.quantity_released + given.units,
+            status = CASE WHEN whole THEN 'FULFILLED' ELSE held.status END,
+            closed_at = CASE WHEN whole THEN :as_of END,
+            closed_by = CASE WHEN whole THEN :operation_id END,
+            closed_reason = CASE WHEN whole THEN :reason END
+        FROM given
+        WHERE held.reservation_id = given.reservation_id
+        RETURNING held.reservation_id, given.units
+    )
+    INSERT INTO reservation_releases (
+        reservation_id, quantity, released_at, released_by, reason, operation_id, workflow_id, run_id)
+    SELECT reservation_id, units, :as_of, :performed_by, :reason, :operation_id, :workflow_id, :run_id
+    FROM lowered ORDER BY reservation_id
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
+    bindparam("as_of", type_=reservations.c.closed_at.type),
+    bindparam("operation_id", type_=reservations.c.closed_by.type),
+    bindparam("reason", type_=reservations.c.closed_reason.type),
 )
 
 
@@ -181,6 +210,40 @@ def release(
 def ending(connection: Connection, item: ItemKey, units: int, as_of: datetime) -> list[ItemHold]:
     """The holds that would give way before their deadline if so many units of an item are missing. It is locked."""
     return [hold for hold in giving_way(open_holds(connection, item), units, as_of) if not hold.is_overdue(as_of)]
+
+
+def lower(
+    connection: Connection,
+    operation: Operation,
+    lines: Sequence[HeldLine],
+    given_up: Mapping[int, int],
+    *,
+    reason: str,
+    as_of: datetime,
+) -> None:
+    """Give up held units, so that they become available; the rest stays held. The caller has locked their items.
+
+    Args:
+        connection: The transaction.
+        operation: The person and the run behind it.
+        lines: The hold.
+        given_up: Units by reservation_id, as `stockkeeper.domain.reservation.plan_fulfilment` has them.
+        reason: Why.
+        as_of: The workflow's time.
+    """
+    connection.execute(
+        _LOWER_LINES,
+        {
+            "reservation_ids": list(given_up),
+            "units": list(given_up.values()),
+            "as_of": as_of,
+            "reason": reason,
+            "performed_by": operation.performed_by,
+            **operation.origin,
+        },
+    )
+    freed = [(line.item, -given_up[line.reservation_id]) for line in lines if line.reservation_id in given_up]
+    ledger.reserve(connection, wanted_by_item(freed))
 
 
 def give_way(

@@ -64,14 +64,14 @@ _LOCK_ITEMS_OF_RESERVATION = text("""
 """)
 
 _HELD_LINES = text("""
-    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status, expires_at
     FROM reservations
     WHERE reference_type = :reference_type AND reference_id = :reference_id
     ORDER BY reservation_id
 """)
 
 _OVERDUE_LINES = text("""
-    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status, expires_at
     FROM reservations
     JOIN unnest(:warehouse_ids, :product_ids) AS short (warehouse_id, product_id)
         USING (warehouse_id, product_id)
@@ -80,8 +80,8 @@ _OVERDUE_LINES = text("""
 """).bindparams(*ITEM_ARRAYS)
 
 _OPEN_HOLDS = text("""
-    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at,
-        reference_type, reference_id, workflow_id
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
+        expires_at, reference_type, reference_id, workflow_id
     FROM reservations
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) AND status = 'ACTIVE'
     ORDER BY reservation_id
@@ -261,4 +261,5 @@ def _held_line(row: Row[Any]) -> HeldLine:
         row.quantity_fulfilled,
         ReservationStatus(row.status),
         row.expires_at,
+        row.quantity_released,
     )

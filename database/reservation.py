@@ -6,7 +6,7 @@ them, and change by `database.holds`, because a transfer's hold at its source is
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, Row, Table, Text, bindparam, text
+from sqlalchemy import Column, Connection, ForeignKey, Index, Row, Table, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -22,6 +22,7 @@ reservations = Table(
     needed("warehouse_id", BigInteger),
     needed("quantity", BigInteger),
     counter("quantity_fulfilled"),
+    counter("quantity_released"),
     needed("reference_type", Text),
     needed("reference_id", Text),
     needed("status", Text, server_default=text("'ACTIVE'")),
@@ -40,6 +41,19 @@ reservations = Table(
         "expires_at",
         postgresql_where=text("status = 'ACTIVE'"),
     ),
+)
+
+reservation_releases = Table(
+    "reservation_releases",
+    METADATA,
+    Column("reservation_id", BigInteger, ForeignKey("reservations.reservation_id"), primary_key=True),
+    Column("operation_id", Text, primary_key=True),
+    needed("quantity", BigInteger),
+    needed("released_at", INSTANT),
+    needed("released_by", Text),
+    needed("reason", Text),
+    needed("workflow_id", Text),
+    needed("run_id", Text),
 )
 
 _NAMES = text("""
@@ -64,6 +78,7 @@ _LISTED = """
             CASE WHEN bool_or(line.status = 'EXPIRED') THEN 'EXPIRED'
                 WHEN bool_or(line.status = 'CANCELLED') THEN 'CANCELLED'
                 WHEN bool_or(line.status = 'ACTIVE') THEN 'ACTIVE'
+                WHEN bool_and(line.quantity_released = line.quantity) THEN 'CANCELLED'
                 ELSE 'FULFILLED' END AS status,
             array_agg(sku ORDER BY reservation_id) AS skus,
             array_agg(warehouses.name ORDER BY reservation_id) AS warehouses

@@ -537,6 +537,25 @@ CREATE TABLE reorder_points (
 );
 GRANT SELECT ON reorder_points TO stockkeeper_worker;
 
+CREATE TABLE reservation_releases (
+    reservation_id bigint NOT NULL,
+    operation_id text NOT NULL,
+    quantity bigint NOT NULL,
+    released_at timestamp with time zone NOT NULL,
+    released_by text NOT NULL,
+    reason text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT reservation_releases_pkey PRIMARY KEY (reservation_id, operation_id),
+    CONSTRAINT reservation_releases_quantity_check CHECK (quantity > 0),
+    CONSTRAINT reservation_releases_reservation_id_fkey FOREIGN KEY (reservation_id) REFERENCES reservations(reservation_id)
+);
+CREATE TRIGGER reservation_releases_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON reservation_releases
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+CREATE CONSTRAINT TRIGGER reservation_releases_are_on_the_line AFTER INSERT ON reservation_releases DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_releases_to_be_on_the_line();
+GRANT INSERT, SELECT ON reservation_releases TO stockkeeper_worker;
+
 CREATE TABLE reservations (
     reservation_id bigint GENERATED ALWAYS AS IDENTITY,
     product_id bigint NOT NULL,
@@ -555,10 +574,11 @@ CREATE TABLE reservations (
     closed_at timestamp with time zone,
     closed_by text,
     closed_reason text,
+    quantity_released bigint DEFAULT 0 NOT NULL,
     CONSTRAINT reservations_pkey PRIMARY KEY (reservation_id),
     CONSTRAINT reservations_closed_by_someone CHECK ((status = 'ACTIVE'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
-    CONSTRAINT reservations_fulfilled_whole CHECK ((status = 'FULFILLED'::text) = (quantity_fulfilled = quantity)),
-    CONSTRAINT reservations_fulfilled_within CHECK (quantity_fulfilled >= 0 AND quantity_fulfilled <= quantity),
+    CONSTRAINT reservations_fulfilled_whole CHECK ((status = 'FULFILLED'::text) = ((quantity_fulfilled + quantity_released) = quantity)),
+    CONSTRAINT reservations_fulfilled_within CHECK (quantity_fulfilled >= 0 AND quantity_released >= 0 AND (quantity_fulfilled + quantity_released) <= quantity),
     CONSTRAINT reservations_quantity_check CHECK (quantity > 0),
     CONSTRAINT reservations_reference_type_check CHECK (reference_type = ANY (ARRAY['ORDER'::text, 'TRANSFER'::text])),
     CONSTRAINT reservations_status_check CHECK (status = ANY (ARRAY['ACTIVE'::text, 'FULFILLED'::text, 'CANCELLED'::text, 'EXPIRED'::text])),
@@ -567,6 +587,8 @@ CREATE TABLE reservations (
 CREATE INDEX reservations_by_item ON reservations USING btree (warehouse_id, product_id, created_at);
 CREATE INDEX reservations_by_reference ON reservations USING btree (reference_type, reference_id);
 CREATE INDEX reservations_open_by_item ON reservations USING btree (warehouse_id, product_id, expires_at) WHERE status = 'ACTIVE'::text;
+CREATE CONSTRAINT TRIGGER reservations_are_released AFTER UPDATE OF quantity_released ON reservations DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.quantity_released <> new.quantity_released) EXECUTE FUNCTION require_releases_to_be_on_the_line();
 GRANT INSERT, SELECT, UPDATE ON reservations TO stockkeeper_worker;
 
 CREATE TABLE return_inspection_lines (
@@ -978,6 +1000,25 @@ BEGIN
         RAISE EXCEPTION 'product % in warehouse % has % on hand, but its latest movement left %',
             NEW.product_id, NEW.warehouse_id, on_hand, coalesce(balance, 0)
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'on_hand_is_the_ledger';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_releases_to_be_on_the_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    line reservations;
+    released numeric;
+BEGIN
+    SELECT * INTO line FROM reservations WHERE reservation_id = NEW.reservation_id;
+    SELECT coalesce(sum(quantity), 0) INTO released
+        FROM reservation_releases WHERE reservation_id = NEW.reservation_id;
+    IF line.quantity_released <> released THEN
+        RAISE EXCEPTION 'line % of the hold of % % has given up %, and its releases say %',
+            NEW.reservation_id, lower(line.reference_type), line.reference_id, line.quantity_released, released
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'releases_are_on_the_line';
     END IF;
     RETURN NULL;
 END $function$;
@@ -1400,7 +1441,7 @@ CREATE VIEW transfer_holds AS
     held.quantity AS asked,
     held.quantity_fulfilled AS departed,
         CASE
-            WHEN held.status = 'ACTIVE'::text THEN held.quantity - held.quantity_fulfilled
+            WHEN held.status = 'ACTIVE'::text THEN held.quantity - held.quantity_fulfilled - held.quantity_released
             ELSE 0::bigint
         END AS held
    FROM transfer_orders

@@ -48,7 +48,7 @@ ITEMS = text("""
         FROM off WHERE place <= :most_broken GROUP BY warehouse_id, product_id
     ),
     promised AS (
-        SELECT warehouse_id, product_id, sum(quantity - quantity_fulfilled) AS units
+        SELECT warehouse_id, product_id, sum(quantity - quantity_fulfilled - quantity_released) AS units
         FROM page JOIN reservations USING (warehouse_id, product_id)
         WHERE status = 'ACTIVE' GROUP BY warehouse_id, product_id
     )
@@ -123,7 +123,7 @@ HOLDS = text("""
 # An order's holds of one item may be on several pages; they count on the page that has the last of them.
 STILL_HELD = text("""
     SELECT workflow_id, warehouse_id, product_id, lower(reference_type) || ' ' || reference_id AS document,
-        sum(quantity - quantity_fulfilled) AS units
+        sum(quantity - quantity_fulfilled - quantity_released) AS units
     FROM reservations
     WHERE status = 'ACTIVE' AND workflow_id = ANY (:workflow_ids)
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)

@@ -12,6 +12,7 @@ from stockkeeper.contracts.reservation import (
     EXTEND,
     FULFILL,
     PROCESS,
+    RELEASE,
     WORKFLOW_TYPE,
     Cancel,
     EndedStatus,
@@ -20,6 +21,8 @@ from stockkeeper.contracts.reservation import (
     Fulfill,
     FulfillReservationStep,
     Holding,
+    LowerReservationStep,
+    Release,
     ReleaseReservationStep,
     ReservationActivities,
     ReservationLineState,
@@ -51,9 +54,9 @@ class _Stamp(Stamp):
 class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     """Holds stock for one order: all of its lines, or none, until one deadline.
 
-    Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``cancel``, ``extend``; and
-    ``give_way``, sent by a correction that took away held stock. Ends FULFILLED, CANCELLED, EXPIRED, or REJECTED when
-    stock was short; a request that is wrong fails the run.
+    Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``release``, ``cancel``,
+    ``extend``; and ``give_way``, sent by a correction that took away held stock. Ends FULFILLED, CANCELLED, EXPIRED, or
+    REJECTED when stock was short; a request that is wrong fails the run.
     """
 
     process = PROCESS
@@ -100,6 +103,20 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         )
         units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
         await self.apply(ReservationActivities.fulfill_reservation, step, f"fulfil {units}")
+
+    @command(RELEASE)
+    async def release(self, message: Release, key: str) -> None:
+        """A part isn't needed any more, and becomes available. `{performed_by, reason, lines, release_id}`."""
+        if message.release_id is None:
+            self.require(ReservationEvent.RELEASE)
+        # As for a shipment: only the database knows whether a release with a name has been done.
+        step = LowerReservationStep(
+            **self.step_stamp("release", message.release_id or key, performed_by=message.performed_by),
+            lines=message.lines,
+            reason=message.reason,
+        )
+        units = sum(line.quantity for line in message.lines)
+        await self.apply(ReservationActivities.lower_reservation, step, f"release {units} units: {message.reason}")
 
     @command(CANCEL)
     async def cancel(self, message: Cancel, key: str) -> None:
@@ -236,6 +253,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
 
     # The signals of the commands.
     fulfill_signal = signal_of(fulfill)
+    release_signal = signal_of(release)
     cancel_signal = signal_of(cancel)
     extend_signal = signal_of(extend)
     give_way_signal = signal_of(give_way)

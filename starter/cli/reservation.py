@@ -52,15 +52,17 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
     until = f" until {changed(_until(before), _until(state))}" if state.expires_at else ""
     status = changed_status(before.status, state.status)
     out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {status}{until}")
+    given_up = any(line.quantity_released for line in state.lines)
     out.print(
         table(
-            ["product", "warehouse", "#ordered", "#shipped"],
+            ["product", "warehouse", "#ordered", "#shipped", *(["#given up"] if given_up else [])],
             [
                 [
                     printing.sku(found, line.product_id),
                     printing.warehouse(found, line.warehouse_id),
                     str(line.quantity),
                     changed(was.quantity_fulfilled, line.quantity_fulfilled),
+                    *([changed(was.quantity_released, line.quantity_released)] if given_up else []),
                 ]
                 for was, line in zip(before.lines, state.lines, strict=True)
             ],
@@ -137,6 +139,29 @@ def fulfill(
     _desk.command(
         reference,
         lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id),
+        as_json=as_json,
+    )
+
+
+@app.command("release")
+def release(
+    reference: Reference,
+    line: Annotated[
+        list[str], typer.Option("--line", metavar="SKU[@WAREHOUSE]=UNITS", help="Units that aren't needed any more.")
+    ],
+    *,
+    release_id: Annotated[
+        str | None, typer.Option(help="The release's number: the same one is done only once.")
+    ] = None,
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Give up a part of the held stock; the rest stays held."""
+    lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line])
+    _desk.command(
+        reference,
+        lambda hold: hold.release(lines, performed_by=performed_by, reason=reason, release_id=release_id),
         as_json=as_json,
     )
 

@@ -49,6 +49,30 @@ class Hold(Document[ReservationState]):
             None if fulfillment_id is None else Numbered(fulfillment_id, ReservationActivities.fulfill_reservation),
         )
 
+    async def release(
+        self, lines: Sequence[Line], *, performed_by: str, reason: str, release_id: str | None = None
+    ) -> ReservationState:
+        """Give up a part of the held stock; the rest stays held.
+
+        Args:
+            lines: Units that aren't needed any more.
+            performed_by: The person or service that gives them up.
+            reason: Why.
+            release_id: The release's number. With one, the call may be repeated after a lost answer, and the units are
+                given up once; a part without one that is sent again is another part.
+
+        Raises:
+            InvalidRequest: More of a product than is held.
+            InvalidState: The stock is no longer held.
+            OperationConflict: The release's number was used for other lines.
+            Unreachable: No answer in time.
+        """
+        message = await self._message(
+            reservation.RELEASE, performed_by=performed_by, reason=reason, lines=lines, release_id=release_id
+        )
+        numbered = None if release_id is None else Numbered(release_id, ReservationActivities.lower_reservation)
+        return await self._command(reservation.RELEASE, message, lambda _: False, numbered)
+
     async def cancel(self, *, performed_by: str, reason: str) -> ReservationState:
         """Release the stock that is still held.
 

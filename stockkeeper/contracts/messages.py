@@ -76,7 +76,7 @@ class Step(BaseModel):
 
     not_compared: ClassVar[frozenset[str]] = frozenset({"operation_id", "performed_by", "as_of"})
     """Fields in which a repeat may differ from the first step: it comes later, or from another person."""
-    added_later: ClassVar[frozenset[str]] = frozenset()
+    added_later: ClassVar[tuple[str, ...]] = ()
     """Fields that an earlier version didn't have. They are compared once they are set: a step that an earlier version
     has carried out is the same operation as one without them."""
 

@@ -56,7 +56,7 @@ class ReservationRequest(Message):
 
 
 class FulfillLine(Message):
-    """Units that leave now: of a product, if given from one warehouse only, or of exactly one line."""
+    """Units that leave now, or are given up: of a product, if given from one warehouse only, or of exactly one line."""
 
     product_id: Id | None = None
     warehouse_id: Id | None = None
@@ -93,9 +93,21 @@ class Extend(Message):
     ttl_minutes: Minutes
 
 
+class Release(ReasonedCommand):
+    """Command ``release``: a part of the hold is given up, and becomes available again; the rest stays held."""
+
+    lines: Annotated[list[FulfillLine], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description="Units that aren't needed any more."
+    )
+    release_id: Reference | None = Field(
+        default=None, description="The caller's number for this release: sent twice, it is done once."
+    )
+
+
 FULFILL = Command("fulfill", Fulfill)
 CANCEL = Command("cancel", Cancel)
 EXTEND = Command("extend", Extend)
+RELEASE = Command("release", Release)
 
 
 class ReservationLineState(State):
@@ -106,6 +118,7 @@ class ReservationLineState(State):
     warehouse_id: int | None
     quantity: int
     quantity_fulfilled: int = 0
+    quantity_released: int = Field(default=0, description="Units that were given up before they left.")
 
 
 class ReservationState(State):
@@ -156,6 +169,15 @@ class ReleaseReservationStep(Step):
     gave_way: bool = Field(default=False, description="Only if one of its lines has ended already: the others follow.")
 
 
+class LowerReservationStep(Step):
+    """Give up a part of a reservation."""
+
+    reference_type: str
+    reference_id: str
+    lines: list[FulfillLine]
+    reason: str
+
+
 class ExtendReservationStep(Step):
     """Give an open reservation a new deadline."""
 
@@ -203,6 +225,11 @@ class ReservationActivities(Protocol):
         """Make the units still held available again."""
         ...
 
+    @activity.defn(name="lower_reservation")
+    def lower_reservation(self, step: LowerReservationStep) -> Holding:
+        """Make a part of the units available again."""
+        ...
+
     @activity.defn(name="extend_reservation")
     def extend_reservation(self, step: ExtendReservationStep) -> Holding:
         """Move the deadline."""
@@ -215,7 +242,7 @@ PROCESS = ProcessSpec(
     start=ReservationRequest,
     state=ReservationState,
     activities=ReservationActivities,
-    commands=(FULFILL, CANCEL, EXTEND, GIVE_WAY),
+    commands=(FULFILL, RELEASE, CANCEL, EXTEND, GIVE_WAY),
     workflow_id="reservation-{reference_id}",
     answer="reserved",
     stored=True,

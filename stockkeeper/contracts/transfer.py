@@ -191,7 +191,7 @@ class HoldTransferStep(TransferStep):
 class DispatchTransferStep(TransferStep):
     """Dispatch all units still held, or these."""
 
-    added_later: ClassVar[frozenset[str]] = frozenset({"lines", "dispatch_id"})
+    added_later: ClassVar[tuple[str, ...]] = ("lines", "dispatch_id")
 
     lines: list[TransferLine] | None = None
     dispatch_id: str | None = None
@@ -207,7 +207,7 @@ class ReceiveTransferStep(TransferStep):
 class WriteOffTransferStep(TransferStep):
     """Write off all units still in transit, or these."""
 
-    added_later: ClassVar[frozenset[str]] = frozenset({"lines", "write_off_id"})
+    added_later: ClassVar[tuple[str, ...]] = ("lines", "write_off_id")
 
     reason: str
     lines: list[TransferLine] | None = None

@@ -52,6 +52,7 @@ _BY_STEP = {
     "extend": _Step("extension"),
     "record": _Step("result"),
     "fulfill": _Step("shipment", _BOOKED, "number"),
+    "release": _Step("release", _BOOKED, "number"),
     "receive": _Step("delivery", _BOOKED, "number"),
     "inspect": _Step("inspection", _BOOKED, "number"),
 }

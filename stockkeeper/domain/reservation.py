@@ -1,7 +1,8 @@
 """A reservation: stock that is promised to one reference until a deadline.
 
 Held stock stays on hand and is no longer available. All lines of a reservation are held or none, and they
-share one deadline. It ends when everything has left (FULFILLED), by wish (CANCELLED) or at the deadline (EXPIRED).
+share one deadline. Units may be given up before they leave, and the rest stays held. It ends when all the others have
+left (FULFILLED), by wish, or with all of its units given up (CANCELLED), or at the deadline (EXPIRED).
 """
 
 from collections import Counter
@@ -35,6 +36,8 @@ class ReservationEvent(StrEnum):
     """A fulfilment that leaves something held."""
     FULFILL = "fulfill"
     EXTEND = "extend"
+    RELEASE = "release"
+    """The end of a part of the hold, which leaves something held."""
     CANCEL = "cancel"
     GIVE_WAY = "give_way"
     """The end of a hold whose stock is missing."""
@@ -46,7 +49,11 @@ RESERVATION = TransitionTable(
         (ReservationStatus.WAITING, ReservationStatus.ACTIVE): {ReservationEvent.HOLD},
         (ReservationStatus.WAITING, ReservationStatus.REJECTED): {ReservationEvent.REJECT},
         (ReservationStatus.WAITING, ReservationStatus.CANCELLED): {ReservationEvent.CANCEL},
-        (ReservationStatus.ACTIVE, ReservationStatus.ACTIVE): {ReservationEvent.SHIP, ReservationEvent.EXTEND},
+        (ReservationStatus.ACTIVE, ReservationStatus.ACTIVE): {
+            ReservationEvent.SHIP,
+            ReservationEvent.EXTEND,
+            ReservationEvent.RELEASE,
+        },
         (ReservationStatus.ACTIVE, ReservationStatus.FULFILLED): {ReservationEvent.FULFILL},
         (ReservationStatus.ACTIVE, ReservationStatus.CANCELLED): {ReservationEvent.CANCEL, ReservationEvent.GIVE_WAY},
         (ReservationStatus.ACTIVE, ReservationStatus.EXPIRED): {ReservationEvent.EXPIRE},
@@ -68,6 +75,7 @@ RESERVATION = TransitionTable(
             ReservationEvent.SHIP: "can't be shipped",
             ReservationEvent.FULFILL: "can't be fulfilled",
             ReservationEvent.EXTEND: "can't be extended",
+            ReservationEvent.RELEASE: "can't be lowered",
             ReservationEvent.CANCEL: "can't be cancelled",
             ReservationEvent.GIVE_WAY: "can't give way",
             ReservationEvent.EXPIRE: "can't expire",
@@ -88,24 +96,30 @@ class HeldLine:
     quantity_fulfilled: int
     status: ReservationStatus
     expires_at: datetime | None
+    quantity_released: int = 0
 
     @property
     def quantity_open(self) -> int:
         """Units still held: nothing once the line is no longer ACTIVE."""
-        return self.quantity - self.quantity_fulfilled if self.status is ReservationStatus.ACTIVE else 0
+        if self.status is not ReservationStatus.ACTIVE:
+            return 0
+        return self.quantity - self.quantity_fulfilled - self.quantity_released
 
 
 def status_of(lines: Sequence[HeldLine]) -> ReservationStatus:
     """The status of the whole from its lines.
 
     A line that expired takes the whole with it, though another line may not have been released yet: they share
-    one deadline, and the request that needed the stock released only the items that it had locked.
+    one deadline, and the request that needed the stock released only the items that it had locked. A line of which
+    nothing is open is FULFILLED: its units have been shipped or given up; with all of them given up on every line,
+    nothing was fulfilled.
     """
     statuses = {line.status for line in lines}
     for decisive in (ReservationStatus.EXPIRED, ReservationStatus.CANCELLED, ReservationStatus.ACTIVE):
         if decisive in statuses:
             return decisive
-    return ReservationStatus.FULFILLED
+    is_given_up = bool(lines) and all(line.quantity_released == line.quantity for line in lines)
+    return ReservationStatus.CANCELLED if is_given_up else ReservationStatus.FULFILLED
 
 
 def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: datetime, reference: str) -> None:
@@ -213,13 +227,17 @@ def plan_fulfilment(
     wanted: Sequence[WantedLine] | None,
     *,
     place_of: Callable[[HeldLine], str] = _warehouse_of,
+    done: str = "shipped",
 ) -> dict[int, int]:
     """How many units each line gives: ``{reservation_id: units}``, lines that give nothing left out.
+
+    To a shipment, or back into what is available.
 
     Args:
         lines: The reservation's lines.
         wanted: Units to ship, in the order of the lines; None: all units still held.
         place_of: The warehouse of a line, as a message names it.
+        done: What becomes of the units, in messages: ``shipped``, ``released``.
 
     Raises:
         InvalidRequest: More is wanted of something than is still held; or a part of a product is wanted that several
@@ -230,7 +248,7 @@ def plan_fulfilment(
         return {reservation_id: units for reservation_id, units in left.items() if units}
     given: Counter[int] = Counter()
     for want in wanted:
-        _require_one_place(want, [line for line in lines if left[line.reservation_id]], left, place_of)
+        _require_one_place(want, [line for line in lines if left[line.reservation_id]], left, place_of, done)
         missing = want.quantity
         for line in lines:
             if missing and want.matches(line):
@@ -240,14 +258,18 @@ def plan_fulfilment(
                 missing -= units
         if missing:
             held = want.quantity - missing
-            raise InvalidRequest(f"{want}: {want.quantity} to be shipped, but only {held} still held")
+            raise InvalidRequest(f"{want}: {want.quantity} to be {done}, but only {held} still held")
     return {reservation_id: units for reservation_id, units in sorted(given.items()) if units}
 
 
 def _require_one_place(
-    want: WantedLine, lines: Sequence[HeldLine], left: Mapping[int, int], place_of: Callable[[HeldLine], str]
+    want: WantedLine,
+    lines: Sequence[HeldLine],
+    left: Mapping[int, int],
+    place_of: Callable[[HeldLine], str],
+    done: str,
 ) -> None:
-    """Units of a product leave the warehouse that is named; only all of them may leave several at once.
+    """Units of a product are of the warehouse that is named; only all of them may be of several at once.
 
     Raises:
         InvalidRequest: Several warehouses hold the product, and only a part is wanted, from none of them by name.
@@ -260,5 +282,5 @@ def _require_one_place(
     if len(held) > 1 and want.quantity < held.total():
         places = " and ".join(f"{place_of(by_place[place])} ({units})" for place, units in held.items())
         raise InvalidRequest(
-            f"{want}: {want.quantity} to be shipped, and {len(held)} warehouses hold it, {places}; name one of them"
+            f"{want}: {want.quantity} to be {done}, and {len(held)} warehouses hold it, {places}; name one of them"
         )

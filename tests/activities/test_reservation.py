@@ -145,7 +145,7 @@ def test_no_shipment_of_more_than_is_held(steps: Steps, shop: Shop, engine: Engi
         assert refused(lambda: steps.fulfill(reference, _part(5, product_id=item.product_id)))[0] == "InvalidRequest"
 
 
-@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend"])
+@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend", "release"])
 def test_a_command_is_right_until_the_deadline_and_wrong_at_it(
     steps: Steps, shop: Shop, engine: Engine, command: str
 ) -> None:
@@ -156,6 +156,7 @@ def test_a_command_is_right_until_the_deadline_and_wrong_at_it(
         "fulfill": partial(steps.fulfill, reference),
         "cancel": partial(steps.cancel, reference),
         "extend": partial(steps.extend, reference, 10 * MINUTE),
+        "release": partial(steps.lower, reference, *_part(1, product_id=item.product_id)),
     }
     deadline = NOON + 30 * MINUTE
     with nothing_changes(engine, item):
@@ -165,10 +166,18 @@ def test_a_command_is_right_until_the_deadline_and_wrong_at_it(
                 {"status": "EXPIRED", "command": command},
             )
     calls[command](as_of=deadline - A_MICROSECOND)
-    assert level(engine, item) == {"fulfill": (6, 0), "cancel": (10, 0), "extend": (10, 4)}[command]
+    assert (
+        level(engine, item)
+        == {
+            "fulfill": (6, 0),
+            "cancel": (10, 0),
+            "extend": (10, 4),
+            "release": (10, 3),
+        }[command]
+    )
 
 
-@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend"])
+@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend", "release"])
 @pytest.mark.parametrize("ending", ["fulfilled", "cancelled", "expired"])
 def test_no_command_after_the_end(steps: Steps, shop: Shop, engine: Engine, ending: str, command: str) -> None:
     item = shop.item(10)
@@ -184,17 +193,19 @@ def test_no_command_after_the_end(steps: Steps, shop: Shop, engine: Engine, endi
         "fulfill": partial(steps.fulfill, reference, operation="2"),
         "cancel": partial(steps.cancel, reference, operation="2"),
         "extend": partial(steps.extend, reference, MINUTE, operation="2"),
+        "release": partial(steps.lower, reference, *_part(1, product_id=item.product_id), operation="2"),
     }
     with nothing_changes(engine, item):
         assert refused(commands[command]) == ("InvalidState", {"status": ending.upper(), "command": command})
 
 
-@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend"])
+@pytest.mark.parametrize("command", ["fulfill", "cancel", "extend", "release"])
 def test_no_command_on_what_was_never_held(steps: Steps, engine: Engine, command: str) -> None:
     commands = {
         "fulfill": partial(steps.fulfill, new_reference()),
         "cancel": partial(steps.cancel, new_reference()),
         "extend": partial(steps.extend, new_reference(), MINUTE),
+        "release": partial(steps.lower, new_reference(), *_part(1, product_id=1)),
     }
     with nothing_changes(engine):
         assert refused(commands[command]) == ("InvalidState", {"status": "REJECTED", "command": command})

@@ -21,7 +21,8 @@ from tests.support.refusals import refusal_of
 ALLOWED = {
     "reservation": """
         WAITING: hold ACTIVE, reject REJECTED, cancel CANCELLED
-        ACTIVE: ship ACTIVE, fulfill FULFILLED, extend ACTIVE, cancel CANCELLED, give_way CANCELLED, expire EXPIRED
+        ACTIVE: ship ACTIVE, fulfill FULFILLED, extend ACTIVE, release ACTIVE, cancel CANCELLED, give_way CANCELLED
+        ACTIVE: expire EXPIRED
     """,
     "purchase order": """
         DRAFT: approve DRAFT, submit SUBMITTED, reject CANCELLED, lapse CANCELLED, cancel CANCELLED
@@ -45,7 +46,7 @@ ALLOWED = {
 }
 """For each status of a document its events, each with the status that it leads to."""
 STATUSES_TIMES_EVENTS = {
-    "reservation": 6 * 8,
+    "reservation": 6 * 9,
     "purchase order": 5 * 9,
     "transfer": 5 * 8,
     "return": 3 * 4,

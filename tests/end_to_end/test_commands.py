@@ -40,6 +40,31 @@ async def test_an_order_is_held_shown_extended_shipped_and_listed(command: Comma
     assert await eventually(listed, bool) == [(order, "FULFILLED")]
 
 
+async def test_a_part_of_a_hold_is_given_up_and_the_rest_is_shipped(
+    command: Command, shop: Shop, engine: Engine
+) -> None:
+    item, order = shop.item(10), new_reference()
+    sku, place = names(engine, item)
+    await command("reserve", "start", order, "--line", f"{sku}@{place}=4")
+    less = ("reserve", "release", order, "--line", f"{sku}=1", "--release-id", "less-1", "--reason", "one less")
+    lowered = await command(*less)
+    assert lowered.exit_code == 0
+    assert f"order {order}: ACTIVE until " in lowered.stdout
+    assert "0 → 1" in lowered.stdout
+    assert level(engine, item) == (10, 3)
+    with nothing_changes(engine, item):
+        again = json.loads((await command(*less, "--json")).stdout)
+        assert [(each["quantity"], each["quantity_released"]) for each in again["lines"]] == [(4, 1)]
+        more = await command("reserve", "release", order, "--line", f"{sku}=4", "--reason", "all")
+        assert (more.exit_code, more.stderr) == (
+            1,
+            f"InvalidRequest: {sku}: 4 to be released, but only 3 still held\n",
+        )
+    shipped = json.loads((await command("reserve", "fulfill", order, "--json")).stdout)
+    assert (shipped["status"], shipped["lines"][0]["quantity_fulfilled"]) == ("FULFILLED", 3)
+    assert level(engine, item) == (7, 0)
+
+
 async def test_ids_are_taken_where_names_are(command: Command, shop: Shop, engine: Engine) -> None:
     item, order = shop.item(10), new_reference()
     held = await command("reserve", "start", order, "--line", f"{item.product_id}@{item.warehouse_id}=4")

@@ -74,6 +74,7 @@ async def _ended(held: Held, note: str = f"the hold gave way: {FOUND}") -> Json:
     changed: dict[str, Json] = {"status": "CANCELLED", "notes": state["notes"]}
     if held.kind == "TRANSFER":
         changed["closed_reason"] = FOUND
+        changed["line_items"] = [line | {"held": 0} for line in held.state["line_items"]]
     assert state == held.state | changed
     assert await held.caller.status(held.name) == WorkflowExecutionStatus.COMPLETED
     return state
@@ -204,7 +205,10 @@ async def test_a_transfer_that_was_not_running_cannot_leave_once_it_is_started_a
     _lose(engine, held.first)
     to = held.state["to_warehouse_id"]
     with nothing_is_stored(engine):
-        assert await transfers.create(held.name, to, [(held.first, 4), (held.second, 4)]) == held.state
+        first, second = held.state["line_items"]
+        assert await transfers.create(held.name, to, [(held.first, 4), (held.second, 4)]) == held.state | {
+            "line_items": [first | {"held": 0}, second]
+        }
         refused = await refusal(transfers.dispatch(held.name))
         assert (refused.type, refused.details) == ("InvalidState", {"status": "CANCELLED", "command": "dispatch"})
     assert (await transfers.cancel(held.name))["status"] == "CANCELLED"

@@ -25,7 +25,7 @@ async def test_a_hold_is_answered_in_one_call_with_the_whole_state(orders: Order
         "reference_type": "ORDER",
         "reference_id": reference,
         "status": "ACTIVE",
-        "lines": [line(item, 3) | {"quantity_fulfilled": 0}],
+        "lines": [line(item, 3) | {"quantity_fulfilled": 0, "quantity_released": 0}],
         "shortages": [],
         "notes": [],
     }
@@ -188,7 +188,7 @@ async def test_out_of_stock_is_an_outcome_and_no_failed_run(orders: Orders, shop
     state = await orders.result(reference)
     assert await orders.status(reference) == WorkflowExecutionStatus.COMPLETED
     assert (state["status"], state["expires_at"]) == ("REJECTED", None)
-    assert state["lines"] == [line(item, 3) | {"quantity_fulfilled": 0, "reservation_id": None}]
+    assert state["lines"] == [line(item, 3) | {"quantity_fulfilled": 0, "quantity_released": 0, "reservation_id": None}]
     [note] = state["notes"]
     assert note.endswith(
         f"rejected: product {item.product_id} in warehouse {item.warehouse_id}: requested 3, available 2"

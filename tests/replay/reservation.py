@@ -31,6 +31,24 @@ class ReservationScenes(Scenes[Orders]):
         await self._caller.fulfill(reference, [last])
         await self._caller.fulfill(reference)
 
+    async def lowered(self, reference: str) -> None:
+        """A part is given up twice under one number, more than is held is refused, and the rest leaves."""
+        item = self._shop.item(5)
+        await self._caller.reserve(reference, (item, 3), (item, 2))
+        less = {"performed_by": "shop", "reason": "one less", "lines": [line(item, 4)], "release_id": "less-1"}
+        for _ in range(2):
+            await self._caller.update(reference, "release", less)
+        await refusal(self._caller.update(reference, "release", less | {"release_id": None}))
+        await self._caller.fulfill(reference)
+
+    async def given_up(self, reference: str) -> None:
+        """All of it is given up line by line, by a signal at last."""
+        item = self._shop.item(5)
+        await self._caller.reserve(reference, (item, 3))
+        less = {"performed_by": "shop", "reason": "one less", "lines": [line(item, 1)]}
+        await self._caller.update(reference, "release", less)
+        await self._caller.signal(reference, "release", less | {"lines": [line(item, 2)]})
+
     async def cancelled(self, reference: str) -> None:
         item = self._shop.item(5)
         await self._caller.reserve(reference, (item, 2))

@@ -11,7 +11,7 @@ _FINDINGS = text("""
         FROM stock_movements WHERE warehouse_id > :since GROUP BY warehouse_id, product_id
     ),
     promised AS (
-        SELECT warehouse_id, product_id, sum(quantity - quantity_fulfilled) AS units
+        SELECT warehouse_id, product_id, sum(quantity - quantity_fulfilled - quantity_released) AS units
         FROM reservations WHERE status = 'ACTIVE' AND warehouse_id > :since GROUP BY warehouse_id, product_id
     ),
     item AS (
@@ -98,7 +98,7 @@ _FINDINGS = text("""
         GROUP BY reference_id, warehouse_id, product_id, movement_type
     ),
     held_at_source AS (
-        SELECT reference_id AS transfer_number, sum(quantity - quantity_fulfilled) AS units
+        SELECT reference_id AS transfer_number, sum(quantity - quantity_fulfilled - quantity_released) AS units
         FROM reservations WHERE reference_type = 'TRANSFER' AND status = 'ACTIVE' AND warehouse_id > :since
         GROUP BY reference_id
     ),

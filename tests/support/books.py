@@ -31,7 +31,7 @@ class Books:
 
 _ITEM = text("""
     SELECT quantity_on_hand, quantity_reserved,
-        (SELECT coalesce(sum(quantity - quantity_fulfilled), 0) FROM reservations AS held
+        (SELECT coalesce(sum(quantity - quantity_fulfilled - quantity_released), 0) FROM reservations AS held
             WHERE (held.warehouse_id, held.product_id) = (:warehouse_id, :product_id) AND status = 'ACTIVE'),
         (SELECT count(*) FROM reservations AS held
             WHERE (held.warehouse_id, held.product_id) = (:warehouse_id, :product_id) AND status = 'ACTIVE'),

@@ -3,7 +3,7 @@
 _SENTENCES = {
     "reservation": """
         WAITING reserve: is waiting for stock and can't be held again; another hold needs another reference
-        WAITING ship,fulfill,extend,give_way,expire: is still waiting for stock
+        WAITING ship,fulfill,extend,release,give_way,expire: is still waiting for stock
         ACTIVE reserve: is held and can't be held again; another hold needs another reference
         ACTIVE hold: is held already
         ACTIVE reject: is held and can't be rejected
@@ -13,6 +13,7 @@ _SENTENCES = {
         FULFILLED ship: has been fulfilled and can't be shipped
         FULFILLED fulfill: has been fulfilled already
         FULFILLED extend: has been fulfilled and can't be extended
+        FULFILLED release: has been fulfilled and can't be lowered
         FULFILLED cancel: has been fulfilled and can't be cancelled
         FULFILLED give_way: has been fulfilled and can't give way
         FULFILLED expire: has been fulfilled and can't expire
@@ -22,6 +23,7 @@ _SENTENCES = {
         CANCELLED ship: has been cancelled and can't be shipped
         CANCELLED fulfill: has been cancelled and can't be fulfilled
         CANCELLED extend: has been cancelled and can't be extended
+        CANCELLED release: has been cancelled and can't be lowered
         CANCELLED cancel,give_way: has been cancelled already
         CANCELLED expire: has been cancelled and can't expire
         EXPIRED reserve: has expired and can't be held again; another hold needs another reference
@@ -30,11 +32,13 @@ _SENTENCES = {
         EXPIRED ship: has expired and can't be shipped
         EXPIRED fulfill: has expired and can't be fulfilled
         EXPIRED extend: has expired and can't be extended
+        EXPIRED release: has expired and can't be lowered
         EXPIRED cancel: has expired and can't be cancelled
         EXPIRED give_way: has expired and can't give way
         EXPIRED expire: has expired already
         REJECTED reserve,hold,ship,fulfill: was rejected for lack of stock; reserve again once the stock is there
         REJECTED extend,cancel,give_way,expire: was rejected for lack of stock; reserve again once the stock is there
+        REJECTED release: was rejected for lack of stock; reserve again once the stock is there
         REJECTED reject: was rejected for lack of stock already
     """,
     "purchase order": """

@@ -10,6 +10,7 @@ from stockkeeper.contracts.reservation import (
     FulfillLine,
     FulfillReservationStep,
     Holding,
+    LowerReservationStep,
     ReleaseReservationStep,
     ReservationLine,
     ReserveStockStep,
@@ -60,6 +61,11 @@ class Steps:
     ) -> Holding:
         step = FulfillReservationStep(**_same(reference, f"fulfill/{operation}", "picker", as_of), lines=lines)
         return run_activity("fulfill_reservation", self._steps.fulfill_reservation, step)
+
+    def lower(self, reference: str, *lines: FulfillLine, as_of: datetime = NOON, operation: str = "1") -> Holding:
+        same = _same(reference, f"release/{operation}", "shop", as_of)
+        step = LowerReservationStep(**same, lines=list(lines), reason="not needed")
+        return run_activity("lower_reservation", self._steps.lower_reservation, step)
 
     def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"cancel/{operation}")
