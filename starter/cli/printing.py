@@ -122,7 +122,6 @@ def _any_document(listed: Listed) -> Row:
         "warehouses": list(listed.warehouses),
         "workflow_id": listed.workflow_id,
         "run_id": listed.run_id,
-        "created_at": listed.created_at.isoformat(),
     }
 
 

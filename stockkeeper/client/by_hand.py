@@ -1,12 +1,15 @@
 """Processes that schedules start otherwise, run by hand."""
 
+import asyncio
 import uuid
 from datetime import timedelta
 from typing import TypeVar
 
-from stockkeeper.client.calls import answer
+from stockkeeper.client.calls import PAUSED, answer
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.questions import require_database
+from stockkeeper.client.runs import is_paused
+from stockkeeper.contracts.errors import Unreachable
 from stockkeeper.contracts.messages import Message, State
 from stockkeeper.contracts.process import ProcessSpec
 
@@ -14,6 +17,8 @@ S = TypeVar("S", bound=State)
 
 DONE_WITHIN = timedelta(hours=1)
 """How long a run that was started by hand is waited for; it goes on when the wait ends."""
+_LOOKS_EVERY = 2.0
+"""Seconds of waiting after which it is looked whether an operator has paused the run."""
 
 
 async def run_now(connection: Connection, process: ProcessSpec, request: Message, *, summary: str, state: type[S]) -> S:
@@ -32,7 +37,7 @@ async def run_now(connection: Connection, process: ProcessSpec, request: Message
     name = process.kind.replace("_", "-")
     await require_database(connection)
     async with answer(name, DONE_WITHIN):
-        ended = await connection.client.execute_workflow(
+        run = await connection.client.start_workflow(
             process.workflow_type,
             request,
             id=f"{name}-{uuid.uuid4()}",
@@ -40,4 +45,12 @@ async def run_now(connection: Connection, process: ProcessSpec, request: Message
             result_type=state,
             static_summary=summary,
         )
-    return state.model_validate(ended)
+        ended = asyncio.create_task(run.result())
+        try:
+            while not (await asyncio.wait({ended}, timeout=_LOOKS_EVERY))[0]:
+                # Waiting for a paused run would ask the server hundreds of times a second.
+                if await is_paused(connection, run.id):
+                    raise Unreachable(f"{name}: {PAUSED}")
+            return state.model_validate(await ended)
+        finally:
+            ended.cancel()

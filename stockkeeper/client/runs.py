@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
-from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest
 from temporalio.converter import decode_typed_search_attributes
 
 from stockkeeper.client.calls import PAUSED, answer, checked, read_state
@@ -183,6 +185,15 @@ async def _state_of_the_run(connection: Connection, process: ProcessSpec, number
         if _PAUSED not in str(error):
             raise
         raise Unreachable(f"{what}: {PAUSED}") from None
+
+
+async def is_paused(connection: Connection, workflow_id: str) -> bool:
+    """Whether an operator has paused the run."""
+    request = DescribeWorkflowExecutionRequest(
+        namespace=connection.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+    )
+    described = await connection.client.workflow_service.describe_workflow_execution(request)
+    return described.workflow_execution_info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 
 
 async def _stored(connection: Connection, process: ProcessSpec, limit: int | None, **fields: object) -> list[Listed]:

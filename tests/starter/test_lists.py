@@ -1,5 +1,7 @@
 """Lists, inboxes and documents when runs were paused, terminated, started again or forgotten: the database answers."""
 
+import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,9 +24,11 @@ from stockkeeper import (
     UnknownProduct,
     Unreachable,
 )
+from stockkeeper.client import by_hand
 from stockkeeper.client.document import Document, Listing
+from stockkeeper.contracts import stock_audit
 from stockkeeper.contracts.reservation import ReservationStatus
-from stockkeeper.contracts.stock_audit import FindHolders, FindRunning
+from stockkeeper.contracts.stock_audit import FindHolders, FindRunning, StockAuditRequest, StockAuditState
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_changes
 from tests.support.interventions import forget, paused
@@ -205,6 +209,8 @@ async def test_whatever_has_become_of_its_run_a_document_is_listed_and_shown_as_
         with nothing_changes(engine, item):
             with pytest.raises(Unreachable, match=f"{waiting.name}: {PAUSED}$"):
                 await kind.other(waiting, item)
+            with pytest.raises(Unreachable, match=f"{waiting.name}: {PAUSED}$"):
+                await made(waiting.name)
             for document in (stopped, open_and_gone):
                 with pytest.raises(InvalidState, match="its workflow has been stopped; start it again"):
                     await kind.other(document, item)
@@ -273,6 +279,25 @@ async def test_documents_are_listed_by_product_and_place_under_any_name(
     assert await stock.holds(warehouse=shop.warehouse()) == []
     with pytest.raises(UnknownProduct):
         await stock.holds(sku="no such tea")
+
+
+async def test_a_run_started_by_hand_is_not_waited_for_while_it_is_paused(
+    stock: Stockkeeper, our_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_hand, "_LOOKS_EVERY", 0.05)
+    unknown = dataclasses.replace(stock_audit.PROCESS, workflow_type=new_reference("unknown"))
+
+    async def begun() -> list[str]:
+        query = f'WorkflowType="{unknown.workflow_type}"'
+        return [run.id async for run in our_client.list_workflows(query)]
+
+    request = StockAuditRequest()
+    waiting = by_hand.run_now(stock.connection, unknown, request, summary="an audit", state=StockAuditState)
+    running = asyncio.create_task(waiting)
+    [run] = await eventually(begun, bool)
+    async with paused(our_client, run):
+        with pytest.raises(Unreachable, match=f"^stock-audit: {PAUSED}$"):
+            await running
 
 
 async def test_an_audit_takes_a_paused_run_for_one_that_goes_on(
