@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from database.document import insert_document
 from database.operations import Operation
-from database.purchase_order import PURCHASE_ORDER
+from database.purchase_order import PURCHASE_ORDER, keep_longest_lead_time
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrderStep, PurchaseOrderRequest
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals
 from stockkeeper.domain.worth import total_of
@@ -64,3 +64,4 @@ def store_draft(
         over_delivery_percent=over_delivery_percent,
         submitted_at=None if needed else as_of,
     )
+    keep_longest_lead_time(connection, draft.po_number)

@@ -21,8 +21,10 @@ from database.locks import lock_items
 from database.operations import Operation
 from database.reorder import (
     next_number,
+    read_covered,
     read_groups,
     read_needing,
+    read_open_orders,
     read_planned_numbers,
     read_skipped,
     read_still_needing,
@@ -35,14 +37,17 @@ from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import (
     AT_ONCE,
+    COVERED_SHOWN,
     GROUPS_A_LOOK,
     LINES_AN_ORDER,
     LOOK,
+    ORDERS_SHOWN_AN_ITEM,
     REQUESTED_BY,
     SKIPPED_SHOWN,
     WORKFLOW_TYPE,
     AskForReorder,
     Below,
+    CoveredState,
     DraftedReorder,
     DraftReorderStep,
     FindBelow,
@@ -53,7 +58,7 @@ from stockkeeper.contracts.reorder import (
     SkippedState,
     Unstarted,
 )
-from stockkeeper.domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
+from stockkeeper.domain.reorder import OpenOrder, PlannedNumbers, Position, quantity_for, reason_for
 from stockkeeper.domain.replenishment import Terms, whole_units
 from stockkeeper.domain.stock import ItemKey
 
@@ -88,11 +93,24 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         with database_errors(), self._database.snapshot() as connection:
             if question.warehouse_id is not None:
                 require_warehouse(connection, question.warehouse_id)
-            below = read_groups(connection, question.warehouse_id)
+            below = read_groups(connection, question.warehouse_id, question.as_of)
             uncovered = [group for group in below if not group["is_covered"]]
             groups = [group for group in uncovered if group["supplier_id"] is not None and group["is_active"]]
             items_skipped = _items(uncovered) - _items(groups)
-            skipped = read_skipped(connection, question.warehouse_id, SKIPPED_SHOWN) if items_skipped else []
+            skipped = (
+                read_skipped(connection, question.warehouse_id, question.as_of, SKIPPED_SHOWN) if items_skipped else []
+            )
+            covered = (
+                read_covered(
+                    connection,
+                    question.warehouse_id,
+                    question.as_of,
+                    most=COVERED_SHOWN,
+                    orders_each=ORDERS_SHOWN_AN_ITEM,
+                )
+                if len(uncovered) < len(below)
+                else []
+            )
         return Below(
             items_below=_items(below),
             items_covered=_items(below) - _items(uncovered),
@@ -100,6 +118,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
             more_groups=len(groups) > GROUPS_A_LOOK,
             skipped=[SkippedState.model_validate(item) for item in skipped],
             items_skipped=items_skipped,
+            covered=[CoveredState.model_validate(item) for item in covered],
         )
 
     @activity.defn(name="draft_reorder", no_thread_cancel_exception=True)
@@ -118,7 +137,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
             candidates, more = _needing(connection, step)
             lock_items(connection, [ItemKey(row.warehouse_id, row.product_id) for row in candidates])
             product_ids = [row.product_id for row in candidates]
-            rows = read_still_needing(connection, step.warehouse_id, step.supplier_id, product_ids)
+            rows = read_still_needing(connection, step.warehouse_id, step.supplier_id, step.as_of, product_ids)
             number = next_number(connection) if rows else ""
             order = _order(connection, step, rows, number)
             if order is not None:
@@ -167,6 +186,7 @@ def _needing(connection: Connection, step: DraftReorderStep) -> tuple[Sequence[R
         connection,
         step.warehouse_id,
         step.supplier_id,
+        step.as_of,
         after_product_id=step.after_product_id,
         most=LINES_AN_ORDER + 1,
     )
@@ -179,13 +199,14 @@ def _order(
     if not rows:
         return None
     plans = read_planned_numbers(connection, step.warehouse_id, [row.product_id for row in rows])
+    open_orders = read_open_orders(connection, step.warehouse_id, rows)
     timezone = timezone_of(connection, step.warehouse_id)
     lead_time_days = max(float(row.lead_time_days) for row in rows)
     return PurchaseOrderRequest(
         po_number=po_number,
         supplier_id=step.supplier_id,
         warehouse_id=step.warehouse_id,
-        line_items=[_line(row, plans.get(row.product_id)) for row in rows],
+        line_items=[_line(row, plans.get(row.product_id), open_orders.get(row.product_id, [])) for row in rows],
         expected_delivery_date=_day(step.as_of, timezone, lead_time_days),
         requested_by=REQUESTED_BY,
         reason=f"{counted(len(rows), 'item')} below the reorder point",
@@ -193,15 +214,15 @@ def _order(
     )
 
 
-def _line(row: Row[Any], planned: PlannedNumbers | None) -> PurchaseOrderLine:
-    position = Position(row.quantity_available, row.on_order, row.in_transit)
+def _line(row: Row[Any], planned: PlannedNumbers | None, open_orders: Sequence[OpenOrder]) -> PurchaseOrderLine:
+    position = Position(row.quantity_available, row.in_time, row.in_transit)
     terms = Terms(row.minimum_order_quantity, row.pack_size)
     is_planned = planned is not None and planned.decides(row.reorder_point)
     return PurchaseOrderLine(
         product_id=row.product_id,
         qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms, is_planned=is_planned),
         unit_cost=row.unit_cost,
-        note=reason_for(position, row.reorder_point, terms, planned),
+        note=reason_for(position, row.reorder_point, terms, planned, open_orders),
     )
 
 

@@ -44,6 +44,7 @@ purchase_orders = document_table(
     needed("over_delivery_percent", DAYS),
     Column("submitted_at", INSTANT),
     Column("confirmed_at", INSTANT),
+    Column("longest_lead_time_days", DAYS),
     UniqueConstraint("po_id", "requested_by", name="purchase_orders_requester"),
     Index("purchase_orders_by_supplier", "supplier_id"),
     Index(
@@ -56,6 +57,14 @@ purchase_orders = document_table(
     number="po_number",
     initial="DRAFT",
 )
+
+_LONGEST_LEAD_TIME = text("""
+    UPDATE purchase_orders AS po SET longest_lead_time_days = (
+        SELECT max(lead_time_days) FROM purchase_order_lines AS line
+        JOIN product_suppliers AS terms ON (terms.product_id, terms.supplier_id) = (line.product_id, po.supplier_id)
+        WHERE line.po_id = po.po_id)
+    WHERE po_number = :po_number
+""")
 
 purchase_order_lines = line_table(
     "purchase_order_lines",
@@ -157,6 +166,11 @@ _READ_APPROVALS = text("""
     FROM purchase_order_approvals WHERE po_id = :po_id
     ORDER BY approved_at, approver
 """)
+
+
+def keep_longest_lead_time(connection: Connection, po_number: str) -> None:
+    """Keep the longest agreed lead time of an order's products beside the order; none if no terms are known."""
+    connection.execute(_LONGEST_LEAD_TIME, {"po_number": po_number})
 
 
 def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder:

@@ -4,58 +4,130 @@ All of it reads the view ``items_below``; nothing here locks.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, text
+from sqlalchemy import Connection, Row, TextClause, bindparam, select, text
 from sqlalchemy import Sequence as NumberSequence
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy.types import BigInteger, Boolean, Date
 
-from database.columns import METADATA
+from database.clock import clock, clocked
+from database.columns import DAYS, METADATA
 from database.document import is_stored, read_rows
 from database.purchase_order import PURCHASE_ORDER
 from database.tables import warehouses
-from stockkeeper.domain.reorder import PlannedNumbers
+from stockkeeper.domain.reorder import MISSING_TO_ORDERED, OpenOrder, PlannedNumbers
 
 REORDER_NUMBERS = NumberSequence("reorder_numbers", metadata=METADATA)
 
-# The view is grouped before names are joined, so that only the groups are joined and not every item.
-_GROUPS = text("""
+# The items that are covered: by units on order that come in time, and on transfers, as `Position.needs_order` has it.
+# For an item without a supplier no order can come earlier, so that none is late.
+_BELOW = """
     WITH below AS (
+        SELECT item.*, coalesce(cover.units, 0)::bigint AS in_time, today,
+            item.reorder_point - item.quantity_available - item.in_transit
+                <= coalesce(cover.units, 0) * :missing_to_ordered AS is_covered
+        FROM items_below AS item JOIN today USING (warehouse_id)
+        LEFT JOIN LATERAL (
+            SELECT sum(units) AS units FROM open_orders(item.warehouse_id, item.product_id, item.lead_time_days)
+            WHERE item.on_order > 0 AND (
+                :any_day OR item.supplier_id IS NULL OR counts_from IS NULL
+                OR today BETWEEN counts_from AND counts_until)
+        ) AS cover ON true
+        WHERE (CAST(:warehouse_id AS bigint) IS NULL OR warehouse_id = :warehouse_id)
+    )
+"""
+
+
+def _of_below(statement: str) -> TextClause:
+    """A statement on ``below``: the items below their point, with their cover on the day of ``:as_of``."""
+    return clocked(_BELOW + statement, today=True).bindparams(
+        bindparam("warehouse_id", type_=BigInteger),
+        bindparam("any_day", type_=Boolean),
+        missing_to_ordered=MISSING_TO_ORDERED,
+    )
+
+
+_ANY_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
+
+# Items are grouped before names are joined, so that only the groups are joined and not every item.
+_GROUPS = _of_below("""
+    , grouped AS (
         SELECT supplier_id, warehouse_id, is_active, is_covered, count(*) AS items
-        FROM items_below
-        WHERE :warehouse_id IS NULL OR warehouse_id = :warehouse_id
+        FROM below
         GROUP BY supplier_id, warehouse_id, is_active, is_covered
     )
-    SELECT below.*, suppliers.name AS supplier, warehouses.name AS warehouse
-    FROM below JOIN warehouses USING (warehouse_id) LEFT JOIN suppliers USING (supplier_id)
+    SELECT grouped.*, suppliers.name AS supplier, warehouses.name AS warehouse
+    FROM grouped JOIN warehouses USING (warehouse_id) LEFT JOIN suppliers USING (supplier_id)
     ORDER BY warehouse_id, supplier_id
-""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+""")
 
-_SKIPPED = text("""
+_SKIPPED = _of_below("""
     SELECT product_id, warehouse_id,
         CASE WHEN is_active THEN 'no supplier is known for it' ELSE 'it is no longer active' END AS reason
-    FROM items_below
+    FROM below
     WHERE NOT is_covered AND (supplier_id IS NULL OR NOT is_active)
-        AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
     ORDER BY warehouse_id, product_id
     LIMIT :most
-""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+""")
 
-_NEEDING = text("""
-    SELECT * FROM items_below
-    WHERE warehouse_id = :warehouse_id AND supplier_id = :supplier_id AND NOT is_covered AND is_active
-        AND product_id > :after_product_id
+_COVERED = _of_below("""
+    SELECT product_id, warehouse_id, quantity_available, reorder_point,
+        ordered.orders AS purchase_orders, moved.transfers
+    FROM below
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'po_number', po_number, 'quantity', units, 'expected_delivery_date', expected_delivery_date
+            ) ORDER BY expected_delivery_date, po_number), '[]') AS orders
+        FROM (
+            SELECT * FROM open_orders(below.warehouse_id, below.product_id, below.lead_time_days)
+            WHERE :any_day OR below.supplier_id IS NULL OR counts_from IS NULL
+                OR today BETWEEN counts_from AND counts_until
+            LIMIT :orders_each
+        ) AS each
+    ) AS ordered
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'transfer_number', transfer_number, 'quantity', units, 'due_at', due_at
+            ) ORDER BY due_at, transfer_number), '[]') AS transfers
+        FROM (
+            SELECT transfer_number, due_at, sum(line.in_transit) AS units
+            FROM transfer_order_lines AS line JOIN transfer_orders USING (transfer_id)
+            WHERE line.product_id = below.product_id AND line.in_transit > 0
+                AND to_warehouse_id = below.warehouse_id
+            GROUP BY transfer_number, due_at ORDER BY due_at, transfer_number LIMIT :orders_each
+        ) AS each
+    ) AS moved
+    WHERE is_covered
+    ORDER BY warehouse_id, product_id
+    LIMIT :most
+""")
+
+_NEEDING = _of_below("""
+    SELECT * FROM below
+    WHERE supplier_id = :supplier_id AND NOT is_covered AND is_active AND product_id > :after_product_id
     ORDER BY product_id
     LIMIT :most
 """)
 
-_STILL_NEEDING = text("""
-    SELECT * FROM items_below
-    WHERE warehouse_id = :warehouse_id AND product_id = ANY (:product_ids)
-        AND supplier_id = :supplier_id AND NOT is_covered AND is_active
+_STILL_NEEDING = _of_below("""
+    SELECT * FROM below
+    WHERE product_id = ANY (:product_ids) AND supplier_id = :supplier_id AND NOT is_covered AND is_active
     ORDER BY product_id
 """).bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+_OPEN_ORDERS = text("""
+    SELECT wanted.product_id, po_number, units, expected_delivery_date,
+        coalesce(:today BETWEEN counts_from AND counts_until, true) AS is_in_time
+    FROM unnest(:product_ids, :lead_times) AS wanted (product_id, lead_time_days)
+    CROSS JOIN LATERAL open_orders(:warehouse_id, wanted.product_id, wanted.lead_time_days)
+""").bindparams(
+    bindparam("product_ids", type_=ARRAY(BigInteger)),
+    bindparam("lead_times", type_=ARRAY(DAYS)),
+    bindparam("today", type_=Date),
+    bindparam("warehouse_id", type_=BigInteger),
+)
 
 _PLANS = text("""
     SELECT product_id, days, daily_mean, daily_deviation, lead_time_days, lead_time_deviation_days, service_level,
@@ -74,30 +146,66 @@ _UNSTARTED_LINES = text("""
 """)
 
 
-def read_groups(connection: Connection, warehouse_id: int | None) -> list[dict[str, Any]]:
+def read_groups(connection: Connection, warehouse_id: int | None, as_of: datetime | None) -> list[dict[str, Any]]:
     """Items below their point, counted by supplier, warehouse, activity and cover; with the names of the first two."""
-    return read_rows(connection, _GROUPS, {"warehouse_id": warehouse_id})
+    return read_rows(connection, _GROUPS, _asked(connection, warehouse_id, as_of))
 
 
-def read_skipped(connection: Connection, warehouse_id: int | None, most: int) -> list[dict[str, Any]]:
+def read_skipped(
+    connection: Connection, warehouse_id: int | None, as_of: datetime | None, most: int
+) -> list[dict[str, Any]]:
     """Items below their point that can't be ordered, each with the reason."""
-    return read_rows(connection, _SKIPPED, {"warehouse_id": warehouse_id, "most": most})
+    return read_rows(connection, _SKIPPED, _asked(connection, warehouse_id, as_of) | {"most": most})
+
+
+def read_covered(
+    connection: Connection, warehouse_id: int | None, as_of: datetime | None, most: int, orders_each: int
+) -> list[dict[str, Any]]:
+    """Items below their point that are covered, with the orders and transfers that cover each, the earliest first."""
+    asked = _asked(connection, warehouse_id, as_of) | {"most": most, "orders_each": orders_each}
+    return read_rows(connection, _COVERED, asked)
 
 
 def read_needing(
-    connection: Connection, warehouse_id: int, supplier_id: int, *, after_product_id: int, most: int
+    connection: Connection, warehouse_id: int, supplier_id: int, as_of: datetime, *, after_product_id: int, most: int
 ) -> Sequence[Row[Any]]:
     """Items of a warehouse that need an order from this supplier, by product."""
-    of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
+    of = _asked(connection, warehouse_id, as_of) | {"supplier_id": supplier_id}
     return connection.execute(_NEEDING, of | {"after_product_id": after_product_id, "most": most}).all()
 
 
 def read_still_needing(
-    connection: Connection, warehouse_id: int, supplier_id: int, product_ids: Collection[int]
+    connection: Connection, warehouse_id: int, supplier_id: int, as_of: datetime, product_ids: Collection[int]
 ) -> Sequence[Row[Any]]:
     """The items, of these, that need an order now. The caller has locked them, so that no other run drafts them."""
-    of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id, "product_ids": list(product_ids)}
+    of = _asked(connection, warehouse_id, as_of) | {"supplier_id": supplier_id, "product_ids": list(product_ids)}
     return connection.execute(_STILL_NEEDING, of).all()
+
+
+def read_open_orders(
+    connection: Connection, warehouse_id: int, needing: Sequence[Row[Any]]
+) -> Mapping[int, list[OpenOrder]]:
+    """The open orders of items that need one more, by product, the earliest first."""
+    found: dict[int, list[OpenOrder]] = {}
+    rows = [row for row in needing if row.on_order > 0]
+    if not rows:
+        return found
+    asked = {
+        "warehouse_id": warehouse_id,
+        "today": rows[0].today,
+        "product_ids": [row.product_id for row in rows],
+        "lead_times": [row.lead_time_days for row in rows],
+    }
+    for row in connection.execute(_OPEN_ORDERS, asked):
+        order = OpenOrder(row.po_number, row.units, row.expected_delivery_date, row.is_in_time)
+        found.setdefault(row.product_id, []).append(order)
+    return found
+
+
+def _asked(connection: Connection, warehouse_id: int | None, as_of: datetime | None) -> dict[str, Any]:
+    """The parameters of ``below``; without an instant every open order is in time."""
+    at = as_of or _ANY_INSTANT
+    return {"warehouse_id": warehouse_id, "as_of": at, "any_day": as_of is None} | clock(connection, at, at)
 
 
 def read_planned_numbers(

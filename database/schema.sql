@@ -502,6 +502,7 @@ CREATE TABLE purchase_orders (
     operation_id text NOT NULL,
     workflow_id text NOT NULL,
     run_id text NOT NULL,
+    longest_lead_time_days numeric(9,3),
     CONSTRAINT purchase_orders_pkey PRIMARY KEY (po_id),
     CONSTRAINT purchase_orders_po_number_key UNIQUE (po_number),
     CONSTRAINT purchase_orders_requester UNIQUE (po_id, requested_by),
@@ -898,6 +899,24 @@ BEGIN
         ON CONFLICT (warehouse_id, product_id, since) DO UPDATE SET reorder_point = excluded.reorder_point;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION open_orders(of_warehouse bigint, of_product bigint, lead_time_days numeric)
+ RETURNS TABLE(po_number text, status text, units bigint, expected_delivery_date date, counts_from date, counts_until date)
+ LANGUAGE sql
+ STABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+ SELECT po.po_number,
+     po.status,
+     (sum((line.qty - line.quantity_received)))::bigint AS sum,
+     po.expected_delivery_date,
+     (po.expected_delivery_date - (ceil(GREATEST(open_orders.lead_time_days, po.longest_lead_time_days)))::integer),
+     (po.expected_delivery_date + (ceil(GREATEST(open_orders.lead_time_days, po.longest_lead_time_days)))::integer)
+    FROM (purchase_order_lines line
+      JOIN purchase_orders po USING (po_id))
+   WHERE ((line.product_id = open_orders.of_product) AND (line.quantity_received < line.qty) AND (po.warehouse_id = open_orders.of_warehouse) AND (po.status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text])))
+   GROUP BY po.po_id
+   ORDER BY po.expected_delivery_date, po.po_id;
+END;
 
 CREATE OR REPLACE FUNCTION refuse_a_twin()
  RETURNS trigger
@@ -1404,8 +1423,7 @@ CREATE VIEW items_below AS
     chosen.minimum_order_quantity,
     chosen.pack_size,
     ordered.units AS on_order,
-    coming.units AS in_transit,
-    ordered.units > 0 OR (item.quantity_available + coming.units) >= item.reorder_point AS is_covered
+    coming.units AS in_transit
    FROM inventory_items item
      JOIN products USING (product_id)
      LEFT JOIN LATERAL ( SELECT known.product_id,

@@ -113,12 +113,13 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
             await self._start_what_was_left()
         below = await through_the_queue(
             ReorderActivities.find_below,
-            FindBelow(warehouse_id=self.state.warehouse_id),
+            FindBelow(warehouse_id=self.state.warehouse_id, as_of=workflow.now()),
             "what is below its point?",
             policies.REORDER,
         )
         self.state.items_below = below.items_below
         self.state.items_covered = below.items_covered
+        self.state.covered = below.covered
         self.state.skipped = below.skipped
         self.state.items_skipped = below.items_skipped
         self.publish()

@@ -6,12 +6,13 @@ from decimal import Decimal
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
-from stockkeeper.contracts.reorder import Below, Group, ReorderState
+from stockkeeper.contracts.reorder import Below, Group, ReorderState, covered_by
 from stockkeeper.domain.reorder import ReorderStatus
 from stockkeeper.domain.worth import total_of
 from workflows.details import details, notices, table
 
 _ORDERS_TOLD = 100
+_COVERED_TOLD = 20
 _SKIPPED_TOLD = 20
 
 
@@ -49,6 +50,10 @@ def details_of(state: ReorderState) -> str:
             for order in state.purchase_orders
         ],
     )
+    covered = [
+        f"- covered: product {each.product_id} in warehouse {each.warehouse_id}, {covered_by(each)}"
+        for each in state.covered[:_COVERED_TOLD]
+    ]
     skipped = table(
         ["not ordered", "warehouse", "because"],
         [(f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.reason) for each in state.skipped],
@@ -61,7 +66,7 @@ def details_of(state: ReorderState) -> str:
     )
     if state.status is ReorderStatus.RUNNING:
         text = f"Under way. {text}"
-    return details(state.status, text, [*drafted, "", *skipped, "", *notices(state.notices)], state.notes)
+    return details(state.status, text, [*drafted, "", *skipped, "", *covered, "", *notices(state.notices)], state.notes)
 
 
 def total(order: PurchaseOrderRequest) -> Decimal:

@@ -14,7 +14,7 @@ from starter.cli.products import of_product, product_named
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import amount, counted, money
-from stockkeeper.contracts.reorder import ReorderState
+from stockkeeper.contracts.reorder import ReorderState, covered_by
 from stockkeeper.contracts.replenishment_plan import ItemPlan, PlanState
 from stockkeeper.contracts.stock import FoundItems
 
@@ -160,10 +160,12 @@ async def _names_of_skipped(stock: Stockkeeper, state: PlanState) -> FoundItems:
 async def _names(stock: Stockkeeper, state: ReorderState) -> FoundItems:
     lines = [line for order in state.purchase_orders for line in order.line_items]
     places = [order.warehouse_id for order in state.purchase_orders]
+    items = [(each.product_id, each.warehouse_id) for each in state.skipped]
+    items += [(each.product_id, each.warehouse_id) for each in state.covered]
     return await names_or_ids(
         stock,
-        [*(line.product_id for line in lines), *(each.product_id for each in state.skipped)],
-        [*places, *(each.warehouse_id for each in state.skipped)],
+        [*(line.product_id for line in lines), *(product_id for product_id, _ in items)],
+        [*places, *(warehouse_id for _, warehouse_id in items)],
         [order.supplier_id for order in state.purchase_orders],
     )
 
@@ -195,6 +197,10 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         )
         if order.items > len(order.line_items):
             out.print(f"and {counted(order.items - len(order.line_items), 'more line')}")
+    for covered in state.covered:
+        item = f"{printing.sku(found, covered.product_id)} in {printing.warehouse(found, covered.warehouse_id)}"
+        has = f"{covered.quantity_available} of {covered.reorder_point}"
+        err.print(f"covered: {item}, {has}: {escape(covered_by(covered))}", style="dim")
     _print_skipped(state, found, left="not ordered")
     printing.print_afterwards(state.notes, state.notices)
 

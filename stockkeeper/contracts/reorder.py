@@ -6,7 +6,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Id, Message, Money, Notes, State, Step
+from stockkeeper.contracts.messages import Day, Id, Message, Money, Notes, State, Step, Timestamp
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
@@ -23,6 +23,8 @@ SCHEDULE = "reorder-hourly"
 LINES_AN_ORDER = 1_000
 GROUPS_A_LOOK = 1_000
 SKIPPED_SHOWN = 1_000
+COVERED_SHOWN = 500
+ORDERS_SHOWN_AN_ITEM = 5
 ORDERS_SHOWN = 200
 LINES_SHOWN = 2_000
 """Lines of all orders together: Temporal refuses a result of more than 2 MiB, and a line may have half a kilobyte."""
@@ -63,6 +65,52 @@ class SkippedState(State):
     reason: str
 
 
+class CoveringOrder(State):
+    """One open purchase order that covers an item."""
+
+    po_number: str
+    quantity: int = Field(description="Units of the item that it still owes.")
+    expected_delivery_date: Day | None = Field(default=None, description="A day in the warehouse's timezone.")
+
+
+class CoveringTransfer(State):
+    """One transfer that brings units of an item."""
+
+    transfer_number: str
+    quantity: int = Field(description="Units of the item in transit.")
+    due_at: Timestamp | None = Field(default=None, description="The instant from which it is overdue.")
+
+
+class CoveredState(State):
+    """One item below its reorder point that is covered: by which orders and transfers, how many units, and when."""
+
+    product_id: int
+    warehouse_id: int
+    quantity_available: int
+    reorder_point: int
+    purchase_orders: list[CoveringOrder] = Field(
+        default_factory=list, description=f"The earliest first; at most {ORDERS_SHOWN_AN_ITEM}."
+    )
+    transfers: list[CoveringTransfer] = Field(
+        default_factory=list, description=f"The earliest first; at most {ORDERS_SHOWN_AN_ITEM}."
+    )
+
+
+def covered_by(item: CoveredState) -> str:
+    """The orders and transfers that cover an item, in words."""
+    orders = [
+        f"{each.quantity} on {each.po_number}"
+        + ("" if each.expected_delivery_date is None else f", expected {each.expected_delivery_date}")
+        for each in item.purchase_orders
+    ]
+    transfers = [
+        f"{each.quantity} on transfer {each.transfer_number}"
+        + ("" if each.due_at is None else f", due {each.due_at:%Y-%m-%d %H:%M} UTC")
+        for each in item.transfers
+    ]
+    return "; ".join([*orders, *transfers])
+
+
 class ReorderState(State):
     """State of a reorder run: the answer to the query ``state``, and the workflow's result."""
 
@@ -70,7 +118,13 @@ class ReorderState(State):
     warehouse_id: int | None = None
     dry_run: bool = False
     items_below: int = Field(default=0, description="Items whose available units are below their reorder point.")
-    items_covered: int = Field(default=0, description="Of these, items that are on order or in transit already.")
+    items_covered: int = Field(
+        default=0,
+        description="Of these, items that open orders cover in time and in sufficient number, or transfers in transit.",
+    )
+    covered: list[CoveredState] = Field(
+        default_factory=list, description=f"By which orders and transfers; the first {COVERED_SHOWN} items."
+    )
     purchase_orders: list[ReorderedState] = Field(
         default_factory=list, description=f"Orders that were drafted; the latest {ORDERS_SHOWN}."
     )
@@ -84,9 +138,10 @@ class ReorderState(State):
 
 
 class FindBelow(BaseModel):
-    """Find the items below their reorder point."""
+    """Find the items below their reorder point, and whether open orders cover them on the day of ``as_of``."""
 
     warehouse_id: int | None
+    as_of: Timestamp | None = Field(default=None, description="Null, of runs of an earlier version: no order is late.")
 
 
 class Group(BaseModel):
@@ -108,6 +163,7 @@ class Below(BaseModel):
     more_groups: bool = Field(default=False, description="Whether there are more groups.")
     skipped: list[SkippedState]
     items_skipped: int
+    covered: list[CoveredState] = Field(default_factory=list)
 
 
 class DraftReorderStep(Step):

@@ -1,6 +1,8 @@
 """Reordering: the decision whether an item needs an order, and its reason in numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from stockkeeper.domain.replenishment import Terms, order_quantity
@@ -14,6 +16,28 @@ class ReorderStatus(StrEnum):
 
 
 _COUNTED = 1e15
+_NUMBER_SHOWN = 30
+MISSING_TO_ORDERED = 10
+"""How many times the units on order may be missing; with more the order is too small to matter."""
+ORDERS_SHOWN_A_LINE = 2
+"""Open orders that the reason of a line names."""
+
+
+@dataclass(frozen=True)
+class OpenOrder:
+    """Open purchase order that owes an item.
+
+    Attributes:
+        po_number: Its number.
+        units: Units that it still owes.
+        expected: The day on which it is expected; None: not known.
+        is_in_time: Whether it comes no later than a new order would, and isn't overdue by as much.
+    """
+
+    po_number: str
+    units: int
+    expected: date | None
+    is_in_time: bool
 
 
 @dataclass(frozen=True)
@@ -22,7 +46,7 @@ class Position:
 
     Attributes:
         available: On hand and not reserved.
-        on_order: Owed by suppliers on open purchase orders, drafts among them.
+        on_order: Owed by suppliers on open purchase orders that come in time, drafts among them.
         in_transit: On its way here from other warehouses.
     """
 
@@ -36,12 +60,14 @@ class Position:
         return self.available + self.on_order + self.in_transit
 
     def needs_order(self, point: int) -> bool:
-        """Whether an order has to go out: below the point, and no open order has the item on it.
+        """Whether an order has to go out: below the point, and neither transfers nor open orders cover the item.
 
-        An order that is open covers the item however large it is: a person who ordered less knows why, and the run
-        would order every hour against that decision.
+        An order covers it if it brings at least a tenth of the units that are missing to the point. A person who
+        ordered less than all of them knows why, and the run would order every hour against that decision; but one unit
+        of four hundred is a draft that was forgotten, or a mistake.
         """
-        return self.available < point and self.on_order == 0 and self.units < point
+        missing = point - self.available - self.in_transit
+        return self.available < point and missing > self.on_order * MISSING_TO_ORDERED
 
 
 @dataclass(frozen=True)
@@ -76,8 +102,22 @@ def quantity_for(
     return order_quantity(max(reorder_quantity or 0, at_least), point, position.units, terms)
 
 
-def reason_for(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:
-    """Reason of an order of an item, as numbers that a person can check."""
+def reason_for(
+    position: Position,
+    point: int,
+    terms: Terms,
+    planned: PlannedNumbers | None,
+    open_orders: Sequence[OpenOrder] = (),
+) -> str:
+    """Reason of an order of an item, as numbers that a person can check; with the open orders that don't cover it."""
+    return _numbers(position, point, terms, planned) + "".join(
+        f"; {each.po_number[:_NUMBER_SHOWN]} brings {each.units}"
+        f"{'' if each.expected is None else f' on {each.expected}'}: too {'few' if each.is_in_time else 'late'}"
+        for each in open_orders[:ORDERS_SHOWN_A_LINE]
+    )
+
+
+def _numbers(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:
     has = f"available {position.available}, on order {position.on_order}, in transit {position.in_transit}"
     sold = f"minimum {terms.minimum_order_quantity}, pack {terms.pack_size}"
     if planned is None or not planned.decides(point):

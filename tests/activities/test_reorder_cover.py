@@ -1,14 +1,17 @@
 """What counts as covered: open orders that still owe the product to this warehouse, and goods on their way to it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from database.sessions import Database
+from stockkeeper.contracts.reorder import covered_by
 from stockkeeper.domain.stock import ItemKey
 from tests.support.replenishment_rows import ordered, set_point, supply
 from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import NOON
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering
 from tests.support.steps.reservation import Steps
@@ -201,3 +204,119 @@ def test_an_item_is_ordered_again_once_what_was_ordered_has_come_and_gone(
         (first.po_number, "RECEIVED", 6),
         (second.po_number, "SUBMITTED", 1),
     ]
+
+
+# How much, and when.
+
+
+@pytest.mark.parametrize(("units", "is_covered"), [(1, False), (39, False), (40, True), (394, True)])
+def test_an_order_covers_with_a_tenth_of_the_missing_units(
+    database: Database, shop: Shop, engine: Engine, units: int, is_covered: bool
+) -> None:
+    need = Need(shop, database)
+    set_point(engine, need.item, 398)
+    number = need.order((need.item, units))
+    below = need.reordering.below(need.item.warehouse_id)
+    assert (below.items_below, below.items_covered) == (1, int(is_covered))
+    drafted = need.reordering.draft(need.supplier, need.item.warehouse_id).order
+    assert [line.qty for line in drafted.line_items] == [394 - units] if drafted else is_covered
+    if drafted:
+        assert drafted.line_items[0].note == (
+            f"point 398 (set by hand); available 4, on order {units}, in transit 0; minimum 1, pack 1; "
+            f"{number[:30]} brings {units}: too few"
+        )
+
+
+@pytest.mark.parametrize(
+    ("days", "lead_time_days", "is_covered"),
+    [
+        # A new order would come in seven days.
+        *((7, "7", True), (8, "7", False), (365, "7", False), (8, "7.5", True), (0, "7", True)),
+        # What is overdue may come any day; after as long as a new order takes it isn't counted on.
+        *((-7, "7", True), (-8, "7", False)),
+        # It may come on the day of its order.
+        *((0, "0", True), (1, "0", False)),
+    ],
+)
+def test_an_order_that_comes_later_than_a_new_one_does_not_cover(
+    database: Database, shop: Shop, engine: Engine, days: int, lead_time_days: str, is_covered: bool
+) -> None:
+    need = Need(shop, database)
+    with engine.begin() as connection:
+        terms = {"days": lead_time_days, "product_id": need.item.product_id}
+        connection.execute(
+            text("UPDATE product_suppliers SET lead_time_days = :days WHERE product_id = :product_id"), terms
+        )
+    expected = NOON.date() + timedelta(days=days)
+    number = need.order((need.item, 100))
+    need.buying.confirm(number, day=expected)
+    here = need.item.warehouse_id
+    assert need.reordering.below(here).items_covered == int(is_covered)
+    # A run that began before the upgrade doesn't say when it is.
+    assert need.reordering.below(here, as_of=None).items_covered == 1
+    drafted = need.reordering.draft(need.supplier, here).order
+    assert (drafted is None) is is_covered
+    if drafted:
+        [line] = drafted.line_items
+        assert line.qty == 6
+        assert line.note == (
+            "point 10 (set by hand); available 4, on order 0, in transit 0; minimum 1, pack 1; "
+            f"{number[:30]} brings 100 on {expected}: too late"
+        )
+        # The new one covers it.
+        assert need.reordering.draft(need.supplier, here).order is None
+
+
+def test_an_order_with_slower_goods_on_it_is_not_late_for_the_faster_ones(
+    database: Database, shop: Shop, engine: Engine
+) -> None:
+    """It has one expected day: that of the slowest."""
+    need = Need(shop, database)
+    slow = need.other()
+    supply(engine, slow, need.supplier, lead_time_days="90")
+    set_point(engine, slow, 5)
+    here = need.item.warehouse_id
+    assert len(need.reordering.order(need.supplier, here).line_items) == 2
+    for as_of in (NOON, NOON + timedelta(days=60)):
+        assert need.reordering.below(here, as_of).items_covered == 2
+        assert need.reordering.draft(need.supplier, here, as_of=as_of).order is None
+
+
+def test_the_warehouses_own_day_decides(database: Database, shop: Shop, engine: Engine) -> None:
+    """A draft is expected by the day that it is there, which may be tomorrow's in UTC."""
+    need = Need(shop, database)
+    here = need.item.warehouse_id
+    with engine.begin() as connection:
+        query = text("UPDATE warehouses SET timezone = 'Pacific/Kiritimati' WHERE warehouse_id = :warehouse_id")
+        connection.execute(query, {"warehouse_id": here})
+    evening = NOON.replace(hour=23)
+    need.reordering.order(need.supplier, here, as_of=evening)
+    assert need.reordering.below(here, evening).items_covered == 1
+
+
+def test_a_covered_item_names_the_orders_and_transfers_their_units_and_days(
+    database: Database, shop: Shop, engine: Engine
+) -> None:
+    need = Need(shop, database)
+    set_point(engine, need.item, 50)
+    later, sooner = need.order((need.item, 20)), need.order((need.item, 5), (need.item, 6))
+    need.buying.confirm(later, day=NOON.date() + timedelta(days=5))
+    need.buying.confirm(sooner, day=NOON.date() + timedelta(days=2))
+    need.buying.confirm(need.order((need.item, 70)), day=NOON.date() + timedelta(days=400))
+    need.buying.receive(sooner, "truck-1", came(need.item, 2))
+    transfer = need.transit(3)
+    [covered] = need.reordering.below(need.item.warehouse_id).covered
+    assert covered.model_dump(mode="json") == {
+        "product_id": need.item.product_id,
+        "warehouse_id": need.item.warehouse_id,
+        "quantity_available": 6,
+        "reorder_point": 50,
+        "purchase_orders": [
+            {"po_number": sooner, "quantity": 9, "expected_delivery_date": "2026-06-03"},
+            {"po_number": later, "quantity": 20, "expected_delivery_date": "2026-06-06"},
+        ],
+        "transfers": [{"transfer_number": transfer, "quantity": 3, "due_at": None}],
+    }
+    assert covered_by(covered) == (
+        f"9 on {sooner}, expected 2026-06-03; 20 on {later}, expected 2026-06-06; 3 on transfer {transfer}"
+    )

@@ -1,10 +1,11 @@
 """Whether an item has to be ordered, how much of it, and what is said about it."""
 
 import itertools
+from datetime import date
 
 import pytest
 
-from stockkeeper.domain.reorder import PlannedNumbers, Position, quantity_for, reason_for
+from stockkeeper.domain.reorder import OpenOrder, PlannedNumbers, Position, quantity_for, reason_for
 from stockkeeper.domain.replenishment import MOST_UNITS, Terms
 
 MOST_STORED = 2**63 - 1
@@ -27,7 +28,13 @@ PLANNED = PlannedNumbers(
         (Position(394), False),
         (Position(393), True),
         (Position(0), True),
-        (Position(0, on_order=1), False),
+        # A tenth of the missing units matters, and less doesn't.
+        (Position(0, on_order=1), True),
+        (Position(0, on_order=39), True),
+        (Position(0, on_order=40), False),
+        (Position(384, on_order=1), False),
+        (Position(383, on_order=1), True),
+        (Position(0, on_order=1, in_transit=384), False),
         (Position(0, on_order=1_000), False),
         (Position(0, in_transit=393), True),
         (Position(0, in_transit=394), False),
@@ -140,8 +147,20 @@ def test_a_reason_fits_on_its_line_whatever_its_numbers(number: float) -> None:
         reorder_point=MOST_STORED,
     )
     position = Position(MOST_STORED - 1, MOST_STORED, MOST_STORED)
-    told = reason_for(position, MOST_STORED, Terms(MOST_UNITS, MOST_UNITS), largest)
+    longest = OpenOrder("P" * 200, MOST_STORED, date.max, is_in_time=False)
+    told = reason_for(position, MOST_STORED, Terms(MOST_UNITS, MOST_UNITS), largest, [longest] * 5)
     assert told.startswith(f"point {MOST_STORED} = usage ")
     assert told.isprintable()
     # As much as a note may have.
     assert len(told) <= 500
+
+
+def test_the_reason_names_the_open_orders_that_do_not_cover_the_item() -> None:
+    late, small = (
+        OpenOrder("PO-7", 400, date(2027, 1, 5), is_in_time=False),
+        OpenOrder("PO-8", 1, None, is_in_time=True),
+    )
+    assert reason_for(Position(300, 1), 400, Terms(1, 6), None, [late, small, small]) == (
+        "point 400 (set by hand); available 300, on order 1, in transit 0; minimum 1, pack 6; PO-7 brings 400 on "
+        "2027-01-05: too late; PO-8 brings 1: too few"
+    )

@@ -58,6 +58,7 @@ def done(warehouse_id: int, **other: Json) -> Json:
         "dry_run": False,
         "items_below": 0,
         "items_covered": 0,
+        "covered": [],
         "purchase_orders": [],
         "orders_drafted": 0,
         "skipped": [],
@@ -65,6 +66,12 @@ def done(warehouse_id: int, **other: Json) -> Json:
         "notices": [],
         "notes": [],
     } | other
+
+
+def _covered(item: ItemKey, *orders: Json) -> Json:
+    """An item that has four of ten, and the orders that cover it."""
+    levels = {"quantity_available": 4, "reorder_point": 10}
+    return item._asdict() | levels | {"purchase_orders": list(orders), "transfers": []}
 
 
 async def test_an_item_goes_from_its_demand_to_the_shelf(
@@ -75,7 +82,15 @@ async def test_an_item_goes_from_its_demand_to_the_shelf(
     supply(engine, item, supplier, unit_cost="2.00", lead_time_days="7", pack=12)
     sold_earlier(engine, item, 50)
     planned = await plans.run(here, history_days=5)
-    assert planned == {"status": "DONE", "warehouse_id": here, "items_planned": 1, "items_changed": 1, "notes": []}
+    assert planned == {
+        "status": "DONE",
+        "warehouse_id": here,
+        "items_planned": 1,
+        "items_changed": 1,
+        "notes": [],
+        "skipped": [],
+        "items_skipped": 0,
+    }
     assert await reorders.run(here) == done(here)
     shop.move(item, -388)
     state = await reorders.run(here)
@@ -108,11 +123,25 @@ async def test_an_item_goes_from_its_demand_to_the_shelf(
     )
     name = f"purchase order {number}, 3,840.00 from {supplier_name(engine, supplier)}"
     await purchasing.told(number, ("PROCUREMENT", f"Approval wanted: {name}"))
-    assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
+    covered = {
+        "product_id": item.product_id,
+        "warehouse_id": here,
+        "quantity_available": 12,
+        "reorder_point": 350,
+        "purchase_orders": [
+            {
+                "po_number": number,
+                "quantity": 1_920,
+                "expected_delivery_date": drafted["expected_delivery_date"],
+            }
+        ],
+        "transfers": [],
+    }
+    assert await reorders.run(here) == done(here, items_below=1, items_covered=1, covered=[covered])
     own = f"purchase order {number} was requested by reorder; another person has to approve it"
     assert await refusal(purchasing.approve(number, "reorder")) == Refusal("NotPermitted", {}, own)
     assert (await purchasing.approve(number, "ann"))["status"] == "SUBMITTED"
-    assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
+    assert await reorders.run(here) == done(here, items_below=1, items_covered=1, covered=[covered])
     assert (await purchasing.receive(number, "truck-1", came(item, 1_920)))["status"] == "RECEIVED"
     assert (level(engine, item), await reorders.run(here)) == ((1_932, 0), done(here))
     assert [each.po_number for each in ordered(engine, here)] == [number]
@@ -124,9 +153,10 @@ async def test_the_result_says_what_was_drafted_and_what_was_not_and_procurement
     acme, best = shop.supplier(), shop.supplier()
     tea, mug, pot = needed(shop, acme, best, acme)
     here = tea.warehouse_id
-    without, covered = (shop.item(4, warehouse=here) for _ in range(2))
-    set_point(engine, [without, covered], 10)
-    await purchasing.draft(new_reference("po"), acme, [(covered, 1)], approval=NO_APPROVAL)
+    without, on_order = (shop.item(4, warehouse=here) for _ in range(2))
+    set_point(engine, [without, on_order], 10)
+    by = new_reference("po")
+    await purchasing.draft(by, acme, [(on_order, 1)], approval=NO_APPROVAL)
     name = await reorders.begin(here)
     state = await reorders.result(name)
     first, second = (order["po_number"] for order in state["purchase_orders"])
@@ -136,6 +166,7 @@ async def test_the_result_says_what_was_drafted_and_what_was_not_and_procurement
         here,
         items_below=5,
         items_covered=1,
+        covered=[_covered(on_order, {"po_number": by, "quantity": 1, "expected_delivery_date": None})],
         orders_drafted=2,
         purchase_orders=[
             {
@@ -240,7 +271,11 @@ async def test_runs_at_once_order_once(reorders: Reorders, purchasing: Purchasin
     assert {row.po_number for row in rows} == {order["po_number"] for order in drafted}
     for order in drafted:
         assert (await purchasing.update(order["po_number"], "drafted"))["status"] == "SUBMITTED"
-    assert await reorders.run(here) == done(here, items_below=6, items_covered=6)
+    state = await reorders.run(here)
+    assert state == done(here, items_below=6, items_covered=6, covered=state["covered"])
+    assert [each["product_id"] for each in state["covered"]] == [item.product_id for item in items]
+    by = [order["po_number"] for each in state["covered"] for order in each["purchase_orders"]]
+    assert (sorted(by), len(by)) == (sorted(2 * [order["po_number"] for order in drafted]), 6)
 
 
 async def test_a_run_only_looks_where_it_is_told(reorders: Reorders, shop: Shop, engine: Engine) -> None:
@@ -290,7 +325,9 @@ async def test_a_draft_that_nobody_has_started_is_started_by_the_next_run(
     await purchasing.told(number, ("SUPPLIER", f"Purchase order {number}"))
     # From then on it is nobody else's.
     assert await reorders.run(elsewhere) == done(elsewhere)
-    assert await reorders.run(here) == done(here, items_below=1, items_covered=1)
+    state = await reorders.run(here)
+    assert state == done(here, items_below=1, items_covered=1, covered=state["covered"])
+    assert [[order["po_number"] for order in each["purchase_orders"]] for each in state["covered"]] == [[number]]
 
 
 async def test_a_draft_whose_workflow_is_only_just_started_is_left_to_it(
@@ -304,7 +341,8 @@ async def test_a_draft_whose_workflow_is_only_just_started_is_left_to_it(
     number = order.po_number
     started = await slow.start(number, [order.model_dump(mode="json")])
     state = await reorders.run(here)
-    assert state == done(here, items_below=1, items_covered=1, notes=state["notes"])
+    assert state == done(here, items_below=1, items_covered=1, covered=state["covered"], notes=state["notes"])
+    assert [[order["po_number"] for order in each["purchase_orders"]] for each in state["covered"]] == [[number]]
     assert [note[25:] for note in state["notes"]] == [
         f"purchase order {number} was drafted without a workflow and is started now"
     ]

@@ -103,6 +103,8 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         "warehouse_id": shelf.item.warehouse_id,
         "items_planned": 1,
         "items_changed": 1,
+        "skipped": [],
+        "items_skipped": 0,
         "notes": [],
     }
     assert await shelf.told("plan", *shelf.here, *WINDOW) == "1 item planned, 0 changed\n"
@@ -266,15 +268,22 @@ async def test_what_is_below_is_ordered_once_and_each_order_says_why(store: Stor
 
     with nothing_is_stored(engine):
         again = await planned.json("reorder", *planned.here)
-        assert (await store.reorder())[0] == (
-            "3 items below the reorder point, 2 of them covered; 0 purchase orders drafted"
-        )
+        told, beside = await store.reorder()
+        assert told == "3 items below the reorder point, 2 of them covered; 0 purchase orders drafted"
+    days = [state["expected_delivery_date"] for state in states]
+    has = [f"{each['quantity_available']} of {each['reorder_point']}" for each in again["covered"]]
+    assert has[0] == "390 of 394"
+    assert beside.splitlines()[:2] == [
+        f"covered: {planned.sku} in {planned.warehouse}, {has[0]}: 1536 on {large}, expected {days[0]}",
+        f"covered: {by_hand.sku} in {planned.warehouse}, {has[1]}: 10 on {small}, expected {days[1]}",
+    ]
     assert again == {
         "status": "DONE",
         "warehouse_id": planned.item.warehouse_id,
         "dry_run": False,
         "items_below": 3,
         "items_covered": 2,
+        "covered": again["covered"],
         "purchase_orders": [],
         "orders_drafted": 0,
         "skipped": [

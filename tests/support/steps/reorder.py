@@ -31,9 +31,9 @@ class Reordering:
             task_queue="nobody works here",
         )
 
-    def below(self, warehouse_id: int) -> Below:
+    def below(self, warehouse_id: int, as_of: datetime | None = NOON) -> Below:
         """What is below its point there."""
-        return ActivityEnvironment().run(self._steps.find_below, FindBelow(warehouse_id=warehouse_id))
+        return ActivityEnvironment().run(self._steps.find_below, FindBelow(warehouse_id=warehouse_id, as_of=as_of))
 
     def draft(
         self,
