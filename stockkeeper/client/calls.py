@@ -33,13 +33,16 @@ M = TypeVar("M", bound=Message)
 B = TypeVar("B", bound=BaseModel)
 
 MAY_BE_DONE = "it may have been done; ask again with the same name"
-"""The words about a call whose outcome is unknown."""
+"""The words about a call whose outcome is unknown, and which may be made again."""
+LOOK_FIRST = "it may have been done; look at it before you send it again, or give it a number"
+"""The same about one that would have its effect a second time."""
 NOTHING_BOOKED = "the database is away; nothing was booked"
 """The message while a worker can't reach the database, if nothing was to be changed."""
 
 # As attempts name it that found no database, and the one whose connection was cut when it left.
 _AWAY = {DATABASE_AWAY, "OperationalError", "InterfaceError"}
-_LAST_LOOK = timedelta(seconds=5)
+LAST_LOOK = timedelta(seconds=5)
+"""How long the database is asked for after a call without an answer."""
 _STARTS = 3
 
 _NO_ANSWER = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
@@ -62,13 +65,13 @@ def checked(model: type[B], **fields: object) -> B:
 
 
 @contextlib.asynccontextmanager
-async def answer(what: str, within: timedelta, *, changes: bool = True) -> AsyncIterator[None]:
+async def answer(what: str, within: timedelta, *, if_lost: str | None = MAY_BE_DONE) -> AsyncIterator[None]:
     """Wait for a call's answer, and turn what Temporal raises into Stockkeeper's errors.
 
     Args:
         what: The document or process, for the message: ``reservation 1042``.
         within: How long to wait.
-        changes: Whether the call may have changed something when its answer is lost.
+        if_lost: The words if its answer is lost, and it may have changed something; None: it changes nothing.
 
     Raises:
         DomainError: The process refused.
@@ -81,42 +84,53 @@ async def answer(what: str, within: timedelta, *, changes: bool = True) -> Async
     except (WorkflowUpdateFailedError, WorkflowFailureError, ActivityFailureError) as error:
         refusal = as_domain_error(error)
         if refusal is None:
-            raise _without_an_answer(error, what, changes=changes) from error
+            raise _without_an_answer(error, what, if_lost) from error
         raise refusal from None
     except (TimeoutError, RPCTimeoutOrCancelledError, WorkflowQueryFailedError) as error:
         why = f"no answer within {within.total_seconds():g} s; is a worker running?"
-        raise Unreachable(_unknown(what, why, changes=changes)) from error
+        raise Unreachable(_unknown(what, why, if_lost)) from error
     except RPCError as error:
-        raise _as_ours(error, what, changes=changes) from error
+        raise _as_ours(error, what, if_lost) from error
 
 
 class Interrupted(Unreachable):
     """The run ended while a call was under way: what was asked for may have been done or not."""
 
 
-def _unknown(what: str, why: str, *, changes: bool) -> str:
+def _unknown(what: str, why: str, if_lost: str | None) -> str:
     """The message for a call without an answer."""
-    return f"{what}: {MAY_BE_DONE}: {why}" if changes else f"{what}: {why}"
+    return f"{what}: {if_lost}: {why}" if if_lost else f"{what}: {why}"
 
 
-def _without_an_answer(error: BaseException, what: str, *, changes: bool) -> StockkeeperError:
+def as_it_is_away(what: str, lost: Unreachable, asked: Unreachable, if_lost: str = MAY_BE_DONE) -> Unreachable:
+    """The error for a call without an answer, once the database has been asked, which may be the reason itself.
+
+    Args:
+        what: The document or process.
+        lost: The call's error.
+        asked: The question's error.
+        if_lost: The words about an unknown outcome.
+    """
+    return Unreachable(_unknown(what, "the database is away", if_lost)) if str(asked) == NOTHING_BOOKED else lost
+
+
+def _without_an_answer(error: BaseException, what: str, if_lost: str | None) -> StockkeeperError:
     """The error for a call that ended with neither an answer nor a refusal."""
     for cause in _causes(error):
         match cause:
             case ApplicationError() if cause.type in _AWAY:
-                away = _unknown(what, "the database is away", changes=True)
-                return Unreachable(away if changes else NOTHING_BOOKED)
+                return Unreachable(_unknown(what, "the database is away", if_lost) if if_lost else NOTHING_BOOKED)
             case ApplicationError(type="AcceptedUpdateCompletedWorkflow"):
-                return Interrupted(_unknown(what, "its run ended meanwhile", changes=changes))
+                return Interrupted(_unknown(what, "its run ended meanwhile", if_lost))
             case TimeoutFailure():
                 why = "no answer in time from a worker or its database"
-                return Unreachable(_unknown(what, why, changes=changes))
+                return Unreachable(_unknown(what, why, if_lost))
             case TerminatedError() | CancelledError():
-                return Interrupted(_unknown(what, "its run was ended by an operator", changes=changes))
+                return Interrupted(_unknown(what, "its run was ended by an operator", if_lost))
             case ApplicationError():
                 why = f"a worker failed: {cause.type}: {_first_line(cause.message)}"
-                return StockkeeperError(_unknown(what, why, changes=changes))
-    return StockkeeperError(_unknown(what, _first_line(str(error)), changes=changes))
+                return StockkeeperError(_unknown(what, why, if_lost))
+    return StockkeeperError(_unknown(what, _first_line(str(error)), if_lost))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -131,15 +145,15 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
 
 
-def _as_ours(error: RPCError, what: str, *, changes: bool) -> StockkeeperError:
+def _as_ours(error: RPCError, what: str, if_lost: str | None) -> StockkeeperError:
     if _ENDED_MEANWHILE in error.message:
-        return Interrupted(_unknown(what, "its run ended meanwhile", changes=changes))
+        return Interrupted(_unknown(what, "its run ended meanwhile", if_lost))
     if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
         return NotFound(f"{what} doesn't exist")
     if _PAUSED in error.message:
         return Unreachable(f"{what}: {PAUSED}")
     if error.status in _NO_ANSWER or _NOT_READY in error.message:
-        return Unreachable(_unknown(what, f"no answer: {error.message}", changes=changes))
+        return Unreachable(_unknown(what, f"no answer: {error.message}", if_lost))
     return StockkeeperError(f"{what}: Temporal refuses: {error.message}")
 
 
@@ -207,7 +221,7 @@ async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: 
     Raises:
         NotFound, Unreachable: See `answer`.
     """
-    async with answer(what, within, changes=False):
+    async with answer(what, within, if_lost=None):
         state_now = await handle.query("state", result_type=state)
     return state.model_validate(state_now)
 
@@ -226,6 +240,7 @@ async def command(
     is_over: Callable[[S], bool],
     within: timedelta,
     update_id: str | None = None,
+    if_lost: str = MAY_BE_DONE,
 ) -> S:
     """Send a command and wait for the new state.
 
@@ -246,6 +261,7 @@ async def command(
         within: How long to wait for the answer.
         update_id: The caller's own name for this very command. Temporal keeps the answer under it, and a refusal, too;
             so the state is read again, and a refusal is asked for anew.
+        if_lost: The words if its outcome can't be known.
 
     Raises:
         InvalidState: The process has ended otherwise.
@@ -254,7 +270,7 @@ async def command(
     key = update_id or str(uuid.uuid4())
 
     async def send(by: str) -> S:
-        async with answer(what, within):
+        async with answer(what, within, if_lost=if_lost):
             state_then = await handle.execute_update(sent.name, message, id=by, result_type=state)
         return state.model_validate(state_then)
 
@@ -268,15 +284,14 @@ async def command(
             return await send(str(uuid.uuid4()))
     except (NotFound, Unreachable) as error:
         # A run that has ended takes no commands, and a command that met the end may never be answered.
-        last_look = min(within, _LAST_LOOK)
+        last_look = min(within, LAST_LOOK)
         try:
-            async with answer(what, last_look, changes=False):
+            async with answer(what, last_look, if_lost=None):
                 done, last = await was_done(key), await last_state()
         except Unreachable as unknown:
             if isinstance(error, NotFound):
                 raise
-            away = str(unknown) == NOTHING_BOOKED
-            raise (Unreachable(_unknown(what, "the database is away", changes=True)) if away else error) from unknown
+            raise as_it_is_away(what, error, unknown, if_lost) from unknown
         if done or done_already(last):
             return last
         if isinstance(error, Unreachable) and not is_over(last):

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
-from stockkeeper.client.calls import command, start_and_ask
+from stockkeeper.client.calls import LAST_LOOK, LOOK_FIRST, MAY_BE_DONE, answer, as_it_is_away, command, start_and_ask
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import Names, with_ids
 from stockkeeper.client.operations import Numbered, was_carried_out
+from stockkeeper.client.questions import require_database
 from stockkeeper.client.runs import Listed, list_documents, read_document
-from stockkeeper.contracts.errors import DomainError, already_exists
+from stockkeeper.contracts.errors import DomainError, Unreachable, already_exists
 from stockkeeper.contracts.messages import Message, State, counted
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
@@ -82,6 +83,14 @@ class Document(Generic[S]):
             )
         except DomainError as error:
             raise names.in_words(error) from None
+        except Unreachable as lost:
+            what = f"{cls.process.name} {name}"
+            try:
+                async with answer(what, min(connection.answer_within, LAST_LOOK), if_lost=None):
+                    await require_database(connection)
+            except Unreachable as unknown:
+                raise as_it_is_away(what, lost, unknown) from unknown
+            raise
         if cls._contents(state) != cls._contents(request):
             raise already_exists(cls.process.name, name)
         return cls(connection, name, state, names)
@@ -197,6 +206,8 @@ class Document(Generic[S]):
                 self._connection, workflow_id, sent.name, numbered.key, kind=numbered.kind, contents=contents
             )
 
+        # Units without a number are other units each time.
+        is_repeatable = numbered is not None or getattr(message, "lines", None) is None
         try:
             self.state = await command(
                 self._handle,
@@ -211,6 +222,7 @@ class Document(Generic[S]):
                 is_over=lambda last: self.process.is_over(_status_of(last)),
                 within=self._connection.answer_within,
                 update_id=update_id,
+                if_lost=MAY_BE_DONE if is_repeatable else LOOK_FIRST,
             )
         except DomainError as error:
             raise self._names.in_words(error) from None

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from temporalio.service import RPCError, RPCStatusCode
 
-from stockkeeper.client.calls import answer
+from stockkeeper.client.calls import MAY_BE_DONE, answer
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts.messages import Page, Step
 from stockkeeper.contracts.policies import READ
@@ -45,7 +45,9 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
         DomainError: The question was refused.
         Unreachable: No worker answered.
     """
-    async with answer("stock", connection.answer_within, changes=issubclass(question.model, Step)):
+    async with answer(
+        "stock", connection.answer_within, if_lost=MAY_BE_DONE if issubclass(question.model, Step) else None
+    ):
         if connection.standalone_activities is not False:
             try:
                 found = await _ask_by_activity(connection, question, asked, prefix)

@@ -245,7 +245,7 @@ async def _not_stored(
         request = ListWorkflowExecutionsRequest(
             namespace=connection.client.namespace, query=query, page_size=MAX_LINES, next_page_token=token
         )
-        async with answer("the list", connection.answer_within, changes=False):
+        async with answer("the list", connection.answer_within, if_lost=None):
             page = await connection.client.workflow_service.list_workflow_executions(request)
         for run in page.executions:
             listed = _of_run(run, process, first)

@@ -88,9 +88,15 @@ async def test_a_command_while_the_database_is_away_is_not_called_refused(
     item = shop.item(10)
     hasty = Stockkeeper(Connection(stock.client, stock.connection.task_queue, answer_within=timedelta(seconds=2)))
     hold = await hasty.reserve(new_reference(), [_line(item, 3)], performed_by="checkout")
+    item_at_rest, part = shop.item(10), [Line(item.product_id, quantity=1)]
     with outages.database_away():
         with pytest.raises(Unreachable) as unknown:
             await hold.fulfill(performed_by="packing", fulfillment_id="all")
+        with pytest.raises(Unreachable, match=r": it may have been done; look at it before you send it again"):
+            await hold.fulfill(part, performed_by="packing")
+        reference = new_reference()
+        with pytest.raises(Unreachable, match=r"ask again with the same name: the database is away$"):
+            await hasty.reserve(reference, [_line(item_at_rest, 1)], performed_by="checkout")
         with pytest.raises(Unreachable, match=r"^the database is away; nothing was booked$"):
             await hasty.hold(hold.reference_id)
     assert str(unknown.value) == (
@@ -101,6 +107,8 @@ async def test_a_command_while_the_database_is_away_is_not_called_refused(
     hold = await stock.hold(hold.reference_id)
     assert (await hold.fulfill(performed_by="packing", fulfillment_id="all")).status == "FULFILLED"
     assert level(engine, item) == (7, 0)
+    assert (await stock.reserve(reference, [_line(item_at_rest, 1)], performed_by="checkout")).state.status == "ACTIVE"
+    assert level(engine, item_at_rest) == (10, 1)
 
 
 async def test_every_command_says_in_one_line_that_the_database_is_away(
@@ -120,29 +128,45 @@ async def test_every_command_says_in_one_line_that_the_database_is_away(
     file = tmp_path / "warehouses.csv"
     file.write_text("name,address,timezone\nNowhere,,UTC\n")
     by = ("--performed-by", "ann")
+    one = ("--line", f"{sku}=1")
     commands: list[tuple[str, ...]] = [
         ("reserve", "show", order),
         ("reserve", "list"),
         ("reserve", "start", new_reference(), "--line", f"{sku}@{place}=1", *by),
         ("reserve", "fulfill", order, *by),
+        ("reserve", "extend", order, "--ttl-minutes", "5", *by),
         ("reserve", "cancel", order, "--reason", "no", *by),
+        ("po", "create", "PO-1", "--supplier", "S", "--warehouse", place, "--line", f"{sku}=1@1", *by, "--reason", "r"),
         ("po", "approve", "PO-1", "PO-2", "--approver", "ann"),
+        ("po", "receive", "PO-1", "--receipt-id", "R", *one, *by),
         ("po", "inbox"),
+        ("transfer", "create", "T-1", "--from", place, "--to", "B", *one, *by),
         ("transfer", "dispatch", "T-1", *by),
+        ("transfer", "write-off", "T-1", "--reason", "lost", *by),
         ("transfer", "in-transit"),
-        ("count", "record", "C-1", "--line", f"{sku}=3", *by),
+        ("count", "start", "C-1", "--warehouse", place, "--sku", sku, *by),
+        ("count", "record", "C-1", *one, *by),
+        ("count", "sheet", "C-1"),
         ("count", "review"),
+        ("count", "accuracy"),
         ("count", "plan"),
+        ("adjust", "create", "A-1", "--warehouse", place, *one, "--reason", "found", *by),
         ("adjust", "inbox"),
+        ("return", "create", "R-1", "--warehouse", place, "--reference", "1042", *one, *by),
         ("return", "show", "R-1"),
         ("import", "warehouses", str(file), *by),
         ("stock", "show"),
+        ("stock", "at", "2026-01-01"),
         ("stock", "history", sku, "--warehouse", place),
+        ("stock", "chart", sku, "--warehouse", place),
+        ("stock", "export", "movements", str(tmp_path / "movements.csv")),
         ("plan", "show"),
+        ("plan", "set", sku, place, "--reorder-point", "5", *by),
         ("plan",),
         ("reorder",),
         ("audit",),
         ("audit", "list"),
+        ("audit", "accept", "1", "--reason", "known", *by),
     ]
     environment = {
         "TEMPORAL_ADDRESS": stack.temporal_address,
