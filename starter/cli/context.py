@@ -11,10 +11,10 @@ from typing import Any, NoReturn, TypeVar
 from rich.markup import escape
 from temporalio.envconfig import ClientConfig
 
-from starter.cli.output import err
+from starter.cli.output import err, for_programs, print_json
 from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.errors import DomainError, StockkeeperError
 from stockkeeper.contracts.settings import require_known
 
 T = TypeVar("T")
@@ -53,9 +53,21 @@ def read_input(read: Callable[[], T]) -> T:
 
 
 def fail(error: StockkeeperError | str) -> NoReturn:
-    """Print the error, and end with exit status 1."""
+    """Print the error, for programs as JSON as well, and end with exit status 1."""
+    if for_programs.get():
+        print_json(as_json(error))
     explain(error)
     raise SystemExit(1)
+
+
+def as_json(error: StockkeeperError | str, *, of: str = "") -> dict[str, Any]:
+    """An error for programs: ``error`` (its stable name), ``message`` and ``details``; ``of`` beside several others."""
+    refusal = {
+        "error": "StockkeeperError" if isinstance(error, str) else type(error).__name__,
+        "message": str(error),
+        "details": error.details if isinstance(error, DomainError) else {},
+    }
+    return {"of": of} | refusal if of else refusal
 
 
 def explain(error: StockkeeperError | str, *, of: str = "") -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from rich.markup import escape
 
 from starter.cli import printing
+from starter.cli.context import as_json as refusal_as_json
 from starter.cli.context import connect, explain, run
 from starter.cli.documents import Answer, Desk
 from starter.cli.output import changed_status, err, out, print_json, table
@@ -56,7 +57,8 @@ def command_each_line(
     """
     outcome = run(_each(desk, count_number, lines, send, as_json=as_json))
     if as_json or outcome.answer.found is None:
-        print_json(outcome.answer.state)
+        refused = [refusal_as_json(error, of=product) for product, error in outcome.refused.items()]
+        print_json(outcome.answer.state.model_dump(mode="json") | ({"refused": refused} if refused else {}))
     elif outcome.products:
         _print_lines(outcome, outcome.answer.found)
     for product, refusal in outcome.refused.items():

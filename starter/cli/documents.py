@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from starter.cli.context import as_json as refusal_as_json
 from starter.cli.context import connect, explain, run
 from starter.cli.output import out, print_json
 from stockkeeper.client.document import Document
@@ -100,7 +101,14 @@ class Desk(Generic[D, S]):
             self.print(done[0], as_json=as_json)
             return
         if as_json:
-            print_json([answer.state.model_dump(mode="json") for answer in done])
+            print_json(
+                [
+                    refusal_as_json(each, of=name)
+                    if isinstance(each, StockkeeperError)
+                    else each.state.model_dump(mode="json")
+                    for name, each in zip(names, answers, strict=True)
+                ]
+            )
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, StockkeeperError):
                 explain(answer, of=name)

@@ -1,5 +1,6 @@
 """`stockkeeper`: one command for everything that a person needs."""
 
+import io
 import os
 import sys
 
@@ -11,6 +12,10 @@ def main() -> None:
     except ImportError as error:
         sys.stderr.write(f"the command line needs: pip install 'stockkeeper[cli]' ({error.name} is missing)\n")
         raise SystemExit(1) from None
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal whose encoding lacks a letter shows another one, and the command isn't lost by it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     status: object = 0
     try:
         app()

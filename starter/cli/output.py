@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from pydantic import BaseModel
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+from starter.cli.screen import Grid, Screen
+
+out = Screen(highlight=False)
+err = Screen(stderr=True, highlight=False)
+
+for_programs: ContextVar[bool] = ContextVar("for_programs", default=False)
+"""Whether the command was asked for JSON (``--json``): then a refusal is JSON as well."""
 
 _COLOURS = {
     "DRAFT": "yellow",
@@ -63,18 +66,9 @@ def _plain(value: object) -> str:
     return "" if value is None else escape(str(value))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
-    """A table; a column whose name begins with ``#`` holds numbers, and one in UTC holds instants, in a line each."""
-    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
-        made.add_column(
-            column.removeprefix("#"),
-            justify="right" if column.startswith("#") else "left",
-            no_wrap=column.endswith("(UTC)"),
-        )
-    for row in rows:
-        made.add_row(*row)
-    return made
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Grid:
+    """A table; a column whose name begins with ``#`` holds numbers. No key, number or instant in it is ever broken."""
+    return Grid(columns, rows, title)
 
 
 def print_json(value: BaseModel | Sequence[Any] | dict[str, Any]) -> None:
@@ -83,5 +77,7 @@ def print_json(value: BaseModel | Sequence[Any] | dict[str, Any]) -> None:
     if out.is_terminal:
         out.print_json(json.dumps(plain))
     else:
-        # The same without the colours, which take seconds for some thousands of lines.
-        out.file.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+        # The same without the colours, which take seconds for some thousands of lines; escaped where the encoding
+        # hasn't got every letter.
+        escaped = not (getattr(out.file, "encoding", None) or "utf-8").lower().startswith("utf")
+        out.file.write(json.dumps(plain, indent=2, ensure_ascii=escaped) + "\n")

@@ -15,6 +15,7 @@ from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import out, print_json
 from starter.cli.products import product_named
+from starter.cli.screen import UNLIMITED
 from starter.cli.times import TIME_HELP, instant
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import POINTS_OF_A_COURSE, Course
@@ -23,6 +24,7 @@ from stockkeeper.contracts.messages import utc
 _ROWS = range(8, 19)
 """Rows of the chart in a terminal: those that the rest of the output leaves free, within these limits."""
 _BESIDE = 12
+_OFF_A_TERMINAL = 80
 _BY_THE_CLOCK = timedelta(days=4)
 _PERIODS_TOLD = 5
 
@@ -65,7 +67,8 @@ def chart(
     height = min(max(out.height - _BESIDE, _ROWS[0]), _ROWS[-1])
     out.print(f"[bold]{escape(series.title)}[/bold], {utc(begin)} to {utc(end)}")
     out.print()
-    out.print(draw_text(series, width=out.width, height=height), soft_wrap=True)
+    width = out.width if out.width < UNLIMITED else _OFF_A_TERMINAL
+    out.print(draw_text(series, width=width, height=height), soft_wrap=True)
     out.print()
     for line in described(series):
         out.print(line)
