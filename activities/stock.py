@@ -48,17 +48,20 @@ class StockQuestions(OnDatabase, StockActivities):
                 has the nearest name.
         """
         with database_errors(), self._database.snapshot() as connection:
+            places = _ids(connection, WAREHOUSES, question.warehouses, UnknownWarehouse)
+            mentioned = [*question.warehouse_ids, *places.values()]
             return FoundItems(
                 products=_ids(
                     connection, PRODUCTS, question.products, UnknownProduct, digits_are_ids=not question.exact
                 ),
-                warehouses=_ids(connection, WAREHOUSES, question.warehouses, UnknownWarehouse),
+                warehouses=places,
                 suppliers=_ids(connection, SUPPLIERS, question.suppliers, UnknownSupplier),
                 skus=_names(connection, products.c.sku, products.c.product_id, question.product_ids),
                 product_names=_names(connection, products.c.name, products.c.product_id, question.product_ids),
                 warehouse_names=_names(
                     connection, warehouses.c.name, warehouses.c.warehouse_id, question.warehouse_ids
                 ),
+                timezones=_names(connection, warehouses.c.timezone, warehouses.c.warehouse_id, mentioned),
                 supplier_names=_names(connection, suppliers.c.name, suppliers.c.supplier_id, question.supplier_ids),
             )
 

@@ -143,6 +143,15 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+def free_or_none(port: int) -> int | None:
+    """This loopback port if it can be listened on now, and otherwise none."""
+    try:
+        require_free_port(port, "")
+    except StackError:
+        return None
+    return port
+
+
 def require_free_port(port: int, option: str) -> None:
     """Checks that a loopback port can be listened on.
 

@@ -16,6 +16,9 @@ from devstack.server import EmbeddedServer
 
 PORT_OPTION = "--temporal-port"
 UI_PORT_OPTION = "--ui-port"
+USUAL_PORT = 7233
+"""The port that every Temporal client tries by itself."""
+USUAL_UI_PORT = 8233
 
 # What each of these brings, benchmarks/dev_server.py measures.
 DYNAMIC_CONFIG: Mapping[str, object] = {

@@ -13,6 +13,7 @@ from stockkeeper.client.adjustment import Adjustment, AdjustmentAwaitingApproval
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.customer_return import CustomerReturn
 from stockkeeper.client.cycle_count import CycleCount
+from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import ArrivalLine, DeliveryLine, InspectionLine, Line, OrderLine
 from stockkeeper.client.purchase_order import AwaitingApproval, PurchaseOrder
 from stockkeeper.client.reservation import Hold
@@ -69,6 +70,7 @@ __all__ = [
     "DomainError",
     "Hold",
     "InTransit",
+    "InboxItem",
     "InspectionLine",
     "InsufficientStock",
     "InvalidRequest",

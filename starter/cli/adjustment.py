@@ -10,13 +10,14 @@ from starter.cli import options, printing
 from starter.cli.context import read_input
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
-from starter.cli.output import changed_status, out, table
+from starter.cli.output import amount, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.times import shown
 from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
 from stockkeeper.contracts.errors import InsufficientStock
-from stockkeeper.contracts.messages import amount, utc
+from stockkeeper.contracts.messages import amount as figures
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Correct stock by hand: ask, approve, reject.")
@@ -34,10 +35,15 @@ def _short(what: str, requested: int, on_hand: int) -> str:
     return f"{what}: {requested} to be taken off, {on_hand} on hand"
 
 
+def _value(value: Decimal, unvalued_units: int) -> str:
+    """The value in words, with the currency of the settings."""
+    return worth(value, unvalued_units).replace(figures(value), amount(value), 1)
+
+
 def _headline(before: AdjustmentState, state: AdjustmentState) -> str:
     status = changed_status(before.status, state.status)
     # The value of one that was short is unknown.
-    value = "" if state.shortages else f", worth {worth(state.value, state.unvalued_units)}"
+    value = "" if state.shortages else f", worth {_value(state.value, state.unvalued_units)}"
     return f"adjustment [bold]{escape(state.adjustment_number)}[/bold]: {status}{value}"
 
 
@@ -46,7 +52,7 @@ def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
     out.print(f"{_headline(before, state)}, in {printing.warehouse(found, state.warehouse_id)}")
     out.print(f"asked for by {escape(state.requested_by)}: {escape(state.reason)}")
     if state.status is AdjustmentStatus.PENDING and state.approve_by:
-        out.print(f"waits for another person's approval; cancelled unless approved by {utc(state.approve_by)}")
+        out.print(f"waits for another person's approval; cancelled unless approved by {shown(state.approve_by)}")
         printing.print_would_end(state.would_end, state.would_end_total, found)
     if state.approved_by:
         note = f": {escape(state.approval_note)}" if state.approval_note else ""
@@ -123,7 +129,7 @@ def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) 
         lambda waiting: [
             escape(waiting.adjustment_number),
             escape(waiting.warehouse),
-            worth(waiting.value, waiting.unvalued_units),
+            _value(waiting.value, waiting.unvalued_units),
             str(waiting.would_end or ""),
             escape(waiting.requested_by),
             escape(waiting.reason),
@@ -144,7 +150,7 @@ add_list(
     lambda row: [
         escape(row["adjustment_number"]),
         printing.text(row["warehouse"]),
-        worth(Decimal(row["value"]), row["unvalued_units"]) if row["value"] else "",
+        _value(Decimal(row["value"]), row["unvalued_units"]) if row["value"] else "",
         printing.text(row["requested_by"]),
         printing.text(row["reason"]),
         printing.joined(row["skus"]),

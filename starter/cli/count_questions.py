@@ -1,19 +1,19 @@
 """`stockkeeper count plan`, `review` and `accuracy`: due counts, variances to decide on, accuracy of stock."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import connect, run
+from starter.cli.context import connect, read_input, run
 from starter.cli.count_lines import signed
 from starter.cli.documents import names_or_ids
 from starter.cli.output import err, out, print_json, table
+from starter.cli.times import day_or_none, shown
 from stockkeeper.contracts.count_questions import Accuracy, Variance
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanState
-from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
 
 
@@ -87,7 +87,7 @@ def review(
             str(each.system_quantity),
             signed(each.delta),
             escape(each.counted_by),
-            utc(each.counted_at),
+            shown(each.counted_at),
             each.root_cause or "",
             _holders(each),
         ],
@@ -100,13 +100,12 @@ def review(
 def accuracy(
     *,
     warehouse: options.OnlyWarehouse = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only counts posted from this day on.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="DAY", help="Only counts posted from this day on.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Print the accuracy of stock by warehouse, month and class: the part of first counts within tolerance."""
-    found = printing.ask_for(lambda stock: stock.accuracies(warehouse=warehouse, since=since.date() if since else None))
+    first = read_input(lambda: day_or_none(since, "--since"))
+    found = printing.ask_for(lambda stock: stock.accuracies(warehouse=warehouse, since=first))
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
         return

@@ -128,7 +128,8 @@ def inspect(
     return_number: Number,
     *,
     restock: Annotated[
-        list[str] | None, typer.Option("--restock", metavar="SKU=UNITS", help="Fit units that go back into stock.")
+        list[str] | None,
+        typer.Option("--restock", "--line", metavar="SKU=UNITS", help="Fit units that go back into stock."),
     ] = None,
     scrap: Annotated[
         list[str] | None, typer.Option("--scrap", metavar="SKU=UNITS", help="Units on top that aren't fit.")

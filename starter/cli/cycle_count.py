@@ -9,6 +9,7 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, read_input, run
 from starter.cli.count_lines import command_each_line, headline, place_of, signed, sku_of, why
+from starter.cli.count_sheet import write_sheet
 from starter.cli.documents import Answer, Desk, Mentioned, names_or_ids
 from starter.cli.order_lines import skus_from_file, split_units, units_from_file
 from starter.cli.output import changed_status, out, print_json, table
@@ -77,8 +78,12 @@ def start(
     count_number: Number,
     *,
     warehouse: options.Warehouse,
-    sku: Annotated[list[str] | None, typer.Option("--sku", help="A product to count; once for each.")] = None,
-    skus: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="The same from a file: column sku.")] = None,
+    sku: Annotated[
+        list[str] | None, typer.Option("--sku", "--line", metavar="SKU", help="A product to count; once for each.")
+    ] = None,
+    skus: Annotated[
+        Path | None, typer.Option("--skus", "--lines", metavar="FILE.csv", help="The same from a file: column sku.")
+    ] = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -116,7 +121,15 @@ add_show(app, "Show a count: products to count, beyond tolerance and posted, and
 
 
 @app.command("sheet")
-def sheet(count_number: Number, *, as_json: options.AsJson = False) -> None:
+def sheet(
+    count_number: Number,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="A file with a column to fill in, for `count record --lines`."),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
     """Print a blank list to count by: products to count, or to count again by another person."""
 
     async def work() -> tuple[CycleCountState, FoundItems]:
@@ -139,6 +152,10 @@ def sheet(count_number: Number, *, as_json: options.AsJson = False) -> None:
                 for sku, product_id, counted_by in rows
             ]
         )
+        return
+    if output is not None:
+        read_input(lambda: write_sheet(output, [(sku, _name(product_id, found), by) for sku, product_id, by in rows]))
+        out.print(f"{counted(len(rows), 'item')} to count in {escape(str(output))}", soft_wrap=True)
         return
     again = sum(bool(counted_by) for *_, counted_by in rows)
     to_count = f"{counted(len(rows), 'item')} to count" if rows else "nothing is to be counted any more"
@@ -166,7 +183,10 @@ def record(
         list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units on the shelf; once for each product.")
     ] = None,
     lines: Annotated[
-        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The same from a file: columns sku, quantity.")
+        Path | None,
+        typer.Option(
+            "--lines", metavar="FILE.csv", help="The same from a file, such as a sheet: columns sku, quantity."
+        ),
     ] = None,
     root_cause: Annotated[
         RootCause | None, typer.Option(case_sensitive=False, help="Why stock was wrong, if known.")
@@ -179,7 +199,7 @@ def record(
     def counts() -> list[tuple[str, int]]:
         if (lines is None) == (not line):
             raise InvalidRequest("give what was counted with --line, or a file of it with --lines")
-        return units_from_file(lines) if lines else [split_units(text, "--line") for text in line or []]
+        return units_from_file(lines, blanks=True) if lines else [split_units(text, "--line") for text in line or []]
 
     command_each_line(
         _desk,

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from starter.cli.context import as_json as refusal_as_json
 from starter.cli.context import connect, explain, run
 from starter.cli.output import out, print_json
+from starter.cli.times import printed_in, zone_called
 from stockkeeper.client.document import Document
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError, Unreachable
@@ -157,7 +159,14 @@ class Desk(Generic[D, S]):
         if as_json or answer.found is None:
             print_json(answer.state)
             return
-        self.show(answer, answer.found)
+        with printed_in(self._zone(answer.state, answer.found)):
+            self.show(answer, answer.found)
+
+    def _zone(self, state: S, found: FoundItems) -> tzinfo:
+        """The timezone of its warehouses; UTC if they are in several."""
+        places = {each for each in self.mentions(state).warehouse_ids if each}
+        zones = {found.timezones.get(each, "UTC") for each in places}
+        return zone_called(zones.pop()) if len(zones) == 1 else UTC
 
 
 async def names_or_ids(

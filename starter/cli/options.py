@@ -40,6 +40,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="How many lines at mo
 InboxLimit = Annotated[int | None, typer.Option("--limit", min=1, help="How many at most.")]
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product: SKU, or id:7.")]
 OnlySku = Annotated[str | None, typer.Argument(metavar="[SKU]", help="Only this product.")]
+SkuOption = Annotated[str | None, typer.Option("--sku", help="The same as the argument.")]
 WithSku = Annotated[str | None, typer.Option("--sku", help="Only documents with this product.")]
 OfWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only documents of this warehouse: name or id.")]
 Warehouse = Annotated[str, typer.Option("--warehouse", help="The warehouse: name or id.")]

@@ -14,7 +14,13 @@ from stockkeeper.client.lines import Line, OrderLine
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_rows import BadRow, refusal
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PurchaseOrderLine
+
+_WHOLE = "must be whole units, without dots or commas"
+_NEEDS = "needs a sku and whole units, without dots or commas"
+_SPELLINGS = {"qty": "quantity", "quantity": "qty"}
+"""Both names of the column of units, of which a file has one."""
 
 
 class WantedLine(NamedTuple):
@@ -35,8 +41,9 @@ def _lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
     for text in texts:
         what, at, cost = text.rpartition("@") if "@" in text.rpartition("=")[2] else (text, "", "")
         product, _, units = what.rpartition("=")
-        if not product or not _is_whole(units) or (at and not cost):
+        if not product or not units or (at and not cost):
             raise InvalidRequest(f"--line {text!r}: must be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20")
+        require_whole(units, f"--line {text!r}", "TEA-100=50@4.20")
         wanted.append(WantedLine(product, int(units), cost or None))
     return wanted
 
@@ -51,19 +58,19 @@ def _lines_from_file(path: Path) -> list[WantedLine]:
     return [WantedLine(row["sku"], int(row["qty"]), row.get("unit_cost") or None) for row in rows]
 
 
-def units_from_file(path: Path, *, signed: bool = False) -> list[tuple[str, int]]:
+def units_from_file(path: Path, *, signed: bool = False, blanks: bool = False) -> list[tuple[str, int]]:
     """Product and units of each line of a file with the columns sku and quantity.
 
     Args:
         path: The file.
         signed: Units may go out as well, as ``-3``.
+        blanks: A row without units is left out, as on a sheet that isn't filled in to its end.
 
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
     """
-    return [
-        (row["sku"], int(row["quantity"])) for row in _rows(path, "quantity", [], "sku and quantity", signed=signed)
-    ]
+    rows = _rows(path, "quantity", [], "sku and quantity", signed=signed, blanks=blanks)
+    return [(row["sku"], int(row["quantity"])) for row in rows]
 
 
 def skus_from_file(path: Path) -> list[str]:
@@ -76,31 +83,45 @@ def skus_from_file(path: Path) -> list[str]:
 
 
 def _rows(
-    path: Path, units: str | None, more: Sequence[str], described: str, *, signed: bool = False
+    path: Path,
+    units: str | None,
+    more: Sequence[str],
+    described: str,
+    *,
+    signed: bool = False,
+    blanks: bool = False,
 ) -> list[dict[str, str]]:
     """The rows of a file that has a product in each, a number of units if it has that column, and maybe more.
 
-    A product is given by ``sku``, which is never an id, or in a column of its own by ``product_id``.
+    A product is given by ``sku``, which is never an id, or in a column of its own by ``product_id``; units by
+    ``quantity`` or ``qty``.
     """
-    lines = read_lines(path, needed=[units] if units else [], more=more, described=described)
+    spellings = [units, _SPELLINGS[units]] if units else []
+    lines = read_lines(path, needed=[], more=[*spellings, *more], described=described)
+    if units and len([name for name in spellings if name in lines.columns]) != 1:
+        raise InvalidRequest(f"{path}: the columns have to be {described}")
+    columns = [units if units and name in spellings else name for name in lines.columns]
     misread = {each.line for each in lines.bad}
     found: list[dict[str, str]] = []
     bad = list(lines.bad)
+    left_out = 0
     for line, cells in lines.rows:
-        row = dict(zip(lines.columns, cells, strict=False))
+        row = dict(zip(columns, cells, strict=False))
         product = f"id:{row['product_id']}" if _is_whole(row.get("product_id", "")) else row.get("sku", "")
         if row.get("sku", "").startswith("id:"):
             bad.append(BadRow(line, "sku", "must be a SKU; an id stands in a column product_id"))
-        elif line not in misread and (
-            len(cells) != len(lines.columns)
-            or not product
-            or not (units is None or _is_whole(row[units], signed=signed))
-        ):
-            bad.append(BadRow(line, None, "needs a sku and a whole number of units" if units else "needs a sku alone"))
+        elif line in misread:
+            continue
+        elif units and blanks and product and not row.get(units):
+            left_out += 1
+        elif len(cells) != len(columns) or not product or (units and not _is_whole(row[units], signed=signed)):
+            bad.append(BadRow(line, None, _NEEDS if units else "needs a sku alone"))
         else:
             found.append(row | {"sku": product})
     if bad:
         raise refusal(sorted(bad, key=lambda each: each.line), len(bad))
+    if left_out:
+        err.print(f"{counted(left_out, 'row')} without a {units} left out", style="dim")
     for note in lines.notes:
         err.print(escape(note), style="dim", soft_wrap=True)
     return found
@@ -113,10 +134,22 @@ def split_units(text: str, option: str, *, signed: bool = False) -> tuple[str, i
         InvalidRequest: It isn't that.
     """
     product, _, units = text.rpartition("=")
-    if not product or not _is_whole(units, signed=signed):
-        example = "TEA-100=-3" if signed else "TEA-100=45"
+    example = "TEA-100=-3" if signed else "TEA-100=45"
+    if not product or not units:
         raise InvalidRequest(f"{option} {text!r}: must be SKU=UNITS, such as {example}")
+    require_whole(units, f"{option} {text!r}", example, signed=signed)
     return product, int(units)
+
+
+def require_whole(units: str, where: str, example: str, *, signed: bool = False) -> None:
+    """Check a typed number of units: neither a point nor a comma says whether 1.000 is one or a thousand.
+
+    Raises:
+        InvalidRequest: They aren't a whole number.
+    """
+    if not _is_whole(units, signed=signed):
+        wrong = "must not be negative" if _is_whole(units, signed=True) else _WHOLE
+        raise InvalidRequest(f"{where}: {units!r} {wrong}, such as {example}")
 
 
 def order_lines(line: Sequence[str] | None, lines: Path | None) -> list[WantedLine]:

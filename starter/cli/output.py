@@ -1,14 +1,17 @@
 """What the command line prints, and where: answers on standard output, everything else on standard error."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
 from rich.markup import escape
 
 from starter.cli.screen import Grid, Screen
+from stockkeeper.contracts.messages import amount as figures
 
 out = Screen(highlight=False)
 err = Screen(stderr=True, highlight=False)
@@ -60,6 +63,17 @@ def changed(before: object, after: object) -> str:
 def changed_status(before: str | None, after: str) -> str:
     """The same for a status; None before: it has only just begun."""
     return coloured(after) if before in (None, after) else f"[dim]{before} →[/dim] {coloured(after)}"
+
+
+def amount(value: Decimal) -> str:
+    """An amount as people read it, with the currency of the settings: ``12,780.00 EUR``."""
+    return escape(f"{figures(value)}{currency()}")
+
+
+def currency() -> str:
+    """A space and the currency of the settings; empty where none is set."""
+    named = os.environ.get("STOCKKEEPER_CURRENCY", "").strip()
+    return f" {named}" if named else ""
 
 
 def _plain(value: object) -> str:

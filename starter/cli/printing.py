@@ -10,10 +10,11 @@ from rich.markup import escape
 
 from starter.cli.context import connect, run
 from starter.cli.output import coloured, err, out, print_json, table
+from starter.cli.times import shown
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.giving_way import PromiseState
-from stockkeeper.contracts.messages import GaveWay, counted, money, utc
+from stockkeeper.contracts.messages import GaveWay, counted, money
 from stockkeeper.contracts.notice import Audience, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import FoundItems, ShortageState
@@ -161,7 +162,7 @@ def print_inbox(
 
     found = run(work())
     if as_json:
-        print_json([{name: _as_json(value) for name, value in vars(each).items()} for each in found])
+        print_json([{name: plain(value) for name, value in vars(each).items()} for each in found])
         return
     if not found:
         out.print("nothing waits for approval")
@@ -169,12 +170,13 @@ def print_inbox(
     out.print(
         table(
             [*columns, "since", "cancelled unless approved by"],
-            [[*cells(each), utc(each.since), utc(each.approve_by) if each.approve_by else ""] for each in found],
+            [[*cells(each), shown(each.since), shown(each.approve_by) if each.approve_by else ""] for each in found],
         )
     )
 
 
-def _as_json(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as JSON has it."""
     if isinstance(value, Decimal):
         return money(value)
     return value.isoformat() if isinstance(value, datetime) else value
@@ -243,6 +245,6 @@ def print_receipts(
         new = "" if receipt in before else " [bold](new)[/bold]"
         more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
         out.print(
-            f"{what} {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {utc(receipt.at)}: "
+            f"{what} {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {shown(receipt.at)}: "
             f"{receipt.accepted} into stock{more}{new}"
         )

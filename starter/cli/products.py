@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from stockkeeper.client.lines import Named
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
 
 R = TypeVar("R")
 
@@ -19,6 +20,17 @@ async def product_named(stock: Stockkeeper, sku: str) -> Named:
     if not sku.isdecimal():
         return sku
     return (await stock.ids([sku])).products[sku]
+
+
+def product_asked(product: str | None, sku: str | None) -> str | None:
+    """The product of a question: by its argument or by ``--sku``, which are the same.
+
+    Raises:
+        InvalidRequest: Both were given.
+    """
+    if product is not None and sku is not None:
+        raise InvalidRequest("give the product once: as the argument, or with --sku")
+    return sku if product is None else product
 
 
 async def of_product(

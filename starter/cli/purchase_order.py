@@ -1,7 +1,6 @@
 """`stockkeeper po`: order from suppliers, decide on drafts, receive deliveries."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,12 +13,12 @@ from starter.cli.context import read_input
 from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import order_lines, with_costs
-from starter.cli.output import changed, changed_status, out, table
+from starter.cli.output import amount, changed, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.times import day_or_none, day_shown, shown
 from stockkeeper.client.lines import DeliveryLine
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.purchase_order import PurchaseOrderState, PurchaseOrderStatus
 from stockkeeper.contracts.stock import FoundItems
 
@@ -27,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, appro
 
 
 Number = Annotated[str, typer.Argument(metavar="PO", help="The purchase order's number.")]
-Day = Annotated[datetime | None, typer.Option("--expected", formats=["%Y-%m-%d"], help="The expected day of delivery.")]
+Day = Annotated[str | None, typer.Option("--expected", metavar="DAY", help="The expected day of delivery: 2026-12-24.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -49,14 +48,16 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
     way = f"{printing.supplier(found, state.supplier_id)} → {printing.warehouse(found, state.warehouse_id)}"
     out.print(f"{way}, total {amount(state.total)}")
     if state.expected_delivery_date or before.expected_delivery_date:
-        out.print(f"expected on {changed(before.expected_delivery_date, state.expected_delivery_date)}")
+        out.print(
+            f"expected on {changed(day_shown(before.expected_delivery_date), day_shown(state.expected_delivery_date))}"
+        )
     out.print(f"requested by {escape(state.requested_by)}: {escape(state.reason)}")
     if state.status is PurchaseOrderStatus.DRAFT and state.approve_by:
-        out.print(f"cancelled unless approved by {utc(state.approve_by)}")
+        out.print(f"cancelled unless approved by {shown(state.approve_by)}")
     for approval in state.approvals:
         note = f": {escape(approval.note)}" if approval.note else ""
         new = "" if approval in before.approvals else " [bold](new)[/bold]"
-        out.print(f"approved by {escape(approval.approver)} at {utc(approval.at)}{note}{new}")
+        out.print(f"approved by {escape(approval.approver)} at {shown(approval.at)}{note}{new}")
     printing.print_receipts(state.receipts, before.receipts, unfit="rejected")
     if state.closed_reason:
         out.print(f"closed: {escape(state.closed_reason)}")
@@ -134,10 +135,11 @@ def create(
             warehouse_id=warehouse,
             requested_by=performed_by,
             reason=reason,
-            expected_delivery_date=expected.date() if expected else None,
+            expected_delivery_date=day,
         )
 
     wanted = read_input(lambda: order_lines(line, lines))
+    day = read_input(lambda: day_or_none(expected, "--expected"))
     _desk.create(make, as_json=as_json)
 
 
@@ -205,7 +207,7 @@ def confirm(
     po_number: Number, *, expected: Day = None, performed_by: options.PerformedBy, as_json: options.AsJson = False
 ) -> None:
     """Record that the supplier has accepted the order, perhaps for another day."""
-    day = expected.date() if expected else None
+    day = read_input(lambda: day_or_none(expected, "--expected"))
     _desk.command(
         po_number,
         lambda order: order.confirm(performed_by=performed_by, expected_delivery_date=day),

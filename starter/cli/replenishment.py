@@ -9,11 +9,11 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, run
 from starter.cli.documents import names_or_ids
-from starter.cli.output import err, out, print_json, table
+from starter.cli.output import amount, err, out, print_json, table
 from starter.cli.products import of_product, product_named
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
-from stockkeeper.contracts.messages import amount, counted, money
+from stockkeeper.contracts.messages import counted, money
 from stockkeeper.contracts.reorder import ReorderState, covered_by
 from stockkeeper.contracts.replenishment_plan import ItemPlan, PlanState
 from stockkeeper.contracts.stock import FoundItems

@@ -9,13 +9,14 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import read_input
 from starter.cli.documents import Answer, Desk, Mentioned
+from starter.cli.order_lines import require_whole
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.times import shown
 from stockkeeper.client.lines import Line
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.errors import InvalidRequest
-from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import FoundItems
 
@@ -34,9 +35,10 @@ def _line(text: str, *, warehouse_needed: bool = True) -> Line:
     what, _, units = text.rpartition("=")
     product, at, warehouse = what.rpartition("@") if "@" in what else (what, "", "")
     complete = product and (warehouse or not (at or warehouse_needed))
-    if not complete or not (units.isascii() and units.isdecimal()):
+    if not complete or not units:
         shape = "SKU@WAREHOUSE=UNITS" if warehouse_needed else "SKU@WAREHOUSE=UNITS or SKU=UNITS"
         raise InvalidRequest(f"--line {text!r}: must be {shape}, such as TEA-100@Main=2")
+    require_whole(units, f"--line {text!r}", "TEA-100@Main=2")
     return Line(product, warehouse or None, quantity=int(units))
 
 
@@ -73,7 +75,7 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
 
 
 def _until(state: ReservationState) -> str:
-    return utc(state.expires_at) if state.expires_at else ""
+    return shown(state.expires_at) if state.expires_at else ""
 
 
 _desk = Desk(
@@ -111,7 +113,7 @@ add_list(
     ["order", "until", "holds", "where"],
     lambda row: [
         escape(row["reference_id"]),
-        utc(datetime.fromisoformat(row["expires_at"])) if row["expires_at"] else "",
+        shown(datetime.fromisoformat(row["expires_at"])) if row["expires_at"] else "",
         printing.joined(row["skus"]),
         printing.joined(row["warehouses"]),
     ],

@@ -8,8 +8,8 @@ from rich.markup import escape
 from starter.cli import options
 from starter.cli.context import connect, run
 from starter.cli.output import out, print_json, table
+from starter.cli.times import shown
 from starter.schedules import ScheduleShown, pause_schedule, resume_schedule, schedules, trigger_schedule
-from stockkeeper.contracts.messages import utc
 
 app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves, and when.")
 
@@ -34,8 +34,8 @@ def list_(*, as_json: options.AsJson = False) -> None:
                 [
                     escape(row.schedule_id),
                     escape(row.described),
-                    utc(row.last_at) if row.last_at else "never",
-                    utc(row.next_at) if row.next_at else "",
+                    shown(row.last_at) if row.last_at else "never",
+                    shown(row.next_at) if row.next_at else "",
                     f"[yellow]paused[/yellow]: {escape(row.note)}" if row.paused else "",
                 ]
                 for row in rows

@@ -16,13 +16,15 @@ from starter.cli.output import err, out
 from stockkeeper.contracts.errors import StockkeeperError
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one unless given.")]
+TemporalPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Unless given 7233, or a free one.")]
+UiPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Unless given 8233, or a free one.")]
 
 
 def up(
     *,
     data_dir: Annotated[Path, typer.Option(help="Keeps the data; survives restarts.")] = DATA_DIR,
-    temporal_port: Port = None,
-    ui_port: Port = None,
+    temporal_port: TemporalPort = None,
+    ui_port: UiPort = None,
     postgres_port: Port = None,
     max_connections: Annotated[
         int | None,
@@ -35,7 +37,9 @@ def up(
     """Run PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
     try:
         from devstack.postgres import MAX_CONNECTIONS  # noqa: PLC0415 - the stack is an extra
+        from devstack.processes import free_or_none  # noqa: PLC0415
         from devstack.serve import serving  # noqa: PLC0415
+        from devstack.temporal import USUAL_PORT, USUAL_UI_PORT  # noqa: PLC0415
     except ImportError as error:
         context.extra_missing("stack", error)
     files = [data_dir / STACK_FILE, *([ready_file] if ready_file else [])]
@@ -57,10 +61,13 @@ def up(
         # The worker's log for an operator: notices, first of all.
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("stockkeeper").setLevel(logging.INFO)
+        # The usual ports where nothing else has them, so that clients and bookmarks find this one by themselves.
+        at = temporal_port or (free_or_none(USUAL_PORT) if ui_port != USUAL_PORT else None)
+        ui_at = ui_port or (free_or_none(USUAL_UI_PORT) if at != USUAL_UI_PORT else None)
         async with serving(
             data_dir,
-            temporal_port=temporal_port,
-            ui_port=ui_port,
+            temporal_port=at,
+            ui_port=ui_at,
             postgres_port=postgres_port,
             max_connections=max_connections or MAX_CONNECTIONS,
         ) as info:

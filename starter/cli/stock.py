@@ -1,14 +1,17 @@
 """`stockkeeper stock`: levels now, levels in the past, and the movements behind them."""
 
+from datetime import datetime, tzinfo
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from starter.cli import options, printing, stock_chart, stock_export, stock_history
-from starter.cli.context import read_input
-from starter.cli.products import of_product
+from starter.cli.context import connect, run
+from starter.cli.products import of_product, product_asked
 from starter.cli.times import TIME_HELP, instant, to_the_second
+from starter.cli.zones import zone_of, zones_of
+from stockkeeper.contracts.ledger import LevelThen
 
 app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and the movements behind them.")
 
@@ -17,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and th
 def show(
     product: options.OnlySku = None,
     *,
+    sku: options.SkuOption = None,
     warehouse: options.OnlyWarehouse = None,
     below: Annotated[bool, typer.Option("--below", help="Only items below their reorder point.")] = False,
     limit: options.Limit = 1_000,
@@ -26,7 +30,9 @@ def show(
     printing.print_rows(
         printing.ask_for(
             lambda stock: of_product(
-                stock, product, lambda named: stock.levels(named, warehouse, below_reorder_point=below)
+                stock,
+                product_asked(product, sku),
+                lambda named: stock.levels(named, warehouse, below_reorder_point=below),
             ),
             limit,
         ),
@@ -50,29 +56,37 @@ def at(
     time: Annotated[str, typer.Argument(metavar="TIME", help=f"The instant: {TIME_HELP}")],
     product: options.OnlySku = None,
     *,
+    sku: options.SkuOption = None,
     warehouse: options.OnlyWarehouse = None,
     limit: options.Limit = 1_000,
     as_json: options.AsJson = False,
 ) -> None:
     """List units on hand at an instant. The answer is final: asked again, it is the same."""
-    as_of = read_input(lambda: instant(time, "TIME"))
+
+    async def work() -> tuple[datetime, tzinfo, list[LevelThen], dict[int, tzinfo]]:
+        instant(time, "TIME")  # Before anything is asked: a slip in it needs no answer from a server.
+        wanted = product_asked(product, sku)
+        stock = await connect()
+        zone = await zone_of(stock, warehouse)
+        as_of = instant(time, "TIME", zone=zone)
+        found = of_product(stock, wanted, lambda named: stock.stock_at(as_of, product=named, warehouse=warehouse))
+        levels = await printing.first_of(found, limit)
+        zones = {} if as_json else await zones_of(stock, (each.warehouse_id for each in levels))
+        return as_of, zone, levels, zones
+
+    as_of, zone, levels, zones = run(work())
     printing.print_rows(
-        printing.ask_for(
-            lambda stock: of_product(
-                stock, product, lambda named: stock.stock_at(as_of, product=named, warehouse=warehouse)
-            ),
-            limit,
-        ),
-        ["sku", "product", "warehouse", "#on hand", "since (UTC)"],
+        levels,
+        ["sku", "product", "warehouse", "#on hand", "since"],
         lambda level: [
             escape(level.sku),
             escape(level.name),
             escape(level.warehouse),
             str(level.quantity_on_hand),
-            to_the_second(level.moved_at),
+            to_the_second(level.moved_at, zones[level.warehouse_id]),
         ],
         limit=limit,
-        title=f"at {to_the_second(as_of)} UTC",
+        title=f"at {to_the_second(as_of, zone)}",
         as_json=as_json,
     )
 

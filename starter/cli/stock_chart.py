@@ -1,7 +1,7 @@
 """`stockkeeper stock chart`: an item's levels over time, in the terminal or as a picture."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +14,12 @@ from starter.cli.chart_text import draw as draw_text
 from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import out, print_json
-from starter.cli.products import product_named
+from starter.cli.products import product_asked, product_named
 from starter.cli.screen import UNLIMITED
-from starter.cli.times import TIME_HELP, instant
+from starter.cli.times import TIME_HELP, instant, printed_in, shown
+from starter.cli.zones import zone_of
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import POINTS_OF_A_COURSE, Course
-from stockkeeper.contracts.messages import utc
 
 _ROWS = range(8, 19)
 """Rows of the chart in a terminal: those that the rest of the output leaves free, within these limits."""
@@ -30,8 +30,9 @@ _PERIODS_TOLD = 5
 
 
 def chart(
-    product: options.Sku,
+    product: options.OnlySku = None,
     *,
+    sku: options.SkuOption = None,
     warehouse: options.Warehouse,
     days: Annotated[float, typer.Option(min=0.01, max=36_500, help="The number of days; may be a fraction.")] = 90,
     until: Annotated[str, typer.Option(metavar="TIME", help=f"The end: {TIME_HELP}")] = "now",
@@ -42,30 +43,40 @@ def chart(
 ) -> None:
     """Draw an item's levels over time: on hand, reserved, reorder point, receipts and stockouts."""
 
-    async def work() -> tuple[Course, datetime, datetime]:
+    async def work() -> tuple[Course, datetime, datetime, tzinfo]:
         kind_of(output)
-        end = instant(until, "--until")
+        instant(until, "--until")
+        named = product_asked(product, sku)
+        if named is None:
+            raise InvalidRequest("name the product: stockkeeper stock chart SKU --warehouse WAREHOUSE")
+        stock = await connect()
+        zone = await zone_of(stock, warehouse)
+        end = instant(until, "--until", zone=zone)
         if end > datetime.now(UTC):
             raise InvalidRequest(f"--until {until!r}: must not be in the future")
         begin = end - timedelta(days=days)
-        stock = await connect()
         found = await stock.course(
-            await product_named(stock, product), warehouse, since=begin, until=end, steps=POINTS_OF_A_COURSE
+            await product_named(stock, named), warehouse, since=begin, until=end, steps=POINTS_OF_A_COURSE
         )
-        return found, begin, end
+        return found, begin, end, zone
 
-    course, begin, end = run(work())
+    course, begin, end, zone = run(work())
     if as_json:
         print_json(course)
         return
     series = series_of(course, begin, end)
+    with printed_in(zone):
+        _print(series, begin, end, output)
+
+
+def _print(series: Series, begin: datetime, end: datetime, output: Path | None) -> None:
     if not series.points:
-        context.fail(f"nothing to draw: {series.title} has had no movement by {utc(end)}")
+        context.fail(f"nothing to draw: {series.title} has had no movement by {shown(end)}")
     if output is not None:
         _save(series, output)
         return
     height = min(max(out.height - _BESIDE, _ROWS[0]), _ROWS[-1])
-    out.print(f"[bold]{escape(series.title)}[/bold], {utc(begin)} to {utc(end)}")
+    out.print(f"[bold]{escape(series.title)}[/bold], {shown(begin)} to {shown(end)}")
     out.print()
     width = out.width if out.width < UNLIMITED else _OFF_A_TERMINAL
     out.print(draw_text(series, width=width, height=height), soft_wrap=True)

@@ -17,6 +17,7 @@ from starter.cli.files import whole_or_nothing
 from starter.cli.output import err, out
 from starter.cli.products import of_product
 from starter.cli.times import instant_or_none
+from starter.cli.zones import zone_of
 from stockkeeper.client.ledger import Exported
 from stockkeeper.client.stockkeeper import Stockkeeper
 
@@ -39,13 +40,15 @@ def movements(
 ) -> None:
     """Export the ledger in the order in which it was written, up to the last movement at the start."""
 
-    def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
-        begin, end = instant_or_none(since, "--since"), instant_or_none(until, "--until")
-        return of_product(
+    async def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
+        zone = await zone_of(stock, warehouse)
+        begin, end = instant_or_none(since, "--since", zone=zone), instant_or_none(until, "--until", zone=zone)
+        async for part in of_product(
             stock,
             sku,
             lambda named: stock.export_movements(product=named, warehouse=warehouse, since=begin, until=end),
-        )
+        ):
+            yield part
 
     _export(lines, file, "movements")
 

@@ -1,4 +1,8 @@
-"""`stockkeeper stock history`: an item's movements, and the run behind each."""
+"""`stockkeeper stock history`: a product's movements, and the run behind each."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from operator import attrgetter
 
 from rich.markup import escape
 
@@ -6,61 +10,111 @@ from starter.cli import options, printing
 from starter.cli.context import connect, run, ui_url
 from starter.cli.links import linked, run_url
 from starter.cli.output import err, out, print_json, table
-from starter.cli.products import product_named
+from starter.cli.products import product_asked, product_named
 from starter.cli.times import instant_or_none, to_the_second
+from starter.cli.zones import zone_of, zones_of
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import Movement
 
-Linked = tuple[Movement, str | None]
-"""A movement, and the address of its run in the Temporal UI; None: unknown."""
+
+@dataclass(frozen=True)
+class Place:
+    """A warehouse in which the product is or was."""
+
+    warehouse_id: int
+    warehouse: str
+    zone: tzinfo
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A movement, its warehouse, and the address of its run in the Temporal UI; None: unknown."""
+
+    movement: Movement
+    place: Place
+    url: str | None
 
 
 def history(
-    product: options.Sku,
+    product: options.OnlySku = None,
     *,
-    warehouse: options.Warehouse,
+    sku: options.SkuOption = None,
+    warehouse: options.OnlyWarehouse = None,
     since: options.Since = None,
     until: options.Until = None,
     limit: options.Latest = 50,
     as_json: options.AsJson = False,
 ) -> None:
-    """List an item's movements, the latest first: units, balance, actor, reason and workflow run.
+    """List a product's movements, the latest first: units, balance, actor, reason and workflow run.
 
-    A workflow's name links to its run in the Temporal UI, in terminals that have links; STOCKKEEPER_UI_URL is the UI's
-    address.
+    Without a warehouse those of all warehouses, each in its own time. A workflow's name links to its run in the
+    Temporal UI, in terminals that have links; STOCKKEEPER_UI_URL is the UI's address.
     """
 
-    async def work() -> list[Linked]:
-        begin, end = instant_or_none(since, "--since"), instant_or_none(until, "--until")
+    async def work() -> list[Shown]:
+        for text, of in ((since, "--since"), (until, "--until")):
+            instant_or_none(text, of)  # Before anything is asked.
+        named = product_asked(product, sku)
+        if named is None:
+            raise InvalidRequest("name the product: stockkeeper stock history SKU")
         stock = await connect()
-        found = stock.history(await product_named(stock, product), warehouse, since=begin, until=end)
-        ui, namespace = ui_url(), stock.client.namespace
-        return [
-            (each, run_url(ui, namespace, each.workflow_id, each.run_id))
-            for each in await printing.first_of(found, limit)
-        ]
+        zone = await zone_of(stock, warehouse)
+        begin, end = instant_or_none(since, "--since", zone=zone), instant_or_none(until, "--until", zone=zone)
+        wanted, ui, namespace = await product_named(stock, named), ui_url(), stock.client.namespace
+        found: list[Shown] = []
+        for place in await _places(stock, named, warehouse):
+            moved = stock.history(wanted, place.warehouse_id, since=begin, until=end)
+            found += [
+                Shown(each, place, run_url(ui, namespace, each.workflow_id, each.run_id))
+                for each in await printing.first_of(moved, limit)
+            ]
+        found.sort(key=attrgetter("movement.created_at", "movement.movement_id"), reverse=True)
+        return found[:limit]
 
     rows = run(work())
     if as_json:
-        print_json([each.model_dump(mode="json") | {"run_url": url} for each, url in rows])
+        print_json(
+            [
+                each.movement.model_dump(mode="json")
+                | {"warehouse_id": each.place.warehouse_id, "warehouse": each.place.warehouse, "run_url": each.url}
+                for each in rows
+            ]
+        )
         return
+    where = [] if warehouse else ["warehouse"]
     out.print(
         table(
-            ["at (UTC)", "movement", "#units", "#on hand", "of", "by", "why", "workflow"],
-            [_cells(each, url) for each, url in rows],
+            ["at", *where, "movement", "#units", "#on hand", "of", "by", "why", "workflow"],
+            [_cells(each, of_all=not warehouse) for each in rows],
         )
     )
     if len(rows) == limit:
         err.print(f"the latest {limit}; --limit shows more")
 
 
-def _cells(movement: Movement, url: str | None) -> list[str]:
+async def _places(stock: Stockkeeper, product: str, warehouse: str | None) -> list[Place]:
+    """The one warehouse, or all that have or had the product."""
+    wanted = await product_named(stock, product)
+    if warehouse is not None:
+        ids = (await stock.ids(warehouses=[warehouse])).warehouses
+        names = (await stock.names(warehouse_ids=ids.values())).warehouse_names
+    else:
+        names = {each.warehouse_id: each.warehouse async for each in stock.levels(wanted)}
+    zones = await zones_of(stock, names)
+    return [Place(warehouse_id, name, zones[warehouse_id]) for warehouse_id, name in names.items()]
+
+
+def _cells(shown: Shown, *, of_all: bool) -> list[str]:
+    movement = shown.movement
     return [
-        to_the_second(movement.created_at),
+        to_the_second(movement.created_at, shown.place.zone),
+        *([escape(shown.place.warehouse)] if of_all else []),
         movement.movement_type,
         f"{movement.quantity:+}",
         str(movement.balance_after),
         escape(movement.reference_id),
         escape(movement.performed_by),
         escape(movement.reason),
-        linked(movement.workflow_id, url),
+        linked(movement.workflow_id, shown.url),
     ]

@@ -14,11 +14,11 @@ from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.times import shown
 from stockkeeper.client.lines import ArrivalLine
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.client.transfer import Transfer
-from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.stock import FoundItems
 from stockkeeper.contracts.transfer import TransferState, TransferStatus
 
@@ -41,7 +41,7 @@ def _row(listed: Listed) -> printing.Row:
 def _due(moment: datetime | None) -> str:
     if moment is None:
         return ""
-    return f"[red]{utc(moment)} (overdue)[/red]" if moment <= datetime.now(UTC) else utc(moment)
+    return f"[red]{shown(moment)} (overdue)[/red]" if moment <= datetime.now(UTC) else shown(moment)
 
 
 def _show(answer: Answer[TransferState], found: FoundItems) -> None:
@@ -54,13 +54,13 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
     if state.dispatched_at:
         in_transit = any(line.in_transit for line in state.line_items)
         due = f", due {_due(state.due_at)}" if state.due_at and in_transit else ""
-        out.print(f"left at {utc(state.dispatched_at)}{due}")
+        out.print(f"left at {shown(state.dispatched_at)}{due}")
     if len(state.departures) > 1 or any(line.held and line.dispatched for line in state.line_items):
         for departure in state.departures:
             number = f" {escape(departure.dispatch_id)}" if departure.dispatch_id else ""
             new = "" if departure in before.departures else " [bold](new)[/bold]"
             out.print(
-                f"departure{number} by {escape(departure.performed_by)} at {utc(departure.at)}: "
+                f"departure{number} by {escape(departure.performed_by)} at {shown(departure.at)}: "
                 f"{departure.quantity} units{new}"
             )
     printing.print_receipts(state.receipts, before.receipts, unfit="damaged")
@@ -68,7 +68,7 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
         number = f" {escape(lost.write_off_id)}" if lost.write_off_id else ""
         new = "" if lost in before.write_offs else " [bold](new)[/bold]"
         out.print(
-            f"write-off{number} by {escape(lost.performed_by)} at {utc(lost.at)}: "
+            f"write-off{number} by {escape(lost.performed_by)} at {shown(lost.at)}: "
             f"{lost.quantity} units, {escape(lost.reason)}{new}"
         )
     if state.closed_reason:
@@ -275,7 +275,7 @@ def in_transit(
             escape(each.to_warehouse),
             str(each.quantity),
             str(each.transfers),
-            utc(each.dispatched_at),
+            shown(each.dispatched_at),
             _due(each.due_at),
         ],
         limit=limit,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
+from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Line, Named
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import adjustment
@@ -142,6 +143,23 @@ class Adjustments(Part):
             reason=reason,
             performed_by=performed_by,
         )
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """Adjustments that wait for approval."""
+        del now
+        return [
+            InboxItem(
+                kind="adjust",
+                number=each.adjustment_number,
+                waits_for="approval by another person",
+                about=each.reason,
+                where=(each.warehouse,),
+                requested_by=each.requested_by,
+                since=each.since,
+                due_at=each.approve_by,
+            )
+            for each in await self.adjustments_awaiting_approval()
+        ]
 
     async def adjustments_awaiting_approval(self, *, limit: int | None = None) -> list[AdjustmentAwaitingApproval]:
         """Adjustments that wait for approval, the oldest first.

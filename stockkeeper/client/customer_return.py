@@ -1,8 +1,10 @@
 """Customer returns: register goods that come back, and the outcome of their inspection."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part
+from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import InspectionLine, Line, Named
 from stockkeeper.client.operations import Numbered
 from stockkeeper.contracts import customer_return
@@ -77,6 +79,12 @@ class CustomerReturns(Part):
 
     customer_return = Finding(CustomerReturn)
     customer_returns = Listing[ReturnStatus](CustomerReturn)
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """Returns that are expected, and to be inspected."""
+        del now
+        listed = await self.customer_returns(status=ReturnStatus.EXPECTED, limit=None)
+        return [listed_item("return", each, "the goods and their inspection") for each in listed]
 
     async def create_return(
         self,

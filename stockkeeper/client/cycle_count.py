@@ -1,10 +1,11 @@
 """Cycle counts: open a count, record what was on the shelf, approve a variance, and see how accurate stock was."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from stockkeeper.client.by_hand import run_now
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
+from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.operations import Numbered
@@ -199,6 +200,23 @@ class CycleCounts(Part):
         asked = await with_names(self.connection, ShowVariances, warehouse=warehouse, count_number=count_number)
         async for variance in pages(self.connection, SHOW_VARIANCES, asked):
             yield variance
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """Counts beyond tolerance."""
+        del now
+        return [
+            InboxItem(
+                kind="count",
+                number=each.count_number,
+                waits_for="a second count or an approval",
+                about=each.sku,
+                where=(each.warehouse,),
+                requested_by=each.counted_by,
+                since=each.counted_at,
+                due_at=None,
+            )
+            async for each in self.variances()
+        ]
 
     async def accuracies(self, *, warehouse: Named | None = None, since: date | None = None) -> AsyncIterator[Accuracy]:
         """How accurate stock was, in the order of warehouse, month and class, read page by page.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from stockkeeper.client.calls import LAST_LOOK, LOOK_FIRST, MAY_BE_DONE, answer, as_it_is_away, command, start_and_ask
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import Names, with_ids
 from stockkeeper.client.operations import Numbered, was_carried_out
@@ -255,6 +256,15 @@ class Part:
     """The methods of `Stockkeeper` that belong to one document or subject."""
 
     connection: Connection
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """All in this part that waits for a person at this instant.
+
+        Raises:
+            Unreachable: No worker answers.
+        """
+        del now
+        return []
 
 
 class Finding(Generic[D]):

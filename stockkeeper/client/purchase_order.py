@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part
+from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
 from stockkeeper.client.operations import Numbered
 from stockkeeper.client.runs import Listed, awaiting
@@ -208,6 +209,27 @@ class PurchaseOrders(Part):
             reason=reason,
             approval=approval,
         )
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """Drafts that wait for approval, and orders that are overdue."""
+        to_approve = [
+            InboxItem(
+                kind="po",
+                number=draft.po_number,
+                waits_for=f"approval {draft.approvals + 1} of {draft.required_approvals}",
+                about=f"worth {amount(draft.total)}",
+                where=(draft.supplier,),
+                requested_by=draft.requested_by,
+                since=draft.since,
+                due_at=draft.approve_by,
+            )
+            for draft in await self.awaiting_approval()
+        ]
+        ordered = [
+            *await self.purchase_orders(status=PurchaseOrderStatus.SUBMITTED, limit=None),
+            *await self.purchase_orders(status=PurchaseOrderStatus.CONFIRMED, limit=None),
+        ]
+        return to_approve + overdue("po", ordered, "the supplier's delivery", now)
 
     async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
         """Drafts that wait for approval, the oldest first.

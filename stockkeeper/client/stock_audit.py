@@ -7,6 +7,7 @@ from typing import Literal
 
 from stockkeeper.client.by_hand import run_now
 from stockkeeper.client.document import Part
+from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import ask, pages, require_database
@@ -42,6 +43,23 @@ class StockAudits(Part):
         asked = await with_names(self.connection, ShowFindings, status=status)
         async for finding in pages(self.connection, SHOW_FINDINGS, asked):
             yield finding
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """Findings that are open."""
+        del now
+        return [
+            InboxItem(
+                kind="audit",
+                number=str(each.finding_id),
+                waits_for="a repair, or its acceptance",
+                about=" ".join(part for part in (each.kind.lower().replace("_", " "), each.sku, each.document) if part),
+                where=(each.warehouse,) if each.warehouse else (),
+                requested_by=None,
+                since=each.first_seen_at,
+                due_at=None,
+            )
+            async for each in self.findings()
+        ]
 
     async def decide(
         self, finding_id: int, decision: Literal["repair", "accept"], *, performed_by: str, reason: str

@@ -1,6 +1,7 @@
 """The client for Python services."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from temporalio.client import Client
@@ -9,7 +10,9 @@ from stockkeeper.client.adjustment import Adjustments
 from stockkeeper.client.connection import ANSWER_WITHIN, Connection, connect_temporal, task_queue
 from stockkeeper.client.customer_return import CustomerReturns
 from stockkeeper.client.cycle_count import CycleCounts
+from stockkeeper.client.document import Part
 from stockkeeper.client.import_file import Imports
+from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.ledger import Ledger
 from stockkeeper.client.purchase_order import PurchaseOrders
 from stockkeeper.client.replenishment import Replenishment
@@ -66,6 +69,25 @@ class Stockkeeper(
         """
         client = await connect_temporal(address, namespace)
         return cls(Connection(client, queue or task_queue(), answer_within=answer_within))
+
+    async def inbox(self, *, now: datetime | None = None) -> list[InboxItem]:
+        """All that waits for a person, the oldest first.
+
+        These are drafts and adjustments to approve, counts beyond tolerance, orders and transfers that are overdue,
+        returns to inspect, and findings of the audit.
+
+        Args:
+            now: The instant from which something due is overdue; None: the present, by this machine's clock.
+
+        Raises:
+            Unreachable: No worker answers.
+        """
+        at = now or datetime.now(UTC)
+        parts = [each for each in type(self).__mro__ if issubclass(each, Part) and "waiting" in vars(each)]
+        found = await asyncio.gather(*(part.waiting(self, at) for part in parts))
+        return sorted(
+            (item for items in found for item in items), key=lambda item: (item.since, item.kind, item.number)
+        )
 
     @property
     def client(self) -> Client:

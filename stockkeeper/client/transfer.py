@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
+from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.operations import Numbered
@@ -191,6 +192,11 @@ class Transfers(Part):
             expected_transit_hours=expected_transit_hours,
             requested_by=requested_by,
         )
+
+    async def waiting(self, now: datetime) -> list[InboxItem]:
+        """Transfers that are overdue."""
+        listed = await self.transfers(status=TransferStatus.IN_TRANSIT, limit=None)
+        return overdue("transfer", listed, "its arrival", now)
 
     async def in_transit(
         self,

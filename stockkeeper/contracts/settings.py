@@ -31,7 +31,7 @@ WORKER_SETTINGS = frozenset(
     }
 )
 """The worker's, without the prefix."""
-OTHER_SETTINGS = frozenset({"DB_PASSWORD", "UI_URL"})
+OTHER_SETTINGS = frozenset({"CURRENCY", "DATE_FORMAT", "DB_PASSWORD", "UI_URL"})
 """Those of docker-compose.yml and of the command line."""
 
 # Kubernetes sets these for each Service beside a pod: ours may well be named stockkeeper, or stockkeeper-ui.
@@ -63,7 +63,9 @@ def require_known(variables: Iterable[str]) -> None:
 
 
 def _suggestion(name: str, short: str) -> str:
-    full = {each: f"{PREFIX}{each}" for each in WORKER_SETTINGS | OTHER_SETTINGS} | {"DATABASE_URL": "DATABASE_URL"}
+    full = {each: f"{PREFIX}{each}" for each in sorted(WORKER_SETTINGS | OTHER_SETTINGS)} | {
+        "DATABASE_URL": "DATABASE_URL"
+    }
     found = nearest(short, sorted(full))
     meant = f"; did you mean {full[found]}?" if found else " (docs/operations.md lists them)"
     return f"{name} isn't a setting of Stockkeeper{meant}"

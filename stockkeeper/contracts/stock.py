@@ -46,6 +46,7 @@ class FoundItems(BaseModel):
     skus: dict[int, str]
     product_names: dict[int, str] = Field(default_factory=dict)
     warehouse_names: dict[int, str]
+    timezones: dict[int, str] = Field(default_factory=dict, description="Timezone of each of these warehouses, by id.")
     supplier_names: dict[int, str] = Field(default_factory=dict)
 
 

@@ -139,13 +139,19 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     item = shop.item(10)
     (sku, place), rows = names(engine, item), tmp_path / "rows.csv"
     rows.write_text(f"sku,quantity\n{sku},-1\n{sku},--2\n{sku},1.5\n,3\n")
-    shape, needs = "must be SKU=UNITS, such as TEA-100=-3", "needs a sku and a whole number of units"
+    shape, needs = "must be SKU=UNITS, such as TEA-100=-3", "needs a sku and whole units, without dots or commas"
     number, short = new_reference("a"), "15 to be taken off, 10 on hand"
     cases = {
         ("--line", f"{sku}=-8", "--line", f"{sku}=-7"): f"InsufficientStock: {sku} in {place}: {short}",
         ("--line", f"{sku}=0"): "InvalidRequest: lines.0.quantity: must not be zero",
-        ("--line", f"{sku}=-"): f"InvalidRequest: --line '{sku}=-': {shape}",
-        ("--line", f"{sku}=--1"): f"InvalidRequest: --line '{sku}=--1': {shape}",
+        (
+            "--line",
+            f"{sku}=-",
+        ): f"InvalidRequest: --line '{sku}=-': '-' must be whole units, without dots or commas, such as TEA-100=-3",
+        (
+            "--line",
+            f"{sku}=--1",
+        ): f"InvalidRequest: --line '{sku}=--1': '--1' must be whole units, without dots or commas, such as TEA-100=-3",
         ("--line", sku): f"InvalidRequest: --line '{sku}': {shape}",
         ("--line", "nothing=2"): "UnknownProduct: no product is called 'nothing'",
         (): "InvalidRequest: give the lines with --line, or a file of them with --lines",

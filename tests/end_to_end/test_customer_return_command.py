@@ -153,7 +153,8 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("inspect", "--restock", f"{other}=1"): f"InvalidRequest: {other} isn't on return {desk.number}\n",
         ("inspect", "--scrap", "nothing=1"): "UnknownProduct: no product is called 'nothing'\n",
         ("inspect", "--scrap", f"{sku}=some"): (
-            f"InvalidRequest: --scrap '{sku}=some': must be SKU=UNITS, such as TEA-100=45\n"
+            f"InvalidRequest: --scrap '{sku}=some': 'some' "
+            "must be whole units, without dots or commas, such as TEA-100=45\n"
         ),
         ("inspect", "--restock", f"{sku}=0"): (
             "InvalidRequest: lines.0: restock_quantity: an inspected line needs units to restock or to scrap\n"

@@ -308,7 +308,8 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("record",): was_counted,
         ("record", "--line", f"{sku}=1", "--lines", str(rows)): was_counted,
         ("record", "--line", f"{sku}=some"): (
-            f"InvalidRequest: --line '{sku}=some': must be SKU=UNITS, such as TEA-100=45"
+            f"InvalidRequest: --line '{sku}=some': 'some' "
+            "must be whole units, without dots or commas, such as TEA-100=45"
         ),
         ("record", "--line", "nothing=1"): "UnknownProduct: no product is called 'nothing'",
         ("record", "--line", f"{sku}=10000000000"): (
@@ -316,8 +317,8 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ),
         ("record", "--lines", str(columns)): f"InvalidRequest: {columns}: the columns have to be sku and quantity",
         ("record", "--lines", str(rows)): (
-            "InvalidRequest: line 3: needs a sku and a whole number of units; "
-            "line 4: needs a sku and a whole number of units"
+            "InvalidRequest: line 3: needs a sku and whole units, without dots or commas; "
+            "line 4: needs a sku and whole units, without dots or commas"
         ),
         ("record", "--lines", str(twice)): (
             f"InvalidRequest: {sku} is listed twice; give it once, with the whole quantity"

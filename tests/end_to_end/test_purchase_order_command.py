@@ -159,7 +159,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
         ("--lines", str(columns)): (
             f"InvalidRequest: {columns}: the columns have to be sku, qty and, unless as agreed, unit_cost"
         ),
-        ("--lines", str(rows)): "InvalidRequest: line 3: needs a sku and a whole number of units",
+        ("--lines", str(rows)): "InvalidRequest: line 3: needs a sku and whole units, without dots or commas",
     }
     whole = ("--supplier", supplier, "--warehouse", place, "--reason", "r")
     with nothing_is_stored(engine):

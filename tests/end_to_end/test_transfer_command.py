@@ -223,7 +223,7 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
     command: Command, journey: Journey, engine: Engine, tmp_path: Path
 ) -> None:
     sku, columns, rows = journey.sku, tmp_path / "columns.csv", tmp_path / "rows.csv"
-    columns.write_text("sku,qty\nA,1\n")
+    columns.write_text("sku,units\nA,1\n")
     rows.write_text(f"sku,quantity\n{sku},1\n{sku},-2\n,3\n")
     missing = tmp_path / "missing.csv"
     shape = "must be SKU=UNITS, such as TEA-100=45"
@@ -235,7 +235,11 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
         ),
         (*places, "--line", "nothing=2"): "UnknownProduct: no product is called 'nothing'",
         (*places, "--line", f"{sku}=0"): "InvalidRequest: lines.0.quantity: Input should be greater than 0",
-        (*places, "--line", f"{sku}=-1"): f"InvalidRequest: --line '{sku}=-1': {shape}",
+        (
+            *places,
+            "--line",
+            f"{sku}=-1",
+        ): f"InvalidRequest: --line '{sku}=-1': '-1' must not be negative, such as TEA-100=45",
         (*places, "--line", sku): f"InvalidRequest: --line '{sku}': {shape}",
         (*places, "--line", f"{sku}=1", "--transit-hours", "-1"): (
             "InvalidRequest: expected_transit_hours: Input should be greater than 0"
@@ -246,8 +250,8 @@ async def test_a_line_that_is_wrong_is_one_line_and_stores_nothing(
         ),
         (*places, "--lines", str(columns)): f"InvalidRequest: {columns}: the columns have to be sku and quantity",
         (*places, "--lines", str(rows)): (
-            "InvalidRequest: line 3: needs a sku and a whole number of units; "
-            "line 4: needs a sku and a whole number of units"
+            "InvalidRequest: line 3: needs a sku and whole units, without dots or commas; "
+            "line 4: needs a sku and whole units, without dots or commas"
         ),
         (*places, "--lines", str(missing)): f"InvalidRequest: {missing}: No such file or directory",
         ("--from", journey.source, "--to", "nowhere", "--line", f"{sku}=1"): (
@@ -285,7 +289,8 @@ async def test_a_command_that_is_wrong_is_one_line_and_stores_nothing(
         (*receipt, "--line", f"{other}=1"): f"InvalidRequest: {other} isn't on transfer {journey.number}",
         (*receipt, "--line", "nothing=1"): "UnknownProduct: no product is called 'nothing'",
         (*receipt, "--damaged", f"{sku}=some"): (
-            f"InvalidRequest: --damaged '{sku}=some': must be SKU=UNITS, such as TEA-100=45"
+            f"InvalidRequest: --damaged '{sku}=some': 'some' "
+            "must be whole units, without dots or commas, such as TEA-100=45"
         ),
         (
             *receipt,

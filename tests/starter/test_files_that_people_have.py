@@ -212,7 +212,7 @@ def test_every_bad_line_of_a_document_is_named(tmp_path: Path) -> None:
     path.write_text("sku,quantity\nA,1.5\n,x\nid:7,2\nA,3\nA,1.234\n")
     with pytest.raises(InvalidRequest) as caught:
         units_from_file(path)
-    units = "needs a sku and a whole number of units"
+    units = "needs a sku and whole units, without dots or commas"
     assert problems_of(caught.value) == [
         (2, None, units),
         (3, None, units),

@@ -1,0 +1,33 @@
+"""The timezone of the warehouse that a command is about."""
+
+from collections.abc import Iterable
+from datetime import UTC, tzinfo
+
+from starter.cli.times import zone_called
+from stockkeeper.client.stockkeeper import Stockkeeper
+
+
+async def zone_of(stock: Stockkeeper, warehouse: str | None) -> tzinfo:
+    """The timezone of a warehouse that a person has named; UTC without one.
+
+    Raises:
+        UnknownWarehouse: Nothing has that name.
+        Unreachable: No worker answers.
+    """
+    if warehouse is None:
+        return UTC
+    found = await stock.ids(warehouses=[warehouse])
+    return zone_called(found.timezones.get(found.warehouses[warehouse]))
+
+
+async def zones_of(stock: Stockkeeper, warehouse_ids: Iterable[int]) -> dict[int, tzinfo]:
+    """The timezones of these warehouses, by id.
+
+    Raises:
+        Unreachable: No worker answers.
+    """
+    wanted = set(warehouse_ids)
+    if not wanted:
+        return {}
+    found = await stock.names(warehouse_ids=wanted)
+    return {each: zone_called(found.timezones.get(each)) for each in wanted}
