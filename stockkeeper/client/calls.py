@@ -51,6 +51,8 @@ _NOT_READY = "Workflow Task in failed state"
 PAUSED = "its run is paused, and takes no commands until `temporal workflow unpause`"
 # Temporal's words for an update to a run that an operator has paused.
 _PAUSED = "Workflow is paused"
+# The words of temporalio 1.35, which doesn't know paused runs, for a query to one.
+_PAUSED_TO_THE_SDK = "is not a valid WorkflowExecutionStatus"
 # Temporal's words for an update that no worker had seen when the run ended.
 _ENDED_MEANWHILE = "aborted by closing workflow"
 
@@ -91,6 +93,10 @@ async def answer(what: str, within: timedelta, *, if_lost: str | None = MAY_BE_D
         raise Unreachable(_unknown(what, why, if_lost)) from error
     except RPCError as error:
         raise _as_ours(error, what, if_lost) from error
+    except ValueError as error:
+        if _PAUSED_TO_THE_SDK not in str(error):
+            raise
+        raise Unreachable(f"{what}: {PAUSED}") from None
 
 
 class Interrupted(Unreachable):

@@ -18,14 +18,14 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest
 from temporalio.converter import decode_typed_search_attributes
 
-from stockkeeper.client.calls import PAUSED, answer, checked, read_state
+from stockkeeper.client.calls import answer, checked, read_state
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.documents import DOCUMENTS_AT_ONCE, DocumentListed, ListDocuments, ShowDocument
-from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError, Unreachable
+from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError
 from stockkeeper.contracts.messages import MAX_LINES, Reference, State
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.question import LIST_DOCUMENTS, SHOW_DOCUMENT
@@ -36,8 +36,6 @@ _OF_THE_RUN = ("notes", "notices", "gave_way", "shortages")
 """Fields of a state that the database hasn't got."""
 _RUN_WITHIN = 2.0
 """Seconds for which the run's own fields are waited for, once the database has answered."""
-_PAUSED = "WorkflowExecutionStatus"
-"""In the words of temporalio 1.35 for the status of a paused run, which it doesn't know."""
 
 _NUMBER: TypeAdapter[str] = TypeAdapter(Reference)
 
@@ -160,7 +158,8 @@ async def read_document(connection: Connection, process: ProcessSpec, number: st
         asked = checked(ShowDocument, kind=process.kind, number=number)
     except InvalidRequest:
         raise NotFound(f"{what} doesn't exist") from None
-    of_the_run = asyncio.create_task(_state_of_the_run(connection, process, number, state, what))
+    handle = connection.client.get_workflow_handle(process.id_of(number))
+    of_the_run = asyncio.create_task(read_state(handle, state, what=what, within=connection.answer_within))
     of_the_run.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         shown = (await ask(connection, SHOW_DOCUMENT, asked)).state
@@ -175,16 +174,6 @@ async def read_document(connection: Connection, process: ProcessSpec, number: st
         return stored.model_copy(update=only_there)
     finally:
         of_the_run.cancel()
-
-
-async def _state_of_the_run(connection: Connection, process: ProcessSpec, number: str, state: type[S], what: str) -> S:
-    handle = connection.client.get_workflow_handle(process.id_of(number))
-    try:
-        return await read_state(handle, state, what=what, within=connection.answer_within)
-    except ValueError as error:
-        if _PAUSED not in str(error):
-            raise
-        raise Unreachable(f"{what}: {PAUSED}") from None
 
 
 async def is_paused(connection: Connection, workflow_id: str) -> bool:

@@ -1,8 +1,11 @@
 """Reservations as large, and names as long, as the contract allows."""
 
 from sqlalchemy import Engine, update
+from temporalio.client import Client
 
 from database.tables import products, warehouses
+from devstack.stack import StackInfo
+from stockkeeper import Connection, Stockkeeper
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.reservation import Orders
@@ -12,7 +15,7 @@ LINES = 1_000
 
 
 async def test_a_thousand_lines_are_shipped_one_by_one_whatever_the_history(
-    orders: Orders, shop: Shop, engine: Engine
+    orders: Orders, shop: Shop, engine: Engine, our_client: Client, stack: StackInfo
 ) -> None:
     item, other = shop.items(2, 2 * LINES)
     reference = new_reference()
@@ -26,6 +29,10 @@ async def test_a_thousand_lines_are_shipped_one_by_one_whatever_the_history(
     assert (state["status"], level(engine, item)) == ("ACTIVE", (2 * LINES - 40, LINES - 41))
     # The state alone is a hundred kilobytes, several times over for each command: more than one history takes.
     assert (await orders.handle(reference).describe()).run_id != first_run
+    # Two runs of it are in Temporal, and it is one reservation.
+    stock = Stockkeeper(Connection(our_client, stack.task_queue))
+    assert [(each.number, each.status) for each in await stock.holds(sku=other.product_id)] == [(reference, "ACTIVE")]
+    assert (await stock.hold(reference)).state.model_dump(mode="json") == state
     await orders.signal(reference, "cancel", {"nobody": "did it"})
     ended = await orders.cancel(reference)
     assert (ended["status"], len(ended["notes"]), level(engine, item)) == ("CANCELLED", 1, (2 * LINES - 40, 0))
