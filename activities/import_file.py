@@ -6,7 +6,7 @@ from sqlalchemy import Connection, String, bindparam, delete, func, or_, select,
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
-from activities.import_stock import book_opening_stock
+from activities.import_stock import apply_stock
 from activities.writes import OnDatabase, database_errors, effect_once
 from database.import_file import load, lock_target, upsert
 from database.import_file_checks import require_sound
@@ -122,7 +122,7 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
     incoming = load(connection, step.kind, step.import_id, step.columns)
     require_sound(connection, incoming, step.as_of)
     if step.kind is ImportKind.STOCK:
-        applied = book_opening_stock(connection, operation, step, incoming)
+        applied = apply_stock(connection, operation, step, incoming)
     else:
         rows, inserted, updated = upsert(connection, incoming)
         unchanged = rows - inserted - updated

@@ -1,57 +1,51 @@
-"""Opening stock: on hand before Stockkeeper is used, booked as the first movement of each item."""
+"""Stock of a file: opening stock is booked, and differences of items that have stock are handed on as adjustments."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Index, Select, and_, func, select, tuple_
+from sqlalchemy import Connection, Index, func, null, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from database import ledger
 from database.import_file import Incoming
-from database.import_file_checks import problem, refuse_if_any
+from database.imported_files import applications_of, keep_quantities, said_by, warehouses_in_use
 from database.locks import lock_items
 from database.operations import Operation
-from database.tables import inventory_items, stock_movements
-from stockkeeper.contracts.import_file import Applied, ApplyImportStep
+from database.tables import inventory_items
+from stockkeeper.contracts.import_file import (
+    SKIPPED_NAMED,
+    Applied,
+    ApplyImportStep,
+    ImportProblem,
+    WantedAdjustment,
+)
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.import_file import OPENING_STOCK
 from stockkeeper.domain.stock import ItemKey, MovementType
-
-OPENING_STOCK = "opening stock"
-"""The reason of these movements, by which a later import recognises them."""
+from stockkeeper.domain.stock_file import Effect, StockRow, adjustment_number, adjustments_of, changed_since
 
 _ITEMS_AT_ONCE = 50_000
+_MOST_DIFFERENT = 50_000
+"""Items that a file may correct: their differences travel in one answer."""
 
 
-class _Shelf(NamedTuple):
-    """One row: an item, its opening stock in units, and whether it ever had a movement."""
-
-    item: ItemKey
-    quantity: int
-    has_moved: bool
-
-
-def book_opening_stock(
-    connection: Connection, operation: Operation, step: ApplyImportStep, incoming: Incoming
-) -> Applied:
-    """Create the items, lock them, and book an ADJUSTMENT for each that never had a movement.
-
-    An item with the same opening stock is left alone, so that a repeat doesn't undo later movements.
+def apply_stock(connection: Connection, operation: Operation, step: ApplyImportStep, incoming: Incoming) -> Applied:
+    """Create the items, lock them, book opening stock, and say which adjustments bring the others to the file's units.
 
     Locks: new items by inserting them, then all items, both sorted by (warehouse_id, product_id).
 
     Raises:
-        InvalidRequest: An item has movements already, and its opening stock was another quantity.
+        InvalidRequest: Too many items differ.
     """
-    rows = incoming.table
-    Index("incoming_items", rows.c.warehouse_id, rows.c.product_id).create(connection)
+    Index("incoming_items", incoming.table.c.warehouse_id, incoming.table.c.product_id).create(connection)
     empty = _create_items(connection, incoming)
-    total = 0
-    for chunk in _chunks(connection, incoming):
-        lock_items(connection, (shelf.item for shelf in chunk))
+    for chunk in stock_rows(connection, incoming, step.import_id):
+        lock_items(connection, (row.item for row in chunk))
+    total = opened = 0
+    different: list[StockRow] = []
+    skipped: list[StockRow] = []
+    for chunk in stock_rows(connection, incoming, step.import_id):
         total += len(chunk)
-    refuse_if_any(connection, [_stocked_otherwise(incoming)])
-    booked = 0
-    for chunk in _chunks(connection, incoming):
-        lines = [(shelf.item, shelf.quantity) for shelf in chunk if shelf.quantity and not shelf.has_moved]
+        lines = [(row.item, row.quantity) for row in chunk if row.effect is Effect.OPENED]
         if lines:
             ledger.move(
                 connection,
@@ -61,9 +55,33 @@ def book_opening_stock(
                 reference_id=step.import_id,
                 reason=OPENING_STOCK,
             )
-        booked += len(lines)
-    inserted = booked + empty
-    return Applied(rows=total, inserted=inserted, updated=0, unchanged=total - inserted)
+        opened += len(lines)
+        different += [row for row in chunk if row.effect is Effect.ADJUSTED]
+        skipped += [row for row in chunk if row.effect is Effect.CHANGED_SINCE]
+    if len(different) > _MOST_DIFFERENT:
+        raise InvalidRequest(f"{len(different)} items differ, {_MOST_DIFFERENT} at most in one file; split it")
+    keep_quantities(connection, incoming.table, step.import_id, {row.line for row in skipped})
+    application = applications_of(connection, step.import_id) + 1
+    inserted = opened + empty
+    return Applied(
+        rows=total,
+        inserted=inserted,
+        updated=len(different),
+        unchanged=total - inserted - len(different) - len(skipped),
+        adjustments=[
+            WantedAdjustment(
+                adjustment_number=adjustment_number(step.import_id, application, each),
+                warehouse_id=each.warehouse_id,
+                lines=list(each.lines),
+            )
+            for each in adjustments_of(different)
+        ],
+        skipped=[
+            ImportProblem(line=row.line, column="quantity", message=changed_since(row))
+            for row in sorted(skipped, key=lambda row: row.line)[:SKIPPED_NAMED]
+        ],
+        skipped_total=len(skipped),
+    )
 
 
 def _create_items(connection: Connection, incoming: Incoming) -> int:
@@ -82,46 +100,46 @@ def _create_items(connection: Connection, incoming: Incoming) -> int:
     return int(connection.execute(empty).scalar_one())
 
 
-def _chunks(connection: Connection, incoming: Incoming) -> Iterator[list[_Shelf]]:
-    """The rows with their items in lock order, in chunks that keep memory small."""
+def stock_rows(connection: Connection, incoming: Incoming, import_id: str) -> Iterator[list[StockRow]]:
+    """The rows with their items in lock order, in chunks that keep memory small. Locks nothing.
+
+    An item that was never stocked has no row, and counts as one without a movement.
+    """
     rows, item = incoming.table, inventory_items
     key = tuple_(rows.c.warehouse_id, rows.c.product_id)
+    in_use = warehouses_in_use(connection, rows)
     after = ItemKey(0, 0)
     while True:
         found = connection.execute(
-            select(rows.c.warehouse_id, rows.c.product_id, rows.c.quantity, item.c.last_moved_at.is_not(None))
-            .select_from(rows.join(item, incoming.matches(item)))
+            select(
+                rows.c.line,
+                rows.c.warehouse_id,
+                rows.c.product_id,
+                rows.c.quantity,
+                (rows.c.expected_quantity if "expected_quantity" in rows.c else null()).label("expected"),
+                func.coalesce(item.c.quantity_on_hand, 0).label("on_hand"),
+                item.c.last_moved_at.is_not(None).label("has_moved"),
+                said_by(rows, import_id).label("said"),
+            )
+            .select_from(rows.outerjoin(item, incoming.matches(item)))
             .where(key > after)
             .order_by(rows.c.warehouse_id, rows.c.product_id)
             .limit(_ITEMS_AT_ONCE)
         )
-        shelves = [_Shelf(ItemKey(row[0], row[1]), row[2], row[3]) for row in found]
-        if not shelves:
+        chunk = [
+            StockRow(
+                line=row.line,
+                item=ItemKey(row.warehouse_id, row.product_id),
+                quantity=row.quantity,
+                expected=row.expected,
+                on_hand=row.on_hand,
+                has_moved=row.has_moved,
+                in_use=row.warehouse_id in in_use,
+                said_by_this_file=row.said,
+            )
+            for row in found
+        ]
+        if not chunk:
             return
-        yield shelves
-        after = shelves[-1].item
-
-
-def _stocked_otherwise(incoming: Incoming) -> Select[Any]:
-    """Rows whose item has movements, and had another opening stock or none. Their items are locked."""
-    rows, item, movement = incoming.table, inventory_items, stock_movements
-    opening = (
-        select(movement.c.quantity)
-        .where(
-            movement.c.warehouse_id == rows.c.warehouse_id,
-            movement.c.product_id == rows.c.product_id,
-            movement.c.movement_type == MovementType.ADJUSTMENT,
-            movement.c.reason == OPENING_STOCK,
-        )
-        .order_by(movement.c.created_at)
-        .limit(1)
-        .correlate(rows)
-        .scalar_subquery()
-    )
-    has_moved: ColumnElement[bool] = and_(
-        item.c.last_moved_at.is_not(None), func.coalesce(opening, 0) != rows.c.quantity
-    )
-    message = "already has stock: book an adjustment"
-    return (
-        problem(rows.c.line, "quantity", message).select_from(rows.join(item, incoming.matches(item))).where(has_moved)
-    )
+        yield chunk
+        after = chunk[-1].item

@@ -1,14 +1,31 @@
-"""Files in the order in which they took effect, to recognise one that nothing later has changed."""
+"""Files in the order in which they took effect, and the last one that stated each item's quantity.
 
+By them a file is recognised that nothing later has changed.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Index, Integer, Table, Text, UniqueConstraint, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import insert
 
-from database.columns import METADATA, identity, needed
+from database.columns import METADATA, identity, item_as_primary_key, item_key, needed
 from database.operations import Operation, result_of
-from stockkeeper.domain.import_file import ImportKind
+from database.tables import stock_movements
+from stockkeeper.domain.import_file import OPENING_STOCK, ImportKind
 
 imported_files = Table(
     "imported_files",
@@ -20,6 +37,15 @@ imported_files = Table(
     needed("operation_id", Text),
     UniqueConstraint("import_id", "application", name="imported_files_import_id_application_key"),
     Index("imported_files_by_kind", "kind", "position"),
+)
+
+
+stated_quantities = Table(
+    "stated_quantities",
+    METADATA,
+    *item_as_primary_key(),
+    needed("import_id", Text),
+    item_key("stated_quantities_item"),
 )
 
 
@@ -64,3 +90,41 @@ def keep_import(connection: Connection, operation: Operation, kind: ImportKind, 
             operation_id=operation.operation_id,
         )
     )
+
+
+def applications_of(connection: Connection, import_id: str) -> int:
+    """How often a file was applied."""
+    count = select(func.count()).select_from(imported_files).where(imported_files.c.import_id == import_id)
+    return int(connection.execute(count).scalar_one())
+
+
+def said_by(rows: Table, import_id: str) -> ColumnElement[bool]:
+    """Whether this file was the last to say the quantity of a row's item."""
+    said = stated_quantities.c
+    return (
+        select(said.import_id == import_id)
+        .where(said.warehouse_id == rows.c.warehouse_id, said.product_id == rows.c.product_id)
+        .correlate(rows)
+        .scalar_subquery()
+        .is_(true())
+    )
+
+
+def keep_quantities(connection: Connection, rows: Table, import_id: str, skipped: Collection[int]) -> None:
+    """Note for the items of a stock file that it was the last to say their quantity. The caller has locked them."""
+    said = select(rows.c.warehouse_id, rows.c.product_id, literal(import_id, Text)).order_by(
+        rows.c.warehouse_id, rows.c.product_id
+    )
+    new = insert(stated_quantities).from_select(
+        ["warehouse_id", "product_id", "import_id"], said.where(rows.c.line.not_in(skipped)) if skipped else said
+    )
+    key = [stated_quantities.c.warehouse_id, stated_quantities.c.product_id]
+    connection.execute(new.on_conflict_do_update(index_elements=key, set_={"import_id": new.excluded.import_id}))
+
+
+def warehouses_in_use(connection: Connection, rows: Table) -> set[int]:
+    """The warehouses of these rows that have movements other than opening stock."""
+    moved = stock_movements.c
+    places = select(rows.c.warehouse_id).distinct().subquery()
+    other = select(moved.movement_id).where(moved.warehouse_id == places.c.warehouse_id, moved.reason != OPENING_STOCK)
+    return set(connection.execute(select(places.c.warehouse_id).where(other.exists())).scalars())

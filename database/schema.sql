@@ -670,6 +670,15 @@ CREATE CONSTRAINT TRIGGER returns_are_their_lines AFTER INSERT OR UPDATE ON retu
     FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_its_lines();
 GRANT INSERT, SELECT, UPDATE ON returns TO stockkeeper_worker;
 
+CREATE TABLE stated_quantities (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    import_id text NOT NULL,
+    CONSTRAINT stated_quantities_pkey PRIMARY KEY (warehouse_id, product_id),
+    CONSTRAINT stated_quantities_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+GRANT INSERT, SELECT, UPDATE ON stated_quantities TO stockkeeper_worker;
+
 CREATE TABLE stock_movements (
     movement_id bigint GENERATED ALWAYS AS IDENTITY,
     product_id bigint NOT NULL,

@@ -1,11 +1,17 @@
 """The import of a file: its rows come in pages, and count all at once or not at all."""
 
+import contextlib
 from typing import Any, NoReturn
 
 from pydantic import AwareDatetime
 from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
 from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts.adjustment import PROCESS as ADJUSTMENT
+from stockkeeper.contracts.adjustment import AdjustmentLine, AdjustmentRequest
 from stockkeeper.contracts.import_file import (
     ABANDONED_AFTER,
     ADD_PAGE,
@@ -17,6 +23,7 @@ from stockkeeper.contracts.import_file import (
     DiscardImportStep,
     Finish,
     ImportActivities,
+    ImportAdjustment,
     ImportProblem,
     ImportRequest,
     ImportState,
@@ -124,7 +131,9 @@ class ImportWorkflow(Process[ImportState]):
             )
         self._go(ImportEvent.FINISH)
         try:
-            self._imported(ImportEvent.APPLY, await self._apply(message))
+            applied = await self._apply(message)
+            await self._adjust(applied)
+            self._imported(ImportEvent.APPLY, applied)
         except DomainError as refusal:
             await self._refuse(refusal)
 
@@ -172,6 +181,8 @@ class ImportWorkflow(Process[ImportState]):
         opened = await write(ImportActivities.open_import, step, "was it imported before?")
         if opened.applied is not None:
             self.state.already_imported = True
+            # The run that applied the file may have ended before it began them all.
+            await self._adjust(opened.applied)
             self._imported(ImportEvent.RECOGNIZE, opened.applied)
             self.note("the same file was imported before; nothing changed this time")
             return
@@ -207,11 +218,40 @@ class ImportWorkflow(Process[ImportState]):
         # It may take minutes, and an operator shall see it under way.
         return await through_the_queue(ImportActivities.apply_import, step, summary, policies.BULK_WRITE)
 
+    async def _adjust(self, applied: Applied) -> None:
+        """Begin the adjustments of a stock file, which outlive this run. One that was begun before goes on."""
+        for wanted in applied.adjustments:
+            request = AdjustmentRequest(
+                adjustment_number=wanted.adjustment_number,
+                warehouse_id=wanted.warehouse_id,
+                lines=[AdjustmentLine(product_id=product, quantity=units) for product, units in wanted.lines],
+                reason=f"units of the file {self.state.file_name}",
+                performed_by=self._request.performed_by,
+            )
+            summary = f"adjustment {wanted.adjustment_number}: {len(wanted.lines)} lines, {request.reason}"
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await workflow.start_child_workflow(
+                    ADJUSTMENT.workflow_type,
+                    request,
+                    id=ADJUSTMENT.id_of(wanted.adjustment_number),
+                    parent_close_policy=ParentClosePolicy.ABANDON,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                    static_summary=summary,
+                )
+
     def _imported(self, event: ImportEvent, applied: Applied) -> None:
         self.state.rows = applied.rows
         self.state.inserted = applied.inserted
         self.state.updated = applied.updated
         self.state.unchanged = applied.unchanged
+        self.state.adjustments = [
+            ImportAdjustment(
+                adjustment_number=each.adjustment_number, warehouse_id=each.warehouse_id, lines=len(each.lines)
+            )
+            for each in applied.adjustments
+        ]
+        self.state.skipped = applied.skipped
+        self.state.skipped_total = applied.skipped_total
         self._go(event)
 
     async def _refuse(self, refusal: DomainError) -> NoReturn:
@@ -268,7 +308,7 @@ def _details(state: ImportState) -> str:
         "otherwise it is abandoned, and nothing has changed.",
         ImportStatus.APPLYING: f"{state.rows} rows are being checked and written, all or none.",
         ImportStatus.IMPORTED: f"{state.rows} rows: {state.inserted} new, {state.updated} updated, "
-        f"{state.unchanged} unchanged.",
+        f"{state.unchanged} unchanged, {state.skipped_total} skipped.",
         ImportStatus.REFUSED: "Nothing has changed. Mend what is wrong and send the file again.",
         ImportStatus.ABANDONED: "Nothing has changed.",
     }

@@ -15,6 +15,7 @@ from starter.cli.output import err, out, print_json, table
 from stockkeeper.client.import_file import Progress as Watch
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_file import ImportKind, ImportState, ImportStatus
+from stockkeeper.contracts.messages import counted
 
 _LONG_FILE_BYTES = 100_000
 """A few thousand rows: from there on the import takes long enough for a progress bar."""
@@ -58,6 +59,21 @@ def import_(
         print_json(outcome)
     else:
         out.print(escape(summary(outcome, kind)))
+        _show_stock(outcome)
+
+
+def _show_stock(state: ImportState) -> None:
+    """What a stock file has adjusted, and what it has left alone."""
+    for each in state.adjustments:
+        out.print(
+            f"adjustment [bold]{escape(each.adjustment_number)}[/bold]: {counted(each.lines, 'item')}; "
+            f"`stockkeeper adjust show` says whether it waits for approval",
+            soft_wrap=True,
+        )
+    for row in state.skipped:
+        out.print(f"line {row.line}: {escape(row.message)}", soft_wrap=True)
+    if state.skipped_total > len(state.skipped):
+        out.print(f"and {state.skipped_total - len(state.skipped):,} more rows were skipped")
 
 
 def _note(note: str) -> None:
@@ -68,9 +84,10 @@ def summary(state: ImportState, kind: ImportKind) -> str:
     """The outcome in one line."""
     if state.already_imported:
         return f"nothing to do: this file was imported before ({state.rows:,} {kind.noun})"
+    skipped = f", {state.skipped_total:,} skipped" if state.skipped_total else ""
     return (
         f"imported {state.rows:,} {kind.noun}: "
-        f"{state.inserted:,} new, {state.updated:,} updated, {state.unchanged:,} unchanged"
+        f"{state.inserted:,} new, {state.updated:,} updated, {state.unchanged:,} unchanged{skipped}"
     )
 
 

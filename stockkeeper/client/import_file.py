@@ -1,17 +1,19 @@
 """Imports of files: read the file, send its pages one by one, and wait until all rows are applied."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from stockkeeper.client.calls import Interrupted, checked, command, read_state, start_and_ask
+from stockkeeper.client.calls import Interrupted, answer, checked, command, read_state, start_and_ask
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.csv_files import CsvFile, read_csv
 from stockkeeper.client.document import Part
 from stockkeeper.client.questions import require_database
-from stockkeeper.contracts.errors import InvalidRequest, InvalidState
+from stockkeeper.contracts.adjustment import PROCESS as ADJUSTMENT
+from stockkeeper.contracts.errors import DomainError, InvalidRequest, InvalidState, NotFound
 from stockkeeper.contracts.import_file import (
     ADD_PAGE,
     FINISH,
@@ -63,7 +65,8 @@ class Imports(Part):
             encoding: The file's encoding, if it isn't to be recognised.
 
         Returns:
-            The state, IMPORTED.
+            The state, IMPORTED. Of a stock file with ``adjustments``: items that have stock, or in a warehouse that is
+            in use, get the difference by adjustments, each of which is posted by then or waits for approval.
 
         Raises:
             InvalidRequest: The file has a fault, and nothing has changed. The details have ``errors``, the first ten
@@ -76,12 +79,26 @@ class Imports(Part):
         attempt = 1
         while True:
             try:
-                return await _send(self.connection, file, performed_by, progress or _no_progress)
+                state = await _send(self.connection, file, performed_by, progress or _no_progress)
             except (InvalidState, Interrupted):
                 # The run of the same file ended without it, another sender's perhaps; this one begins its own.
                 if attempt == _ATTEMPTS:
                     raise
                 attempt += 1
+            else:
+                await _adjusted(self.connection, state)
+                return state
+
+
+async def _adjusted(connection: Connection, state: ImportState) -> None:
+    """Wait until each adjustment of a stock file is posted, waits for approval, or is refused."""
+    for begun in state.adjustments:
+        number = begun.adjustment_number
+        handle = connection.client.get_workflow_handle(ADJUSTMENT.id_of(number))
+        # One that was refused or has ended is settled, too.
+        with contextlib.suppress(DomainError, NotFound, Interrupted):
+            async with answer(f"adjustment {number}", connection.answer_within):
+                await handle.execute_update(str(ADJUSTMENT.answer))
 
 
 def _kind(kind: ImportKind | str) -> ImportKind:

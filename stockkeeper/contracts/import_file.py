@@ -29,6 +29,9 @@ MAX_PAGE_ROWS = 20_000
 MAX_PAGE_BYTES = 512 * 1024
 """Bytes of a page's JSON before compression. Temporal takes 2 MiB, so a page fits even uncompressed."""
 
+SKIPPED_NAMED = 100
+"""Skipped rows that a state names; all are counted."""
+
 _PACKED_LENGTH = MAX_PAGE_BYTES * 3 // 2
 _PAGE: TypeAdapter[list[tuple[int, list[str]]]] = TypeAdapter(
     Annotated[list[tuple[int, list[str]]], Field(min_length=1, max_length=MAX_PAGE_ROWS)],
@@ -91,6 +94,14 @@ class ImportProblem(State):
     message: str
 
 
+class ImportAdjustment(State):
+    """An adjustment that a stock file has begun, because items had other units than the file says."""
+
+    adjustment_number: str
+    warehouse_id: int
+    lines: int
+
+
 class ImportState(State):
     """State of an import: the answer to every command, to the query ``state``, and the workflow's result."""
 
@@ -108,6 +119,14 @@ class ImportState(State):
     )
     errors: list[ImportProblem] = Field(default_factory=list, description="The first ten bad rows of a refused file.")
     errors_total: int = 0
+    adjustments: list[ImportAdjustment] = Field(
+        default_factory=list,
+        description="Adjustments by the differences of a stock file; each is posted or waits for approval by itself.",
+    )
+    skipped: list[ImportProblem] = Field(
+        default_factory=list, description="The first rows that were skipped, because the item changed since its export."
+    )
+    skipped_total: int = 0
     notes: Notes = Field(default_factory=list)
 
 
@@ -147,13 +166,24 @@ class DiscardImportStep(Step):
     import_id: str
 
 
+class WantedAdjustment(BaseModel):
+    """An adjustment that a stock file asks for: product and units of each line, positive in and negative out."""
+
+    adjustment_number: str
+    warehouse_id: int
+    lines: list[tuple[int, int]]
+
+
 class Applied(BaseModel):
-    """Rows that an applied file has changed."""
+    """Rows that an applied file has changed; of a stock file also what has yet to be adjusted, and what was skipped."""
 
     rows: int
     inserted: int
     updated: int
     unchanged: int
+    adjustments: list[WantedAdjustment] = Field(default_factory=list)
+    skipped: list[ImportProblem] = Field(default_factory=list)
+    skipped_total: int = 0
 
 
 class Opened(BaseModel):

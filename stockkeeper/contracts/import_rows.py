@@ -218,9 +218,10 @@ class ProductSupplierRow(_OfProduct):
 
 
 class StockRow(_OfItem):
-    """Opening stock of a product in a warehouse."""
+    """All units of a product in a warehouse, and maybe those that were there when the file was made."""
 
     quantity: Quantity
+    expected_quantity: Annotated[Quantity | None, _OrNull] = None
 
 
 class DemandRow(_OfItem):

@@ -12,6 +12,9 @@ from typing import NamedTuple
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.transitions import TransitionTable, Words
 
+OPENING_STOCK = "opening stock"
+"""The reason of the movements by which stock begins: before a warehouse is in use."""
+
 PROBLEMS_NAMED = 10
 _PROBLEMS_IN_MESSAGE = 3
 
@@ -132,7 +135,7 @@ COLUMNS: Mapping[ImportKind, Columns] = {
             *("minimum_order_quantity", "pack_size"),
         ),
     ),
-    ImportKind.STOCK: Columns((PRODUCT, _WAREHOUSE), ("quantity",), ()),
+    ImportKind.STOCK: Columns((PRODUCT, _WAREHOUSE), ("quantity",), ("expected_quantity",)),
     ImportKind.DEMAND: Columns((PRODUCT, _WAREHOUSE), ("day", "quantity"), ("exclude",)),
 }
 

@@ -10,9 +10,12 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.client import WorkflowExecutionStatus
 
+from stockkeeper import Connection, Stockkeeper
 from stockkeeper.client.csv_files import read_csv
-from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.adjustment import AdjustmentStatus
+from stockkeeper.contracts.errors import InvalidRequest, NotPermitted
 from stockkeeper.contracts.import_file import ImportKind, workflow_id
+from stockkeeper.domain.stock import ItemKey
 from tests.support.import_file import Imports, new_name, outcome, problems_of
 from tests.support.shop import Shop
 
@@ -144,10 +147,85 @@ async def test_opening_stock_is_for_items_without_a_movement(imports: Imports, s
     assert outcome(state) == ("IMPORTED", 3, 1, 0, 2)
     # An item that was empty gets its opening stock; from then on it has one.
     assert outcome(await imports.send("stock", header, f"{mug},{place},7")) == ("IMPORTED", 1, 1, 0, 0)
-    assert await imports.refused("stock", header, f"{pot},{place},5", f"{tea},{place},41", f"{mug},{place},0") == [
-        (3, "quantity", "already has stock: book an adjustment"),
-        (4, "quantity", "already has stock: book an adjustment"),
+    # Items that have stock get the difference by an adjustment.
+    state = await imports.send("stock", header, f"{pot},{place},5", f"{tea},{place},41", f"{mug},{place},0")
+    assert outcome(state) == ("IMPORTED", 3, 0, 2, 1)
+    assert _on_hand(imports, tea, mug, pot) == [41, 0, 5]
+
+
+def _on_hand(imports: Imports, *skus: str) -> list[object]:
+    query = "SELECT quantity_on_hand FROM inventory_items JOIN products USING (product_id) WHERE sku = :sku"
+    return [imports.rows(query, sku=sku)[0][0] for sku in skus]
+
+
+async def test_a_stock_file_keeps_to_the_limit_of_adjustments(imports: Imports, shop: Shop) -> None:
+    [dear, cheap, new], [place] = await _catalogue(imports, products=3)
+    await imports.send("products", "sku,unit_cost", f"{dear},600.00", f"{cheap},1.00", f"{new},600.00")
+    header = "sku,warehouse,quantity"
+    await imports.send("stock", header, f"{dear},{place},5", f"{cheap},{place},5")
+    counted = imports.file(header, f"{dear},{place},6", f"{cheap},{place},6")
+    state = await imports.send_file("stock", counted)
+    # Worth 601.00 together, which one person may not decide.
+    [adjustment] = state.adjustments
+    assert (outcome(state), adjustment.lines) == (("IMPORTED", 2, 0, 2, 0), 2)
+    assert _on_hand(imports, dear, cheap) == [5, 5]
+    stock = Stockkeeper(Connection(imports.client, imports.task_queue))
+    waiting = await stock.adjustment(adjustment.adjustment_number)
+    assert (waiting.state.status, waiting.state.requested_by) == (AdjustmentStatus.PENDING, "importer")
+    with pytest.raises(NotPermitted):
+        await waiting.approve(approver="importer")
+    # The same file again, before and after the approval, begins nothing else.
+    assert (await imports.send_file("stock", counted)).already_imported
+    await waiting.approve(approver="ann")
+    assert _on_hand(imports, dear, cheap) == [6, 6]
+    assert (await imports.send_file("stock", counted)).already_imported
+    assert _on_hand(imports, dear, cheap) == [6, 6]
+    # The warehouse is in use now: stock of an item that never moved is made by one person no more than any other.
+    state = await imports.send("stock", header, f"{new},{place},2")
+    assert (outcome(state), _on_hand(imports, new)) == (("IMPORTED", 1, 0, 1, 0), [0])
+    assert [each.lines for each in state.adjustments] == [1]
+
+
+async def test_a_stock_file_again_undoes_no_sale_and_another_one_counts(imports: Imports, shop: Shop) -> None:
+    [tea], [place, elsewhere] = await _catalogue(imports, products=1, warehouses=2)
+    header = "sku,warehouse,quantity"
+    monday = imports.file(header, f"{tea},{place},9")
+    await imports.send_file("stock", monday)
+    [(product, warehouse)] = imports.rows(
+        "SELECT product_id, warehouse_id FROM inventory_items JOIN products USING (product_id) WHERE sku = :sku",
+        sku=tea,
+    )
+    shop.move(ItemKey(warehouse, product), -2)
+    await imports.send("stock", header, f"{tea},{elsewhere},1")
+    # A file of another warehouse came meanwhile, so this one is read again; its item was last stated by itself.
+    state = await imports.send_file("stock", monday)
+    assert (outcome(state), state.already_imported, state.adjustments) == (("IMPORTED", 1, 0, 0, 1), False, [])
+    # Another file with the same quantity states it anew.
+    state = await imports.send("stock", header, f"{tea},{place},9", "")
+    assert (outcome(state), [each.lines for each in state.adjustments]) == (("IMPORTED", 1, 0, 1, 0), [1])
+    assert imports.rows(
+        "SELECT quantity_on_hand FROM inventory_items WHERE product_id = :id ORDER BY 1", id=product
+    ) == [
+        (1,),
+        (9,),
     ]
+
+
+async def test_a_row_that_changed_since_its_export_is_skipped_and_named(imports: Imports) -> None:
+    [tea, mug, pot], [place] = await _catalogue(imports, products=3)
+    await imports.send("stock", "sku,warehouse,quantity", f"{tea},{place},9", f"{mug},{place},9", f"{pot},{place},9")
+    state = await imports.send(
+        "stock",
+        "sku,warehouse,quantity,expected_quantity",
+        f"{tea},{place},7,8",
+        f"{mug},{place},7,9",
+        f"{pot},{place},4,4",
+    )
+    assert outcome(state) == ("IMPORTED", 3, 0, 1, 1)
+    assert [(row.line, row.column, row.message) for row in state.skipped] == [
+        (2, "quantity", "skipped: 8 on hand when the file was made, 9 now")
+    ]
+    assert (state.skipped_total, _on_hand(imports, tea, mug, pot)) == (1, [9, 7, 9])
 
 
 async def test_ids_stand_for_names(imports: Imports, shop: Shop) -> None:

@@ -10,45 +10,45 @@ _BY = "recorder"
 
 
 class _Files(Caller):
-    """Somebody with suppliers' files, which go by their digest."""
+    """A person with files, which go by kind and digest."""
 
     workflow_type = "ImportWorkflow"
-    prefix = workflow_id(ImportKind.SUPPLIERS, "")
+    prefix = "import-"
     answer_to_start = "opened"
 
 
 class _File:
     """A file on its way in, command by command."""
 
-    def __init__(self, files: _Files, digest: str) -> None:
+    def __init__(self, files: _Files, reference: str) -> None:
         self._files = files
-        self._digest = digest
+        self._reference = reference
         self._pages = 0
         self._rows = 0
 
     async def begin(self, *columns: str) -> None:
         """Start, and wait for nothing."""
         request = {
-            "kind": "suppliers",
-            "file_name": "suppliers.csv",
-            "digest": self._digest,
+            "kind": (kind := self._reference.partition("-")[0]),
+            "file_name": f"{kind}.csv",
+            "digest": self._reference.partition("-")[2],
             "columns": columns,
             "performed_by": _BY,
         }
-        await self._files.start(self._digest, [request])
+        await self._files.start(self._reference, [request])
 
     async def add(self, *rows: list[str]) -> None:
         """Send a page."""
         packed = pack_rows([encode_row(line, cells) for line, cells in enumerate(rows, self._rows + 2)])
         page = {"performed_by": _BY, "page": self._pages, "rows": packed}
-        await self._files.update(self._digest, "add_page", page)
+        await self._files.update(self._reference, "add_page", page)
         self._pages += 1
         self._rows += len(rows)
 
     async def finish(self) -> None:
         """That was all."""
         all_of_it = {"performed_by": _BY, "pages": self._pages, "rows": self._rows}
-        await self._files.update(self._digest, "finish", all_of_it)
+        await self._files.update(self._reference, "finish", all_of_it)
 
 
 class ImportScenes(Scenes[_Files]):
@@ -57,7 +57,9 @@ class ImportScenes(Scenes[_Files]):
     service = _Files
 
     def reference_of(self, scene: str) -> str:
-        return hashlib.sha256(scene.encode()).hexdigest()[:16]
+        kind = ImportKind.STOCK if scene == "adjusted" else ImportKind.SUPPLIERS
+        digest = hashlib.sha256(scene.encode()).hexdigest()[:16]
+        return workflow_id(kind, digest).removeprefix(_Files.prefix)
 
     async def imported(self, name: str) -> None:
         file, digest = self._file(name), self.reference_of(name)
@@ -93,6 +95,14 @@ class ImportScenes(Scenes[_Files]):
         await again.begin("name", "email")
         await again.add(["Iven", "old@x.at"])
         await again.finish()
+
+    async def adjusted(self, name: str) -> None:
+        """A stock file, which begins an adjustment of an item that has stock."""
+        item = self._shop.item(5)
+        file = self._file(name)
+        await file.begin("product_id", "warehouse_id", "quantity")
+        await file.add([str(item.product_id), str(item.warehouse_id), "7"])
+        await file.finish()
 
     async def refused(self, name: str) -> None:
         file = self._file(name)

@@ -59,7 +59,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         "InvalidRequest": 2,
         "UnknownProduct": 1,
     },
-    "import_file": {"IMPORTED": 4, "REFUSED": 1, "ABANDONED": 1, "InvalidRequest": 1},
+    "import_file": {"IMPORTED": 5, "REFUSED": 1, "ABANDONED": 1, "InvalidRequest": 1},
     "purchase_order": {
         UNDER_WAY: 2,
         "RECEIVED": 9,
@@ -199,7 +199,7 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
     assert sorted(scenes.path(name) for scenes in PROCESSES.values() for name in scenes.names()) == RECORDED
     assert {process: len(_of(process)) for process in PROCESSES} == {
         "reservation": 23,
-        "import_file": 7,
+        "import_file": 8,
         "purchase_order": 22,
         "transfer": 26,
         "customer_return": 16,
