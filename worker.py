@@ -31,6 +31,7 @@ from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays
 from activities.notice_ways import ADDRESS, ways_of
 from activities.operations import OperationQuestions
+from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
@@ -203,6 +204,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         StockQuestions(database),
         DocumentQuestions(database),
         LedgerQuestions(database),
+        ProductNaming(database),
         CountQuestions(database),
         AuditFindings(database),
         OperationQuestions(database),

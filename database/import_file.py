@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from database.locks import lock_table
 from database.tables import (
+    former_skus,
     import_pages,
     imported_demand,
     inventory_items,
@@ -156,6 +157,8 @@ def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequ
     for name, id_name in references.items():
         if name != id_name:
             _find_in_any_case(connection, table, name, id_name)
+    if "sku" in columns:
+        _find_by_former_sku(connection, kind, table)
     connection.execute(text("ANALYZE incoming"))
     return Incoming(kind, table, references, values)
 
@@ -166,6 +169,18 @@ def _find_in_any_case(connection: Connection, table: Table, name: str, id_name: 
     number = at.table.c[id_name]
     only = select(func.min(number)).where(func.lower(at) == func.lower(given)).having(func.count() == 1)
     connection.execute(update(table).values({id_name: only.scalar_subquery()}).where(table.c[id_name].is_(None)))
+
+
+def _find_by_former_sku(connection: Connection, kind: ImportKind, table: Table) -> None:
+    """Let rows with the SKU that a product had mean that product, under the SKU that it has."""
+    if kind is ImportKind.PRODUCTS:
+        given, found, missing = table.c.sku, products.c.sku, ~table.c.sku.in_(select(products.c.sku))
+    else:
+        given, found, missing = table.c.given_sku, products.c.product_id, table.c.product_id.is_(None)
+    had = and_(func.lower(former_skus.c.sku) == func.lower(given), former_skus.c.taken_back_at.is_(None))
+    now = products.c.product_id == former_skus.c.product_id
+    into = table.c.sku if kind is ImportKind.PRODUCTS else table.c.product_id
+    connection.execute(update(table).values({into: found}).where(missing, had, now))
 
 
 def upsert(connection: Connection, incoming: Incoming) -> Upserted:

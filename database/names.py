@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, Column, Connection, Text, cast, func, or_, select
+from sqlalchemy import ARRAY, Column, Connection, Table, Text, and_, cast, func, or_, select
 
-from database.tables import products, suppliers, warehouses
+from database.tables import former_skus, products, suppliers, warehouses
 from stockkeeper.domain.names import nearest
 
 _LOOKED_AT = 5_000
@@ -23,9 +23,11 @@ class Named:
 
     name: Column[str]
     id: Column[int]
+    former: Table | None = None
+    """Names that its rows had, each with the id; those that were taken up again are no former ones any more."""
 
 
-PRODUCTS = Named(products.c.sku, products.c.product_id)
+PRODUCTS = Named(products.c.sku, products.c.product_id, former_skus)
 WAREHOUSES = Named(warehouses.c.name, warehouses.c.warehouse_id)
 SUPPLIERS = Named(suppliers.c.name, suppliers.c.supplier_id)
 
@@ -46,7 +48,7 @@ class FoundNames:
 
 
 def find_names(connection: Connection, where: Named, wanted: Sequence[str], *, digits_are_ids: bool) -> FoundNames:
-    """The ids behind names: the very name, or ``id:7``, or the only name that differs by case alone.
+    """The ids behind names: the very name, a former one, ``id:7``, or the only name that differs by case alone.
 
     Args:
         connection: The transaction.
@@ -56,6 +58,7 @@ def find_names(connection: Connection, where: Named, wanted: Sequence[str], *, d
     """
     asked = list(dict.fromkeys(wanted))
     found = _exactly(connection, where, asked)
+    found |= _formerly(connection, where, [name for name in asked if name not in found])
     by_id = {
         name: int(match[1])
         for name in asked
@@ -81,6 +84,17 @@ def suggestions(connection: Connection, where: Named, unknown: Sequence[str]) ->
 
 def _exactly(connection: Connection, where: Named, wanted: Iterable[str]) -> dict[str, int]:
     rows = connection.execute(select(where.name, where.id).where(where.name.in_(list(wanted))))
+    return {row[0]: row[1] for row in rows}
+
+
+def _formerly(connection: Connection, where: Named, wanted: Sequence[str]) -> dict[str, int]:
+    """The ids of the rows that had these names. In any case: no other row has one that differs by that alone."""
+    if where.former is None or not wanted:
+        return {}
+    asked = select(func.unnest(cast(list(wanted), ARRAY(Text))).label("wanted")).subquery()
+    had = where.former.c
+    same = and_(func.lower(had[where.name.name]) == func.lower(asked.c.wanted), had.taken_back_at.is_(None))
+    rows = connection.execute(select(asked.c.wanted, had[where.id.name]).join_from(asked, where.former, same))
     return {row[0]: row[1] for row in rows}
 
 

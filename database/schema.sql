@@ -207,6 +207,23 @@ CREATE TABLE demand_days (
 );
 GRANT INSERT, SELECT, UPDATE ON demand_days TO stockkeeper_worker;
 
+CREATE TABLE former_skus (
+    former_sku_id bigint GENERATED ALWAYS AS IDENTITY,
+    sku text NOT NULL,
+    product_id bigint NOT NULL,
+    renamed_at timestamp with time zone NOT NULL,
+    renamed_by text NOT NULL,
+    operation_id text NOT NULL,
+    taken_back_at timestamp with time zone,
+    CONSTRAINT former_skus_pkey PRIMARY KEY (former_sku_id),
+    CONSTRAINT former_skus_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id)
+);
+CREATE INDEX former_skus_product ON former_skus USING btree (product_id);
+CREATE UNIQUE INDEX former_skus_sku_in_any_case ON former_skus USING btree (lower(sku)) WHERE taken_back_at IS NULL;
+CREATE CONSTRAINT TRIGGER former_skus_are_no_products AFTER INSERT OR UPDATE ON former_skus DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_a_sku_to_have_one_meaning();
+GRANT INSERT, SELECT, UPDATE ON former_skus TO stockkeeper_worker;
+
 CREATE TABLE given_way (
     reservation_id bigint NOT NULL,
     operation_id text NOT NULL,
@@ -410,6 +427,8 @@ CREATE TABLE products (
     CONSTRAINT products_weight_kg_check CHECK (weight_kg >= 0::numeric)
 );
 CREATE INDEX products_sku_in_any_case ON products USING btree (lower(sku));
+CREATE CONSTRAINT TRIGGER products_are_no_former_skus AFTER INSERT OR UPDATE OF sku ON products DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_a_sku_to_have_one_meaning();
 CREATE TRIGGER products_have_no_twins BEFORE INSERT OR UPDATE OF sku ON products
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('sku');
 GRANT INSERT, SELECT, UPDATE ON products TO stockkeeper_worker;
@@ -933,10 +952,12 @@ CREATE OR REPLACE FUNCTION refuse_a_twin()
 AS $function$
 DECLARE
     name text := to_jsonb(NEW) ->> TG_ARGV[0];
+    own text := CASE WHEN TG_OP = 'UPDATE' THEN to_jsonb(OLD) ->> TG_ARGV[0] END;
     twin text;
 BEGIN
-    EXECUTE format('SELECT %1$I FROM %2$I WHERE lower(%1$I) = lower($1) AND %1$I <> $1 LIMIT 1',
-        TG_ARGV[0], TG_TABLE_NAME) INTO twin USING name;
+    EXECUTE format('SELECT %1$I FROM %2$I
+            WHERE lower(%1$I) = lower($1) AND %1$I <> $1 AND %1$I IS DISTINCT FROM $2 LIMIT 1',
+        TG_ARGV[0], TG_TABLE_NAME) INTO twin USING name, own;
     IF twin IS NOT NULL THEN
         RAISE EXCEPTION '% differs from % by upper and lower case alone', name, twin
             USING ERRCODE = 'unique_violation', CONSTRAINT = TG_TABLE_NAME || '_have_no_twins';
@@ -951,6 +972,20 @@ AS $function$
 BEGIN
     RAISE EXCEPTION 'the ledger is append-only: % of % is refused', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege', HINT = 'Book a movement that corrects it.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_a_sku_to_have_one_meaning()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (
+        SELECT FROM former_skus JOIN products ON lower(products.sku) = lower(former_skus.sku)
+        WHERE lower(former_skus.sku) = lower(NEW.sku) AND taken_back_at IS NULL) THEN
+        RAISE EXCEPTION '% is a SKU and a former SKU at once', NEW.sku
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'skus_have_one_meaning';
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION require_an_approval_to_end_holds()

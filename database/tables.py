@@ -61,6 +61,26 @@ products = _catalogue(
     needed("is_active", Boolean, server_default=text("true")),
 )
 
+former_skus = Table(
+    "former_skus",
+    METADATA,
+    identity("former_sku_id"),
+    needed("sku", Text),
+    reference("products.product_id"),
+    needed("renamed_at", INSTANT),
+    needed("renamed_by", Text),
+    needed("operation_id", Text),
+    Column("taken_back_at", INSTANT),
+    Index(
+        "former_skus_sku_in_any_case",
+        text("lower(sku)"),
+        unique=True,
+        postgresql_where=text("taken_back_at IS NULL"),
+    ),
+    Index("former_skus_product", "product_id"),
+)
+"""The SKUs that products had before they were renamed (`database.former_skus`)."""
+
 warehouses = _catalogue(
     "warehouses",
     "warehouse_id",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from starter.cli import count_questions, cycle_count, inbox, replenishment, schedule, stack, stock
+from starter.cli import count_questions, cycle_count, inbox, product, replenishment, schedule, stack, stock
 from starter.cli.context import read_input
 from starter.cli.output import for_programs
 from starter.cli.times import DATE_FORMAT, write_days_as
@@ -50,5 +50,6 @@ for process in PROCESSES:
 app.command("inbox")(inbox.inbox)
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
+app.add_typer(product.app, name="product")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(stock.app, name="stock")

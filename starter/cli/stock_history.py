@@ -10,12 +10,14 @@ from starter.cli import options, printing
 from starter.cli.context import connect, run, ui_url
 from starter.cli.links import linked, run_url
 from starter.cli.output import err, out, print_json, table
+from starter.cli.product import former
 from starter.cli.products import product_asked, product_named
 from starter.cli.times import instant_or_none, to_the_second
 from starter.cli.zones import zone_of, zones_of
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import Movement
+from stockkeeper.contracts.product import ProductNames
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def history(
     Temporal UI, in terminals that have links; STOCKKEEPER_UI_URL is the UI's address.
     """
 
-    async def work() -> list[Shown]:
+    async def work() -> tuple[list[Shown], ProductNames]:
         for text, of in ((since, "--since"), (until, "--until")):
             instant_or_none(text, of)  # Before anything is asked.
         named = product_asked(product, sku)
@@ -70,9 +72,9 @@ def history(
                 for each in await printing.first_of(moved, limit)
             ]
         found.sort(key=attrgetter("movement.created_at", "movement.movement_id"), reverse=True)
-        return found[:limit]
+        return found[:limit], await stock.product_names(wanted)
 
-    rows = run(work())
+    rows, names = run(work())
     if as_json:
         print_json(
             [
@@ -89,6 +91,8 @@ def history(
             [_cells(each, of_all=not warehouse) for each in rows],
         )
     )
+    for line in former(names):
+        out.print(f"{escape(names.sku)} {line}")
     if len(rows) == limit:
         err.print(f"the latest {limit}; --limit shows more")
 

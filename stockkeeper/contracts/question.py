@@ -50,6 +50,7 @@ from stockkeeper.contracts.ledger import (
 )
 from stockkeeper.contracts.messages import Message, Page
 from stockkeeper.contracts.operation import FindOperation, OperationActivities, OperationFound
+from stockkeeper.contracts.product import ProductActivities, ProductNames, RenameProductStep, ShowProduct
 from stockkeeper.contracts.replenishment_plan import (
     ItemPlan,
     ItemPlans,
@@ -168,6 +169,8 @@ SHOW_PLANS = PagedQuestion[ShowPlans, ItemPlans, ItemPlan](
     place=lambda plan: (plan.sku, plan.warehouse),
 )
 SET_PLANNING = Question(ReplenishmentPlanActivities.set_planning, SetPlanningStep, ItemPlan)
+RENAME_PRODUCT = Question(ProductActivities.rename_product, RenameProductStep, ProductNames)
+SHOW_PRODUCT = Question(ProductActivities.show_product, ShowProduct, ProductNames)
 SHOW_VARIANCES = PagedQuestion[ShowVariances, Variances, Variance](
     CountQuestionActivities.show_variances,
     ShowVariances,
@@ -205,6 +208,7 @@ DECIDE_FINDING = Question(AuditFindingActivities.decide_finding, DecideFindingSt
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT),
+    *(SHOW_PRODUCT, RENAME_PRODUCT),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),
 )

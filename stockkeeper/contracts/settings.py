@@ -51,21 +51,19 @@ def require_known(variables: Iterable[str]) -> None:
     Raises:
         UnknownSetting: One begins with ``STOCKKEEPER_`` and is no setting. The message suggests the nearest.
     """
-    known = WORKER_SETTINGS | OTHER_SETTINGS
     ours = {name: name.upper().removeprefix(PREFIX) for name in variables if name.upper().startswith(PREFIX)}
     strange = [
         _suggestion(name, short)
         for name, short in sorted(ours.items())
-        if short not in known and not _OF_KUBERNETES.fullmatch(short)
+        if short not in WORKER_SETTINGS and short not in OTHER_SETTINGS and not _OF_KUBERNETES.fullmatch(short)
     ]
     if strange:
         raise UnknownSetting("; ".join(strange))
 
 
 def _suggestion(name: str, short: str) -> str:
-    full = {each: f"{PREFIX}{each}" for each in sorted(WORKER_SETTINGS | OTHER_SETTINGS)} | {
-        "DATABASE_URL": "DATABASE_URL"
-    }
-    found = nearest(short, sorted(full))
+    full = {each: f"{PREFIX}{each}" for each in sorted({*WORKER_SETTINGS, *OTHER_SETTINGS})}
+    full["DATABASE_URL"] = "DATABASE_URL"
+    found = nearest(short, full)
     meant = f"; did you mean {full[found]}?" if found else " (docs/operations.md lists them)"
     return f"{name} isn't a setting of Stockkeeper{meant}"

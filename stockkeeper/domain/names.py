@@ -10,6 +10,19 @@ _ALIKE = 0.7
 _NOT_COMPARED = re.compile(r"[\W_]+")
 
 
+def require_sku(sku: str) -> str:
+    """Check that a text can be a SKU that people type, and return it.
+
+    Raises:
+        ValueError: It begins or ends with a space, or reads as an id.
+    """
+    if sku != sku.strip():
+        raise ValueError("must not begin or end with a space")
+    if sku.startswith("id:"):
+        raise ValueError("must not begin with id:, which stands for a product's id")
+    return sku
+
+
 def bare(name: str) -> str:
     """A name without case, punctuation and leading zeros, which spreadsheets and people drop: ``0001`` is ``1``."""
     letters = _NOT_COMPARED.sub("", name.casefold())

@@ -15,6 +15,7 @@ from activities.documents import DocumentQuestions
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
+from activities.product import ProductNaming
 from activities.runs import Runs
 from activities.stock import StockQuestions
 from stockkeeper.contracts import errors
@@ -25,6 +26,7 @@ from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
 from stockkeeper.contracts.processes import PROCESSES
+from stockkeeper.contracts.product import ProductActivities
 from stockkeeper.contracts.schema import generate
 from stockkeeper.contracts.stock import StockActivities
 from stockkeeper.contracts.stock_audit import RunActivities
@@ -48,6 +50,7 @@ INTERFACES: list[tuple[type, type]] = [
     (LedgerActivities, LedgerQuestions),
     (AuditFindingActivities, AuditFindings),
     (OperationActivities, OperationQuestions),
+    (ProductActivities, ProductNaming),
     (RunActivities, Runs),
 ]
 
@@ -180,7 +183,7 @@ def _questions() -> set[str]:
     """The activities that a service may ask, by the interfaces that answer questions."""
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
-        OperationActivities,
+        *(OperationActivities, ProductActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

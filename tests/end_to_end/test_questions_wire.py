@@ -52,6 +52,12 @@ FIELDS: list[tuple[str, Json, str]] = [
     ("show_plans", {"product": True}, "product: Input should be a valid string"),
     ("show_findings", {"status": "open"}, "status: Input should be 'OPEN', 'GONE', 'REPAIRED' or 'ACCEPTED'"),
     ("show_accuracy", {"since": "2026-02-30"}, "since: there is no such day"),
+    ("show_product", {}, "product: Field required"),
+    (
+        "rename_product",
+        {"operation_id": "o", "performed_by": "ann", "as_of": "2026-01-01T00:00:00Z", "product": "x", "sku": "id:7"},
+        "sku: must not begin with id:, which stands for a product's id",
+    ),
     (
         "set_planning",
         {

@@ -1,0 +1,52 @@
+"""A product's names on PostgreSQL."""
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.stock import StockQuestions
+from activities.writes import OnDatabase, database_errors, effect_once
+from database.former_skus import names_of, rename
+from database.operations import Operation
+from stockkeeper.contracts.product import FormerSku, ProductActivities, ProductNames, RenameProductStep, ShowProduct
+from stockkeeper.contracts.stock import FindItems
+
+
+class ProductNaming(OnDatabase, ProductActivities):
+    """`ProductActivities` on PostgreSQL."""
+
+    @activity.defn(name="rename_product", no_thread_cancel_exception=True)
+    def rename_product(self, step: RenameProductStep) -> ProductNames:
+        """Give a product another SKU. Documents, movements and levels have it by its id, and show the new one.
+
+        Locks: the products, against imports, and the product. Operation: the caller's.
+
+        Raises:
+            UnknownProduct: The catalogue hasn't got it.
+            InvalidRequest: Another product has that SKU, or had it.
+        """
+        product_id = self._id(step.product)
+
+        def effect(connection: Connection, operation: Operation) -> ProductNames:
+            rename(connection, operation, product_id, step.sku, step.as_of)
+            return _names(connection, product_id)
+
+        return effect_once(self._database, step, ProductNames, effect)[0]
+
+    @activity.defn(name="show_product", no_thread_cancel_exception=True)
+    def show_product(self, question: ShowProduct) -> ProductNames:
+        """The SKU of a product, and those that it had.
+
+        Raises:
+            UnknownProduct: The catalogue hasn't got it.
+        """
+        product_id = self._id(question.product)
+        with database_errors(), self._database.snapshot() as connection:
+            return _names(connection, product_id)
+
+    def _id(self, product: str) -> int:
+        return StockQuestions(self._database).find_items(FindItems(products=[product])).products[product]
+
+
+def _names(connection: Connection, product_id: int) -> ProductNames:
+    product, former = names_of(connection, product_id)
+    return ProductNames(**product, former_skus=[FormerSku(**row) for row in former])

@@ -1,0 +1,64 @@
+"""Products that are renamed, and the SKUs that they had. A SKU, present or former, means one product in any case."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+
+from database.locks import lock_row, lock_table
+from database.operations import Operation
+from database.tables import former_skus, products
+from stockkeeper.domain.errors import InvalidRequest
+
+STILL_LEADS = former_skus.c.taken_back_at.is_(None)
+"""A former SKU that its product hasn't taken up again."""
+
+
+def rename(connection: Connection, operation: Operation, product_id: int, sku: str, as_of: datetime) -> None:
+    """Give a product another SKU, and keep the one that it had; the same SKU again changes nothing.
+
+    Locks: the products, against imports, and the product.
+
+    Raises:
+        InvalidRequest: Another product has that SKU, or had it.
+    """
+    lock_table(connection, products)
+    product = lock_row(connection, products, products.c.product_id == product_id)
+    if product is None or product.sku == sku:
+        return
+    same = func.lower(products.c.sku) == func.lower(sku)
+    taken = select(products.c.sku).where(same, products.c.product_id != product_id)
+    if (other := connection.execute(taken.limit(1)).scalar_one_or_none()) is not None:
+        raise InvalidRequest(f"{other} is the SKU of another product")
+    earlier = and_(func.lower(former_skus.c.sku) == func.lower(sku), STILL_LEADS)
+    had = (
+        select(products.c.sku, former_skus.c.renamed_at)
+        .join_from(former_skus, products)
+        .where(earlier, former_skus.c.product_id != product_id)
+    )
+    if (row := connection.execute(had).one_or_none()) is not None:
+        raise InvalidRequest(
+            f"{sku} was the SKU of {row.sku} until {row.renamed_at:%Y-%m-%d}, and still leads to it; choose another"
+        )
+    # One that it had is taken up again, or its own is written in another case.
+    connection.execute(update(former_skus).values(taken_back_at=as_of).where(earlier))
+    connection.execute(update(products).values(sku=sku).where(products.c.product_id == product_id))
+    if product.sku.lower() != sku.lower():
+        kept = {
+            "sku": product.sku,
+            "product_id": product_id,
+            "renamed_at": as_of,
+            "renamed_by": operation.performed_by,
+            "operation_id": operation.operation_id,
+        }
+        connection.execute(insert(former_skus).values(kept))
+
+
+def names_of(connection: Connection, product_id: int) -> tuple[RowMapping, list[RowMapping]]:
+    """The product's ``product_id``, ``sku`` and ``name``, and the SKUs that it had, the latest first."""
+    now = select(products.c.product_id, products.c.sku, products.c.name).where(products.c.product_id == product_id)
+    had = (
+        select(former_skus.c.sku, former_skus.c.renamed_at, former_skus.c.renamed_by)
+        .where(former_skus.c.product_id == product_id, STILL_LEADS)
+        .order_by(former_skus.c.renamed_at.desc(), former_skus.c.sku)
+    )
+    return connection.execute(now).mappings().one(), list(connection.execute(had).mappings())
