@@ -102,6 +102,11 @@ class ImportAdjustment(State):
     lines: int
 
 
+def _is_empty(value: object) -> bool:
+    """Whether a field says nothing: a file of another kind than stock has the same state as ever."""
+    return not value
+
+
 class ImportState(State):
     """State of an import: the answer to every command, to the query ``state``, and the workflow's result."""
 
@@ -121,12 +126,15 @@ class ImportState(State):
     errors_total: int = 0
     adjustments: list[ImportAdjustment] = Field(
         default_factory=list,
+        exclude_if=_is_empty,
         description="Adjustments by the differences of a stock file; each is posted or waits for approval by itself.",
     )
     skipped: list[ImportProblem] = Field(
-        default_factory=list, description="The first rows that were skipped, because the item changed since its export."
+        default_factory=list,
+        exclude_if=_is_empty,
+        description="The first rows that were skipped, because the item changed since its export.",
     )
-    skipped_total: int = 0
+    skipped_total: int = Field(default=0, exclude_if=_is_empty)
     notes: Notes = Field(default_factory=list)
 
 
