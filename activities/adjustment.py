@@ -239,7 +239,7 @@ def _post(
     return effects_of(correction)
 
 
-def show(connection: Connection, adjustment_number: str) -> AdjustmentState | None:
+def show(connection: Connection, adjustment_number: str, _as_of: datetime) -> AdjustmentState | None:
     """The state of an adjustment, for `activities.documents`; None: nothing is stored by that number."""
     if not is_stored(connection, ADJUSTMENT, adjustment_number):
         return None

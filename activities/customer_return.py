@@ -4,6 +4,8 @@ A step locks the return's row first, then the items that goods go back to. `stoc
 `database.customer_return` reads and writes.
 """
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 from temporalio import activity
 
@@ -128,7 +130,7 @@ def _contents(returned: StoredReturn | RegisterReturnStep) -> object:
     return returned.warehouse_id, returned.reference_id, lines
 
 
-def show(connection: Connection, return_number: str) -> ReturnState | None:
+def show(connection: Connection, return_number: str, _as_of: datetime) -> ReturnState | None:
     """The state of a return, for `activities.documents`; None: nothing is stored by that number."""
     if not is_stored(connection, RETURN, return_number):
         return None

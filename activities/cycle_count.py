@@ -6,6 +6,8 @@ leave out the system's quantity until the line is posted, because counters can r
 `stockkeeper.domain.cycle_count` decides, `database.cycle_count` reads and writes.
 """
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 from temporalio import activity
 
@@ -271,7 +273,7 @@ def _post(
     return effects_of(correction)
 
 
-def show(connection: Connection, count_number: str) -> CycleCountState | None:
+def show(connection: Connection, count_number: str, _as_of: datetime) -> CycleCountState | None:
     """The state of a count, for `activities.documents`; None: nothing is stored by that number."""
     if not is_stored(connection, CYCLE_COUNT, count_number):
         return None

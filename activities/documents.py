@@ -4,7 +4,7 @@ The list of a kind is ``LIST`` in its room of the database, the state of one doc
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
 from typing import Any, cast
@@ -28,14 +28,14 @@ from stockkeeper.contracts.processes import DOCUMENTS
 from stockkeeper.contracts.search_attributes import keywords
 from stockkeeper.contracts.stock import FindItems
 
+Show = Callable[[Connection, str, datetime], State | None]
+"""The state of one document by its number, at an instant; None: nothing is stored by that number."""
+
 _PAGE_BYTES = 1024 * 1024
 """Temporal refuses an answer above 2 MiB, at every attempt."""
 
 LISTS: dict[str, Lists] = {kind: import_module(f"database.{kind}").LIST for kind in DOCUMENTS}
-SHOWN: dict[str, Callable[[Connection, str], State | None]] = {
-    kind: cast("Callable[[Connection, str], State | None]", import_module(f"activities.{kind}").show)
-    for kind in DOCUMENTS
-}
+SHOWN: dict[str, Show] = {kind: cast("Show", import_module(f"activities.{kind}").show) for kind in DOCUMENTS}
 
 
 class DocumentQuestions(OnDatabase, DocumentActivities):
@@ -56,6 +56,7 @@ class DocumentQuestions(OnDatabase, DocumentActivities):
         )
         which = Which(
             most=question.limit + 1,
+            as_of=question.as_of or datetime.now(UTC),
             status=question.status,
             product_id=next(iter(wanted.products.values()), None),
             warehouse_id=next(iter(wanted.warehouses.values()), None),
@@ -78,7 +79,7 @@ class DocumentQuestions(OnDatabase, DocumentActivities):
     def show_document(self, question: ShowDocument) -> DocumentShown:
         """The state of one document, by its number."""
         with database_errors(), self._database.snapshot() as connection:
-            state = SHOWN[question.kind](connection, question.number)
+            state = SHOWN[question.kind](connection, question.number, question.as_of or datetime.now(UTC))
         return DocumentShown(state=None if state is None else state.model_dump(mode="json"))
 
 

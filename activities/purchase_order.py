@@ -237,7 +237,7 @@ def _close(
     measure_lead_times(connection, order)
 
 
-def show(connection: Connection, po_number: str) -> PurchaseOrderState | None:
+def show(connection: Connection, po_number: str, _as_of: datetime) -> PurchaseOrderState | None:
     """The state of a purchase order, for `activities.documents`; None: nothing is stored by that number."""
     if not is_stored(connection, PURCHASE_ORDER, po_number):
         return None

@@ -6,6 +6,7 @@ movement in the ledger.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -38,6 +39,7 @@ from stockkeeper.domain.reservation import (
     WantedLine,
     plan_fulfilment,
     require_open,
+    status_at,
     status_of,
 )
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -223,12 +225,14 @@ def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
     return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]
 
 
-def show(connection: Connection, reference_id: str) -> ReservationState | None:
+def show(connection: Connection, reference_id: str, as_of: datetime) -> ReservationState | None:
     """The state of an order's reservation, for `activities.documents`; None: nothing is held by that number."""
-    held = _holding(connection, ORDER, reference_id)
-    if not held.lines:
+    held = read_reservation(connection, ORDER, reference_id)
+    if not held:
         return None
-    return state_of(ReservationState, held, reference_type=ORDER, reference_id=reference_id)
+    holding = _holding(connection, ORDER, reference_id)
+    at = {"reference_type": ORDER, "reference_id": reference_id, "status": status_at(held, as_of)}
+    return state_of(ReservationState, holding, **at)
 
 
 def _holding(connection: Connection, reference_type: str, reference_id: str) -> Holding:

@@ -336,7 +336,7 @@ def _contents(transfer: StoredTransfer | HoldTransferStep) -> object:
     return (*places, transfer.requested_by, transfer.expected_transit_hours, lines)
 
 
-def show(connection: Connection, transfer_number: str) -> TransferState | None:
+def show(connection: Connection, transfer_number: str, _as_of: datetime) -> TransferState | None:
     """The state of a transfer, for `activities.documents`; None: nothing is stored by that number."""
     if not is_stored(connection, TRANSFER, transfer_number):
         return None

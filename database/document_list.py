@@ -22,6 +22,7 @@ class Which(NamedTuple):
 
     Attributes:
         most: Rows at most.
+        as_of: The instant whose deadlines count: from its own on, a hold is over.
         status: Only in this status.
         product_id: Only with this product on a line.
         warehouse_id: Only of this warehouse; of a transfer, its source or its destination.
@@ -30,6 +31,7 @@ class Which(NamedTuple):
     """
 
     most: int
+    as_of: datetime
     status: str | None = None
     product_id: int | None = None
     warehouse_id: int | None = None

@@ -63,60 +63,60 @@ _NAMES = text("""
 """)
 
 
-# A reservation's first line stands for it. Its status follows from those of its lines as in the domain's `status_of`.
-_LISTED = """
+# As `stockkeeper.domain.reservation.status_at` has it.
+_STATUS = """
+    CASE WHEN bool_or(line.status = 'EXPIRED') THEN 'EXPIRED'
+        WHEN bool_or(line.status = 'CANCELLED') THEN 'CANCELLED'
+        WHEN bool_or(line.status = 'ACTIVE' AND line.expires_at <= :as_of) THEN 'EXPIRED'
+        WHEN bool_or(line.status = 'ACTIVE') THEN 'ACTIVE'
+        WHEN bool_and(line.quantity_released = line.quantity) THEN 'CANCELLED'
+        ELSE 'FULFILLED' END
+"""
+
+# A reservation's first line stands for it.
+_LISTED = f"""
     SELECT place, number, whole.status, whole.expires_at AS deadline, whole.warehouses, whole.skus, created_at,
         workflow_id, run_id
     FROM (
         SELECT reservation_id AS place, reference_id AS number, created_at, workflow_id, run_id
         FROM reservations AS first
-        WHERE {conditions}
+        WHERE {{conditions}}
         ORDER BY reservation_id DESC
         LIMIT :most
     ) AS latest CROSS JOIN LATERAL (
-        SELECT max(expires_at) AS expires_at,
-            CASE WHEN bool_or(line.status = 'EXPIRED') THEN 'EXPIRED'
-                WHEN bool_or(line.status = 'CANCELLED') THEN 'CANCELLED'
-                WHEN bool_or(line.status = 'ACTIVE') THEN 'ACTIVE'
-                WHEN bool_and(line.quantity_released = line.quantity) THEN 'CANCELLED'
-                ELSE 'FULFILLED' END AS status,
+        SELECT max(expires_at) AS expires_at, {_STATUS} AS status,
             array_agg(sku ORDER BY reservation_id) AS skus,
             array_agg(warehouses.name ORDER BY reservation_id) AS warehouses
         FROM reservations AS line JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
         WHERE (line.reference_type, line.reference_id) = ('ORDER', number)
     ) AS whole
     ORDER BY place DESC
-"""
-_LINE = "SELECT reference_id FROM reservations WHERE reference_type = 'ORDER' AND"
+"""  # noqa: S608 - constants only
+_LINE = "SELECT reference_id FROM reservations AS line WHERE reference_type = 'ORDER' AND"
 _FIRST = f"""
     first.reference_type = 'ORDER'
-    AND NOT EXISTS ({_LINE} reference_id = first.reference_id AND reservation_id < first.reservation_id)
+    AND NOT EXISTS ({_LINE} reference_id = first.reference_id AND line.reservation_id < first.reservation_id)
 """
 _ONLY = {
     "product_id": f"first.reference_id IN ({_LINE} product_id = :product_id)",
     "warehouse_id": f"first.reference_id IN ({_LINE} warehouse_id = :warehouse_id)",
     "numbers": "first.reference_id = ANY (:numbers)",
     "before": "first.reservation_id < :before",
+    "status": f"""(
+        SELECT {_STATUS} FROM reservations AS line
+        WHERE (line.reference_type, line.reference_id) = ('ORDER', first.reference_id)
+    ) = :status""",  # noqa: S608 - constants only
 }
-_DECISIVE = (
-    ReservationStatus.EXPIRED,
-    ReservationStatus.CANCELLED,
-    ReservationStatus.ACTIVE,
-    ReservationStatus.FULFILLED,
-)
-"""The status of a line that decides about the whole, before those that follow."""
-
-
-def _in_status(status: ReservationStatus) -> list[str]:
-    """A line is in that status, and none in one that would decide. As literals: partial indexes know their statuses."""
-    decides = _DECISIVE.index(status)
-    return [
-        f"first.reference_id IN ({_LINE} status = '{status}')",
-        *(
-            f"NOT EXISTS ({_LINE} reference_id = first.reference_id AND status = '{earlier}')"
-            for earlier in _DECISIVE[:decides]
-        ),
-    ]
+# Few reservations are in some of the statuses, so those with a line that may lead to it are found first. The statuses
+# are literals, because a partial index has to know them.
+_MAY_BE: dict[str, str] = {
+    ReservationStatus.EXPIRED: f"""
+        {_LINE} status = 'EXPIRED' UNION ALL {_LINE} status = 'ACTIVE' AND expires_at <= :as_of""",
+    ReservationStatus.CANCELLED: f"""
+        {_LINE} status = 'CANCELLED' UNION ALL {_LINE} status = 'FULFILLED' AND quantity_released = quantity""",
+    ReservationStatus.ACTIVE: f"{_LINE} status = 'ACTIVE'",
+    ReservationStatus.FULFILLED: f"{_LINE} status = 'FULFILLED'",
+}
 
 
 class _Reservations:
@@ -124,13 +124,15 @@ class _Reservations:
 
     def page(self, connection: Connection, which: Which) -> list[Listed]:
         """Reservations, the latest first. Locks nothing."""
-        if which.status is not None and which.status not in _DECISIVE:
-            return []  # Nothing of it is stored.
         asked = {name: value for name, value in which._asdict().items() if value is not None}
         only = [condition for name, condition in _ONLY.items() if name in asked]
         if which.status is not None:
-            only += _in_status(ReservationStatus(which.status))
-        found = text(_LISTED.format(conditions=" AND ".join((_FIRST, *only))))
+            if (may_be := _MAY_BE.get(which.status)) is None:
+                return []  # Nothing of it is stored.
+            only.append(f"first.reference_id IN ({may_be})")
+        found = text(_LISTED.format(conditions=" AND ".join((_FIRST, *only)))).bindparams(
+            bindparam("as_of", type_=reservations.c.expires_at.type)
+        )
         if which.numbers is not None:
             found = found.bindparams(bindparam("numbers", list(which.numbers), type_=ARRAY(Text)))
         return [

@@ -6,7 +6,7 @@ answers depend on no run: not on one that was terminated, paused or continued, a
 
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, WithJsonSchema
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Page, Reference, Timestamp
@@ -30,6 +30,12 @@ Kind = Annotated[
 ]
 
 
+AsOf = Annotated[
+    AwareDatetime,
+    Field(description="Instant whose deadlines count: from its own on, a hold is EXPIRED. Null: the worker's time."),
+]
+
+
 class ListDocuments(Message):
     """Documents of one kind, the latest first, page by page.
 
@@ -47,6 +53,7 @@ class ListDocuments(Message):
     )
     limit: Annotated[int, Field(gt=0, le=DOCUMENTS_AT_ONCE, description="Documents on this page at most.")] = 100
     before: Id | None = Field(default=None, description="Place of the last document seen.")
+    as_of: AsOf | None = None
 
 
 class DocumentListed(BaseModel):
@@ -75,6 +82,7 @@ class ShowDocument(Message):
 
     kind: Kind
     number: Reference
+    as_of: AsOf | None = None
 
 
 class DocumentShown(BaseModel):

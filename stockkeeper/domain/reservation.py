@@ -122,16 +122,21 @@ def status_of(lines: Sequence[HeldLine]) -> ReservationStatus:
     return ReservationStatus.CANCELLED if is_given_up else ReservationStatus.FULFILLED
 
 
+def status_at(lines: Sequence[HeldLine], as_of: datetime) -> ReservationStatus:
+    """The status of the whole at an instant: once its deadline has come it is EXPIRED, released already or not."""
+    status = status_of(lines)
+    if status is ReservationStatus.ACTIVE and any(is_overdue(line, as_of) for line in lines):
+        return ReservationStatus.EXPIRED
+    return status
+
+
 def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: datetime, reference: str) -> None:
     """A command needs a reservation that is ACTIVE and whose deadline has not come.
 
     Raises:
         InvalidState: It isn't, or ``as_of`` is at or after the deadline, whether or not it was released already.
     """
-    status = status_of(lines)
-    if status is ReservationStatus.ACTIVE and any(is_overdue(line, as_of) for line in lines):
-        status = ReservationStatus.EXPIRED
-    RESERVATION.next(status, event, of=reference)
+    RESERVATION.next(status_at(lines, as_of), event, of=reference)
 
 
 def is_overdue(line: HeldLine, as_of: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Lists of documents and the state of one, from their rows alone: no run of any of them was ever there."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,7 +41,8 @@ class Asking:
         self._questions = DocumentQuestions(database)
 
     def page(self, kind: str, **question: Any) -> DocumentsListed:
-        return ActivityEnvironment().run(self._questions.list_documents, ListDocuments(kind=kind, **question))
+        asked = ListDocuments(kind=kind, **{"as_of": LATER, **question})
+        return ActivityEnvironment().run(self._questions.list_documents, asked)
 
     def listed(self, kind: str, **question: Any) -> list[tuple[str, str]]:
         """Number and status of each document, the latest first."""
@@ -51,8 +52,8 @@ class Asking:
         [listed] = self.page(kind, numbers=[number]).documents
         return listed
 
-    def shown(self, kind: str, number: str) -> dict[str, Any] | None:
-        asked = ShowDocument(kind=kind, number=number)
+    def shown(self, kind: str, number: str, as_of: datetime = LATER) -> dict[str, Any] | None:
+        asked = ShowDocument(kind=kind, number=number, as_of=as_of)
         return ActivityEnvironment().run(self._questions.show_document, asked).state
 
 
@@ -100,9 +101,10 @@ def test_the_hold_of_a_transfer_is_no_reservation(moving: TransferCalls, asking:
 
 def test_a_reservation_is_listed_in_the_status_of_the_whole(steps: Steps, asking: Asking, shop: Shop) -> None:
     tea, mug = shop.items(2, units=10)
-    expired, cancelled, shipped, partly, held = (new_reference() for _ in range(5))
-    for order in (expired, cancelled, shipped, partly, held):
+    expired, cancelled, shipped, given_up, partly, held = (new_reference() for _ in range(6))
+    for order in (expired, cancelled, shipped, given_up, partly, held):
         steps.reserve(order, (tea, 1), (mug, 1))
+    steps.lower(given_up, *(FulfillLine(product_id=item.product_id, quantity=1) for item in (tea, mug)))
     part = [FulfillLine(product_id=tea.product_id, quantity=1)]
     for order in (expired, cancelled, partly):
         steps.fulfill(order, part)
@@ -113,6 +115,7 @@ def test_a_reservation_is_listed_in_the_status_of_the_whole(steps: Steps, asking
     expected = [
         (held, "ACTIVE"),
         (partly, "ACTIVE"),
+        (given_up, "CANCELLED"),
         (shipped, "FULFILLED"),
         (cancelled, "CANCELLED"),
         (expired, "EXPIRED"),
@@ -126,6 +129,40 @@ def test_a_reservation_is_listed_in_the_status_of_the_whole(steps: Steps, asking
         shown = asking.shown("reservation", order)
         assert shown is not None
         assert shown["status"] == status
+
+
+def test_a_hold_is_over_at_its_deadline_whether_or_not_it_was_released(
+    steps: Steps, moving: TransferCalls, putting_right: AdjustmentCalls, asking: Asking, shop: Shop
+) -> None:
+    tea, mug = shop.items(2, units=10)
+    sku, _ = names(shop.engine, tea)
+    held, long, gave_way = (new_reference() for _ in range(3))
+    steps.reserve(held, (tea, 1), (mug, 1))
+    steps.reserve(long, (tea, 1), ttl=60 * MINUTE)
+    steps.reserve(gave_way, (tea, 1), (mug, 1))
+    # A line of the last one gives way.
+    broken = putting_right.submitted((mug, -9))
+    assert asking.one("adjustment", broken).status == "PENDING"
+    putting_right.approve(broken)
+    for as_of, status in ((NOON + 30 * MINUTE - timedelta(microseconds=1), "ACTIVE"), (NOON + 30 * MINUTE, "EXPIRED")):
+        found = {"product": sku, "as_of": as_of}
+        assert asking.listed("reservation", **found) == [
+            (gave_way, "CANCELLED"),
+            (long, "ACTIVE"),
+            (held, status),
+        ]
+        shown = asking.shown("reservation", held, as_of)
+        assert shown is not None
+        assert shown["status"] == status
+        active = [(long, "ACTIVE"), *([(held, "ACTIVE")] if status == "ACTIVE" else [])]
+        assert asking.listed("reservation", status="ACTIVE", **found) == active
+        expired = [(held, "EXPIRED")] if status == "EXPIRED" else []
+        assert asking.listed("reservation", status="EXPIRED", **found) == expired
+        assert asking.listed("reservation", status="CANCELLED", **found) == [(gave_way, "CANCELLED")]
+    # Without an instant it is the worker's time, and noon is long ago.
+    assert asking.listed("reservation", product=sku, as_of=None)[1:] == [(long, "EXPIRED"), (held, "EXPIRED")]
+    number = moving.held(shop.warehouse(), (tea, 1))
+    assert asking.shown("transfer", number, datetime.now(UTC)) == asking.shown("transfer", number, NOON)
 
 
 def test_a_transfer_is_shown_and_listed(moving: TransferCalls, asking: Asking, shop: Shop) -> None:

@@ -273,6 +273,27 @@ async def test_a_start_on_its_way_is_listed_until_the_database_has_it(
                 await stock.hold(nothing)
 
 
+async def test_a_hold_whose_run_was_stopped_is_over_at_its_deadline(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, order = shop.item(3), new_reference()
+    sku, _ = names(engine, item)
+    hold = await stock.reserve(order, [line(item)], performed_by="shop", ttl_minutes=1 / 60)
+    await stock.client.get_workflow_handle(f"reservation-{order}").terminate()
+
+    async def status() -> ReservationStatus:
+        return (await stock.hold(order)).state.status
+
+    await eventually(status, lambda seen: seen is ReservationStatus.EXPIRED)
+    assert [each.number for each in await stock.holds(sku=sku, status=ReservationStatus.EXPIRED)] == [order]
+    assert await stock.holds(sku=sku, status=ReservationStatus.ACTIVE) == []
+    with (
+        nothing_changes(engine, item),
+        pytest.raises(InvalidState, match=f"{order} has expired and can't be extended$"),
+    ):
+        await hold.extend(performed_by="shop", ttl_minutes=5)
+
+
 async def test_documents_are_listed_by_product_and_place_under_any_name(
     stock: Stockkeeper, shop: Shop, engine: Engine
 ) -> None:
