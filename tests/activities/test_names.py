@@ -104,6 +104,7 @@ def test_twins_from_before_are_told_apart(find: Finding, engine: Engine, run: st
         twin = connection.execute(
             text("INSERT INTO products (sku, name) VALUES (:sku, 'cup') RETURNING product_id"), {"sku": f"cup-{run}"}
         ).scalar_one()
+    with engine.begin() as connection:
         connection.execute(text("ALTER TABLE products ENABLE TRIGGER products_have_no_twins"))
     assert find(f"CUP-{run}", f"cup-{run}") == {f"CUP-{run}": upper, f"cup-{run}": twin}
     assert find.refused(f"Cup-{run}") == (f"no product is called 'Cup-{run}' exactly; write CUP-{run} or cup-{run}")
