@@ -83,6 +83,11 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
         """
         return await self.answer()
 
+    @submitted.validator
+    def validate_submitted(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(PROCESS.start)
+
     @command(APPROVE)
     async def approve(self, message: ApproveAdjustment, key: str) -> None:
         """Another person agrees, also to the holds that it would end, and it is posted. `{approver, note}`."""

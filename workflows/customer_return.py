@@ -65,6 +65,11 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
         """The answer to the start."""
         return await self.answer()
 
+    @registered.validator
+    def validate_registered(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(PROCESS.start)
+
     @command(INSPECT)
     async def inspect(self, message: Inspect, key: str) -> None:
         """Units found. `{performed_by, lines: [{product_id, restock_quantity, scrap_quantity}], inspection_id}`."""

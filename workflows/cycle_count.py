@@ -88,6 +88,11 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         """The answer to the start."""
         return await self.answer()
 
+    @opened.validator
+    def validate_opened(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(PROCESS.start)
+
     @command(RECORD)
     async def record(self, message: Record, key: str) -> None:
         """The units that were there. `{performed_by, product_id, counted_quantity, root_cause}`."""

@@ -4,6 +4,7 @@ The database decides; a workflow keeps its latest answer (`Document.stored`) and
 what begins it, what it waits for, which commands it takes, and what people read of it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
@@ -16,11 +17,11 @@ from temporalio import workflow
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.messages import Message, Step, StockAnswer, parse
 from stockkeeper.contracts.process import ProcessSpec
-from stockkeeper.contracts.stock import ShortageState, shortage_of, shortages_of
+from stockkeeper.contracts.stock import ShortageState, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock
 from stockkeeper.domain.transitions import TransitionTable
 from workflows.commands import handler_of
-from workflows.process import Carried, Handler, LastWord, Noted, Process, Stamp
+from workflows.process import Carried, Handler, Noted, Process, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
 
@@ -163,7 +164,7 @@ class Document(Process[S], Generic[S, D, St]):
             begin: The step that stores it. Its `DomainError` fails the run, and the start's answer with it.
             stages: The waits of its life, each of which ends with it or when the history is long.
         """
-        if self.last_word is not None:
+        if self.last_word is not None and not await self.begins_anew():
             return await self.say_the_last_word(self.last_word)
         await self.run_to_the_end(self._life(begin, stages), give_up=self.give_up)
         if self.stored is not None and not self.is_over:
@@ -181,7 +182,11 @@ class Document(Process[S], Generic[S, D, St]):
         self.start_answered()
         for stage in stages:
             await stage()
-        await workflow.wait_condition(self.may_end)
+        await workflow.wait_condition(self.drained)
+
+    async def begins_anew(self) -> bool:
+        """Whether a run that only ends has a reason to begin the document instead."""
+        return False
 
     async def begin(self, begin: Stage) -> None:
         """Store the document.
@@ -313,11 +318,18 @@ class StockDocument(Document[R, D, St]):
         self._rejection_of = rejection_of
         self._shortage: InsufficientStock | None = None
 
-    async def say_the_last_word(self, word: LastWord) -> R:
-        """End as the run before this one would have."""
-        if self.state.shortages:
-            self._shortage = shortage_of(self.state.shortages)
-        return await super().say_the_last_word(word)
+    async def begins_anew(self) -> bool:
+        """Whether a run that only ends with an earlier run's rejection is asked for stock again: then it looks."""
+        if self.last_word is None or not self.state.shortages:
+            return False
+        # An update that has come with the run's first task is taken now.
+        await asyncio.sleep(0)
+        if not self.is_asked:
+            return False
+        self.last_word = None
+        self.payload = self.payload[:1]
+        self.state = type(self.state)()
+        return True
 
     async def begin(self, begin: Stage) -> None:
         """Store the document, or reject it for lack of stock.

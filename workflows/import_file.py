@@ -93,6 +93,11 @@ class ImportWorkflow(Process[ImportState]):
         await self.answer_to_start()
         return self.state
 
+    @opened.validator
+    def validate_opened(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(ImportRequest)
+
     @command(ADD_PAGE)
     async def add_page(self, message: AddPage, key: str) -> None:
         """Some of the rows. `{performed_by, page, rows}`."""
@@ -157,7 +162,7 @@ class ImportWorkflow(Process[ImportState]):
                 await workflow.wait_condition(self.drained)
                 return
             await self._until_something_comes()
-        await workflow.wait_condition(self.may_end)
+        await workflow.wait_condition(self.drained)
 
     async def _open(self) -> None:
         """Check the start, and see whether the file was imported before.

@@ -27,8 +27,6 @@ NOTE_LENGTH = 500
 
 NAMED_ANSWERS = "named-answers"
 """The patch with which a run that has answered a start under a fixed update id goes on in another run."""
-_RUNS_FOR = timedelta(seconds=1)
-"""Temporal lets a chain of runs continue once a second: the next run of a younger one would have to wait."""
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 """An update id as clients make one up for a single call."""
 
@@ -66,7 +64,7 @@ class Failure(State):
 
 
 class LastWord(State):
-    """The input of a run that only ends, as the one before it would have: beside it, no start is needed.
+    """The input, beside the start, of a run that only ends, as the one before it would have.
 
     Attributes:
         last_word: The state, as the result will be.
@@ -127,6 +125,8 @@ class Process(Generic[S]):
         self._details = ""
         self._leaving: asyncio.Task[None] | None = None
         self._has_to_leave = False
+        self.is_asked = False
+        """Whether a caller has asked for the answer to the start."""
         self.last_word: LastWord | None = None
         """The end that the run before this one has left to it."""
 
@@ -227,22 +227,21 @@ class Process(Generic[S]):
         """Whether every caller has its answer, and no background work is left."""
         return workflow.all_handlers_finished() and not self._under_way
 
-    def may_end(self) -> bool:
-        """Whether the run is `drained`, and old enough to leave its end to another one if it keeps an answer."""
-        return self.drained() and (self._leaving is None or self._has_to_leave)
-
     @property
     def history_is_long(self) -> bool:
         """Whether to continue in another run: Temporal suggests it, or this one keeps an answer to a start."""
         return self._has_to_leave or workflow.info().is_continue_as_new_suggested()
 
     def keep_no_answer(self) -> None:
-        """Let another run follow soon, if the update under way, which asks for the start's answer, has a fixed id.
+        """Let another run follow at once, if the update under way, which asks for the start's answer, has a fixed id.
 
         Temporal keeps an answer under its update id for as long as the run that gave it is the latest of its workflow,
         and gives it again whatever has become of the document: also after the run has ended, when the same question
-        would otherwise start a run that looks. So a run that has given such an answer is never the last one.
+        would otherwise start a run that looks. So a run that has given such an answer is never the last one. Temporal
+        gives a run that follows one of less than a second its first task when that second is over, or when an update
+        comes.
         """
+        self.is_asked = True
         info = workflow.current_update_info()
         if self._leaving is not None or info is None or not _is_fixed(info.id):
             return
@@ -250,9 +249,6 @@ class Process(Generic[S]):
             self._leaving = asyncio.create_task(self._leave_when_it_is_quiet())
 
     async def _leave_when_it_is_quiet(self) -> None:
-        young_for = workflow.info().start_time + _RUNS_FOR - workflow.now()
-        if young_for > timedelta():
-            await workflow.sleep(young_for, summary="the answer is kept no longer")
         await workflow.wait_condition(self.drained)
         self._has_to_leave = True
 
@@ -260,7 +256,7 @@ class Process(Generic[S]):
         """Leave the end to another run, if this one keeps an answer to a start."""
         if self._leaving is None:
             return
-        await workflow.wait_condition(self.may_end)
+        await workflow.wait_condition(self.drained)
         last_word = LastWord(
             last_word=cast("BaseModel", self.state).model_dump(mode="json"),
             failure=None if failure is None else _told(failure),
@@ -268,7 +264,25 @@ class Process(Generic[S]):
             memo=dict(self._memo),
             signals=self._signals,
         )
-        workflow.continue_as_new(args=[None, last_word])
+        workflow.continue_as_new(args=[self.payload[0] if len(self.payload) == 1 else None, last_word])
+
+    def refuse_unkept(self, start: type[Message]) -> None:
+        """Refuse an update with a fixed id that asks for the answer to a start that is wrong in itself.
+
+        To be called by the update's validator: Temporal keeps nothing of an update that it refuses, and so the next
+        start, put right, may ask under the same id. The same goes for a run that only ends with an earlier refusal.
+
+        Args:
+            start: The model of the start.
+
+        Raises:
+            DomainError: The run fails with this.
+        """
+        info = workflow.current_update_info()
+        if self.last_word is not None and self.last_word.failure is not None:
+            raise _read(self.last_word.failure)
+        if workflow.info().continued_run_id is None and info is not None and _is_fixed(info.id):
+            parse(start, self.payload)
 
     async def say_the_last_word(self, word: LastWord) -> S:
         """End as the run before this one would have."""
@@ -278,8 +292,7 @@ class Process(Generic[S]):
             self._memo = word.memo
             workflow.upsert_memo(word.memo)
         if word.failure is not None:
-            error = DomainError.codes[word.failure.code]
-            await self.failed(error.from_details(word.failure.message, word.failure.details))
+            await self.failed(_read(word.failure))
         self.start_answered()
         return await self.ended()
 
@@ -377,6 +390,10 @@ class Process(Generic[S]):
 
 def _told(failure: DomainError) -> Failure:
     return Failure(code=failure.code, message=failure.message, details=failure.details)
+
+
+def _read(failure: Failure) -> DomainError:
+    return DomainError.codes[failure.code].from_details(failure.message, failure.details)
 
 
 def _is_fixed(update_id: str) -> bool:

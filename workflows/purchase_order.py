@@ -91,6 +91,11 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         """The answer to the start."""
         return await self.answer()
 
+    @drafted.validator
+    def validate_drafted(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(PROCESS.start)
+
     @command(APPROVE)
     async def approve(self, message: Approve, key: str) -> None:
         """One approval. `{approver, note}`."""

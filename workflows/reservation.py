@@ -89,6 +89,11 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             raise RESERVATION.refusal(state.status, "reserve", of=self.number)
         return state
 
+    @reserved.validator
+    def validate_reserved(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(PROCESS.start)
+
     @command(FULFILL)
     async def fulfill(self, message: Fulfill, key: str) -> None:
         """Goods leave: all that is left, or the lines given. `{performed_by, lines, fulfillment_id}`."""

@@ -86,6 +86,11 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
             raise TRANSFER.refusal(state.status, "hold", of=self.number)
         return state
 
+    @held.validator
+    def validate_held(self, *_payload: Any) -> None:
+        """Refuse what isn't to be kept."""
+        self.refuse_unkept(PROCESS.start)
+
     @command(DISPATCH)
     async def dispatch(self, message: Dispatch, key: str) -> None:
         """Goods leave the source: all that is held, or the lines given. `{performed_by, lines, dispatch_id}`."""

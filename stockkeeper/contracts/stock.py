@@ -3,14 +3,13 @@
 They are asked as activities of their own, without a workflow: nothing changes, and nothing is left to watch.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, Page, State, Timestamp
-from stockkeeper.domain.errors import InsufficientStock, Shortage
+from stockkeeper.domain.errors import InsufficientStock
 
 LEVELS_AT_ONCE = 1_000
 IN_TRANSIT_AT_ONCE = 1_000
@@ -158,11 +157,6 @@ class ShortageState(State):
 def shortages_of(error: InsufficientStock) -> list[ShortageState]:
     """The numbers of a refusal, for a state that shows them."""
     return [ShortageState.model_validate(short) for short in error.details]
-
-
-def shortage_of(shortages: Iterable[ShortageState]) -> InsufficientStock:
-    """The refusal with these numbers."""
-    return InsufficientStock.of(Shortage(**each.model_dump()) for each in shortages)
 
 
 class StockActivities(Protocol):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.reservation import Orders, request
-from tests.support.wire import eventually, line, refusal
+from tests.support.wire import line, refusal
 
 
 class ReservationScenes(Scenes[Orders]):
@@ -151,13 +151,20 @@ class ReservationScenes(Scenes[Orders]):
     async def named(self, reference: str) -> None:
         """The run that has answered a start under a fixed update id, and that another one follows for this reason."""
         await self._caller.reserve(reference, (self._shop.item(5), 2), update_id="the-order")
-        first = await self._latest_run(reference)
-        await eventually(lambda: self._latest_run(reference), lambda run: run != first)
 
     async def named_rejected(self, reference: str) -> None:
         """The run that ends in place of the one that has told of the shortage."""
         await refusal(self._caller.reserve(reference, (self._shop.item(5), 6), update_id="the-order"))
 
-    async def named_invalid(self, reference: str) -> None:
+    async def named_unknown_product(self, reference: str) -> None:
         """The run that fails in place of the one that has told why."""
-        await refusal(self._caller.reserve(reference, (self._shop.item(5), 0), update_id="the-order"))
+        item = self._shop.item(5)._replace(product_id=10**12)
+        await refusal(self._caller.reserve(reference, (item, 1), update_id="the-order"))
+
+    async def named_short_and_begun_anew(self, reference: str) -> None:
+        """The run that was to end with the shortage, and is asked again once there is stock."""
+        item = self._shop.item(5)
+        await refusal(self._caller.reserve(reference, (item, 6), update_id="the-order"))
+        self._shop.move(item, 1)
+        await self._caller.reserve(reference, (item, 6))
+        await self._caller.cancel(reference)
