@@ -25,6 +25,7 @@ from activities.audit_findings import AuditFindings
 from activities.count_questions import CountQuestions
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
+from activities.differences import WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
 from activities.ledger import LedgerQuestions
@@ -181,13 +182,17 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
     """The implementations of all activities: a process takes the database, and the settings it needs."""
     with_settings: dict[str, object] = {
         purchase_order.PROCESS.kind: PurchaseOrderSteps(
-            database, approval=settings.approval, over_delivery_percent=settings.over_delivery_percent
+            database,
+            approval=settings.approval,
+            over_delivery_percent=settings.over_delivery_percent,
+            limits=settings.adjustment,
         ),
         reorder.PROCESS.kind: ReorderSteps(
             database,
             approval=settings.approval,
             over_delivery_percent=settings.over_delivery_percent,
             task_queue=settings.task_queue,
+            limits=settings.adjustment,
         ),
         adjustment.PROCESS.kind: AdjustmentSteps(database, policy=settings.adjustment),
         replenishment_plan.PROCESS.kind: ReplenishmentPlanSteps(
@@ -200,7 +205,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         cycle_count_plan.PROCESS.kind: CycleCountPlanSteps(database, settings.counting),
     }
     return [
-        *(with_settings.get(process.kind) or steps_of(process)(database) for process in PROCESSES),
+        *(with_settings.get(process.kind) or _steps(process, database, settings) for process in PROCESSES),
         StockQuestions(database),
         DocumentQuestions(database),
         LedgerQuestions(database),
@@ -211,6 +216,12 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         NoticeSteps(database, settings.notice_ways),
         Runs(),
     ]
+
+
+def _steps(process: ProcessSpec, database: Database, settings: Settings) -> object:
+    """The implementation of a process's activities that needs no settings, or only the limit of differences."""
+    steps = steps_of(process)
+    return steps(database, settings.adjustment) if issubclass(steps, WithLimit) else steps(database)
 
 
 def build_worker(client: Client, database: Database, settings: Settings) -> Worker:

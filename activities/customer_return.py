@@ -4,18 +4,31 @@ A step locks the return's row first, then the items that goods go back to. `stoc
 `database.customer_return` reads and writes.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
-from database.customer_return import INSPECTIONS, RETURN, lock_return, read_return
+from activities.differences import WithLimit, require_difference_approved, store_difference_approval
+from activities.writes import Effect, columns_of, document_once, require_same
+from database.customer_return import (
+    INSPECTIONS,
+    RETURN,
+    OrderBalance,
+    lock_return,
+    lock_returns_of_order,
+    order_balance,
+    read_return,
+)
+from database.differences import read_difference_approvals
 from database.document import close_document, insert_document, is_stored
 from database.operations import Operation
 from database.receipts import booked, insert_receipt, put_into_stock
+from database.worth import worth_of_products
 from stockkeeper.contracts.customer_return import (
+    ApproveReturnDifferenceStep,
     CloseReturnStep,
     InspectReturnStep,
     RegisterReturnStep,
@@ -27,13 +40,14 @@ from stockkeeper.contracts.customer_return import (
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.domain.conflicts import already_exists, done_differently
-from stockkeeper.domain.customer_return import ReturnStatus
-from stockkeeper.domain.receipt import Delivered, delivered_by_product
+from stockkeeper.domain.customer_return import CustomerReturn, ReturnEvent, ReturnStatus
+from stockkeeper.domain.difference import made_by_returns
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product
 from stockkeeper.domain.stock import ItemKey, MovementType
 
 
-class ReturnSteps(OnDatabase, ReturnActivities):
-    """`ReturnActivities` on PostgreSQL."""
+class ReturnSteps(WithLimit, ReturnActivities):
+    """`ReturnActivities` on PostgreSQL; above the limit, nobody alone restocks units that were never shipped."""
 
     @activity.defn(name="register_return", no_thread_cancel_exception=True)
     def register_return(self, step: RegisterReturnStep) -> StoredReturn:
@@ -53,15 +67,20 @@ class ReturnSteps(OnDatabase, ReturnActivities):
 
         Items that the warehouse never stocked are created. With the last expected unit the return is INSPECTED.
 
-        Locks: the return, then the items. Operation: ``{workflow}/inspect/{inspection_id}``.
+        What the returns of an order put into stock is compared with what the order has shipped. An order that isn't
+        known has shipped nothing.
+
+        Locks: the returns of the same order, then the items. Operation: ``{workflow}/inspect/{inspection_id}``.
 
         Raises:
             InvalidState: Nothing is expected any more.
             InvalidRequest: A product isn't on the return, or more was found than is expected. Nothing is booked.
             OperationConflict: An inspection with this id and other quantities was booked.
+            NotPermitted: More is restocked than was shipped, above the limit, and no other person has approved that.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
+            lock_returns_of_order(connection, step.return_number)
             returned = lock_return(connection, step.return_number)
             found = delivered_by_product(
                 Delivered(line.product_id, line.restock_quantity, line.scrap_quantity) for line in step.lines
@@ -72,6 +91,7 @@ class ReturnSteps(OnDatabase, ReturnActivities):
                 return
             taken = returned.plan_inspection(found)
             status = returned.after_inspection(taken)
+            self._require_approved(connection, operation, returned, found, step.as_of)
             key, number = returned.return_id, returned.return_number
             insert_receipt(connection, operation, INSPECTIONS, key, step.inspection_id, taken, step.as_of)
             put_into_stock(
@@ -86,6 +106,23 @@ class ReturnSteps(OnDatabase, ReturnActivities):
             )
             if status is ReturnStatus.INSPECTED:
                 close_document(connection, operation, RETURN, key, status, step.as_of)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="approve_return_difference", no_thread_cancel_exception=True)
+    def approve_return_difference(self, step: ApproveReturnDifferenceStep) -> StoredReturn:
+        """Store an approval of units restocked that the order never shipped. Another person may book them then.
+
+        Locks: the return. Operation: ``{workflow}/approve_difference/{command}``.
+
+        Raises:
+            InvalidState: Nothing is expected any more.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            returned = lock_return(connection, step.return_number)
+            returned.after(ReturnEvent.INSPECT)
+            store_difference_approval(connection, operation, RETURN, returned.return_number, step, step.as_of)
 
         return self._once(step, effect)
 
@@ -105,6 +142,32 @@ class ReturnSteps(OnDatabase, ReturnActivities):
             close_document(connection, operation, RETURN, returned.return_id, status, step.as_of, reason=step.reason)
 
         return self._once(step, effect)
+
+    def _require_approved(
+        self,
+        connection: Connection,
+        operation: Operation,
+        returned: CustomerReturn,
+        found: Mapping[int, Taken],
+        as_of: datetime,
+    ) -> None:
+        """Refuse to restock more than the order has shipped, above the limit and without another's approval."""
+        balance = order_balance(connection, returned.reference_id)
+        made, grows = {}, False
+        for product_id in {line.product_id for line in returned.lines}:
+            before = balance.get(product_id, OrderBalance())
+            new = found.get(product_id, Taken(0, 0))
+            was = made_by_returns(before.restocked, before.came_back, before.shipped)
+            by_now = made_by_returns(before.restocked + new.accepted, before.came_back + new.units, before.shipped)
+            made[product_id] = by_now
+            grows = grows or by_now > was
+        if not grows:
+            return
+        what = f"{sum(made.values())} units restocked that order {returned.reference_id} hasn't shipped"
+        worth = worth_of_products(connection, {product_id: units for product_id, units in made.items() if units})
+        require_difference_approved(
+            connection, operation, RETURN, returned.return_number, what, worth, self._limit, as_of
+        )
 
     def _once(self, step: ReturnStep, effect: Effect) -> StoredReturn:
         return document_once(
@@ -139,4 +202,6 @@ def show(connection: Connection, return_number: str, _as_of: datetime) -> Return
 
 def _stored(connection: Connection, return_number: str) -> StoredReturn:
     """The return as it is in this transaction."""
-    return StoredReturn.model_validate(read_return(connection, return_number, inspections=RECEIPTS_SHOWN))
+    returned = read_return(connection, return_number, inspections=RECEIPTS_SHOWN)
+    approvals = read_difference_approvals(connection, RETURN, return_number)
+    return StoredReturn.model_validate(returned | {"difference_approvals": approvals})

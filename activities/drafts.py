@@ -8,9 +8,10 @@ from sqlalchemy import Connection
 from database.document import insert_document
 from database.operations import Operation
 from database.purchase_order import PURCHASE_ORDER, keep_longest_lead_time
+from database.worth import unit_costs
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrderStep, PurchaseOrderRequest
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals
-from stockkeeper.domain.worth import total_of
+from stockkeeper.domain.worth import Limit, total_of, unpaid
 
 Draft = DraftPurchaseOrderStep | PurchaseOrderRequest
 
@@ -21,10 +22,14 @@ def store_draft(
     draft: Draft,
     policy: ApprovalPolicy,
     over_delivery_percent: Decimal,
+    limit: Limit,
     *,
     as_of: datetime,
 ) -> None:
     """Store the draft with the policy in force; an order that needs no approval is submitted at once.
+
+    Goods below their cost in the catalogue would become stock that isn't paid for. If that part is above the limit,
+    the order needs at least one approval, whatever its total is.
 
     Args:
         connection: The transaction.
@@ -32,10 +37,13 @@ def store_draft(
         draft: The order's header and lines.
         policy: Who has to approve it.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
+        limit: The worth that may be ordered without being paid for, and without an approval.
         as_of: The workflow's time.
     """
     total = total_of((line.qty, line.unit_cost) for line in draft.line_items)
-    needed = required_approvals(policy.as_tiers(), total)
+    costs = unit_costs(connection, {line.product_id for line in draft.line_items})
+    free = unpaid((line.qty, line.unit_cost, costs[line.product_id]) for line in draft.line_items)
+    needed = max(required_approvals(policy.as_tiers(), total), int(limit.is_exceeded_by(free)))
     insert_document(
         connection,
         operation,

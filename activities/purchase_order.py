@@ -4,6 +4,7 @@ A step locks the order's row first, then the items, then the supplier. `stockkee
 `database.purchase_order` reads and writes, and `database.supplier_performance` keeps costs and lead times.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,11 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items, require_supplier
+from activities.differences import require_difference_approved, store_difference_approval
 from activities.drafts import store_draft
 from activities.writes import Effect, OnDatabase, document_once, require_same
 from database.clock import end_of_day
+from database.differences import read_difference_approvals
 from database.document import close_document, is_stored, update_document
 from database.operations import Operation
 from database.purchase_order import (
@@ -28,9 +31,12 @@ from database.purchase_order import (
 from database.receipts import booked, insert_receipt, put_into_stock
 from database.sessions import Database
 from database.supplier_performance import keep_unit_costs, measure_lead_times
+from database.worth import unit_costs
+from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.purchase_order import (
     ApprovalPolicy,
+    ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     ConfirmPurchaseOrderStep,
     DraftPurchaseOrderStep,
@@ -47,14 +53,17 @@ from stockkeeper.domain.purchase_order import (
     PurchaseOrderEvent,
     PurchaseOrderStatus,
 )
-from stockkeeper.domain.receipt import Delivered, delivered_by_product
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product
 from stockkeeper.domain.stock import ItemKey, MovementType
+from stockkeeper.domain.transitions import titled
+from stockkeeper.domain.worth import worth_of_units
 
 PurchaseOrderStep = (
     DraftPurchaseOrderStep
     | ApprovePurchaseOrderStep
     | ConfirmPurchaseOrderStep
     | ReceivePurchaseOrderStep
+    | ApproveOrderDifferenceStep
     | EndPurchaseOrderStep
 )
 
@@ -66,12 +75,21 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
         database: The database.
         approval: The policy for orders that don't bring their own.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
+        limits: The worth of goods that nobody pays for, or that nobody has ordered, up to which one person decides.
     """
 
-    def __init__(self, database: Database, *, approval: ApprovalPolicy, over_delivery_percent: Decimal) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        approval: ApprovalPolicy,
+        over_delivery_percent: Decimal,
+        limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT,
+    ) -> None:
         super().__init__(database)
         self._approval = approval
         self._over_delivery_percent = over_delivery_percent
+        self._limit = limits.as_limit
 
     @activity.defn(name="draft_purchase_order", no_thread_cancel_exception=True)
     def draft_purchase_order(self, step: DraftPurchaseOrderStep) -> StoredPurchaseOrder:
@@ -142,6 +160,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
         Raises:
             InvalidState: The order isn't out for delivery.
             InvalidRequest: A product isn't on the order, or more came than may be received. Nothing is booked.
+            NotPermitted: More was received than ordered, above the limit, and no other person has approved that.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
@@ -155,6 +174,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
                 return
             taken = order.plan_receipt(delivered)
             status = order.after_receipt(taken)
+            self._require_ordered(connection, operation, order, taken, step.as_of)
             insert_receipt(connection, operation, RECEIPTS, order.po_id, step.receipt_id, taken, step.as_of)
             arrived = put_into_stock(
                 connection,
@@ -170,6 +190,23 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
                 keep_unit_costs(connection, order, arrived, step.as_of)
             if status is PurchaseOrderStatus.RECEIVED:
                 _close(connection, operation, order, status, step.as_of, reason=None)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="approve_order_difference", no_thread_cancel_exception=True)
+    def approve_order_difference(self, step: ApproveOrderDifferenceStep) -> StoredPurchaseOrder:
+        """Store an approval of units received beyond the order. Another person may book them then.
+
+        Locks: the order. Operation: ``{workflow}/approve_difference/{command}``.
+
+        Raises:
+            InvalidState: The order isn't out for delivery.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            order.after(PurchaseOrderEvent.RECEIVE)
+            store_difference_approval(connection, operation, PURCHASE_ORDER, order.po_number, step, step.as_of)
 
         return self._once(step, effect)
 
@@ -209,7 +246,29 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
         require_supplier(connection, step.supplier_id)
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.line_items})
         policy = step.approval or self._approval
-        store_draft(connection, operation, step, policy, self._over_delivery_percent, as_of=step.as_of)
+        store_draft(connection, operation, step, policy, self._over_delivery_percent, self._limit, as_of=step.as_of)
+
+    def _require_ordered(
+        self,
+        connection: Connection,
+        operation: Operation,
+        order: PurchaseOrder,
+        taken: Mapping[int, Taken],
+        as_of: datetime,
+    ) -> None:
+        """Refuse to receive more than was ordered, above the limit and without another person's approval."""
+        over, grows = order.more_than_ordered(taken)
+        if not grows:
+            return
+        what = f"{sum(over.values())} units received on {titled(PURCHASE_ORDER.name, order.po_number)} beyond its order"
+        costs = unit_costs(connection, {line.product_id for line in order.lines})
+        worth = worth_of_units(
+            (over[line.line_number], costs[line.product_id] or line.unit_cost or None)
+            for line in order.lines
+            if line.line_number in over
+        )
+        number = order.po_number
+        require_difference_approved(connection, operation, PURCHASE_ORDER, number, what, worth, self._limit, as_of)
 
     def _once(self, step: PurchaseOrderStep, effect: Effect) -> StoredPurchaseOrder:
         return document_once(
@@ -250,4 +309,6 @@ def _stored(connection: Connection, po_number: str) -> StoredPurchaseOrder:
     order = read_purchase_order(connection, po_number, receipts=RECEIPTS_SHOWN)
     due_at = end_of_day(order["expected_delivery_date"], order.pop("timezone"))
     by_another_run = order.pop("run_id") != activity.info().workflow_run_id
-    return StoredPurchaseOrder.model_validate(order | {"due_at": due_at, "drafted_by_another_run": by_another_run})
+    approvals = read_difference_approvals(connection, PURCHASE_ORDER, po_number)
+    more = {"due_at": due_at, "drafted_by_another_run": by_another_run, "difference_approvals": approvals}
+    return StoredPurchaseOrder.model_validate(order | more)

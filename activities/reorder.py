@@ -32,6 +32,7 @@ from database.reorder import (
     timezone_of,
 )
 from database.sessions import Database
+from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
@@ -73,14 +74,22 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         approval: The approval policy of the drafts.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
         task_queue: Where the workers listen.
+        limits: The worth of goods that nobody pays for up to which a draft needs no approval.
     """
 
     def __init__(
-        self, database: Database, *, approval: ApprovalPolicy, over_delivery_percent: Decimal, task_queue: str
+        self,
+        database: Database,
+        *,
+        approval: ApprovalPolicy,
+        over_delivery_percent: Decimal,
+        task_queue: str,
+        limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT,
     ) -> None:
         super().__init__(database)
         self._approval = approval
         self._over_delivery_percent = over_delivery_percent
+        self._limit = limits.as_limit
         self._task_queue = task_queue
 
     @activity.defn(name="find_below", no_thread_cancel_exception=True)
@@ -144,7 +153,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
                 # The draft belongs to the order's own workflow, which is started afterwards.
                 drafted_by = replace(operation, workflow_id=PURCHASE_ORDER.id_of(order.po_number), run_id="")
                 percent = self._over_delivery_percent
-                store_draft(connection, drafted_by, order, self._approval, percent, as_of=step.as_of)
+                store_draft(connection, drafted_by, order, self._approval, percent, self._limit, as_of=step.as_of)
             return DraftedReorder(order=order, more=more)
 
         return effect_once(self._database, step, DraftedReorder, effect)[0]

@@ -6,23 +6,35 @@ circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and wri
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
+from activities.differences import WithLimit, require_difference_approved, store_difference_approval
+from activities.writes import Effect, columns_of, document_once, require_same
 from database import holds, transit
+from database.differences import read_difference_approvals
 from database.document import close_document, insert_document, is_stored, update_document
 from database.locks import lock_given_way, lock_reservation
 from database.operations import Operation
-from database.transfer import TRANSFER, booked_receipt, lock_transfer, moved_by, oldest_departure, read_transfer
+from database.transfer import (
+    TRANSFER,
+    booked_receipt,
+    lock_transfer,
+    lost_units,
+    moved_by,
+    oldest_departure,
+    read_transfer,
+)
+from database.worth import worth_of_products
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
     REFERENCE_TYPE,
+    ApproveTransferDifferenceStep,
     CancelTransferStep,
     DispatchTransferStep,
     HoldTransferStep,
@@ -42,8 +54,8 @@ from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
 
-class TransferSteps(OnDatabase, TransferActivities):
-    """`TransferActivities` on PostgreSQL."""
+class TransferSteps(WithLimit, TransferActivities):
+    """`TransferActivities` on PostgreSQL; above the limit, nobody alone books units lost or damaged."""
 
     @activity.defn(name="hold_transfer", no_thread_cancel_exception=True)
     def hold_transfer(self, step: HoldTransferStep) -> StoredTransfer:
@@ -122,6 +134,8 @@ class TransferSteps(OnDatabase, TransferActivities):
         Raises:
             InvalidState: It isn't in transit.
             InvalidRequest: A product isn't on the transfer, or more came than is in transit. Nothing is booked.
+            NotPermitted: Its damaged units exceed the limit, with those lost before, and no other person has approved
+                that. Nothing is booked.
             OperationConflict: A receipt with this id and other quantities was booked.
         """
 
@@ -139,6 +153,7 @@ class TransferSteps(OnDatabase, TransferActivities):
             reason = f"receipt {step.receipt_id} of transfer {transfer.transfer_number}"
             accepted = {number: share.accepted for number, share in taken.items() if share.accepted}
             damaged = {number: share.unfit for number, share in taken.items() if share.unfit}
+            self._require_approved(connection, operation, transfer, damaged, step.as_of)
             receipt = {"reason": reason, "receipt_id": step.receipt_id}
             transit.move(connection, operation, transfer, TransitKind.RECEIVED, accepted, **receipt)
             transit.move(connection, operation, transfer, TransitKind.DAMAGED, damaged, **receipt)
@@ -158,6 +173,7 @@ class TransferSteps(OnDatabase, TransferActivities):
         Raises:
             InvalidState: It isn't in transit.
             InvalidRequest: A product isn't on the transfer, or less of it is in transit. Nothing is written off.
+            NotPermitted: The transfer would have lost more than the limit, and no other person has approved that.
             OperationConflict: A write-off with this number and other quantities was booked.
         """
 
@@ -168,12 +184,30 @@ class TransferSteps(OnDatabase, TransferActivities):
                 return
             units, reason = transfer.plan_write_off(lost), step.reason
             status = transfer.after_write_off(units)
+            self._require_approved(connection, operation, transfer, units, step.as_of)
             kind = TransitKind.WRITTEN_OFF
             transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.write_off_id)
             if status is TransferStatus.RECEIVED:
                 close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of, reason=reason)
             else:
                 _due_again(connection, transfer)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="approve_transfer_difference", no_thread_cancel_exception=True)
+    def approve_transfer_difference(self, step: ApproveTransferDifferenceStep) -> StoredTransfer:
+        """Store an approval of units lost or damaged, up to a worth in all. Another person may book them then.
+
+        Locks: the transfer. Operation: ``{workflow}/approve_difference/{command}``.
+
+        Raises:
+            InvalidState: It isn't in transit.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            transfer = lock_transfer(connection, step.transfer_number)
+            transfer.after(TransferEvent.RECEIVE)
+            store_difference_approval(connection, operation, TRANSFER, transfer.transfer_number, step, step.as_of)
 
         return self._once(step, effect)
 
@@ -195,6 +229,20 @@ class TransferSteps(OnDatabase, TransferActivities):
             cancel(connection, operation, transfer, reason=step.reason, as_of=step.as_of, gave_way=step.gave_way)
 
         return self._once(step, effect)
+
+    def _require_approved(
+        self, connection: Connection, operation: Operation, transfer: Transfer, lost: Mapping[int, int], as_of: datetime
+    ) -> None:
+        """Refuse a loss above the limit that no other person has approved; units by line number."""
+        if not lost:
+            return
+        in_all = Counter(lost_units(connection, transfer))
+        for line in transfer.lines:
+            in_all[line.product_id] += lost.get(line.line_number, 0)
+        number = transfer.transfer_number
+        what = f"{sum(in_all.values())} units of transfer {number} lost or damaged"
+        worth = worth_of_products(connection, {product_id: units for product_id, units in in_all.items() if units})
+        require_difference_approved(connection, operation, TRANSFER, number, what, worth, self._limit, as_of)
 
     def _once(self, step: TransferStep, effect: Effect) -> StoredTransfer:
         return document_once(
@@ -345,4 +393,6 @@ def show(connection: Connection, transfer_number: str, _as_of: datetime) -> Tran
 
 def _stored(connection: Connection, transfer_number: str) -> StoredTransfer:
     """The transfer as it is in this transaction."""
-    return StoredTransfer.model_validate(read_transfer(connection, transfer_number, receipts=RECEIPTS_SHOWN))
+    transfer = read_transfer(connection, transfer_number, receipts=RECEIPTS_SHOWN)
+    approvals = read_difference_approvals(connection, TRANSFER, transfer_number)
+    return StoredTransfer.model_validate(transfer | {"difference_approvals": approvals})

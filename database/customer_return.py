@@ -1,6 +1,6 @@
 """The customer return in the database: its tables, and what locks, reads and changes them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Index, Text, func, text
 
@@ -72,6 +72,49 @@ def lock_return(connection: Connection, return_number: str) -> CustomerReturn:
     return lock_with_lines(
         connection, RETURN, return_number, CustomerReturn, status=ReturnStatus, line=ReturnedLine, lines=_LINES
     )
+
+
+# Returns of one order are compared with one another, so a step locks all of them, in order, before it reads any.
+_LOCK_OF_ORDER = text("""
+    SELECT return_id FROM returns
+    WHERE reference_id = (SELECT reference_id FROM returns WHERE return_number = :number)
+    ORDER BY return_id
+    FOR NO KEY UPDATE
+""")
+
+_BALANCE = text("""
+    WITH back AS (
+        SELECT product_id, sum(restocked)::bigint AS restocked, sum(restocked + scrapped)::bigint AS came_back
+        FROM returns JOIN return_lines USING (return_id)
+        WHERE reference_id = :reference_id GROUP BY product_id
+    ),
+    left_us AS (
+        SELECT product_id, sum(quantity_fulfilled)::bigint AS shipped
+        FROM reservations WHERE (reference_type, reference_id) = ('ORDER', :reference_id) GROUP BY product_id
+    )
+    SELECT product_id, coalesce(restocked, 0) AS restocked, coalesce(came_back, 0) AS came_back,
+        coalesce(shipped, 0) AS shipped
+    FROM back FULL JOIN left_us USING (product_id)
+""")
+
+
+class OrderBalance(NamedTuple):
+    """Units of a product that an order has shipped, and that its returns have brought back."""
+
+    restocked: int = 0
+    came_back: int = 0
+    shipped: int = 0
+
+
+def lock_returns_of_order(connection: Connection, return_number: str) -> None:
+    """Lock all returns of the order that a return belongs to, this one among them, in the order of their ids."""
+    connection.execute(_LOCK_OF_ORDER, {"number": return_number})
+
+
+def order_balance(connection: Connection, reference_id: str) -> dict[int, OrderBalance]:
+    """What an order has shipped and got back, by product. The caller has locked its returns."""
+    rows = connection.execute(_BALANCE, {"reference_id": reference_id})
+    return {row.product_id: OrderBalance(row.restocked, row.came_back, row.shipped) for row in rows}
 
 
 def read_return(connection: Connection, return_number: str, *, inspections: int) -> dict[str, Any]:

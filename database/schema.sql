@@ -63,6 +63,25 @@ CREATE CONSTRAINT TRIGGER adjustments_end_holds_approved AFTER INSERT OR UPDATE 
     FOR EACH ROW WHEN (new.status = 'POSTED'::text AND new.approved_by IS NULL) EXECUTE FUNCTION require_an_approval_to_end_holds();
 GRANT INSERT, SELECT, UPDATE ON adjustments TO stockkeeper_worker;
 
+CREATE TABLE approved_differences (
+    operation_id text NOT NULL,
+    approval_id bigint NOT NULL,
+    approver text NOT NULL,
+    up_to_value numeric(38,6) NOT NULL,
+    up_to_units bigint NOT NULL,
+    value numeric(38,6) NOT NULL,
+    unvalued_units bigint NOT NULL,
+    performed_by text NOT NULL,
+    booked_at timestamp with time zone NOT NULL,
+    CONSTRAINT approved_differences_pkey PRIMARY KEY (operation_id),
+    CONSTRAINT approved_differences_no_more CHECK (value <= up_to_value AND unvalued_units <= up_to_units),
+    CONSTRAINT approved_differences_not_own CHECK (is_approved(1, ARRAY[approver], ARRAY[performed_by])),
+    CONSTRAINT approved_differences_unvalued_units_check CHECK (unvalued_units >= 0),
+    CONSTRAINT approved_differences_value_check CHECK (value >= 0::numeric),
+    CONSTRAINT approved_differences_within FOREIGN KEY (approval_id, approver, up_to_value, up_to_units) REFERENCES difference_approvals(approval_id, approver, up_to_value, up_to_units)
+);
+GRANT INSERT, SELECT ON approved_differences TO stockkeeper_worker;
+
 CREATE TABLE audit_findings (
     finding_id bigint GENERATED ALWAYS AS IDENTITY,
     kind text NOT NULL,
@@ -206,6 +225,25 @@ CREATE TABLE demand_days (
     CONSTRAINT demand_days_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
 GRANT INSERT, SELECT, UPDATE ON demand_days TO stockkeeper_worker;
+
+CREATE TABLE difference_approvals (
+    approval_id bigint GENERATED ALWAYS AS IDENTITY,
+    document_type text NOT NULL,
+    document_number text NOT NULL,
+    approver text NOT NULL,
+    up_to_value numeric(38,6) NOT NULL,
+    up_to_units bigint NOT NULL,
+    note text,
+    approved_at timestamp with time zone NOT NULL,
+    operation_id text NOT NULL,
+    CONSTRAINT difference_approvals_pkey PRIMARY KEY (approval_id),
+    CONSTRAINT difference_approvals_booked_by UNIQUE (approval_id, approver, up_to_value, up_to_units),
+    CONSTRAINT difference_approvals_once UNIQUE (operation_id),
+    CONSTRAINT difference_approvals_up_to_units_check CHECK (up_to_units >= 0),
+    CONSTRAINT difference_approvals_up_to_value_check CHECK (up_to_value >= 0::numeric)
+);
+CREATE INDEX difference_approvals_of ON difference_approvals USING btree (document_type, document_number);
+GRANT INSERT, SELECT ON difference_approvals TO stockkeeper_worker;
 
 CREATE TABLE former_skus (
     former_sku_id bigint GENERATED ALWAYS AS IDENTITY,

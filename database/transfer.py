@@ -167,6 +167,19 @@ _LEFT_SINCE = text("""
 """)
 
 
+_LOST = text("""
+    SELECT product_id, sum(damaged + written_off)::bigint AS units
+    FROM transfer_order_lines WHERE transfer_id = :transfer_id AND damaged + written_off > 0
+    GROUP BY product_id
+""")
+
+
+def lost_units(connection: Connection, transfer: Transfer) -> dict[int, int]:
+    """Units of each product that the transfer has lost or damaged so far. The caller has locked it."""
+    rows = connection.execute(_LOST, {"transfer_id": transfer.transfer_id})
+    return {row.product_id: row.units for row in rows}
+
+
 def lock_transfer(connection: Connection, transfer_number: str) -> Transfer:
     """Lock a transfer's row, and read the transfer as it is then; raises as `lock_document`."""
     return lock_with_lines(

@@ -9,6 +9,7 @@ from stockkeeper.contracts.customer_return import (
     INSPECT,
     PROCESS,
     WORKFLOW_TYPE,
+    ApproveReturnDifferenceStep,
     CloseReturnShort,
     CloseReturnStep,
     Inspect,
@@ -20,7 +21,8 @@ from stockkeeper.contracts.customer_return import (
     StoredReturn,
     memo,
 )
-from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
+from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.domain.customer_return import ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
@@ -86,6 +88,19 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
         summary = f"inspected by {message.performed_by}: {restocked} restocked, {scrapped} scrapped"
         await self.apply(ReturnActivities.inspect_return, step, summary)
 
+    @command(APPROVE_DIFFERENCE)
+    async def approve_difference(self, message: ApproveDifference, key: str) -> None:
+        """More may be restocked than the order has shipped. `{approver, value, unvalued_units, note}`."""
+        self.require(ReturnEvent.INSPECT)
+        step = ApproveReturnDifferenceStep(
+            **self.step_stamp("approve_difference", key, performed_by=message.approver),
+            value=message.value,
+            unvalued_units=message.unvalued_units,
+            note=message.note,
+        )
+        summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
+        await self.apply(ReturnActivities.approve_return_difference, step, summary)
+
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseReturnShort, key: str) -> None:
         """Units that haven't come aren't expected any more. `{performed_by, reason}`."""
@@ -116,4 +131,5 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
 
     # The signals of the commands.
     inspect_signal = signal_of(inspect)
+    approve_difference_signal = signal_of(approve_difference)
     close_short_signal = signal_of(close_short)

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import AwareDatetime
 from temporalio import workflow
 
-from stockkeeper.contracts.messages import utc
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
+from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
     APPROVE,
@@ -19,6 +20,7 @@ from stockkeeper.contracts.purchase_order import (
     REJECT,
     WORKFLOW_TYPE,
     Approve,
+    ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     CancelOrder,
     CloseShort,
@@ -133,6 +135,18 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         summary = f"receipt {message.receipt_id}: {accepted} units, {rejected} rejected"
         await self.apply(PurchaseOrderActivities.receive_purchase_order, step, summary)
 
+    @command(APPROVE_DIFFERENCE)
+    async def approve_difference(self, message: ApproveDifference, key: str) -> None:
+        """More may be received than was ordered. `{approver, value, unvalued_units, note}`."""
+        step = ApproveOrderDifferenceStep(
+            **self.step_stamp("approve_difference", key, performed_by=message.approver),
+            value=message.value,
+            unvalued_units=message.unvalued_units,
+            note=message.note,
+        )
+        summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
+        await self.apply(PurchaseOrderActivities.approve_order_difference, step, summary)
+
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseShort, key: str) -> None:
         """Units still owed aren't expected any more. `{performed_by, reason}`."""
@@ -245,5 +259,6 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     reject_signal = signal_of(reject)
     confirm_signal = signal_of(confirm)
     receive_signal = signal_of(receive)
+    approve_difference_signal = signal_of(approve_difference)
     close_short_signal = signal_of(close_short)
     cancel_signal = signal_of(cancel)

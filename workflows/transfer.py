@@ -5,8 +5,9 @@ from typing import Any
 from pydantic import AwareDatetime
 from temporalio import workflow
 
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
-from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.transfer import (
     CANCEL,
     DISPATCH,
@@ -14,6 +15,7 @@ from stockkeeper.contracts.transfer import (
     RECEIVE,
     WORKFLOW_TYPE,
     WRITE_OFF,
+    ApproveTransferDifferenceStep,
     CancelTransfer,
     CancelTransferStep,
     Dispatch,
@@ -150,6 +152,19 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
             lost = f"{sum(line.quantity for line in message.lines)} units"
         await self.apply(TransferActivities.write_off_transfer, step, f"write off {lost}: {message.reason}")
 
+    @command(APPROVE_DIFFERENCE)
+    async def approve_difference(self, message: ApproveDifference, key: str) -> None:
+        """Units may be lost or damaged up to this worth in all. `{approver, value, unvalued_units, note}`."""
+        self.require(TransferEvent.RECEIVE)
+        step = ApproveTransferDifferenceStep(
+            **self.step_stamp("approve_difference", key, performed_by=message.approver),
+            value=message.value,
+            unvalued_units=message.unvalued_units,
+            note=message.note,
+        )
+        summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
+        await self.apply(TransferActivities.approve_transfer_difference, step, summary)
+
     @command(CANCEL)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
         """Releases the hold; units in transit go back to the source. `{performed_by, reason}`."""
@@ -238,5 +253,6 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
     dispatch_signal = signal_of(dispatch)
     receive_signal = signal_of(receive)
     write_off_signal = signal_of(write_off)
+    approve_difference_signal = signal_of(approve_difference)
     cancel_signal = signal_of(cancel)
     give_way_signal = signal_of(give_way)

@@ -12,7 +12,7 @@ from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
-from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
 from stockkeeper.client.customer_return import CustomerReturn
 from stockkeeper.client.lines import InspectionLine
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -153,6 +153,11 @@ def inspect(
         performed_by=performed_by,
         as_json=as_json,
     )
+
+
+add_approve_difference(
+    app, "Approve units that the order never shipped, before another person restocks them.", Number, _desk
+)
 
 
 add_reasoned(app, "close-short", "Expect nothing more.", Number, CustomerReturn.close_short, _desk)

@@ -14,7 +14,7 @@ from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import order_lines, with_costs
 from starter.cli.output import amount, changed, changed_status, out, table
-from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
 from starter.cli.times import day_or_none, day_shown, shown
 from stockkeeper.client.lines import DeliveryLine
 from stockkeeper.client.purchase_order import PurchaseOrder
@@ -241,6 +241,9 @@ def receive(
         performed_by=performed_by,
         as_json=as_json,
     )
+
+
+add_approve_difference(app, "Approve units beyond the order, before another person receives them.", Number, _desk)
 
 
 add_reasoned(

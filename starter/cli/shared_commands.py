@@ -4,16 +4,19 @@ Typer reads a command's parameters from its annotations, so the part that differ
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from starter.cli import options, printing
+from starter.cli.context import read_input
 from starter.cli.documents import Desk
 from stockkeeper.client.document import Listing
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
 
 
 def add_list(
@@ -73,6 +76,48 @@ def add_show(app: typer.Typer, description: str, number: Any, desk: Desk[Any, An
 
     show.__annotations__["number"] = number
     app.command("show", help=description)(show)
+
+
+def add_approve_difference(app: typer.Typer, description: str, number: Any, desk: Desk[Any, Any]) -> None:
+    """Add ``approve-difference``: another person agrees to stock that is made or lost without a counterpart.
+
+    Args:
+        app: The commands of a kind of document.
+        description: Its help.
+        number: The annotation of the argument with the document's number.
+        desk: The kind's desk.
+    """
+
+    def command(
+        number: str,
+        *,
+        value: Annotated[str, typer.Option(metavar="AMOUNT", help="The value of all such units together.")],
+        units: Annotated[int, typer.Option(min=0, help="Units of unknown cost, on top.")] = 0,
+        note: options.Note = None,
+        approver: options.Approver,
+        as_json: options.AsJson = False,
+    ) -> None:
+        up_to = read_input(lambda: _amount(value))
+        desk.command(
+            number,
+            lambda document: document.approve_difference(
+                approver=approver, value=up_to, unvalued_units=units, note=note
+            ),
+            as_json=as_json,
+        )
+
+    command.__annotations__["number"] = number
+    app.command("approve-difference", help=description)(command)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise InvalidRequest(f"{text!r} isn't an amount of money, such as 5000 or 49.50") from None
+    return value
 
 
 def add_reasoned(

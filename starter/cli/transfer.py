@@ -13,7 +13,7 @@ from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
-from starter.cli.shared_commands import add_list, add_reasoned, add_show
+from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
 from starter.cli.times import shown
 from stockkeeper.client.lines import ArrivalLine
 from stockkeeper.client.runs import Listed
@@ -216,6 +216,11 @@ def receive(
         performed_by=performed_by,
         as_json=as_json,
     )
+
+
+add_approve_difference(
+    app, "Approve units lost or damaged above the limit, before another person books them.", Number, _desk
+)
 
 
 @app.command("write-off")

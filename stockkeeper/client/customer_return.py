@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part
+from stockkeeper.client.difference import WithDifference
+from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import InspectionLine, Line, Named
 from stockkeeper.client.operations import Numbered
@@ -12,7 +13,7 @@ from stockkeeper.contracts.customer_return import ReturnActivities, ReturnReques
 from stockkeeper.contracts.messages import counted
 
 
-class CustomerReturn(Document[ReturnState]):
+class CustomerReturn(WithDifference[ReturnState]):
     """Goods that were sold and come back."""
 
     process = customer_return.PROCESS

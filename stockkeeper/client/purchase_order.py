@@ -6,7 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part
+from stockkeeper.client.difference import WithDifference
+from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
 from stockkeeper.client.operations import Numbered
@@ -23,7 +24,7 @@ from stockkeeper.contracts.purchase_order import (
 )
 
 
-class PurchaseOrder(Document[PurchaseOrderState]):
+class PurchaseOrder(WithDifference[PurchaseOrderState]):
     """Goods ordered from a supplier."""
 
     process = purchase_order.PROCESS

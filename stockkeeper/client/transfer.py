@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
+from stockkeeper.client.difference import WithDifference
+from stockkeeper.client.document import Finding, Listing, Number, Part, in_status
 from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
@@ -16,7 +17,7 @@ from stockkeeper.contracts.stock import InTransit, ShowInTransit
 from stockkeeper.contracts.transfer import TransferActivities, TransferRequest, TransferState, TransferStatus
 
 
-class Transfer(Document[TransferState]):
+class Transfer(WithDifference[TransferState]):
     """Stock on its way from one warehouse to another."""
 
     process = transfer.PROCESS

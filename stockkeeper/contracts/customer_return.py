@@ -5,6 +5,7 @@ from typing import Annotated, Protocol, TypedDict
 from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -99,6 +100,9 @@ class ReturnState(State):
         default_factory=list,
         description="Inspections: restocked units as accepted, scrapped units as unfit; the latest hundred.",
     )
+    difference_approvals: list[DifferenceApprovalState] = Field(
+        default_factory=list, description="Approvals of units restocked that the order never shipped, up to a worth."
+    )
     closed_reason: str | None = Field(default=None, description="Reason why the rest is no longer expected.")
     notes: Notes = Field(default_factory=list)
 
@@ -122,6 +126,10 @@ class InspectReturnStep(ReturnStep):
 
     inspection_id: str
     lines: list[InspectedLine]
+
+
+class ApproveReturnDifferenceStep(ReturnStep, DifferenceFields):
+    """Store an approval of units restocked that the order never shipped, above the limit."""
 
 
 class CloseReturnStep(ReturnStep):
@@ -154,6 +162,7 @@ class StoredReturn(BaseModel):
     requested_by: str
     requested_at: AwareDatetime
     inspections: list[ReceiptState]
+    difference_approvals: list[DifferenceApprovalState] = Field(default_factory=list)
     closed_reason: str | None
 
     @property
@@ -201,6 +210,11 @@ class ReturnActivities(Protocol):
         """Put fit units back into stock."""
         ...
 
+    @activity.defn(name="approve_return_difference")
+    def approve_return_difference(self, step: ApproveReturnDifferenceStep) -> StoredReturn:
+        """Store an approval of units restocked that the order never shipped."""
+        ...
+
     @activity.defn(name="close_return")
     def close_return(self, step: CloseReturnStep) -> StoredReturn:
         """Close the return short."""
@@ -213,7 +227,7 @@ PROCESS = ProcessSpec(
     start=ReturnRequest,
     state=ReturnState,
     activities=ReturnActivities,
-    commands=(INSPECT, CLOSE_SHORT),
+    commands=(INSPECT, APPROVE_DIFFERENCE, CLOSE_SHORT),
     workflow_id="return-{return_number}",
     answer="registered",
     memo=ReturnMemo,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol, Self, TypedDict
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 from temporalio import activity
 
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -200,6 +201,9 @@ class PurchaseOrderState(State):
     )
     submitted_at: Timestamp | None = None
     receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
+    difference_approvals: list[DifferenceApprovalState] = Field(
+        default_factory=list, description="Approvals of units received beyond the order, up to a worth in all."
+    )
     closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of closing short.")
     notices: Notices = Field(default_factory=list)
     notes: Notes = Field(default_factory=list)
@@ -230,6 +234,12 @@ class ConfirmPurchaseOrderStep(Step):
 
     po_number: str
     expected_delivery_date: date | None
+
+
+class ApproveOrderDifferenceStep(Step, DifferenceFields):
+    """Store an approval of units received beyond the order, above the limit."""
+
+    po_number: str
 
 
 class ReceivePurchaseOrderStep(Step):
@@ -290,6 +300,7 @@ class StoredPurchaseOrder(BaseModel):
     drafted_at: AwareDatetime
     submitted_at: AwareDatetime | None
     receipts: list[ReceiptState] = Field(default_factory=list)
+    difference_approvals: list[DifferenceApprovalState] = Field(default_factory=list)
     closed_reason: str | None
     drafted_by_another_run: bool = False
 
@@ -350,6 +361,11 @@ class PurchaseOrderActivities(Protocol):
         """Put accepted units into stock."""
         ...
 
+    @activity.defn(name="approve_order_difference")
+    def approve_order_difference(self, step: ApproveOrderDifferenceStep) -> StoredPurchaseOrder:
+        """Store an approval of units received beyond the order."""
+        ...
+
     @activity.defn(name="end_purchase_order")
     def end_purchase_order(self, step: EndPurchaseOrderStep) -> StoredPurchaseOrder:
         """Cancel the order, or close it short."""
@@ -362,7 +378,7 @@ PROCESS = ProcessSpec(
     start=PurchaseOrderRequest,
     state=PurchaseOrderState,
     activities=PurchaseOrderActivities,
-    commands=(APPROVE, REJECT, CONFIRM, RECEIVE, CLOSE_SHORT, CANCEL),
+    commands=(APPROVE, REJECT, CONFIRM, RECEIVE, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),
     workflow_id="purchase-order-{po_number}",
     answer="drafted",
     memo=PurchaseOrderMemo,

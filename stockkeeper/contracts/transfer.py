@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Protocol, Self, TypedDict
 from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
 
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
 from stockkeeper.contracts.giving_way import GIVE_WAY
 from stockkeeper.contracts.messages import (
     MAX_LINES,
@@ -166,6 +167,9 @@ class TransferState(State):
     )
     receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
     write_offs: list[WriteOffState] = Field(default_factory=list, description="Write-offs; the latest hundred.")
+    difference_approvals: list[DifferenceApprovalState] = Field(
+        default_factory=list, description="Approvals of units lost or damaged, up to a worth in all."
+    )
     closed_reason: str | None = Field(default=None, description="Reason of the cancellation, or of the write-off.")
     shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
     notices: Notices = Field(default_factory=list)
@@ -214,6 +218,10 @@ class WriteOffTransferStep(TransferStep):
     write_off_id: str | None = None
 
 
+class ApproveTransferDifferenceStep(TransferStep, DifferenceFields):
+    """Store an approval of units lost or damaged above the limit."""
+
+
 class CancelTransferStep(TransferStep):
     """Release the hold, or return the units in transit to the source."""
 
@@ -249,6 +257,7 @@ class StoredTransfer(StockAnswer):
     departures: list[DepartureState] = Field(default_factory=list)
     receipts: list[ReceiptState]
     write_offs: list[WriteOffState] = Field(default_factory=list)
+    difference_approvals: list[DifferenceApprovalState] = Field(default_factory=list)
     closed_reason: str | None
 
     @property
@@ -311,6 +320,11 @@ class TransferActivities(Protocol):
         """Write off units in transit."""
         ...
 
+    @activity.defn(name="approve_transfer_difference")
+    def approve_transfer_difference(self, step: ApproveTransferDifferenceStep) -> StoredTransfer:
+        """Store an approval of units lost or damaged."""
+        ...
+
     @activity.defn(name="cancel_transfer")
     def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
         """Release the hold, or return the goods to the source."""
@@ -323,7 +337,7 @@ PROCESS = ProcessSpec(
     start=TransferRequest,
     state=TransferState,
     activities=TransferActivities,
-    commands=(DISPATCH, RECEIVE, WRITE_OFF, CANCEL, GIVE_WAY),
+    commands=(DISPATCH, RECEIVE, WRITE_OFF, APPROVE_DIFFERENCE, CANCEL, GIVE_WAY),
     workflow_id="transfer-{transfer_number}",
     answer="held",
     memo=TransferMemo,

@@ -40,6 +40,7 @@ _BOOKED = "was booked with other quantities"
 _BY_STEP = {
     "approve": _Step("approval"),
     "approve_variance": _Step("approval"),
+    "approve_difference": _Step("approval"),
     "reject": _Step("rejection"),
     "confirm": _Step("confirmation"),
     "close_short": _Step("closing"),

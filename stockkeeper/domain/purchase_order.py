@@ -258,6 +258,17 @@ class PurchaseOrder:
                     taken[line.line_number] = share
         return dict(sorted(taken.items()))
 
+    def more_than_ordered(self, taken: Mapping[int, Taken]) -> tuple[dict[int, int], bool]:
+        """Units received beyond the order by line number, with this receipt; and whether it adds any."""
+        none, over, grows = Taken(0, 0), {}, False
+        for line in self.lines:
+            accepted = taken.get(line.line_number, none).accepted
+            before = max(line.quantity_received - line.qty, 0)
+            if by_now := max(line.quantity_received + accepted - line.qty, 0):
+                over[line.line_number] = by_now
+            grows = grows or by_now > before
+        return over, grows
+
     def after_receipt(self, taken: Mapping[int, Taken]) -> PurchaseOrderStatus:
         """The status after a receipt: RECEIVED once no line is owed anything."""
         none = Taken(0, 0)

@@ -48,6 +48,7 @@ async def test_a_return_is_answered_in_one_call_with_the_whole_state(
         "lines": [line | {"restocked": 0, "scrapped": 0} for line in lines],
         "requested_by": "cleo",
         "inspections": [],
+        "difference_approvals": [],
         "closed_reason": None,
         "notes": [],
     }

@@ -122,4 +122,4 @@ async def test_each_end_says_what_it_is_and_each_step_what_it_does(returns: Retu
 
 async def test_the_run_tells_its_commands(returns: Returns, shop: Shop) -> None:
     number, _ = await sent(returns, shop)
-    await tells_its_commands(returns, number, "close_short", "inspect")
+    await tells_its_commands(returns, number, "approve_difference", "close_short", "inspect")

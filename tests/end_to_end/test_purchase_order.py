@@ -80,6 +80,7 @@ async def test_a_draft_is_answered_in_one_call_with_the_whole_state(
         "submitted_at": None,
         "closed_reason": None,
         "receipts": [],
+        "difference_approvals": [],
         "notes": [],
     }
     run = await purchasing.handle(number).describe()

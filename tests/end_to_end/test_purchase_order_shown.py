@@ -186,7 +186,8 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
 async def test_the_run_tells_its_commands(purchasing: Purchasing, shop: Shop) -> None:
     number = new_reference("po")
     await purchasing.draft(number, shop.supplier(), [(shop.item(0), 1)], approval=NO_APPROVAL)
-    await tells_its_commands(purchasing, number, "approve", "cancel", "close_short", "confirm", "receive", "reject")
+    commands = ("approve", "approve_difference", "cancel", "close_short", "confirm", "receive", "reject")
+    await tells_its_commands(purchasing, number, *commands)
 
 
 async def test_each_deadline_is_a_timer_with_a_name(purchasing: Purchasing, shop: Shop) -> None:

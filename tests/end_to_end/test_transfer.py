@@ -67,6 +67,7 @@ async def test_a_hold_is_answered_in_one_call_with_the_whole_state(
         "due_at": None,
         "departures": [],
         "receipts": [],
+        "difference_approvals": [],
         "write_offs": [],
         "closed_reason": None,
         "shortages": [],

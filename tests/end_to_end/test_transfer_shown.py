@@ -230,7 +230,9 @@ async def test_a_transfer_that_is_rejected_says_what_was_short(
 
 async def test_the_run_tells_its_commands(transfers: Transfers, shop: Shop) -> None:
     number, _, _ = await journey(transfers, shop, "PENDING")
-    await tells_its_commands(transfers, number, "cancel", "dispatch", "give_way", "receive", "write_off")
+    await tells_its_commands(
+        *(transfers, number, "approve_difference", "cancel", "dispatch", "give_way", "receive", "write_off")
+    )
 
 
 async def test_the_time_when_it_is_due_is_a_timer_with_a_name(transfers: Transfers, shop: Shop) -> None:

@@ -42,10 +42,11 @@ class AdjustmentScenes(Scenes[Adjusting]):
         await self._caller.approve(number)
 
     async def gave_way(self, number: str) -> None:
-        """An order loses what it was promised, and hears of it."""
+        """An order loses what it was promised, and hears of it; the approver had to look again."""
         item = await self._pending(number)
         buyer = f"{number}-buyer"
         await self._orders.reserve(buyer, (item, 5))
+        await refusal(self._caller.approve(number))
         await self._caller.approve(number)
         await self._orders.result(buyer)
 
@@ -55,6 +56,11 @@ class AdjustmentScenes(Scenes[Adjusting]):
         await self._orders.reserve(buyer, (item, 5))
         await self._orders.handle(buyer).terminate("by mistake")
         await self._caller.adjust(number, (item, -1))
+        await self._caller.approve(number)
+
+    async def seen_again(self, number: str) -> None:
+        """The approver is asked to look again, because one more order would lose its units."""
+        await self.gave_way(number)
 
     async def below_its_point(self, number: str) -> None:
         """Somebody looks at once whether to order."""
@@ -129,6 +135,7 @@ class AdjustmentScenes(Scenes[Adjusting]):
         await self._continue(number)
         await self._caller.signal(number, "approve", approval("tom"))
         await self._caller.noted(number, 4)
+        await refusal(self._caller.approve(number))
         await self._caller.approve(number)
 
     async def adopted(self, number: str) -> None:

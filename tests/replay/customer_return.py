@@ -2,6 +2,7 @@
 
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
+from tests.support.adjustment import priced
 from tests.support.customer_return import Returns, expected, found, inspection, sold
 from tests.support.wire import refusal
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
@@ -25,6 +26,14 @@ class ReturnScenes(Scenes[Returns]):
         for _ in range(2):
             await self._caller.inspect(number, found(first, 2, 1), found(second, 1), inspection_id="box-1")
         await self._caller.inspect(number, found(second, None, 1), found(first, 1), update_id="the-last")
+
+    async def inspected_by_two(self, number: str) -> None:
+        """Dear goods of an order that nobody knows: refused, approved by another person, and restocked."""
+        item = self._shop.item(0, product=priced(self._shop, "400.00"))
+        await self._caller.create(number, (item, 5))
+        await refusal(self._caller.inspect(number, found(item, 5), inspection_id="box-1"))
+        await self._caller.update(number, "approve_difference", {"approver": "max", "value": "2000.00"})
+        await self._caller.inspect(number, found(item, 5), inspection_id="box-2")
 
     async def closed_short(self, number: str) -> None:
         item = await self._create(number)

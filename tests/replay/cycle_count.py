@@ -56,6 +56,16 @@ class CycleCountScenes(Scenes[Counts]):
         await self._caller.record(number, item, 0)
         await self._caller.approve(number, item)
 
+    async def seen_again(self, number: str) -> None:
+        """Two counts by which a hold would end; the approver is asked to look again, because one more would."""
+        [item] = await self._open(number)
+        await self._orders.reserve(new_reference(), (item, 8))
+        await self._caller.record(number, item, 6)
+        await self._caller.record(number, item, 6, "bob")
+        await self._orders.reserve(new_reference(), (item, 1))
+        await refusal(self._caller.approve(number, item, "ann"))
+        await self._caller.approve(number, item, "ann")
+
     async def fell_below(self, number: str) -> None:
         """The run asks for somebody to look."""
         [item] = await self._open(number)

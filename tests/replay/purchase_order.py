@@ -39,6 +39,14 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
         await self._caller.receive(po_number, "slip-2", came(second, 2))
         await self._caller.receive(po_number, "slip-3", came(first, 1))
 
+    async def difference_approved(self, po_number: str) -> None:
+        """More may come than was ordered, and doesn't."""
+        item = await self._draft(po_number, NO_APPROVAL)
+        up_to = {"approver": "max", "value": "600.00", "unvalued_units": 2}
+        await self._caller.update(po_number, "approve_difference", up_to)
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.close_short(po_number)
+
     async def rejected(self, po_number: str) -> None:
         await self._draft(po_number, TWO_APPROVALS)
         await self._caller.approve(po_number, "ann")

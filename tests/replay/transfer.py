@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
+from tests.support.adjustment import priced
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
 from tests.support.wire import Json, refusal
@@ -41,6 +42,15 @@ class TransferScenes(Scenes[Transfers]):
     async def written_off(self, number: str) -> None:
         item = await self._dispatched(number)
         await self._caller.receive(number, "slip-1", arrived(item, 2, 1))
+        await self._caller.write_off(number)
+
+    async def written_off_by_two(self, number: str) -> None:
+        """A dear loss: it is refused, approved by another person, and told twice."""
+        item = self._shop.item(5, product=priced(self._shop, "400.00"))
+        await self._caller.dispatched(number, self._shop.warehouse(), [(item, 5)])
+        await refusal(self._caller.write_off(number))
+        up_to = {"approver": "max", "value": "2000.00", "note": "the van burnt out"}
+        await self._caller.update(number, "approve_difference", up_to)
         await self._caller.write_off(number)
 
     async def lost(self, number: str) -> None:

@@ -1,11 +1,13 @@
 """Calls a customer return's activities on PostgreSQL, without Temporal around them."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Unpack
 
 from activities.customer_return import ReturnSteps
 from database.sessions import Database
 from stockkeeper.contracts.customer_return import (
+    ApproveReturnDifferenceStep,
     CloseReturnStep,
     InspectedLine,
     InspectReturnStep,
@@ -72,6 +74,13 @@ class ReturnCalls(DocumentCalls):
         seen = {"inspection_id": inspection_id, "lines": list(lines)}
         step = InspectReturnStep
         return self._command(self._steps.inspect_return, step, number, "inspect", performed_by, when, **seen)
+
+    def approve_difference(
+        self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
+    ) -> StoredReturn:
+        activity, step = self._steps.approve_return_difference, ApproveReturnDifferenceStep
+        up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
+        return self._command(activity, step, number, "approve_difference", approver, when, **up_to)
 
     def close_short(self, number: str, reason: str = "kept them after all", **when: Unpack[When]) -> StoredReturn:
         activity, step = self._steps.close_return, CloseReturnStep

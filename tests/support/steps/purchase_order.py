@@ -11,6 +11,7 @@ from stockkeeper.contracts.purchase_order import (
     DEFAULT_APPROVAL,
     ApprovalPolicy,
     ApprovalTier,
+    ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     ConfirmPurchaseOrderStep,
     DraftPurchaseOrderStep,
@@ -130,6 +131,13 @@ class Buying(DocumentCalls):
         return self._command(
             activity, step, po_number, "receive", "wes", {"as_of": as_of, "operation": receipt_id}, **came
         )
+
+    def approve_difference(
+        self, po_number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
+    ) -> StoredPurchaseOrder:
+        activity, step = self._steps.approve_order_difference, ApproveOrderDifferenceStep
+        up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
+        return self._command(activity, step, po_number, "approve_difference", approver, when, **up_to)
 
     def reject(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", **when)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Unpack
 
 from activities.transfer import TransferSteps
 from database.sessions import Database
 from stockkeeper.contracts.transfer import (
+    ApproveTransferDifferenceStep,
     ArrivedLine,
     CancelTransferStep,
     DispatchTransferStep,
@@ -84,6 +86,13 @@ class TransferCalls(DocumentCalls):
         return self._command(
             activity, step, number, "receive", "dora", {"as_of": as_of, "operation": receipt_id}, **came
         )
+
+    def approve_difference(
+        self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
+    ) -> StoredTransfer:
+        activity, step = self._steps.approve_transfer_difference, ApproveTransferDifferenceStep
+        up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
+        return self._command(activity, step, number, "approve_difference", approver, when, **up_to)
 
     def write_off(
         self,
