@@ -17,6 +17,7 @@ UNLIMITED = 100_000
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 _BETWEEN = 2
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( [A-Z]{1,5}\b| [+-]\d\d(\d\d)?)?")
+_TIME = re.compile(r"\b\d\d:\d\d(:\d\d)?( [A-Z]{1,5}\b| [+-]\d\d(\d\d)?)")
 _AMOUNT = re.compile(r"\d+(,\d{3})*(\.\d+)? [A-Z]{3}\b")
 
 
@@ -59,7 +60,8 @@ def _commands_terminals(letter: str) -> bool:
 class Grid:
     """Rows under a head, in which no word and no instant is broken.
 
-    Where the screen is too narrow for that, each row is a block with a line for each of its cells.
+    Where the screen is too narrow for that, the time of an instant stands below its day; and where it is still too
+    narrow, each row is a block with a line for each of its cells.
 
     Args:
         columns: The names of the columns; one that begins with ``#`` holds numbers.
@@ -75,14 +77,14 @@ class Grid:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """As a table, or else as blocks."""
-        rows = [[console.render_str(cell, highlight=False) for cell in row] for row in self._rows]
         if self._title:
             yield console.render_str(f"[bold]{self._title}[/bold]", highlight=False)
-        widths = self._widths(rows, options.max_width)
-        if widths is None:
-            yield from self._blocks(rows)
-        else:
-            yield self._table(rows, widths)
+        for cells in (self._rows, [[_stacked(cell) for cell in row] for row in self._rows]):
+            rows = [[console.render_str(cell, highlight=False) for cell in row] for row in cells]
+            if widths := self._widths(rows, options.max_width):
+                yield self._table(rows, widths)
+                return
+        yield from self._blocks([[console.render_str(cell, highlight=False) for cell in row] for row in self._rows])
 
     def _widths(self, rows: Sequence[Sequence[Text]], most: int) -> list[int] | None:
         """The width of each column, or None where there is no room for a whole word of each."""
@@ -120,10 +122,15 @@ class Grid:
         yield Text()
 
 
+def _stacked(cell: str) -> str:
+    """A cell whose instants stand in two lines: the day, and the time with its zone."""
+    return _INSTANT.sub(lambda found: found[0].replace(" ", "\n", 1), cell)
+
+
 def _longest_word(text: str) -> int:
-    # An instant is one word, and so is an amount with its currency.
+    # An instant is one word, and so are a time with its zone and an amount with its currency.
     together = text
-    for whole in (_INSTANT, _AMOUNT):
+    for whole in (_INSTANT, _TIME, _AMOUNT):
         together = whole.sub(lambda found: found[0].replace(" ", "_"), together)
     return max((cell_len(word) for word in together.split()), default=0)
 

@@ -61,14 +61,16 @@ def at(
     limit: options.Limit = 1_000,
     as_json: options.AsJson = False,
 ) -> None:
-    """List units on hand at an instant. The answer is final: asked again, it is the same."""
+    """List units on hand at an instant; `today` is this moment. The answer is final: asked again, it is the same."""
 
     async def work() -> tuple[datetime, tzinfo, list[LevelThen], dict[int, tzinfo]]:
-        instant(time, "TIME")  # Before anything is asked: a slip in it needs no answer from a server.
+        # Of a day that isn't over, the stock so far. A slip is found before any server is asked.
+        typed = "now" if time.strip().lower() == "today" else time
+        instant(typed, "TIME")
         wanted = product_asked(product, sku)
         stock = await connect()
         zone = await zone_of(stock, warehouse)
-        as_of = instant(time, "TIME", zone=zone)
+        as_of = instant(typed, "TIME", zone=zone)
         found = of_product(stock, wanted, lambda named: stock.stock_at(as_of, product=named, warehouse=warehouse))
         levels = await printing.first_of(found, limit)
         zones = {} if as_json else await zones_of(stock, (each.warehouse_id for each in levels))
@@ -87,6 +89,7 @@ def at(
         ],
         limit=limit,
         title=f"at {to_the_second(as_of, zone)}",
+        none=f"nothing has a movement by {to_the_second(as_of, zone)}",
         as_json=as_json,
     )
 

@@ -30,7 +30,14 @@ def test_at_80_columns_a_cell_is_broken_between_words_and_no_key_or_instant_is()
     assert "Assam tea, second flush, whole leaf" not in first
 
 
-@pytest.mark.parametrize("width", [79, 48])
+def test_before_a_row_becomes_a_block_the_time_stands_below_the_day() -> None:
+    row = ["TEA-100-SECOND-FLUSH", "tea", "Hamburg", "1200", "10", ROW[5]]
+    lines = printed(row, width=72)
+    assert [line.split()[-1] for line in lines if "2026-11-29" in line] == ["2026-11-29", "2026-11-29"]
+    assert [line.strip() for line in lines if "14:30" in line] == ["14:30:05 CET", "14:30:05 CET"]
+
+
+@pytest.mark.parametrize("width", [71, 48])
 def test_where_words_do_not_fit_side_by_side_each_row_is_a_block(width: int) -> None:
     block = [f"{name.strip('#'):<9}  {cell}".rstrip() for name, cell in zip(COLUMNS, LONG, strict=True)]
     assert [line.rstrip() for line in printed(LONG, width=width)] == ["", *block, "", *block, ""]
@@ -48,7 +55,7 @@ def test_every_word_is_whole_at_every_width(length: int) -> None:
     row = ["x" * length, "y" * length, "z" * length, "1", "2", ROW[5]]
     for width in range(max(length, 23) + 11, 220, 13):
         lines = printed(row, width=width)
-        for word in (*row[:3], ROW[5]):
+        for word in (*row[:3], *ROW[5].split(" ", 1)):
             assert sum(word in line for line in lines) >= 2, (width, lines)
         assert max(len(line.rstrip()) for line in lines) <= width
 
