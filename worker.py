@@ -22,6 +22,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adjustment import AdjustmentSteps
 from activities.audit_findings import AuditFindings
+from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
@@ -210,6 +211,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         DocumentQuestions(database),
         LedgerQuestions(database),
         ProductNaming(database),
+        ItemBuffers(database),
         CountQuestions(database),
         AuditFindings(database),
         OperationQuestions(database),

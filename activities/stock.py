@@ -32,6 +32,19 @@ from stockkeeper.contracts.stock import (
 )
 from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.domain.names import did_you_mean
+from stockkeeper.domain.stock import ItemKey
+
+_LEVELS = (
+    select(
+        *(column for column in inventory_items.c if column.name != "quantity_available"),
+        func.greatest(inventory_items.c.quantity_available, 0).label("quantity_available"),
+        products.c.sku,
+        products.c.name,
+        warehouses.c.name.label("warehouse"),
+    )
+    .join_from(inventory_items, products)
+    .join(warehouses)
+)
 
 
 class StockQuestions(OnDatabase, StockActivities):
@@ -106,19 +119,7 @@ class StockQuestions(OnDatabase, StockActivities):
             conditions.append(inventory_items.c.quantity_available < inventory_items.c.reorder_point)
         if question.after:
             conditions.append(tuple_(products.c.sku, warehouses.c.name) > tuple_(*question.after))
-        statement = (
-            select(
-                inventory_items,
-                products.c.sku,
-                products.c.name,
-                warehouses.c.name.label("warehouse"),
-            )
-            .join_from(inventory_items, products)
-            .join(warehouses)
-            .where(*conditions)
-            .order_by(products.c.sku, warehouses.c.name)
-            .limit(LEVELS_AT_ONCE + 1)
-        )
+        statement = _LEVELS.where(*conditions).order_by(products.c.sku, warehouses.c.name).limit(LEVELS_AT_ONCE + 1)
         with database_errors(), self._database.snapshot() as connection:
             rows = connection.execute(statement).mappings().all()
         levels, more = page_of(StockLevel, rows, LEVELS_AT_ONCE)
@@ -172,6 +173,12 @@ class StockQuestions(OnDatabase, StockActivities):
             rows = connection.execute(statement).mappings().all()
         lines, more = page_of(InTransit, rows, IN_TRANSIT_AT_ONCE)
         return InTransitPage(lines=lines, more=more)
+
+
+def level_of(connection: Connection, item: ItemKey) -> StockLevel:
+    """The level of one item, as this transaction sees it."""
+    is_item = tuple_(inventory_items.c.warehouse_id, inventory_items.c.product_id) == tuple_(*item)
+    return StockLevel.model_validate(dict(connection.execute(_LEVELS.where(is_item)).mappings().one()))
 
 
 def _ids(

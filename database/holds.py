@@ -6,6 +6,7 @@ are a movement.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, text, update
@@ -310,7 +311,7 @@ def _release_overdue(
     items = [ItemKey(shortage.warehouse_id, shortage.product_id) for shortage in short]
     overdue = overdue_lines(connection, items, as_of)
     freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
-    after = {item: Level(level.on_hand, level.reserved - freed.get(item, 0)) for item, level in levels.items()}
+    after = {item: replace(level, reserved=level.reserved - freed.get(item, 0)) for item, level in levels.items()}
     if still_short := shortages(wanted, after):
         raise InsufficientStock.of(still_short)
     reason = f"overdue, and needed for {needed_for}"

@@ -82,6 +82,11 @@ _MOVE = text("""
     ) AS off ON true
 """).bindparams(*_ARRAYS)
 
+_SET_BUFFER = text("""
+    UPDATE inventory_items SET quantity_buffer = :units
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
+
 _NAMES = text("""
     SELECT sku || ' in ' || warehouses.name FROM products, warehouses
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
@@ -160,6 +165,11 @@ def move(
         raise _off_the_ledger(connection, done)
     if done.written != len(arrays["quantities"]):
         raise RuntimeError(f"{len(arrays['quantities'])} movements to write, {done.written} written")
+
+
+def set_buffer(connection: Connection, item: ItemKey, units: int) -> None:
+    """Keep so many units of an item from new holds. The caller has locked it."""
+    connection.execute(_SET_BUFFER, {**item._asdict(), "units": units})
 
 
 def _off_the_ledger(connection: Connection, off: Row[Any]) -> InvalidRequest:

@@ -37,7 +37,7 @@ ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("p
 """Parameters of statements over many items; `item_arrays` gives their values."""
 
 _LOCK_ITEMS = text("""
-    SELECT item.warehouse_id, item.product_id, item.quantity_on_hand, item.quantity_reserved
+    SELECT item.warehouse_id, item.product_id, item.quantity_on_hand, item.quantity_reserved, item.quantity_buffer
     FROM inventory_items AS item
     JOIN unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
         USING (warehouse_id, product_id)
@@ -185,7 +185,10 @@ def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey
     """
     rows = connection.execute(_LOCK_ITEMS, item_arrays(set(items)))
     return {
-        ItemKey(row.warehouse_id, row.product_id): Level(row.quantity_on_hand, row.quantity_reserved) for row in rows
+        ItemKey(row.warehouse_id, row.product_id): Level(
+            row.quantity_on_hand, row.quantity_reserved, row.quantity_buffer
+        )
+        for row in rows
     }
 
 

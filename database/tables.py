@@ -119,7 +119,12 @@ inventory_items = Table(
     reference("warehouses.warehouse_id"),
     counter("quantity_on_hand"),
     counter("quantity_reserved"),
-    Column("quantity_available", BigInteger, Computed("quantity_on_hand - quantity_reserved", persisted=True)),
+    counter("quantity_buffer"),
+    Column(
+        "quantity_available",
+        BigInteger,
+        Computed("quantity_on_hand - quantity_reserved - quantity_buffer", persisted=True),
+    ),
     Column("reorder_point", BigInteger),
     Column("reorder_quantity", BigInteger),
     Column("last_counted_at", INSTANT),
@@ -129,7 +134,9 @@ inventory_items = Table(
     Column(
         "is_below_reorder_point",
         Boolean,
-        Computed("coalesce(quantity_on_hand - quantity_reserved < reorder_point, false)", persisted=True),
+        Computed(
+            "coalesce(quantity_on_hand - quantity_reserved - quantity_buffer < reorder_point, false)", persisted=True
+        ),
         nullable=False,
     ),
     UniqueConstraint("warehouse_id", "product_id", name="inventory_items_item_key"),

@@ -1,5 +1,6 @@
 """`stockkeeper stock`: levels now, levels in the past, and the movements behind them."""
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated
 
@@ -8,10 +9,12 @@ from rich.markup import escape
 
 from starter.cli import options, printing, stock_chart, stock_export, stock_history
 from starter.cli.context import connect, run
-from starter.cli.products import of_product, product_asked
+from starter.cli.output import print_json
+from starter.cli.products import of_product, product_asked, product_named
 from starter.cli.times import TIME_HELP, instant, to_the_second
 from starter.cli.zones import zone_of, zones_of
 from stockkeeper.contracts.ledger import LevelThen
+from stockkeeper.contracts.stock import StockLevel
 
 app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and the movements behind them.")
 
@@ -26,29 +29,62 @@ def show(
     limit: options.Limit = 1_000,
     as_json: options.AsJson = False,
 ) -> None:
-    """List levels: on hand, reserved, available."""
-    printing.print_rows(
-        printing.ask_for(
-            lambda stock: of_product(
-                stock,
-                product_asked(product, sku),
-                lambda named: stock.levels(named, warehouse, below_reorder_point=below),
-            ),
-            limit,
+    """List levels: on hand, reserved, kept from sale where there is a buffer, and available."""
+    levels = printing.ask_for(
+        lambda stock: of_product(
+            stock,
+            product_asked(product, sku),
+            lambda named: stock.levels(named, warehouse, below_reorder_point=below),
         ),
-        ["sku", "product", "warehouse", "#on hand", "#reserved", "#available", "#reorder point"],
+        limit,
+    )
+    _print_levels(levels, limit=limit, as_json=as_json)
+
+
+def _print_levels(levels: Sequence[StockLevel], *, limit: int | None, as_json: bool) -> None:
+    buffers = any(level.quantity_buffer for level in levels)
+    printing.print_rows(
+        levels,
+        [
+            *("sku", "product", "warehouse", "#on hand", "#reserved"),
+            *(["#buffer"] if buffers else []),
+            *("#available", "#reorder point"),
+        ],
         lambda level: [
             escape(level.sku),
             escape(level.name),
             escape(level.warehouse),
             str(level.quantity_on_hand),
             str(level.quantity_reserved),
+            *([str(level.quantity_buffer)] if buffers else []),
             str(level.quantity_available),
             printing.text(level.reorder_point),
         ],
         limit=limit,
         as_json=as_json,
     )
+
+
+@app.command("buffer")
+def buffer(
+    product: options.Sku,
+    units: Annotated[int, typer.Argument(min=0, help="Units that no new hold may have; 0: none are kept.")],
+    *,
+    warehouse: options.Warehouse,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Keep units of an item from sale. Holds that are there already stay as they are."""
+
+    async def work() -> StockLevel:
+        stock = await connect()
+        return await stock.set_buffer(await product_named(stock, product), warehouse, units, performed_by=performed_by)
+
+    level = run(work())
+    if as_json:
+        print_json(level)
+        return
+    _print_levels([level], limit=None, as_json=False)
 
 
 @app.command("at")

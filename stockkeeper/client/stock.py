@@ -1,15 +1,18 @@
 """Stock now: levels, suppliers' terms, and the ids behind names."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from stockkeeper.client.calls import checked
 from stockkeeper.client.document import Part
 from stockkeeper.client.lines import Named
-from stockkeeper.client.names import with_ids
+from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import ask, pages
+from stockkeeper.contracts.buffer import SetBufferStep
 from stockkeeper.contracts.messages import MAX_LINES
-from stockkeeper.contracts.question import FIND_ITEMS, FIND_TERMS, SHOW_LEVELS
+from stockkeeper.contracts.question import FIND_ITEMS, FIND_TERMS, SET_BUFFER, SHOW_LEVELS
 from stockkeeper.contracts.stock import FindItems, FindTerms, FoundItems, ShowLevels, StockLevel
 
 OneOrMore = Named | Sequence[Named]
@@ -54,6 +57,38 @@ class StockNow(Part):
             return
         async for level in pages(self.connection, SHOW_LEVELS, asked):
             yield level
+
+    async def set_buffer(self, product: Named, warehouse: Named, quantity: int, *, performed_by: str) -> StockLevel:
+        """Keep so many units of an item from sale: no hold of an order or a transfer may take them.
+
+        Holds that are there already stay as they are. The units count neither as available nor as cover for the
+        reorder point, so that what may be sold is ordered again in time.
+
+        Args:
+            product: The product.
+            warehouse: The warehouse.
+            quantity: Units; 0: none are kept.
+            performed_by: The person or service that decides.
+
+        Returns:
+            The item's level.
+
+        Raises:
+            InvalidRequest: The number is wrong; nothing was sent.
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        step = await with_names(
+            self.connection,
+            SetBufferStep,
+            product=product,
+            warehouse=warehouse,
+            quantity=quantity,
+            performed_by=performed_by,
+            operation_id=f"buffer/{uuid.uuid4()}",
+            as_of=datetime.now(UTC),
+        )
+        return await ask(self.connection, SET_BUFFER, step, prefix="buffer")
 
     async def terms(self, supplier_id: Named, product_ids: Sequence[Named]) -> dict[int, Decimal]:
         """The unit costs agreed with a supplier, by product id; products that it doesn't supply are left out.

@@ -18,6 +18,7 @@ from stockkeeper.contracts.audit_findings import (
     FindingsShown,
     ShowFindings,
 )
+from stockkeeper.contracts.buffer import BufferActivities, SetBufferStep
 from stockkeeper.contracts.count_questions import (
     Accuracies,
     Accuracy,
@@ -169,6 +170,7 @@ SHOW_PLANS = PagedQuestion[ShowPlans, ItemPlans, ItemPlan](
     place=lambda plan: (plan.sku, plan.warehouse),
 )
 SET_PLANNING = Question(ReplenishmentPlanActivities.set_planning, SetPlanningStep, ItemPlan)
+SET_BUFFER = Question(BufferActivities.set_buffer, SetBufferStep, StockLevel)
 RENAME_PRODUCT = Question(ProductActivities.rename_product, RenameProductStep, ProductNames)
 SHOW_PRODUCT = Question(ProductActivities.show_product, ShowProduct, ProductNames)
 SHOW_VARIANCES = PagedQuestion[ShowVariances, Variances, Variance](
@@ -208,7 +210,7 @@ DECIDE_FINDING = Question(AuditFindingActivities.decide_finding, DecideFindingSt
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT),
-    *(SHOW_PRODUCT, RENAME_PRODUCT),
+    *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),
 )

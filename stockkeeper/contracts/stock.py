@@ -99,7 +99,10 @@ class StockLevel(ItemLevel):
     """Level of one item, in units."""
 
     quantity_reserved: int
-    quantity_available: int
+    quantity_buffer: int = Field(0, description="Units that are kept from sale: no new hold may have them.")
+    quantity_available: int = Field(
+        description="Units that a new hold may have: on hand minus reserved minus the buffer, and never below 0."
+    )
     reorder_point: int | None
 
 

@@ -71,6 +71,7 @@ _OF_RUNS: Mapping[str, str] = {
     "roll_up_demand": "this run has brought the daily demand up to date with other contents before",
     "plan_page": "this run has planned other items on page {last} before",
     "set_planning": "this change of an item's planning was made with other contents before",
+    "set_buffer": "this buffer was set to another number of units before",
     "rename_product": "this renaming was made with another SKU before",
     "find_count_days": "this run has asked for the day's counts with other contents before",
     "plan_count": "this run has planned count {last} with other contents before",

@@ -18,15 +18,16 @@ class ItemKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Level:
-    """Level of an item: units on hand, and of these the units reserved."""
+    """Level of an item: units on hand, and of these the units reserved and the units kept from sale."""
 
     on_hand: int = 0
     reserved: int = 0
+    buffer: int = 0
 
     @property
     def available(self) -> int:
-        """Units that can still be promised: on hand minus reserved."""
-        return self.on_hand - self.reserved
+        """Units that can still be promised: on hand minus reserved minus the buffer; 0 if the buffer isn't full."""
+        return max(self.on_hand - self.reserved - self.buffer, 0)
 
 
 class MovementType(StrEnum):

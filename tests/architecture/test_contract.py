@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from activities.audit_findings import AuditFindings
+from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.documents import DocumentQuestions
 from activities.ledger import LedgerQuestions
@@ -20,6 +21,7 @@ from activities.runs import Runs
 from activities.stock import StockQuestions
 from stockkeeper.contracts import errors
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
+from stockkeeper.contracts.buffer import BufferActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
 from stockkeeper.contracts.ledger import LedgerActivities
@@ -51,6 +53,7 @@ INTERFACES: list[tuple[type, type]] = [
     (AuditFindingActivities, AuditFindings),
     (OperationActivities, OperationQuestions),
     (ProductActivities, ProductNaming),
+    (BufferActivities, ItemBuffers),
     (RunActivities, Runs),
 ]
 
@@ -183,7 +186,7 @@ def _questions() -> set[str]:
     """The activities that a service may ask, by the interfaces that answer questions."""
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
-        *(OperationActivities, ProductActivities),
+        *(OperationActivities, ProductActivities, BufferActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

@@ -53,6 +53,14 @@ def test_available_is_on_hand_minus_reserved() -> None:
     assert Level().available == 0
 
 
+def test_a_buffer_is_kept_from_new_holds() -> None:
+    assert Level(10, 4, buffer=3).available == 3
+    # Promised before the buffer was set, or sold since: less than the buffer is left.
+    assert [Level(10, 4, buffer=units).available for units in (6, 7, 100)] == [0, 0, 0]
+    assert shortages({A: 4}, {A: Level(10, 4, buffer=3)}) == [Shortage(A.product_id, A.warehouse_id, 4, 3)]
+    assert shortages({A: 3}, {A: Level(10, 4, buffer=3)}) == []
+
+
 def test_what_is_short_is_named_with_its_numbers() -> None:
     levels = {A: Level(10, 4), B: Level(3, 0)}
     assert shortages({A: 7, B: 3, C: 1}, levels) == [Shortage(10, 1, 7, 6), Shortage(5, 2, 1, 0)]

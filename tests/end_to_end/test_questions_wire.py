@@ -54,6 +54,18 @@ FIELDS: list[tuple[str, Json, str]] = [
     ("show_accuracy", {"since": "2026-02-30"}, "since: there is no such day"),
     ("show_product", {}, "product: Field required"),
     (
+        "set_buffer",
+        {
+            "operation_id": "o",
+            "performed_by": "ann",
+            "as_of": "2026-01-01T00:00:00Z",
+            "product": "x",
+            "warehouse": "y",
+            "quantity": -1,
+        },
+        "quantity: Input should be greater than or equal to 0",
+    ),
+    (
         "rename_product",
         {"operation_id": "o", "performed_by": "ann", "as_of": "2026-01-01T00:00:00Z", "product": "x", "sku": "id:7"},
         "sku: must not begin with id:, which stands for a product's id",

@@ -16,6 +16,7 @@ _FINDINGS = text("""
     ),
     item AS (
         SELECT item_id, quantity_on_hand AS on_hand, quantity_reserved AS reserved, quantity_available AS available,
+            quantity_buffer AS buffer,
             coalesce(moved, 0) AS moved, coalesce(last_balance, 0) AS last_balance, coalesce(units, 0) AS promised
         FROM inventory_items
         LEFT JOIN ledger USING (warehouse_id, product_id)
@@ -217,7 +218,7 @@ _FINDINGS = text("""
         FROM item WHERE reserved <> promised
     UNION ALL
     SELECT 'item ' || item_id || ': reserved ' || reserved || ' of ' || on_hand || ', available ' || available
-        FROM item WHERE reserved > on_hand OR available <> on_hand - reserved
+        FROM item WHERE reserved > on_hand OR available <> on_hand - reserved - buffer
     UNION ALL
     SELECT 'movement ' || movement_id || ': not later than the one before'
         FROM chain WHERE created_at <= earlier
