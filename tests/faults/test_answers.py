@@ -86,7 +86,7 @@ async def test_a_command_while_the_database_is_away_is_not_called_refused(
 ) -> None:
     monkeypatch.setitem(READ, "retry_policy", RetryPolicy(maximum_attempts=1))
     item = shop.item(10)
-    hasty = Stockkeeper(Connection(stock.client, stock.connection.task_queue, answer_within=timedelta(seconds=2)))
+    hasty = Stockkeeper(Connection(stock.client, stock.connection.task_queue, answer_within=timedelta(seconds=0.7)))
     hold = await hasty.reserve(new_reference(), [_line(item, 3)], performed_by="checkout")
     item_at_rest, part = shop.item(10), [Line(item.product_id, quantity=1)]
     with outages.database_away():

@@ -109,6 +109,17 @@ class Waits:
         """Never answer."""
         await asyncio.get_running_loop().create_future()
 
+    @workflow.update
+    async def choose(self, fits: bool) -> str:
+        """Answer with the run."""
+        del fits
+        return workflow.info().run_id
+
+    @choose.validator
+    def _validate_choose(self, fits: bool) -> None:
+        if not fits:
+            raise ApplicationError("it doesn't fit", type="Unfit")
+
     @workflow.signal
     async def end(self) -> None:
         """End the run."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateStage,
 )
@@ -138,6 +141,44 @@ async def test_an_update_id_is_known_within_one_run_only(temporal: Client) -> No
     assert await again.execute_update("count", id="parcel-1") != first
     assert await again.query("state") == [1, ["parcel-1"]]
     await again.terminate()
+
+
+async def test_nothing_is_kept_of_an_update_that_its_validator_refuses(temporal: Client) -> None:
+    handle = await temporal.start_workflow(Waits.run, id="chooses", task_queue=QUEUE)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("choose", False, id="the-choice")
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "Unfit"
+    assert await handle.execute_update("choose", True, id="the-choice") == handle.first_execution_run_id
+    await handle.terminate()
+
+
+async def test_a_run_that_continues_a_young_one_begins_a_second_later_or_when_an_update_comes(temporal: Client) -> None:
+    await temporal.start_workflow(Waits.run, id="young", task_queue=QUEUE, start_signal="go_on")
+    handle = temporal.get_workflow_handle("young")
+
+    async def waits() -> bool:
+        return (await _first_task(handle))[1] is None
+
+    await until(waits)
+    backoff, _ = await _first_task(handle)
+    run = await handle.execute_update("count")
+    _, scheduled = await _first_task(handle)
+    assert run == (await handle.describe()).run_id
+    assert timedelta(seconds=0.5) < backoff <= timedelta(seconds=1)
+    assert scheduled is not None
+    assert scheduled < backoff
+    await handle.terminate()
+
+
+async def _first_task(handle: WorkflowHandle[Any, Any]) -> tuple[timedelta, timedelta | None]:
+    """When the latest run is to have its first task, and when it got it; counted from its start."""
+    # Without a run id the handle means the latest.
+    events = (await handle.fetch_history()).events
+    began = events[0]
+    backoff = began.workflow_execution_started_event_attributes.first_workflow_task_backoff.ToTimedelta()
+    task = next((each for each in events if each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED), None)
+    return backoff, None if task is None else task.event_time.ToDatetime() - began.event_time.ToDatetime()
 
 
 async def test_a_reset_applies_signals_and_updates_again_with_their_ids_and_in_their_order(temporal: Client) -> None:
