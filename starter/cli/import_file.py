@@ -33,6 +33,9 @@ def import_(
     encoding: Annotated[
         str | None, typer.Option(help="The file's encoding, such as latin2, if it isn't recognised.")
     ] = None,
+    warehouse: Annotated[
+        str | None, typer.Option("--warehouse", help="The warehouse's name, if the file doesn't have it.")
+    ] = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -41,7 +44,7 @@ def import_(
     async def work(watch: Watch) -> ImportState:
         stock = await connect()
         return await stock.import_file(
-            kind, file, performed_by=performed_by, progress=watch, notice=_note, encoding=encoding
+            kind, file, performed_by=performed_by, progress=watch, notice=_note, encoding=encoding, warehouse=warehouse
         )
 
     async def work_or_refusal(watch: Watch) -> ImportState | InvalidRequest:

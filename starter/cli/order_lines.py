@@ -10,6 +10,7 @@ from rich.markup import escape
 from starter.cli.output import err
 from stockkeeper.client.calls import checked
 from stockkeeper.client.csv_files import read_lines
+from stockkeeper.client.file_layouts import Misshapen
 from stockkeeper.client.lines import Line, OrderLine
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
@@ -114,7 +115,7 @@ def _rows(
             continue
         elif units and blanks and product and not row.get(units):
             left_out += 1
-        elif len(cells) != len(columns) or not product or (units and not _is_whole(row[units], signed=signed)):
+        elif isinstance(cells, Misshapen) or not product or (units and not _is_whole(row[units], signed=signed)):
             bad.append(BadRow(line, None, _NEEDS if units else "needs a sku alone"))
         else:
             found.append(row | {"sku": product})

@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from stockkeeper.client.file_layouts import Layout, layout_by, layout_of
+from stockkeeper.client.file_layouts import Layout, Misshapen, layout_by
 from stockkeeper.client.file_numbers import DECIMAL, NumberStyle, number_columns, style_of
+from stockkeeper.client.foreign_files import foreign_layout
 from stockkeeper.client.table_files import HEADER_LINE, NumberedRow, TableFile, open_table
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_file import (
@@ -19,7 +20,7 @@ from stockkeeper.contracts.import_file import (
     encode_row,
     pack_rows,
 )
-from stockkeeper.contracts.import_rows import PROBLEMS_NAMED, PRODUCT, BadRow, Columns, read_rows, refusal
+from stockkeeper.contracts.import_rows import COLUMNS, PROBLEMS_NAMED, PRODUCT, BadRow, Columns, read_rows, refusal
 
 _ROWS_AT_ONCE = 1_000
 _NO_ROWS = "there are no rows below the header"
@@ -79,19 +80,23 @@ class _Pages:
         self._rows, self._bytes = [], 0
 
 
-def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None) -> CsvFile:
+def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None, warehouse: str | None = None) -> CsvFile:
     """Read a file of ours or of another program, as `stockkeeper.client.table_files` recognises it.
 
     Args:
         kind: The kind of its rows.
         path: The file.
         encoding: Its encoding, if it isn't to be recognised.
+        warehouse: The warehouse of all rows, if the file doesn't name it.
 
     Raises:
         InvalidRequest: It can't be read as that. The details have ``errors``, the first bad rows by line.
     """
     table = open_table(path, encoding=encoding)
-    layout = layout_of(kind, table)
+    layout = foreign_layout(kind, table, warehouse)
+    if layout is None:
+        constants = {} if warehouse is None else {"warehouse": warehouse}
+        layout = layout_by(COLUMNS[kind], table, f"{kind} files", constants)
     style = _style(layout, table)
     pages, bad, total = _Pages(), list[BadRow](), 0
     rows = layout.rows(table.rows())
@@ -110,6 +115,8 @@ def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None) -> Cs
         raise InvalidRequest(f"the file is too large: {len(pages.pages)} pages, {MAX_PAGES} at most; split it")
     digest = hashlib.sha256(f"{kind}\n".encode())
     digest.update(table.content)
+    if warehouse is not None:
+        digest.update(f"\n{warehouse}".encode())
     return CsvFile(
         kind, table.name, digest.hexdigest()[:16], layout.columns, pages.pages, [*table.notes, *layout.told()]
     )
@@ -123,7 +130,12 @@ def _style(layout: Layout, table: TableFile) -> NumberStyle:
 def _checked(kind: ImportKind, layout: Layout, style: NumberStyle, chunk: list[NumberedRow]) -> list[BadRow]:
     """The bad rows of a chunk, by line. Its numbers are rewritten as the contract has them."""
     misread = _rewritten(layout, style, chunk)
-    found = read_rows(kind, layout.columns, chunk)[1]
+    found = [
+        BadRow(line, None, f"has {len(cells)} cells, the header has {layout.width}")
+        for line, cells in chunk
+        if isinstance(cells, Misshapen)
+    ]
+    found += read_rows(kind, layout.columns, [row for row in chunk if not isinstance(row[1], Misshapen)])[1]
     others = [bad for bad in found if (bad.line, bad.column) not in misread]
     return sorted([*misread.values(), *others], key=lambda bad: bad.line)
 
@@ -136,7 +148,7 @@ def _rewritten(
     misread: dict[tuple[int, str | None], BadRow] = {}
     for line, cells in chunk:
         for place, name in places.items():
-            if len(cells) == len(layout.columns) and cells[place]:
+            if not isinstance(cells, Misshapen) and cells[place]:
                 read = style.read(line, name, cells[place])
                 if isinstance(read, BadRow):
                     misread[line, name] = read
@@ -180,7 +192,10 @@ def read_lines(path: Path, *, needed: Sequence[str], more: Sequence[str], descri
     except InvalidRequest:
         raise InvalidRequest(f"{path}: the columns have to be {described}") from None
     style = _style(layout, table)
-    rows = [(line, [cell.strip() for cell in cells]) for line, cells in layout.rows(table.rows())]
+    rows: list[NumberedRow] = [
+        (line, Misshapen(cells) if isinstance(cells, Misshapen) else [cell.strip() for cell in cells])
+        for line, cells in layout.rows(table.rows())
+    ]
     if not rows:
         raise refusal([BadRow(HEADER_LINE, None, _NO_ROWS)], 1)
     bad = list(_rewritten(layout, style, rows).values())

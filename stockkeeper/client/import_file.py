@@ -50,6 +50,7 @@ class Imports(Part):
         progress: Progress | None = None,
         notice: Notice | None = None,
         encoding: str | None = None,
+        warehouse: str | None = None,
     ) -> ImportState:
         """Import a file: all of its rows or none.
 
@@ -63,6 +64,7 @@ class Imports(Part):
             progress: Called after each part that was sent.
             notice: Called with each line about the file: its encoding, ignored columns.
             encoding: The file's encoding, if it isn't to be recognised.
+            warehouse: The name of the warehouse of all rows, if the file doesn't have it.
 
         Returns:
             The state, IMPORTED. Of a stock file with ``adjustments``: items that have stock, or in a warehouse that is
@@ -73,7 +75,7 @@ class Imports(Part):
                 bad rows ``{line, column, message}``, and ``errors_total``.
             Unreachable: No answer in time. It may be imported: ask again.
         """
-        file = await asyncio.to_thread(read_csv, _kind(kind), Path(path), encoding=encoding)
+        file = await asyncio.to_thread(read_csv, _kind(kind), Path(path), encoding=encoding, warehouse=warehouse)
         for note in file.notes:
             (notice or _no_notice)(note)
         attempt = 1

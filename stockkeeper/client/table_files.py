@@ -149,8 +149,14 @@ def _line_of(path: Path, error: UnicodeError) -> int:
 
 def _delimiter_of(path: Path, encoding: str) -> str:
     """The delimiter that makes most cells of the first row that isn't blank; a comma if none makes any."""
-    found = {mark: len(next(_not_blank(_csv_rows(path, encoding, mark)), (0, []))[1]) for mark in _DELIMITERS}
-    return max(found, key=lambda mark: found[mark])
+
+    def cells_by(mark: str) -> int:
+        try:
+            return len(next(_not_blank(_csv_rows(path, encoding, mark)), (0, []))[1])
+        except InvalidRequest:
+            return 0  # Cells in quotes end at the right delimiter alone.
+
+    return max(_DELIMITERS, key=cells_by)
 
 
 def _csv_rows(path: Path, encoding: str, delimiter: str) -> Iterator[NumberedRow]:
