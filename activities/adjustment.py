@@ -5,7 +5,7 @@ reads and writes, and `database.corrections` ends holds whose stock turns out to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -174,6 +174,7 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             [asdict(line) for line in lines],
             status=AdjustmentStatus.PENDING,
             **columns_of(step, ADJUSTMENT),
+            occurred_at=step.occurred_at,
             value=worth.value,
             unvalued_units=worth.unvalued_units,
             needs_approval=needs_approval,
@@ -228,7 +229,7 @@ def _post(
     changes = adjustment.changes
     correction = correct(
         connection,
-        operation,
+        replace(operation, occurred_at=adjustment.occurred_at),
         changes,
         lock_or_create_items(connection, changes),
         reference_id=adjustment.adjustment_number,

@@ -93,7 +93,7 @@ class ReturnSteps(WithLimit, ReturnActivities):
             status = returned.after_inspection(taken)
             self._require_approved(connection, operation, returned, found, step.as_of)
             key, number = returned.return_id, returned.return_number
-            insert_receipt(connection, operation, INSPECTIONS, key, step.inspection_id, taken, step.as_of)
+            insert_receipt(connection, operation, INSPECTIONS, key, step.inspection_id, taken, step.took_place_at)
             put_into_stock(
                 connection,
                 operation,

@@ -3,10 +3,11 @@
 import csv
 import io
 import itertools
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from temporalio import activity
 
 from activities.stock import StockQuestions
@@ -153,7 +154,7 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                     through=page_ends,
                     most=MOVEMENTS_A_PAGE,
                 )
-        lines = _that_fit([_as_csv(row) for row in rows])
+        lines = _that_fit([_as_csv(row if question.effective_time else row[:-1]) for row in rows])
         if len(lines) < len(rows) or len(rows) == MOVEMENTS_A_PAGE:
             page_ends = rows[len(lines) - 1].movement_id
         return MovementsPage(
@@ -183,7 +184,7 @@ def _that_fit(lines: list[str]) -> list[str]:
     return [line for line, size in zip(lines, sizes, strict=True) if size <= BYTES_A_PAGE] or lines[:1]
 
 
-def _as_csv(row: Row[Any]) -> str:
+def _as_csv(row: Sequence[Any]) -> str:
     line = io.StringIO()
     values = [value.isoformat() if isinstance(value, datetime) else value for value in row]
     csv.writer(line, lineterminator="").writerow(values)

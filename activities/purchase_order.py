@@ -175,7 +175,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
             taken = order.plan_receipt(delivered)
             status = order.after_receipt(taken)
             self._require_ordered(connection, operation, order, taken, step.as_of)
-            insert_receipt(connection, operation, RECEIPTS, order.po_id, step.receipt_id, taken, step.as_of)
+            insert_receipt(connection, operation, RECEIPTS, order.po_id, step.receipt_id, taken, step.took_place_at)
             arrived = put_into_stock(
                 connection,
                 operation,

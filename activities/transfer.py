@@ -115,10 +115,10 @@ class TransferSteps(WithLimit, TransferActivities):
             transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.dispatch_id)
             times: dict[str, datetime | None] = {}
             if transfer.status is TransferStatus.PENDING:
-                times["dispatched_at"] = step.as_of
+                times["dispatched_at"] = step.took_place_at
             if not transfer.in_transit:
                 # What has left before and is still on its way is due first.
-                times["due_at"] = transfer.due_at(step.as_of)
+                times["due_at"] = transfer.due_at(step.took_place_at)
             update_document(connection, TRANSFER, transfer.transfer_id, status=status, **times)
 
         return self._once(step, effect)

@@ -18,6 +18,7 @@ from database.operations import Operation, once
 from database.sessions import Database
 from stockkeeper.contracts.converter import DATABASE_AWAY, as_application_error
 from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
+from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
 Result = TypeVar("Result", bound=BaseModel)
@@ -76,6 +77,8 @@ def effect_once(
         ApplicationError: The database failed; Temporal tries the step again.
     """
     operation = _operation(step)
+    with database_errors():
+        require_past(step.occurred_at, step.as_of)
     with database_errors(), database.transaction() as connection:
         outcome = once(connection, operation, lambda: effect(connection, operation).model_dump(mode="json"))
     return result.model_validate(outcome.result), outcome.done_already
@@ -177,6 +180,7 @@ def _operation(step: Step) -> Operation:
         performed_by=step.performed_by,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
+        occurred_at=step.occurred_at,
     )
 
 

@@ -13,11 +13,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import ClassVar
 
 from benchmarks.replenishment_world import KINDS, SEED, Item, demand, items, lead_times
 from stockkeeper.domain.reorder import Position, quantity_for
-from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, plan_item, usage_of
+from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, Usage, plan_item, usage_of, without_bulk
 
 YEARS = 4
 HISTORY_DAYS = 90
@@ -39,6 +40,10 @@ class Scenario:
         small_orders: An order is the EOQ, however far that is below the point.
         refused_known: Planning knows the refused demand, which isn't in the ledger.
         usage_known: Planning knows the true usage.
+        incidents: Departures that are no lasting demand: ``mistyped`` ones that are cancelled at once, ``returns`` of a
+            part of the units sold, ``bulk`` orders that come once and bring their own goods.
+        undone_known: Planning takes departures that were undone off their day.
+        bulk_factor: Planning leaves out days with more than this many times the median of the days with demand.
     """
 
     at_once: bool = True
@@ -47,6 +52,9 @@ class Scenario:
     small_orders: bool = False
     refused_known: bool = False
     usage_known: bool = False
+    incidents: str = ""
+    undone_known: bool = True
+    bulk_factor: float | None = None
 
 
 @dataclass
@@ -60,6 +68,7 @@ class Year:
         late_cycles: Of these, those whose lead time took no more than the point: the order went out too far below it.
         lump_cycles: Of these, those in which a customer wanted more than there was although that was above the point.
         orders: That went out.
+        ordered: Units on them.
         wanted: Units.
         sold: Units.
         stock: Units on the shelf in the evening, added up.
@@ -68,7 +77,18 @@ class Year:
 
     CAUSES: ClassVar = ("ordered too late", "a lump", "a busy lead time")
     _COUNTED: ClassVar = (
-        *("days", "cycles", "short_cycles", "late_cycles", "lump_cycles", "orders", "wanted", "sold", "stock"),
+        *(
+            "days",
+            "cycles",
+            "short_cycles",
+            "late_cycles",
+            "lump_cycles",
+            "orders",
+            "ordered",
+            "wanted",
+            "sold",
+            "stock",
+        ),
     )
 
     days: int = 0
@@ -77,6 +97,7 @@ class Year:
     late_cycles: int = 0
     lump_cycles: int = 0
     orders: int = 0
+    ordered: int = 0
     wanted: int = 0
     sold: int = 0
     stock: int = 0
@@ -115,6 +136,8 @@ class Shelf:
         self._lead_times = lead_times(item, seed, varying=scenario.varying)
         # The ledger's units of each day: before the year, all units that were wanted.
         self._demand = [sum(units for _, units in next(self._customers)) for _ in range(HISTORY_DAYS)]
+        self._chance = Random(f"{seed}/{scenario.incidents}/{item.number}")
+        self._coming_back: list[tuple[int, int, int]] = []
         self._plan = self._planned()
         self._on_hand = self._plan.reorder_point + self._plan.reorder_quantity
         self._on_order = 0
@@ -127,6 +150,7 @@ class Shelf:
     def live(self) -> Year:
         """The year, planned anew every morning from the last ninety days."""
         for day in range(DAYS):
+            self._take_back(day)
             self._plan = self._planned()
             self._sell(day)
             self._receive(day + 1)
@@ -151,9 +175,30 @@ class Shelf:
                 self._lump = self._lump or self._on_hand >= self._plan.reorder_point
             if self._scenario.at_once:
                 self._review(day + moment)
-        self._demand.append(wanted if self._scenario.refused_known else sold)
+        self._demand.append((wanted if self._scenario.refused_known else sold) + self._incident(day, sold))
         self.year.wanted += wanted
         self.year.sold += sold
+
+    def _incident(self, day: int, sold: int) -> int:
+        """Units that the ledger has on this day beside the sales; and what will come back of these."""
+        scenario, chance, usual = self._scenario, self._chance, math.ceil(self._item.daily_mean)
+        if scenario.incidents == "returns":
+            back = sum(chance.random() < RETURNED for _ in range(sold))
+            self._coming_back.append((day + RETURNED_AFTER_DAYS, HISTORY_DAYS + day, back))
+        elif chance.random() < INCIDENTS_A_DAY:
+            if scenario.incidents == "mistyped":
+                return 0 if scenario.undone_known else MISTYPED * usual
+            if scenario.incidents == "bulk":
+                return BULK * usual
+        return 0
+
+    def _take_back(self, day: int) -> None:
+        """Put returned units on the shelf, and off the day on which they were sold."""
+        while self._coming_back and self._coming_back[0][0] <= day:
+            _, sold_on, units = self._coming_back.pop(0)
+            self._on_hand += units
+            if self._scenario.undone_known:
+                self._demand[sold_on] -= units
 
     def _receive(self, now: float) -> None:
         if self._due > now:
@@ -179,14 +224,19 @@ class Shelf:
         self._point_at_order = plan.reorder_point
         self._wanted_since_order = 0
         self.year.orders += 1
+        self.year.ordered += self._on_order
 
     def _planned(self) -> Plan:
         item, scenario = self._item, self._scenario
-        usage = item.usage(self._kind, HISTORY_DAYS) if scenario.usage_known else usage_of(self._demand[-HISTORY_DAYS:])
+        usage = item.usage(self._kind, HISTORY_DAYS) if scenario.usage_known else self._measured()
         lead_time = item.lead_time
         if not (scenario.varying and scenario.deviation_known):
             lead_time = replace(lead_time, deviation_days=None)
         return plan_item(usage, lead_time, item.unit_cost, item.terms, POLICY)
+
+    def _measured(self) -> Usage:
+        daily, factor = self._demand[-HISTORY_DAYS:], self._scenario.bulk_factor
+        return usage_of(daily if factor is None else without_bulk(daily, factor))
 
 
 def replay(kind: str, scenario: Scenario, years: int) -> list[Year]:
@@ -220,6 +270,23 @@ VARYING = {
     "vary, with a known deviation": Scenario(varying=True),
     "vary, the deviation isn't known": Scenario(varying=True, deviation_known=False),
 }
+MISTYPED, BULK = 100, 30
+"""Units of an incident, in times of a usual day: 5,000 typed for 50; a month's sales in one order."""
+INCIDENTS_A_DAY = 1 / 60
+RETURNED, RETURNED_AFTER_DAYS = 0.15, 14
+INCIDENTS = {
+    "nothing of the kind": Scenario(),
+    "mistyped departures, cancelled at once: counted": Scenario(incidents="mistyped", undone_known=False),
+    "mistyped departures, cancelled at once: off their day": Scenario(incidents="mistyped"),
+    "returns of 15% after two weeks: counted": Scenario(incidents="returns", undone_known=False),
+    "returns of 15% after two weeks: off their day": Scenario(incidents="returns"),
+    "one-off bulk orders: counted": Scenario(incidents="bulk"),
+    "one-off bulk orders: left out, factor 10": Scenario(incidents="bulk", bulk_factor=10),
+    "one-off bulk orders: left out, factor 5": Scenario(incidents="bulk", bulk_factor=5),
+    "nothing of the kind, factor 10": Scenario(bulk_factor=10),
+    "nothing of the kind, factor 5": Scenario(bulk_factor=5),
+}
+"""Departures that are no lasting demand, counted and not."""
 
 Results = dict[tuple[str, str], list[Year]]
 
@@ -227,7 +294,9 @@ Results = dict[tuple[str, str], list[Year]]
 def simulate(years: int) -> Results:
     """Each kind of demand in each scenario."""
     return {
-        (kind, title): replay(kind, scenario, years) for kind in KINDS for title, scenario in (STEPS | VARYING).items()
+        (kind, title): replay(kind, scenario, years)
+        for kind in KINDS
+        for title, scenario in (STEPS | VARYING | INCIDENTS).items()
     }
 
 
@@ -290,6 +359,20 @@ def causes_table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def incidents_table(results: Results) -> str:
+    """Service and stock where goods leave that won't be wanted again."""
+    headings = [f"{kind}: reached | average stock | ordered a year, in units sold" for kind in KINDS]
+    lines = [_line("", *headings), "|---|" + "---:|" * len(KINDS) * 3]
+    for title in INCIDENTS:
+        cells: list[str] = []
+        for kind in KINDS:
+            year = together(results[kind, title])
+            cells += [f"{year.service_level:.1%}", f"{year.stock / year.days:.0f}"]
+            cells.append(f"{year.ordered / year.sold:.2f}")
+        lines.append(_line(title, *cells))
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables; draw them if that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replenishment_simulation")
@@ -297,7 +380,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--plot", type=Path, help="draw the second table, and a year of an item, into this file")
     given = parser.parse_args(arguments)
     results = simulate(given.years)
-    print(reached_table(results, given.years), causes_table(results), sep="\n\n")
+    print(reached_table(results, given.years), causes_table(results), incidents_table(results), sep="\n\n")
     if given.plot:
         # Only drawing needs Matplotlib.
         from benchmarks.replenishment_plot import draw  # noqa: PLC0415

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, RowMapping, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from database.columns import MONEY, TOTAL, needed, reference
+from database.columns import INSTANT, MONEY, TOTAL, needed, reference
 from database.document import Document, document_table, line_table
 from database.document_list import DocumentList, name_of_warehouse
 from database.locks import lock_with_lines
@@ -23,6 +23,7 @@ adjustments = document_table(
     Column("approved_by", Text),
     Column("approval_note", Text),
     needed("would_end", JSONB, server_default=text("'[]'")),
+    Column("occurred_at", INSTANT),
     key="adjustment_id",
     number="adjustment_number",
 )

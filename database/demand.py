@@ -21,24 +21,25 @@ from stockkeeper.domain.stock import ItemKey
 # movement's day follows from its own instant; the instant of a day's beginning isn't unique, because some midnights
 # come twice. The bounds on created_at only narrow the search: no time zone is a whole day off.
 #
-# Departures that were undone come off the day on which they left. Those of earlier days are found by the entries that
-# undid them, and their days are summed up again.
+# Departures that were undone come off the day on which they left. Earlier days are summed up again where an entry has
+# undone a departure of theirs, or where one was booked later.
 _ROLL_UP = clocked(
     """
     WITH zone AS (
         SELECT warehouse_id, timezone, through, today FROM today JOIN demand_days USING (warehouse_id)
     ),
     departed AS (
-        SELECT warehouse_id, product_id, day, -sum(quantity) AS units
+        SELECT warehouse_id, product_id, day, through, -sum(quantity) AS units
         FROM stock_movements
         JOIN zone USING (warehouse_id)
-        JOIN clock ON clock.timezone = zone.timezone AND created_at >= begins AND created_at < ends
-        CROSS JOIN LATERAL (SELECT (created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
+        CROSS JOIN LATERAL (SELECT coalesce(occurred_at, created_at) AS left_at) AS effective
+        JOIN clock ON clock.timezone = zone.timezone AND left_at >= begins AND left_at < ends
+        CROSS JOIN LATERAL (SELECT (left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
         WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
             AND created_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
             AND created_at < :as_of
-            AND day >= through AND day < today
-        GROUP BY warehouse_id, product_id, day
+            AND day < today AND (day >= through OR occurred_at IS NOT NULL)
+        GROUP BY warehouse_id, product_id, day, through
     ),
     undone AS (
         SELECT warehouse_id, product_id, day, through, sum(share.units) AS units
@@ -48,33 +49,42 @@ _ROLL_UP = clocked(
         ) AS fact
         CROSS JOIN LATERAL undone_units(movement_type, reference_id, product_id) AS share
         JOIN zone USING (warehouse_id)
-        JOIN clock ON clock.timezone = zone.timezone AND share.created_at >= begins AND share.created_at < ends
-        CROSS JOIN LATERAL (SELECT (share.created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
-        WHERE share.created_at < :as_of AND day < today
+        JOIN clock ON clock.timezone = zone.timezone AND share.left_at >= begins AND share.left_at < ends
+        CROSS JOIN LATERAL (SELECT (share.left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
+        WHERE share.left_at < :as_of AND day < today
         GROUP BY warehouse_id, product_id, day, through
     ),
     earlier AS (
         SELECT touched.warehouse_id, touched.product_id, touched.day,
             sum(-moved.quantity - coalesce(share.units, 0)) AS units
-        FROM undone AS touched
+        FROM (
+            SELECT warehouse_id, product_id, day FROM undone WHERE day < through
+            UNION SELECT warehouse_id, product_id, day FROM departed WHERE day < through
+        ) AS touched
         JOIN zone ON zone.warehouse_id = touched.warehouse_id
         CROSS JOIN LATERAL (
-            SELECT * FROM stock_movements AS moved
+            SELECT *, created_at AS left_at FROM stock_movements AS moved
             WHERE (moved.warehouse_id, moved.product_id) = (touched.warehouse_id, touched.product_id)
-                AND moved.created_at >= touched.day::timestamp AT TIME ZONE 'UTC' - interval '1 day'
-                AND moved.created_at < touched.day::timestamp AT TIME ZONE 'UTC' + interval '2 days'
-                AND moved.movement_type IN ('SALE', 'TRANSFER_OUT')
+                AND created_at >= touched.day::timestamp AT TIME ZONE 'UTC' - interval '1 day'
+                AND created_at < touched.day::timestamp AT TIME ZONE 'UTC' + interval '2 days'
+                AND occurred_at IS NULL
+            UNION ALL
+            SELECT *, occurred_at FROM stock_movements AS moved
+            WHERE (moved.warehouse_id, moved.product_id) = (touched.warehouse_id, touched.product_id)
+                AND occurred_at >= touched.day::timestamp AT TIME ZONE 'UTC' - interval '1 day'
+                AND occurred_at < touched.day::timestamp AT TIME ZONE 'UTC' + interval '2 days'
         ) AS moved
-        JOIN clock ON clock.timezone = zone.timezone AND moved.created_at >= begins AND moved.created_at < ends
+        JOIN clock ON clock.timezone = zone.timezone AND moved.left_at >= begins AND moved.left_at < ends
         LEFT JOIN LATERAL undone_units(moved.movement_type, moved.reference_id, moved.product_id) AS share
             ON share.movement_id = moved.movement_id
-        WHERE touched.day < touched.through
-            AND touched.day = (moved.created_at AT TIME ZONE 'UTC' + utc_offset)::date
+        WHERE movement_type IN ('SALE', 'TRANSFER_OUT') AND moved.created_at < :as_of
+            AND touched.day = (moved.left_at AT TIME ZONE 'UTC' + utc_offset)::date
         GROUP BY touched.warehouse_id, touched.product_id, touched.day
     )
     INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
     SELECT warehouse_id, product_id, day, departed.units - coalesce(undone.units, 0)
     FROM departed LEFT JOIN undone USING (warehouse_id, product_id, day)
+    WHERE day >= departed.through
     UNION ALL
     SELECT warehouse_id, product_id, day, units FROM earlier
     ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET quantity = excluded.quantity
@@ -109,9 +119,15 @@ _USAGE = clocked(
             greatest(last_day - :history_days + 1, least(first_moved.day, first_imported.day)) AS first_day
         FROM page
         LEFT JOIN LATERAL (
-            SELECT created_at AS moved_at FROM stock_movements AS moved
+            SELECT created_at FROM stock_movements AS moved
             WHERE (moved.warehouse_id, moved.product_id) = (page.warehouse_id, page.product_id)
             ORDER BY created_at LIMIT 1) AS first ON true
+        LEFT JOIN LATERAL (
+            SELECT occurred_at FROM stock_movements AS moved
+            WHERE (moved.warehouse_id, moved.product_id) = (page.warehouse_id, page.product_id)
+                AND occurred_at IS NOT NULL
+            ORDER BY occurred_at LIMIT 1) AS booked_later ON true
+        CROSS JOIN LATERAL (SELECT least(first.created_at, booked_later.occurred_at) AS moved_at) AS earliest
         LEFT JOIN LATERAL (
             SELECT (moved_at AT TIME ZONE 'UTC' + utc_offset)::date AS day FROM clock
             WHERE clock.timezone = page.timezone AND moved_at >= begins AND moved_at < ends) AS first_moved ON true

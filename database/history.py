@@ -61,7 +61,7 @@ _LEVELS_THEN = text("""
 
 _HISTORY = text("""
     SELECT movement_id, created_at, movement_type, quantity, balance_after, reference_id, performed_by, reason,
-        workflow_id, run_id
+        workflow_id, run_id, occurred_at
     FROM stock_movements
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
         AND created_at >= coalesce(:since, '-infinity') AND created_at < coalesce(:until, 'infinity')
@@ -138,7 +138,8 @@ _NEWEST = text("SELECT coalesce(max(movement_id), 0) FROM stock_movements")
 
 _WRITTEN = text("""
     SELECT movement_id, created_at, sku, warehouses.name AS warehouse, movement_type, quantity, balance_after,
-        reference_id, performed_by, reason, operation_id, workflow_id, run_id
+        reference_id, performed_by, reason, operation_id, workflow_id, run_id,
+        coalesce(occurred_at, created_at) AS occurred_at
     FROM stock_movements JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
     WHERE movement_id > :after AND movement_id <= :through
         AND (:product_id IS NULL OR product_id = :product_id)

@@ -2,7 +2,8 @@
 
 One statement changes an item and writes its movements, so that they always agree; a trigger checks it at commit.
 `created_at` is the database's clock, read under the item's lock and moved past the item's previous movement: within an
-item later movements have later instants, and each balance follows from the one before.
+item later movements have later instants, and each balance follows from the one before. `occurred_at` is when the goods
+moved, where that was booked later; it says nothing about balances.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from database.columns import INSTANT
 from database.operations import Operation
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -65,11 +67,13 @@ _MOVE = text("""
     written AS (
         INSERT INTO stock_movements (
             warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, performed_by, reason,
-            operation_id, workflow_id, run_id, created_at)
+            operation_id, workflow_id, run_id, created_at, occurred_at)
         SELECT line.warehouse_id, line.product_id, :movement_type, line.quantity, moved.balance_before + line.moved,
             :reference_id, :performed_by, :reason, :operation_id, :workflow_id, :run_id,
-            moved.last_moved_at - (moved.steps - line.step) * interval '1 microsecond'
+            booked.at, CASE WHEN :occurred_at < booked.at THEN :occurred_at END
         FROM line JOIN moved USING (warehouse_id, product_id)
+        CROSS JOIN LATERAL (
+            SELECT moved.last_moved_at - (moved.steps - line.step) * interval '1 microsecond' AS at) AS booked
         WHERE moved.balance_before = moved.balance
         ORDER BY line.position
         RETURNING movement_id
@@ -80,7 +84,7 @@ _MOVE = text("""
         SELECT warehouse_id, product_id, balance_before AS on_hand, balance FROM moved WHERE balance_before <> balance
         ORDER BY warehouse_id, product_id LIMIT 1
     ) AS off ON true
-""").bindparams(*_ARRAYS)
+""").bindparams(*_ARRAYS, bindparam("occurred_at", type_=INSTANT))
 
 _SET_BUFFER = text("""
     UPDATE inventory_items SET quantity_buffer = :units
@@ -158,6 +162,7 @@ def move(
             "performed_by": operation.performed_by,
             "reason": reason,
             **operation.origin,
+            "occurred_at": operation.occurred_at,
             "from_reserved": from_reserved,
         },
     ).one()

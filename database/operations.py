@@ -44,6 +44,7 @@ class Operation:
         performed_by: The person or service behind it.
         workflow_id: The workflow whose step it is.
         run_id: The run of that workflow.
+        occurred_at: When its goods moved, if that was before it is booked; None: now.
     """
 
     operation_id: str
@@ -52,6 +53,7 @@ class Operation:
     performed_by: str
     workflow_id: str
     run_id: str
+    occurred_at: datetime | None = None
 
     @property
     def origin(self) -> dict[str, str]:

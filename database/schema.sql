@@ -39,6 +39,7 @@ CREATE TABLE adjustments (
     workflow_id text NOT NULL,
     run_id text NOT NULL,
     would_end jsonb DEFAULT '[]'::jsonb NOT NULL,
+    occurred_at timestamp with time zone,
     CONSTRAINT adjustments_pkey PRIMARY KEY (adjustment_id),
     CONSTRAINT adjustments_adjustment_number_key UNIQUE (adjustment_number),
     CONSTRAINT adjustments_adjustment_number_check CHECK (adjustment_number <> ''::text),
@@ -752,6 +753,7 @@ CREATE TABLE stock_movements (
     workflow_id text NOT NULL,
     run_id text NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    occurred_at timestamp with time zone,
     CONSTRAINT stock_movements_pkey PRIMARY KEY (movement_id),
     CONSTRAINT stock_movements_balance CHECK ((balance_after - quantity) >= 0),
     CONSTRAINT stock_movements_balance_after_check CHECK (balance_after >= 0),
@@ -765,9 +767,11 @@ CREATE TABLE stock_movements (
             ELSE true
         END),
     CONSTRAINT stock_movements_movement_type_check CHECK (movement_type = ANY (ARRAY['PURCHASE'::text, 'SALE'::text, 'RETURN'::text, 'ADJUSTMENT'::text, 'TRANSFER_IN'::text, 'TRANSFER_OUT'::text])),
+    CONSTRAINT stock_movements_occurred CHECK (occurred_at <= created_at),
     CONSTRAINT stock_movements_quantity_check CHECK (quantity <> 0),
     CONSTRAINT stock_movements_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
 );
+CREATE INDEX stock_movements_booked_later ON stock_movements USING btree (warehouse_id, product_id, occurred_at) WHERE occurred_at IS NOT NULL;
 CREATE INDEX stock_movements_by_item ON stock_movements USING btree (warehouse_id, product_id, created_at, movement_id);
 CREATE INDEX stock_movements_by_reference ON stock_movements USING btree (reference_id);
 CREATE INDEX stock_movements_by_time ON stock_movements USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
@@ -1374,22 +1378,22 @@ BEGIN ATOMIC
 END;
 
 CREATE OR REPLACE FUNCTION undone_units(of_type text, of_reference text, of_product bigint)
- RETURNS TABLE(movement_id bigint, warehouse_id bigint, created_at timestamp with time zone, units bigint)
+ RETURNS TABLE(movement_id bigint, warehouse_id bigint, left_at timestamp with time zone, units bigint)
  LANGUAGE sql
  STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
  SELECT departure.movement_id,
      departure.warehouse_id,
-     departure.created_at,
+     departure.left_at,
      (LEAST((departure.left_now)::numeric, (undone.units - departure.left_later)))::bigint AS "least"
     FROM (( SELECT sum(fact.quantity) AS units
             FROM undone_departures() fact(movement_type, reference_id, product_id, quantity, undone_at)
            WHERE ((fact.movement_type = undone_units.of_type) AND (fact.reference_id = undone_units.of_reference) AND (fact.product_id = undone_units.of_product))) undone
       CROSS JOIN ( SELECT moved.movement_id,
              moved.warehouse_id,
-             moved.created_at,
+             COALESCE(moved.occurred_at, moved.created_at) AS left_at,
              (- moved.quantity) AS left_now,
-             (sum((- moved.quantity)) OVER (ORDER BY moved.created_at DESC, moved.movement_id DESC) + (moved.quantity)::numeric) AS left_later
+             (sum((- moved.quantity)) OVER (ORDER BY COALESCE(moved.occurred_at, moved.created_at) DESC, moved.movement_id DESC) + (moved.quantity)::numeric) AS left_later
             FROM stock_movements moved
            WHERE ((moved.reference_id = undone_units.of_reference) AND (moved.movement_type = undone_units.of_type) AND (moved.product_id = undone_units.of_product))) departure)
    WHERE (undone.units > departure.left_later);

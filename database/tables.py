@@ -153,9 +153,17 @@ stock_movements = Table(
     needed("movement_type", Text),
     needed("reference_id", Text),
     *movement(),
+    Column("occurred_at", INSTANT),
     item_key("stock_movements_item"),
     Index("stock_movements_by_item", "warehouse_id", "product_id", "created_at", "movement_id"),
     Index("stock_movements_by_reference", "reference_id"),
+    Index(
+        "stock_movements_booked_later",
+        "warehouse_id",
+        "product_id",
+        "occurred_at",
+        postgresql_where=text("occurred_at IS NOT NULL"),
+    ),
     Index("stock_movements_by_time", "created_at", postgresql_using="brin"),
 )
 

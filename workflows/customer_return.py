@@ -82,6 +82,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
             **self.step_stamp("inspect", inspection_id, performed_by=message.performed_by),
             inspection_id=inspection_id,
             lines=message.lines,
+            occurred_at=message.occurred_at,
         )
         restocked = sum(line.restock_quantity for line in message.lines)
         scrapped = sum(line.scrap_quantity for line in message.lines)

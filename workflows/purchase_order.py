@@ -129,6 +129,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
             **self.step_stamp("receive", message.receipt_id, performed_by=message.performed_by),
             receipt_id=message.receipt_id,
             lines=message.lines,
+            occurred_at=message.occurred_at,
         )
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)

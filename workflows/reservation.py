@@ -105,6 +105,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         step = FulfillReservationStep(
             **self.step_stamp("fulfill", message.fulfillment_id or key, performed_by=message.performed_by),
             lines=message.lines,
+            occurred_at=message.occurred_at,
         )
         units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
         await self.apply(ReservationActivities.fulfill_reservation, step, f"fulfil {units}")

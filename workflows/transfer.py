@@ -109,6 +109,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
             **self.step_stamp("dispatch", message.dispatch_id or key, performed_by=message.performed_by),
             lines=message.lines,
             dispatch_id=message.dispatch_id,
+            occurred_at=message.occurred_at,
         )
         summary = f"dispatched by {message.performed_by}"
         if message.lines is not None:
@@ -125,6 +126,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
             **self.step_stamp("receive", message.receipt_id, performed_by=message.performed_by),
             receipt_id=message.receipt_id,
             lines=message.lines,
+            occurred_at=message.occurred_at,
         )
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)

@@ -12,7 +12,7 @@ from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import amount, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
-from starter.cli.times import shown
+from starter.cli.times import instant_or_none, shown
 from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
@@ -98,6 +98,7 @@ def create(
     ] = None,
     lines: options.LinesFile = None,
     reason: options.Reason,
+    occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -106,7 +107,12 @@ def create(
     async def make(stock: Stockkeeper) -> Adjustment:
         try:
             return await stock.adjust(
-                adjustment_number, wanted, warehouse_id=warehouse, reason=reason, performed_by=performed_by
+                adjustment_number,
+                wanted,
+                warehouse_id=warehouse,
+                reason=reason,
+                performed_by=performed_by,
+                occurred_at=moved_at,
             )
         except InsufficientStock as short:
             ids = (await stock.ids(str(each.product_id) for each in wanted)).products
@@ -117,6 +123,7 @@ def create(
             ) from None
 
     wanted = read_input(lambda: typed_lines(line, lines, signed=True))
+    moved_at = read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
     _desk.create(make, as_json=as_json)
 
 

@@ -76,9 +76,10 @@ _dock = Dock(
     receipts=lambda state: state.inspections,
     how="give what was found with --restock and --scrap, or everything expected as fit with --all",
     nothing_left="return {}: nothing is expected any more",
-    book=lambda returned, lines, performed_by, inspection_id: returned.inspect(
+    book=lambda returned, lines, performed_by, inspection_id, came_at: returned.inspect(
         [InspectionLine(each.product_id, restock_quantity=each.fit, scrap_quantity=each.unfit) for each in lines],
         performed_by=performed_by,
+        occurred_at=came_at,
         inspection_id=inspection_id,
     ),
 )
@@ -139,6 +140,7 @@ def inspect(
         str | None,
         typer.Option(help="The inspection's number: the same one is booked only once. Without it, each is another."),
     ] = None,
+    occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -151,6 +153,7 @@ def inspect(
         excluded=bool(restock or scrap),
         receipt_id=inspection_id,
         performed_by=performed_by,
+        occurred_at=occurred_at,
         as_json=as_json,
     )
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from starter.cli.context import connect
 from starter.cli.documents import Answer, Desk, has_receipt
 from starter.cli.order_lines import split_units
+from starter.cli.times import instant_or_none
 from stockkeeper.client.document import Document
 from stockkeeper.client.lines import Named
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -46,7 +48,7 @@ class Dock(Generic[D, S]):
     receipts: Callable[[S], Sequence[ReceiptState]]
     how: str
     nothing_left: str
-    book: Callable[[D, Sequence[Came], str, str | None], Awaitable[S]]
+    book: Callable[[D, Sequence[Came], str, str | None, datetime | None], Awaitable[S]]
 
     def receive(
         self,
@@ -58,6 +60,7 @@ class Dock(Generic[D, S]):
         excluded: bool,
         receipt_id: str | None,
         performed_by: str,
+        occurred_at: str | None,
         as_json: bool,
     ) -> None:
         """Book a delivery, and show the document.
@@ -70,6 +73,7 @@ class Dock(Generic[D, S]):
             excluded: Whether something was given that contradicts ``everything``.
             receipt_id: The delivery's number.
             performed_by: The person or service that books it.
+            occurred_at: When the goods came, as typed; None: now.
             as_json: For programs.
         """
 
@@ -78,6 +82,7 @@ class Dock(Generic[D, S]):
                 raise InvalidRequest(self.how)
             fit_units = [split_units(text, self.options[0]) for text in fit or []]
             unfit_units = [split_units(text, self.options[1]) for text in unfit or []]
+            came_at = instant_or_none(occurred_at, "--occurred-at")
             stock = await connect()
             state: S = (await self.desk.find(stock, number)).state
             outstanding = self.outstanding(state)
@@ -89,7 +94,10 @@ class Dock(Generic[D, S]):
             if not lines:
                 raise InvalidRequest(self.nothing_left.format(number))
             return await self.desk.commanded(
-                stock, number, lambda document: self.book(document, lines, performed_by, receipt_id), as_json=as_json
+                stock,
+                number,
+                lambda document: self.book(document, lines, performed_by, receipt_id, came_at),
+                as_json=as_json,
             )
 
         self.desk.answer(work(), as_json=as_json)

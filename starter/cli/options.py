@@ -45,6 +45,10 @@ WithSku = Annotated[str | None, typer.Option("--sku", help="Only documents with 
 OfWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only documents of this warehouse: name or id.")]
 Warehouse = Annotated[str, typer.Option("--warehouse", help="The warehouse: name or id.")]
 OnlyWarehouse = Annotated[str | None, typer.Option("--warehouse", help="Only this warehouse: name or id.")]
+OccurredAt = Annotated[
+    str | None,
+    typer.Option("--occurred-at", metavar="TIME", help=f"When the goods moved, if that was before now: {TIME_HELP}"),
+]
 Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From this instant on: {TIME_HELP}")]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until just before this instant.")]
 Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Once for each line.")]

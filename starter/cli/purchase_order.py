@@ -99,10 +99,11 @@ _dock = Dock(
     receipts=lambda state: state.receipts,
     how="give what was delivered with --line, or everything that is still owed with --all",
     nothing_left="purchase order {}: nothing is owed any more",
-    book=lambda order, lines, performed_by, receipt_id: order.receive(
+    book=lambda order, lines, performed_by, receipt_id, came_at: order.receive(
         receipt_id or "",
         [DeliveryLine(each.product_id, quantity=each.fit, rejected_quantity=each.unfit) for each in lines],
         performed_by=performed_by,
+        occurred_at=came_at,
     ),
 )
 
@@ -227,6 +228,7 @@ def receive(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All outstanding units have come.")] = False,
     receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
+    occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -239,6 +241,7 @@ def receive(
         excluded=bool(line),
         receipt_id=receipt_id,
         performed_by=performed_by,
+        occurred_at=occurred_at,
         as_json=as_json,
     )
 

@@ -12,7 +12,7 @@ from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import require_whole
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
-from starter.cli.times import shown
+from starter.cli.times import instant_or_none, shown
 from stockkeeper.client.lines import Line
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
@@ -133,14 +133,16 @@ def fulfill(
     fulfillment_id: Annotated[
         str | None, typer.Option(help="The shipment's number: the same one leaves only once.")
     ] = None,
+    occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
     """Ship held stock: all of it, or some lines."""
     lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line] if line else None)
+    left_at = read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
     _desk.command(
         reference,
-        lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id),
+        lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id, occurred_at=left_at),
         as_json=as_json,
     )
 

@@ -37,6 +37,9 @@ def movements(
     warehouse: options.OnlyWarehouse = None,
     since: options.Since = None,
     until: options.Until = None,
+    effective_time: Annotated[
+        bool, typer.Option("--effective-time", help="Add a column occurred_at: when the goods moved.")
+    ] = False,
 ) -> None:
     """Export the ledger in the order in which it was written, up to the last movement at the start."""
 
@@ -46,7 +49,9 @@ def movements(
         async for part in of_product(
             stock,
             sku,
-            lambda named: stock.export_movements(product=named, warehouse=warehouse, since=begin, until=end),
+            lambda named: stock.export_movements(
+                product=named, warehouse=warehouse, since=begin, until=end, effective_time=effective_time
+            ),
         ):
             yield part
 

@@ -14,7 +14,7 @@ from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
-from starter.cli.times import shown
+from starter.cli.times import instant_or_none, shown
 from stockkeeper.client.lines import ArrivalLine
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -113,10 +113,11 @@ _dock = Dock(
     receipts=lambda state: state.receipts,
     how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
     nothing_left="transfer {}: nothing is in transit",
-    book=lambda transfer, lines, performed_by, receipt_id: transfer.receive(
+    book=lambda transfer, lines, performed_by, receipt_id, came_at: transfer.receive(
         receipt_id or "",
         [ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit) for each in lines],
         performed_by=performed_by,
+        occurred_at=came_at,
     ),
 )
 
@@ -180,14 +181,18 @@ def dispatch(
     dispatch_id: Annotated[
         str | None, typer.Option(help="The departure's number: the same one leaves only once.")
     ] = None,
+    occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
     """Let goods leave the source: all that are held, or some; the rest stays held."""
     wanted = read_input(lambda: typed_lines(line, None) if line else None)
+    left_at = read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
     _desk.command(
         transfer_number,
-        lambda transfer: transfer.dispatch(wanted, performed_by=performed_by, dispatch_id=dispatch_id),
+        lambda transfer: transfer.dispatch(
+            wanted, performed_by=performed_by, dispatch_id=dispatch_id, occurred_at=left_at
+        ),
         as_json=as_json,
     )
 
@@ -202,6 +207,7 @@ def receive(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All units in transit have come, and are fit.")] = False,
     receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
+    occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -214,6 +220,7 @@ def receive(
         excluded=bool(line or damaged),
         receipt_id=receipt_id,
         performed_by=performed_by,
+        occurred_at=occurred_at,
         as_json=as_json,
     )
 

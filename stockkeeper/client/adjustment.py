@@ -111,7 +111,14 @@ class Adjustments(Part):
     adjustments = Listing[AdjustmentStatus](Adjustment)
 
     async def adjust(
-        self, adjustment_number: str, lines: Sequence[Line], *, warehouse_id: Named, reason: str, performed_by: str
+        self,
+        adjustment_number: str,
+        lines: Sequence[Line],
+        *,
+        warehouse_id: Named,
+        reason: str,
+        performed_by: str,
+        occurred_at: datetime | None = None,
     ) -> Adjustment:
         """Correct stock by hand: all of these lines or none, at once or, above a limit, after an approval.
 
@@ -128,6 +135,7 @@ class Adjustments(Part):
             warehouse_id: The warehouse.
             reason: Why, for the approver and for readers of the ledger.
             performed_by: The person or service that asks; above the limit another person has to approve.
+            occurred_at: When the goods moved, if that was before now.
 
         Raises:
             InsufficientStock: Less is on hand than is to be taken off, with the numbers. Stock doesn't change.
@@ -141,6 +149,7 @@ class Adjustments(Part):
             warehouse_id=warehouse_id,
             lines=lines,
             reason=reason,
+            occurred_at=occurred_at,
             performed_by=performed_by,
         )
 

@@ -20,7 +20,12 @@ class CustomerReturn(WithDifference[ReturnState]):
     return_number = Number()
 
     async def inspect(
-        self, lines: Sequence[InspectionLine], *, performed_by: str, inspection_id: str | None = None
+        self,
+        lines: Sequence[InspectionLine],
+        *,
+        performed_by: str,
+        inspection_id: str | None = None,
+        occurred_at: datetime | None = None,
     ) -> ReturnState:
         """Book an inspection; fit units go back into stock.
 
@@ -29,6 +34,7 @@ class CustomerReturn(WithDifference[ReturnState]):
             performed_by: The inspector.
             inspection_id: The inspection's number. With one, the call may be repeated after a lost answer, and the
                 goods are booked once; one without that is sent again is another inspection.
+            occurred_at: When the goods came back, if that was before now.
 
         Raises:
             InvalidRequest: A product isn't on the return, or more came than is expected. Nothing is booked.
@@ -37,7 +43,11 @@ class CustomerReturn(WithDifference[ReturnState]):
             Unreachable: No answer in time.
         """
         message = await self._message(
-            customer_return.INSPECT, performed_by=performed_by, lines=lines, inspection_id=inspection_id
+            customer_return.INSPECT,
+            performed_by=performed_by,
+            lines=lines,
+            inspection_id=inspection_id,
+            occurred_at=occurred_at,
         )
         restocked = sum(line.restock_quantity for line in message.lines)
         scrapped = sum(line.scrap_quantity for line in message.lines)

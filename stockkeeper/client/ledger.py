@@ -11,6 +11,7 @@ from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import ask, pages
 from stockkeeper.client.stock import StockNow
 from stockkeeper.contracts.ledger import (
+    EFFECTIVE_COLUMN,
     MOVEMENT_COLUMNS,
     Course,
     ExportMovements,
@@ -112,18 +113,26 @@ class Ledger(StockNow):
         warehouse: Named | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        effective_time: bool = False,
     ) -> AsyncIterator[Exported]:
         """The ledger as lines of CSV, in the order in which it was written; page by page, of any length.
 
-        It ends with the last movement that was there at the beginning.
+        It ends with the last movement that was there at the beginning. With ``effective_time`` each line has when the
+        goods moved as well, in a last column.
 
         Raises:
             UnknownProduct, UnknownWarehouse: Nothing has that name or id.
             Unreachable: No worker answers.
         """
-        head = [",".join(MOVEMENT_COLUMNS)]
+        head = [",".join([*MOVEMENT_COLUMNS, *([EFFECTIVE_COLUMN] if effective_time else [])])]
         asked = await with_names(
-            self.connection, ExportMovements, product=product, warehouse=warehouse, since=since, until=until
+            self.connection,
+            ExportMovements,
+            product=product,
+            warehouse=warehouse,
+            since=since,
+            until=until,
+            effective_time=effective_time,
         )
         while True:
             page = await ask(self.connection, EXPORT_MOVEMENTS, asked)

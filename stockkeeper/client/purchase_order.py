@@ -68,13 +68,21 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             expected_delivery_date=expected_delivery_date,
         )
 
-    async def receive(self, receipt_id: str, lines: Sequence[DeliveryLine], *, performed_by: str) -> PurchaseOrderState:
+    async def receive(
+        self,
+        receipt_id: str,
+        lines: Sequence[DeliveryLine],
+        *,
+        performed_by: str,
+        occurred_at: datetime | None = None,
+    ) -> PurchaseOrderState:
         """Book a delivery; accepted units enter stock.
 
         Args:
             receipt_id: The delivery's number: the call may be repeated, and the goods are booked once.
             lines: Units of each product: accepted, and rejected on top.
             performed_by: The person or service that received the delivery.
+            occurred_at: When the goods came, if that was before now; the lead time is measured to that day.
 
         Raises:
             InvalidRequest: A product isn't on the order, or more came than may be received. Nothing is booked.
@@ -83,7 +91,11 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             Unreachable: No answer in time.
         """
         message = await self._message(
-            purchase_order.RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines
+            purchase_order.RECEIVE,
+            receipt_id=receipt_id,
+            performed_by=performed_by,
+            lines=lines,
+            occurred_at=occurred_at,
         )
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)

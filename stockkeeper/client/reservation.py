@@ -23,7 +23,12 @@ class Hold(Document[ReservationState]):
     reference_id = Number()
 
     async def fulfill(
-        self, lines: Sequence[Line] | None = None, *, performed_by: str, fulfillment_id: str | None = None
+        self,
+        lines: Sequence[Line] | None = None,
+        *,
+        performed_by: str,
+        fulfillment_id: str | None = None,
+        occurred_at: datetime | None = None,
     ) -> ReservationState:
         """Ship held stock.
 
@@ -32,6 +37,7 @@ class Hold(Document[ReservationState]):
             performed_by: The person or service that ships.
             fulfillment_id: The shipment's number. With one, the call may be repeated after a lost answer, and the
                 shipment still leaves once; a part without one that is sent again is another part.
+            occurred_at: When the goods left, if that was before now; demand counts on that day.
 
         Raises:
             InvalidRequest: More of a product than is held.
@@ -40,7 +46,11 @@ class Hold(Document[ReservationState]):
             Unreachable: No answer in time.
         """
         message = await self._message(
-            reservation.FULFILL, performed_by=performed_by, lines=lines, fulfillment_id=fulfillment_id
+            reservation.FULFILL,
+            performed_by=performed_by,
+            lines=lines,
+            fulfillment_id=fulfillment_id,
+            occurred_at=occurred_at,
         )
         return await self._command(
             reservation.FULFILL,

@@ -24,7 +24,12 @@ class Transfer(WithDifference[TransferState]):
     transfer_number = Number()
 
     async def dispatch(
-        self, lines: Sequence[Line] | None = None, *, performed_by: str, dispatch_id: str | None = None
+        self,
+        lines: Sequence[Line] | None = None,
+        *,
+        performed_by: str,
+        dispatch_id: str | None = None,
+        occurred_at: datetime | None = None,
     ) -> TransferState:
         """Let goods leave the source; the rest stays held.
 
@@ -33,6 +38,7 @@ class Transfer(WithDifference[TransferState]):
             performed_by: The person or service that dispatches.
             dispatch_id: The departure's number. With one, the call may be repeated after a lost answer, and the goods
                 leave once; a part without one that is sent again is another part.
+            occurred_at: When the goods left, if that was before now; demand counts on that day.
 
         Raises:
             InvalidRequest: More of a product than is held. Nothing leaves.
@@ -41,7 +47,11 @@ class Transfer(WithDifference[TransferState]):
             Unreachable: No answer in time.
         """
         message = await self._message(
-            transfer.DISPATCH, performed_by=performed_by, lines=lines, dispatch_id=dispatch_id
+            transfer.DISPATCH,
+            performed_by=performed_by,
+            lines=lines,
+            dispatch_id=dispatch_id,
+            occurred_at=occurred_at,
         )
 
         def has_left(last: TransferState) -> bool:
@@ -53,13 +63,21 @@ class Transfer(WithDifference[TransferState]):
         numbered = None if dispatch_id is None else Numbered(dispatch_id, TransferActivities.dispatch_transfer)
         return await self._command(transfer.DISPATCH, message, has_left, numbered)
 
-    async def receive(self, receipt_id: str, lines: Sequence[ArrivalLine], *, performed_by: str) -> TransferState:
+    async def receive(
+        self,
+        receipt_id: str,
+        lines: Sequence[ArrivalLine],
+        *,
+        performed_by: str,
+        occurred_at: datetime | None = None,
+    ) -> TransferState:
         """Book an arrival; fit units enter the destination's stock.
 
         Args:
             receipt_id: The delivery's number: the call may be repeated, and the goods are booked once.
             lines: Units of each product: fit, and damaged on top.
             performed_by: The person or service that received the delivery.
+            occurred_at: When the goods arrived, if that was before now.
 
         Raises:
             InvalidRequest: A product isn't on the transfer, or more arrived than is in transit. Nothing is booked.
@@ -67,7 +85,9 @@ class Transfer(WithDifference[TransferState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(transfer.RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines)
+        message = await self._message(
+            transfer.RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines, occurred_at=occurred_at
+        )
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
         return await self._book(

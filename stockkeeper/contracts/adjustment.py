@@ -19,6 +19,7 @@ from stockkeeper.contracts.messages import (
     Money,
     Note,
     Notes,
+    OccurredAt,
     Reason,
     ReasonedCommand,
     Reference,
@@ -99,6 +100,7 @@ class AdjustmentRequest(Message):
     lines: Annotated[list[AdjustmentLine], Field(min_length=1, max_length=MAX_LINES)]
     reason: Reason
     performed_by: Actor
+    occurred_at: OccurredAt = None
 
 
 class ApproveAdjustment(Message):

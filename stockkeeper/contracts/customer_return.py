@@ -13,6 +13,7 @@ from stockkeeper.contracts.messages import (
     Id,
     Message,
     Notes,
+    OccurredAt,
     ReasonedCommand,
     Reference,
     State,
@@ -67,6 +68,7 @@ class Inspect(Message):
     inspection_id: Reference | None = Field(
         default=None, description="The caller's number for this inspection: sent twice, it is booked once."
     )
+    occurred_at: OccurredAt = None
 
 
 class CloseReturnShort(ReasonedCommand):

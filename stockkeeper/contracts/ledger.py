@@ -1,8 +1,8 @@
 """Questions to the ledger: levels at an instant, movements of an item, their course over time, and the export."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_ID, Id, Message, Page, Timestamp
@@ -59,6 +59,17 @@ class Movement(BaseModel):
     reason: str
     workflow_id: str
     run_id: str
+    occurred_at: Timestamp | None = Field(
+        default=None,
+        description="When the goods moved, if that was before it was booked; without it: at ``created_at``.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_an_empty_time(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        shown: dict[str, Any] = handler(self)
+        if self.occurred_at is None:
+            shown.pop("occurred_at", None)
+        return shown
 
 
 class History(Page):
@@ -115,6 +126,9 @@ class ExportMovements(Message):
     warehouse: Name | None = None
     since: Timestamp | None = None
     until: Timestamp | None = None
+    effective_time: bool = Field(
+        default=False, description="With a last column occurred_at: when the goods moved, and not when it was booked."
+    )
     after_movement_id: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
     through_movement_id: Id | None = Field(
         default=None, description="Last movement of the export; null: the latest one now."
@@ -142,6 +156,8 @@ MOVEMENT_COLUMNS = (
     *("reference_id", "performed_by", "reason", "operation_id", "workflow_id", "run_id"),
 )
 """Columns of the file."""
+EFFECTIVE_COLUMN = "occurred_at"
+"""Last column of the file, if it is asked for."""
 
 
 class LedgerActivities(Protocol):

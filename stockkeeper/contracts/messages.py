@@ -70,6 +70,7 @@ class Step(BaseModel):
         operation_id: Chosen by the workflow; the effect happens once for it, however often it is asked for.
         performed_by: The person or service behind it.
         as_of: The workflow's time, which decides about deadlines; never the database's.
+        occurred_at: When the goods moved, if that was before; None: as the step is carried out.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -83,10 +84,17 @@ class Step(BaseModel):
     operation_id: str
     performed_by: str
     as_of: AwareDatetime
+    occurred_at: AwareDatetime | None = None
+
+    @property
+    def took_place_at(self) -> AwareDatetime:
+        """When it happened: the effective time, or else the workflow's."""
+        return self.occurred_at or self.as_of
 
     def contents(self) -> dict[str, Any]:
         """The fields that a repeat must have in common with the first step, as plain JSON."""
-        left_out = {*self.not_compared, *(name for name in sorted(self.added_later) if getattr(self, name) is None)}
+        later = ("occurred_at", *self.added_later)
+        left_out = {*self.not_compared, *(name for name in sorted(later) if getattr(self, name) is None)}
         return self.model_dump(mode="json", exclude=left_out)
 
 
@@ -197,6 +205,13 @@ Actor = Annotated[str, Field(min_length=1, max_length=200, description="Person o
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
 Note = Annotated[str, Field(max_length=500, description="Any remark."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
+OccurredAt = Annotated[
+    AwareDatetime | None,
+    Field(
+        description="The instant at which the goods moved, if that was before it is booked; never in the future. Null: "
+        "now. Demand and lead times follow it; balances follow the instant of booking."
+    ),
+]
 Notes = Annotated[list[str], Field(description="Refused commands and other remarks; the latest hundred.")]
 
 

@@ -20,6 +20,7 @@ from stockkeeper.contracts.messages import (
     Money,
     Note,
     Notes,
+    OccurredAt,
     Reason,
     ReasonedCommand,
     Reference,
@@ -144,6 +145,7 @@ class Receive(Message):
     receipt_id: Reference = Field(description="The caller's number for this delivery: sent twice, it is booked once.")
     performed_by: Actor
     lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)]
+    occurred_at: OccurredAt = None
 
 
 class CloseShort(ReasonedCommand):

@@ -15,6 +15,7 @@ from stockkeeper.contracts.messages import (
     Message,
     Minutes,
     Notes,
+    OccurredAt,
     ReasonedCommand,
     Reference,
     State,
@@ -80,6 +81,7 @@ class Fulfill(Message):
     fulfillment_id: Reference | None = Field(
         default=None, description="The caller's number for this shipment: sent twice, it leaves once."
     )
+    occurred_at: OccurredAt = None
 
 
 class Cancel(ReasonedCommand):

@@ -15,6 +15,7 @@ from stockkeeper.contracts.messages import (
     Id,
     Message,
     Notes,
+    OccurredAt,
     ReasonedCommand,
     Reference,
     State,
@@ -75,6 +76,7 @@ class Dispatch(Message):
     dispatch_id: Reference | None = Field(
         default=None, description="The caller's number for this departure: sent twice, it leaves once."
     )
+    occurred_at: OccurredAt = None
 
 
 class ArrivedLine(CheckedLine):
@@ -94,6 +96,7 @@ class ReceiveTransferred(Message):
     receipt_id: Reference = Field(description="The caller's number for this delivery: sent twice, it is booked once.")
     performed_by: Actor
     lines: Annotated[list[ArrivedLine], Field(min_length=1, max_length=MAX_LINES)]
+    occurred_at: OccurredAt = None
 
 
 class WriteOff(ReasonedCommand):

@@ -8,6 +8,7 @@ direction: two units too many and two too few are the same mistake.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -99,6 +100,8 @@ class Adjustment:
     lines: Sequence[AdjustedLine]
     would_end: Sequence[Mapping[str, Any]] = ()
     """The holds that it would end, as they were shown for its approval; fields of `Promise`."""
+    occurred_at: datetime | None = None
+    """When the goods moved, if that was before it was asked for."""
 
     @property
     def name(self) -> str:

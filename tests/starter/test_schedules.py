@@ -106,6 +106,7 @@ WANTED: dict[str, dict[str, Any]] = {
                 "service_level": 0.95,
                 "order_cost": None,
                 "holding_cost_rate": None,
+                "bulk_factor": None,
             },
         ),
     },

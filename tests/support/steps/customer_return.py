@@ -69,8 +69,9 @@ class ReturnCalls(DocumentCalls):
         *lines: InspectedLine,
         performed_by: str = "ines",
         as_of: datetime = NOON,
+        occurred_at: datetime | None = None,
     ) -> StoredReturn:
-        when: When = {"as_of": as_of, "operation": inspection_id}
+        when: When = {"as_of": as_of, "operation": inspection_id, "occurred_at": occurred_at}
         seen = {"inspection_id": inspection_id, "lines": list(lines)}
         step = InspectReturnStep
         return self._command(self._steps.inspect_return, step, number, "inspect", performed_by, when, **seen)

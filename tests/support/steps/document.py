@@ -18,9 +18,10 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class When(TypedDict, total=False):
-    """Keyword arguments of every command: its time (noon), and which operation it is (a new one)."""
+    """Keyword arguments of every command: its time (noon), when goods moved, and its operation (a new one)."""
 
     as_of: datetime
+    occurred_at: datetime | None
     operation: str | None
 
 
@@ -63,6 +64,7 @@ class DocumentCalls:
             "operation_id": operation,
             "performed_by": by,
             "as_of": when.get("as_of", NOON),
+            "occurred_at": when.get("occurred_at"),
         }
         return run_activity(activity.__name__, activity, step.model_validate(known | fields), run_id=self._run_id)
 

@@ -124,13 +124,17 @@ class Buying(DocumentCalls):
         return self._command(activity, step, po_number, "confirm", "sam", when, expected_delivery_date=day)
 
     def receive(
-        self, po_number: str, receipt_id: str, *lines: ReceiptLine, as_of: datetime = NOON
+        self,
+        po_number: str,
+        receipt_id: str,
+        *lines: ReceiptLine,
+        as_of: datetime = NOON,
+        occurred_at: datetime | None = None,
     ) -> StoredPurchaseOrder:
         activity, step = self._steps.receive_purchase_order, ReceivePurchaseOrderStep
         came = {"receipt_id": receipt_id, "lines": list(lines)}
-        return self._command(
-            activity, step, po_number, "receive", "wes", {"as_of": as_of, "operation": receipt_id}, **came
-        )
+        when: When = {"as_of": as_of, "operation": receipt_id, "occurred_at": occurred_at}
+        return self._command(activity, step, po_number, "receive", "wes", when, **came)
 
     def approve_difference(
         self, po_number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]

@@ -57,9 +57,16 @@ class Steps:
         return run_activity("reserve_stock", self._steps.reserve_stock, step)
 
     def fulfill(
-        self, reference: str, lines: list[FulfillLine] | None = None, *, as_of: datetime = NOON, operation: str = "1"
+        self,
+        reference: str,
+        lines: list[FulfillLine] | None = None,
+        *,
+        as_of: datetime = NOON,
+        occurred_at: datetime | None = None,
+        operation: str = "1",
     ) -> Holding:
-        step = FulfillReservationStep(**_same(reference, f"fulfill/{operation}", "picker", as_of), lines=lines)
+        same = _same(reference, f"fulfill/{operation}", "picker", as_of)
+        step = FulfillReservationStep(**same, lines=lines, occurred_at=occurred_at)
         return run_activity("fulfill_reservation", self._steps.fulfill_reservation, step)
 
     def lower(self, reference: str, *lines: FulfillLine, as_of: datetime = NOON, operation: str = "1") -> Holding:

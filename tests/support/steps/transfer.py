@@ -80,12 +80,18 @@ class TransferCalls(DocumentCalls):
         named: When = {**when, "operation": dispatch_id or when.get("operation")}
         return self._command(activity, step, number, "dispatch", "sid", named, lines=part, dispatch_id=dispatch_id)
 
-    def receive(self, number: str, receipt_id: str, *lines: ArrivedLine, as_of: datetime = NOON) -> StoredTransfer:
+    def receive(
+        self,
+        number: str,
+        receipt_id: str,
+        *lines: ArrivedLine,
+        as_of: datetime = NOON,
+        occurred_at: datetime | None = None,
+    ) -> StoredTransfer:
         activity, step = self._steps.receive_transfer, ReceiveTransferStep
         came = {"receipt_id": receipt_id, "lines": list(lines)}
-        return self._command(
-            activity, step, number, "receive", "dora", {"as_of": as_of, "operation": receipt_id}, **came
-        )
+        when: When = {"as_of": as_of, "operation": receipt_id, "occurred_at": occurred_at}
+        return self._command(activity, step, number, "receive", "dora", when, **came)
 
     def approve_difference(
         self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
