@@ -2,18 +2,42 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from starter.cli import count_questions, cycle_count, inbox, product, replenishment, schedule, stack, stock
 from starter.cli.context import read_input
-from starter.cli.output import for_programs
+from starter.cli.output import for_programs, print_json
 from starter.cli.times import DATE_FORMAT, write_days_as
 from stockkeeper.contracts.processes import PROCESSES
 
+_MISTYPED: type[Any] = typer.BadParameter.__bases__[0]
+"""A command that is typed wrongly: an option that there isn't, or one that is missing."""
+
+
+class Commands(TyperGroup):
+    """The commands. Where JSON is asked for, one that is typed wrongly is refused in JSON as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See whether JSON is asked for, before anything can be wrong."""
+        for_programs.set("--json" in args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except _MISTYPED as error:
+            if for_programs.get():
+                print_json({"error": "UsageError", "message": error.format_message(), "details": {}})
+            raise
+
+
 app = typer.Typer(
     name="stockkeeper",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",
@@ -33,7 +57,6 @@ def every_command(
     ] = None,
 ) -> None:
     """Stock: on hand, reserved, on order and in transit, and why it changed."""
-    for_programs.set(False)
     write_days_as(None)
     if date_format:
         read_input(lambda: write_days_as(date_format))

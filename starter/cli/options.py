@@ -6,23 +6,10 @@ from typing import Annotated
 
 import typer
 
-from starter.cli.output import for_programs
 from starter.cli.times import TIME_HELP
 
-
-def _for_programs(value: bool) -> bool:  # noqa: FBT001 - Typer calls it with the value alone
-    for_programs.set(value)
-    return value
-
-
 AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print JSON, for programs; a refusal is {error, message, details}.",
-        callback=_for_programs,
-        is_eager=True,
-    ),
+    bool, typer.Option("--json", help="Print JSON, for programs; a refusal is {error, message, details}.")
 ]
 PerformedBy = Annotated[
     str,

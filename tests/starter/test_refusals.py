@@ -24,3 +24,19 @@ def test_without_json_nothing_is_on_standard_output_whatever_ran_before(first: l
     CliRunner().invoke(app, ["stock", "at", "soon", *first])
     refused = CliRunner().invoke(app, ["stock", "at", "soon"])
     assert (refused.exit_code, refused.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["stock", "chart", "TEA", "--json"], "Missing option '--warehouse'."),
+        (["reserve", "list", "--status", "LOST", "--json"], "Invalid value for '--status'"),
+        (["count", "record", "C-1", "--json", "--lime", "A=1"], "No such option: --lime"),
+    ],
+)
+def test_a_command_that_is_typed_wrongly_is_an_object_too(typed: list[str], message: str) -> None:
+    refused = CliRunner().invoke(app, typed)
+    said = json.loads(refused.stdout)
+    assert (refused.exit_code, said["error"], said["details"]) == (2, "UsageError", {})
+    assert message in said["message"]
+    assert "Error" in refused.stderr
