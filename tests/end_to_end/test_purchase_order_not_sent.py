@@ -5,12 +5,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from stockkeeper.contracts.notice import NO_ADDRESS, NOT_SET_UP
-from tests.support.approvals import NO_APPROVAL
+from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL
+from tests.support.mail_server import mail_server
 from tests.support.notices import TAKING
 from tests.support.purchase_order import Branch
 from tests.support.purchase_order_rows import supplier_name
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json
+from tests.support.wire import Json, eventually
 
 UNWRITABLE = (
     "the supplier's mail address can't be written to: it must be a mail address with only a to z before the @; "
@@ -49,3 +50,23 @@ async def test_an_order_that_did_not_reach_its_supplier_says_so(
 
 def _told(notice: Json) -> tuple[str, str, str]:
     return notice["audience"], notice["outcome"], notice["title"]
+
+
+async def test_a_refused_recipient_is_tried_again_alone(branch: Branch, shop: Shop) -> None:
+    item, supplier, number = shop.item(0), shop.supplier(), new_reference("po")
+    names = ("a@shop.example", "gone@shop.example", "c@shop.example")
+    with mail_server() as post:
+        post.refusing = {"gone@shop.example"}
+        async with branch.worker(notice_urls=SecretStr(post.url(f"to={','.join(names)}"))):
+            await branch.purchasing.draft(number, supplier, [(item, 10)], approval=ONE_APPROVAL)
+
+            async def asked() -> int:
+                return post.asked.count("gone@shop.example")
+
+            # Attempt after attempt, as Temporal makes them.
+            await eventually(asked, lambda times: times >= 2)
+            assert sorted(post.recipients) == [["a@shop.example"], ["c@shop.example"]]
+            post.refusing = set()
+            state = await branch.purchasing.quiet(number, notices=1)
+    assert [(notice["outcome"], notice["reason"]) for notice in state["notices"]] == [("SENT", None)]
+    assert sorted(recipient for [recipient] in post.recipients) == sorted(names)
