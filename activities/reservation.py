@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, document_once
 from database import holds
+from database.given_way import units_given_way
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
 from database.reservation import read_names
@@ -23,6 +24,7 @@ from stockkeeper.contracts.reservation import (
     FulfillLine,
     FulfillReservationStep,
     HeldLineState,
+    HoldAgainStep,
     Holding,
     LowerReservationStep,
     ReleaseReservationStep,
@@ -31,6 +33,7 @@ from stockkeeper.contracts.reservation import (
     ReserveStockStep,
 )
 from stockkeeper.domain.conflicts import already_exists
+from stockkeeper.domain.promise import require_held_before
 from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
@@ -48,7 +51,12 @@ ORDER = "ORDER"
 """Reference type of an order's hold; a transfer's has another."""
 
 ReservationStep = (
-    ReserveStockStep | FulfillReservationStep | LowerReservationStep | ReleaseReservationStep | ExtendReservationStep
+    ReserveStockStep
+    | HoldAgainStep
+    | FulfillReservationStep
+    | LowerReservationStep
+    | ReleaseReservationStep
+    | ExtendReservationStep
 )
 
 
@@ -71,6 +79,21 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             OperationConflict: The reference has a reservation with other contents.
         """
         return self._once(step, lambda connection, operation: _reserve(connection, operation, step))
+
+    @activity.defn(name="hold_again", no_thread_cancel_exception=True)
+    def hold_again(self, step: HoldAgainStep) -> Holding:
+        """Hold all lines again that gave way to a correction, until the deadline that they had, or none of them.
+
+        What is held is answered with, and nothing is held twice. Overdue holds are released as for any hold.
+
+        Locks: the reservation's items. Operation: ``{workflow}/hold_again/{run}``.
+
+        Raises:
+            InvalidState: The reference was never held, its hold ended in another way, or its deadline has come.
+            InsufficientStock: With the numbers of every item that is short. Nothing is held.
+            OperationConflict: The reference has a reservation with other contents.
+        """
+        return self._once(step, lambda connection, operation: _hold_again(connection, operation, step))
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
     def fulfill_reservation(self, step: FulfillReservationStep) -> Holding:
@@ -198,6 +221,32 @@ def _reserve(connection: Connection, operation: Operation, step: ReserveStockSte
         expires_at=step.expires_at,
         as_of=step.as_of,
     )
+    return StockAnswer(fell_below=fell_below)
+
+
+def _has_rest(line: HeldLine) -> bool:
+    """Whether units of the line were neither shipped nor given up one by one."""
+    return line.quantity > line.quantity_fulfilled + line.quantity_released
+
+
+def _hold_again(connection: Connection, operation: Operation, step: HoldAgainStep) -> StockAnswer | None:
+    held = lock_reservation(connection, step.reference_type, step.reference_id)
+    if not held:
+        raise RESERVATION.refusal(ReservationStatus.REJECTED, "reserve", of=step.reference_id)
+    lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
+    if [(line.item, line.quantity) for line in held] != lines:
+        raise already_exists("reservation", step.reference_id)
+    if status_of(held) is ReservationStatus.ACTIVE:
+        return None
+    units = units_given_way(connection, held)
+    ended = [line for line in held if line.status is ReservationStatus.CANCELLED]
+    again = [line for line in ended if line.reservation_id in units]
+    require_held_before(
+        step.reference_id,
+        gave_way=bool(again) and not any(_has_rest(line) for line in ended if line.reservation_id not in units),
+        in_time=all(line.expires_at is not None and line.expires_at > step.as_of for line in again),
+    )
+    fell_below = holds.place_again(connection, operation, again, units, as_of=step.as_of)
     return StockAnswer(fell_below=fell_below)
 
 

@@ -17,7 +17,7 @@ from database.document import Document
 from database.operations import Operation, once
 from database.sessions import Database
 from stockkeeper.contracts.converter import DATABASE_AWAY, as_application_error
-from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, Step, StockAnswer
+from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, HeldBefore, Step, StockAnswer
 from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
@@ -168,7 +168,12 @@ def effects_of(correction: Correction) -> StockAnswer:
         if room < 0:
             break
         gave_way.append(given_up)
-    return StockAnswer(fell_below=correction.fell_below, gave_way=gave_way, gave_way_untold=len(held) - len(gave_way))
+    return StockAnswer(
+        fell_below=correction.fell_below,
+        gave_way=gave_way,
+        gave_way_untold=len(held) - len(gave_way),
+        held_before=[HeldBefore.model_validate(each) for each in correction.held_before],
+    )
 
 
 def _operation(step: Step) -> Operation:

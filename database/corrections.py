@@ -3,13 +3,15 @@
 Missing goods can't be promised: if more is reserved than is left, holds give way. Every correction follows this rule.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from database import holds, ledger
+from database.given_way import OFFERS_SHOWN, read_offers
 from database.locks import ITEM_ARRAYS, item_arrays
 from database.operations import Operation
 from stockkeeper.domain.errors import InsufficientStock, Shortage
@@ -31,10 +33,12 @@ class Correction:
     Attributes:
         fell_below: Whether an item fell below its reorder point by this.
         gave_way: The holds that it ended, by item, and whose workflows have to be notified; without overdue ones.
+        held_before: Holds that gave way earlier on items of which it has put units back (`database.given_way`).
     """
 
     fell_below: bool = False
     gave_way: Mapping[ItemKey, list[ItemHold]] = field(default_factory=dict)
+    held_before: Sequence[Mapping[str, Any]] = ()
 
 
 def correct(
@@ -82,7 +86,12 @@ def correct(
             ):
                 gave_way[item] = ended
     ledger.move(connection, operation, MovementType.ADJUSTMENT, moved.items(), reference_id=reference_id, reason=reason)
-    return Correction(fell_below=bool(_below(connection, moved) - below_before), gave_way=gave_way)
+    put_back = [item for item, units in moved.items() if units > 0]
+    return Correction(
+        fell_below=bool(_below(connection, moved) - below_before),
+        gave_way=gave_way,
+        held_before=tuple(read_offers(connection, as_of, OFFERS_SHOWN, items=put_back)) if put_back else (),
+    )
 
 
 def would_end(

@@ -38,20 +38,18 @@ given_way = Table(
     ),
 )
 
+OFFERS_SHOWN = 100
+"""The most holds that a correction names which may be held again."""
+
 # One row an order or transfer and item. A deadline that has come is owed nothing any more; a transfer has none.
 _OFFERS = text("""
-    SELECT reference_type, reference_id, given.warehouse_id, warehouses.name AS warehouse, given.product_id, sku,
-        sum(given.quantity)::bigint AS quantity, min(given.gave_way_at) AS gave_way_at,
-        max(given.expires_at) AS expires_at, max(given.document) AS document
+    SELECT reference_type, reference_id, given.warehouse_id, given.product_id,
+        sum(given.quantity)::bigint AS quantity, max(given.expires_at) AS expires_at
     FROM given_way AS given
+    JOIN unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id) USING (warehouse_id, product_id)
     JOIN reservations USING (reservation_id)
-    JOIN warehouses ON warehouses.warehouse_id = given.warehouse_id
-    JOIN products ON products.product_id = given.product_id
     WHERE held_again_at IS NULL AND (given.expires_at IS NULL OR given.expires_at > :as_of)
-        AND (:all_items OR (given.warehouse_id, given.product_id) IN (
-            SELECT * FROM unnest(:warehouse_ids, :product_ids)))
-        AND (CAST(:reference_id AS text) IS NULL OR (reference_type, reference_id) = ('ORDER', :reference_id))
-    GROUP BY reference_type, reference_id, given.warehouse_id, warehouses.name, given.product_id, sku
+    GROUP BY reference_type, reference_id, given.warehouse_id, given.product_id
     ORDER BY min(given.gave_way_at), reference_type, reference_id, given.warehouse_id, given.product_id
     LIMIT :most
 """).bindparams(*ITEM_ARRAYS, bindparam("as_of", type_=INSTANT))
@@ -63,7 +61,7 @@ _HOLD_AGAIN = text("""
 """).bindparams(bindparam("reservation_ids", type_=ARRAY(BigInteger)), bindparam("as_of", type_=INSTANT))
 
 _LINES = text("""
-    SELECT reservation_id FROM given_way
+    SELECT reservation_id, quantity FROM given_way
     WHERE reservation_id = ANY (:reservation_ids) AND held_again_at IS NULL
 """).bindparams(bindparam("reservation_ids", type_=ARRAY(BigInteger)))
 
@@ -102,26 +100,25 @@ def read_offers(
     as_of: datetime,
     most: int,
     *,
-    items: Iterable[ItemKey] | None = None,
-    reference_id: str | None = None,
+    items: Iterable[ItemKey],
 ) -> list[dict[str, Any]]:
-    """Holds that gave way and haven't been held again, the earliest first; without those whose deadline has come.
+    """Holds on these items that gave way and haven't been held again, the earliest first.
+
+    Those whose deadline has come are left out: they are owed nothing any more.
 
     Args:
         connection: The transaction. Locks nothing.
         as_of: The time that decides about deadlines.
         most: How many at most.
-        items: Only on these items; None: on all.
-        reference_id: Only of this order.
+        items: The items.
     """
-    of = {"as_of": as_of, "most": most, "all_items": items is None, "reference_id": reference_id}
-    return read_rows(connection, _OFFERS, of | item_arrays(items or []))
+    return read_rows(connection, _OFFERS, {"as_of": as_of, "most": most} | item_arrays(items))
 
 
-def gave_way(connection: Connection, lines: Sequence[HeldLine]) -> set[int]:
-    """The reservation_ids, of these lines, that gave way and haven't been held again. The items are locked."""
+def units_given_way(connection: Connection, lines: Sequence[HeldLine]) -> dict[int, int]:
+    """Units by reservation_id, of these lines, that gave way and haven't been held again. The items are locked."""
     ids = [line.reservation_id for line in lines]
-    return set(connection.execute(_LINES, {"reservation_ids": ids}).scalars())
+    return {row.reservation_id: row.quantity for row in connection.execute(_LINES, {"reservation_ids": ids})}
 
 
 def close_offers(connection: Connection, operation: Operation, lines: Sequence[HeldLine], as_of: datetime) -> None:

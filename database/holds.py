@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database import ledger
-from database.given_way import insert_given_way
+from database.given_way import close_offers, insert_given_way
 from database.locks import lock_items, open_holds, overdue_lines
 from database.operations import Operation
 from database.reservation import reservations
@@ -133,6 +133,44 @@ def place(
             **operation.origin,
         },
     )
+    return ledger.reserve(connection, wanted)
+
+
+def place_again(
+    connection: Connection,
+    operation: Operation,
+    lines: Sequence[HeldLine],
+    units: Mapping[int, int],
+    *,
+    as_of: datetime,
+) -> bool:
+    """Hold lines again that gave way, with the units and the deadline that they had; all of them or none.
+
+    The caller has locked the lines' items.
+
+    Args:
+        connection: The transaction.
+        operation: The person and the run behind it.
+        lines: The lines of one order that gave way.
+        units: Units by reservation_id that each of them held.
+        as_of: The workflow's time.
+
+    Returns:
+        Whether an item fell below its reorder point by this.
+
+    Raises:
+        InsufficientStock: With the numbers of every item that is short.
+    """
+    wanted = wanted_by_item((line.item, units[line.reservation_id]) for line in lines)
+    levels = lock_items(connection, wanted)
+    if short := shortages(wanted, levels):
+        _release_overdue(connection, operation, operation.workflow_id, wanted, levels, short, as_of)
+    connection.execute(
+        update(reservations)
+        .where(reservations.c.reservation_id.in_([line.reservation_id for line in lines]))
+        .values(status=ReservationStatus.ACTIVE, closed_at=None, closed_by=None, closed_reason=None)
+    )
+    close_offers(connection, operation, lines, as_of)
     return ledger.reserve(connection, wanted)
 
 

@@ -32,7 +32,7 @@ from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
 from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument
-from workflows.giving_way import inform_holders, show_gave_way
+from workflows.giving_way import inform_holders, show_gave_way, show_held_before
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 
@@ -161,6 +161,9 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
     def changed(self, before: StoredAdjustment | None, stored: StoredAdjustment) -> None:
         """Inform the holders whose holds gave way, and the people who were asked to approve."""
         self.state.approve_by = stored.approve_by
+        if stored.held_before:
+            show_held_before(self.state, stored)
+            self._notices.send(texts.held_before(stored))
         if stored.gave_way:
             # If the run that posted it was terminated before it informed the holders, this one does. Informing them
             # twice does no harm.

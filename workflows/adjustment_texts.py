@@ -7,7 +7,7 @@ from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.adjustment import AdjustmentStatus
 from workflows.details import details, notices, shortages, table
-from workflows.giving_way import named, promised
+from workflows.giving_way import held_before_lines, named, promised
 from workflows.notices import cut
 
 
@@ -39,6 +39,13 @@ def gave_way(adjustment: StoredAdjustment) -> Notice:
         "",
     ]
     return _to_warehouse(adjustment, title, text)
+
+
+def held_before(adjustment: StoredAdjustment) -> Notice:
+    """The notice about orders and transfers that gave way earlier, and whose units may be back."""
+    title = f"Units are back: {counted(len(adjustment.held_before), 'hold')} gave way before {_named(adjustment)}"
+    body = "\n".join(cut(held_before_lines(adjustment, _skus(adjustment))))
+    return Notice(audience=Audience.WAREHOUSE, title=title, body=body)
 
 
 def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:

@@ -34,7 +34,7 @@ from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import cycle_count_texts as texts
 from workflows.commands import command, signal_of
 from workflows.document import Document, Shown
-from workflows.giving_way import inform_holders, show_gave_way
+from workflows.giving_way import inform_holders, show_gave_way, show_held_before
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 from workflows.steps import write
@@ -50,7 +50,7 @@ class _Carried(Carried):
 
     def stored(self) -> StoredCount:
         """The database's latest answer, which the state repeats but for these fields."""
-        fields = self.state.model_dump(exclude={"gave_way"})
+        fields = self.state.model_dump(exclude={"gave_way", "held_before"})
         lines = [{**line, "sku": self.skus[line["product_id"]]} for line in fields["lines"]]
         known = {"warehouse": self.warehouse, "requested_at": self.requested_at}
         return StoredCount.model_validate({**fields, **known, "lines": lines})
@@ -171,6 +171,9 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
 
     def changed(self, before: StoredCount | None, stored: StoredCount) -> None:
         """Inform the holders whose holds gave way, and the people who have to review a count."""
+        if stored.held_before:
+            show_held_before(self.state, stored)
+            self._notices.send(texts.held_before(stored))
         if stored.gave_way:
             show_gave_way(self.state, stored)
             reason = f"cycle count {self.number} found less than was promised"

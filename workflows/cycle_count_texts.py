@@ -7,7 +7,7 @@ from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.cycle_count import CountStatus
 from workflows.details import details, notices, table
-from workflows.giving_way import named
+from workflows.giving_way import held_before_lines, named
 from workflows.notices import cut
 
 _FIRST = (CountStatus.REVIEW, CountStatus.COUNTING, CountStatus.POSTED, CountStatus.CANCELLED)
@@ -49,6 +49,14 @@ def gave_way(count: StoredCount) -> Notice:
     title = f"Promised stock is missing: {counted(len(ended), 'hold')} gave way to {of}"
     body = [f"{named(hold)} of {skus.get(hold.product_id, hold.product_id)}" for hold in ended]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
+
+
+def held_before(count: StoredCount) -> Notice:
+    """The notice about orders and transfers that gave way earlier, and whose units may be back."""
+    of = f"count {count.count_number}, {count.warehouse}"
+    title = f"Units are back: {counted(len(count.held_before), 'hold')} gave way before {of}"
+    body = "\n".join(cut(held_before_lines(count, skus_of(count))))
+    return Notice(audience=Audience.WAREHOUSE, title=title, body=body)
 
 
 def details_of(state: CycleCountState, count: StoredCount) -> str:

@@ -35,7 +35,7 @@ GIVE_UP = "workflow-cancelled"
 _REJECT = "reject"
 """The event that leads to REJECTED, in the transition table of every document that can be short of stock."""
 
-_ACCUMULATED = frozenset({"gave_way"})
+_ACCUMULATED = frozenset({"gave_way", "held_before"})
 """Fields that an answer adds to in the state, instead of replacing them."""
 
 
@@ -263,7 +263,8 @@ class Document(Process[S], Generic[S, D, St]):
         before, self.stored = self.stored, stored
         if isinstance(stored, StockAnswer):
             # These are news of this one step: a run that continues from the answer must not act on them again.
-            self.stored = stored.model_copy(update={"fell_below": False, "gave_way": [], "gave_way_untold": 0})
+            none = {"fell_below": False, "gave_way": [], "gave_way_untold": 0, "held_before": []}
+            self.stored = stored.model_copy(update=none)
             if stored.fell_below:
                 self.in_background(ask_for_reorder())
         self.changed(before, stored)

@@ -1,13 +1,13 @@
 """How a process that corrects stock informs the processes whose holds have given way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay, PromiseState
-from stockkeeper.contracts.messages import MAX_REASON, GaveWay, StockAnswer, counted
+from stockkeeper.contracts.messages import MAX_REASON, GaveWay, HeldBefore, StockAnswer, counted, utc
 from workflows.process import Process
 
 GAVE_WAY_KEPT = 100
@@ -17,11 +17,31 @@ class CorrectingState(Protocol):
     """The state of a process that corrects stock; the latest hundred holds are kept."""
 
     gave_way: list[GaveWay]
+    held_before: list[HeldBefore]
 
 
 def show_gave_way(state: CorrectingState, answer: StockAnswer) -> None:
     """Add the holds that gave way to the state."""
     state.gave_way = [*state.gave_way, *answer.gave_way][-GAVE_WAY_KEPT:]
+
+
+def show_held_before(state: CorrectingState, answer: StockAnswer) -> None:
+    """Add the holds that gave way earlier, and whose units may be back, to the state."""
+    state.held_before = [*state.held_before, *answer.held_before][-GAVE_WAY_KEPT:]
+
+
+def held_before_lines(answer: StockAnswer, skus: Mapping[int, str]) -> list[str]:
+    """The body of the notice about holds that can be held again: each with its units, and how."""
+    return [
+        "Units are back that these orders and transfers had to give up. An order is held again, until the deadline",
+        "that it had, by `stockkeeper reserve hold-again ORDER`; a transfer is started anew under another number.",
+        "",
+        *(
+            f"{promised(each)} of {skus.get(each.product_id, each.product_id)}"
+            + (f", until {utc(each.expires_at)}" if each.expires_at else "")
+            for each in answer.held_before
+        ),
+    ]
 
 
 def inform_holders(
@@ -62,6 +82,6 @@ def named(hold: GaveWay) -> str:
     return promised(hold)
 
 
-def promised(hold: GaveWay | PromiseState) -> str:
+def promised(hold: GaveWay | PromiseState | HeldBefore) -> str:
     """A promise as people call it: ``order 1042, 3 units``."""
     return f"{hold.reference_type.lower()} {hold.reference_id}, {counted(hold.quantity, 'unit')}"

@@ -20,6 +20,7 @@ from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     Fulfill,
     FulfillReservationStep,
+    HoldAgainStep,
     Holding,
     LowerReservationStep,
     Release,
@@ -171,6 +172,14 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         ]
         self.require_workflow_id(PROCESS.id_of(request.reference_id), of="reference")
         _require_served(request)
+        if request.hold_again:
+            # One attempt a run: when it gives way again, another run may hold it again.
+            again = HoldAgainStep(
+                **self.step_stamp("hold_again", workflow.info().run_id, performed_by=request.performed_by),
+                lines=request.lines,
+            )
+            await self.apply(ReservationActivities.hold_again, again, "hold again what gave way")
+            return
         step = ReserveStockStep(
             **self.step_stamp("reserve", performed_by=request.performed_by),
             lines=request.lines,

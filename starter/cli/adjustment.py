@@ -63,6 +63,7 @@ def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
         out.print(f"short: {_short(printing.sku(found, each.product_id), each.requested, each.available)}")
     out.print(_lines(state, found))
     printing.print_gave_way(state.gave_way, found)
+    printing.print_held_before(state.held_before, found)
     printing.print_afterwards(state.notes, state.notices)
 
 

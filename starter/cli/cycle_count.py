@@ -40,6 +40,7 @@ def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:
     if state.closed_reason:
         out.print(f"given up: {escape(state.closed_reason)}")
     printing.print_gave_way(state.gave_way, found)
+    printing.print_held_before(state.held_before, found)
     was = {line.product_id: line for line in before.lines}
     lines = sorted(state.lines, key=lambda line: _FIRST.index(line.status))
     out.print(

@@ -14,7 +14,7 @@ from starter.cli.times import shown
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.giving_way import PromiseState
-from stockkeeper.contracts.messages import GaveWay, counted, money
+from stockkeeper.contracts.messages import GaveWay, HeldBefore, counted, money
 from stockkeeper.contracts.notice import Audience, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import FoundItems, ShortageState
@@ -225,6 +225,15 @@ def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:
     for hold in gave_way:
         held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
         out.print(f"gave way: {held}, {counted(hold.quantity, 'unit')} of {sku(found, hold.product_id)}")
+
+
+def print_held_before(holds: Sequence[HeldBefore], found: FoundItems) -> None:
+    """Print the holds that gave way earlier and whose units may be back."""
+    for hold in holds:
+        held = f"{hold.reference_type.lower()} {escape(hold.reference_id)}"
+        how = "hold it again: stockkeeper reserve hold-again" if hold.reference_type == "ORDER" else "start it anew"
+        units = f"{counted(hold.quantity, 'unit')} of {sku(found, hold.product_id)}"
+        out.print(f"gave way before: {held}, {units}; {how}")
 
 
 def print_would_end(promises: Sequence[PromiseState], total: int, found: FoundItems) -> None:

@@ -16,6 +16,7 @@ from starter.cli.times import instant_or_none, shown
 from stockkeeper.client.lines import Line
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
+from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import FoundItems
@@ -145,6 +146,16 @@ def fulfill(
         lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id, occurred_at=left_at),
         as_json=as_json,
     )
+
+
+@app.command("hold-again")
+def hold_again(reference: Reference, *, performed_by: options.PerformedBy, as_json: options.AsJson = False) -> None:
+    """Hold an order again whose hold gave way to a correction, until the deadline that it had."""
+
+    async def make(stock: Stockkeeper) -> Hold:
+        return await stock.hold_again(reference, performed_by=performed_by)
+
+    _desk.create(make, as_json=as_json)
 
 
 @app.command("release")

@@ -122,6 +122,27 @@ class Reservations(Part):
     hold = Finding(Hold)
     holds = Listing[ReservationStatus](Hold)
 
+    async def hold_again(self, reference_id: str, *, performed_by: str) -> Hold:
+        """Hold an order's lines again that gave way to a correction, until the deadline that they had.
+
+        All of them are held or none; what has been shipped stays shipped. Asked again, it is the same hold.
+
+        Args:
+            reference_id: The order's number.
+            performed_by: The person or service that asks.
+
+        Raises:
+            NotFound: There is no hold of that order.
+            InvalidState: It ended in another way, or its deadline has come: hold it under another reference.
+            InsufficientStock: With the numbers of every item that is short. Nothing is held.
+            Unreachable: No answer in time. It may be held: ask again.
+        """
+        before = (await self.hold(reference_id)).state
+        if before.status is ReservationStatus.ACTIVE:
+            return await self.hold(reference_id)
+        lines = [Line(each.product_id, each.warehouse_id, quantity=each.quantity) for each in before.lines]
+        return await Hold.start(self.connection, reference_id, lines=lines, hold_again=True, performed_by=performed_by)
+
     async def reserve(
         self, reference_id: str, lines: Sequence[Line], *, performed_by: str, ttl_minutes: float = 30
     ) -> Hold:

@@ -13,6 +13,7 @@ from stockkeeper.contracts.messages import (
     MAX_UNITS,
     Actor,
     GaveWay,
+    HeldBefore,
     Hours,
     Id,
     Message,
@@ -159,6 +160,11 @@ class AdjustmentState(State):
     gave_way: list[GaveWay] = Field(
         default_factory=list,
         description="Holds that gave way because their stock is missing; the latest hundred.",
+    )
+    held_before: list[HeldBefore] = Field(
+        default_factory=list,
+        description="Holds that gave way earlier on items of which units were put back, and that can be held again; "
+        "the latest hundred.",
     )
     shortages: list[ShortageState] = Field(
         default_factory=list,

@@ -11,6 +11,7 @@ from stockkeeper.contracts.messages import (
     MAX_UNITS,
     Actor,
     GaveWay,
+    HeldBefore,
     Id,
     Message,
     Notes,
@@ -151,6 +152,11 @@ class CycleCountState(State):
     closed_reason: str | None = Field(default=None, description="Reason of the cancellation.")
     gave_way: list[GaveWay] = Field(
         default_factory=list, description="Holds that gave way because their stock is missing; the latest."
+    )
+    held_before: list[HeldBefore] = Field(
+        default_factory=list,
+        description="Holds that gave way earlier on items of which units were put back, and that can be held again; "
+        "the latest hundred.",
     )
     notices: Notices = Field(default_factory=list)
     notes: Notes = Field(default_factory=list)

@@ -115,6 +115,17 @@ class GaveWay(BaseModel):
     quantity: int
 
 
+class HeldBefore(BaseModel):
+    """A hold that gave way and whose units may be back: it can be held again until the deadline that it had."""
+
+    reference_type: str
+    reference_id: str
+    warehouse_id: int
+    product_id: int
+    quantity: int = Field(description="Units that it held.")
+    expires_at: AwareDatetime | None = Field(description="Its deadline; null: it has none, as a transfer.")
+
+
 class StockAnswer(BaseModel):
     """The answer to a step that may have reduced stock.
 
@@ -122,11 +133,14 @@ class StockAnswer(BaseModel):
         fell_below: Whether this step let an item fall below its reorder point.
         gave_way: The holds that ended by it; their workflows have to be notified.
         gave_way_untold: Number of further holds that the answer has no room for.
+        held_before: Holds that gave way earlier on items of which this step has put units back, the earliest first; at
+            most a hundred.
     """
 
     fell_below: bool = False
     gave_way: list[GaveWay] = Field(default_factory=list)
     gave_way_untold: int = 0
+    held_before: list[HeldBefore] = Field(default_factory=list)
 
 
 def _printable(text: str) -> str:

@@ -54,6 +54,11 @@ class ReservationRequest(Message):
         float, Field(ge=0, le=MAX_MINUTES, description="How long to wait for stock, in minutes (not yet supported).")
     ] = 0
     performed_by: Actor
+    hold_again: bool = Field(
+        default=False,
+        description="The hold of this reference gave way to a correction: hold its lines again, until the deadline "
+        "that it had. `ttl_minutes` isn't looked at.",
+    )
 
 
 class FulfillLine(Message):
@@ -146,6 +151,14 @@ class ReserveStockStep(Step):
     expires_at: AwareDatetime
 
 
+class HoldAgainStep(Step):
+    """Hold the lines again that gave way to a correction, until the deadline that they had."""
+
+    reference_type: str
+    reference_id: str
+    lines: list[ReservationLine]
+
+
 class FulfillReservationStep(Step):
     """Ship units: all that are still held, or these."""
 
@@ -215,6 +228,11 @@ class ReservationActivities(Protocol):
     @activity.defn(name="reserve_stock")
     def reserve_stock(self, step: ReserveStockStep) -> Holding:
         """Hold all lines or none."""
+        ...
+
+    @activity.defn(name="hold_again")
+    def hold_again(self, step: HoldAgainStep) -> Holding:
+        """Hold all lines again that gave way, or none."""
         ...
 
     @activity.defn(name="fulfill_reservation")

@@ -51,6 +51,7 @@ _BY_STEP = {
     "give_way": _Step("ended hold"),
     "expire": _Step("deadline"),
     "extend": _Step("extension"),
+    "hold_again": _Step("renewed hold"),
     "record": _Step("result"),
     "fulfill": _Step("shipment", _BOOKED, "number"),
     "release": _Step("release", _BOOKED, "number"),

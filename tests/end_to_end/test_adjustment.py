@@ -64,6 +64,7 @@ async def test_what_is_worth_little_is_in_the_books_at_once(adjusting: Adjusting
         "would_end": [],
         "would_end_total": 0,
         "gave_way": [],
+        "held_before": [],
         "shortages": [],
         "closed_reason": None,
         "notices": [],

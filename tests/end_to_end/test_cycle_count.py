@@ -48,6 +48,7 @@ async def test_a_count_is_answered_in_one_call_with_the_whole_state(counts: Coun
         "requested_by": "wanda",
         "closed_reason": None,
         "gave_way": [],
+        "held_before": [],
         "notices": [],
         "notes": [],
     }

@@ -121,6 +121,17 @@ class ReservationScenes(Scenes[Orders]):
         correct_stock(self._engine, {gone: -4}, datetime.now(UTC))
         await self._caller.update(reference, "give_way", told)
 
+    async def held_again(self, reference: str) -> None:
+        """The second run for one order, whose units are back."""
+        item = self._shop.item(5)
+        await self._caller.reserve(reference, (item, 4))
+        correct_stock(self._engine, {item: -4}, datetime.now(UTC))
+        await self._caller.update(reference, "give_way", {"performed_by": "carl", "reason": FOUND})
+        await self._caller.result(reference)
+        correct_stock(self._engine, {item: 4}, datetime.now(UTC))
+        await self._caller.reserve(reference, (item, 4), hold_again=True)
+        await self._caller.fulfill(reference)
+
     async def adopted_giving_way(self, reference: str) -> None:
         """The second run for one order, of which a line gave way while nobody could be told."""
         gone, other = self._shop.items(2, units=5)

@@ -27,6 +27,7 @@ from stockkeeper.contracts.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes
 from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
 
 
 def line(item: ItemKey, quantity: int) -> Line:
@@ -189,3 +190,31 @@ async def test_without_a_server_it_says_where_it_looked() -> None:
     port = free_port()
     with pytest.raises(Unreachable, match=rf"^no Temporal server answers at 127\.0\.0\.1:{port}$"):
         await Stockkeeper.connect(f"127.0.0.1:{port}")
+
+
+async def test_an_order_that_lost_its_hold_to_a_typo_gets_it_again(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, order, typo, back = shop.item(10), new_reference(), new_reference("a"), new_reference("a")
+    lost = await reserve(stock, order, line(item, 8))
+    nine = [Line(product_id=item.product_id, quantity=-9)]
+    adjustment = await stock.adjust(
+        typo, nine, warehouse_id=item.warehouse_id, reason="one is broken", performed_by="tom"
+    )
+    assert [each.reference_id for each in adjustment.state.would_end] == [order]
+    await adjustment.approve(approver="ann")
+    await eventually(lost.refresh, lambda state: state.status is ReservationStatus.CANCELLED)
+    with pytest.raises(InsufficientStock):
+        await stock.hold_again(order, performed_by="checkout")
+    assert level(engine, item) == (1, 0)
+    nine = [Line(product_id=item.product_id, quantity=9)]
+    adjustment = await stock.adjust(back, nine, warehouse_id=item.warehouse_id, reason="it was one", performed_by="tom")
+    assert [(each.reference_id, each.quantity) for each in adjustment.state.held_before] == [(order, 8)]
+    for _ in range(2):
+        again = await stock.hold_again(order, performed_by="checkout")
+        assert (again.state.status, again.state.expires_at) == (ReservationStatus.ACTIVE, lost.state.expires_at)
+        assert level(engine, item) == (10, 8)
+    assert (await again.fulfill(performed_by="picker")).status is ReservationStatus.FULFILLED
+    with pytest.raises(InvalidState, match="hasn't given way"):
+        await stock.hold_again(order, performed_by="checkout")
+    assert level(engine, item) == (2, 0)

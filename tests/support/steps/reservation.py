@@ -9,6 +9,7 @@ from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     FulfillLine,
     FulfillReservationStep,
+    HoldAgainStep,
     Holding,
     LowerReservationStep,
     ReleaseReservationStep,
@@ -79,6 +80,16 @@ class Steps:
 
     def give_way(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"give_way/{operation}", gave_way=True)
+
+    def hold_again(
+        self, reference: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON, run: str = "another-run"
+    ) -> Holding:
+        same = _same(reference, f"hold_again/{run}", "shop", as_of)
+        wanted = [
+            ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
+            for item, quantity in lines
+        ]
+        return run_activity("hold_again", self._steps.hold_again, HoldAgainStep(**same, lines=wanted))
 
     def expire(self, reference: str, *, as_of: datetime) -> Holding:
         return self._release(reference, ReservationStatus.EXPIRED, as_of, "expire")
