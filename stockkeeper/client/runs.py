@@ -34,6 +34,12 @@ _REJECTED = "REJECTED"
 """Status of a document that was short of stock: nothing of it is stored."""
 _OF_THE_RUN = ("notes", "notices", "gave_way", "shortages")
 """Fields of a state that the database hasn't got."""
+_WITH_A_STATE = (
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+)
+"""Statuses of a run whose state says something about a document that isn't stored: on its way, or rejected."""
 _RUN_WITHIN = 2.0
 """Seconds for which the run's own fields are waited for, once the database has answered."""
 
@@ -164,7 +170,9 @@ async def read_document(connection: Connection, process: ProcessSpec, number: st
     try:
         shown = (await ask(connection, SHOW_DOCUMENT, asked)).state
         if shown is None:
-            # It may be on its way, or was rejected.
+            # It may be on its way, or was rejected; a run that has ended otherwise has stored nothing.
+            if await _status_of(connection, handle.id, what) not in _WITH_A_STATE:
+                raise NotFound(f"{what} doesn't exist; its start was refused, or stopped before anything was stored")
             return await of_the_run
         await asyncio.wait({of_the_run}, timeout=_RUN_WITHIN)
         stored = state.model_validate(shown)
@@ -178,11 +186,18 @@ async def read_document(connection: Connection, process: ProcessSpec, number: st
 
 async def is_paused(connection: Connection, workflow_id: str) -> bool:
     """Whether an operator has paused the run."""
+    status = await _status_of(connection, workflow_id, workflow_id)
+    return status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+
+
+async def _status_of(connection: Connection, workflow_id: str, what: str) -> int:
+    """The status of the latest run of a workflow, as the service has it: the SDK can't read all of them."""
     request = DescribeWorkflowExecutionRequest(
         namespace=connection.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
     )
-    described = await connection.client.workflow_service.describe_workflow_execution(request)
-    return described.workflow_execution_info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+    async with answer(what, connection.answer_within, if_lost=None):
+        described = await connection.client.workflow_service.describe_workflow_execution(request)
+    return described.workflow_execution_info.status
 
 
 async def _stored(connection: Connection, process: ProcessSpec, limit: int | None, **fields: object) -> list[Listed]:

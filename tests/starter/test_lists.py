@@ -268,6 +268,9 @@ async def test_a_start_on_its_way_is_listed_until_the_database_has_it(
         assert (await stock.hold(short)).state.status is ReservationStatus.REJECTED
         with pytest.raises(Unreachable, match=f"{way}: {PAUSED}$"):
             await stock.hold(way)
+        for nothing in (stopped, wrong):
+            with pytest.raises(NotFound, match="its start was refused, or stopped before anything was stored"):
+                await stock.hold(nothing)
         for nothing in (new_reference(), " no number", ""):
             with pytest.raises(NotFound, match=r"doesn't exist$"):
                 await stock.hold(nothing)
