@@ -7,7 +7,6 @@ stuck. Commands are carried out one at a time, in the order in which they came.
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,14 +20,10 @@ from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.domain.errors import DomainError, InvalidRequest
+from workflows.last_word import NAMED_ANSWERS, LastWord, is_fixed, read, told
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
-
-NAMED_ANSWERS = "named-answers"
-"""The patch with which a run that has answered a start under a fixed update id goes on in another run."""
-_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-"""An update id as clients make one up for a single call."""
 
 
 class Noted(Protocol):
@@ -53,32 +48,6 @@ class Stamp(TypedDict):
     operation_id: str
     performed_by: str
     as_of: datetime
-
-
-class Failure(State):
-    """A refused start, as a run hands it to the one that fails with it."""
-
-    code: str
-    message: str
-    details: Any
-
-
-class LastWord(State):
-    """The input, beside the start, of a run that only ends, as the one before it would have.
-
-    Attributes:
-        last_word: The state, as the result will be.
-        failure: The error that the run fails with; None: it completes.
-        details: The run in a few lines of Markdown.
-        memo: The fields by which a list of runs describes it.
-        signals: The number of signals that this chain of runs has received.
-    """
-
-    last_word: dict[str, Any]
-    failure: Failure | None
-    details: str
-    memo: dict[str, Any]
-    signals: int
 
 
 S = TypeVar("S", bound=Noted)
@@ -243,7 +212,7 @@ class Process(Generic[S]):
         """
         self.is_asked = True
         info = workflow.current_update_info()
-        if self._leaving is not None or info is None or not _is_fixed(info.id):
+        if self._leaving is not None or info is None or not is_fixed(info.id):
             return
         if workflow.patched(NAMED_ANSWERS):
             self._leaving = asyncio.create_task(self._leave_when_it_is_quiet())
@@ -259,7 +228,7 @@ class Process(Generic[S]):
         await workflow.wait_condition(self.drained)
         last_word = LastWord(
             last_word=cast("BaseModel", self.state).model_dump(mode="json"),
-            failure=None if failure is None else _told(failure),
+            failure=None if failure is None else told(failure),
             details=self._details,
             memo=dict(self._memo),
             signals=self._signals,
@@ -280,8 +249,8 @@ class Process(Generic[S]):
         """
         info = workflow.current_update_info()
         if self.last_word is not None and self.last_word.failure is not None:
-            raise _read(self.last_word.failure)
-        if workflow.info().continued_run_id is None and info is not None and _is_fixed(info.id):
+            raise read(self.last_word.failure)
+        if workflow.info().continued_run_id is None and info is not None and is_fixed(info.id):
             parse(start, self.payload)
 
     async def say_the_last_word(self, word: LastWord) -> S:
@@ -292,7 +261,7 @@ class Process(Generic[S]):
             self._memo = word.memo
             workflow.upsert_memo(word.memo)
         if word.failure is not None:
-            await self.failed(_read(word.failure))
+            await self.failed(read(word.failure))
         self.start_answered()
         return await self.ended()
 
@@ -386,16 +355,3 @@ class Process(Generic[S]):
             if refusal is None:
                 raise
             self.note(f"signal {handler.name} refused: {refusal.code}: {refusal.message}")
-
-
-def _told(failure: DomainError) -> Failure:
-    return Failure(code=failure.code, message=failure.message, details=failure.details)
-
-
-def _read(failure: Failure) -> DomainError:
-    return DomainError.codes[failure.code].from_details(failure.message, failure.details)
-
-
-def _is_fixed(update_id: str) -> bool:
-    """Whether a caller may send this update id again: it isn't random, or is the document's own number."""
-    return _RANDOM.fullmatch(update_id) is None or workflow.info().workflow_id.endswith(update_id)

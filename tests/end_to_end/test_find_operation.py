@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from tests.support.adjustment import Adjusting, approval, cancellation, pending
+from tests.support.approvals import ONE_APPROVAL
 from tests.support.books import nothing_is_stored
 from tests.support.customer_return import Returns, found, inspection, sent
 from tests.support.cycle_count import Counts, counted, one_count
@@ -70,9 +71,7 @@ async def test_every_command_is_found_by_workflow_command_and_key(
 
     async def order() -> list[Json]:
         item, number = shop.item(1), new_reference("po")
-        await purchasing.draft(
-            number, shop.supplier(), [(item, 3)], approval={"tiers": [{"up_to": None, "approvals": 1}]}
-        )
+        await purchasing.draft(number, shop.supplier(), [(item, 3)], approval=ONE_APPROVAL)
         return await carried_out(
             purchasing,
             number,
