@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import apprise
 import pytest
@@ -78,3 +79,21 @@ def test_apprise_answers_with_an_object_that_is_truthy_only_if_every_service_too
     assert answered is not True
     assert answered is not False
     assert bool(answered) is (places == ["taken"])
+
+
+def test_apprise_reads_another_address_than_the_one_that_is_written() -> None:
+    service: Any = apprise.Apprise.instantiate("mailto://robot@shop.example/?to=o'brien@example.com")
+    assert [address for _, address in service.targets] == ["brien@example.com"]
+
+
+def test_apprise_asks_a_service_who_has_a_notice_and_says_who_took_it(
+    mailbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service: Any = apprise.Apprise.instantiate(f"{mailbox.replace('json', 'ntfy')}/dock/office")
+    monkeypatch.setattr(type(service), "request_rate_per_sec", 0)
+    marked: list[str] = []
+    vars(service).update(is_delivered=lambda key: key == "dock", mark_delivered=marked.append)
+
+    assert bool(apprise.Apprise(service).notify(body="body", title="title"))
+    assert "office" in marked
+    assert "dock" not in marked
