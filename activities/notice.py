@@ -74,12 +74,14 @@ class NoticeSteps(OnDatabase, NoticeActivities):
         urls = urls_of(self._urls(notice.audience))
         with_address = [url for url in urls if ADDRESS in url] if notice.audience is Audience.SUPPLIER else []
         ways = ways_of(" ".join(url for url in urls if url not in with_address))
+        undeliverable = None
         if with_address and (address := self._address(notice.supplier_id)):
-            try:
-                ways += ways_of(" ".join(with_address), address)
-            except AddressRefused as refused:
-                return ways, str(refused)
-        return ways, None
+            for url in with_address:
+                try:
+                    ways += ways_of(url, address)
+                except AddressRefused as refused:
+                    undeliverable = str(refused)
+        return ways, undeliverable
 
     def _urls(self, audience: Audience) -> str:
         match audience:

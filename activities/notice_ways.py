@@ -140,6 +140,8 @@ def _service(url: str, address: str | None) -> apprise.NotifyBase:
     # Quoted, so that an address can't become a part of the URL that means something else.
     given = url if address is None else url.replace(ADDRESS, quote(address, safe=""))
     service = apprise.Apprise.instantiate(given)
+    if not isinstance(service, apprise.NotifyBase) and address is not None:
+        raise AddressRefused("the supplier's address makes no URL of the service's")
     if not isinstance(service, apprise.NotifyBase):
         raise ValueError(_NO_URLS)  # noqa: TRY004 - pydantic makes a bad setting of a ValueError only
     return service
@@ -171,8 +173,7 @@ def _people(texts: Sequence[str], address: str | None) -> list[_Person]:
             # A name may stand before a colon, as Apprise has it.
             pieces = [each.rpartition(":") for each in _BETWEEN_ADDRESSES.split(text) if each]
             found += [(name or False, each) for name, _, each in pieces]
-    supplier = address and _deliverable(address)
-    return [(name, supplier if each == ADDRESS and supplier else _recipient(each)) for name, each in found]
+    return [(name, _deliverable(address) if address and each == ADDRESS else _recipient(each)) for name, each in found]
 
 
 def _recipient(written: str) -> str:
