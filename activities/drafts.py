@@ -1,7 +1,9 @@
 """Storing the draft of a purchase order: for its own workflow, or for a reorder run ahead of that workflow."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -9,7 +11,12 @@ from database.document import insert_document
 from database.operations import Operation
 from database.purchase_order import PURCHASE_ORDER, keep_longest_lead_time
 from database.worth import unit_costs
-from stockkeeper.contracts.purchase_order import ApprovalPolicy, DraftPurchaseOrderStep, PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order import (
+    ApprovalPolicy,
+    DraftPurchaseOrderStep,
+    PurchaseOrderLine,
+    PurchaseOrderRequest,
+)
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals
 from stockkeeper.domain.worth import Limit, total_of, unpaid
 
@@ -40,24 +47,12 @@ def store_draft(
         limit: The worth that may be ordered without being paid for, and without an approval.
         as_of: The workflow's time.
     """
-    total = total_of((line.qty, line.unit_cost) for line in draft.line_items)
-    costs = unit_costs(connection, {line.product_id for line in draft.line_items})
-    free = unpaid((line.qty, line.unit_cost, costs[line.product_id]) for line in draft.line_items)
-    needed = max(required_approvals(policy.as_tiers(), total), int(limit.is_exceeded_by(free)))
+    total, needed = total_and_approvals(connection, draft.line_items, policy, limit)
     insert_document(
         connection,
         operation,
         PURCHASE_ORDER,
-        [
-            {
-                "product_id": line.product_id,
-                "qty": line.qty,
-                "unit_cost": line.unit_cost,
-                "quantity_receivable": receivable(line.qty, over_delivery_percent),
-                "note": line.note,
-            }
-            for line in draft.line_items
-        ],
+        columns_of_lines(draft.line_items, over_delivery_percent),
         po_number=draft.po_number,
         supplier_id=draft.supplier_id,
         warehouse_id=draft.warehouse_id,
@@ -73,3 +68,27 @@ def store_draft(
         submitted_at=None if needed else as_of,
     )
     keep_longest_lead_time(connection, draft.po_number)
+
+
+def total_and_approvals(
+    connection: Connection, lines: Sequence[PurchaseOrderLine], policy: ApprovalPolicy, limit: Limit
+) -> tuple[Decimal, int]:
+    """The total of an order with these lines, and the number of approvals that it needs; as `store_draft` has it."""
+    total = total_of((line.qty, line.unit_cost) for line in lines)
+    costs = unit_costs(connection, {line.product_id for line in lines})
+    free = unpaid((line.qty, line.unit_cost, costs[line.product_id]) for line in lines)
+    return total, max(required_approvals(policy.as_tiers(), total), int(limit.is_exceeded_by(free)))
+
+
+def columns_of_lines(lines: Sequence[PurchaseOrderLine], over_delivery_percent: Decimal) -> list[dict[str, Any]]:
+    """The columns of an order's lines that are new."""
+    return [
+        {
+            "product_id": line.product_id,
+            "qty": line.qty,
+            "unit_cost": line.unit_cost,
+            "quantity_receivable": receivable(line.qty, over_delivery_percent),
+            "note": line.note,
+        }
+        for line in lines
+    ]

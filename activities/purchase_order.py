@@ -4,7 +4,7 @@ A step locks the order's row first, then the items, then the supplier. `stockkee
 `database.purchase_order` reads and writes, and `database.supplier_performance` keeps costs and lead times.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items, require_supplier
 from activities.differences import require_difference_approved, store_difference_approval
-from activities.drafts import store_draft
+from activities.drafts import columns_of_lines, store_draft, total_and_approvals
 from activities.writes import Effect, OnDatabase, document_once, require_same
 from database.clock import end_of_day
 from database.differences import read_difference_approvals
@@ -24,7 +24,10 @@ from database.purchase_order import (
     PURCHASE_ORDER,
     RECEIPTS,
     adopt_draft,
+    amend_lines,
     insert_approval,
+    is_amended_by,
+    keep_longest_lead_time,
     lock_purchase_order,
     read_purchase_order,
 )
@@ -35,6 +38,7 @@ from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.purchase_order import (
+    AmendPurchaseOrderStep,
     ApprovalPolicy,
     ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
@@ -42,8 +46,10 @@ from stockkeeper.contracts.purchase_order import (
     DraftPurchaseOrderStep,
     EndPurchaseOrderStep,
     PurchaseOrderActivities,
+    PurchaseOrderLine,
     PurchaseOrderState,
     ReceivePurchaseOrderStep,
+    StoredLine,
     StoredPurchaseOrder,
 )
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
@@ -61,6 +67,7 @@ from stockkeeper.domain.worth import worth_of_units
 PurchaseOrderStep = (
     DraftPurchaseOrderStep
     | ApprovePurchaseOrderStep
+    | AmendPurchaseOrderStep
     | ConfirmPurchaseOrderStep
     | ReceivePurchaseOrderStep
     | ApproveOrderDifferenceStep
@@ -111,18 +118,68 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
         Locks: the order. Operation: ``{workflow}/approve/{command}``.
 
         Raises:
-            InvalidState: The order doesn't wait for approval any more.
-            NotPermitted: The approver requested it.
+            InvalidState: The order doesn't wait for approval any more, or has been amended since it was looked at.
+            NotPermitted: The approver requested or amended it.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             order = lock_purchase_order(connection, step.po_number)
+            order.require_version(step.version)
             if order.approval.is_given_by(step.performed_by):
                 return
             status = order.after_approval(step.performed_by)
             insert_approval(connection, operation, order, step.note, step.as_of)
             if status is PurchaseOrderStatus.SUBMITTED:
                 update_document(connection, PURCHASE_ORDER, order.po_id, status=status, submitted_at=step.as_of)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="amend_purchase_order", no_thread_cancel_exception=True)
+    def amend_purchase_order(self, step: AmendPurchaseOrderStep) -> StoredPurchaseOrder:
+        """Replace the lines of an order of which nothing has come, and perhaps its expected day.
+
+        A draft, and an order whose total grows, is approved anew: approvals given before don't count, and those who
+        have amended it can't approve it. Lines as they are change nothing.
+
+        Locks: the order. Operation: ``{workflow}/amend/{amendment_id or command}``.
+
+        Raises:
+            UnknownProduct: The catalogue hasn't got a product.
+            InvalidRequest: A product isn't sold any more.
+            InvalidState: It has been confirmed or has ended, goods have come, or it has been amended since it was
+                looked at.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            if is_amended_by(connection, operation):
+                return
+            order.require_version(step.version)
+            order.after(PurchaseOrderEvent.AMEND)
+            require_items(connection, {ItemKey(order.warehouse_id, line.product_id) for line in step.line_items})
+            stored = _stored(connection, step.po_number)
+            total, needed = total_and_approvals(connection, step.line_items, stored.policy, self._limit)
+            amendment = order.plan_amendment(total, needed)
+            day = step.expected_delivery_date or stored.expected_delivery_date
+            if _lines_of(step.line_items) == _lines_of(stored.line_items) and day == stored.expected_delivery_date:
+                return
+            columns = columns_of_lines(step.line_items, self._over_delivery_percent)
+            amend_lines(connection, operation, order, columns, reason=step.reason, as_of=step.as_of)
+            changed: dict[str, Any] = {
+                "status": amendment.status,
+                "version": order.version + 1,
+                "total": total,
+                "required_approvals": needed,
+                "expected_delivery_date": day,
+            }
+            if amendment.starts_round:
+                changed |= {"approvals_since": order.version + 1, "approval_asked_at": step.as_of}
+            if amendment.status is PurchaseOrderStatus.DRAFT:
+                changed["submitted_at"] = None
+            elif order.status is PurchaseOrderStatus.DRAFT:
+                changed["submitted_at"] = step.as_of
+            update_document(connection, PURCHASE_ORDER, order.po_id, **changed)
+            keep_longest_lead_time(connection, order.po_number)
 
         return self._once(step, effect)
 
@@ -278,8 +335,13 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
 
 def _contents(order: StoredPurchaseOrder | DraftPurchaseOrderStep) -> tuple[object, ...]:
     """What two starts under one number must have in common; not the expected day, which the supplier may change."""
-    lines = [(line.product_id, line.qty, line.unit_cost) for line in order.line_items]
+    drafted = order.drafted_line_items if isinstance(order, StoredPurchaseOrder) else None
+    lines = [(line.product_id, line.qty, line.unit_cost) for line in drafted or order.line_items]
     return order.supplier_id, order.warehouse_id, order.requested_by, order.reason, lines
+
+
+def _lines_of(lines: Sequence[PurchaseOrderLine | StoredLine]) -> list[object]:
+    return [(line.product_id, line.qty, line.unit_cost, line.note) for line in lines]
 
 
 def _close(

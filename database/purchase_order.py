@@ -3,6 +3,7 @@
 How a supplier performs on it is kept by `database.supplier_performance`.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from database.clock import end_of_day
-from database.columns import DAYS, INSTANT, METADATA, MONEY, TOTAL, composite_key, counter, needed, reference
+from database.columns import (
+    DAYS,
+    INSTANT,
+    METADATA,
+    MONEY,
+    TOTAL,
+    composite_key,
+    counter,
+    key_of,
+    needed,
+    origin,
+    reference,
+)
 from database.document import Document, document_table, line_table, read_rows
 from database.document_list import DocumentList
 from database.locks import lock_with_lines
@@ -45,6 +58,9 @@ purchase_orders = document_table(
     Column("submitted_at", INSTANT),
     Column("confirmed_at", INSTANT),
     Column("longest_lead_time_days", DAYS),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("approvals_since", Integer, nullable=False, server_default=text("1")),
+    Column("approval_asked_at", INSTANT),
     UniqueConstraint("po_id", "requested_by", name="purchase_orders_requester"),
     Index("purchase_orders_by_supplier", "supplier_id"),
     Index(
@@ -83,19 +99,34 @@ purchase_order_approvals = Table(
     "purchase_order_approvals",
     METADATA,
     Column("po_id", BigInteger, primary_key=True),
+    Column("version", Integer, primary_key=True, server_default=text("1")),
     Column("approver", Text, primary_key=True),
     needed("requested_by", Text),
     needed("approved_at", INSTANT),
     Column("note", Text),
     needed("operation_id", Text),
     composite_key("purchase_order_approvals_of", "purchase_orders", "po_id", "requested_by"),
-    Index("purchase_order_approvals_distinct", "po_id", text("lower(approver)"), unique=True),
+    Index("purchase_order_approvals_distinct", "po_id", "version", text("lower(approver)"), unique=True),
+)
+
+purchase_order_amendments = Table(
+    "purchase_order_amendments",
+    METADATA,
+    key_of("purchase_orders.po_id"),
+    Column("version", Integer, primary_key=True),
+    needed("amended_at", INSTANT),
+    needed("amended_by", Text),
+    needed("reason", Text),
+    needed("status_before", Text),
+    needed("total_before", TOTAL),
+    needed("lines_before", JSONB),
+    *origin(),
 )
 
 _SHOWN = text("""
     SELECT po_id, po_number, supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse,
         timezone, status, total, required_approvals, approval_policy AS policy, expected_delivery_date, requested_by,
-        reason, created_at AS drafted_at, submitted_at, closed_reason, run_id
+        reason, created_at AS drafted_at, submitted_at, closed_reason, run_id, version, approval_asked_at
     FROM purchase_orders JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
     WHERE po_number = :number
 """)
@@ -123,7 +154,7 @@ def _deadline(row: RowMapping) -> datetime | None:
     if row["closed_at"] is not None:
         return None
     if row["status"] == PurchaseOrderStatus.DRAFT:
-        drafted: datetime = row["created_at"]
+        drafted: datetime = row["approval_asked_at"] or row["created_at"]
         return drafted + timedelta(hours=float(row["approval_policy"]["cancel_after_hours"]))
     return end_of_day(row["expected_delivery_date"], row["timezone"])
 
@@ -138,7 +169,8 @@ LIST = DocumentList(
         "drafted_at": "created_at",
         "required_approvals": "required_approvals",
         "approvals": (
-            "SELECT count(*) FROM purchase_order_approvals AS given WHERE given.po_id = purchase_orders.po_id"
+            "SELECT count(*) FROM purchase_order_approvals AS given WHERE given.po_id = purchase_orders.po_id "
+            "AND given.version >= purchase_orders.approvals_since"
         ),
     },
     deadline=_deadline,
@@ -162,10 +194,25 @@ _LINES = text("""
 """)
 
 _READ_APPROVALS = text("""
-    SELECT approver, approved_at AS at, note
-    FROM purchase_order_approvals WHERE po_id = :po_id
+    SELECT approver, approved_at AS at, approval.note
+    FROM purchase_order_approvals AS approval JOIN purchase_orders USING (po_id)
+    WHERE po_id = :po_id AND approval.version >= approvals_since
     ORDER BY approved_at, approver
 """)
+
+_READ_AMENDMENTS = text("""
+    SELECT version, amended_at AS at, amended_by, reason, total_before, status_before
+    FROM purchase_order_amendments WHERE po_id = :po_id
+    ORDER BY version
+""")
+
+_AMENDERS = text("SELECT DISTINCT amended_by FROM purchase_order_amendments WHERE po_id = :po_id ORDER BY amended_by")
+
+_DRAFTED_LINES = text("SELECT lines_before FROM purchase_order_amendments WHERE po_id = :po_id AND version = 2")
+
+_AMENDED_BY = text("SELECT lines_before FROM purchase_order_amendments WHERE operation_id = :operation_id")
+
+_DROP_LINES = text("SELECT drop_order_lines(:po_id, :after)")
 
 
 def keep_longest_lead_time(connection: Connection, po_number: str) -> None:
@@ -184,6 +231,7 @@ def lock_purchase_order(connection: Connection, po_number: str) -> PurchaseOrder
         line=OrderedLine,
         lines=_LINES,
         approvers=_READ_APPROVALS,
+        amenders=_AMENDERS,
     )
 
 
@@ -193,7 +241,12 @@ def read_purchase_order(connection: Connection, po_number: str, *, receipts: int
     Besides, ``timezone`` is that of its warehouse, and ``run_id`` the run that its draft belongs to.
     """
     order = read_with_receipts(connection, PURCHASE_ORDER, po_number, RECEIPTS, receipts)
-    return order | {"approvals": read_rows(connection, _READ_APPROVALS, {"po_id": order["po_id"]})}
+    of = {"po_id": order["po_id"]}
+    return order | {
+        "approvals": read_rows(connection, _READ_APPROVALS, of),
+        "amendments": read_rows(connection, _READ_AMENDMENTS, of),
+        "drafted_line_items": connection.execute(_DRAFTED_LINES, of).scalar_one_or_none(),
+    }
 
 
 def insert_approval(
@@ -203,6 +256,7 @@ def insert_approval(
     connection.execute(
         insert(purchase_order_approvals).values(
             po_id=order.po_id,
+            version=order.version,
             approver=operation.performed_by,
             requested_by=order.requested_by,
             approved_at=as_of,
@@ -219,3 +273,54 @@ def adopt_draft(connection: Connection, operation: Operation, po_number: str) ->
         .where(purchase_orders.c.po_number == po_number, purchase_orders.c.run_id == "")
         .values(run_id=operation.run_id)
     )
+
+
+def is_amended_by(connection: Connection, operation: Operation) -> bool:
+    """Whether an operation has amended an order before."""
+    return connection.execute(_AMENDED_BY, {"operation_id": operation.operation_id}).one_or_none() is not None
+
+
+def amend_lines(
+    connection: Connection,
+    operation: Operation,
+    order: PurchaseOrder,
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    reason: str,
+    as_of: datetime,
+) -> None:
+    """Replace an order's lines, and keep those that it had. The caller has locked it, and changes its header.
+
+    Args:
+        connection: The transaction.
+        operation: The person and the run behind it.
+        order: The order as it was.
+        lines: Its new lines in order, with the columns that a draft's have.
+        reason: Why.
+        as_of: The workflow's time.
+    """
+    before = [
+        {"product_id": line.product_id, "qty": line.qty, "unit_cost": str(line.unit_cost)} for line in order.lines
+    ]
+    connection.execute(
+        insert(purchase_order_amendments).values(
+            po_id=order.po_id,
+            version=order.version + 1,
+            amended_at=as_of,
+            amended_by=operation.performed_by,
+            reason=reason,
+            status_before=order.status,
+            total_before=order.total,
+            lines_before=before,
+            **operation.origin,
+        )
+    )
+    column = purchase_order_lines.c
+    numbered = [{"po_id": order.po_id, "line_number": number, **line} for number, line in enumerate(lines, 1)]
+    kept = min(len(order.lines), len(numbered))
+    for line in numbered[:kept]:
+        this = (column.po_id == order.po_id) & (column.line_number == line["line_number"])
+        connection.execute(update(purchase_order_lines).where(this).values(**line))
+    if numbered[kept:]:
+        connection.execute(insert(purchase_order_lines), numbered[kept:])
+    connection.execute(_DROP_LINES, {"po_id": order.po_id, "after": len(numbered)})

@@ -474,6 +474,29 @@ CREATE TRIGGER products_have_no_twins BEFORE INSERT OR UPDATE OF sku ON products
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('sku');
 GRANT INSERT, SELECT, UPDATE ON products TO stockkeeper_worker;
 
+CREATE TABLE purchase_order_amendments (
+    po_id bigint NOT NULL,
+    version integer NOT NULL,
+    amended_at timestamp with time zone NOT NULL,
+    amended_by text NOT NULL,
+    reason text NOT NULL,
+    status_before text NOT NULL,
+    total_before numeric(38,6) NOT NULL,
+    lines_before jsonb NOT NULL,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT purchase_order_amendments_pkey PRIMARY KEY (po_id, version),
+    CONSTRAINT purchase_order_amendments_status_before_check CHECK (status_before = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text])),
+    CONSTRAINT purchase_order_amendments_version_check CHECK (version > 1),
+    CONSTRAINT purchase_order_amendments_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id)
+);
+CREATE TRIGGER purchase_order_amendments_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON purchase_order_amendments
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+CREATE CONSTRAINT TRIGGER purchase_order_amendments_are_versions AFTER INSERT ON purchase_order_amendments DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_total_to_be_the_lines();
+GRANT INSERT, SELECT ON purchase_order_amendments TO stockkeeper_worker;
+
 CREATE TABLE purchase_order_approvals (
     po_id bigint NOT NULL,
     approver text NOT NULL,
@@ -481,11 +504,13 @@ CREATE TABLE purchase_order_approvals (
     approved_at timestamp with time zone NOT NULL,
     note text,
     operation_id text NOT NULL,
-    CONSTRAINT purchase_order_approvals_pkey PRIMARY KEY (po_id, approver),
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT purchase_order_approvals_pkey PRIMARY KEY (po_id, version, approver),
     CONSTRAINT purchase_order_approvals_not_own CHECK (is_approved(1, ARRAY[approver], ARRAY[requested_by])),
+    CONSTRAINT purchase_order_approvals_version_check CHECK (version >= 1),
     CONSTRAINT purchase_order_approvals_of FOREIGN KEY (po_id, requested_by) REFERENCES purchase_orders(po_id, requested_by)
 );
-CREATE UNIQUE INDEX purchase_order_approvals_distinct ON purchase_order_approvals USING btree (po_id, lower(approver));
+CREATE UNIQUE INDEX purchase_order_approvals_distinct ON purchase_order_approvals USING btree (po_id, version, lower(approver));
 GRANT INSERT, SELECT ON purchase_order_approvals TO stockkeeper_worker;
 
 CREATE TABLE purchase_order_lines (
@@ -563,9 +588,14 @@ CREATE TABLE purchase_orders (
     workflow_id text NOT NULL,
     run_id text NOT NULL,
     longest_lead_time_days numeric(9,3),
+    version integer DEFAULT 1 NOT NULL,
+    approvals_since integer DEFAULT 1 NOT NULL,
+    approval_asked_at timestamp with time zone,
     CONSTRAINT purchase_orders_pkey PRIMARY KEY (po_id),
     CONSTRAINT purchase_orders_po_number_key UNIQUE (po_number),
     CONSTRAINT purchase_orders_requester UNIQUE (po_id, requested_by),
+    CONSTRAINT purchase_orders_approvals_since_check CHECK (approvals_since >= 1 AND approvals_since <= version),
+    CONSTRAINT purchase_orders_asked CHECK ((approvals_since > 1) = (approval_asked_at IS NOT NULL)),
     CONSTRAINT purchase_orders_closed CHECK ((status = ANY (ARRAY['RECEIVED'::text, 'CANCELLED'::text])) = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
     CONSTRAINT purchase_orders_over_delivery_percent_check CHECK (over_delivery_percent >= 0::numeric),
     CONSTRAINT purchase_orders_po_number_check CHECK (po_number <> ''::text),
@@ -578,14 +608,17 @@ CREATE TABLE purchase_orders (
             ELSE submitted_at IS NOT NULL
         END),
     CONSTRAINT purchase_orders_total_check CHECK (total >= 0::numeric),
+    CONSTRAINT purchase_orders_version_check CHECK (version >= 1),
     CONSTRAINT purchase_orders_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id),
     CONSTRAINT purchase_orders_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
 CREATE INDEX purchase_orders_by_supplier ON purchase_orders USING btree (supplier_id);
 CREATE INDEX purchase_orders_open ON purchase_orders USING btree (warehouse_id) WHERE status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text]);
 CREATE INDEX purchase_orders_unstarted ON purchase_orders USING btree (po_id) WHERE run_id = ''::text;
-CREATE CONSTRAINT TRIGGER purchase_orders_are_approved AFTER INSERT OR UPDATE OF status, required_approvals ON purchase_orders DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER purchase_orders_are_approved AFTER INSERT OR UPDATE OF status, required_approvals, approvals_since ON purchase_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.submitted_at IS NOT NULL) EXECUTE FUNCTION require_approvals();
+CREATE CONSTRAINT TRIGGER purchase_orders_are_their_lines AFTER UPDATE OF total, version ON purchase_orders DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.total <> new.total OR old.version <> new.version) EXECUTE FUNCTION require_the_total_to_be_the_lines();
 GRANT INSERT, SELECT, UPDATE ON purchase_orders TO stockkeeper_worker;
 
 CREATE TABLE reorder_points (
@@ -953,6 +986,23 @@ AS $function$
     ORDER BY moved.created_at DESC, moved.movement_id DESC LIMIT 1
 $function$;
 
+CREATE OR REPLACE FUNCTION drop_order_lines(po bigint, after_line integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO '$user', 'public'
+AS $function$
+DECLARE
+    ordered purchase_orders;
+BEGIN
+    SELECT * INTO ordered FROM purchase_orders WHERE po_id = po FOR NO KEY UPDATE;
+    IF ordered.status NOT IN ('DRAFT', 'SUBMITTED') OR after_line < 1 THEN
+        RAISE EXCEPTION 'purchase order % is %: its lines stay', ordered.po_number, ordered.status
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'order_lines_stay';
+    END IF;
+    DELETE FROM purchase_order_lines WHERE po_id = po AND line_number > after_line;
+END $function$;
+
 CREATE OR REPLACE FUNCTION is_approved(required integer, approvers text[], involved text[])
  RETURNS boolean
  LANGUAGE sql
@@ -1052,13 +1102,21 @@ CREATE OR REPLACE FUNCTION require_approvals()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
+    ordered purchase_orders;
     approvers text[];
+    involved text[];
 BEGIN
+    SELECT * INTO ordered FROM purchase_orders WHERE po_id = NEW.po_id;
+    IF ordered.submitted_at IS NULL THEN
+        RETURN NULL;
+    END IF;
     SELECT coalesce(array_agg(approver), '{}') INTO approvers
-    FROM purchase_order_approvals WHERE po_id = NEW.po_id;
-    IF NOT is_approved(NEW.required_approvals, approvers, ARRAY[NEW.requested_by]) THEN
+        FROM purchase_order_approvals WHERE po_id = ordered.po_id AND version >= ordered.approvals_since;
+    SELECT coalesce(array_agg(amended_by), '{}') INTO involved
+        FROM purchase_order_amendments WHERE po_id = ordered.po_id;
+    IF NOT is_approved(ordered.required_approvals, approvers, ordered.requested_by || involved) THEN
         RAISE EXCEPTION 'purchase order % has % of % approvals',
-                NEW.po_number, cardinality(approvers), NEW.required_approvals
+                ordered.po_number, cardinality(approvers), ordered.required_approvals
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purchase_orders_are_approved';
     END IF;
     RETURN NULL;
@@ -1278,6 +1336,26 @@ BEGIN
         RAISE EXCEPTION 'return % is % with % inspected and % missing',
             returned.return_number, returned.status, units.came, units.missing
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_their_lines';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_total_to_be_the_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    ordered purchase_orders;
+    worth numeric;
+    versions bigint;
+BEGIN
+    SELECT * INTO ordered FROM purchase_orders WHERE po_id = NEW.po_id;
+    SELECT coalesce(sum(qty * unit_cost), 0) INTO worth FROM purchase_order_lines WHERE po_id = NEW.po_id;
+    SELECT count(*) + 1 INTO versions FROM purchase_order_amendments WHERE po_id = NEW.po_id;
+    IF (ordered.total, ordered.version) IS DISTINCT FROM (worth, versions::integer) THEN
+        RAISE EXCEPTION 'purchase order % is version % of %, and its % amendments and lines make %',
+                ordered.po_number, ordered.version, ordered.total, versions - 1, worth
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'orders_are_their_lines';
     END IF;
     RETURN NULL;
 END $function$;

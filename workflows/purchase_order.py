@@ -11,6 +11,7 @@ from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifferen
 from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
+    AMEND,
     APPROVE,
     CANCEL,
     CLOSE_SHORT,
@@ -19,6 +20,8 @@ from stockkeeper.contracts.purchase_order import (
     RECEIVE,
     REJECT,
     WORKFLOW_TYPE,
+    Amend,
+    AmendPurchaseOrderStep,
     Approve,
     ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
@@ -55,6 +58,7 @@ class _Carried(Carried):
     state: PurchaseOrderState
     deadlines_met: list[str]
     told_late_for: AwareDatetime | None
+    waited_for: int = 1  # The version whose approvals the deadlines are of.
 
 
 class _Stamp(Stamp):
@@ -65,8 +69,9 @@ class _Stamp(Stamp):
 class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _Stamp]):
     """Buys from a supplier: draft, approval, submission, receipts.
 
-    Answers: update ``drafted`` (use it with update-with-start). Commands: ``approve``, ``reject``, ``confirm``,
-    ``receive``, ``close_short``, ``cancel``. Ends RECEIVED or CANCELLED; a request that is wrong fails the run.
+    Answers: update ``drafted`` (use it with update-with-start). Commands: ``approve``, ``reject``, ``amend``,
+    ``confirm``, ``receive``, ``close_short``, ``cancel``. Ends RECEIVED or CANCELLED; a request that is wrong fails the
+    run.
     """
 
     process = PROCESS
@@ -77,16 +82,18 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         self._notices = Notices(self)
         self._deadlines_met: list[str] = []
         self._late_noticed_for: datetime | None = None
+        self._waited_for = 1
         self._ended_by: EndEvent | None = None
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self.continue_from(carried.state, carried.order, lines=len(carried.order.line_items))
             self._deadlines_met = carried.deadlines_met
             self._late_noticed_for = carried.told_late_for
+            self._waited_for = carried.waited_for
 
     @workflow.run
     async def run(self, *_payload: Any) -> PurchaseOrderState:
         """Draft it, wait for its approval, wait for the goods, and end."""
-        return await self.live(self._draft, self._wait_for_approval, self._wait_for_goods)
+        return await self.live(self._draft, self._until_it_has_come)
 
     @workflow.update(name="drafted", description="Waits until the draft is stored, and answers with the state.")
     async def drafted(self, *_payload: Any) -> PurchaseOrderState:
@@ -100,9 +107,11 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
 
     @command(APPROVE)
     async def approve(self, message: Approve, key: str) -> None:
-        """One approval. `{approver, note}`."""
+        """One approval. `{approver, note, version}`."""
         step = ApprovePurchaseOrderStep(
-            **self.step_stamp("approve", key, performed_by=message.approver), note=message.note
+            **self.step_stamp("approve", key, performed_by=message.approver),
+            note=message.note,
+            version=message.version,
         )
         await self.apply(PurchaseOrderActivities.approve_purchase_order, step, f"approved by {message.approver}")
 
@@ -110,6 +119,22 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     async def reject(self, message: Reject, key: str) -> None:
         """One rejection cancels the draft. `{approver, reason}`."""
         await self._end(PurchaseOrderEvent.REJECT, message.approver, message.reason, key)
+
+    @command(AMEND)
+    async def amend(self, message: Amend, key: str) -> None:
+        """New lines, while nothing has come; a larger total is approved anew. `{performed_by, reason, line_items}`."""
+        if message.amendment_id is None:
+            self.require(PurchaseOrderEvent.AMEND)
+        # Only the database knows whether an amendment with a number has been made; its repeat is right in any status.
+        step = AmendPurchaseOrderStep(
+            **self.step_stamp("amend", message.amendment_id or key, performed_by=message.performed_by),
+            line_items=message.line_items,
+            expected_delivery_date=message.expected_delivery_date,
+            version=message.version,
+            reason=message.reason,
+        )
+        self.lines = max(self.lines, len(message.line_items))
+        await self.apply(PurchaseOrderActivities.amend_purchase_order, step, f"amend: {message.reason}")
 
     @command(CONFIRM)
     async def confirm(self, message: Confirm, key: str) -> None:
@@ -177,14 +202,24 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         if self.stored is not None and self._is_draft() and not self.stored.drafted_by_another_run:
             self._notices.send(texts.approval_wanted(self.stored))
 
+    async def _until_it_has_come(self) -> None:
+        """Wait for approvals and then for the goods; an amendment leads back to the approvals."""
+        while not self.is_over and not self.history_is_long:
+            await self._wait_for_approval()
+            await self._wait_for_goods()
+
     async def _wait_for_approval(self) -> None:
-        """Wait for approvals, until the last deadline cancels the draft."""
+        """Wait for the approvals of this version, until the last deadline cancels the draft."""
         if self.stored is None or not self._is_draft():
             return
+        version = self.stored.version
+        if version != self._waited_for:
+            self._waited_for = version
+            self._deadlines_met.clear()
         wait = ApprovalWait(
             self,
             self.stored.deadlines,
-            is_pending=self._is_draft,
+            is_pending=lambda: self._is_draft() and self.state.version == version,
             remind=lambda: self._send(texts.reminder),
             escalate=lambda: self._send(texts.escalation),
             end=lambda: self._end(PurchaseOrderEvent.LAPSE, DEADLINE, NOT_IN_TIME),
@@ -232,6 +267,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
             state=self.state,
             deadlines_met=self._deadlines_met,
             told_late_for=self._late_noticed_for,
+            waited_for=self._waited_for,
             signals=self.signals,
         )
 
@@ -241,8 +277,9 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         if before is None and stored.drafted_by_another_run:
             return  # That run has sent them.
         was = before.status if before else PurchaseOrderStatus.DRAFT
-        if stored.status is not was:
-            self._notices.send(*texts.news(was, stored))
+        is_amended = before is not None and before.version != stored.version
+        if stored.status is not was or is_amended:
+            self._notices.send(*texts.news(was, stored, is_amended=is_amended))
 
     def shown(self, stored: StoredPurchaseOrder) -> Shown:
         """The run as people see and find it."""
@@ -258,6 +295,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     # The signals of the commands.
     approve_signal = signal_of(approve)
     reject_signal = signal_of(reject)
+    amend_signal = signal_of(amend)
     confirm_signal = signal_of(confirm)
     receive_signal = signal_of(receive)
     approve_difference_signal = signal_of(approve_difference)

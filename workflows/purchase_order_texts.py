@@ -10,6 +10,7 @@ from workflows.details import details, notices, receipts, table
 from workflows.notices import cut
 
 _NOTES_OF_LINES = 20
+_AMENDMENTS_SHOWN = 5
 
 
 def approval_wanted(order: StoredPurchaseOrder) -> Notice:
@@ -34,12 +35,21 @@ def late(order: StoredPurchaseOrder) -> Notice:
     return _to_procurement(order, f"Late: {_named(order)} was expected on {order.expected_delivery_date}")
 
 
-def news(was: PurchaseOrderStatus, order: StoredPurchaseOrder) -> list[Notice]:
-    """Notices about a change of status, to the supplier or to procurement."""
+def news(was: PurchaseOrderStatus, order: StoredPurchaseOrder, *, is_amended: bool = False) -> list[Notice]:
+    """Notices about a change of status or of the lines, to the supplier or to procurement."""
     if order.status is PurchaseOrderStatus.SUBMITTED:
-        return [_to_supplier(order, f"Purchase order {order.po_number}")]
+        version = f", version {order.version}, in place of the one that you have" if order.was_out else ""
+        return [_to_supplier(order, f"Purchase order {order.po_number}{version}")]
+    if order.status is PurchaseOrderStatus.DRAFT and is_amended:
+        wanted = _to_procurement(order, f"Approval wanted: {_named(order)}, amended: {order.amendments[-1].reason}")
+        if was is PurchaseOrderStatus.SUBMITTED:
+            return [_to_supplier(order, f"Purchase order {order.po_number} is being changed: please wait"), wanted]
+        return [wanted]
     if order.status is PurchaseOrderStatus.CANCELLED and was is PurchaseOrderStatus.DRAFT:
-        return [_to_procurement(order, f"Cancelled: {_named(order)}: {order.closed_reason}")]
+        ended = [_to_procurement(order, f"Cancelled: {_named(order)}: {order.closed_reason}")]
+        if order.was_out:
+            ended.append(_to_supplier(order, f"Purchase order {order.po_number} is cancelled"))
+        return ended
     if order.status is PurchaseOrderStatus.CANCELLED:
         return [_to_supplier(order, f"Purchase order {order.po_number} is cancelled")]
     if order.status is PurchaseOrderStatus.RECEIVED and order.closed_reason is not None:
@@ -73,8 +83,13 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
         *notices(state.notices),
     ]
     text = f"{order.supplier} → {order.warehouse}, total {amount(order.total)}. {_next(state, order)}"
+    amended = [
+        f"- Version {each.version}, amended by {each.amended_by} at {utc(each.at)}: {each.reason} "
+        f"(total before: {amount(each.total_before)})"
+        for each in order.amendments[-_AMENDMENTS_SHOWN:]
+    ]
     asked = f"Requested by {order.requested_by} at {utc(order.drafted_at)}: {order.reason}"
-    return details(order.status, text, [asked, "", *parts], state.notes)
+    return details(order.status, text, [asked, *amended, "", *parts], state.notes)
 
 
 def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
@@ -85,12 +100,12 @@ def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
             until = f"at {utc(state.approve_by)}" if state.approve_by else "at the last deadline"
             return (
                 f"Waits for {missing} of {order.required_approvals} approvals, "
-                f"by people other than {order.requested_by}. "
-                f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
+                f"by people other than {' and '.join(_writers(order))}. "
+                f"Next: `approve`, `reject`, `amend` or `cancel`; otherwise it is cancelled {until}."
             )
         case PurchaseOrderStatus.SUBMITTED:
             out = _way_out(state.notices)
-            return f"{out}{expected} Next: `confirm`, `receive`, `close_short` or `cancel`."
+            return f"{out}{expected} Next: `confirm`, `receive`, `amend`, `close_short` or `cancel`."
         case PurchaseOrderStatus.CONFIRMED:
             return f"Confirmed by the supplier.{expected} Next: `receive`, `close_short` or `cancel`."
         case PurchaseOrderStatus.RECEIVED:
@@ -115,6 +130,10 @@ def _approvals(order: StoredPurchaseOrder) -> Sequence[str]:
     rows = [(each.approver, utc(each.at), each.note or "") for each in order.approvals]
     given = f"Approvals: {len(order.approvals)} of {order.required_approvals}"
     return [given, "", *table(["approved by", "at", "note"], rows), ""]
+
+
+def _writers(order: StoredPurchaseOrder) -> list[str]:
+    return list(dict.fromkeys([order.requested_by, *(each.amended_by for each in order.amendments)]))
 
 
 def _missing(line: StoredLine) -> int:
@@ -146,6 +165,7 @@ def _for_procurement(order: StoredPurchaseOrder) -> str:
     return "\n".join(
         [
             f"Requested by {order.requested_by}: {order.reason}",
+            *(f"Amended by {each.amended_by}: {each.reason}" for each in order.amendments[-_AMENDMENTS_SHOWN:]),
             f"Approvals: {len(order.approvals)} of {order.required_approvals}",
             "",
             *_lines(order, with_notes=True),

@@ -14,8 +14,25 @@ RULES = (
             FROM purchase_orders AS ordered
             CROSS JOIN LATERAL (
                 SELECT count(DISTINCT lower(approver)) AS given FROM purchase_order_approvals AS approval
-                WHERE approval.po_id = ordered.po_id AND lower(approver) <> lower(ordered.requested_by)) AS approvals
+                WHERE approval.po_id = ordered.po_id AND approval.version >= ordered.approvals_since
+                    AND lower(approver) <> lower(ordered.requested_by)
+                    AND NOT EXISTS (
+                        SELECT FROM purchase_order_amendments AS amended
+                        WHERE amended.po_id = ordered.po_id AND lower(amended_by) = lower(approver))) AS approvals
             WHERE status IN ('SUBMITTED', 'CONFIRMED', 'RECEIVED')
+        """,
+    ),
+    # Money has six decimals and a finding has whole numbers, so a total is compared in millionths.
+    document_rule(
+        FindingKind.VALUE_IS_NOT_THE_LINES,
+        """
+            SELECT po_id AS id, po_number AS number, warehouse_id, NULL::bigint AS product_id,
+                'total in millionths' AS detail, worth * 1000000 AS expected, total * 1000000 AS actual
+            FROM purchase_orders AS ordered
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(qty * unit_cost), 0) AS worth FROM purchase_order_lines AS line
+                WHERE line.po_id = ordered.po_id) AS lines
+            WHERE version > 1
         """,
     ),
     # The later of two open orders by the reorder run is the one too many: expected none of its units, owed are these.

@@ -1,6 +1,7 @@
 """The lines of a document as a person types them, or has them in a file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_rows import BadRow, refusal
 from stockkeeper.contracts.messages import counted
-from stockkeeper.contracts.purchase_order import PurchaseOrderLine
+from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderState
 
 _WHOLE = "must be whole units, without dots or commas"
 _NEEDS = "needs a sku and whole units, without dots or commas"
@@ -32,7 +33,7 @@ class WantedLine(NamedTuple):
     unit_cost: str | None
 
 
-def _lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
+def _lines_from_options(texts: Sequence[str], option: str = "--line") -> list[WantedLine]:
     """Lines such as ``TEA-100=50@4.20`` or ``TEA-100=50``.
 
     Raises:
@@ -43,8 +44,8 @@ def _lines_from_options(texts: Sequence[str]) -> list[WantedLine]:
         what, at, cost = text.rpartition("@") if "@" in text.rpartition("=")[2] else (text, "", "")
         product, _, units = what.rpartition("=")
         if not product or not units or (at and not cost):
-            raise InvalidRequest(f"--line {text!r}: must be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20")
-        require_whole(units, f"--line {text!r}", "TEA-100=50@4.20")
+            raise InvalidRequest(f"{option} {text!r}: must be SKU=UNITS or SKU=UNITS@COST, such as TEA-100=50@4.20")
+        require_whole(units, f"{option} {text!r}", "TEA-100=50@4.20")
         wanted.append(WantedLine(product, int(units), cost or None))
     return wanted
 
@@ -186,6 +187,55 @@ def _require_one_source(line: Sequence[str] | None, lines: Path | None) -> None:
     """
     if (lines is None) == (not line):
         raise InvalidRequest("give the lines with --line, or a file of them with --lines")
+
+
+def amended_lines(line: Sequence[str] | None, lines: Path | None, change: Sequence[str] | None) -> list[WantedLine]:
+    """The lines of an amendment: all of them by ``--line`` or ``--lines``, or those that change by ``--change``.
+
+    Raises:
+        InvalidRequest: None or several of these were given, or one isn't a line.
+    """
+    if not change:
+        return order_lines(line, lines)
+    if line or lines:
+        raise InvalidRequest("give all lines with --line or --lines, or those that change with --change")
+    return _lines_from_options(change, "--change")
+
+
+async def changed_lines(
+    stock: Stockkeeper, order: PurchaseOrderState, changes: Sequence[WantedLine]
+) -> list[OrderLine]:
+    """All lines of an order with these changed, added at the end, or taken off by 0 units.
+
+    Without a cost, a line keeps its own, and a new one has the cost agreed with the supplier.
+
+    Raises:
+        InvalidRequest: A product is on several lines, or isn't on the order and is to be taken off; or no cost is
+            agreed, or a cost isn't an amount.
+    """
+    products = (await stock.ids([each.product for each in changes])).products
+    lines = [
+        OrderLine(each.product_id, qty=each.qty, unit_cost=each.unit_cost, note=each.note) for each in order.line_items
+    ]
+    new: list[WantedLine] = []
+    for each in changes:
+        places = [place for place, line in enumerate(lines) if line.product_id == products[each.product]]
+        if len(places) > 1:
+            raise InvalidRequest(f"{each.product} is on {len(places)} lines; give all lines with --line")
+        if not places and not each.qty:
+            raise InvalidRequest(f"{each.product} isn't on the order")
+        if not places:
+            new.append(each)
+        elif not each.qty:
+            del lines[places[0]]
+        else:
+            was = lines[places[0]]
+            cost = _cost(each) if each.unit_cost else was.unit_cost
+            lines[places[0]] = replace(was, qty=each.qty, unit_cost=cost)
+    if new:
+        names = await stock.names(supplier_ids=[order.supplier_id or 0])
+        lines += await with_costs(stock, next(iter(names.supplier_names.values()), ""), new)
+    return lines
 
 
 async def with_costs(stock: Stockkeeper, supplier: str, wanted: Sequence[WantedLine]) -> list[OrderLine]:

@@ -9,10 +9,10 @@ import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import read_input
+from starter.cli.context import connect, read_input
 from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
-from starter.cli.order_lines import order_lines, with_costs
+from starter.cli.order_lines import amended_lines, changed_lines, order_lines, with_costs
 from starter.cli.output import amount, changed, changed_status, out, table
 from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
 from starter.cli.times import day_or_none, day_shown, shown
@@ -39,7 +39,8 @@ def _headline(before: PurchaseOrderState, state: PurchaseOrderState) -> str:
     given = "no approval needed"
     if state.required_approvals:
         given = f"{changed(len(before.approvals), len(state.approvals))} of {state.required_approvals} approvals"
-    return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}"
+    version = f", version {changed(before.version, state.version)}" if state.version > 1 else ""
+    return f"purchase order [bold]{escape(state.po_number)}[/bold]: {status}, {given}{version}"
 
 
 def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
@@ -54,6 +55,12 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
     out.print(f"requested by {escape(state.requested_by)}: {escape(state.reason)}")
     if state.status is PurchaseOrderStatus.DRAFT and state.approve_by:
         out.print(f"cancelled unless approved by {shown(state.approve_by)}")
+    for amendment in state.amendments:
+        new = "" if amendment in before.amendments else " [bold](new)[/bold]"
+        out.print(
+            f"version {amendment.version}: amended by {escape(amendment.amended_by)} at {shown(amendment.at)}: "
+            f"{escape(amendment.reason)} (total before: {amount(amendment.total_before)}){new}"
+        )
     for approval in state.approvals:
         note = f": {escape(approval.note)}" if approval.note else ""
         new = "" if approval in before.approvals else " [bold](new)[/bold]"
@@ -67,7 +74,9 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
 
 def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
     rows: list[Sequence[str]] = []
-    for was, line in zip(before.line_items, state.line_items, strict=True):
+    # Another version has other lines.
+    earlier = before if before.version == state.version else state
+    for was, line in zip(earlier.line_items, state.line_items, strict=True):
         received = changed(was.quantity_received, line.quantity_received)
         rejected = changed(was.quantity_rejected, line.quantity_rejected)
         missing = str(max(line.qty - line.quantity_received, 0))
@@ -185,13 +194,19 @@ add_show(app, "Show an order: approvals, deliveries, notices, and refused comman
 def approve(
     po_numbers: Annotated[list[str], typer.Argument(metavar="PO...", help="One order, or several.")],
     *,
+    version: Annotated[
+        int | None, typer.Option(help="The version that you looked at; an amended one is refused then.")
+    ] = None,
     note: options.Note = None,
     approver: options.Approver,
     as_json: options.AsJson = False,
 ) -> None:
     """Approve orders. Each is decided by itself; exit status 1 if one was refused."""
     _desk.command_each(
-        po_numbers, lambda order: order.approve(approver=approver, note=note), _headline, as_json=as_json
+        po_numbers,
+        lambda order: order.approve(approver=approver, note=note, version=version),
+        _headline,
+        as_json=as_json,
     )
 
 
@@ -201,6 +216,53 @@ def reject(
 ) -> None:
     """Reject an order, which cancels it."""
     _desk.command(po_number, lambda order: order.reject(approver=approver, reason=reason), as_json=as_json)
+
+
+@app.command("amend")
+def amend(
+    po_number: Number,
+    *,
+    line: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="SKU=UNITS[@COST]", help="All lines as they are to be, once for each."),
+    ] = None,
+    lines: Annotated[
+        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The same as a file: sku, qty, unit_cost.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--change", metavar="SKU=UNITS[@COST]", help="Only this product; 0 units take it off the order."),
+    ] = None,
+    expected: Day = None,
+    amendment_id: Annotated[
+        str | None, typer.Option(help="The amendment's number: the same one is done only once.")
+    ] = None,
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Change an order of which nothing has come. A draft, and a larger total, is approved anew."""
+
+    async def send(order: PurchaseOrder) -> PurchaseOrderState:
+        stock = await connect()
+        if change:
+            new = await changed_lines(stock, order.state, wanted)
+        else:
+            names = await stock.names(supplier_ids=[order.state.supplier_id or 0])
+            new = await with_costs(stock, next(iter(names.supplier_names.values()), ""), wanted)
+        return await order.amend(
+            new,
+            performed_by=performed_by,
+            reason=reason,
+            expected_delivery_date=day,
+            # A single change is of the order as it was read; all lines are as they are.
+            version=order.state.version if change and amendment_id is None else None,
+            amendment_id=amendment_id,
+        )
+
+    wanted = read_input(lambda: amended_lines(line, lines, change))
+    day = read_input(lambda: day_or_none(expected, "--expected"))
+    _desk.command(po_number, send, as_json=as_json)
 
 
 @app.command("confirm")

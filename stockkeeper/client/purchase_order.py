@@ -30,12 +30,20 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
     process = purchase_order.PROCESS
     po_number = Number()
 
-    async def approve(self, *, approver: str, note: str | None = None) -> PurchaseOrderState:
+    async def approve(
+        self, *, approver: str, note: str | None = None, version: int | None = None
+    ) -> PurchaseOrderState:
         """Approve the order. A second approval by the same person changes nothing.
 
+        Args:
+            approver: The person.
+            note: A remark.
+            version: The version that was looked at, so that an amendment since then isn't approved unseen; None: the
+                present one.
+
         Raises:
-            NotPermitted: The approver requested the order.
-            InvalidState: It doesn't wait for approval any more.
+            NotPermitted: The approver requested or amended the order.
+            InvalidState: It doesn't wait for approval any more, or is another version.
             Unreachable: No answer in time.
         """
         return await self._send(
@@ -43,7 +51,50 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             lambda last: any(is_same_person(each.approver, approver) for each in last.approvals),
             approver=approver,
             note=note,
+            version=version,
         )
+
+    async def amend(
+        self,
+        lines: Sequence[OrderLine],
+        *,
+        performed_by: str,
+        reason: str,
+        expected_delivery_date: date | None = None,
+        version: int | None = None,
+        amendment_id: str | None = None,
+    ) -> PurchaseOrderState:
+        """Replace the lines of an order of which nothing has come.
+
+        A draft, and an order whose total grows, waits for new approvals, by people who haven't written it.
+
+        Args:
+            lines: All lines as they are to be.
+            performed_by: The person or service that amends it.
+            reason: Why, for the approvers.
+            expected_delivery_date: A day in the warehouse's timezone; None: as it was.
+            version: The version that was looked at; None: the present one.
+            amendment_id: The amendment's number: the call may be repeated, and it is done once.
+
+        Raises:
+            UnknownProduct, InvalidRequest: A line is wrong. Nothing changes.
+            InvalidState: It has been confirmed or has ended, goods have come, or it is another version.
+            OperationConflict: The amendment's number was used for other lines.
+            Unreachable: No answer in time.
+        """
+        message = await self._message(
+            purchase_order.AMEND,
+            performed_by=performed_by,
+            reason=reason,
+            line_items=lines,
+            expected_delivery_date=expected_delivery_date,
+            version=version,
+            amendment_id=amendment_id,
+        )
+        numbered = (
+            None if amendment_id is None else Numbered(amendment_id, PurchaseOrderActivities.amend_purchase_order)
+        )
+        return await self._command(purchase_order.AMEND, message, lambda _: False, numbered)
 
     async def reject(self, *, approver: str, reason: str) -> PurchaseOrderState:
         """Reject the order, which cancels it.
@@ -141,7 +192,8 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
 
     @staticmethod
     def _contents(document: PurchaseOrderRequest | PurchaseOrderState) -> object:
-        lines = [(line.product_id, line.qty, line.unit_cost) for line in document.line_items]
+        drafted = document.drafted_line_items if isinstance(document, PurchaseOrderState) else None
+        lines = [(line.product_id, line.qty, line.unit_cost) for line in drafted or document.line_items]
         return document.supplier_id, document.warehouse_id, lines
 
 

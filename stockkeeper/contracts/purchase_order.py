@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal, Protocol, Self, TypedDict
+from typing import Annotated, ClassVar, Literal, Protocol, Self, TypedDict
 
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 from temporalio import activity
@@ -88,6 +88,9 @@ DEFAULT_APPROVAL = ApprovalPolicy(
 """The policy unless the settings or the order itself have another one."""
 
 
+Version = Annotated[int, Field(ge=1, le=MAX_UNITS, description="1 as drafted; each amendment makes the next.")]
+
+
 class PurchaseOrderLine(Message):
     """Units of a product, and the cost of one."""
 
@@ -115,6 +118,9 @@ class Approve(Message):
 
     approver: Actor
     note: Note | None = None
+    version: Version | None = Field(
+        default=None, description="The version that was looked at: another one is refused. Null: the present one."
+    )
 
 
 class Reject(Rejection):
@@ -126,6 +132,21 @@ class Confirm(Message):
 
     performed_by: Actor
     expected_delivery_date: Day | None = Field(default=None, description="Null: as it was.")
+
+
+class Amend(ReasonedCommand):
+    """Command ``amend``: the order's lines are replaced by these, while nothing of it has come."""
+
+    line_items: Annotated[list[PurchaseOrderLine], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description="All lines as they are to be."
+    )
+    expected_delivery_date: Day | None = Field(default=None, description="Null: as it was.")
+    version: Version | None = Field(
+        default=None, description="The version that was looked at: another one is refused. Null: the present one."
+    )
+    amendment_id: Reference | None = Field(
+        default=None, description="The caller's number for this amendment: sent twice, it is done once."
+    )
 
 
 class ReceiptLine(CheckedLine):
@@ -159,6 +180,7 @@ class CancelOrder(ReasonedCommand):
 APPROVE = Command("approve", Approve)
 REJECT = Command("reject", Reject)
 CONFIRM = Command("confirm", Confirm)
+AMEND = Command("amend", Amend)
 RECEIVE = Command("receive", Receive)
 CLOSE_SHORT = Command("close_short", CloseShort)
 CANCEL = Command("cancel", CancelOrder)
@@ -183,6 +205,25 @@ class PurchaseOrderLineState(State):
     note: str | None = None
 
 
+class OrderedLineState(State):
+    """One line as it was ordered."""
+
+    product_id: int
+    qty: int
+    unit_cost: Money
+
+
+class AmendmentState(State):
+    """One amendment, and the order before it."""
+
+    version: int = Field(description="The version that it made.")
+    at: Timestamp
+    amended_by: str
+    reason: str
+    total_before: Money
+    status_before: PurchaseOrderStatus
+
+
 class PurchaseOrderState(State):
     """State of a purchase order: the answer to every command, to the query ``state``, and the workflow's result."""
 
@@ -191,10 +232,18 @@ class PurchaseOrderState(State):
     supplier_id: int | None = None
     warehouse_id: int | None = None
     status: PurchaseOrderStatus = PurchaseOrderStatus.DRAFT
+    version: int = Field(default=1, description="1 as drafted; each amendment makes the next.")
     total: Money = Decimal(0)
     required_approvals: int = 0
-    approvals: list[ApprovalState] = Field(default_factory=list)
+    approvals: list[ApprovalState] = Field(
+        default_factory=list,
+        description="Approvals of the order as it is now; those from before an amendment are void.",
+    )
     line_items: list[PurchaseOrderLineState] = Field(default_factory=list)
+    amendments: list[AmendmentState] = Field(default_factory=list)
+    drafted_line_items: list[OrderedLineState] | None = Field(
+        default=None, description="The lines as drafted. Null: it was never amended."
+    )
     expected_delivery_date: Day | None = None
     requested_by: str = ""
     reason: str = ""
@@ -227,8 +276,21 @@ class DraftPurchaseOrderStep(Step):
 class ApprovePurchaseOrderStep(Step):
     """Store an approval; with the last one the order is submitted."""
 
+    added_later: ClassVar[tuple[str, ...]] = ("version",)
+
     po_number: str
     note: str | None
+    version: int | None = None
+
+
+class AmendPurchaseOrderStep(Step):
+    """Replace the lines of an order of which nothing has come."""
+
+    po_number: str
+    line_items: list[PurchaseOrderLine]
+    expected_delivery_date: date | None
+    version: int | None
+    reason: str
 
 
 class ConfirmPurchaseOrderStep(Step):
@@ -280,6 +342,7 @@ class StoredPurchaseOrder(BaseModel):
     Attributes:
         due_at: The end of the expected day where the warehouse is: the instant from which the delivery is late.
         policy: The approval policy in force when it was drafted.
+        approval_asked_at: When the present round of approvals began; None: with the draft.
         drafted_by_another_run: Whether another run of the workflow stored it.
     """
 
@@ -305,12 +368,21 @@ class StoredPurchaseOrder(BaseModel):
     difference_approvals: list[DifferenceApprovalState] = Field(default_factory=list)
     closed_reason: str | None
     drafted_by_another_run: bool = False
+    version: int = 1
+    amendments: list[AmendmentState] = Field(default_factory=list)
+    drafted_line_items: list[OrderedLineState] | None = None
+    approval_asked_at: AwareDatetime | None = None
+
+    @property
+    def was_out(self) -> bool:
+        """Whether the supplier has had an earlier version of it."""
+        return any(each.status_before is PurchaseOrderStatus.SUBMITTED for each in self.amendments)
 
     @property
     def deadlines(self) -> Deadlines:
         """The deadlines of its approval, by the policy in force when it was drafted."""
         return Deadlines.after(
-            self.drafted_at,
+            self.approval_asked_at or self.drafted_at,
             remind_after_hours=self.policy.remind_after_hours,
             escalate_after_hours=self.policy.escalate_after_hours,
             cancel_after_hours=self.policy.cancel_after_hours,
@@ -353,6 +425,11 @@ class PurchaseOrderActivities(Protocol):
         """Store an approval."""
         ...
 
+    @activity.defn(name="amend_purchase_order")
+    def amend_purchase_order(self, step: AmendPurchaseOrderStep) -> StoredPurchaseOrder:
+        """Replace the lines."""
+        ...
+
     @activity.defn(name="confirm_purchase_order")
     def confirm_purchase_order(self, step: ConfirmPurchaseOrderStep) -> StoredPurchaseOrder:
         """Store the supplier's confirmation."""
@@ -380,7 +457,7 @@ PROCESS = ProcessSpec(
     start=PurchaseOrderRequest,
     state=PurchaseOrderState,
     activities=PurchaseOrderActivities,
-    commands=(APPROVE, REJECT, CONFIRM, RECEIVE, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),
+    commands=(APPROVE, REJECT, AMEND, CONFIRM, RECEIVE, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),
     workflow_id="purchase-order-{po_number}",
     answer="drafted",
     memo=PurchaseOrderMemo,

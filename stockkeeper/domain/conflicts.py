@@ -43,6 +43,7 @@ _BY_STEP = {
     "approve_difference": _Step("approval"),
     "reject": _Step("rejection"),
     "confirm": _Step("confirmation"),
+    "amend": _Step("amendment", another="number"),
     "close_short": _Step("closing"),
     "cancel": _Step("cancellation"),
     "lapse": _Step("last deadline"),

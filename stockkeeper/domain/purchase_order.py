@@ -4,6 +4,9 @@ A draft waits for as many approvals as its total asks for, by people who didn't 
 one it goes out to the supplier (SUBMITTED), who may confirm it (CONFIRMED). Goods come in receipts. Once nothing is
 owed any more, or the rest is given up, it is RECEIVED. It is CANCELLED by one rejection, by the last deadline for
 approvals, or by wish as long as nothing has come.
+
+A draft, and an order that is out and of which nothing has come, may be amended. What was approved was the order as it
+was: an amended draft, and an order whose total grows, is approved anew, by people who haven't written it.
 """
 
 import itertools
@@ -46,11 +49,18 @@ class PurchaseOrderEvent(StrEnum):
     """The result of the last receipt."""
     CLOSE_SHORT = "close_short"
     CANCEL = "cancel"
+    AMEND = "amend"
+    """New lines, for which no new approval is needed, or which were never out."""
+    REOPEN = "reopen"
+    """New lines of an order that is out, for which it needs new approvals."""
 
 
 PURCHASE_ORDER = TransitionTable(
     {
-        (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.DRAFT): {PurchaseOrderEvent.APPROVE},
+        (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.DRAFT): {
+            PurchaseOrderEvent.APPROVE,
+            PurchaseOrderEvent.AMEND,
+        },
         (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.SUBMITTED): {PurchaseOrderEvent.SUBMIT},
         (PurchaseOrderStatus.DRAFT, PurchaseOrderStatus.CANCELLED): {
             PurchaseOrderEvent.REJECT,
@@ -58,7 +68,11 @@ PURCHASE_ORDER = TransitionTable(
             PurchaseOrderEvent.CANCEL,
         },
         (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED): {PurchaseOrderEvent.CONFIRM},
-        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.SUBMITTED): {PurchaseOrderEvent.RECEIVE},
+        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.SUBMITTED): {
+            PurchaseOrderEvent.RECEIVE,
+            PurchaseOrderEvent.AMEND,
+        },
+        (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.DRAFT): {PurchaseOrderEvent.REOPEN},
         (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.RECEIVED): {
             PurchaseOrderEvent.COMPLETE,
             PurchaseOrderEvent.CLOSE_SHORT,
@@ -93,6 +107,8 @@ PURCHASE_ORDER = TransitionTable(
             PurchaseOrderEvent.COMPLETE: "can take no more deliveries",
             PurchaseOrderEvent.CLOSE_SHORT: "can't be closed short",
             PurchaseOrderEvent.CANCEL: "can't be cancelled",
+            PurchaseOrderEvent.AMEND: "can't be amended",
+            PurchaseOrderEvent.REOPEN: "can't be amended",
         },
         not_yet={PurchaseOrderStatus.DRAFT: "isn't approved yet"},
     ),
@@ -162,7 +178,14 @@ class OrderedLine:
 
 @dataclass(frozen=True)
 class PurchaseOrder:
-    """A purchase order as stored, and the rules for its commands."""
+    """A purchase order as stored, and the rules for its commands.
+
+    Attributes:
+        approvers: The people whose approval counts for it as it is now.
+        version: 1 as drafted; each amendment makes the next.
+        approvals_since: The version from which on approvals count.
+        amenders: The people who have amended it.
+    """
 
     po_id: int
     po_number: str
@@ -173,6 +196,10 @@ class PurchaseOrder:
     required_approvals: int
     approvers: Collection[str]
     lines: Sequence[OrderedLine]
+    total: Decimal = Decimal(0)
+    version: int = 1
+    approvals_since: int = 1
+    amenders: Collection[str] = ()
 
     @property
     def has_received(self) -> bool:
@@ -214,8 +241,8 @@ class PurchaseOrder:
         """The approvals that it needs and has."""
         return Approval(
             document=titled(PURCHASE_ORDER.document, self.po_number),
-            involved=[self.requested_by],
-            involvement="requested",
+            involved=[self.requested_by, *self.amenders],
+            involvement="requested or amended" if self.amenders else "requested",
             required=self.required_approvals,
             given=self.approvers,
         )
@@ -229,6 +256,39 @@ class PurchaseOrder:
         """
         status = self.after(PurchaseOrderEvent.APPROVE)
         return self.after(PurchaseOrderEvent.SUBMIT) if self.approval.is_complete_with(approver) else status
+
+    def require_version(self, version: int | None) -> None:
+        """Refuse an approval of another version than the present one; None: whichever is the present one.
+
+        Raises:
+            InvalidState: It has been amended since.
+        """
+        if version is not None and version != self.version:
+            name = titled(PURCHASE_ORDER.document, self.po_number)
+            message = f"{name} has been amended: it is version {self.version}, not {version}; look at it again"
+            raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.APPROVE))
+
+    def plan_amendment(self, total: Decimal, required: int) -> "Amendment":
+        """What an amendment makes of it.
+
+        Args:
+            total: The new total.
+            required: Approvals that an order like that needs.
+
+        Raises:
+            InvalidState: It has been confirmed or has ended, or goods have come.
+        """
+        self.after(PurchaseOrderEvent.AMEND)
+        if any(line.quantity_received or line.quantity_rejected for line in self.lines):
+            name = titled(PURCHASE_ORDER.document, self.po_number)
+            message = f"{name} has received goods and can't be amended; close it short, and order the rest anew"
+            raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.AMEND))
+        if self.status is PurchaseOrderStatus.DRAFT:
+            event = PurchaseOrderEvent.AMEND if required else PurchaseOrderEvent.SUBMIT
+            return Amendment(self.after(event), starts_round=True)
+        grows = total > self.total or required > self.required_approvals
+        event = PurchaseOrderEvent.REOPEN if grows and required else PurchaseOrderEvent.AMEND
+        return Amendment(self.after(event), starts_round=grows)
 
     def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
         """Share of each line in the delivered units: ``{line_number: Taken}``, without lines that get none.
@@ -274,6 +334,13 @@ class PurchaseOrder:
         none = Taken(0, 0)
         owed = any(line.quantity_owed > taken.get(line.line_number, none).accepted for line in self.lines)
         return self.after(PurchaseOrderEvent.RECEIVE if owed else PurchaseOrderEvent.COMPLETE)
+
+
+class Amendment(NamedTuple):
+    """The status of an order after an amendment, and whether approvals that were given before don't count any more."""
+
+    status: PurchaseOrderStatus
+    starts_round: bool
 
 
 def _spread(quantity: int, lines: Sequence[OrderedLine]) -> dict[int, int]:

@@ -108,8 +108,9 @@ class TransitionTable(Generic[Status, Event]):
             return f"{now}, but its workflow has been stopped; start it again with the same contents"
         if self._leads_to(known, command):
             return f"{now} already"
-        if any(self.allows(later, command) for later in self._reachable(known)):
-            return self.words.not_yet[known]
+        too_early = self.words.not_yet.get(known)
+        if too_early and any(self.allows(later, command) for later in self._reachable(known)):
+            return too_early
         if advice := self.words.advice.get(known):
             return f"{now}; {advice}"
         return f"{now} and {cannot}"

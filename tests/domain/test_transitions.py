@@ -25,8 +25,9 @@ ALLOWED = {
         ACTIVE: expire EXPIRED
     """,
     "purchase order": """
-        DRAFT: approve DRAFT, submit SUBMITTED, reject CANCELLED, lapse CANCELLED, cancel CANCELLED
+        DRAFT: approve DRAFT, submit SUBMITTED, reject CANCELLED, lapse CANCELLED, cancel CANCELLED, amend DRAFT
         SUBMITTED: confirm CONFIRMED, receive SUBMITTED, complete RECEIVED, close_short RECEIVED, cancel CANCELLED
+        SUBMITTED: amend SUBMITTED, reopen DRAFT
         CONFIRMED: confirm CONFIRMED, receive CONFIRMED, complete RECEIVED, close_short RECEIVED, cancel CANCELLED
     """,
     "transfer": """
@@ -47,7 +48,7 @@ ALLOWED = {
 """For each status of a document its events, each with the status that it leads to."""
 STATUSES_TIMES_EVENTS = {
     "reservation": 6 * 9,
-    "purchase order": 5 * 9,
+    "purchase order": 5 * 11,
     "transfer": 5 * 8,
     "return": 3 * 4,
     "adjustment": 4 * 5,

@@ -202,3 +202,49 @@ async def test_forty_approvals_are_one_command_and_one_refusal_stops_none(
     shown = await command("po", "show", numbers[2])
     assert f"purchase order {numbers[2]}: SUBMITTED, 1 of 1 approvals" in shown.stdout
     assert await eventually(waiting, lambda found: not found) == []
+
+
+async def test_an_order_is_amended_by_all_lines_or_by_those_that_change(
+    command: Command, shop: Shop, engine: Engine
+) -> None:
+    item, po = shop.item(0), new_reference("po")
+    other = shop.item(0)
+    (sku, place), (more, _), (_, supplier) = names(engine, item), names(engine, other), supplier_named(shop, engine)
+    await command(
+        *("po", "create", po, "--supplier", supplier, "--warehouse", place, "--line", f"{sku}=1000@1.50"),
+        *("--reason", "nearly out", "--performed-by", "rita"),
+    )
+    await command("po", "approve", po, "--approver", "ann")
+    change = ("po", "amend", po, "--change", f"{sku}=2000", "--change", f"{more}=1@2.50", "--performed-by", "olga")
+    grown = await command(*change, "--reason", "a large order came")
+    assert grown.exit_code == 0
+    assert f"purchase order {po}: SUBMITTED → DRAFT, 1 → 0 of 1 approvals, version 1 → 2" in grown.stdout
+    assert "version 2: amended by olga at " in grown.stdout
+    assert "a large order came (total before: 1,500.00) (new)" in grown.stdout
+    for refused, told in (
+        (("approve", po, "--approver", "olga"), f"NotPermitted: {po} was requested or amended by olga; another person"),
+        (
+            ("approve", po, "--approver", "ann", "--version", "1"),
+            f"InvalidState: {po} has been amended: it is version 2",
+        ),
+        (
+            ("amend", po, "--change", "nothing", "--reason", "x"),
+            "InvalidRequest: --change 'nothing': must be SKU=UNITS",
+        ),
+        (("amend", po, "--reason", "x"), "InvalidRequest: give the lines with --line, or a file of them with --lines"),
+    ):
+        answer = await command("po", *refused)
+        assert (answer.exit_code, answer.stderr.startswith(told)) == (1, True), answer.stderr
+    sent = await command("po", "approve", po, "--approver", "ann", "--version", "2")
+    assert "DRAFT → SUBMITTED, 0 → 1 of 1 approvals" in sent.stdout
+    less = await command("po", "amend", po, "--line", f"{sku}=500@1.50", "--reason", "less", "--json")
+    state = json.loads(less.stdout)
+    assert (state["status"], state["version"], state["total"]) == ("SUBMITTED", 3, "750.00")
+    assert [(each["qty"], each["unit_cost"]) for each in state["line_items"]] == [(500, "1.50")]
+    assert [(each["qty"], each["unit_cost"]) for each in state["drafted_line_items"]] == [(1000, "1.50")]
+    # The start sent again is still the same order.
+    again = await command(
+        *("po", "create", po, "--supplier", supplier, "--warehouse", place, "--line", f"{sku}=1000@1.50"),
+        *("--reason", "nearly out", "--performed-by", "rita", "--json"),
+    )
+    assert json.loads(again.stdout)["version"] == 3

@@ -47,6 +47,31 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
         await self._caller.receive(po_number, "slip-1", came(item, 2))
         await self._caller.close_short(po_number)
 
+    async def amended(self, po_number: str) -> None:
+        """As a draft and when it was out: approved anew, and sent again."""
+        item, supplier = ItemKey(self._shop.warehouse(), self._shop.product()), self._shop.supplier("s@example.com")
+        await self._caller.draft(po_number, supplier, [(item, 3)], approval=ONE_APPROVAL)
+
+        async def amend(qty: int, amendment_id: str) -> None:
+            new = {"performed_by": "olga", "reason": "another quantity", "line_items": [wanted(item, qty)]}
+            await self._caller.update(po_number, "amend", new | {"amendment_id": amendment_id})
+
+        await amend(4, "first")
+        await refusal(self._caller.approve(po_number, "olga"))
+        await self._caller.approve(po_number, "ann")
+        await amend(5, "second")
+        await self._caller.approve(po_number, "ann")
+        await self._caller.receive(po_number, "slip-1", came(item, 5))
+
+    async def amendment_rejected(self, po_number: str) -> None:
+        """It was out, so the supplier is told."""
+        item, supplier = ItemKey(self._shop.warehouse(), self._shop.product()), self._shop.supplier("s@example.com")
+        await self._caller.draft(po_number, supplier, [(item, 3)], approval=ONE_APPROVAL)
+        await self._caller.approve(po_number, "ann")
+        new = {"performed_by": "olga", "reason": "more", "line_items": [wanted(item, 4)]}
+        await self._caller.signal(po_number, "amend", new)
+        await self._caller.reject(po_number, "ben")
+
     async def rejected(self, po_number: str) -> None:
         await self._draft(po_number, TWO_APPROVALS)
         await self._caller.approve(po_number, "ann")

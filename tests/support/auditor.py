@@ -204,7 +204,11 @@ _FINDINGS = text("""
     out AS (
         SELECT po_number, status, required_approvals, (
             SELECT count(DISTINCT lower(approver)) FROM purchase_order_approvals AS approval
-            WHERE approval.po_id = purchase_orders.po_id AND lower(approver) <> lower(purchase_orders.requested_by)
+            WHERE approval.po_id = purchase_orders.po_id AND approval.version >= approvals_since
+                AND lower(approver) <> lower(purchase_orders.requested_by)
+                AND lower(approver) NOT IN (
+                    SELECT lower(amended_by) FROM purchase_order_amendments AS amended
+                    WHERE amended.po_id = purchase_orders.po_id)
         ) AS approvals
         FROM purchase_orders WHERE status IN ('SUBMITTED', 'CONFIRMED', 'RECEIVED') AND warehouse_id > :since
     )
@@ -238,6 +242,15 @@ _FINDINGS = text("""
     SELECT 'order ' || po_number || ': ' || status || ' with ' || approvals || ' of ' || required_approvals
             || ' approvals'
         FROM out WHERE approvals < required_approvals
+    UNION ALL
+    SELECT 'order ' || po_number || ': version ' || version || ' of ' || total || ', its lines make ' || (
+            SELECT sum(qty * unit_cost) FROM purchase_order_lines AS line WHERE line.po_id = purchase_orders.po_id)
+        FROM purchase_orders
+        WHERE version > 1 AND warehouse_id > :since AND NOT (
+            version = (SELECT count(*) + 1 FROM purchase_order_amendments AS amended
+                WHERE amended.po_id = purchase_orders.po_id)
+            AND total = (SELECT sum(qty * unit_cost) FROM purchase_order_lines AS line
+                WHERE line.po_id = purchase_orders.po_id))
     UNION ALL
     SELECT 'transfer ' || transfer_number || ' line ' || line_number || ': not what its entries add up to'
         FROM on_its_way WHERE NOT agrees

@@ -69,6 +69,7 @@ _CHANGING = (
     "purchase_orders",
     "purchase_order_lines",
     "purchase_order_approvals",
+    "purchase_order_amendments",
     "purchase_order_receipts",
     "purchase_order_receipt_lines",
     "supplier_lead_times",

@@ -43,6 +43,7 @@ _SENTENCES = {
     """,
     "purchase order": """
         DRAFT confirm,receive,complete,close_short: isn't approved yet
+        DRAFT reopen: is waiting for approval already
         SUBMITTED approve: has been sent to the supplier and can't be approved any more
         SUBMITTED submit: has been sent to the supplier already
         SUBMITTED reject: has been sent to the supplier and can't be rejected any more
@@ -51,10 +52,12 @@ _SENTENCES = {
         CONFIRMED submit: has been confirmed by the supplier and can't be sent to the supplier
         CONFIRMED reject: has been confirmed by the supplier and can't be rejected any more
         CONFIRMED lapse: has been confirmed by the supplier and can't lapse any more
+        CONFIRMED amend,reopen: has been confirmed by the supplier and can't be amended
         RECEIVED approve: has been received and can't be approved any more
         RECEIVED submit: has been received and can't be sent to the supplier
         RECEIVED reject: has been received and can't be rejected any more
         RECEIVED lapse: has been received and can't lapse any more
+        RECEIVED amend,reopen: has been received and can't be amended
         RECEIVED confirm: has been received and can't be confirmed
         RECEIVED receive: has been received and can take no more deliveries
         RECEIVED complete,close_short: has been received already
@@ -65,6 +68,7 @@ _SENTENCES = {
         CANCELLED confirm: has been cancelled and can't be confirmed
         CANCELLED receive,complete: has been cancelled and can take no more deliveries
         CANCELLED close_short: has been cancelled and can't be closed short
+        CANCELLED amend,reopen: has been cancelled and can't be amended
     """,
     "transfer": """
         PENDING hold: hasn't been dispatched yet and can't be held again; another transfer needs another number

@@ -9,6 +9,7 @@ from activities.purchase_order import PurchaseOrderSteps
 from database.sessions import Database
 from stockkeeper.contracts.purchase_order import (
     DEFAULT_APPROVAL,
+    AmendPurchaseOrderStep,
     ApprovalPolicy,
     ApprovalTier,
     ApproveOrderDifferenceStep,
@@ -114,10 +115,31 @@ class Buying(DocumentCalls):
         return po_number
 
     def approve(
-        self, po_number: str, approver: str, note: str | None = "fine", **when: Unpack[When]
+        self,
+        po_number: str,
+        approver: str,
+        note: str | None = "fine",
+        *,
+        version: int | None = None,
+        **when: Unpack[When],
     ) -> StoredPurchaseOrder:
         activity, step = self._steps.approve_purchase_order, ApprovePurchaseOrderStep
-        return self._command(activity, step, po_number, "approve", approver, when, note=note)
+        return self._command(activity, step, po_number, "approve", approver, when, note=note, version=version)
+
+    def amend(
+        self,
+        po_number: str,
+        *lines: PurchaseOrderLine,
+        by: str = "olga",
+        day: date | None = None,
+        version: int | None = None,
+        **when: Unpack[When],
+    ) -> StoredPurchaseOrder:
+        """All lines of the order as they are to be."""
+        new = {"line_items": list(lines), "expected_delivery_date": day, "version": version, "reason": "another price"}
+        return self._command(
+            self._steps.amend_purchase_order, AmendPurchaseOrderStep, po_number, "amend", by, when, **new
+        )
 
     def confirm(self, po_number: str, day: date | None = None, **when: Unpack[When]) -> StoredPurchaseOrder:
         activity, step = self._steps.confirm_purchase_order, ConfirmPurchaseOrderStep
@@ -171,6 +193,7 @@ _PAPERS = Papers(
             for table in (
                 "purchase_order_lines",
                 "purchase_order_approvals",
+                "purchase_order_amendments",
                 "purchase_order_receipts",
                 "purchase_order_receipt_lines",
                 "supplier_lead_times",
