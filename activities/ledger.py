@@ -1,7 +1,5 @@
 """Questions about the ledger. They lock nothing, because movements never change."""
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +19,7 @@ from database.history import (
     written_between,
 )
 from database.tables import products
+from stockkeeper.contracts.csv_cells import csv_line
 from stockkeeper.contracts.ledger import (
     BYTES_A_PAGE,
     LEVELS_A_PAGE,
@@ -185,7 +184,4 @@ def _that_fit(lines: list[str]) -> list[str]:
 
 
 def _as_csv(row: Sequence[Any]) -> str:
-    line = io.StringIO()
-    values = [value.isoformat() if isinstance(value, datetime) else value for value in row]
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
+    return csv_line(value.isoformat() if isinstance(value, datetime) else value for value in row)

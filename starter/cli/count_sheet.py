@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starter.cli.files import whole_or_nothing
+from stockkeeper.contracts.csv_cells import inert
 
 COLUMNS = ("sku", "product", "quantity", "not_by")
 """``not_by``: the person who counted it first and may not count it again."""
@@ -23,4 +24,4 @@ def write_sheet(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
     with whole_or_nothing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         sheet = csv.writer(file, lineterminator="\n")
         sheet.writerow(COLUMNS)
-        sheet.writerows((sku, name, "", by) for sku, name, by in rows)
+        sheet.writerows(map(inert, (sku, name, "", by)) for sku, name, by in rows)

@@ -1,7 +1,5 @@
 """The ledger: stock at an instant, movements and who made them, an item's course, and exports."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +8,7 @@ from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import ask, pages
 from stockkeeper.client.stock import StockNow
+from stockkeeper.contracts.csv_cells import csv_line
 from stockkeeper.contracts.ledger import (
     EFFECTIVE_COLUMN,
     MOVEMENT_COLUMNS,
@@ -158,7 +157,5 @@ class Ledger(StockNow):
         level = await anext(found, None)
         yield ",".join(LEVEL_COLUMNS)
         while level is not None:
-            line = io.StringIO()
-            csv.writer(line, lineterminator="").writerow(getattr(level, name) for name in LEVEL_COLUMNS)
-            yield line.getvalue()
+            yield csv_line(getattr(level, name) for name in LEVEL_COLUMNS)
             level = await anext(found, None)

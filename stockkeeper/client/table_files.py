@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stockkeeper.client.excel_files import EXCEL, excel_rows
+from stockkeeper.contracts.csv_cells import as_it_was
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_rows import BadRow, refusal
 
@@ -172,7 +173,7 @@ def _csv_rows(path: Path, encoding: str, delimiter: str) -> Iterator[NumberedRow
             for cells in reader:
                 # Excel's own line for itself.
                 if not (begins == 1 and len(cells) <= 2 and cells[:1] and cells[0].startswith("sep=")):
-                    yield begins, cells
+                    yield begins, [as_it_was(cell) for cell in cells]
                 begins = reader.line_num + 1
         except csv.Error as error:
             raise refusal([BadRow(begins, None, f"isn't CSV: {error}")], 1) from None
