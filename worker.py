@@ -29,6 +29,7 @@ from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.differences import WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
+from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays
 from activities.notice_ways import ADDRESS, ways_of
@@ -210,6 +211,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         StockQuestions(database),
         DocumentQuestions(database),
         LedgerQuestions(database),
+        ImportPreviews(database),
         ProductNaming(database),
         ItemBuffers(database),
         CountQuestions(database),

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, String, bindparam, delete, func, or_, select, text
+from sqlalchemy import Connection, delete, func, or_, select
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
 from activities.import_stock import apply_stock
 from activities.writes import OnDatabase, database_errors, effect_once
-from database.import_file import load, lock_target, upsert
+from database.import_file import load, lock_target, stage, upsert
 from database.import_file_checks import require_sound
 from database.imported_files import keep_import, read_earlier
 from database.operations import Operation
@@ -32,13 +32,6 @@ from stockkeeper.domain.import_file import ImportKind, bad_columns, refusal
 
 _LEFT_BEHIND_AFTER = timedelta(days=1)
 """Older pages belong to a terminated workflow: any other deletes its pages within hours."""
-
-_STAGE = text("""
-    INSERT INTO import_pages (import_id, page, rows, row_count, staged_at)
-    VALUES (:import_id, :page, CAST(:rows AS jsonb), :row_count, :staged_at)
-    ON CONFLICT (import_id, page) DO UPDATE
-    SET rows = excluded.rows, row_count = excluded.row_count, staged_at = excluded.staged_at
-""").bindparams(bindparam("rows", type_=String))
 
 
 class ImportSteps(OnDatabase, ImportActivities):
@@ -74,16 +67,8 @@ class ImportSteps(OnDatabase, ImportActivities):
             if bad:
                 raise refusal(bad, len(bad))
             with self._database.transaction() as connection:
-                connection.execute(
-                    _STAGE,
-                    {
-                        "import_id": step.import_id,
-                        "page": step.page,
-                        "rows": rows_as_json(step.kind, rows).decode(),
-                        "row_count": len(rows),
-                        "staged_at": step.as_of,
-                    },
-                )
+                as_json = rows_as_json(step.kind, rows)
+                stage(connection, step.import_id, step.page, as_json, row_count=len(rows), staged_at=step.as_of)
                 pages, row_count = _staged(connection, step.import_id)
         return Staged(pages=pages, rows=row_count)
 

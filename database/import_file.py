@@ -7,6 +7,7 @@ write is then one statement over all rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -15,9 +16,11 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     MetaData,
+    String,
     Table,
     Text,
     and_,
+    bindparam,
     cast,
     column,
     false,
@@ -115,6 +118,22 @@ class Upserted(NamedTuple):
     updated: int
 
 
+_STAGE = text("""
+    INSERT INTO import_pages (import_id, page, rows, row_count, staged_at)
+    VALUES (:import_id, :page, CAST(:rows AS jsonb), :row_count, :staged_at)
+    ON CONFLICT (import_id, page) DO UPDATE
+    SET rows = excluded.rows, row_count = excluded.row_count, staged_at = excluded.staged_at
+""").bindparams(bindparam("rows", type_=String))
+
+
+def stage(
+    connection: Connection, import_id: str, page: int, rows: bytes, *, row_count: int, staged_at: datetime
+) -> None:
+    """Store the rows of a page, as JSON, until the file is whole. The same page again replaces it."""
+    of_page = {"import_id": import_id, "page": page, "row_count": row_count, "staged_at": staged_at}
+    connection.execute(_STAGE, of_page | {"rows": rows.decode()})
+
+
 def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequence[str]) -> Incoming:
     """Put the staged rows of an import into ``incoming``, with the ids behind the names in them. Locks nothing."""
     groups = COLUMNS[kind].one_of
@@ -194,7 +213,7 @@ def upsert(connection: Connection, incoming: Incoming) -> Upserted:
         select(
             func.count().label("rows"),
             func.count().filter(there.c[target.key[0]].is_(None)).label("inserted"),
-            func.count().filter(and_(there.c[target.key[0]].is_not(None), _differs(incoming))).label("updated"),
+            func.count().filter(and_(there.c[target.key[0]].is_not(None), differs(incoming))).label("updated"),
         ).select_from(rows.outerjoin(there, incoming.matches(there)))
     ).one()
     if "is_preferred" in incoming.values:
@@ -203,7 +222,7 @@ def upsert(connection: Connection, incoming: Incoming) -> Upserted:
         connection.execute(
             update(there)
             .values({name: rows.c[name] for name in incoming.values})
-            .where(incoming.matches(there), _differs(incoming))
+            .where(incoming.matches(there), differs(incoming))
         )
     if counted.inserted:
         brought = [target.id] if target.id is not None and target.id in rows.c else []
@@ -221,7 +240,8 @@ def lock_target(connection: Connection, kind: ImportKind) -> None:
     lock_table(connection, TARGETS[kind].table)
 
 
-def _differs(incoming: Incoming) -> ColumnElement[bool]:
+def differs(incoming: Incoming) -> ColumnElement[bool]:
+    """Whether a row of the file has another value than its row of the target."""
     there = incoming.target.table
     return or_(*(there.c[name].is_distinct_from(incoming.table.c[name]) for name in incoming.values), false())
 

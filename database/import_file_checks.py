@@ -44,6 +44,13 @@ def require_sound(connection: Connection, incoming: Incoming, as_of: datetime) -
     Raises:
         InvalidRequest: With the first bad rows.
     """
+    bad, total = bad_rows(connection, incoming, as_of, most=PROBLEMS_NAMED)
+    if bad:
+        raise refusal(bad, total)
+
+
+def bad_rows(connection: Connection, incoming: Incoming, as_of: datetime, *, most: int) -> tuple[list[BadRow], int]:
+    """The first bad rows by line, and how many there are; see `require_sound`."""
     rows, target = incoming.table, incoming.target
     checks = [_unknown(rows, name, id_name) for name, id_name in incoming.references.items()]
     checks.append(_repeated(rows, target.key, target.key[0] if len(target.key) == 1 else None))
@@ -58,27 +65,26 @@ def require_sound(connection: Connection, incoming: Incoming, as_of: datetime) -
         checks.append(_lacking(incoming, missing))
     if incoming.kind is ImportKind.DEMAND:
         checks += _of_the_future(connection, incoming.table, as_of)
-    refuse_if_any(connection, checks)
+    return _found(connection, checks, most)
 
 
-def refuse_if_any(connection: Connection, checks: Iterable[Select[Any]]) -> None:
-    """Run checks, each a query for line, column and message.
-
-    Raises:
-        InvalidRequest: There are bad rows; with the first of them by line, and their number.
-    """
+def _found(connection: Connection, checks: Iterable[Select[Any]], most: int) -> tuple[list[BadRow], int]:
+    """The answers of checks, each a query for line, column and message; the first few with the nearest names."""
     found = union_all(*checks).subquery()
     problems = connection.execute(
         select(found.c.line, found.c.column, found.c.message, found.c.looked_for, func.count().over())
         .order_by(found.c.line, found.c.column)
-        .limit(PROBLEMS_NAMED)
+        .limit(most)
     ).all()
-    if problems:
-        named = [
-            BadRow(line, name, message + _suggestion(connection, name, looked_for))
-            for line, name, message, looked_for, _ in problems
-        ]
-        raise refusal(named, problems[0][-1])
+    named = [
+        BadRow(
+            line,
+            name,
+            message + (_suggestion(connection, name, looked_for) if place < PROBLEMS_NAMED else ""),
+        )
+        for place, (line, name, message, looked_for, _) in enumerate(problems)
+    ]
+    return named, problems[0][-1] if problems else 0
 
 
 def _suggestion(connection: Connection, column_name: str | None, looked_for: str | None) -> str:

@@ -1,9 +1,9 @@
 """`stockkeeper import`: a file, all of its rows or none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,8 +13,10 @@ from starter.cli import options
 from starter.cli.context import connect, run
 from starter.cli.output import err, out, print_json, table
 from stockkeeper.client.import_file import Progress as Watch
+from stockkeeper.client.import_preview import ImportPreview
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_file import ImportKind, ImportState, ImportStatus
+from stockkeeper.contracts.import_preview import FileChange
 from stockkeeper.contracts.messages import counted
 
 _LONG_FILE_BYTES = 100_000
@@ -36,10 +38,16 @@ def import_(
     warehouse: Annotated[
         str | None, typer.Option("--warehouse", help="The warehouse's name, if the file doesn't have it.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing: list what would change, and every bad row.")
+    ] = False,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
     """Import a file: all of its rows, or none. The same file twice does no harm."""
+    if dry_run:
+        _preview(kind, file, encoding, warehouse, as_json=as_json)
+        return
 
     async def work(watch: Watch) -> ImportState:
         stock = await connect()
@@ -63,6 +71,39 @@ def import_(
     else:
         out.print(escape(summary(outcome, kind)))
         _show_stock(outcome)
+
+
+def _preview(kind: ImportKind, file: Path, encoding: str | None, warehouse: str | None, *, as_json: bool) -> None:
+    """Print what an import would do; exit status 1 if it would be refused."""
+
+    async def work() -> ImportPreview:
+        stock = await connect()
+        return await stock.preview_file(kind, file, notice=_note, encoding=encoding, warehouse=warehouse)
+
+    seen = run(work())
+    if as_json:
+        print_json(seen)
+    elif seen.problems:
+        _print_problems(file, [bad.model_dump() for bad in seen.problems], seen.problems_total)
+    else:
+        skipped = f", {seen.skipped:,} skipped" if seen.skipped else ""
+        out.print(
+            f"would import {seen.rows:,} {kind.noun}: {seen.inserted:,} new, {seen.updated:,} updated, "
+            f"{seen.unchanged:,} unchanged{skipped}; nothing was changed"
+        )
+        if seen.changes:
+            out.print(
+                table(["#line", "what", "of", "column", "before", "after"], [_cells(each) for each in seen.changes])
+            )
+        if seen.changes_total > len(seen.changes):
+            out.print(f"and {seen.changes_total - len(seen.changes):,} more changes")
+    if seen.problems:
+        raise SystemExit(1)
+
+
+def _cells(change: FileChange) -> list[str]:
+    values = (change.what, change.key, change.column, change.before, change.after)
+    return [str(change.line), *(escape(value or "") for value in values)]
 
 
 def _show_stock(state: ImportState) -> None:
@@ -103,6 +144,10 @@ def _show_refusal(kind: ImportKind, file: Path, refused: InvalidRequest, *, as_j
     if not errors:
         err.print(f"[red]{refused.code}:[/red] {escape(refused.message)}")
         return
+    _print_problems(file, errors, total)
+
+
+def _print_problems(file: Path, errors: Sequence[Mapping[str, Any]], total: int) -> None:
     found = f"{total:,} {'errors' if total > 1 else 'error'}"
     err.print(f"[red]refused:[/red] {escape(file.name)} has {found}; nothing was imported")
     rows = [[str(bad["line"]), escape(bad["column"] or ""), escape(bad["message"])] for bad in errors]

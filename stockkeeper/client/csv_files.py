@@ -20,9 +20,10 @@ from stockkeeper.contracts.import_file import (
     encode_row,
     pack_rows,
 )
-from stockkeeper.contracts.import_rows import COLUMNS, PROBLEMS_NAMED, PRODUCT, BadRow, Columns, read_rows, refusal
+from stockkeeper.contracts.import_rows import COLUMNS, PRODUCT, BadRow, Columns, read_rows, refusal
 
 _ROWS_AT_ONCE = 1_000
+_BAD_ROWS_KEPT = 10_000
 _NO_ROWS = "there are no rows below the header"
 
 
@@ -80,7 +81,40 @@ class _Pages:
         self._rows, self._bytes = [], 0
 
 
+class Reading(NamedTuple):
+    """A file, and its rows that can't be read.
+
+    Attributes:
+        file: The file; of a row that can't be read it has the other cells, unless the row is out of shape.
+        bad: The first bad rows by line.
+        bad_lines: Lines of all of them.
+        total: How many faults there are.
+    """
+
+    file: CsvFile
+    bad: list[BadRow]
+    bad_lines: set[int]
+    total: int
+
+    @property
+    def refusal(self) -> InvalidRequest:
+        """The error for its bad rows."""
+        return refusal(self.bad, self.total)
+
+
 def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None, warehouse: str | None = None) -> CsvFile:
+    """Read a file in which each row by itself is right; see `read_file`.
+
+    Raises:
+        InvalidRequest: It can't be read as that. The details have ``errors``, the first bad rows by line.
+    """
+    reading = read_file(kind, path, encoding=encoding, warehouse=warehouse)
+    if reading.total:
+        raise reading.refusal
+    return reading.file
+
+
+def read_file(kind: ImportKind, path: Path, *, encoding: str | None = None, warehouse: str | None = None) -> Reading:
     """Read a file of ours or of another program, as `stockkeeper.client.table_files` recognises it.
 
     Args:
@@ -90,7 +124,7 @@ def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None, wareh
         warehouse: The warehouse of all rows, if the file doesn't name it.
 
     Raises:
-        InvalidRequest: It can't be read as that. The details have ``errors``, the first bad rows by line.
+        InvalidRequest: It isn't a table, or its columns aren't those of its kind.
     """
     table = open_table(path, encoding=encoding)
     layout = foreign_layout(kind, table, warehouse)
@@ -99,17 +133,16 @@ def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None, wareh
         layout = layout_by(COLUMNS[kind], table, f"{kind} files", constants)
     style = _style(layout, table)
     pages, bad, total = _Pages(), list[BadRow](), 0
+    bad_lines: set[int] = set()
     rows = layout.rows(table.rows())
     while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         found = _checked(kind, layout, style, chunk)
         total += len(found)
-        bad += found[: PROBLEMS_NAMED - len(bad)]
-        if not total:
-            pages.add(chunk)
-    if bad:
-        raise refusal(bad, total)
+        bad += found[: _BAD_ROWS_KEPT - len(bad)]
+        bad_lines.update(each.line for each in found)
+        pages.add([row for row in chunk if not isinstance(row[1], Misshapen)])
     pages.close()
-    if not pages.pages:
+    if not (pages.pages or bad):
         raise refusal([BadRow(HEADER_LINE, None, _NO_ROWS)], 1)
     if len(pages.pages) > MAX_PAGES:
         raise InvalidRequest(f"the file is too large: {len(pages.pages)} pages, {MAX_PAGES} at most; split it")
@@ -117,9 +150,9 @@ def read_csv(kind: ImportKind, path: Path, *, encoding: str | None = None, wareh
     digest.update(table.content)
     if warehouse is not None:
         digest.update(f"\n{warehouse}".encode())
-    return CsvFile(
-        kind, table.name, digest.hexdigest()[:16], layout.columns, pages.pages, [*table.notes, *layout.told()]
-    )
+    notes = [*table.notes, *layout.told()]
+    file = CsvFile(kind, table.name, digest.hexdigest()[:16], layout.columns, pages.pages, notes)
+    return Reading(file, bad, bad_lines, total)
 
 
 def _style(layout: Layout, table: TableFile) -> NumberStyle:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from stockkeeper.client.calls import Interrupted, answer, checked, command, read_state, start_and_ask
 from stockkeeper.client.connection import Connection
-from stockkeeper.client.csv_files import CsvFile, read_csv
+from stockkeeper.client.csv_files import CsvFile, Reading, read_file
 from stockkeeper.client.document import Part
+from stockkeeper.client.import_preview import ImportPreview, preview
 from stockkeeper.client.questions import require_database
 from stockkeeper.contracts.adjustment import PROCESS as ADJUSTMENT
-from stockkeeper.contracts.errors import DomainError, InvalidRequest, InvalidState, NotFound
+from stockkeeper.contracts.errors import DomainError, InvalidRequest, InvalidState, NotFound, Unreachable
 from stockkeeper.contracts.import_file import (
     ADD_PAGE,
     FINISH,
@@ -24,6 +25,7 @@ from stockkeeper.contracts.import_file import (
     ImportStatus,
     workflow_id,
 )
+from stockkeeper.contracts.import_rows import BadRow, refusal
 
 APPLIED_WITHIN = timedelta(hours=2)
 """How long to wait for the end: a large file takes minutes, and a database in trouble longer."""
@@ -75,9 +77,10 @@ class Imports(Part):
                 bad rows ``{line, column, message}``, and ``errors_total``.
             Unreachable: No answer in time. It may be imported: ask again.
         """
-        file = await asyncio.to_thread(read_csv, _kind(kind), Path(path), encoding=encoding, warehouse=warehouse)
-        for note in file.notes:
-            (notice or _no_notice)(note)
+        reading = await _read(kind, path, notice, encoding=encoding, warehouse=warehouse)
+        file = reading.file
+        if reading.total:
+            raise await _whole_refusal(self.connection, reading)
         attempt = 1
         while True:
             try:
@@ -90,6 +93,44 @@ class Imports(Part):
             else:
                 await _adjusted(self.connection, state)
                 return state
+
+    async def preview_file(
+        self,
+        kind: ImportKind | str,
+        path: Path | str,
+        *,
+        notice: Notice | None = None,
+        encoding: str | None = None,
+        warehouse: str | None = None,
+    ) -> ImportPreview:
+        """What an import of a file would change, and every bad row, whatever is wrong with it. Nothing is changed.
+
+        The arguments are those of `import_file`.
+
+        Raises:
+            InvalidRequest: The file isn't a table, or its columns aren't those of its kind.
+            Unreachable: No worker answers.
+        """
+        reading = await _read(kind, path, notice, encoding=encoding, warehouse=warehouse)
+        return await preview(self.connection, reading)
+
+
+async def _read(
+    kind: ImportKind | str, path: Path | str, notice: Notice | None, *, encoding: str | None, warehouse: str | None
+) -> Reading:
+    reading = await asyncio.to_thread(read_file, _kind(kind), Path(path), encoding=encoding, warehouse=warehouse)
+    for note in reading.file.notes:
+        (notice or _no_notice)(note)
+    return reading
+
+
+async def _whole_refusal(connection: Connection, reading: Reading) -> InvalidRequest:
+    """The error for a file with rows that can't be read; rows that are bad in other ways are named with them."""
+    try:
+        seen = await preview(connection, reading)
+    except (Unreachable, DomainError):
+        return reading.refusal
+    return refusal([BadRow(bad.line, bad.column, bad.message) for bad in seen.problems], seen.problems_total)
 
 
 async def _adjusted(connection: Connection, state: ImportState) -> None:

@@ -32,7 +32,8 @@ MAX_PAGE_BYTES = 512 * 1024
 SKIPPED_NAMED = 100
 """Skipped rows that a state names; all are counted."""
 
-_PACKED_LENGTH = MAX_PAGE_BYTES * 3 // 2
+PACKED_LENGTH = MAX_PAGE_BYTES * 3 // 2
+"""Letters at most of a page, packed."""
 _PAGE: TypeAdapter[list[tuple[int, list[str]]]] = TypeAdapter(
     Annotated[list[tuple[int, list[str]]], Field(min_length=1, max_length=MAX_PAGE_ROWS)],
     config=ConfigDict(strict=True),
@@ -65,7 +66,7 @@ class AddPage(Message):
     rows: Annotated[
         str,
         Field(
-            max_length=_PACKED_LENGTH,
+            max_length=PACKED_LENGTH,
             description="A JSON list of [line, [cell, ...]], the cells as text in the order of the columns; "
             "gzip, then Base64.",
         ),

@@ -220,15 +220,15 @@ class ProductSupplierRow(_OfProduct):
 class StockRow(_OfItem):
     """All units of a product in a warehouse, and maybe those that were there when the file was made."""
 
-    quantity: Quantity
+    quantity: Quantity = 0
     expected_quantity: Annotated[Quantity | None, _OrNull] = None
 
 
 class DemandRow(_OfItem):
     """Sales of an earlier system: units of a product on one day; or a day that planning leaves out."""
 
-    day: Day
-    quantity: Quantity
+    day: Day = date.min
+    quantity: Quantity = 0
     exclude: YesOrNo = False
 
 
@@ -274,6 +274,29 @@ def read_rows(
         bad += [_bad_row(fitting, problem) for problem in problems]
         read = []
     return ([] if bad else read), sorted(bad, key=lambda row: row.line)
+
+
+def readable_rows(
+    kind: ImportKind, columns: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]], bad: Iterable[BadRow]
+) -> list[Row]:
+    """Rows without the cells that can't be read: what is left may be bad in other ways.
+
+    Args:
+        kind: The kind of rows.
+        columns: Their columns.
+        rows: For each row its line in the file and its cells.
+        bad: What `read_rows` has found.
+    """
+    unread: dict[int, set[str | None]] = {}
+    for each in bad:
+        unread.setdefault(each.line, set()).add(each.column)
+    fitting = [
+        {"line": line}
+        | {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if name not in unread.get(line, ())}
+        for line, cells in rows
+        if len(cells) == len(columns) and None not in unread.get(line, ())
+    ]
+    return _ROWS[kind].validate_python(fitting)
 
 
 def rows_as_json(kind: ImportKind, rows: list[Row]) -> bytes:

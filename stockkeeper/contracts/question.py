@@ -36,6 +36,7 @@ from stockkeeper.contracts.documents import (
     ListDocuments,
     ShowDocument,
 )
+from stockkeeper.contracts.import_preview import ImportPreviewActivities, PreviewedPage, PreviewPage
 from stockkeeper.contracts.ledger import (
     Course,
     ExportMovements,
@@ -205,10 +206,11 @@ LIST_DOCUMENTS = PagedQuestion[ListDocuments, DocumentsListed, DocumentListed](
 )
 SHOW_DOCUMENT = Question(DocumentActivities.show_document, ShowDocument, DocumentShown)
 FIND_OPERATION = Question(OperationActivities.find_operation, FindOperation, OperationFound)
+PREVIEW_IMPORT = Question(ImportPreviewActivities.preview_import, PreviewPage, PreviewedPage)
 DECIDE_FINDING = Question(AuditFindingActivities.decide_finding, DecideFindingStep, FindingShown)
 
 _ALL: tuple[Question[Any, Any], ...] = (
-    *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION),
+    *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT),
     *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),

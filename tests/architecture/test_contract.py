@@ -13,6 +13,7 @@ from activities.audit_findings import AuditFindings
 from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.documents import DocumentQuestions
+from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
@@ -24,6 +25,7 @@ from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.buffer import BufferActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
+from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
@@ -53,6 +55,7 @@ INTERFACES: list[tuple[type, type]] = [
     (AuditFindingActivities, AuditFindings),
     (OperationActivities, OperationQuestions),
     (ProductActivities, ProductNaming),
+    (ImportPreviewActivities, ImportPreviews),
     (BufferActivities, ItemBuffers),
     (RunActivities, Runs),
 ]
@@ -186,7 +189,7 @@ def _questions() -> set[str]:
     """The activities that a service may ask, by the interfaces that answer questions."""
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
-        *(OperationActivities, ProductActivities, BufferActivities),
+        *(OperationActivities, ProductActivities, BufferActivities, ImportPreviewActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 
