@@ -203,5 +203,48 @@ class RunsOneActivity:
         )
 
 
+@workflow.defn(name="Changes")
+class Before:
+    """A workflow before its code changed."""
+
+    @workflow.init
+    def __init__(self) -> None:
+        """Begin."""
+        self.ends = False
+
+    @workflow.run
+    async def run(self) -> list[bool]:
+        """Wait for the end."""
+        await workflow.wait_condition(lambda: self.ends)
+        return []
+
+    @workflow.signal
+    async def end(self) -> None:
+        """End."""
+        self.ends = True
+
+
+@workflow.defn(name="Changes")
+class After:
+    """The same with two patches: one is asked for from the beginning, one only at the end."""
+
+    @workflow.init
+    def __init__(self) -> None:
+        """Begin."""
+        self.ends = False
+
+    @workflow.run
+    async def run(self) -> list[bool]:
+        """Answer with what the patches say at the end."""
+        workflow.patched("early")
+        await workflow.wait_condition(lambda: self.ends)
+        return [workflow.patched("early"), workflow.patched("late")]
+
+    @workflow.signal
+    async def end(self) -> None:
+        """End."""
+        self.ends = True
+
+
 WORKFLOWS = [Waits, TakesANumber, EndsAfterALocalActivity, ComesAgain, RunsOneActivity]
 ACTIVITIES: list[Callable[..., Any]] = [held, fails_after_two_heartbeats, takes_a_number, answers_with]

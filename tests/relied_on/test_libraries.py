@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import apprise
 import pytest
+from openpyxl import Workbook, load_workbook
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
@@ -37,6 +39,21 @@ def test_pydantic_refuses_a_decimal_that_is_not_a_number() -> None:
     for value in ("NaN", "Infinity"):
         with pytest.raises(ValidationError, match="finite number"):
             _Money.model_validate({"amount": value})
+
+
+def test_a_sheet_has_numbers_where_leading_zeros_were_shown_and_no_value_where_nothing_computed_one(
+    tmp_path: Path,
+) -> None:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append([1, "0001", "=1+1"])
+    sheet["A1"].number_format = "0000"
+    book.save(tmp_path / "sheet.xlsx")
+    read = load_workbook(tmp_path / "sheet.xlsx", read_only=True, data_only=True)
+    [row] = read.worksheets[0].iter_rows()
+    read.close()
+    assert [cell.value for cell in row] == [1, "0001", None]
+    assert row[0].number_format == "0000"
 
 
 def test_python_reads_and_writes_json_that_no_standard_knows() -> None:

@@ -17,10 +17,11 @@ from temporalio.client import (
     WorkflowExecutionStatus,
 )
 from temporalio.common import RetryPolicy, SearchAttributePair, TypedSearchAttributes
+from temporalio.worker import Worker
 
 from stockkeeper.contracts import search_attributes
 from tests.relied_on.conftest import QUEUE, until
-from tests.relied_on.probes import Waits
+from tests.relied_on.probes import RUNNER, After, Before, Waits
 
 
 async def _failures_of_tasks(client: Client, workflow_id: str) -> list[str]:
@@ -172,3 +173,19 @@ async def test_an_hourly_calendar_in_a_zone_runs_24_times_on_the_day_of_25_hours
         await handle.delete()
 
     assert runs == {"Europe/Berlin": 24, "UTC": 25}
+
+
+async def test_a_patch_is_true_in_an_old_run_that_comes_to_it_late_and_false_where_it_was_asked_before(
+    temporal: Client,
+) -> None:
+    async with Worker(temporal, task_queue="changes", workflows=[Before], workflow_runner=RUNNER):
+        handle = await temporal.start_workflow("Changes", id="changes", task_queue="changes")
+
+        async def has_begun() -> bool:
+            history = await handle.fetch_history()
+            return any(event.HasField("workflow_task_completed_event_attributes") for event in history.events)
+
+        await until(has_begun)
+    async with Worker(temporal, task_queue="changes", workflows=[After], workflow_runner=RUNNER):
+        await handle.signal("end")
+        assert await handle.result() == [False, True]
