@@ -5,7 +5,7 @@ A step locks the order's row first, then the items, then the supplier. `stockkee
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from activities.catalogue import require_items, require_supplier
 from activities.differences import require_difference_approved, store_difference_approval
 from activities.drafts import columns_of_lines, store_draft, total_and_approvals
 from activities.writes import Effect, OnDatabase, document_once, require_same
-from database.clock import end_of_day
+from database.clock import end_of_day, today_in
 from database.differences import read_difference_approvals
 from database.document import close_document, is_stored, update_document
 from database.operations import Operation
@@ -25,6 +25,7 @@ from database.purchase_order import (
     RECEIPTS,
     adopt_draft,
     amend_lines,
+    expected_day,
     insert_approval,
     is_amended_by,
     keep_longest_lead_time,
@@ -54,6 +55,7 @@ from stockkeeper.contracts.purchase_order import (
 )
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.domain.conflicts import already_exists, done_differently
+from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.purchase_order import (
     PurchaseOrder,
     PurchaseOrderEvent,
@@ -106,7 +108,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
 
         Raises:
             UnknownSupplier, UnknownWarehouse, UnknownProduct: The catalogue hasn't got one of those named.
-            InvalidRequest: A product isn't sold any more.
+            InvalidRequest: A product isn't sold any more, or the expected day has passed where the warehouse is.
             OperationConflict: An order with this number and other contents exists.
         """
         return self._once(step, lambda connection, operation: self._draft(connection, operation, step))
@@ -191,6 +193,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
 
         Raises:
             InvalidState: The order isn't out for delivery.
+            InvalidRequest: The expected day has passed where the warehouse is.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
@@ -199,6 +202,9 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
             changed: dict[str, Any] = {"status": order.after(PurchaseOrderEvent.CONFIRM)}
             if order.status is not PurchaseOrderStatus.CONFIRMED:
                 changed["confirmed_at"] = step.as_of
+            known = expected_day(connection, order)
+            if step.expected_delivery_date not in (None, known):
+                _require_to_come(connection, order.warehouse_id, step.expected_delivery_date, step.as_of)
             if step.expected_delivery_date is not None:
                 changed["expected_delivery_date"] = step.expected_delivery_date
             update_document(connection, PURCHASE_ORDER, order.po_id, **changed)
@@ -302,6 +308,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
             return
         require_supplier(connection, step.supplier_id)
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.line_items})
+        _require_to_come(connection, step.warehouse_id, step.expected_delivery_date, step.as_of)
         policy = step.approval or self._approval
         store_draft(connection, operation, step, policy, self._over_delivery_percent, self._limit, as_of=step.as_of)
 
@@ -330,6 +337,19 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
     def _once(self, step: PurchaseOrderStep, effect: Effect) -> StoredPurchaseOrder:
         return document_once(
             self._database, step, StoredPurchaseOrder, effect, lambda connection: _stored(connection, step.po_number)
+        )
+
+
+def _require_to_come(connection: Connection, warehouse_id: int, day: date | None, as_of: datetime) -> None:
+    """Refuse to expect goods on a day that has passed where the warehouse is; today is in time.
+
+    Raises:
+        InvalidRequest: With both days.
+    """
+    if day is not None and day < (today := today_in(connection, warehouse_id, as_of)):
+        raise InvalidRequest(
+            f"expected_delivery_date: {day} has passed; where the warehouse is, today is {today}",
+            {"expected_delivery_date": str(day), "today": str(today)},
         )
 
 

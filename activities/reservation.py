@@ -17,7 +17,7 @@ from database import holds
 from database.given_way import units_given_way
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
-from database.reservation import read_names
+from database.reservation import read_names, require_no_parcel_twin
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
@@ -109,6 +109,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         def effect(connection: Connection, operation: Operation) -> None:
             lines = _lock_open(connection, step, ReservationEvent.FULFILL)
+            require_no_parcel_twin(connection, operation, step.reference_id)
             taken = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(connection, step))
             holds.take(
                 connection,

@@ -91,6 +91,14 @@ def day_of(instant: datetime, timezone: str) -> date:
     return instant.astimezone(_timezone(timezone)).date()
 
 
+def today_in(connection: Connection, warehouse_id: int, as_of: datetime) -> date:
+    """The day that a warehouse has at an instant, by its own clock. Locks nothing."""
+    timezone: str = connection.execute(
+        select(warehouses.c.timezone).where(warehouses.c.warehouse_id == warehouse_id)
+    ).scalar_one()
+    return day_of(as_of, timezone)
+
+
 def end_of_day(day: date | None, timezone: str) -> datetime | None:
     """The first instant after a day, by the clocks of a timezone; None for no day."""
     return None if day is None else datetime.combine(day + timedelta(days=1), time(), tzinfo=_timezone(timezone))

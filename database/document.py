@@ -12,12 +12,14 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
+    Index,
     Integer,
     Row,
     Table,
     Text,
     TextClause,
     UniqueConstraint,
+    func,
     insert,
     select,
     text,
@@ -27,6 +29,7 @@ from sqlalchemy.schema import SchemaItem
 
 from database.columns import INSTANT, METADATA, closing, identity, key_of, needed, origin, reference
 from database.operations import Operation
+from stockkeeper.domain.conflicts import twin_of
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def document_table(name: str, *columns: SchemaItem, key: str, number: str, initi
         *columns,
         *closing(),
         *origin(),
+        Index(f"{name}_folded", text(f"lower({number})")),
         UniqueConstraint(number, name=f"{name}_{number}_key"),
     )
 
@@ -120,11 +124,24 @@ def insert_document(
     Returns:
         The header's primary key.
     """
+    _require_no_twin(connection, document, header[document.number.name])
     inserted = insert(document.header).values(**header, **operation.origin).returning(document.key)
     key: int = connection.execute(inserted).scalar_one()
     if numbered := [{document.key.name: key, "line_number": number, **line} for number, line in enumerate(lines, 1)]:
         connection.execute(insert(document.lines), numbered)
     return key
+
+
+def _require_no_twin(connection: Connection, document: Document, number: str) -> None:
+    """Refuse a new number that differs from a stored one by upper and lower case alone.
+
+    Raises:
+        InvalidRequest: With the stored number.
+    """
+    folded = func.lower(document.number) == func.lower(number)
+    twin = connection.execute(select(document.number).where(folded, document.number != number).limit(1)).scalar()
+    if twin is not None:
+        raise twin_of(document.name, number, twin)
 
 
 def update_document(connection: Connection, document: Document, key: int, **values: Any) -> None:

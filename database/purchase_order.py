@@ -4,7 +4,7 @@ How a supplier performs on it is kept by `database.supplier_performance`.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     insert,
+    select,
     text,
     update,
 )
@@ -247,6 +248,14 @@ def read_purchase_order(connection: Connection, po_number: str, *, receipts: int
         "amendments": read_rows(connection, _READ_AMENDMENTS, of),
         "drafted_line_items": connection.execute(_DRAFTED_LINES, of).scalar_one_or_none(),
     }
+
+
+def expected_day(connection: Connection, order: PurchaseOrder) -> date | None:
+    """The day on which the order is expected. The caller has locked it."""
+    day: date | None = connection.execute(
+        select(purchase_orders.c.expected_delivery_date).where(purchase_orders.c.po_id == order.po_id)
+    ).scalar_one()
+    return day
 
 
 def insert_approval(

@@ -18,6 +18,7 @@ from database.columns import INSTANT, METADATA, composite_key, key_of, needed
 from database.document import Document, read_document
 from database.locks import lock_or_create_items
 from database.operations import Operation
+from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.stock import ItemKey, MovementType
 
@@ -146,6 +147,7 @@ def insert_receipt(
         taken: Units by line number, lines without any left out.
         as_of: The workflow's time.
     """
+    _require_no_twin(connection, receipts, document_key, receipt_id)
     of = {receipts.key: document_key, receipts.receipt_id: receipt_id}
     values = {receipts.at: as_of, receipts.by: operation.performed_by, "operation_id": operation.operation_id}
     connection.execute(insert(receipts.header).values(**of, **values))
@@ -176,6 +178,23 @@ def insert_receipt(
             }
         )
     )
+
+
+def _require_no_twin(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> None:
+    """Refuse a receipt whose id differs from that of a booked one by upper and lower case alone.
+
+    Raises:
+        InvalidRequest: With the booked one.
+    """
+    header = receipts.header.c
+    known = header[receipts.receipt_id]
+    twin = connection.execute(
+        select(known)
+        .where(header[receipts.key] == document_key, func.lower(known) == func.lower(receipt_id), known != receipt_id)
+        .limit(1)
+    ).scalar()
+    if twin is not None:
+        raise twin_of("delivery" if receipts.receipt_id == "receipt_id" else "inspection", receipt_id, twin)
 
 
 def read_receipts(connection: Connection, receipts: Receipts, document_key: int, most: int) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ CREATE TABLE adjustments (
     CONSTRAINT adjustments_value_check CHECK (value >= 0::numeric),
     CONSTRAINT adjustments_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
+CREATE INDEX adjustments_folded ON adjustments USING btree (lower(adjustment_number));
 CREATE CONSTRAINT TRIGGER adjustments_are_booked AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_booked();
 CREATE CONSTRAINT TRIGGER adjustments_end_holds_approved AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
@@ -202,6 +203,7 @@ CREATE TABLE cycle_counts (
     CONSTRAINT cycle_counts_tolerance_units_check CHECK (tolerance_units >= 0),
     CONSTRAINT cycle_counts_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
+CREATE INDEX cycle_counts_folded ON cycle_counts USING btree (lower(count_number));
 CREATE INDEX cycle_counts_open ON cycle_counts USING btree (warehouse_id) WHERE status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text]);
 CREATE CONSTRAINT TRIGGER cycle_counts_are_their_lines AFTER INSERT OR UPDATE OF status ON cycle_counts DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_count_to_be_its_lines();
@@ -613,6 +615,7 @@ CREATE TABLE purchase_orders (
     CONSTRAINT purchase_orders_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
 CREATE INDEX purchase_orders_by_supplier ON purchase_orders USING btree (supplier_id);
+CREATE INDEX purchase_orders_folded ON purchase_orders USING btree (lower(po_number));
 CREATE INDEX purchase_orders_open ON purchase_orders USING btree (warehouse_id) WHERE status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text]);
 CREATE INDEX purchase_orders_unstarted ON purchase_orders USING btree (po_id) WHERE run_id = ''::text;
 CREATE CONSTRAINT TRIGGER purchase_orders_are_approved AFTER INSERT OR UPDATE OF status, required_approvals, approvals_since ON purchase_orders DEFERRABLE INITIALLY DEFERRED
@@ -759,6 +762,7 @@ CREATE TABLE returns (
     CONSTRAINT returns_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
 CREATE INDEX returns_by_reference ON returns USING btree (reference_id);
+CREATE INDEX returns_folded ON returns USING btree (lower(return_number));
 CREATE CONSTRAINT TRIGGER returns_are_their_lines AFTER INSERT OR UPDATE ON returns DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_its_lines();
 GRANT INSERT, SELECT, UPDATE ON returns TO stockkeeper_worker;
@@ -910,6 +914,7 @@ CREATE TABLE transfer_orders (
     CONSTRAINT transfer_orders_from_warehouse_id_fkey FOREIGN KEY (from_warehouse_id) REFERENCES warehouses(warehouse_id),
     CONSTRAINT transfer_orders_to_warehouse_id_fkey FOREIGN KEY (to_warehouse_id) REFERENCES warehouses(warehouse_id)
 );
+CREATE INDEX transfer_orders_folded ON transfer_orders USING btree (lower(transfer_number));
 CREATE CONSTRAINT TRIGGER transfer_orders_are_in_transit AFTER INSERT OR UPDATE ON transfer_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_while_in_transit();
 GRANT INSERT, SELECT, UPDATE ON transfer_orders TO stockkeeper_worker;

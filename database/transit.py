@@ -13,6 +13,7 @@ from sqlalchemy.types import BigInteger, Integer
 from database.operations import Operation
 from database.receipts import put_into_stock
 from database.transfer import transit_movements
+from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.transfer import Transfer, TransitKind
 
@@ -48,6 +49,32 @@ _MOVE = text("""
     bindparam("receipt_id", type_=transit_movements.c.receipt_id.type),
     bindparam("command_id", type_=transit_movements.c.command_id.type),
 )
+
+
+_TWIN = text("""
+    SELECT coalesce(receipt_id, command_id) FROM transit_movements
+    WHERE transfer_id = :transfer_id AND (receipt_id IS NULL) = :is_command
+        AND (receipt_id IS NOT NULL OR kind = :kind)
+        AND lower(coalesce(receipt_id, command_id)) = lower(:name) AND coalesce(receipt_id, command_id) <> :name
+    LIMIT 1
+""")
+
+
+def _require_no_twin(
+    connection: Connection, transfer: Transfer, kind: TransitKind, receipt_id: str | None, command_id: str | None
+) -> None:
+    """Refuse a number that differs from a booked one of its kind by upper and lower case alone.
+
+    Raises:
+        InvalidRequest: With the booked one.
+    """
+    name = receipt_id or command_id
+    if name is None:
+        return
+    of = {"transfer_id": transfer.transfer_id, "kind": kind, "name": name, "is_command": receipt_id is None}
+    if (twin := connection.execute(_TWIN, of).scalar()) is not None:
+        words = {TransitKind.DISPATCHED: "departure", TransitKind.WRITTEN_OFF: "write-off"}
+        raise twin_of(words.get(kind, "delivery"), name, twin)
 
 
 def move(
@@ -95,6 +122,7 @@ def move(
             reference_id=transfer.transfer_number,
             reason=reason,
         )
+    _require_no_twin(connection, transfer, kind, receipt_id, command_id)
     written = connection.execute(
         _MOVE,
         {

@@ -7,7 +7,7 @@ A write's operation id is the workflow's id, the step and, where the caller name
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stockkeeper.domain.errors import OperationConflict
+from stockkeeper.domain.errors import InvalidRequest, OperationConflict
 from stockkeeper.domain.transitions import titled
 
 _DOCUMENTS = {
@@ -114,6 +114,20 @@ def done_differently(step: str, name: str, document: str, number: str) -> Operat
         return OperationConflict(f"the {words.noun} of {of} {words.done}")
     another = f"another {words.noun} needs another {words.another}"
     return OperationConflict(f"{words.noun} {name} of {of} {words.done}; {another}")
+
+
+def twin_of(kind: str, name: str, known: str, *, of: str = "") -> InvalidRequest:
+    """The error for a new name that differs from a known one by upper and lower case alone.
+
+    Args:
+        kind: A kind of document or step: ``transfer``, ``delivery``.
+        name: The new name.
+        known: The known one.
+        of: The document that a step belongs to: ``PO-7``.
+    """
+    there = f"{titled(kind, known)}{f' of {of}' if of else ''}"
+    message = f"{titled(kind, name)} differs from {there} by upper and lower case alone"
+    return InvalidRequest(f"{message}; send {known} if it is that one, or another name", {"known": known})
 
 
 def of_operation(operation_id: str, kind: str) -> OperationConflict:

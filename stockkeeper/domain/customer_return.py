@@ -54,6 +54,7 @@ RETURN = TransitionTable(
             ReturnEvent.COMPLETE: "can take no more inspections",
             ReturnEvent.CLOSE_SHORT: "can't be closed short",
             ReturnEvent.CANCEL: "can't be cancelled",
+            "approve_difference": "no difference of it can be approved",
         },
     ),
 )

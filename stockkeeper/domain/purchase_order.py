@@ -109,6 +109,7 @@ PURCHASE_ORDER = TransitionTable(
             PurchaseOrderEvent.CANCEL: "can't be cancelled",
             PurchaseOrderEvent.AMEND: "can't be amended",
             PurchaseOrderEvent.REOPEN: "can't be amended",
+            "approve_difference": "no difference of it can be approved",
         },
         not_yet={PurchaseOrderStatus.DRAFT: "isn't approved yet"},
     ),

@@ -76,6 +76,7 @@ TRANSFER = TransitionTable(
             TransferEvent.COMPLETE: "can take no more deliveries",
             TransferEvent.WRITE_OFF: "can't be written off",
             TransferEvent.CANCEL: "can't be cancelled",
+            "approve_difference": "no difference of it can be approved",
             TransferEvent.GIVE_WAY: "can't give up its hold",
             TransferEvent.GO_ON: "can't go on",
         },

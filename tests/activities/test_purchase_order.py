@@ -227,7 +227,8 @@ def test_a_delivery_is_due_until_the_day_ends_where_the_warehouse_is(
         place = text("UPDATE warehouses SET timezone = :timezone WHERE warehouse_id = :warehouse_id")
         connection.execute(place, {"timezone": timezone, "warehouse_id": item.warehouse_id})
     lines = [wanted(item, 1)]
-    order = buying.draft(new_reference("po"), shop.supplier(), item.warehouse_id, lines, day=day)
+    asked = due_at - 5 * MINUTE
+    order = buying.draft(new_reference("po"), shop.supplier(), item.warehouse_id, lines, day=day, as_of=asked)
     assert order.due_at is not None
     assert order.due_at.astimezone(UTC) == due_at
     assert buying.draft(new_reference("po"), shop.supplier(), item.warehouse_id, lines).due_at is None

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
-from tests.support.books import level, nothing_changes
+from tests.support.books import level, nothing_changes, nothing_is_stored
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.purchase_order import Buying, came, order_stays, papers, wanted
@@ -160,3 +160,21 @@ def test_a_confirmation_may_move_the_day_and_leaves_it_otherwise(buying: Buying,
     query = text("SELECT confirmed_at FROM purchase_orders WHERE po_number = :po_number")
     with engine.connect() as connection:
         assert connection.execute(query, {"po_number": po_number}).scalar_one() == NOON
+
+
+def test_no_goods_are_expected_on_a_day_that_has_passed(buying: Buying, shop: Shop, engine: Engine) -> None:
+    """By the clock of the warehouse: at noon in UTC it is the next day in Kiritimati."""
+    item, east = shop.item(0), shop.item(0, warehouse=shop.warehouse(timezone="Pacific/Kiritimati"))
+    draft = partial(buying.draft, new_reference("po"), shop.supplier())
+    with nothing_is_stored(engine):
+        for place, day, today in ((item, date(2026, 5, 31), "2026-06-01"), (east, date(2026, 6, 1), "2026-06-02")):
+            yesterday = partial(draft, place.warehouse_id, [wanted(place, 1)], day=day)
+            numbers = {"expected_delivery_date": str(day), "today": today}
+            assert refused(yesterday) == ("InvalidRequest", numbers)
+    po_number = buying.draft(
+        new_reference("po"), shop.supplier(), item.warehouse_id, [wanted(item, 1)], day=date(2026, 6, 1)
+    ).po_number
+    with order_stays(engine, po_number, item):
+        yesterday = partial(buying.confirm, po_number, date(2026, 5, 31))
+        assert refused(yesterday) == ("InvalidRequest", {"expected_delivery_date": "2026-05-31", "today": "2026-06-01"})
+    assert buying.confirm(po_number, date(2026, 6, 1), operation="today").status is S.CONFIRMED

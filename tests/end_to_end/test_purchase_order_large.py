@@ -7,7 +7,7 @@ from database.tables import products, stock_movements, suppliers, warehouses
 from tests.support.approvals import NO_APPROVAL, TWO_APPROVALS
 from tests.support.books import level, nothing_is_stored
 from tests.support.purchase_order import Purchasing, approval, came, quantities, receipt, wanted
-from tests.support.purchase_order_rows import supplier_name
+from tests.support.purchase_order_rows import is_late, supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually, less_notices, refusal
 
@@ -50,10 +50,10 @@ async def test_an_order_with_a_long_history_goes_on_in_other_runs_and_forgets_no
     purchasing: Purchasing, shop: Shop, engine: Engine
 ) -> None:
     item, supplier, number = shop.item(4), shop.supplier(), new_reference("po")
-    # Reminder and escalation at once, and a day of delivery that is over.
+    # Reminder and escalation at once.
     policy = TWO_APPROVALS | {"remind_after_hours": 1e-6, "escalate_after_hours": 2e-5}
-    day = {"expected_delivery_date": "2026-01-01"}
-    drafted = await purchasing.draft(number, supplier, [(item, 10)], approval=policy, **day)
+    drafted = await purchasing.draft(number, supplier, [(item, 10)], approval=policy)
+    is_late(engine, number)
     name = f"purchase order {number}, 10.00 from {supplier_name(engine, supplier)}"
     told = [
         ("PROCUREMENT", f"Approval wanted: {name}"),
@@ -130,8 +130,8 @@ async def test_the_longest_names_there_can_be(purchasing: Purchasing, shop: Shop
         approval=TWO_APPROVALS,
         requested_by=people[0],
         reason=reason,
-        expected_delivery_date="2026-01-01",
     )
+    is_late(engine, number)
     assert (state["status"], state["po_number"]) == ("DRAFT", number)
     for person in people[1:]:
         state = await purchasing.approve(number, person, reason)

@@ -6,6 +6,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
 from tests.support.purchase_order import Purchasing, approval, came, draft, receipt, wanted
+from tests.support.purchase_order_rows import is_late
 from tests.support.wire import Json, refusal
 
 _PAST, _PAST_TOO, _FAR = "2020-01-01", "2020-01-02", "2199-12-31"
@@ -114,9 +115,12 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
 
     async def confirmed_and_late(self, po_number: str) -> None:
         """Late for the day that was wished for, late for the one that the supplier names, and not for the next."""
-        item = await self._draft(po_number, NO_APPROVAL, expected_delivery_date=_PAST)
+        item = await self._draft(po_number, NO_APPROVAL)
+        is_late(self._engine, po_number, _PAST)
+        await self._caller.confirm(po_number)
         await self._caller.quiet(po_number, notices=2)
-        await self._caller.confirm(po_number, _PAST_TOO)
+        is_late(self._engine, po_number, _PAST_TOO)
+        await self._caller.confirm(po_number)
         await self._caller.quiet(po_number, notices=3)
         await self._caller.confirm(po_number, _FAR)
         await self._caller.receive(po_number, "slip-1", came(item, 5))
@@ -172,9 +176,10 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
 
     async def continued_late(self, po_number: str) -> None:
         """The run that goes on after a long one, in which it was said that the order is late."""
-        item = await self._draft(po_number, NO_APPROVAL, expected_delivery_date=_PAST)
-        await self._caller.quiet(po_number, notices=2)
+        item = await self._draft(po_number, NO_APPROVAL)
+        is_late(self._engine, po_number, _PAST)
         await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.quiet(po_number, notices=2)
         await self._continue(po_number)
         await self._caller.receive(po_number, "slip-1", came(item, 2))
         await self._caller.receive(po_number, "slip-2", came(item, 3))

@@ -8,6 +8,13 @@ from database.tables import suppliers
 from tests.support import rows
 
 
+def is_late(engine: Engine, po_number: str, day: str = "2026-01-01") -> None:
+    """The day on which it was expected has passed: no caller may ask for such a day, so it is put there."""
+    late = text("UPDATE purchase_orders SET expected_delivery_date = CAST(:day AS date) WHERE po_number = :number")
+    with engine.begin() as connection:
+        assert connection.execute(late, {"day": day, "number": po_number}).rowcount == 1
+
+
 def supplier_name(engine: Engine, supplier_id: int) -> str:
     """What people call a supplier."""
     with engine.connect() as connection:

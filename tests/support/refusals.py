@@ -69,6 +69,11 @@ _SENTENCES = {
         CANCELLED receive,complete: has been cancelled and can take no more deliveries
         CANCELLED close_short: has been cancelled and can't be closed short
         CANCELLED amend,reopen: has been cancelled and can't be amended
+        DRAFT approve_difference: is waiting for approval and no difference of it can be approved
+        SUBMITTED approve_difference: has been sent to the supplier and no difference of it can be approved
+        CONFIRMED approve_difference: has been confirmed by the supplier and no difference of it can be approved
+        RECEIVED approve_difference: has been received and no difference of it can be approved
+        CANCELLED approve_difference: has been cancelled and no difference of it can be approved
     """,
     "transfer": """
         PENDING hold: hasn't been dispatched yet and can't be held again; another transfer needs another number
@@ -96,6 +101,11 @@ _SENTENCES = {
         REJECTED complete,write_off,go_on: was rejected for lack of stock; start it again once the stock is there
         REJECTED cancel,give_way: was rejected for lack of stock; start it again once the stock is there
         REJECTED reject: was rejected for lack of stock already
+        PENDING approve_difference: hasn't been dispatched yet and no difference of it can be approved
+        IN_TRANSIT approve_difference: has been dispatched and no difference of it can be approved
+        RECEIVED approve_difference: has been received and no difference of it can be approved
+        CANCELLED approve_difference: has been cancelled and no difference of it can be approved
+        REJECTED approve_difference: was rejected for lack of stock; start it again once the stock is there
     """,
     "return": """
         INSPECTED inspect: has been inspected and can take no more inspections
@@ -104,6 +114,9 @@ _SENTENCES = {
         CANCELLED inspect,complete: has been cancelled and can take no more inspections
         CANCELLED close_short: has been cancelled and can't be closed short
         CANCELLED cancel: has been cancelled already
+        EXPECTED approve_difference: is still expected and no difference of it can be approved
+        INSPECTED approve_difference: has been inspected and no difference of it can be approved
+        CANCELLED approve_difference: has been cancelled and no difference of it can be approved
     """,
     "adjustment": """
         POSTED post,approve: has been posted already

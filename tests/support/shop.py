@@ -33,12 +33,14 @@ class Shop:
             added = connection.execute(insert(tables.products).values(values).returning(tables.products.c.product_id))
             return int(added.scalar_one())
 
-    def warehouse(self) -> int:
+    def warehouse(self, timezone: str = "UTC") -> int:
         """A new warehouse's id."""
         name = f"Warehouse {self._run}-{next(_numbers)}"
         with self.engine.begin() as connection:
             added = connection.execute(
-                insert(tables.warehouses).values(name=name).returning(tables.warehouses.c.warehouse_id)
+                insert(tables.warehouses)
+                .values(name=name, timezone=timezone)
+                .returning(tables.warehouses.c.warehouse_id)
             )
             return int(added.scalar_one())
 

@@ -13,7 +13,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
 from tests.support.books import level
 from tests.support.purchase_order import Purchasing, came, draft, wanted
-from tests.support.purchase_order_rows import supplier_name
+from tests.support.purchase_order_rows import is_late, supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json
 from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
@@ -171,9 +171,12 @@ async def test_goods_are_late_once_for_each_expected_day_from_its_end_at_the_war
     assert (await future.purchasing.result(number))["status"] == "RECEIVED"
 
 
-async def test_a_day_that_was_over_before_it_went_out_is_late_at_once(future: FarFuture, shop: Shop) -> None:
+async def test_a_day_that_was_over_before_it_went_out_is_late_at_once(
+    future: FarFuture, shop: Shop, engine: Engine
+) -> None:
     item = shop.item(4)
-    number, state = await future.drafted(item, approval=ONE_APPROVAL, expected_delivery_date="2026-01-01")
+    number, state = await future.drafted(item, approval=ONE_APPROVAL)
+    is_late(engine, number)
     name = future.name(number)
     await future.go_to(datetime.fromisoformat(state["approve_by"]) - 50 * HOUR)
     # A draft can't be late.
