@@ -1,5 +1,6 @@
-"""`stockkeeper stock export`: the ledger or the levels as a CSV file of any length."""
+"""`stockkeeper stock export`: the ledger or the levels as a CSV file of any length, or as a sheet of Excel's."""
 
+import csv
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,13 +19,18 @@ from starter.cli.output import err, out
 from starter.cli.products import of_product
 from starter.cli.times import instant_or_none
 from starter.cli.zones import zone_of
+from stockkeeper.client.excel_files import EXCEL, write_excel
 from stockkeeper.client.ledger import Exported
+from stockkeeper.client.level_formats import LevelFormat
 from stockkeeper.client.stockkeeper import Stockkeeper
 
-app = typer.Typer(no_args_is_help=True, help="CSV files, written whole or not at all.")
+app = typer.Typer(no_args_is_help=True, help="Files, written whole or not at all.")
 
-File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="The file to write; `-` is standard output.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, .csv or .xlsx; `-` is standard output.")]
 Sku = Annotated[str | None, typer.Option("--sku", help="Only this product: SKU, or id:7.")]
+_DIGITS = 15
+"""Digits of a number that Excel keeps."""
+
 Watch = Callable[[Exported, int], None]
 """Called with each part that was written, and the rows written so far."""
 
@@ -59,11 +65,21 @@ def movements(
 
 
 @app.command("levels")
-def levels(file: File, *, sku: Sku = None, warehouse: options.OnlyWarehouse = None) -> None:
+def levels(
+    file: File,
+    *,
+    sku: Sku = None,
+    warehouse: options.OnlyWarehouse = None,
+    program: Annotated[
+        LevelFormat, typer.Option("--format", help="The program that takes the file; it decides the columns.")
+    ] = LevelFormat.OWN,
+) -> None:
     """Export the levels now: on hand, reserved, available and reorder point, by SKU and warehouse."""
 
     async def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
-        found = of_product(stock, sku, lambda named: stock.export_levels(product=named, warehouse=warehouse))
+        found = of_product(
+            stock, sku, lambda named: stock.export_levels(product=named, warehouse=warehouse, program=program)
+        )
         async for line in found:
             yield Exported([line], 0, 0)
 
@@ -77,8 +93,11 @@ def _export(lines: Callable[[Stockkeeper], AsyncIterator[Exported]], file: Path,
         parts = lines(await connect())
         if to_standard_output:
             return await _written(parts, sys.stdout.buffer, watch)
-        with whole_or_nothing(file) as unfinished, unfinished.open("xb") as opened:
-            return await _written(parts, opened, watch)
+        with whole_or_nothing(file) as unfinished:
+            if file.suffix.lower() in EXCEL:
+                return await _written_as_sheet(parts, unfinished, watch)
+            with unfinished.open("xb") as opened:
+                return await _written(parts, opened, watch)
 
     with _progress(what, shown=err.is_terminal and not (to_standard_output and out.is_terminal)) as watch:
         try:
@@ -100,6 +119,21 @@ async def _written(parts: AsyncIterator[Exported], opened: BinaryIO, watch: Watc
         watch(part, rows)
     opened.flush()
     return rows
+
+
+async def _written_as_sheet(parts: AsyncIterator[Exported], path: Path, watch: Watch) -> int:
+    """Write the parts as one sheet, which needs them all; the number of rows without the head."""
+    lines: list[str] = []
+    async for part in parts:
+        lines += part.lines
+        watch(part, len(lines) - 1)
+    write_excel(path, ([_typed(cell) for cell in row] for row in csv.reader(lines)))
+    return len(lines) - 1
+
+
+def _typed(cell: str) -> int | str:
+    """A number, if it is written as numbers are; ``0001`` stays text."""
+    return int(cell) if len(cell) <= _DIGITS and cell.lstrip("-").isdecimal() and str(int(cell)) == cell else cell
 
 
 def _end_quietly() -> NoReturn:

@@ -1,12 +1,13 @@
 """Sheets of Excel's, by openpyxl: the first sheet, with its cells as the text that a CSV file would have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+from stockkeeper.contracts.csv_cells import as_it_was
 from stockkeeper.contracts.errors import InvalidRequest, StockkeeperError
 
 EXCEL = frozenset({".xlsx", ".xlsm"})
@@ -39,6 +40,23 @@ def excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         book.close()
 
 
+def write_excel(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as a sheet: text as text, numbers as numbers.
+
+    Raises:
+        StockkeeperError: openpyxl isn't installed.
+    """
+    try:
+        from openpyxl import Workbook  # noqa: PLC0415 - only for these files
+    except ImportError:
+        raise StockkeeperError("files of Excel's need `pip install 'stockkeeper[cli]'` (openpyxl is missing)") from None
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in rows:
+        sheet.append(row)
+    book.save(path)
+
+
 def _text(value: Any, number_format: str) -> str:
     """A value as a CSV file has it; a number with leading zeros in its format, such as ``0000``, keeps them."""
     if value is None:
@@ -55,4 +73,4 @@ def _text(value: Any, number_format: str) -> str:
         if set(number_format) == {"0"} and text.isdecimal():
             return text.zfill(len(number_format))
         return text
-    return str(value)
+    return as_it_was(str(value))

@@ -226,7 +226,7 @@ def _is_erpnext(at: Places) -> bool:
 _PROGRAMS: Sequence[tuple[str, type[_Picked], Callable[[Places], bool]]] = (
     ("Shopify's inventory", ShopifyInventory, lambda at: at.keys() >= {"sku", "location", "on_hand_current"}),
     ("Shopify's inventory", ShopifyInventory, lambda at: at.keys() >= {"sku", "location", "on_hand_new"}),
-    ("WooCommerce products", WooCommerceStock, lambda at: at.keys() >= {"type", "sku", "stock"}),
+    ("WooCommerce products", WooCommerceStock, lambda at: at.keys() >= {"sku", "stock", "in_stock"}),
     ("our own levels", OurLevels, lambda at: at.keys() >= {"sku", "warehouse", "quantity_on_hand"}),
     ("Odoo's stock.quant", OdooQuants, _is_odoo),
     ("ERPNext's stock reconciliation", ERPNextReconciliation, _is_erpnext),

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from stockkeeper.client.level_formats import FORMATS, LevelFormat
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import ask, pages
 from stockkeeper.client.stock import StockNow
 from stockkeeper.contracts.csv_cells import csv_line
+from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import (
     EFFECTIVE_COLUMN,
     MOVEMENT_COLUMNS,
@@ -21,12 +23,6 @@ from stockkeeper.contracts.ledger import (
     ShowStockAt,
 )
 from stockkeeper.contracts.question import EXPORT_MOVEMENTS, SHOW_COURSE, SHOW_HISTORY, SHOW_STOCK_AT
-
-LEVEL_COLUMNS = (
-    *("sku", "warehouse", "quantity_on_hand", "quantity_reserved", "quantity_available"),
-    *("reorder_point",),
-)
-"""The columns of an exported file of levels."""
 
 
 @dataclass(frozen=True)
@@ -144,18 +140,31 @@ class Ledger(StockNow):
             )
 
     async def export_levels(
-        self, *, product: Named | None = None, warehouse: Named | None = None
+        self,
+        *,
+        product: Named | None = None,
+        warehouse: Named | None = None,
+        program: LevelFormat = LevelFormat.OWN,
     ) -> AsyncIterator[str]:
         """Levels now as lines of CSV, in the order of SKU and warehouse.
 
+        Args:
+            product: Only this product.
+            warehouse: Only this warehouse.
+            program: The program that takes the file; WooCommerce has one stock, and so needs the warehouse.
+
         Raises:
+            InvalidRequest: The program needs a warehouse.
             UnknownProduct, UnknownWarehouse: Nothing has that name or id.
             Unreachable: No worker answers.
         """
+        layout = FORMATS[program]
+        if layout.of_one_warehouse and warehouse is None:
+            raise InvalidRequest(f"{program} has one stock and no warehouses; name one: --warehouse")
         found = self.levels(product, warehouse)
         # The head comes after the first answer: a refused question leaves no file with a head alone.
         level = await anext(found, None)
-        yield ",".join(LEVEL_COLUMNS)
+        yield csv_line(layout.columns)
         while level is not None:
-            yield csv_line(getattr(level, name) for name in LEVEL_COLUMNS)
+            yield csv_line(layout.cells(level))
             level = await anext(found, None)

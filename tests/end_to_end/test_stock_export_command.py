@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from starter.cli import stock_export
 from stockkeeper.client import ledger, questions
+from stockkeeper.client.excel_files import excel_rows
 from stockkeeper.contracts.errors import Unreachable
 from stockkeeper.domain.stock import ItemKey
 from tests.support.commands import Command, names
@@ -126,6 +127,20 @@ async def test_levels_are_written_as_they_are_now(
     assert sorted(file.read_bytes().decode().splitlines()[1:]) == lines
     one = await command("stock", "export", "levels", "-", "--sku", second)
     assert (one.stdout, one.stderr) == (f"{LEVELS}\n{second},{place},7,0,7,12\n", "exported 1 levels\n")
+
+
+async def test_levels_for_another_program_and_as_a_sheet(
+    command: Command, shop: Shop, engine: Engine, tmp_path: Path
+) -> None:
+    item = shop.item(7)
+    sku, place = names(engine, item)
+    sheet = tmp_path / "levels.xlsx"
+    done = await command("stock", "export", "levels", str(sheet), "--warehouse", place, "--format", "erpnext")
+    assert (done.exit_code, done.stdout) == (0, f"exported 1 levels to {sheet}\n")
+    assert list(excel_rows(sheet)) == [(1, ["Item Code", "Warehouse", "Quantity"]), (2, [sku, place, "7"])]
+    refused = await command("stock", "export", "levels", "-", "--format", "woocommerce")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == "InvalidRequest: woocommerce has one stock and no warehouses; name one: --warehouse\n"
 
 
 async def test_an_export_that_breaks_off_leaves_the_file_that_was_there_and_nothing_else(
