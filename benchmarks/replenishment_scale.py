@@ -67,7 +67,9 @@ def below(engine: Engine, shop: Shop) -> str:
 
     with engine.connect() as connection:
         items_there = connection.execute(text("SELECT count(*) FROM inventory_items")).scalar_one()
-    found = steps.find_below(FindBelow(warehouse_id=None))
+    everywhere = FindBelow(warehouse_id=None, as_of=shop.as_of)
+    one_warehouse = FindBelow(warehouse_id=1, as_of=shop.as_of)
+    found = steps.find_below(everywhere)
     group = found.groups[0]
     draft = DraftReorderStep(
         operation_id="benchmark",
@@ -84,8 +86,8 @@ def below(engine: Engine, shop: Shop) -> str:
             "the same without the index": read(
                 "SELECT count(*) FROM inventory_items WHERE quantity_on_hand - quantity_reserved < reorder_point"
             ),
-            "`find_below`, everywhere": seconds_of(lambda: steps.find_below(FindBelow(warehouse_id=None))),
-            "`find_below`, one warehouse": seconds_of(lambda: steps.find_below(FindBelow(warehouse_id=1))),
+            "`find_below`, everywhere": seconds_of(lambda: steps.find_below(everywhere)),
+            "`find_below`, one warehouse": seconds_of(lambda: steps.find_below(one_warehouse)),
             f"`draft_reorder`, one of {len(found.groups)} orders": seconds_of(lambda: steps.draft_reorder(draft)),
         },
         ROUNDS,

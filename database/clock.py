@@ -6,7 +6,11 @@ in use as the common table expression `clock`, and joins it (`clocked`):
 
     SELECT (created_at AT TIME ZONE 'UTC' + utc_offset)::date AS day
     FROM stock_movements JOIN warehouses USING (warehouse_id)
-    JOIN clock ON clock.timezone = warehouses.timezone AND created_at >= begins AND created_at < ends
+    CROSS JOIN LATERAL (
+        SELECT utc_offset FROM clock
+        WHERE clock.timezone = warehouses.timezone AND created_at >= begins AND created_at < ends LIMIT 1) AS here
+
+The LIMIT keeps PostgreSQL from joining the other way round: from each offset to all movements.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -30,8 +34,10 @@ _CLOCK = """WITH clock AS (
 _TODAY = """,
     today AS (
         SELECT warehouse_id, timezone, (:as_of AT TIME ZONE 'UTC' + utc_offset)::date AS today
-        FROM warehouses JOIN clock USING (timezone)
-        WHERE :as_of >= begins AND :as_of < ends
+        FROM warehouses CROSS JOIN LATERAL (
+            SELECT utc_offset FROM clock
+            WHERE clock.timezone = warehouses.timezone AND :as_of >= begins AND :as_of < ends LIMIT 1
+        ) AS offset_now
     )"""
 
 _PARAMETERS = (
@@ -76,6 +82,8 @@ def clock(connection: Connection, since: datetime, until: datetime) -> dict[str,
     """
     names = connection.execute(select(warehouses.c.timezone).distinct().order_by(warehouses.c.timezone)).scalars()
     rows = [(name, *period) for name in names for period in _periods(_timezone(name), since, until)]
+    # The latest first: a look-up for one instant (LIMIT 1) finds those that are asked for most at once.
+    rows.sort(key=lambda row: row[1], reverse=True)
     columns = zip(*rows, strict=True) if rows else ((), (), (), ())
     keys = ("clock_timezones", "clock_begins", "clock_ends", "clock_offsets")
     return {key: list(column) for key, column in zip(keys, columns, strict=True)}

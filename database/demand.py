@@ -33,8 +33,9 @@ _ROLL_UP = clocked(
         FROM stock_movements
         JOIN zone USING (warehouse_id)
         CROSS JOIN LATERAL (SELECT coalesce(occurred_at, created_at) AS left_at) AS effective
-        JOIN clock ON clock.timezone = zone.timezone AND left_at >= begins AND left_at < ends
-        CROSS JOIN LATERAL (SELECT (left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
+        CROSS JOIN LATERAL (
+            SELECT (left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day FROM clock
+            WHERE clock.timezone = zone.timezone AND left_at >= begins AND left_at < ends LIMIT 1) AS there
         WHERE movement_type IN ('SALE', 'TRANSFER_OUT')
             AND created_at >= (SELECT min(through)::timestamp AT TIME ZONE 'UTC' - interval '1 day' FROM zone)
             AND created_at < :as_of
@@ -49,8 +50,9 @@ _ROLL_UP = clocked(
         ) AS fact
         CROSS JOIN LATERAL undone_units(movement_type, reference_id, product_id) AS share
         JOIN zone USING (warehouse_id)
-        JOIN clock ON clock.timezone = zone.timezone AND share.left_at >= begins AND share.left_at < ends
-        CROSS JOIN LATERAL (SELECT (share.left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day) AS there
+        CROSS JOIN LATERAL (
+            SELECT (share.left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day FROM clock
+            WHERE clock.timezone = zone.timezone AND share.left_at >= begins AND share.left_at < ends LIMIT 1) AS there
         WHERE share.left_at < :as_of AND day < today
         GROUP BY warehouse_id, product_id, day, through
     ),
@@ -74,11 +76,13 @@ _ROLL_UP = clocked(
                 AND occurred_at >= touched.day::timestamp AT TIME ZONE 'UTC' - interval '1 day'
                 AND occurred_at < touched.day::timestamp AT TIME ZONE 'UTC' + interval '2 days'
         ) AS moved
-        JOIN clock ON clock.timezone = zone.timezone AND moved.left_at >= begins AND moved.left_at < ends
+        CROSS JOIN LATERAL (
+            SELECT (moved.left_at AT TIME ZONE 'UTC' + utc_offset)::date AS day FROM clock
+            WHERE clock.timezone = zone.timezone AND moved.left_at >= begins AND moved.left_at < ends LIMIT 1) AS there
         LEFT JOIN LATERAL undone_units(moved.movement_type, moved.reference_id, moved.product_id) AS share
             ON share.movement_id = moved.movement_id
         WHERE movement_type IN ('SALE', 'TRANSFER_OUT') AND moved.created_at < :as_of
-            AND touched.day = (moved.left_at AT TIME ZONE 'UTC' + utc_offset)::date
+            AND touched.day = there.day
         GROUP BY touched.warehouse_id, touched.product_id, touched.day
     )
     INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
@@ -93,7 +97,7 @@ _ROLL_UP = clocked(
     today=True,
 )
 
-_FIRST_DAY = text("SELECT min(through) FROM demand_days")
+_FIRST_DAY = text("SELECT greatest(min(through), date '1990-01-01') FROM demand_days")
 
 _KEEP_DAYS = clocked(
     """
