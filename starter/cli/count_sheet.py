@@ -7,8 +7,8 @@ from pathlib import Path
 from starter.cli.files import whole_or_nothing
 from stockkeeper.contracts.csv_cells import inert
 
-COLUMNS = ("sku", "product", "quantity", "not_by")
-"""``not_by``: the person who counted it first and may not count it again."""
+BESIDE = ("product", "not_by")
+"""Columns for people; ``not_by``: the person who counted it first and may not count it again."""
 
 
 def write_sheet(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
@@ -23,5 +23,5 @@ def write_sheet(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
     """
     with whole_or_nothing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         sheet = csv.writer(file, lineterminator="\n")
-        sheet.writerow(COLUMNS)
+        sheet.writerow(("sku", BESIDE[0], "quantity", BESIDE[1]))
         sheet.writerows(map(inert, (sku, name, "", by)) for sku, name, by in rows)

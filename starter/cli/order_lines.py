@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.markup import escape
 
+from starter.cli.count_sheet import BESIDE
 from starter.cli.output import err
 from stockkeeper.client.calls import checked
 from stockkeeper.client.csv_files import read_lines
@@ -71,7 +72,9 @@ def units_from_file(path: Path, *, signed: bool = False, blanks: bool = False) -
     Raises:
         InvalidRequest: It isn't such a file; the first bad rows are named by line.
     """
-    rows = _rows(path, "quantity", [], "sku and quantity", signed=signed, blanks=blanks)
+    rows = _rows(path, "quantity", BESIDE if blanks else (), "sku and quantity", signed=signed, blanks=blanks)
+    if not rows:
+        raise InvalidRequest(f"{path}: no row has a quantity")
     return [(row["sku"], int(row["quantity"])) for row in rows]
 
 
