@@ -70,7 +70,9 @@ async def _gave_way(shop: Shop) -> Sight:
         requested_by="planning",
     )
     later = await _reserve(shop, "4002", kettles=1)
-    state = (await _adjust(shop, "A-4", "dropped by the fork lift", KETTLE_1=-3)).state
+    adjustment = await _adjust(shop, "A-4", "dropped by the fork lift", KETTLE_1=-3)
+    # A second person sees whose promises it would break.
+    state = await adjustment.approve(approver="ann", note="I saw them")
     gave_way = ", ".join(f"{hold.reference_id} with {hold.quantity}" for hold in state.gave_way)
     for loser in (transfer, later):
         await _cancelled(loser)
