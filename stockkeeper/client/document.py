@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from stockkeeper.client.calls import LAST_LOOK, LOOK_FIRST, MAY_BE_DONE, answer, as_it_is_away, command, start_and_ask
+from stockkeeper.client.conflicts import differences
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Named
@@ -93,7 +94,7 @@ class Document(Generic[S]):
                 raise as_it_is_away(what, lost, unknown) from unknown
             raise
         if cls._contents(state) != cls._contents(request):
-            raise already_exists(cls.process.name, name)
+            raise already_exists(cls.process.name, name, differences(state, request, names))
         return cls(connection, name, state, names)
 
     @classmethod

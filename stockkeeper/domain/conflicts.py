@@ -4,7 +4,7 @@ A write's operation id is the workflow's id, the step and, where the caller name
 ``purchase-order-PO-7/receive/LS-4711``. People read the document, the step and its name instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stockkeeper.domain.errors import InvalidRequest, OperationConflict
@@ -89,14 +89,16 @@ _OF_RUNS: Mapping[str, str] = {
 """The steps that belong to no document, by the activity that carries them out."""
 
 
-def already_exists(document: str, number: str) -> OperationConflict:
+def already_exists(document: str, number: str, differences: Sequence[str] = ()) -> OperationConflict:
     """The error for a start whose number another document has.
 
     Args:
         document: The kind of document: ``transfer``.
         number: Its number.
+        differences: In what the stored one differs, where that is known: ``it has 5 of TEA-100, not 3``.
     """
-    return OperationConflict(f"{titled(document, number)} already exists with other contents")
+    what = f": {'; '.join(differences)}" if differences else ""
+    return OperationConflict(f"{titled(document, number)} already exists with other contents{what}")
 
 
 def done_differently(step: str, name: str, document: str, number: str) -> OperationConflict:

@@ -165,7 +165,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             *desk.start,
             "--line",
             f"{sku}=4",
-        ): f"OperationConflict: return {desk.number} already exists with other contents\n",
+        ): f"OperationConflict: return {desk.number} already exists with other contents: it has 5 of {sku}, not 4\n",
     }
     starts: dict[tuple[str, ...], str] = {
         desk.start: by_line_or_file,

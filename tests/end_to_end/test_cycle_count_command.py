@@ -1,5 +1,6 @@
 """`stockkeeper count`: names where the wire has ids, what came of each line, and one line on an error."""
 
+import getpass
 import json
 import re
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ class Walk(DocumentCommands):
 
     def __init__(self, command: Command, engine: Engine, items: Sequence[ItemKey]) -> None:
         super().__init__(command, "count", new_reference("count"))
+        self.items = items
         self.skus = [names(engine, item)[0] for item in items]
         self.place = names(engine, items[0])[1]
 
@@ -300,7 +302,11 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             walk.place,
             "--sku",
             sku,
-        ): f"OperationConflict: count {walk.number} already exists with other contents",
+        ): (
+            f"OperationConflict: count {walk.number} already exists with other contents: it was requested by wanda, "
+            f"not by {getpass.getuser()}; "
+            + "; ".join(f"product {item.product_id} is on it" for item in walk.items[1:])
+        ),
         ("start", "--warehouse", walk.place, "--skus", str(columns)): (
             "ignored columns: qty\nUnknownProduct: no product is called 'A'"
         ),

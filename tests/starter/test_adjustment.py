@@ -71,7 +71,9 @@ async def test_one_that_waits_is_found_and_decided_by_somebody_else(
     number = new_reference("a")
     made = await adjust(stock, number, (dear, -1))
     with nothing_is_stored(engine):
-        with pytest.raises(OperationConflict, match=f"^adjustment {number} already exists with other contents$"):
+        what = f"it has -1 of product {dear.product_id}, not -2"
+        conflict = f"^adjustment {number} already exists with other contents: {what}$"
+        with pytest.raises(OperationConflict, match=conflict):
             await adjust(stock, number, (dear, -2))
         with pytest.raises(NotPermitted):
             await made.approve(approver="Tom")

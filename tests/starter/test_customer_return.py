@@ -125,19 +125,21 @@ async def test_one_that_is_asked_for_twice_is_one_return_and_is_found_by_its_num
 ) -> None:
     item, number = shop.item(2), new_reference("r")
     first = await create(stock, number, (item, 5))
-    others = [
-        ({}, [(item, 4)]),
-        ({}, [(item, 3), (item, 2)]),
-        ({"reference": "1043"}, [(item, 5)]),
-        ({"where": shop.warehouse()}, [(item, 5)]),
+    there = shop.warehouse()
+    others: list[tuple[dict[str, object], list[tuple[ItemKey, int]], str]] = [
+        ({}, [(item, 4)], f"it has 5 of product {item.product_id}, not 4"),
+        ({}, [(item, 3), (item, 2)], "its lines are split or ordered in another way, or at another place or cost"),
+        ({"reference": "1043"}, [(item, 5)], "its reference id is 1042, not 1043"),
+        ({"where": there}, [(item, 5)], f"its warehouse is warehouse {item.warehouse_id}, not warehouse {there}"),
     ]
 
     async def is_one_return(state: ReturnState) -> None:
         with nothing_is_stored(engine):
             assert (await create(stock, number, (item, 5))).state == state
             assert (await stock.customer_return(number)).state == state
-            for other, lines in others:
-                with pytest.raises(OperationConflict, match=f"^return {number} already exists with other contents$"):
+            for other, lines, what in others:
+                conflict = f"^return {number} already exists with other contents: {what}$"
+                with pytest.raises(OperationConflict, match=conflict):
                     await create(stock, number, *lines, **other)  # type: ignore[arg-type]
 
     await is_one_return(first.state)

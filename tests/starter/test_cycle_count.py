@@ -200,8 +200,18 @@ async def test_one_that_is_asked_for_twice_is_one_count(stock: Stockkeeper, shop
     first = await opened(stock, number, item)
     with nothing_is_stored(engine):
         assert (await opened(stock, number, item, item)).state == first.state
-        for products in ((other,), (item, other), (item._replace(warehouse_id=shop.warehouse()),)):
-            with pytest.raises(OperationConflict, match=f"^count {number} already exists with other contents$"):
+        there = shop.warehouse()
+        one, another = f"product {item.product_id}", f"product {other.product_id}"
+        for products, what in (
+            ((other,), f"{another} isn't on it; {one} is on it"),
+            ((item, other), f"{another} isn't on it"),
+            (
+                (item._replace(warehouse_id=there),),
+                f"its warehouse is warehouse {item.warehouse_id}, not warehouse {there}",
+            ),
+        ):
+            conflict = f"^count {number} already exists with other contents: {what}$"
+            with pytest.raises(OperationConflict, match=conflict):
                 await opened(stock, number, *products)
     posted = await first.record(item.product_id, 10, performed_by="ann")
     await has_ended(stock, first)

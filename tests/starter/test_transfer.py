@@ -220,13 +220,19 @@ async def test_one_that_is_asked_for_twice_is_one_transfer(stock: Stockkeeper, s
     first = await create(stock, number, to, (item, 5))
     with nothing_is_stored(engine):
         assert (await create(stock, number, to, (item, 5))).state == first.state
-        for other in (
-            create(stock, number, to, (item, 4)),
-            create(stock, number, to, (item, 3), (item, 2)),
-            create(stock, number, shop.warehouse(), (item, 5)),
-            create(stock, number, to, (item._replace(warehouse_id=shop.warehouse()), 5)),
+        here, there = shop.warehouse(), shop.warehouse()
+        split = "its lines are split or ordered in another way, or at another place or cost"
+        for other, what in (
+            (create(stock, number, to, (item, 4)), f"it has 5 of product {item.product_id}, not 4"),
+            (create(stock, number, to, (item, 3), (item, 2)), split),
+            (create(stock, number, there, (item, 5)), f"its to warehouse is warehouse {to}, not warehouse {there}"),
+            (
+                create(stock, number, to, (item._replace(warehouse_id=here), 5)),
+                f"its from warehouse is warehouse {item.warehouse_id}, not warehouse {here}",
+            ),
         ):
-            with pytest.raises(OperationConflict, match=f"^transfer {number} already exists with other contents$"):
+            conflict = f"^transfer {number} already exists with other contents: {what}$"
+            with pytest.raises(OperationConflict, match=conflict):
                 await other
     await first.dispatch(performed_by="loading")
     received = await first.receive("R-1", [came(item, 5)], performed_by="dock")
