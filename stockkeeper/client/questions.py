@@ -45,9 +45,12 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
         DomainError: The question was refused.
         Unreachable: No worker answered.
     """
-    async with answer(
-        "stock", connection.answer_within, if_lost=MAY_BE_DONE if issubclass(question.model, Step) else None
-    ):
+    if_lost = None
+    if issubclass(question.model, Step):
+        # It changes something: if the database is away by now, nothing was sent, and that is certain.
+        await require_database(connection)
+        if_lost = MAY_BE_DONE
+    async with answer("stock", connection.answer_within, if_lost=if_lost):
         if connection.standalone_activities is not False:
             try:
                 found = await _ask_by_activity(connection, question, asked, prefix)

@@ -9,7 +9,7 @@ from stockkeeper.client.by_hand import run_now
 from stockkeeper.client.document import Part
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
-from stockkeeper.client.questions import ask, pages, require_database
+from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts import reorder, replenishment_plan
 from stockkeeper.contracts.question import SET_PLANNING, SHOW_PLANS
 from stockkeeper.contracts.reorder import ReorderRequest, ReorderState
@@ -136,7 +136,6 @@ class Replenishment(Part):
         return await self._set(product, warehouse, performed_by=performed_by, planning="auto")
 
     async def _set(self, product: Named, warehouse: Named, **fields: object) -> ItemPlan:
-        await require_database(self.connection)
         step = await with_names(
             self.connection,
             SetPlanningStep,

@@ -10,7 +10,7 @@ from stockkeeper.client.document import Part
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
-from stockkeeper.client.questions import ask, pages, require_database
+from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts.audit_findings import DecideFindingStep, FindingShown, ShowFindings
 from stockkeeper.contracts.question import DECIDE_FINDING, SHOW_FINDINGS
 from stockkeeper.contracts.stock_audit import PROCESS, FindingStatus, StockAuditRequest, StockAuditState
@@ -71,7 +71,6 @@ class StockAudits(Part):
             InvalidState: The finding is closed, or can't be repaired.
             Unreachable: No worker answers.
         """
-        await require_database(self.connection)
         step = await with_names(
             self.connection,
             DecideFindingStep,
