@@ -147,7 +147,7 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
 
         Raises:
             UnknownProduct: The catalogue hasn't got a product.
-            InvalidRequest: A product isn't sold any more.
+            InvalidRequest: A product isn't sold any more, or the expected day has passed where the warehouse is.
             InvalidState: It has been confirmed or has ended, goods have come, or it has been amended since it was
                 looked at.
         """
@@ -163,6 +163,8 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
             total, needed = total_and_approvals(connection, step.line_items, stored.policy, self._limit)
             amendment = order.plan_amendment(total, needed)
             day = step.expected_delivery_date or stored.expected_delivery_date
+            if day != stored.expected_delivery_date:
+                _require_to_come(connection, order.warehouse_id, day, step.as_of)
             if _lines_of(step.line_items) == _lines_of(stored.line_items) and day == stored.expected_delivery_date:
                 return
             columns = columns_of_lines(step.line_items, self._over_delivery_percent)

@@ -152,6 +152,9 @@ def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
 
 
 def _what_came_of(line: CountLineState) -> str:
+    if line.status is CountStatus.REVIEW and line.needs_approval:
+        by = escape(line.counted_by or "")
+        return f"fewer than promised: a person other than {by} has to look at count review, and approve it"
     if line.status is CountStatus.REVIEW:
         return (
             f"beyond tolerance: a person other than {escape(line.counted_by or '')} has to count it again or approve it"

@@ -12,6 +12,7 @@ from database.sessions import Database
 from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import priced
 from tests.support.guards import Guarded
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, forget, refused
@@ -230,3 +231,20 @@ def test_nobody_drops_lines_of_an_order_that_is_not_open(
     for each in (engine, database.engine):
         with order.refused(each, "its lines stay") as connection:
             connection.execute(dropped, {"number": po})
+
+
+def test_an_order_is_not_amended_to_a_day_that_has_passed(buying: Buying, shop: Shop, engine: Engine) -> None:
+    item = _one(shop)
+    po = buying.order(shop, (item, 5), approvals=1)
+    with order_stays(engine, po, item):
+        yesterday = partial(buying.amend, po, wanted(item, 4), day=date(2026, 5, 31))
+        assert refused(yesterday) == ("InvalidRequest", {"expected_delivery_date": "2026-05-31", "today": "2026-06-01"})
+    assert buying.amend(po, wanted(item, 4), day=date(2026, 6, 1)).expected_delivery_date == date(2026, 6, 1)
+
+
+def test_an_order_amended_to_free_goods_needs_another_person(buying: Buying, shop: Shop) -> None:
+    """The price was right when it went out without an approval."""
+    item = shop.item(0, product=priced(shop, "100.00"))
+    po = buying.order(shop, (item, 50), unit_cost="100.00")
+    amended = buying.amend(po, wanted(item, 50, "0.01"))
+    assert (amended.status, amended.required_approvals) == (S.DRAFT, 1)
