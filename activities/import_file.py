@@ -49,6 +49,8 @@ class ImportSteps(OnDatabase, ImportActivities):
             connection.execute(delete(import_pages).where(or_(ours, left_behind)))
             earlier = read_earlier(connection, step.import_id)
         applied = None if earlier.result is None else Applied.model_validate(earlier.result)
+        if applied is not None and applied.skipped_total:
+            applied = None  # It is sent again for the rows that were skipped; the others are as it says.
         return Opened(applied=applied, applications=earlier.applications)
 
     @activity.defn(name="stage_page", no_thread_cancel_exception=True)

@@ -23,7 +23,7 @@ from stockkeeper.contracts.import_preview import (
 from stockkeeper.contracts.import_rows import read_rows, readable_rows, rows_as_json
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import BadRow, ImportKind, bad_columns
-from stockkeeper.domain.stock_file import Effect, StockRow
+from stockkeeper.domain.stock_file import SKIPPED, Effect, StockRow
 
 
 class ImportPreviews(OnDatabase, ImportPreviewActivities):
@@ -100,14 +100,14 @@ def _of_stock(connection: Connection, question: PreviewPage, incoming: Incoming,
         inserted=counts[Effect.OPENED],
         updated=counts[Effect.ADJUSTED],
         unchanged=counts[Effect.UNCHANGED],
-        skipped=counts[Effect.CHANGED_SINCE],
+        skipped=sum(counts[effect] for effect in SKIPPED),
         changes=[_stock_change(row, keys[row.line]) for row in changed[:CHANGES_SHOWN]],
         changes_total=len(changed),
     )
 
 
 def _stock_change(row: StockRow, key: str) -> FileChange:
-    what = "skipped" if row.effect is Effect.CHANGED_SINCE else str(row.effect)
+    what = "skipped" if row.effect in SKIPPED else str(row.effect)
     return FileChange(
         line=row.line, what=what, key=key, column="quantity", before=str(row.on_hand), after=str(row.quantity)
     )

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Index, func, null, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from database import ledger
+from database.adjustment import waiting_items
 from database.import_file import Incoming
 from database.imported_files import applications_of, keep_quantities, said_by, warehouses_in_use
 from database.locks import lock_items
@@ -21,7 +22,7 @@ from stockkeeper.contracts.import_file import (
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import OPENING_STOCK
 from stockkeeper.domain.stock import ItemKey, MovementType
-from stockkeeper.domain.stock_file import Effect, StockRow, adjustment_number, adjustments_of, changed_since
+from stockkeeper.domain.stock_file import SKIPPED, Effect, StockRow, adjustment_number, adjustments_of, skipped_because
 
 _ITEMS_AT_ONCE = 50_000
 _MOST_DIFFERENT = 50_000
@@ -57,7 +58,7 @@ def apply_stock(connection: Connection, operation: Operation, step: ApplyImportS
             )
         opened += len(lines)
         different += [row for row in chunk if row.effect is Effect.ADJUSTED]
-        skipped += [row for row in chunk if row.effect is Effect.CHANGED_SINCE]
+        skipped += [row for row in chunk if row.effect in SKIPPED]
     if len(different) > _MOST_DIFFERENT:
         raise InvalidRequest(f"{len(different)} items differ, {_MOST_DIFFERENT} at most in one file; split it")
     keep_quantities(connection, incoming.table, step.import_id, {row.line for row in skipped})
@@ -77,7 +78,7 @@ def apply_stock(connection: Connection, operation: Operation, step: ApplyImportS
             for each in adjustments_of(different)
         ],
         skipped=[
-            ImportProblem(line=row.line, column="quantity", message=changed_since(row))
+            ImportProblem(line=row.line, column="quantity", message=skipped_because(row))
             for row in sorted(skipped, key=lambda row: row.line)[:SKIPPED_NAMED]
         ],
         skipped_total=len(skipped),
@@ -108,6 +109,7 @@ def stock_rows(connection: Connection, incoming: Incoming, import_id: str) -> It
     rows, item = incoming.table, inventory_items
     key = tuple_(rows.c.warehouse_id, rows.c.product_id)
     in_use = warehouses_in_use(connection, rows)
+    waiting = waiting_items(connection)
     after = ItemKey(0, 0)
     while True:
         found = connection.execute(
@@ -136,6 +138,7 @@ def stock_rows(connection: Connection, incoming: Incoming, import_id: str) -> It
                 has_moved=row.has_moved,
                 in_use=row.warehouse_id in in_use,
                 said_by_this_file=row.said,
+                waits=waiting.get(ItemKey(row.warehouse_id, row.product_id)),
             )
             for row in found
         ]

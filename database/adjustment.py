@@ -10,6 +10,7 @@ from database.document import Document, document_table, line_table
 from database.document_list import DocumentList, name_of_warehouse
 from database.locks import lock_with_lines
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus
+from stockkeeper.domain.stock import ItemKey
 
 adjustments = document_table(
     "adjustments",
@@ -80,6 +81,19 @@ _LINES = text("""
     FROM adjustment_lines WHERE adjustment_id = :adjustment_id
     ORDER BY line_number
 """)
+
+
+_WAITING = text("""
+    SELECT warehouse_id, product_id, min(adjustment_number) AS adjustment_number
+    FROM adjustments JOIN adjustment_lines USING (adjustment_id)
+    WHERE status = 'PENDING'
+    GROUP BY warehouse_id, product_id
+""")
+
+
+def waiting_items(connection: Connection) -> dict[ItemKey, str]:
+    """The items of adjustments that wait for approval, each with the number of one. Locks nothing."""
+    return {ItemKey(row.warehouse_id, row.product_id): row.adjustment_number for row in connection.execute(_WAITING)}
 
 
 def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment:

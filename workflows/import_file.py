@@ -193,7 +193,10 @@ class ImportWorkflow(Process[ImportState]):
             return
         self._applications = opened.applications
         if opened.applications:
-            self.note("this file was imported before, and another one of its kind since: it is applied again")
+            self.note(
+                "this file was imported before, and another one of its kind since, or rows were skipped: "
+                "it is applied again"
+            )
         self.publish()
 
     async def _until_something_comes(self) -> None:

@@ -25,6 +25,8 @@ class Effect(StrEnum):
     UNCHANGED = "unchanged"
     CHANGED_SINCE = "changed since"
     """The item has changed since the file was made, so the row is skipped and named."""
+    WAITING = "waiting"
+    """An adjustment of the item waits for approval: with another one the difference would be booked twice."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class StockRow:
         has_moved: Whether the item ever had a movement.
         in_use: Whether the warehouse has movements other than opening stock.
         said_by_this_file: Whether this very file was the last one to say the item's quantity.
+        waits: The number of an adjustment of the item that waits for approval; None: there is none.
     """
 
     line: int
@@ -50,6 +53,7 @@ class StockRow:
     has_moved: bool
     in_use: bool
     said_by_this_file: bool
+    waits: str | None = None
 
     @property
     def difference(self) -> int:
@@ -68,11 +72,19 @@ class StockRow:
                 return Effect.CHANGED_SINCE
         if not self.difference:
             return Effect.UNCHANGED
+        if self.waits is not None:
+            return Effect.WAITING
         return Effect.ADJUSTED if self.has_moved or self.in_use else Effect.OPENED
 
 
-def changed_since(row: StockRow) -> str:
+SKIPPED = frozenset({Effect.CHANGED_SINCE, Effect.WAITING})
+"""The effects of rows that are skipped and named; the same file may be sent again for them."""
+
+
+def skipped_because(row: StockRow) -> str:
     """The sentence for a row that is skipped."""
+    if row.effect is Effect.WAITING:
+        return f"skipped: adjustment {row.waits} of it waits for approval; decide it, and send the file again"
     return f"skipped: {row.expected} on hand when the file was made, {row.on_hand} now"
 
 

@@ -15,7 +15,7 @@ from stockkeeper.domain.stock_file import (
     StockRow,
     adjustment_number,
     adjustments_of,
-    changed_since,
+    skipped_because,
 )
 
 ITEM = ItemKey(1, 10)
@@ -48,6 +48,9 @@ STOCKED = dataclasses.replace(NEVER_MOVED, on_hand=5, has_moved=True, in_use=Tru
         # Not meant to change, whatever is there by now; and brought there already.
         (dataclasses.replace(STOCKED, expected=9), Effect.UNCHANGED),
         (dataclasses.replace(STOCKED, expected=6, on_hand=9), Effect.UNCHANGED),
+        (dataclasses.replace(STOCKED, waits="A-1"), Effect.WAITING),
+        (dataclasses.replace(STOCKED, waits="A-1", quantity=5), Effect.UNCHANGED),
+        (dataclasses.replace(STOCKED, waits="A-1", said_by_this_file=True), Effect.UNCHANGED),
     ],
 )
 def test_a_row_opens_adjusts_or_leaves_alone(row: StockRow, effect: Effect) -> None:
@@ -56,7 +59,10 @@ def test_a_row_opens_adjusts_or_leaves_alone(row: StockRow, effect: Effect) -> N
 
 def test_a_skipped_row_says_why() -> None:
     row = dataclasses.replace(STOCKED, expected=6)
-    assert changed_since(row) == "skipped: 6 on hand when the file was made, 5 now"
+    assert skipped_because(row) == "skipped: 6 on hand when the file was made, 5 now"
+    assert skipped_because(dataclasses.replace(STOCKED, waits="A-1")) == (
+        "skipped: adjustment A-1 of it waits for approval; decide it, and send the file again"
+    )
 
 
 def test_differences_go_by_warehouse_in_parts_that_an_adjustment_takes() -> None:

@@ -174,12 +174,22 @@ async def test_a_stock_file_keeps_to_the_limit_of_adjustments(imports: Imports, 
     assert (waiting.state.status, waiting.state.requested_by) == (AdjustmentStatus.PENDING, "importer")
     with pytest.raises(NotPermitted):
         await waiting.approve(approver="importer")
-    # The same file again, before and after the approval, begins nothing else.
+    # The same file again, before and after the approval, begins nothing else; and neither does another one.
     assert (await imports.send_file("stock", counted)).already_imported
+    another = imports.file(header, f"{dear},{place},7")
+    skipped = await imports.send_file("stock", another)
+    assert (outcome(skipped), skipped.adjustments, skipped.skipped_total) == (("IMPORTED", 1, 0, 0, 0), [], 1)
+    number = adjustment.adjustment_number
+    assert [row.message for row in skipped.skipped] == [
+        f"skipped: adjustment {number} of it waits for approval; decide it, and send the file again"
+    ]
     await waiting.approve(approver="ann")
     assert _on_hand(imports, dear, cheap) == [6, 6]
-    assert (await imports.send_file("stock", counted)).already_imported
+    assert (await imports.send_file("stock", counted)).adjustments == []
     assert _on_hand(imports, dear, cheap) == [6, 6]
+    # Sent again, the other file is applied to the row that was skipped.
+    again = await imports.send_file("stock", another)
+    assert (outcome(again), [each.lines for each in again.adjustments]) == (("IMPORTED", 1, 0, 1, 0), [1])
     # The warehouse is in use now: stock of an item that never moved is made by one person no more than any other.
     state = await imports.send("stock", header, f"{new},{place},2")
     assert (outcome(state), _on_hand(imports, new)) == (("IMPORTED", 1, 0, 1, 0), [0])
