@@ -13,6 +13,7 @@ from starter.cli.order_lines import typed_lines
 from starter.cli.output import amount, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
+from starter.cli.zones import zone_of
 from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
@@ -113,7 +114,7 @@ def create(
                 warehouse_id=warehouse,
                 reason=reason,
                 performed_by=performed_by,
-                occurred_at=moved_at,
+                occurred_at=instant_or_none(occurred_at, "--occurred-at", zone=await zone_of(stock, warehouse)),
             )
         except InsufficientStock as short:
             ids = (await stock.ids(str(each.product_id) for each in wanted)).products
@@ -124,7 +125,7 @@ def create(
             ) from None
 
     wanted = read_input(lambda: typed_lines(line, lines, signed=True))
-    moved_at = read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
+    read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
     _desk.create(make, as_json=as_json)
 
 

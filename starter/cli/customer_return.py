@@ -76,6 +76,7 @@ _dock = Dock(
     receipts=lambda state: state.inspections,
     how="give what was found with --restock and --scrap, or everything expected as fit with --all",
     nothing_left="return {}: nothing is expected any more",
+    warehouse=lambda state: state.warehouse_id,
     book=lambda returned, lines, performed_by, inspection_id, came_at: returned.inspect(
         [InspectionLine(each.product_id, restock_quantity=each.fit, scrap_quantity=each.unfit) for each in lines],
         performed_by=performed_by,

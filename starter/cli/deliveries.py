@@ -9,6 +9,7 @@ from starter.cli.context import connect
 from starter.cli.documents import Answer, Desk, has_receipt
 from starter.cli.order_lines import split_units
 from starter.cli.times import instant_or_none
+from starter.cli.zones import moved_at
 from stockkeeper.client.document import Document
 from stockkeeper.client.lines import Named
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -39,6 +40,7 @@ class Dock(Generic[D, S]):
         receipts: The deliveries booked so far.
         how: What to give, if nothing or too much was given.
         nothing_left: The document's number and why nothing can be booked.
+        warehouse: The warehouse that it comes to, whose time it is booked in.
         book: Book the delivery.
     """
 
@@ -48,6 +50,7 @@ class Dock(Generic[D, S]):
     receipts: Callable[[S], Sequence[ReceiptState]]
     how: str
     nothing_left: str
+    warehouse: Callable[[S], int | None]
     book: Callable[[D, Sequence[Came], str, str | None, datetime | None], Awaitable[S]]
 
     def receive(
@@ -82,9 +85,10 @@ class Dock(Generic[D, S]):
                 raise InvalidRequest(self.how)
             fit_units = [split_units(text, self.options[0]) for text in fit or []]
             unfit_units = [split_units(text, self.options[1]) for text in unfit or []]
-            came_at = instant_or_none(occurred_at, "--occurred-at")
+            instant_or_none(occurred_at, "--occurred-at")
             stock = await connect()
             state: S = (await self.desk.find(stock, number)).state
+            came_at = await moved_at(occurred_at, stock, [self.warehouse(state)])
             outstanding = self.outstanding(state)
             booked_before = has_receipt(self.receipts(state), receipt_id)
             if everything and booked_before and not any(units for _, units in outstanding):

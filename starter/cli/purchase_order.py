@@ -108,6 +108,7 @@ _dock = Dock(
     receipts=lambda state: state.receipts,
     how="give what was delivered with --line, or everything that is still owed with --all",
     nothing_left="purchase order {}: nothing is owed any more",
+    warehouse=lambda state: state.warehouse_id,
     book=lambda order, lines, performed_by, receipt_id, came_at: order.receive(
         receipt_id or "",
         [DeliveryLine(each.product_id, quantity=each.fit, rejected_quantity=each.unfit) for each in lines],

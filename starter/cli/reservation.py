@@ -7,12 +7,13 @@ import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import read_input
+from starter.cli.context import connect, read_input
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import require_whole
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
+from starter.cli.zones import moved_at
 from stockkeeper.client.lines import Line
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
@@ -140,12 +141,14 @@ def fulfill(
 ) -> None:
     """Ship held stock: all of it, or some lines."""
     lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line] if line else None)
-    left_at = read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
-    _desk.command(
-        reference,
-        lambda hold: hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id, occurred_at=left_at),
-        as_json=as_json,
-    )
+    read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
+
+    async def send(hold: Hold) -> ReservationState:
+        places = [each.warehouse_id for each in hold.state.lines]
+        left_at = await moved_at(occurred_at, await connect(), places) if occurred_at else None
+        return await hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id, occurred_at=left_at)
+
+    _desk.command(reference, send, as_json=as_json)
 
 
 @app.command("hold-again")

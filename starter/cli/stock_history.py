@@ -109,8 +109,8 @@ async def _places(stock: Stockkeeper, product: str, warehouse: str | None) -> li
     return [Place(warehouse_id, name, zones[warehouse_id]) for warehouse_id, name in names.items()]
 
 
-def _moved_before(movement: Movement) -> str:
-    return "" if movement.occurred_at is None else f" (goods moved {to_the_second(movement.occurred_at)})"
+def _moved_before(movement: Movement, zone: tzinfo) -> str:
+    return "" if movement.occurred_at is None else f" (goods moved {to_the_second(movement.occurred_at, zone)})"
 
 
 def _cells(shown: Shown, *, of_all: bool) -> list[str]:
@@ -123,6 +123,6 @@ def _cells(shown: Shown, *, of_all: bool) -> list[str]:
         str(movement.balance_after),
         escape(movement.reference_id),
         escape(movement.performed_by),
-        escape(movement.reason) + _moved_before(movement),
+        escape(movement.reason) + _moved_before(movement, shown.place.zone),
         linked(movement.workflow_id, shown.url),
     ]

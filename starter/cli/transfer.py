@@ -8,13 +8,14 @@ import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import read_input
+from starter.cli.context import connect, read_input
 from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
+from starter.cli.zones import moved_at
 from stockkeeper.client.lines import ArrivalLine
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -113,6 +114,7 @@ _dock = Dock(
     receipts=lambda state: state.receipts,
     how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
     nothing_left="transfer {}: nothing is in transit",
+    warehouse=lambda state: state.to_warehouse_id,
     book=lambda transfer, lines, performed_by, receipt_id, came_at: transfer.receive(
         receipt_id or "",
         [ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit) for each in lines],
@@ -187,14 +189,15 @@ def dispatch(
 ) -> None:
     """Let goods leave the source: all that are held, or some; the rest stays held."""
     wanted = read_input(lambda: typed_lines(line, None) if line else None)
-    left_at = read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
-    _desk.command(
-        transfer_number,
-        lambda transfer: transfer.dispatch(
-            wanted, performed_by=performed_by, dispatch_id=dispatch_id, occurred_at=left_at
-        ),
-        as_json=as_json,
-    )
+    read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
+
+    async def send(transfer: Transfer) -> TransferState:
+        left_at = (
+            await moved_at(occurred_at, await connect(), [transfer.state.from_warehouse_id]) if occurred_at else None
+        )
+        return await transfer.dispatch(wanted, performed_by=performed_by, dispatch_id=dispatch_id, occurred_at=left_at)
+
+    _desk.command(transfer_number, send, as_json=as_json)
 
 
 @app.command("receive")

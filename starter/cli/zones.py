@@ -1,9 +1,9 @@
 """The timezone of the warehouse that a command is about."""
 
 from collections.abc import Iterable
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 
-from starter.cli.times import zone_called
+from starter.cli.times import instant, zone_called
 from stockkeeper.client.stockkeeper import Stockkeeper
 
 
@@ -18,6 +18,19 @@ async def zone_of(stock: Stockkeeper, warehouse: str | None) -> tzinfo:
         return UTC
     found = await stock.ids(warehouses=[warehouse])
     return zone_called(found.timezones.get(found.warehouses[warehouse]))
+
+
+async def moved_at(text: str | None, stock: Stockkeeper, warehouse_ids: Iterable[int | None]) -> datetime | None:
+    """The instant of ``--occurred-at``: without an offset in the timezone of these warehouses, if they share one.
+
+    Raises:
+        InvalidRequest: It isn't an instant.
+        Unreachable: No worker answers.
+    """
+    if text is None:
+        return None
+    zones = set((await zones_of(stock, (each for each in warehouse_ids if each))).values())
+    return instant(text, "--occurred-at", zone=zones.pop() if len(zones) == 1 else UTC)
 
 
 async def zones_of(stock: Stockkeeper, warehouse_ids: Iterable[int]) -> dict[int, tzinfo]:

@@ -2,7 +2,9 @@
 
 import json
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, text
@@ -83,6 +85,33 @@ async def test_a_document_is_shown_in_its_warehouse_s_time_and_its_value_with_th
     assert "cancelled unless approved by" in lost.stdout
     assert " JST" in next(line for line in lost.stdout.splitlines() if "unless approved by" in line)
     assert (await command("adjust", "cancel", number, "--reason", "r")).exit_code == 0
+
+
+async def test_goods_that_moved_earlier_are_booked_by_the_warehouse_s_own_clock(
+    command: Command, two_places: list[ItemKey], engine: Engine
+) -> None:
+    (sku, tokyo), (_, paulo) = (names(engine, item) for item in two_places)
+    then = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
+    local = {zone: f"{then.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" for zone in ZONES}
+    order, transfer = new_reference(), new_reference("t")
+    moved = [
+        ("reserve", "start", order, "--line", f"{sku}@{tokyo}=1"),
+        ("reserve", "fulfill", order, "--occurred-at", local[ZONES[0]]),
+        ("transfer", "create", transfer, "--from", tokyo, "--to", paulo, "--line", f"{sku}=1"),
+        ("transfer", "dispatch", transfer, "--occurred-at", local[ZONES[0]]),
+        ("transfer", "receive", transfer, "--receipt-id", "r", "--all", "--occurred-at", local[ZONES[1]]),
+        (
+            *("adjust", "create", new_reference("a"), "--warehouse", paulo, "--line", f"{sku}=-1", "--reason", "r"),
+            *("--occurred-at", local[ZONES[1]]),
+        ),
+    ]
+    for arguments in moved:
+        done = await command(*arguments)
+        assert done.exit_code == 0, done.stderr
+    found = json.loads((await command("stock", "history", sku, "--limit", "4", "--json")).stdout)
+    kinds = ["ADJUSTMENT", "TRANSFER_IN", "TRANSFER_OUT", "SALE"]
+    assert [row["movement_type"] for row in found] == kinds
+    assert [datetime.fromisoformat(row["occurred_at"]) for row in found] == [then] * 4
 
 
 async def test_one_inbox_has_all_that_waits(command: Command, shop: Shop, engine: Engine) -> None:
