@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities import replenishment_plan
+from stockkeeper.contracts.reorder import SkippedState
 from stockkeeper.contracts.replenishment_plan import PlannedPage
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
@@ -112,7 +113,11 @@ def test_all_items_are_planned_once_page_by_page(planning: Planning, past: Past,
     first, second, last = planning.pages(warehouse)
     assert first == PlannedPage(looked_at=2, planned=2, changed=2, fell_below=False, after=_key(items[2]))
     assert second == PlannedPage(looked_at=2, planned=2, changed=2, fell_below=False, after=_key(items[4]))
-    assert last == PlannedPage(looked_at=1, planned=0, changed=0, fell_below=False, after=None)
+    why = "it has demand, and no supplier is known for it"
+    named = SkippedState(product_id=unsupplied.product_id, warehouse_id=warehouse, reason=why)
+    assert last == PlannedPage(
+        looked_at=1, planned=0, changed=0, fell_below=False, after=None, skipped=[named], items_skipped=1
+    )
     planned = [point_and_quantity(engine, item)[0] for item in (*items, unsupplied)]
     assert planned == [7, 5, 21, 28, 35, None]
 
