@@ -283,7 +283,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
 ) -> None:
     sku, *_ = walk.skus
     columns, rows, twice = tmp_path / "columns.csv", tmp_path / "rows.csv", tmp_path / "twice.csv"
-    columns.write_text("sku,qty\nA,1\n")
+    columns.write_text("sku,units\nA,1\n")
     rows.write_text(f"sku,quantity\n{sku},1\n{sku},-2\n,3\n")
     twice.write_text(f"sku,quantity\n{sku},6\n{sku},4\n")
     more = tmp_path / "more.csv"
@@ -308,7 +308,7 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             + "; ".join(f"product {item.product_id} is on it" for item in walk.items[1:])
         ),
         ("start", "--warehouse", walk.place, "--skus", str(columns)): (
-            "ignored columns: qty\nUnknownProduct: no product is called 'A'"
+            "ignored columns: units\nUnknownProduct: no product is called 'A'"
         ),
         ("start", "--warehouse", walk.place, "--skus", str(more)): ("InvalidRequest: line 4: needs a sku alone"),
         ("record",): was_counted,
