@@ -439,3 +439,24 @@ async def test_fifty_thousand_rows(imports: Imports) -> None:
 
 def _id_of(kind: str, path: Path) -> str:
     return workflow_id(ImportKind(kind), read_csv(ImportKind(kind), path).digest)
+
+
+async def test_shopifys_inventory_becomes_stock_and_a_row_that_changed_is_skipped(imports: Imports) -> None:
+    skus, [place] = await _catalogue(imports, products=3)
+    tea, box, mug = skus
+    exported = (Path(__file__).parents[1] / "files" / "shopify_inventory.csv").read_text()
+    for theirs, ours in (("TEA-100", tea), ("TEA-500", box), ("0001", mug), ("Hamburg", place), ("Newark", place)):
+        exported = exported.replace(f",{theirs},", f",{ours},")
+    first = imports.directory / f"{place}.csv"
+    first.write_text(exported, encoding="utf-8")
+    # Into an empty warehouse: what the person wrote, or else what Shopify had.
+    assert outcome(await imports.send_file("stock", first)) == ("IMPORTED", 2, 2, 0, 0)
+    assert _on_hand(imports, tea, box) == [35, 12]
+    edited = imports.directory / f"{place}-edited.csv"
+    edited.write_text(exported.replace(",40,35\n", ",40,30\n").replace(",12,12,\n", ",12,12,10\n"), encoding="utf-8")
+    state = await imports.send_file("stock", edited)
+    assert (outcome(state), state.skipped_total) == (("IMPORTED", 2, 0, 1, 0), 1)
+    assert [(row.line, row.message) for row in state.skipped] == [
+        (2, "skipped: 40 on hand when the file was made, 35 now")
+    ]
+    assert _on_hand(imports, tea, box) == [35, 10]
