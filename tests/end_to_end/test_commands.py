@@ -67,7 +67,7 @@ async def test_a_part_of_a_hold_is_given_up_and_the_rest_is_shipped(
 
 async def test_ids_are_taken_where_names_are(command: Command, shop: Shop, engine: Engine) -> None:
     item, order = shop.item(10), new_reference()
-    held = await command("reserve", "start", order, "--line", f"{item.product_id}@{item.warehouse_id}=4")
+    held = await command("reserve", "start", order, "--line", f"id:{item.product_id}@{item.warehouse_id}=4")
     assert (held.exit_code, level(engine, item)) == (0, (10, 4))
     cancelled = await command("reserve", "cancel", order, "--reason", "no", "--json")
     assert (json.loads(cancelled.stdout)["status"], level(engine, item)) == ("CANCELLED", (10, 0))
@@ -107,6 +107,7 @@ async def test_levels_are_shown_by_product_and_by_warehouse(command: Command, sh
             "warehouse": place,
             "quantity_on_hand": 7,
             "quantity_reserved": 2,
+            "quantity_buffer": 0,
             "quantity_available": 5,
             "reorder_point": None,
         }

@@ -56,7 +56,7 @@ class Schedules:
 
     async def row(self, name: str) -> list[str]:
         """What is printed beside one of them."""
-        [line] = [line for line in (await self.told("list")).splitlines() if line.startswith(f" {name} ")]
+        [line] = [line for line in (await self.told("list")).splitlines() if line.startswith(f"{name} ")]
         return re.split(r"\s{2,}", line.strip())[1:]
 
 
