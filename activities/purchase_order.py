@@ -25,14 +25,18 @@ from database.purchase_order import (
     RECEIPTS,
     adopt_draft,
     amend_lines,
+    brought_by,
     expected_day,
     insert_approval,
+    insert_return,
     is_amended_by,
     keep_longest_lead_time,
     lock_purchase_order,
     read_purchase_order,
+    returned_by,
+    taken_back,
 )
-from database.receipts import booked, insert_receipt, put_into_stock
+from database.receipts import booked, insert_receipt, put_into_stock, take_out_of_stock
 from database.sessions import Database
 from database.supplier_performance import keep_unit_costs, measure_lead_times
 from database.worth import unit_costs
@@ -44,12 +48,15 @@ from stockkeeper.contracts.purchase_order import (
     ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     ConfirmPurchaseOrderStep,
+    CorrectReceiptStep,
     DraftPurchaseOrderStep,
     EndPurchaseOrderStep,
     PurchaseOrderActivities,
     PurchaseOrderLine,
     PurchaseOrderState,
     ReceivePurchaseOrderStep,
+    ResumePurchaseOrderStep,
+    ReturnGoodsStep,
     StoredLine,
     StoredPurchaseOrder,
 )
@@ -70,6 +77,9 @@ PurchaseOrderStep = (
     DraftPurchaseOrderStep
     | ApprovePurchaseOrderStep
     | AmendPurchaseOrderStep
+    | CorrectReceiptStep
+    | ReturnGoodsStep
+    | ResumePurchaseOrderStep
     | ConfirmPurchaseOrderStep
     | ReceivePurchaseOrderStep
     | ApproveOrderDifferenceStep
@@ -260,18 +270,140 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
 
     @activity.defn(name="approve_order_difference", no_thread_cancel_exception=True)
     def approve_order_difference(self, step: ApproveOrderDifferenceStep) -> StoredPurchaseOrder:
-        """Store an approval of units received beyond the order. Another person may book them then.
+        """Store an approval of units received beyond the order, or booked back. Another person may book them then.
 
         Locks: the order. Operation: ``{workflow}/approve_difference/{command}``.
 
         Raises:
-            InvalidState: The order isn't out for delivery.
+            InvalidState: The order isn't out for delivery, and nothing of it has come.
         """
 
         def effect(connection: Connection, operation: Operation) -> None:
             order = lock_purchase_order(connection, step.po_number)
-            order.after(PurchaseOrderEvent.RECEIVE)
+            if order.status is not PurchaseOrderStatus.RECEIVED:
+                order.after(PurchaseOrderEvent.RECEIVE)
             store_difference_approval(connection, operation, PURCHASE_ORDER, order.po_number, step, step.as_of)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="correct_purchase_receipt", no_thread_cancel_exception=True)
+    def correct_purchase_receipt(self, step: CorrectReceiptStep) -> StoredPurchaseOrder:
+        """Book back units that a receipt has booked and that didn't come, by a counter-entry for each line.
+
+        The counter-entry is a receipt of negative units, and a PURCHASE movement out. It is right after the order's end
+        as well, and leaves its status as it is. What all corrections of an order take out of stock is held to the limit
+        of value and person.
+
+        Locks: the order, then the items. Operation: ``{workflow}/correct_receipt/{correction_id}``.
+
+        Raises:
+            InvalidState: The order is a draft, or cancelled.
+            InvalidRequest: There is no such receipt, or it hasn't brought so many. Nothing is booked.
+            InsufficientStock: They aren't available: no hold gives way to it.
+            NotPermitted: It is above the limit, and no other person has approved that.
+            OperationConflict: The number is another receipt's.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            wrong = delivered_by_product(
+                Delivered(line.product_id, line.quantity, line.rejected_quantity) for line in step.lines
+            )
+            if earlier := booked(connection, RECEIPTS, order.po_id, step.correction_id):
+                another = done_differently("correct_receipt", step.correction_id, "purchase order", step.po_number)
+                require_same(earlier, _negated(wrong), otherwise=another)
+                return
+            taken = order.plan_correction(step.receipt_id, brought_by(connection, order, step.receipt_id), wrong)
+            units = {number: share.accepted for number, share in taken.items() if share.accepted}
+            self._require_permitted(connection, operation, order, units, step.as_of)
+            take_out_of_stock(
+                connection,
+                operation,
+                MovementType.PURCHASE,
+                order.warehouse_id,
+                order.lines,
+                units,
+                reference_id=order.po_number,
+                reason=f"receipt {step.receipt_id} of purchase order {order.po_number} corrected: {step.reason}",
+            )
+            insert_receipt(
+                connection,
+                operation,
+                RECEIPTS,
+                order.po_id,
+                step.correction_id,
+                _negated(taken),
+                step.as_of,
+                corrects=step.receipt_id,
+                reason=step.reason,
+            )
+
+        return self._once(step, effect)
+
+    @activity.defn(name="return_purchased_goods", no_thread_cancel_exception=True)
+    def return_purchased_goods(self, step: ReturnGoodsStep) -> StoredPurchaseOrder:
+        """Book received goods out of stock that go back to the supplier, by a PURCHASE movement out for each line.
+
+        It is no demand, and the units aren't owed again. It is right after the order's end as well.
+
+        Locks: the order, then the items. Operation: ``{workflow}/return_goods/{return_id}``.
+
+        Raises:
+            InvalidState: The order is a draft, or cancelled.
+            InvalidRequest: A product isn't on the order, or fewer were received and not returned. Nothing is booked.
+            InsufficientStock: They aren't available: no hold gives way to it.
+            OperationConflict: The return's number was used for other quantities.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            sent = {
+                product: units.accepted
+                for product, units in delivered_by_product(
+                    Delivered(line.product_id, line.quantity, 0) for line in step.lines
+                ).items()
+            }
+            if earlier := returned_by(connection, order, step.return_id):
+                another = done_differently("return_goods", step.return_id, "purchase order", step.po_number)
+                require_same(earlier, sent, otherwise=another)
+                return
+            units = order.plan_return(sent)
+            take_out_of_stock(
+                connection,
+                operation,
+                MovementType.PURCHASE,
+                order.warehouse_id,
+                order.lines,
+                units,
+                reference_id=order.po_number,
+                reason=f"return {step.return_id} of purchase order {order.po_number} to the supplier: {step.reason}",
+            )
+            insert_return(
+                connection,
+                operation,
+                order,
+                step.return_id,
+                units,
+                reason=step.reason,
+                reference=step.reference,
+                as_of=step.as_of,
+            )
+
+        return self._once(step, effect)
+
+    @activity.defn(name="resume_purchase_order", no_thread_cancel_exception=True)
+    def resume_purchase_order(self, step: ResumePurchaseOrderStep) -> StoredPurchaseOrder:
+        """Find an order that is stored, for a run that takes further commands on it.
+
+        Locks: the order. Operation: ``{workflow}/resume/{run}``.
+
+        Raises:
+            InvalidRequest: There is no such order.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            del operation
+            lock_purchase_order(connection, step.po_number)
 
         return self._once(step, effect)
 
@@ -313,6 +445,29 @@ class PurchaseOrderSteps(OnDatabase, PurchaseOrderActivities):
         _require_to_come(connection, step.warehouse_id, step.expected_delivery_date, step.as_of)
         policy = step.approval or self._approval
         store_draft(connection, operation, step, policy, self._over_delivery_percent, self._limit, as_of=step.as_of)
+
+    def _require_permitted(
+        self,
+        connection: Connection,
+        operation: Operation,
+        order: PurchaseOrder,
+        units: Mapping[int, int],
+        as_of: datetime,
+    ) -> None:
+        """Refuse to book back more of an order than one person may, without another person's approval."""
+        if not units:
+            return
+        before = taken_back(connection, order)
+        by_now = {number: before.get(number, 0) + units.get(number, 0) for number in before.keys() | units.keys()}
+        what = f"{sum(by_now.values())} units of {titled(PURCHASE_ORDER.name, order.po_number)} booked back"
+        costs = unit_costs(connection, {line.product_id for line in order.lines})
+        worth = worth_of_units(
+            (by_now[line.line_number], costs[line.product_id] or line.unit_cost or None)
+            for line in order.lines
+            if by_now.get(line.line_number)
+        )
+        number = order.po_number
+        require_difference_approved(connection, operation, PURCHASE_ORDER, number, what, worth, self._limit, as_of)
 
     def _require_ordered(
         self,
@@ -360,6 +515,10 @@ def _contents(order: StoredPurchaseOrder | DraftPurchaseOrderStep) -> tuple[obje
     drafted = order.drafted_line_items if isinstance(order, StoredPurchaseOrder) else None
     lines = [(line.product_id, line.qty, line.unit_cost) for line in drafted or order.line_items]
     return order.supplier_id, order.warehouse_id, order.requested_by, order.reason, lines
+
+
+def _negated(units: Mapping[int, Taken]) -> dict[int, Taken]:
+    return {key: Taken(-share.accepted, -share.unfit) for key, share in units.items()}
 
 
 def _lines_of(lines: Sequence[PurchaseOrderLine | StoredLine]) -> list[object]:

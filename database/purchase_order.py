@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Date,
+    ForeignKeyConstraint,
     Index,
     Integer,
     RowMapping,
@@ -45,6 +46,7 @@ from database.locks import lock_with_lines
 from database.operations import Operation
 from database.receipts import read_with_receipts, receipt_tables
 from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
+from stockkeeper.domain.receipt import Taken
 
 purchase_orders = document_table(
     "purchase_orders",
@@ -91,6 +93,7 @@ purchase_order_lines = line_table(
     counter("quantity_received"),
     counter("quantity_rejected"),
     needed("quantity_receivable", BigInteger),
+    counter("quantity_returned"),
     Column("note", Text),
     Index("purchase_order_lines_by_product", "product_id"),
     Index("purchase_order_lines_owed", "product_id", postgresql_where=text("quantity_received < qty")),
@@ -133,7 +136,7 @@ _SHOWN = text("""
 """)
 
 _LINES_SHOWN = text("""
-    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, note
+    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, quantity_returned, note
     FROM purchase_order_lines AS line JOIN products USING (product_id)
     WHERE po_id = :key
     ORDER BY line_number
@@ -188,8 +191,81 @@ RECEIPTS = receipt_tables(
     sums=("quantity_received", "quantity_rejected"),
 )
 
+RECEIPTS.header.append_column(Column("corrects", Text))
+RECEIPTS.header.append_column(Column("reason", Text))
+RECEIPTS.header.append_constraint(
+    ForeignKeyConstraint(
+        ["po_id", "corrects"],
+        ["purchase_order_receipts.po_id", "purchase_order_receipts.receipt_id"],
+        name="purchase_order_receipts_corrected",
+    )
+)
+
+purchase_order_returns = Table(
+    "purchase_order_returns",
+    METADATA,
+    key_of("purchase_orders.po_id"),
+    Column("return_id", Text, primary_key=True),
+    needed("returned_at", INSTANT),
+    needed("returned_by", Text),
+    needed("reason", Text),
+    Column("reference", Text),
+    needed("operation_id", Text),
+)
+
+purchase_order_return_lines = Table(
+    "purchase_order_return_lines",
+    METADATA,
+    Column("po_id", BigInteger, primary_key=True),
+    Column("return_id", Text, primary_key=True),
+    Column("line_number", Integer, primary_key=True),
+    needed("quantity", BigInteger),
+    composite_key("purchase_order_return_lines_return", "purchase_order_returns", "po_id", "return_id"),
+    composite_key("purchase_order_return_lines_line", "purchase_order_lines", "po_id", "line_number"),
+)
+
+# Units that a receipt has brought, less those that were taken back since.
+_BROUGHT = text("""
+    SELECT line_number, sum(quantity) AS accepted, sum(quantity_rejected) AS rejected
+    FROM purchase_order_receipt_lines JOIN purchase_order_receipts AS receipt USING (po_id, receipt_id)
+    WHERE po_id = :po_id AND (corrects = :receipt_id OR corrects IS NULL AND receipt_id = :receipt_id)
+    GROUP BY line_number
+""")
+
+_TAKEN_BACK = text("""
+    SELECT line_number, -sum(quantity) AS units
+    FROM purchase_order_receipt_lines JOIN purchase_order_receipts USING (po_id, receipt_id)
+    WHERE po_id = :po_id AND corrects IS NOT NULL
+    GROUP BY line_number
+""")
+
+_CORRECTIONS = text("""
+    SELECT receipt_id AS correction_id, corrects AS receipt_id, received_at AS at, received_by AS performed_by, reason
+    FROM purchase_order_receipts
+    WHERE po_id = :po_id AND corrects IS NOT NULL
+    ORDER BY received_at DESC, receipt_id DESC
+    LIMIT :most
+""")
+
+_READ_RETURNS = text("""
+    SELECT return_id, returned_at AS at, returned_by AS performed_by, reason, reference, sum(quantity) AS quantity
+    FROM purchase_order_returns JOIN purchase_order_return_lines USING (po_id, return_id)
+    WHERE po_id = :po_id
+    GROUP BY po_id, return_id
+    ORDER BY at DESC, return_id DESC
+    LIMIT :most
+""")
+
+_RETURNED = text("""
+    SELECT product_id, sum(quantity) AS units
+    FROM purchase_order_return_lines JOIN purchase_order_lines USING (po_id, line_number)
+    WHERE po_id = :po_id AND return_id = :return_id
+    GROUP BY product_id
+""")
+
 _LINES = text("""
-    SELECT line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable
+    SELECT line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable,
+        quantity_returned
     FROM purchase_order_lines WHERE po_id = :po_id
     ORDER BY line_number
 """)
@@ -244,6 +320,8 @@ def read_purchase_order(connection: Connection, po_number: str, *, receipts: int
     order = read_with_receipts(connection, PURCHASE_ORDER, po_number, RECEIPTS, receipts)
     of = {"po_id": order["po_id"]}
     return order | {
+        "corrections": read_rows(connection, _CORRECTIONS, of | {"most": receipts})[::-1],
+        "returns": read_rows(connection, _READ_RETURNS, of | {"most": receipts})[::-1],
         "approvals": read_rows(connection, _READ_APPROVALS, of),
         "amendments": read_rows(connection, _READ_AMENDMENTS, of),
         "drafted_line_items": connection.execute(_DRAFTED_LINES, of).scalar_one_or_none(),
@@ -333,3 +411,54 @@ def amend_lines(
     if numbered[kept:]:
         connection.execute(insert(purchase_order_lines), numbered[kept:])
     connection.execute(_DROP_LINES, {"po_id": order.po_id, "after": len(numbered)})
+
+
+def brought_by(connection: Connection, order: PurchaseOrder, receipt_id: str) -> dict[int, Taken]:
+    """Units that a receipt has brought, less those taken back since, by line number; empty if there is no such one."""
+    rows = connection.execute(_BROUGHT, {"po_id": order.po_id, "receipt_id": receipt_id})
+    return {row.line_number: Taken(int(row.accepted), int(row.rejected)) for row in rows}
+
+
+def taken_back(connection: Connection, order: PurchaseOrder) -> dict[int, int]:
+    """Units that all corrections of an order's receipts have taken out of stock, by line number."""
+    rows = connection.execute(_TAKEN_BACK, {"po_id": order.po_id})
+    return {row.line_number: int(row.units) for row in rows}
+
+
+def returned_by(connection: Connection, order: PurchaseOrder, return_id: str) -> dict[int, int]:
+    """Units that a return has sent back, by product; empty if there is no such return."""
+    rows = connection.execute(_RETURNED, {"po_id": order.po_id, "return_id": return_id})
+    return {row.product_id: int(row.units) for row in rows}
+
+
+def insert_return(
+    connection: Connection,
+    operation: Operation,
+    order: PurchaseOrder,
+    return_id: str,
+    units: Mapping[int, int],
+    *,
+    reason: str,
+    reference: str | None,
+    as_of: datetime,
+) -> None:
+    """Insert a return with its lines, and add its units to the order's lines. The caller has locked the order."""
+    of = {"po_id": order.po_id, "return_id": return_id}
+    connection.execute(
+        insert(purchase_order_returns).values(
+            **of,
+            returned_at=as_of,
+            returned_by=operation.performed_by,
+            reason=reason,
+            reference=reference,
+            operation_id=operation.operation_id,
+        )
+    )
+    column = purchase_order_lines.c
+    for number, quantity in units.items():
+        connection.execute(insert(purchase_order_return_lines).values(**of, line_number=number, quantity=quantity))
+        connection.execute(
+            update(purchase_order_lines)
+            .where(column.po_id == order.po_id, column.line_number == number)
+            .values(quantity_returned=column.quantity_returned + quantity)
+        )

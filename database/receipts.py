@@ -16,11 +16,12 @@ from sqlalchemy.types import BigInteger, Integer
 from database import ledger
 from database.columns import INSTANT, METADATA, composite_key, key_of, needed
 from database.document import Document, read_document
-from database.locks import lock_or_create_items
+from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from stockkeeper.domain.conflicts import twin_of
+from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.receipt import Taken
-from stockkeeper.domain.stock import ItemKey, MovementType
+from stockkeeper.domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
 
 
 class Line(Protocol):
@@ -135,6 +136,7 @@ def insert_receipt(
     receipt_id: str,
     taken: Mapping[int, Taken],
     as_of: datetime,
+    **more: str,
 ) -> None:
     """Insert a receipt with its lines, and add its units to the document's lines. The caller has locked the document.
 
@@ -146,11 +148,12 @@ def insert_receipt(
         receipt_id: The receipt's own id.
         taken: Units by line number, lines without any left out.
         as_of: The workflow's time.
+        **more: Further columns of the receipt.
     """
     _require_no_twin(connection, receipts, document_key, receipt_id)
     of = {receipts.key: document_key, receipts.receipt_id: receipt_id}
     values = {receipts.at: as_of, receipts.by: operation.performed_by, "operation_id": operation.operation_id}
-    connection.execute(insert(receipts.header).values(**of, **values))
+    connection.execute(insert(receipts.header).values(**of, **values, **more))
     connection.execute(
         insert(receipts.lines),
         [
@@ -264,3 +267,44 @@ def put_into_stock(
         lock_or_create_items(connection, (item for item, _ in movements))
         ledger.move(connection, operation, movement_type, movements, reference_id=reference_id, reason=reason)
     return [line.line_number for line in arrived]
+
+
+def take_out_of_stock(
+    connection: Connection,
+    operation: Operation,
+    movement_type: MovementType,
+    warehouse_id: int,
+    lines: Iterable[Line],
+    units: Mapping[int, int],
+    *,
+    reference_id: str,
+    reason: str,
+) -> None:
+    """Take goods of a document off the shelf, by a movement for each line; no hold gives way to it.
+
+    Locks: the items. The caller has locked the document.
+
+    Args:
+        connection: The transaction.
+        operation: Who takes them, and for which run.
+        movement_type: Why they go.
+        warehouse_id: Where.
+        lines: The document's lines.
+        units: Units by line number; lines with none are left out.
+        reference_id: The document's number.
+        reason: One sentence for readers of the ledger.
+
+    Raises:
+        InsufficientStock: More of an item would go than is on hand and not promised.
+    """
+    going = [line for line in lines if units.get(line.line_number)]
+    if not going:
+        return
+    movements = [(ItemKey(warehouse_id, line.product_id), units[line.line_number]) for line in going]
+    wanted = wanted_by_item(movements)
+    # A buffer is kept from sale; goods may go back out of it.
+    levels = {item: Level(level.on_hand, level.reserved) for item, level in lock_items(connection, wanted).items()}
+    if short := shortages(wanted, levels):
+        raise InsufficientStock.of(short)
+    out = [(item, -quantity) for item, quantity in movements]
+    ledger.move(connection, operation, movement_type, out, reference_id=reference_id, reason=reason)

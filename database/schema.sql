@@ -525,12 +525,14 @@ CREATE TABLE purchase_order_lines (
     quantity_rejected bigint DEFAULT 0 NOT NULL,
     quantity_receivable bigint NOT NULL,
     note text,
+    quantity_returned bigint DEFAULT 0 NOT NULL,
     CONSTRAINT purchase_order_lines_pkey PRIMARY KEY (po_id, line_number),
     CONSTRAINT purchase_order_lines_line_number_check CHECK (line_number > 0),
     CONSTRAINT purchase_order_lines_not_too_much CHECK (quantity_received <= quantity_receivable),
     CONSTRAINT purchase_order_lines_qty_check CHECK (qty > 0),
     CONSTRAINT purchase_order_lines_quantity_received_check CHECK (quantity_received >= 0),
     CONSTRAINT purchase_order_lines_quantity_rejected_check CHECK (quantity_rejected >= 0),
+    CONSTRAINT purchase_order_lines_returned CHECK (quantity_returned >= 0 AND quantity_returned <= quantity_received),
     CONSTRAINT purchase_order_lines_tolerance CHECK (quantity_receivable >= qty),
     CONSTRAINT purchase_order_lines_unit_cost_check CHECK (unit_cost >= 0::numeric),
     CONSTRAINT purchase_order_lines_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id),
@@ -538,6 +540,8 @@ CREATE TABLE purchase_order_lines (
 );
 CREATE INDEX purchase_order_lines_by_product ON purchase_order_lines USING btree (product_id);
 CREATE INDEX purchase_order_lines_owed ON purchase_order_lines USING btree (product_id) WHERE quantity_received < qty;
+CREATE CONSTRAINT TRIGGER purchase_order_lines_are_returned AFTER UPDATE OF quantity_returned ON purchase_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.quantity_returned <> new.quantity_returned) EXECUTE FUNCTION require_returns_to_be_on_the_line();
 GRANT INSERT, SELECT, UPDATE ON purchase_order_lines TO stockkeeper_worker;
 
 CREATE TABLE purchase_order_receipt_lines (
@@ -547,12 +551,12 @@ CREATE TABLE purchase_order_receipt_lines (
     quantity bigint NOT NULL,
     quantity_rejected bigint NOT NULL,
     CONSTRAINT purchase_order_receipt_lines_pkey PRIMARY KEY (po_id, receipt_id, line_number),
-    CONSTRAINT purchase_order_receipt_lines_quantity_check CHECK (quantity >= 0),
-    CONSTRAINT purchase_order_receipt_lines_quantity_rejected_check CHECK (quantity_rejected >= 0),
-    CONSTRAINT purchase_order_receipt_lines_something CHECK ((quantity + quantity_rejected) > 0),
+    CONSTRAINT purchase_order_receipt_lines_something CHECK ((quantity <> 0 OR quantity_rejected <> 0) AND (LEAST(quantity, quantity_rejected) >= 0 OR GREATEST(quantity, quantity_rejected) <= 0)),
     CONSTRAINT purchase_order_receipt_lines_line FOREIGN KEY (po_id, line_number) REFERENCES purchase_order_lines(po_id, line_number),
     CONSTRAINT purchase_order_receipt_lines_receipt FOREIGN KEY (po_id, receipt_id) REFERENCES purchase_order_receipts(po_id, receipt_id)
 );
+CREATE CONSTRAINT TRIGGER purchase_order_receipt_lines_have_it AFTER INSERT ON purchase_order_receipt_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (LEAST(new.quantity, new.quantity_rejected) < 0) EXECUTE FUNCTION require_the_receipt_to_have_it();
 GRANT INSERT, SELECT ON purchase_order_receipt_lines TO stockkeeper_worker;
 
 CREATE TABLE purchase_order_receipts (
@@ -562,10 +566,45 @@ CREATE TABLE purchase_order_receipts (
     received_by text NOT NULL,
     operation_id text NOT NULL,
     booked_at timestamp with time zone DEFAULT clock_timestamp(),
+    corrects text,
+    reason text,
     CONSTRAINT purchase_order_receipts_pkey PRIMARY KEY (po_id, receipt_id),
+    CONSTRAINT purchase_order_receipts_correct CHECK ((corrects IS NULL) = (reason IS NULL) AND corrects <> receipt_id),
+    CONSTRAINT purchase_order_receipts_corrected FOREIGN KEY (po_id, corrects) REFERENCES purchase_order_receipts(po_id, receipt_id),
     CONSTRAINT purchase_order_receipts_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id)
 );
 GRANT INSERT, SELECT ON purchase_order_receipts TO stockkeeper_worker;
+
+CREATE TABLE purchase_order_return_lines (
+    po_id bigint NOT NULL,
+    return_id text NOT NULL,
+    line_number integer NOT NULL,
+    quantity bigint NOT NULL,
+    CONSTRAINT purchase_order_return_lines_pkey PRIMARY KEY (po_id, return_id, line_number),
+    CONSTRAINT purchase_order_return_lines_quantity_check CHECK (quantity > 0),
+    CONSTRAINT purchase_order_return_lines_line FOREIGN KEY (po_id, line_number) REFERENCES purchase_order_lines(po_id, line_number),
+    CONSTRAINT purchase_order_return_lines_return FOREIGN KEY (po_id, return_id) REFERENCES purchase_order_returns(po_id, return_id)
+);
+CREATE TRIGGER purchase_order_return_lines_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON purchase_order_return_lines
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+CREATE CONSTRAINT TRIGGER purchase_order_return_lines_are_on_the_line AFTER INSERT ON purchase_order_return_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_returns_to_be_on_the_line();
+GRANT INSERT, SELECT ON purchase_order_return_lines TO stockkeeper_worker;
+
+CREATE TABLE purchase_order_returns (
+    po_id bigint NOT NULL,
+    return_id text NOT NULL,
+    returned_at timestamp with time zone NOT NULL,
+    returned_by text NOT NULL,
+    reason text NOT NULL,
+    reference text,
+    operation_id text NOT NULL,
+    CONSTRAINT purchase_order_returns_pkey PRIMARY KEY (po_id, return_id),
+    CONSTRAINT purchase_order_returns_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id)
+);
+CREATE TRIGGER purchase_order_returns_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON purchase_order_returns
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+GRANT INSERT, SELECT ON purchase_order_returns TO stockkeeper_worker;
 
 CREATE TABLE purchase_orders (
     po_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -796,7 +835,6 @@ CREATE TABLE stock_movements (
     CONSTRAINT stock_movements_balance_after_check CHECK (balance_after >= 0),
     CONSTRAINT stock_movements_direction CHECK (
         CASE movement_type
-            WHEN 'PURCHASE'::text THEN quantity > 0
             WHEN 'RETURN'::text THEN quantity > 0
             WHEN 'TRANSFER_IN'::text THEN quantity > 0
             WHEN 'SALE'::text THEN quantity < 0
@@ -818,6 +856,8 @@ CREATE CONSTRAINT TRIGGER stock_movements_are_on_hand AFTER INSERT ON stock_move
     FOR EACH ROW EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
 CREATE CONSTRAINT TRIGGER stock_movements_follow_each_other AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_movement_to_follow();
+CREATE CONSTRAINT TRIGGER stock_movements_take_back AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.movement_type = 'PURCHASE'::text AND new.quantity < 0) EXECUTE FUNCTION require_what_is_taken_back_to_be_booked();
 GRANT INSERT, SELECT ON stock_movements TO stockkeeper_worker;
 
 CREATE TABLE supplier_lead_times (
@@ -1193,6 +1233,26 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION require_returns_to_be_on_the_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    on_line bigint;
+    returned numeric;
+BEGIN
+    SELECT quantity_returned INTO on_line FROM purchase_order_lines
+        WHERE po_id = NEW.po_id AND line_number = NEW.line_number;
+    SELECT coalesce(sum(quantity), 0) INTO returned FROM purchase_order_return_lines
+        WHERE po_id = NEW.po_id AND line_number = NEW.line_number;
+    IF on_line IS DISTINCT FROM returned THEN
+        RAISE EXCEPTION 'line % of order % has returned %, and its returns say %',
+                NEW.line_number, NEW.po_id, on_line, returned
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_on_the_line';
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION require_the_adjustment_to_be_booked()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1289,6 +1349,27 @@ BEGIN
     IF previous_at >= NEW.created_at OR NEW.balance_after <> coalesce(previous_balance, 0) + NEW.quantity THEN
         RAISE EXCEPTION 'movement % doesn''t follow the one before it', NEW.movement_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'movements_follow_each_other';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_receipt_to_have_it()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    receipt purchase_order_receipts;
+    rest record;
+BEGIN
+    SELECT * INTO receipt FROM purchase_order_receipts WHERE po_id = NEW.po_id AND receipt_id = NEW.receipt_id;
+    SELECT coalesce(sum(quantity), 0) AS accepted, coalesce(sum(quantity_rejected), 0) AS rejected INTO rest
+        FROM purchase_order_receipt_lines AS line JOIN purchase_order_receipts AS of USING (po_id, receipt_id)
+        WHERE line.po_id = NEW.po_id AND line.line_number = NEW.line_number
+            AND coalesce(of.corrects, of.receipt_id) = coalesce(receipt.corrects, receipt.receipt_id);
+    IF (receipt.corrects IS NULL) <> (least(NEW.quantity, NEW.quantity_rejected) >= 0)
+        OR least(rest.accepted, rest.rejected) < 0 THEN
+        RAISE EXCEPTION 'receipt % takes back more than receipt % has brought', NEW.receipt_id, receipt.corrects
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'receipts_have_what_is_corrected';
     END IF;
     RETURN NULL;
 END $function$;
@@ -1434,6 +1515,28 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION require_what_is_taken_back_to_be_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    ordered record;
+    moved numeric;
+BEGIN
+    SELECT coalesce(sum(line.quantity_received - line.quantity_returned), 0) AS units INTO ordered
+        FROM purchase_orders JOIN purchase_order_lines AS line USING (po_id)
+        WHERE po_number = NEW.reference_id AND warehouse_id = NEW.warehouse_id AND product_id = NEW.product_id;
+    SELECT coalesce(sum(quantity), 0) INTO moved FROM stock_movements
+        WHERE reference_id = NEW.reference_id AND warehouse_id = NEW.warehouse_id
+            AND product_id = NEW.product_id AND movement_type = 'PURCHASE';
+    IF moved <> ordered.units THEN
+        RAISE EXCEPTION 'product % of purchase order % is booked with %, and its lines say %',
+                NEW.product_id, NEW.reference_id, moved, ordered.units
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purchases_are_their_lines';
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION undone_departures()
  RETURNS TABLE(movement_type text, reference_id text, product_id bigint, quantity bigint, undone_at timestamp with time zone)
  LANGUAGE sql
@@ -1520,7 +1623,7 @@ CREATE VIEW documents_say AS
     purchase_orders.warehouse_id,
     purchase_order_lines.product_id,
     'PURCHASE'::text AS movement_type,
-    purchase_order_lines.quantity_received AS units
+    purchase_order_lines.quantity_received - purchase_order_lines.quantity_returned AS units
    FROM purchase_orders
      JOIN purchase_order_lines USING (po_id)
 UNION ALL

@@ -16,9 +16,11 @@ from stockkeeper.contracts.purchase_order import (
     CANCEL,
     CLOSE_SHORT,
     CONFIRM,
+    CORRECT,
     PROCESS,
     RECEIVE,
     REJECT,
+    RETURN,
     WORKFLOW_TYPE,
     Amend,
     AmendPurchaseOrderStep,
@@ -29,6 +31,8 @@ from stockkeeper.contracts.purchase_order import (
     CloseShort,
     Confirm,
     ConfirmPurchaseOrderStep,
+    CorrectReceipt,
+    CorrectReceiptStep,
     DraftPurchaseOrderStep,
     EndEvent,
     EndPurchaseOrderStep,
@@ -38,6 +42,10 @@ from stockkeeper.contracts.purchase_order import (
     Receive,
     ReceivePurchaseOrderStep,
     Reject,
+    ResumePurchaseOrder,
+    ResumePurchaseOrderStep,
+    ReturnGoods,
+    ReturnGoodsStep,
     StoredPurchaseOrder,
     memo,
 )
@@ -173,6 +181,35 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
         await self.apply(PurchaseOrderActivities.approve_order_difference, step, summary)
 
+    @command(CORRECT)
+    async def correct_receipt(self, message: CorrectReceipt, key: str) -> None:
+        """A receipt was booked too high. `{correction_id, receipt_id, performed_by, reason, lines}`."""
+        del key  # The correction has a name of its own.
+        step = CorrectReceiptStep(
+            **self.step_stamp("correct_receipt", message.correction_id, performed_by=message.performed_by),
+            correction_id=message.correction_id,
+            receipt_id=message.receipt_id,
+            reason=message.reason,
+            lines=message.lines,
+        )
+        summary = f"receipt {message.receipt_id} corrected: {message.reason}"
+        await self.apply(PurchaseOrderActivities.correct_purchase_receipt, step, summary)
+
+    @command(RETURN)
+    async def return_goods(self, message: ReturnGoods, key: str) -> None:
+        """Received goods go back to the supplier. `{return_id, performed_by, reason, reference, lines}`."""
+        del key  # The return has a name of its own.
+        step = ReturnGoodsStep(
+            **self.step_stamp("return_goods", message.return_id, performed_by=message.performed_by),
+            return_id=message.return_id,
+            reason=message.reason,
+            reference=message.reference,
+            lines=message.lines,
+        )
+        units = sum(line.quantity for line in message.lines)
+        summary = f"return {message.return_id}: {units} units to the supplier"
+        await self.apply(PurchaseOrderActivities.return_purchased_goods, step, summary)
+
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseShort, key: str) -> None:
         """Units still owed aren't expected any more. `{performed_by, reason}`."""
@@ -192,7 +229,15 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
             await self._end(event, OPERATOR, WORKFLOW_CANCELLED, GIVE_UP)
 
     async def _draft(self) -> None:
-        """Check the start, and store it."""
+        """Check the start, and store it; or find the order that is to be resumed."""
+        start = self.payload[0] if self.payload else None
+        if isinstance(start, dict) and "resume" in start:
+            resumed = self.read_start(ResumePurchaseOrder)
+            run = workflow.info().run_id
+            again = ResumePurchaseOrderStep(**self.step_stamp("resume", run, performed_by=resumed.performed_by))
+            await self.apply(PurchaseOrderActivities.resume_purchase_order, again, f"find {resumed.po_number}")
+            self.lines = len(self.state.line_items)
+            return
         request = self.read_start(PurchaseOrderRequest)
         self.lines = len(request.line_items)
         step = self.started(DraftPurchaseOrderStep, request, "draft", performed_by=request.requested_by)
@@ -299,5 +344,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     confirm_signal = signal_of(confirm)
     receive_signal = signal_of(receive)
     approve_difference_signal = signal_of(approve_difference)
+    correct_receipt_signal = signal_of(correct_receipt)
+    return_goods_signal = signal_of(return_goods)
     close_short_signal = signal_of(close_short)
     cancel_signal = signal_of(cancel)

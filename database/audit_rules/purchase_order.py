@@ -7,6 +7,17 @@ from stockkeeper.domain.stock_audit import FindingKind
 RULES = (
     lines_are_their_receipts(PURCHASE_ORDER, RECEIPTS),
     document_rule(
+        FindingKind.LINE_IS_NOT_ITS_ENTRIES,
+        """
+            SELECT po_id AS id, po_number AS number, warehouse_id, product_id,
+                'line ' || line_number || ' returned' AS detail, units AS expected, quantity_returned AS actual
+            FROM purchase_orders JOIN purchase_order_lines AS line USING (po_id)
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(quantity), 0) AS units FROM purchase_order_return_lines AS returned
+                WHERE (returned.po_id, returned.line_number) = (line.po_id, line.line_number)) AS returns
+        """,
+    ),
+    document_rule(
         FindingKind.APPROVAL_IS_MISSING,
         """
             SELECT po_id AS id, po_number AS number, warehouse_id, NULL::bigint AS product_id, '' AS detail,

@@ -12,11 +12,11 @@ from starter.cli import options, printing
 from starter.cli.context import connect, read_input
 from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
-from starter.cli.order_lines import amended_lines, changed_lines, order_lines, with_costs
+from starter.cli.order_lines import amended_lines, changed_lines, order_lines, split_units, with_costs
 from starter.cli.output import amount, changed, changed_status, out, table
 from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
 from starter.cli.times import day_or_none, day_shown, shown
-from stockkeeper.client.lines import DeliveryLine
+from stockkeeper.client.lines import DeliveryLine, Line
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.purchase_order import PurchaseOrderState, PurchaseOrderStatus
@@ -66,6 +66,15 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
         new = "" if approval in before.approvals else " [bold](new)[/bold]"
         out.print(f"approved by {escape(approval.approver)} at {shown(approval.at)}{note}{new}")
     printing.print_receipts(state.receipts, before.receipts, unfit="rejected")
+    for fix in state.corrections:
+        out.print(f"receipt {escape(fix.correction_id)} corrects {escape(fix.receipt_id)}: {escape(fix.reason)}")
+    for sent in state.returns:
+        number = f" ({escape(sent.reference)})" if sent.reference else ""
+        new = "" if sent in before.returns else " [bold](new)[/bold]"
+        out.print(
+            f"return {escape(sent.return_id)}{number} by {escape(sent.performed_by)} at {shown(sent.at)}: "
+            f"{sent.quantity} units, {escape(sent.reason)}{new}"
+        )
     if state.closed_reason:
         out.print(f"closed: {escape(state.closed_reason)}")
     out.print(_lines(before, state, found))
@@ -74,16 +83,27 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
 
 def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
     rows: list[Sequence[str]] = []
+    any_returned = any(line.quantity_returned for line in state.line_items)
     # Another version has other lines.
     earlier = before if before.version == state.version else state
     for was, line in zip(earlier.line_items, state.line_items, strict=True):
         received = changed(was.quantity_received, line.quantity_received)
         rejected = changed(was.quantity_rejected, line.quantity_rejected)
+        returned = [changed(was.quantity_returned, line.quantity_returned)] if any_returned else []
         missing = str(max(line.qty - line.quantity_received, 0))
         rows.append(
-            [printing.sku(found, line.product_id), amount(line.unit_cost), str(line.qty), received, rejected, missing]
+            [
+                printing.sku(found, line.product_id),
+                amount(line.unit_cost),
+                str(line.qty),
+                received,
+                rejected,
+                *returned,
+                missing,
+            ]
         )
-    columns = ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"]
+    back = ["#returned"] if any_returned else []
+    columns = ["product", "#unit cost", "#ordered", "#received", "#rejected", *back, "#missing"]
     if not any(line.note for line in state.line_items):
         return table(columns, rows)
     notes = [escape(line.note or "") for line in state.line_items]
@@ -310,6 +330,65 @@ def receive(
 
 
 add_approve_difference(app, "Approve units beyond the order, before another person receives them.", Number, _desk)
+
+
+@app.command("correct-receipt")
+def correct_receipt(
+    po_number: Number,
+    receipt_id: Annotated[str, typer.Argument(metavar="RECEIPT", help="The delivery's number, as it was booked.")],
+    line: Annotated[
+        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units booked that didn't come.")
+    ] = None,
+    *,
+    rejected: Annotated[
+        list[str] | None, typer.Option("--rejected", metavar="SKU=UNITS", help="The same of rejected units.")
+    ] = None,
+    correction_id: Annotated[str, typer.Option(help="The correction's number: the same one is done only once.")],
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Book back units that a delivery was booked too high, also after the order's end."""
+    lines = read_input(
+        lambda: [
+            *(DeliveryLine(product, quantity=units) for product, units in _units(line, "--line")),
+            *(
+                DeliveryLine(product, quantity=0, rejected_quantity=units)
+                for product, units in _units(rejected, "--rejected")
+            ),
+        ]
+    )
+    _desk.command(
+        po_number,
+        lambda order: order.correct_receipt(correction_id, receipt_id, lines, performed_by=performed_by, reason=reason),
+        as_json=as_json,
+    )
+
+
+@app.command("return")
+def return_goods(
+    po_number: Number,
+    line: Annotated[list[str], typer.Option("--line", metavar="SKU=UNITS", help="Units that go back.")],
+    *,
+    return_id: Annotated[str, typer.Option(help="The return's number: the same one leaves only once.")],
+    reference: Annotated[str | None, typer.Option(help="The supplier's number for the return.")] = None,
+    reason: options.Reason,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Send received goods back to the supplier, also after the order's end."""
+    lines = read_input(lambda: [Line(product, quantity=units) for product, units in _units(line, "--line")])
+    _desk.command(
+        po_number,
+        lambda order: order.return_goods(
+            return_id, lines, performed_by=performed_by, reason=reason, reference=reference
+        ),
+        as_json=as_json,
+    )
+
+
+def _units(texts: Sequence[str] | None, option: str) -> list[tuple[str, int]]:
+    return [split_units(text, option) for text in texts or []]
 
 
 add_reasoned(

@@ -247,6 +247,7 @@ async def command(
     within: timedelta,
     update_id: str | None = None,
     if_lost: str = MAY_BE_DONE,
+    send_by: Callable[[str], Awaitable[Any]] | None = None,
 ) -> S:
     """Send a command and wait for the new state.
 
@@ -268,6 +269,7 @@ async def command(
         update_id: The caller's own name for this very command. Temporal keeps the answer under it, and a refusal, too;
             so the state is read again, and a refusal is asked for anew.
         if_lost: The words if its outcome can't be known.
+        send_by: Another way to send it under an update id than to the run that is running.
 
     Raises:
         InvalidState: The process has ended otherwise.
@@ -277,7 +279,10 @@ async def command(
 
     async def send(by: str) -> S:
         async with answer(what, within, if_lost=if_lost):
-            state_then = await handle.execute_update(sent.name, message, id=by, result_type=state)
+            if send_by is None:
+                state_then = await handle.execute_update(sent.name, message, id=by, result_type=state)
+            else:
+                state_then = await send_by(by)
         return state.model_validate(state_then)
 
     try:

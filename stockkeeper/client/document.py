@@ -1,10 +1,14 @@
 """The parts that all documents share: start or find one, command it, list those of a kind, and print one."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
+
+from temporalio.client import WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy
 
 from stockkeeper.client.calls import LAST_LOOK, LOOK_FIRST, MAY_BE_DONE, answer, as_it_is_away, command, start_and_ask
 from stockkeeper.client.conflicts import differences
@@ -37,6 +41,8 @@ class Document(Generic[S]):
     """
 
     process: ClassVar[ProcessSpec]
+    after_the_end: ClassVar[frozenset[str]] = frozenset()
+    """Commands that are right after the end of the document's run, too: a new run takes them then."""
 
     def __init__(self, connection: Connection, name: str, state: S, names: Names | None = None) -> None:
         self._connection = connection
@@ -210,6 +216,26 @@ class Document(Generic[S]):
 
         # Units without a number are other units each time.
         is_repeatable = numbered is not None or getattr(message, "lines", None) is None
+
+        async def through_a_run(by: str) -> Any:
+            start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+                self.process.workflow_type,
+                self._resumption(message),
+                id=self._handle.id,
+                task_queue=self._connection.task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"{self._what}: {sent.name}",
+            )
+            try:
+                return await self._connection.client.execute_update_with_start_workflow(
+                    sent.name, message, id=by, start_workflow_operation=start, result_type=self._state_type()
+                )
+            except BaseException:
+                # The operation holds a failure of its own, which asyncio would report later if it weren't awaited.
+                with contextlib.suppress(Exception):
+                    await start.workflow_handle()
+                raise
+
         try:
             self.state = await command(
                 self._handle,
@@ -225,10 +251,15 @@ class Document(Generic[S]):
                 within=self._connection.answer_within,
                 update_id=update_id,
                 if_lost=MAY_BE_DONE if is_repeatable else LOOK_FIRST,
+                send_by=through_a_run if sent.name in self.after_the_end else None,
             )
         except DomainError as error:
             raise self._names.in_words(error) from None
         return self.state
+
+    def _resumption(self, message: Message) -> Message:
+        """The start of a run that takes a command after the end of the document's own."""
+        raise NotImplementedError
 
     def _with_its_number(self) -> State:
         """A state with the fields by which the document is named in its steps."""

@@ -9,17 +9,18 @@ from typing import Any
 from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, overdue
-from stockkeeper.client.lines import DeliveryLine, Named, OrderLine
+from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine
 from stockkeeper.client.operations import Numbered
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import purchase_order
-from stockkeeper.contracts.messages import amount, counted
+from stockkeeper.contracts.messages import Message, amount, counted
 from stockkeeper.contracts.purchase_order import (
     ApprovalPolicy,
     PurchaseOrderActivities,
     PurchaseOrderRequest,
     PurchaseOrderState,
     PurchaseOrderStatus,
+    ResumePurchaseOrder,
     is_same_person,
 )
 
@@ -28,6 +29,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
     """Goods ordered from a supplier."""
 
     process = purchase_order.PROCESS
+    after_the_end = frozenset({"correct_receipt", "return_goods", "approve_difference"})
     po_number = Number()
 
     async def approve(
@@ -158,6 +160,77 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             accepted=accepted,
             unfit=rejected,
         )
+
+    async def correct_receipt(
+        self, correction_id: str, receipt_id: str, lines: Sequence[DeliveryLine], *, performed_by: str, reason: str
+    ) -> PurchaseOrderState:
+        """Book back units that a receipt has booked and that didn't come; also after the order has ended.
+
+        Args:
+            correction_id: The correction's number: the call may be repeated, and it is done once.
+            receipt_id: The receipt that is wrong.
+            lines: Units of each product by which it is too high.
+            performed_by: The person or service that corrects it.
+            reason: Why.
+
+        Raises:
+            InvalidRequest: There is no such receipt, or it hasn't brought so many. Nothing is booked.
+            InsufficientStock: The units aren't available: no hold gives way to it.
+            NotPermitted: It is above the limit, and no other person has approved that.
+            InvalidState: The order is a draft, or cancelled.
+            OperationConflict: The number was used for other quantities.
+            Unreachable: No answer in time.
+        """
+        message = await self._message(
+            purchase_order.CORRECT,
+            correction_id=correction_id,
+            receipt_id=receipt_id,
+            performed_by=performed_by,
+            reason=reason,
+            lines=lines,
+        )
+        numbered = Numbered(correction_id, PurchaseOrderActivities.correct_purchase_receipt)
+        return await self._command(purchase_order.CORRECT, message, lambda _: False, numbered)
+
+    async def return_goods(
+        self,
+        return_id: str,
+        lines: Sequence[Line],
+        *,
+        performed_by: str,
+        reason: str,
+        reference: str | None = None,
+    ) -> PurchaseOrderState:
+        """Send received goods back to the supplier; also after the order has ended.
+
+        Args:
+            return_id: The return's number: the call may be repeated, and the goods leave once.
+            lines: Units of each product.
+            performed_by: The person or service that sends them back.
+            reason: Why.
+            reference: The supplier's number for the return.
+
+        Raises:
+            InvalidRequest: A product isn't on the order, or fewer were received and not returned. Nothing is booked.
+            InsufficientStock: The units aren't available: no hold gives way to it.
+            InvalidState: The order is a draft, or cancelled.
+            OperationConflict: The number was used for other quantities.
+            Unreachable: No answer in time.
+        """
+        message = await self._message(
+            purchase_order.RETURN,
+            return_id=return_id,
+            performed_by=performed_by,
+            reason=reason,
+            reference=reference,
+            lines=lines,
+        )
+        numbered = Numbered(return_id, PurchaseOrderActivities.return_purchased_goods)
+        return await self._command(purchase_order.RETURN, message, lambda _: False, numbered)
+
+    def _resumption(self, message: Message) -> ResumePurchaseOrder:
+        person = str(getattr(message, "performed_by", None) or getattr(message, "approver", "stockkeeper"))
+        return ResumePurchaseOrder(po_number=self.name, resume=True, performed_by=person)
 
     async def close_short(self, *, performed_by: str, reason: str) -> PurchaseOrderState:
         """Expect nothing more: RECEIVED with the units that came, CANCELLED if none came.

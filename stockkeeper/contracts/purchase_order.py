@@ -169,6 +169,45 @@ class Receive(Message):
     occurred_at: OccurredAt = None
 
 
+class CorrectReceipt(Message):
+    """Command ``correct_receipt``: units that a receipt has booked and that didn't come are booked back."""
+
+    correction_id: Reference = Field(
+        description="The caller's number for this correction: sent twice, it is done once."
+    )
+    receipt_id: Reference = Field(description="The receipt that is wrong.")
+    performed_by: Actor
+    reason: Reason
+    lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description="Units by which it is too high."
+    )
+
+
+class SentBackLine(Message):
+    """Units of a product that go back to the supplier."""
+
+    product_id: Id
+    quantity: Units
+
+
+class ReturnGoods(Message):
+    """Command ``return_goods``: received goods go back to the supplier, and leave stock."""
+
+    return_id: Reference = Field(description="The caller's number for this return: sent twice, it leaves once.")
+    performed_by: Actor
+    reason: Reason
+    reference: Reference | None = Field(default=None, description="The supplier's number for the return.")
+    lines: Annotated[list[SentBackLine], Field(min_length=1, max_length=MAX_LINES)]
+
+
+class ResumePurchaseOrder(Message):
+    """Start of a `PurchaseOrderWorkflow` for an order that is stored: it takes commands, and ends if the order has."""
+
+    po_number: Reference
+    resume: Literal[True]
+    performed_by: Actor
+
+
 class CloseShort(ReasonedCommand):
     """Command ``close_short``: units still owed are no longer expected."""
 
@@ -182,6 +221,8 @@ REJECT = Command("reject", Reject)
 CONFIRM = Command("confirm", Confirm)
 AMEND = Command("amend", Amend)
 RECEIVE = Command("receive", Receive)
+CORRECT = Command("correct_receipt", CorrectReceipt)
+RETURN = Command("return_goods", ReturnGoods)
 CLOSE_SHORT = Command("close_short", CloseShort)
 CANCEL = Command("cancel", CancelOrder)
 
@@ -202,6 +243,7 @@ class PurchaseOrderLineState(State):
     unit_cost: Money
     quantity_received: int = 0
     quantity_rejected: int = Field(default=0, description="Delivered and rejected; not in stock, and still owed.")
+    quantity_returned: int = Field(default=0, description="Received, and returned to the supplier; not owed.")
     note: str | None = None
 
 
@@ -222,6 +264,27 @@ class AmendmentState(State):
     reason: str
     total_before: Money
     status_before: PurchaseOrderStatus
+
+
+class CorrectionState(State):
+    """The correction of a receipt; its counter-entry is among the receipts, with negative units."""
+
+    correction_id: str
+    receipt_id: str = Field(description="The receipt that it corrects.")
+    at: Timestamp
+    performed_by: str
+    reason: str
+
+
+class SupplierReturnState(State):
+    """Goods that went back to the supplier."""
+
+    return_id: str
+    at: Timestamp
+    performed_by: str
+    reason: str
+    reference: str | None
+    quantity: int = Field(description="Units, of all products.")
 
 
 class PurchaseOrderState(State):
@@ -251,7 +314,15 @@ class PurchaseOrderState(State):
         default=None, description="Last deadline for the approvals; then the draft is cancelled."
     )
     submitted_at: Timestamp | None = None
-    receipts: list[ReceiptState] = Field(default_factory=list, description="Deliveries; the latest hundred.")
+    receipts: list[ReceiptState] = Field(
+        default_factory=list, description="Deliveries and their corrections; the latest hundred."
+    )
+    corrections: list[CorrectionState] = Field(
+        default_factory=list, description="Corrections of receipts; the latest hundred."
+    )
+    returns: list[SupplierReturnState] = Field(
+        default_factory=list, description="Goods returned to the supplier; the latest hundred."
+    )
     difference_approvals: list[DifferenceApprovalState] = Field(
         default_factory=list, description="Approvals of units received beyond the order, up to a worth in all."
     )
@@ -314,6 +385,32 @@ class ReceivePurchaseOrderStep(Step):
     lines: list[ReceiptLine]
 
 
+class CorrectReceiptStep(Step):
+    """Book back units that a receipt has booked and that didn't come."""
+
+    po_number: str
+    correction_id: str
+    receipt_id: str
+    reason: str
+    lines: list[ReceiptLine]
+
+
+class ReturnGoodsStep(Step):
+    """Send received goods back to the supplier."""
+
+    po_number: str
+    return_id: str
+    reason: str
+    reference: str | None
+    lines: list[SentBackLine]
+
+
+class ResumePurchaseOrderStep(Step):
+    """Find an order that is stored."""
+
+    po_number: str
+
+
 EndEvent = Literal[
     PurchaseOrderEvent.REJECT,
     PurchaseOrderEvent.LAPSE,
@@ -368,6 +465,8 @@ class StoredPurchaseOrder(BaseModel):
     difference_approvals: list[DifferenceApprovalState] = Field(default_factory=list)
     closed_reason: str | None
     drafted_by_another_run: bool = False
+    corrections: list[CorrectionState] = Field(default_factory=list)
+    returns: list[SupplierReturnState] = Field(default_factory=list)
     version: int = 1
     amendments: list[AmendmentState] = Field(default_factory=list)
     drafted_line_items: list[OrderedLineState] | None = None
@@ -445,6 +544,21 @@ class PurchaseOrderActivities(Protocol):
         """Store an approval of units received beyond the order."""
         ...
 
+    @activity.defn(name="correct_purchase_receipt")
+    def correct_purchase_receipt(self, step: CorrectReceiptStep) -> StoredPurchaseOrder:
+        """Book back units that didn't come."""
+        ...
+
+    @activity.defn(name="return_purchased_goods")
+    def return_purchased_goods(self, step: ReturnGoodsStep) -> StoredPurchaseOrder:
+        """Book goods out that go back to the supplier."""
+        ...
+
+    @activity.defn(name="resume_purchase_order")
+    def resume_purchase_order(self, step: ResumePurchaseOrderStep) -> StoredPurchaseOrder:
+        """Find an order that is stored."""
+        ...
+
     @activity.defn(name="end_purchase_order")
     def end_purchase_order(self, step: EndPurchaseOrderStep) -> StoredPurchaseOrder:
         """Cancel the order, or close it short."""
@@ -457,7 +571,7 @@ PROCESS = ProcessSpec(
     start=PurchaseOrderRequest,
     state=PurchaseOrderState,
     activities=PurchaseOrderActivities,
-    commands=(APPROVE, REJECT, AMEND, CONFIRM, RECEIVE, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),
+    commands=(APPROVE, REJECT, AMEND, CONFIRM, RECEIVE, CORRECT, RETURN, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),
     workflow_id="purchase-order-{po_number}",
     answer="drafted",
     memo=PurchaseOrderMemo,

@@ -57,6 +57,8 @@ _BY_STEP = {
     "fulfill": _Step("shipment", _BOOKED, "number"),
     "release": _Step("release", _BOOKED, "number"),
     "receive": _Step("delivery", _BOOKED, "number"),
+    "correct_receipt": _Step("correction", _BOOKED, "number"),
+    "return_goods": _Step("return", _BOOKED, "number"),
     "inspect": _Step("inspection", _BOOKED, "number"),
 }
 """The steps of documents after their start, by the second part of the operation id."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from stockkeeper.domain.approval import Approval
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
-from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.receipt import Awaited, Taken, share_out
 from stockkeeper.domain.transitions import TransitionTable, Words, titled
 
 
@@ -54,6 +54,10 @@ class PurchaseOrderEvent(StrEnum):
     REOPEN = "reopen"
     """New lines of an order that is out, for which it needs new approvals."""
 
+
+CORRECT_RECEIPT = "correct_receipt"
+RETURN_GOODS = "return_goods"
+"""Commands on goods that have come. They are right after the order's end as well, and leave its status as it is."""
 
 PURCHASE_ORDER = TransitionTable(
     {
@@ -107,6 +111,8 @@ PURCHASE_ORDER = TransitionTable(
             PurchaseOrderEvent.COMPLETE: "can take no more deliveries",
             PurchaseOrderEvent.CLOSE_SHORT: "can't be closed short",
             PurchaseOrderEvent.CANCEL: "can't be cancelled",
+            CORRECT_RECEIPT: "has no receipt to correct",
+            RETURN_GOODS: "has nothing to return",
             PurchaseOrderEvent.AMEND: "can't be amended",
             PurchaseOrderEvent.REOPEN: "can't be amended",
             "approve_difference": "no difference of it can be approved",
@@ -161,6 +167,7 @@ class OrderedLine:
         quantity_received: Units accepted into stock so far.
         quantity_rejected: Units that came and were not accepted: kept apart, and still owed.
         quantity_receivable: The most that may be received: ``qty`` and the tolerance for over-delivery.
+        quantity_returned: Units received that have gone back to the supplier.
     """
 
     line_number: int
@@ -170,6 +177,7 @@ class OrderedLine:
     quantity_received: int
     quantity_rejected: int
     quantity_receivable: int
+    quantity_returned: int = 0
 
     @property
     def quantity_owed(self) -> int:
@@ -319,6 +327,79 @@ class PurchaseOrder:
                     taken[line.line_number] = share
         return dict(sorted(taken.items()))
 
+    def require_delivered(self, command: str) -> None:
+        """Refuse a command on goods that have come, on an order of which none can have come.
+
+        Raises:
+            InvalidState: It is a draft, or cancelled.
+        """
+        out = (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED, PurchaseOrderStatus.RECEIVED)
+        if self.status not in out:
+            raise PURCHASE_ORDER.refusal(self.status, command, of=self.po_number)
+
+    def plan_correction(
+        self, receipt_id: str, brought: Mapping[int, Taken], too_many: Mapping[int, Taken]
+    ) -> dict[int, Taken]:
+        """Share of each line in units that a receipt has booked and that didn't come: ``{line_number: Taken}``.
+
+        Args:
+            receipt_id: The receipt.
+            brought: Units that it has brought, by line number, less those that were taken back before.
+            too_many: Units of each product that are to be taken back.
+
+        Raises:
+            InvalidState: It is a draft, or cancelled.
+            InvalidRequest: The receipt hasn't brought so many, or they have gone back to the supplier.
+        """
+        self.require_delivered(CORRECT_RECEIPT)
+        name = f"receipt {receipt_id} of {titled(PURCHASE_ORDER.document, self.po_number)}"
+        if not brought:
+            raise InvalidRequest(f"there is no {name}")
+        lines = [line for line in self.lines if line.line_number in brought]
+        none = Taken(0, 0)
+        accepted = share_out(
+            {product: Taken(units.accepted, 0) for product, units in too_many.items()},
+            [
+                Awaited(
+                    line.line_number,
+                    line.product_id,
+                    min(brought[line.line_number].accepted, line.quantity_received - line.quantity_returned),
+                )
+                for line in lines
+            ],
+            name,
+            _more_than_came,
+        )
+        rejected = share_out(
+            {product: Taken(0, units.unfit) for product, units in too_many.items()},
+            [Awaited(line.line_number, line.product_id, brought[line.line_number].unfit) for line in lines],
+            name,
+            _more_than_came,
+        )
+        return {
+            number: Taken(accepted.get(number, none).accepted, rejected.get(number, none).unfit)
+            for number in sorted(accepted.keys() | rejected.keys())
+        }
+
+    def plan_return(self, wanted: Mapping[int, int]) -> dict[int, int]:
+        """Units of each line that go back to the supplier: ``{line_number: units}``.
+
+        Args:
+            wanted: Units of each product.
+
+        Raises:
+            InvalidState: It is a draft, or cancelled.
+            InvalidRequest: A product isn't on the order, or fewer of it have been received and not returned.
+        """
+        self.require_delivered(RETURN_GOODS)
+        lines = [
+            Awaited(line.line_number, line.product_id, line.quantity_received - line.quantity_returned)
+            for line in self.lines
+        ]
+        asked = {product: Taken(units, 0) for product, units in wanted.items()}
+        shares = share_out(asked, lines, titled(PURCHASE_ORDER.document, self.po_number), _more_than_came)
+        return {number: share.accepted for number, share in shares.items()}
+
     def more_than_ordered(self, taken: Mapping[int, Taken]) -> tuple[dict[int, int], bool]:
         """Units received beyond the order by line number, with this receipt; and whether it adds any."""
         none, over, grows = Taken(0, 0), {}, False
@@ -355,6 +436,11 @@ def _spread(quantity: int, lines: Sequence[OrderedLine]) -> dict[int, int]:
         given[line.line_number] += more
         quantity -= more
     return given
+
+
+def _more_than_came(product_id: int, units: int, there: int) -> InvalidRequest:
+    numbers = {"product_id": product_id, "quantity": units, "received": there}
+    return InvalidRequest(f"product {product_id}: {units} to be taken back, but only {there} received", numbers)
 
 
 def _too_many(product_id: int, quantity: int, lines: Sequence[OrderedLine]) -> InvalidRequest:

@@ -248,3 +248,61 @@ async def test_an_order_is_amended_by_all_lines_or_by_those_that_change(
         *("--reason", "nearly out", "--performed-by", "rita", "--json"),
     )
     assert json.loads(again.stdout)["version"] == 3
+
+
+async def test_a_delivery_is_corrected_and_goods_go_back_after_the_end(
+    command: Command, shop: Shop, engine: Engine
+) -> None:
+    item, po = shop.item(0), new_reference("po")
+    (sku, place), (_, supplier) = names(engine, item), supplier_named(shop, engine)
+    await command(
+        *("po", "create", po, "--supplier", supplier, "--warehouse", place, "--line", f"{sku}=10@1.50"),
+        *("--reason", "nearly out", "--performed-by", "rita"),
+    )
+    await command("po", "receive", po, "--receipt-id", "R-1", "--line", f"{sku}=10")
+    wrong = (
+        "po",
+        "correct-receipt",
+        po,
+        "R-1",
+        "--correction-id",
+        "C-1",
+        "--line",
+        f"{sku}=2",
+        "--reason",
+        "miscounted",
+    )
+    corrected = await command(*wrong, "--json")
+    state = json.loads(corrected.stdout)
+    assert (state["status"], state["line_items"][0]["quantity_received"], level(engine, item)) == (
+        "RECEIVED",
+        8,
+        (8, 0),
+    )
+    assert [(each["receipt_id"], each["accepted"]) for each in state["receipts"]] == [("R-1", 10), ("C-1", -2)]
+    assert [(each["correction_id"], each["receipt_id"]) for each in state["corrections"]] == [("C-1", "R-1")]
+    back = (
+        "po",
+        "return",
+        po,
+        "--return-id",
+        "B-1",
+        "--line",
+        f"{sku}=3",
+        "--reason",
+        "broken",
+        "--reference",
+        "RMA-7",
+    )
+    returned = await command(*back)
+    assert returned.exit_code == 0, returned.stderr
+    assert "return B-1 (RMA-7) by " in returned.stdout
+    assert "0 → 3" in returned.stdout
+    for again in (wrong, back):
+        assert (await command(*again)).exit_code == 0
+    assert level(engine, item) == (5, 0)
+    more = await command("po", "return", po, "--return-id", "B-2", "--line", f"{sku}=6", "--reason", "broken")
+    assert (more.exit_code, more.stderr) == (
+        1,
+        f"InvalidRequest: {sku}: 6 to be taken back, but only 5 received\n",
+    )

@@ -73,6 +73,28 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
         await self._caller.signal(po_number, "amend", new)
         await self._caller.reject(po_number, "ben")
 
+    async def taken_back(self, po_number: str) -> None:
+        """A receipt is corrected twice under one number, too much is refused, and goods go back to the supplier."""
+        item = await self._draft(po_number, NO_APPROVAL)
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        wrong = {"correction_id": "c-1", "receipt_id": "slip-1", "performed_by": "wes", "reason": "miscounted"}
+        for _ in range(2):
+            await self._caller.update(po_number, "correct_receipt", wrong | {"lines": [came(item, 1)]})
+        back = {"return_id": "b-1", "performed_by": "wes", "reason": "broken"}
+        await refusal(self._caller.update(po_number, "return_goods", back | {"lines": [came(item, 2)]}))
+        await self._caller.update(po_number, "return_goods", back | {"lines": [came(item, 1)]})
+        await self._caller.close_short(po_number)
+
+    async def resumed(self, po_number: str) -> None:
+        """The second run for one order, which has ended: goods go back."""
+        item = await self._draft(po_number, NO_APPROVAL)
+        await self._caller.receive(po_number, "slip-1", came(item, 2))
+        await self._caller.close_short(po_number)
+        await self._caller.result(po_number)
+        back = {"return_id": "b-1", "performed_by": "wes", "reason": "broken", "lines": [came(item, 1)]}
+        again = {"po_number": po_number, "resume": True, "performed_by": "wes"}
+        await self._caller.ask_raw(po_number, [again], command=("return_goods", back))
+
     async def rejected(self, po_number: str) -> None:
         await self._draft(po_number, TWO_APPROVALS)
         await self._caller.approve(po_number, "ann")

@@ -62,7 +62,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
     "import_file": {"IMPORTED": 5, "REFUSED": 1, "ABANDONED": 1, "InvalidRequest": 1},
     "purchase_order": {
         UNDER_WAY: 2,
-        "RECEIVED": 11,
+        "RECEIVED": 13,
         "CANCELLED": 10,
         "InvalidRequest": 1,
         "UnknownSupplier": 1,
@@ -200,7 +200,7 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
     assert {process: len(_of(process)) for process in PROCESSES} == {
         "reservation": 25,
         "import_file": 8,
-        "purchase_order": 25,
+        "purchase_order": 27,
         "transfer": 27,
         "customer_return": 17,
         "adjustment": 24,

@@ -37,6 +37,10 @@ _FINDINGS = text("""
     ),
     ordered AS (
         SELECT po_number, warehouse_id, product_id, line_number, quantity_received, quantity_rejected,
+            quantity_returned, coalesce((
+                SELECT sum(quantity) FROM purchase_order_return_lines AS back
+                WHERE (back.po_id, back.line_number) = (purchase_orders.po_id, purchase_order_lines.line_number)), 0)
+                AS sent_back,
             coalesce(accepted, 0) AS accepted, coalesce(rejected, 0) AS rejected
         FROM purchase_orders
         JOIN purchase_order_lines USING (po_id)
@@ -51,7 +55,7 @@ _FINDINGS = text("""
         GROUP BY warehouse_id, product_id
     ),
     delivered AS (
-        SELECT po_number, warehouse_id, product_id, sum(accepted) AS units
+        SELECT po_number, warehouse_id, product_id, sum(accepted - sent_back) AS units
         FROM ordered GROUP BY po_number, warehouse_id, product_id
     ),
     bought AS (
@@ -233,6 +237,10 @@ _FINDINGS = text("""
     SELECT 'order ' || po_number || ' line ' || line_number || ': received ' || quantity_received || ' and rejected '
             || quantity_rejected || ', receipts add up to ' || accepted || ' and ' || rejected
         FROM ordered WHERE (quantity_received, quantity_rejected) <> (accepted, rejected)
+    UNION ALL
+    SELECT 'order ' || po_number || ' line ' || line_number || ': returned ' || quantity_returned
+            || ', returns add up to ' || sent_back
+        FROM ordered WHERE quantity_returned <> sent_back
     UNION ALL
     SELECT 'order ' || po_number || ' product ' || product_id || ' in warehouse ' || warehouse_id || ': receipts of '
             || coalesce(delivered.units, 0) || ', purchases of ' || coalesce(bought.units, 0)

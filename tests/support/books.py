@@ -72,6 +72,8 @@ _CHANGING = (
     "purchase_order_amendments",
     "purchase_order_receipts",
     "purchase_order_receipt_lines",
+    "purchase_order_returns",
+    "purchase_order_return_lines",
     "supplier_lead_times",
     "transfer_orders",
     "transfer_order_lines",

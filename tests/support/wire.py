@@ -86,8 +86,9 @@ class Caller:
         *,
         update_id: str | None = None,
         reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        command: tuple[str, Json] | None = None,
     ) -> Json:
-        """Start and answer in one call, with whatever arguments."""
+        """Start and answer in one call, with whatever arguments; or start and command."""
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             self.workflow_type,
             args=list(payload),
@@ -100,7 +101,10 @@ class Caller:
         try:
             return await answer(
                 self.client.execute_update_with_start_workflow(
-                    self.answer_to_start, start_workflow_operation=start, id=update_id
+                    command[0] if command else self.answer_to_start,
+                    args=[command[1]] if command else [],
+                    start_workflow_operation=start,
+                    id=update_id,
                 )
             )
         finally:

@@ -15,12 +15,15 @@ from stockkeeper.contracts.purchase_order import (
     ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     ConfirmPurchaseOrderStep,
+    CorrectReceiptStep,
     DraftPurchaseOrderStep,
     EndEvent,
     EndPurchaseOrderStep,
     PurchaseOrderLine,
     ReceiptLine,
     ReceivePurchaseOrderStep,
+    ReturnGoodsStep,
+    SentBackLine,
     StoredPurchaseOrder,
 )
 from stockkeeper.domain.purchase_order import PurchaseOrderEvent
@@ -165,6 +168,35 @@ class Buying(DocumentCalls):
         up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
         return self._command(activity, step, po_number, "approve_difference", approver, when, **up_to)
 
+    def correct(
+        self,
+        po_number: str,
+        correction_id: str,
+        receipt_id: str,
+        *lines: ReceiptLine,
+        by: str = "wes",
+        as_of: datetime = NOON,
+    ) -> StoredPurchaseOrder:
+        """Units by which a receipt is too high."""
+        wrong = {"correction_id": correction_id, "receipt_id": receipt_id, "reason": "miscounted", "lines": list(lines)}
+        when: When = {"as_of": as_of, "operation": correction_id}
+        activity = self._steps.correct_purchase_receipt
+        return self._command(activity, CorrectReceiptStep, po_number, "correct_receipt", by, when, **wrong)
+
+    def send_back(
+        self, po_number: str, return_id: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON
+    ) -> StoredPurchaseOrder:
+        """Received goods go back to the supplier."""
+        back = {
+            "return_id": return_id,
+            "reason": "broken",
+            "reference": "RMA-1",
+            "lines": [SentBackLine(product_id=item.product_id, quantity=units) for item, units in lines],
+        }
+        when: When = {"as_of": as_of, "operation": return_id}
+        activity = self._steps.return_purchased_goods
+        return self._command(activity, ReturnGoodsStep, po_number, "return_goods", "wes", when, **back)
+
     def reject(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", **when)
 
@@ -196,6 +228,8 @@ _PAPERS = Papers(
                 "purchase_order_amendments",
                 "purchase_order_receipts",
                 "purchase_order_receipt_lines",
+                "purchase_order_returns",
+                "purchase_order_return_lines",
                 "supplier_lead_times",
             )
         },
