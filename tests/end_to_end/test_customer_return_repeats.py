@@ -157,6 +157,9 @@ async def test_the_most_and_the_longest_there_can_be(returns: Returns, shop: Sho
     await returns.ask_raw(number, [start])
     # The same product counts together: a thousand lines fill the first two of the return.
     lines = [found(item, 10**6, 10**6)] * 1_000
+    # Nobody knows the order, and what it costs.
+    up_to = {"approver": "a".ljust(200, "ö"), "value": "0", "unvalued_units": 10**9, "note": "n".ljust(500, "😀")}
+    await returns.update(number, "approve_difference", up_to)
     state = await returns.inspect(number, *lines, inspection_id=name, performed_by=who)
     assert units(state) == [Units(10**9, 10**9), Units(10**9, 0, 10**9), *[Units(10**9)] * 998]
     await returns.close_short(number, "because".ljust(500, "😀"))
@@ -166,4 +169,4 @@ async def test_the_most_and_the_longest_there_can_be(returns: Returns, shop: Sho
     # So many lines don't go the fast way, where all answers of a workflow task are one message.
     scheduled = await returns.history(number, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     steps = [each.activity_task_scheduled_event_attributes.activity_type.name for each in scheduled]
-    assert steps == ["register_return", "inspect_return", "close_return"]
+    assert steps == ["register_return", "approve_return_difference", "inspect_return", "close_return"]

@@ -112,14 +112,20 @@ async def test_the_details_tell_where_it_stands_what_was_counted_and_what_comes_
     ]
     await counts.record(number, second, 5, "bob")
     wanted = f"Count {number}, {place}: 2 items beyond tolerance"
-    await told(wanted)
-    assert (await details())[0] == f"**REVIEW** · {place}, 3 items: 2 beyond tolerance, 1 in the books. {REVIEW}"
+    fewer = f"Count {number}, {place}: 1 item fewer than promised"
+    await told(wanted, fewer)
+    ends = "A hold would end by it. Next: `approve_variance` with a root cause, after `count review`."
+    assert (await details())[0] == f"**REVIEW** · {place}, 3 items: 2 beyond tolerance, 1 in the books. {ends}"
     asked = "Another person has to count again, or a person who hasn't counted approves it with a root cause."
-    assert await counts.bodies(number) == [f"{asked}\n\n{two}, counted by bob\n{three}, counted by b|b"]
+    whose = (
+        "Orders or transfers would lose their units, so only an approval with a root cause puts the count into the\n"
+        f"books. Whose: `stockkeeper count review --count {number}`, for the approver.\n\n{two}, counted by bob"
+    )
+    assert await counts.bodies(number) == [f"{asked}\n\n{two}, counted by bob\n{three}, counted by b|b", whose]
 
     await counts.approve(number, second, "cid", "THEFT")
     gave_way = f"Promised stock is missing: 1 hold gave way to count {number}, {place}"
-    await told(wanted, gave_way)
+    await told(wanted, fewer, gave_way)
     lines = await details()
     assert f"- order {order}, 15 units of {two}: gave way" in lines
     assert (await table())[1:] == [

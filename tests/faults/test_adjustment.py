@@ -21,8 +21,9 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
 ) -> None:
     place, buyer = workplace(), new_reference()
     async with place.worker("post_adjustment", "after") as deadly:
-        number, item = await pending(place.adjusting, shop)
+        item, number = shop.item(12, product=priced(shop, "100.00")), new_reference("a")
         await place.orders.reserve(buyer, (item, 5))
+        assert (await place.adjusting.adjust(number, (item, -10)))["status"] == "PENDING"
         # A notice that dies with its worker is missed only after a minute.
         await place.adjusting.quiet(number, 1)
         answered = asyncio.ensure_future(place.adjusting.approve(number))
