@@ -121,7 +121,6 @@ def test_available_is_computed_by_the_database_and_by_nobody_else(engine: Engine
 @pytest.mark.parametrize(
     ("movement_type", "units"),
     [
-        (MovementType.PURCHASE, -1),
         (MovementType.RETURN, -1),
         (MovementType.TRANSFER_IN, -1),
         (MovementType.SALE, 1),
@@ -134,6 +133,13 @@ def test_a_movement_goes_the_way_of_its_type(
     item = shop.item(10)
     with nothing_changes(engine, item), pytest.raises(IntegrityError, match="stock_movements_direction"):
         _move(engine, movement_type, (item, units))
+
+
+def test_a_purchase_goes_back_only_with_its_order(engine: Engine, shop: Shop) -> None:
+    item = shop.item(10)
+    refusal = "purchase order test is booked with -1, and its lines say 0"
+    with nothing_changes(engine, item), pytest.raises(IntegrityError, match=refusal):
+        _move(engine, MovementType.PURCHASE, (item, -1))
 
 
 def _move(engine: Engine, movement_type: MovementType, *lines: tuple[ItemKey, int]) -> None:

@@ -129,7 +129,7 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
 
     state = await purchasing.draft(number, supplier, [(item, 10)], approval=TWO_APPROVALS)
     until = utc(datetime.fromisoformat(state["approve_by"]))
-    next_of_a_draft = f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled at {until}."
+    next_of_a_draft = f"Next: `approve`, `reject`, `amend` or `cancel`; otherwise it is cancelled at {until}."
     asked = f"Requested by rita at {_shown(_drafted(state))}: below the reorder point"
     wanting = f"Approval wanted: purchase order {number}, 10.00 from {supplier_name(engine, supplier)}"
     await told(wanting)
@@ -154,7 +154,8 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
     await purchasing.approve(number, "bob")
     lines = await eventually(details, lambda lines: "On its way to the supplier." not in lines[0])
     assert (
-        lines[0] == f"**SUBMITTED** · {of} Out to the supplier. Next: `confirm`, `receive`, `close_short` or `cancel`."
+        lines[0]
+        == f"**SUBMITTED** · {of} Out to the supplier. Next: `confirm`, `receive`, `amend`, `close_short` or `cancel`."
     )
     assert [row[0] for row in cells("\n".join(lines))[2:4]] == ["ann", "bob"]
 
@@ -186,8 +187,9 @@ async def test_the_details_tell_where_it_stands_who_decided_and_what_is_missing(
 async def test_the_run_tells_its_commands(purchasing: Purchasing, shop: Shop) -> None:
     number = new_reference("po")
     await purchasing.draft(number, shop.supplier(), [(shop.item(0), 1)], approval=NO_APPROVAL)
-    commands = ("approve", "approve_difference", "cancel", "close_short", "confirm", "receive", "reject")
-    await tells_its_commands(purchasing, number, *commands)
+    decisions = ("amend", "approve", "approve_difference", "cancel", "close_short", "confirm", "reject")
+    goods = ("correct_receipt", "receive", "return_goods")
+    await tells_its_commands(purchasing, number, *decisions, *goods)
 
 
 async def test_each_deadline_is_a_timer_with_a_name(purchasing: Purchasing, shop: Shop) -> None:
