@@ -45,6 +45,9 @@ async def test_the_most_that_may_be_moved_comes_back(transfers: Transfers, shop:
     await transfers.ask_raw(number, [start])
     assert level(engine, item) == (10**12, 10**12)
     await transfers.dispatch(number)
+    # Nobody damages so much alone.
+    up_to = {"approver": "max", "value": "0", "unvalued_units": 10**12}
+    await transfers.update(number, "approve_difference", up_to)
     await transfers.receive(number, "truck-1", *[arrived(item, 0, 10**9 - 1)] * LINES)
     state = await transfers.cancel(number)
     assert (state["status"], level(engine, item)) == ("CANCELLED", (LINES, 0))
