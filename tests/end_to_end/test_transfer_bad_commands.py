@@ -12,8 +12,8 @@ from tests.support.wire import Json, at_once
 BAD: dict[str, dict[str, Spoil]] = {
     "dispatch": {
         **any_message(),
-        # All of it leaves, and it leaves now.
-        "lines": lambda message: [message | {"lines": None}],
+        # Without lines all of it leaves; an empty list is neither that nor a part.
+        "no lines": lambda message: [message | {"lines": []}],
         "a reason": lambda message: [message | {"reason": "on time"}],
     },
     "receive": {

@@ -70,10 +70,20 @@ _SENTENCES = {
         CANCELLED close_short: has been cancelled and can't be closed short
         CANCELLED amend,reopen: has been cancelled and can't be amended
         DRAFT approve_difference: is waiting for approval and no difference of it can be approved
+        DRAFT correct_receipt: is waiting for approval and has no receipt to correct
+        DRAFT return_goods: is waiting for approval and has nothing to return
         SUBMITTED approve_difference: has been sent to the supplier and no difference of it can be approved
+        SUBMITTED correct_receipt: has been sent to the supplier and has no receipt to correct
+        SUBMITTED return_goods: has been sent to the supplier and has nothing to return
         CONFIRMED approve_difference: has been confirmed by the supplier and no difference of it can be approved
+        CONFIRMED correct_receipt: has been confirmed by the supplier and has no receipt to correct
+        CONFIRMED return_goods: has been confirmed by the supplier and has nothing to return
         RECEIVED approve_difference: has been received and no difference of it can be approved
+        RECEIVED correct_receipt: has been received and has no receipt to correct
+        RECEIVED return_goods: has been received and has nothing to return
         CANCELLED approve_difference: has been cancelled and no difference of it can be approved
+        CANCELLED correct_receipt: has been cancelled and has no receipt to correct
+        CANCELLED return_goods: has been cancelled and has nothing to return
     """,
     "transfer": """
         PENDING hold: hasn't been dispatched yet and can't be held again; another transfer needs another number
