@@ -36,6 +36,8 @@ class ProcessSpec:
         name: The name in messages to people: ``purchase order``.
         workflow_type: The name of its workflow in Temporal.
         start: The payload of the start.
+        resume: The payload of the start of another run for a document that is stored already; None: the first start
+            sent again is enough.
         state: The answer to every command, to the query ``state``, and the workflow's result.
         activities: The interface of the activities that only this process calls.
         commands: The updates and signals that a caller may send.
@@ -59,6 +61,7 @@ class ProcessSpec:
     commands: tuple[Command[Message], ...] = ()
     workflow_id: str
     answer: str | None = None
+    resume: type[Message] | None = None
     memo: type[Any] | None = None
     movement_types: frozenset[MovementType] = frozenset()
     finding: FindingKind | None = None

@@ -569,6 +569,7 @@ PROCESS = ProcessSpec(
     name="purchase order",
     workflow_type=WORKFLOW_TYPE,
     start=PurchaseOrderRequest,
+    resume=ResumePurchaseOrder,
     state=PurchaseOrderState,
     activities=PurchaseOrderActivities,
     commands=(APPROVE, REJECT, AMEND, CONFIRM, RECEIVE, CORRECT, RETURN, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),

@@ -49,6 +49,7 @@ def generate() -> dict[str, Any]:
         return {
             "workflow_id": process.workflow_id,
             "start": reference_of[process.start],
+            **({"resume": reference_of[process.resume]} if process.resume else {}),
             "commands": {command.name: reference_of[command.message] for command in process.commands},
             "updates_without_payload": [process.answer] if process.answer else [],
             "queries": ["state"],
@@ -93,6 +94,8 @@ def _modes() -> dict[type[BaseModel], Mode]:
     modes.update((each.model, "validation") for each in question.QUESTIONS.values())
     for process in PROCESSES:
         modes[process.start] = "validation"
+        if process.resume:
+            modes[process.resume] = "validation"
         modes.update((command.message, "validation") for command in process.commands)
     return modes
 
