@@ -80,7 +80,9 @@ class DocumentQuestions(OnDatabase, DocumentActivities):
         """The state of one document, by its number."""
         with database_errors(), self._database.snapshot() as connection:
             state = SHOWN[question.kind](connection, question.number, question.as_of or datetime.now(UTC))
-        return DocumentShown(state=None if state is None else state.model_dump(mode="json"))
+            if state is None:
+                return DocumentShown(state=None, alike=LISTS[question.kind].alike(connection, question.number))
+        return DocumentShown(state=state.model_dump(mode="json"))
 
 
 def _listed(found: Listed) -> DocumentListed:

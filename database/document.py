@@ -132,14 +132,21 @@ def insert_document(
     return key
 
 
+def number_alike(connection: Connection, document: Document, number: str) -> str | None:
+    """A stored number that differs from this one by upper and lower case alone, if there is one. Locks nothing."""
+    folded = func.lower(document.number) == func.lower(number)
+    found = select(document.number).where(folded, document.number != number).order_by(document.key).limit(1)
+    alike: str | None = connection.execute(found).scalar()
+    return alike
+
+
 def _require_no_twin(connection: Connection, document: Document, number: str) -> None:
     """Refuse a new number that differs from a stored one by upper and lower case alone.
 
     Raises:
         InvalidRequest: With the stored number.
     """
-    folded = func.lower(document.number) == func.lower(number)
-    twin = connection.execute(select(document.number).where(folded, document.number != number).limit(1)).scalar()
+    twin = number_alike(connection, document, number)
     if twin is not None:
         raise twin_of(document.name, number, twin)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, RowMapping, literal_column, or_, select
 
-from database.document import Document
+from database.document import Document, number_alike
 
 SKUS_SHOWN = 200
 """SKUs of one document in a list; a longer document is found by all of its products nevertheless."""
@@ -74,6 +74,10 @@ class Lists(Protocol):
         """Documents, the latest first. Locks nothing."""
         ...
 
+    def alike(self, connection: Connection, number: str) -> str | None:
+        """A stored number that differs from this one by upper and lower case alone, if there is one."""
+        ...
+
 
 def _never(row: RowMapping) -> datetime | None:
     del row
@@ -121,6 +125,10 @@ class DocumentList:
             found = found.where(key < which.before)
         rows = connection.execute(found.order_by(key.desc()).limit(which.most)).mappings()
         return [self._listed(row) for row in rows]
+
+    def alike(self, connection: Connection, number: str) -> str | None:
+        """A stored number that differs from this one by upper and lower case alone, if there is one."""
+        return number_alike(connection, self.document, number)
 
     def _listed(self, row: RowMapping) -> Listed:
         return Listed(

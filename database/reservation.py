@@ -4,6 +4,7 @@ A reservation has no row above its lines. They are locked by `database.locks`, b
 them, and change by `database.holds`, because a transfer's hold at its source is made of the same rows.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, ForeignKey, Index, Row, Table, Text, bindparam, text
@@ -148,6 +149,12 @@ class _Reservations:
             )
             for row in connection.execute(found, asked).mappings()
         ]
+
+    def alike(self, connection: Connection, number: str) -> str | None:
+        """The order's number in upper or in lower case, if that one is stored; other spellings have no index."""
+        spellings = [each for each in (number.upper(), number.lower()) if each != number]
+        found = self.page(connection, Which(most=1, as_of=datetime.now(UTC), numbers=spellings))
+        return found[0].number if found else None
 
 
 LIST = _Reservations()

@@ -168,11 +168,20 @@ async def read_document(connection: Connection, process: ProcessSpec, number: st
     of_the_run = asyncio.create_task(read_state(handle, state, what=what, within=connection.answer_within))
     of_the_run.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
-        shown = (await ask(connection, SHOW_DOCUMENT, asked)).state
+        answered = await ask(connection, SHOW_DOCUMENT, asked)
+        shown = answered.state
         if shown is None:
             # It may be on its way, or was rejected; a run that has ended otherwise has stored nothing.
-            if await _status_of(connection, handle.id, what) not in _WITH_A_STATE:
-                raise NotFound(f"{what} doesn't exist; its start was refused, or stopped before anything was stored")
+            try:
+                status = await _status_of(connection, handle.id, what)
+            except NotFound:
+                if answered.alike is None:
+                    raise
+                status = None
+            if status not in _WITH_A_STATE:
+                why = "its start was refused, or stopped before anything was stored"
+                meant = f"did you mean {answered.alike}?" if answered.alike is not None else why
+                raise NotFound(f"{what} doesn't exist; {meant}")
             return await of_the_run
         await asyncio.wait({of_the_run}, timeout=_RUN_WITHIN)
         stored = state.model_validate(shown)

@@ -92,6 +92,10 @@ class DocumentShown(BaseModel):
         description="The state of its workflow, without notes and notices, which only a run has. Null: nothing is "
         "stored by that number."
     )
+    alike: str | None = Field(
+        default=None,
+        description="If nothing is stored by that number: a stored one that differs by upper and lower case alone.",
+    )
 
 
 class DocumentActivities(Protocol):

@@ -52,6 +52,10 @@ class Asking:
         [listed] = self.page(kind, numbers=[number]).documents
         return listed
 
+    def alike(self, kind: str, number: str) -> str | None:
+        asked = ShowDocument(kind=kind, number=number, as_of=LATER)
+        return ActivityEnvironment().run(self._questions.show_document, asked).alike
+
     def shown(self, kind: str, number: str, as_of: datetime = LATER) -> dict[str, Any] | None:
         asked = ShowDocument(kind=kind, number=number, as_of=as_of)
         return ActivityEnvironment().run(self._questions.show_document, asked).state
@@ -292,6 +296,16 @@ def test_only_the_numbers_that_there_are(moving: TransferCalls, steps: Steps, as
     assert asking.listed("transfer", numbers=[number, order, "nowhere"]) == [(number, "PENDING")]
     assert asking.listed("reservation", numbers=[number, order, "nowhere"]) == [(order, "ACTIVE")]
     assert asking.listed("transfer", numbers=[]) == []
+
+
+def test_a_number_in_another_case_is_named(moving: TransferCalls, steps: Steps, asking: Asking, shop: Shop) -> None:
+    item, order = shop.item(9), f"ORDER-{new_reference().upper()}"
+    number = moving.held(shop.warehouse(), (item, 1))
+    steps.reserve(order, (item, 1))
+    assert asking.alike("transfer", number.swapcase()) == number
+    assert asking.alike("reservation", order.lower()) == order
+    assert asking.alike("transfer", order.lower()) is None
+    assert asking.alike("transfer", number) is None
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)

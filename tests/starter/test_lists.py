@@ -271,6 +271,8 @@ async def test_a_start_on_its_way_is_listed_until_the_database_has_it(
         for nothing in (stopped, wrong):
             with pytest.raises(NotFound, match="its start was refused, or stopped before anything was stored"):
                 await stock.hold(nothing)
+        with pytest.raises(NotFound, match=f"doesn't exist; did you mean {then_held}\\?$"):
+            await stock.hold(then_held.upper())
         for nothing in (new_reference(), " no number", ""):
             with pytest.raises(NotFound, match=r"doesn't exist$"):
                 await stock.hold(nothing)
