@@ -1,11 +1,7 @@
 #!/bin/sh
 # pydifact takes an EDIFACT message that says 99 segments and has 4: the count in UNT, which shows a cut message, isn't compared.
-set -eu
-venv=$(mktemp -d)
-trap 'rm -rf "$venv"' EXIT
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check pydifact==0.2.3
-PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try pydifact==0.2.3 <<'PYTHON'
 import warnings
 from importlib.metadata import version
 

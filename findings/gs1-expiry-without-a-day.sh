@@ -1,11 +1,7 @@
 #!/bin/sh
 # A GS1 expiry date may have day 00: biip takes the month's last day. Two libraries put the same year 76 into two centuries.
-set -eu
-venv=$(mktemp -d)
-trap 'rm -rf "$venv"' EXIT
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check biip==5.2.0 python-stdnum==2.2
-PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try biip==5.2.0 python-stdnum==2.2 <<'PYTHON'
 from importlib.metadata import version
 
 import biip

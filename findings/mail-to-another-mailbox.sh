@@ -5,12 +5,8 @@
 # quoted name and sends the mail to brien@example.com, as a success. A legal address in quotation marks, or one in a
 # domain beyond ASCII, loses its recipient without an error when the URL is read.
 # Exits 0 as long as that is so.
-set -eu
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-python3 -m venv "$place/venv"
-"$place/venv/bin/pip" install --quiet "apprise==${APPRISE_VERSION:-2.2.0}"
-"$place/venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try "apprise==${APPRISE_VERSION:-2.2.0}" <<'PYTHON'
 import logging
 import socketserver
 import sys

