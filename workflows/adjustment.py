@@ -31,7 +31,7 @@ from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
 from workflows.commands import command, signal_of
-from workflows.document import Shown, StockDocument
+from workflows.document import Shown, StockDocument, answer_to_start
 from workflows.giving_way import inform_holders, show_gave_way, show_held_before
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -72,9 +72,7 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
         """Submit it, wait for its approval if it needs one, and end."""
         return await self.live(self._submit, self._wait_for_approval)
 
-    @workflow.update(
-        name="submitted", description="Waits until it is posted or waits for approval; answers with the state."
-    )
+    @answer_to_start("submitted", "Waits until it is posted or waits for approval; answers with the state.")
     async def submitted(self, *_payload: Any) -> AdjustmentState:
         """The answer to the start.
 
@@ -82,11 +80,6 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
             InsufficientStock: Less is on hand than is to be taken off. Nothing is stored.
         """
         return await self.answer()
-
-    @submitted.validator
-    def validate_submitted(self, *_payload: Any) -> None:
-        """Refuse what isn't to be kept."""
-        self.refuse_unkept(PROCESS.start)
 
     @command(APPROVE)
     async def approve(self, message: ApproveAdjustment, key: str) -> None:
@@ -124,7 +117,7 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
         by = request.performed_by
-        step = self.started(SubmitAdjustmentStep, request, "submit", performed_by=by, requested_by=by)
+        step = self.step_of(SubmitAdjustmentStep, request, "submit", performed_by=by, requested_by=by)
         summary = f"submit {counted(self.lines, 'line')}: {request.reason}"
         await self.apply(AdjustmentActivities.submit_adjustment, step, summary)
         if self.stored is not None and self._is_pending() and not self.stored.submitted_by_another_run:

@@ -22,12 +22,12 @@ from stockkeeper.contracts.customer_return import (
     memo,
 )
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
-from stockkeeper.contracts.messages import amount, counted
+from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.customer_return import ReturnEvent
 from stockkeeper.domain.errors import DomainError
 from workflows import customer_return_texts as texts
 from workflows.commands import command, signal_of
-from workflows.document import Document, Shown
+from workflows.document import Document, Shown, answer_to_start
 from workflows.process import Carried, Stamp
 
 
@@ -62,15 +62,10 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
         """Register the expected goods, wait until all of them are inspected or given up, and end."""
         return await self.live(self._register, self.until_it_is_over)
 
-    @workflow.update(name="registered", description="Waits until the return is stored, and answers with the state.")
+    @answer_to_start("registered", "Waits until the return is stored, and answers with the state.")
     async def registered(self, *_payload: Any) -> ReturnState:
         """The answer to the start."""
         return await self.answer()
-
-    @registered.validator
-    def validate_registered(self, *_payload: Any) -> None:
-        """Refuse what isn't to be kept."""
-        self.refuse_unkept(PROCESS.start)
 
     @command(INSPECT)
     async def inspect(self, message: Inspect, key: str) -> None:
@@ -78,11 +73,9 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
         # Only the database knows whether an inspection with a name was booked before; its repeat is right in any
         # status.
         inspection_id = message.inspection_id or key
-        step = InspectReturnStep(
-            **self.step_stamp("inspect", inspection_id, performed_by=message.performed_by),
-            inspection_id=inspection_id,
-            lines=message.lines,
-            occurred_at=message.occurred_at,
+        by = message.performed_by
+        step = self.step_of(
+            InspectReturnStep, message, "inspect", inspection_id, performed_by=by, inspection_id=inspection_id
         )
         restocked = sum(line.restock_quantity for line in message.lines)
         scrapped = sum(line.scrap_quantity for line in message.lines)
@@ -93,14 +86,8 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
     async def approve_difference(self, message: ApproveDifference, key: str) -> None:
         """More may be restocked than the order has shipped. `{approver, value, unvalued_units, note}`."""
         self.require(ReturnEvent.INSPECT)
-        step = ApproveReturnDifferenceStep(
-            **self.step_stamp("approve_difference", key, performed_by=message.approver),
-            value=message.value,
-            unvalued_units=message.unvalued_units,
-            note=message.note,
-        )
-        summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
-        await self.apply(ReturnActivities.approve_return_difference, step, summary)
+        activity = ReturnActivities.approve_return_difference
+        await self.approve_up_to(activity, ApproveReturnDifferenceStep, message, key)
 
     @command(CLOSE_SHORT)
     async def close_short(self, message: CloseReturnShort, key: str) -> None:
@@ -118,7 +105,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
         request = self.read_start(ReturnRequest)
         self.state.requested_by = request.performed_by
         self.lines = len(request.lines)
-        step = self.started(RegisterReturnStep, request, "register", performed_by=request.performed_by)
+        step = self.step_of(RegisterReturnStep, request, "register", performed_by=request.performed_by)
         summary = f"expect {counted(self.lines, 'line')} of order {request.reference_id}"
         await self.apply(ReturnActivities.register_return, step, summary)
 

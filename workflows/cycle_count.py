@@ -33,7 +33,7 @@ from stockkeeper.domain.cycle_count import CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import cycle_count_texts as texts
 from workflows.commands import command, signal_of
-from workflows.document import Document, Shown
+from workflows.document import Document, Shown, answer_to_start
 from workflows.giving_way import inform_holders, show_gave_way, show_held_before
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -83,36 +83,22 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         """Store the list, take counts until every line is in the books or given up, and end."""
         return await self.live(self._open, self.until_it_is_over)
 
-    @workflow.update(name="opened", description="Waits until the list is stored, and answers with the state.")
+    @answer_to_start("opened", "Waits until the list is stored, and answers with the state.")
     async def opened(self, *_payload: Any) -> CycleCountState:
         """The answer to the start."""
         return await self.answer()
 
-    @opened.validator
-    def validate_opened(self, *_payload: Any) -> None:
-        """Refuse what isn't to be kept."""
-        self.refuse_unkept(PROCESS.start)
-
     @command(RECORD)
     async def record(self, message: Record, key: str) -> None:
         """The units that were there. `{performed_by, product_id, counted_quantity, root_cause}`."""
-        step = RecordCountStep(
-            **self.step_stamp("record", key, performed_by=message.performed_by),
-            product_id=message.product_id,
-            counted_quantity=message.counted_quantity,
-            root_cause=message.root_cause,
-        )
+        step = self.step_of(RecordCountStep, message, "record", key, performed_by=message.performed_by)
         summary = f"{self._sku(message.product_id)}: {message.counted_quantity} counted by {message.performed_by}"
         await self._apply_line(CycleCountActivities.record_count, step, summary)
 
     @command(APPROVE_VARIANCE)
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:
         """The count is right. `{approver, product_id, root_cause}`."""
-        step = ApproveCountStep(
-            **self.step_stamp("approve_variance", key, performed_by=message.approver),
-            product_id=message.product_id,
-            root_cause=message.root_cause,
-        )
+        step = self.step_of(ApproveCountStep, message, "approve_variance", key, performed_by=message.approver)
         summary = f"{self._sku(message.product_id)}: {message.root_cause}, approved by {message.approver}"
         try:
             await self._apply_line(CycleCountActivities.approve_count, step, summary)
@@ -141,7 +127,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         request = self.read_start(CycleCountRequest)
         self.state.lines = [CountLineState(product_id=product_id) for product_id in request.product_ids]
         self.lines = len(request.product_ids)
-        step = self.started(OpenCountStep, request, "open", performed_by=request.requested_by)
+        step = self.step_of(OpenCountStep, request, "open", performed_by=request.requested_by)
         await self.apply(CycleCountActivities.open_count, step, f"{counted(self.lines, 'item')} to count")
 
     async def _apply_line(self, activity: Callable[[Any, T], CountedLine], step: T, summary: str) -> None:

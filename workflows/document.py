@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
 from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
+from stockkeeper.contracts.difference import ApproveDifference
 from stockkeeper.contracts.messages import Message, Step, StockAnswer, parse
+from stockkeeper.contracts.messages import amount as money_amount
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import ShortageState, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock
@@ -214,17 +216,17 @@ class Document(Process[S], Generic[S, D, St]):
         self.require_workflow_id(self.process.id_of(self.number), of=self.process.name)
         return request
 
-    def started(self, step: type[T], request: Message, *parts: str, performed_by: str, **more: Any) -> T:
-        """The step that stores the document: the fields that it shares with the start, its stamp, and ``more``.
+    def step_of(self, step: type[T], message: Message, *parts: str, performed_by: str, **more: Any) -> T:
+        """The step that carries out a start or a command: the fields that it shares with it, its stamp, and ``more``.
 
         Args:
             step: The step.
-            request: The checked start.
+            message: The checked start, or the command's message.
             parts: The parts of the operation id after the workflow id.
             performed_by: The person or service behind it.
-            more: Its fields that the start has under another name.
+            more: Its fields that the message doesn't have under the same name, or has empty.
         """
-        shared = {name: getattr(request, name) for name in type(request).model_fields if name in step.model_fields}
+        shared = {name: getattr(message, name) for name in type(message).model_fields if name in step.model_fields}
         return step(**{**shared, **self.step_stamp(*parts, performed_by=performed_by), **more})
 
     async def answer(self) -> S:
@@ -252,6 +254,21 @@ class Document(Process[S], Generic[S, D, St]):
             DomainError: It is refused, and nothing has changed.
         """
         self.adopt(await write(activity, step, summary, lines=self.lines))
+
+    async def approve_up_to(
+        self, activity: Callable[[Any, T], D], step: type[T], message: ApproveDifference, key: str
+    ) -> None:
+        """Store a person's approval of a difference.
+
+        Args:
+            activity: The document's activity that stores it.
+            step: The input of that.
+            message: The approval.
+            key: The command's key.
+        """
+        approval = self.step_of(step, message, "approve_difference", key, performed_by=message.approver)
+        summary = f"a difference up to {money_amount(message.value)} approved by {message.approver}"
+        await self.apply(activity, approval, summary)
 
     def adopt(self, stored: D) -> None:
         """Make the database's answer the state, react to the difference, and publish it."""
@@ -303,6 +320,36 @@ class Document(Process[S], Generic[S, D, St]):
         for name in shared:
             if name not in _ACCUMULATED:
                 setattr(state, name, getattr(shown, name))
+
+
+A = TypeVar("A")
+Answering: TypeAlias = Callable[..., Awaitable[A]]
+
+
+def answer_to_start(
+    name: str, description: str
+) -> Callable[[Callable[..., Awaitable[A]]], Callable[..., Awaitable[A]]]:
+    """Turn the method that waits for a document's start into the update that answers it.
+
+    The update keeps nothing of a start that is wrong in itself (`Process.refuse_unkept`).
+
+    Args:
+        name: The update.
+        description: One line for readers of the Temporal UI.
+    """
+
+    def decorate(body: Answering[A]) -> Answering[A]:
+        @workflow.update(name=name, description=description)
+        async def update(self: Document[Any, Any, Any], *payload: Any) -> A:
+            return await body(self, *payload)
+
+        @update.validator
+        def validate(self: Document[Any, Any, Any], *_payload: Any) -> None:
+            self.refuse_unkept(self.process.start)
+
+        return cast("Answering[A]", update)
+
+    return decorate
 
 
 class StockDocument(Document[R, D, St]):

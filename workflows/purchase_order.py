@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 from temporalio import workflow
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
-from stockkeeper.contracts.messages import amount, utc
+from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
     AMEND,
@@ -54,7 +54,7 @@ from stockkeeper.domain.purchase_order import PurchaseOrderEvent, PurchaseOrderS
 from workflows import purchase_order_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, ApprovalWait
 from workflows.commands import command, signal_of
-from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, Shown
+from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, Shown, answer_to_start
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 
@@ -103,24 +103,15 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         """Draft it, wait for its approval, wait for the goods, and end."""
         return await self.live(self._draft, self._until_it_has_come)
 
-    @workflow.update(name="drafted", description="Waits until the draft is stored, and answers with the state.")
+    @answer_to_start("drafted", "Waits until the draft is stored, and answers with the state.")
     async def drafted(self, *_payload: Any) -> PurchaseOrderState:
         """The answer to the start."""
         return await self.answer()
 
-    @drafted.validator
-    def validate_drafted(self, *_payload: Any) -> None:
-        """Refuse what isn't to be kept."""
-        self.refuse_unkept(PROCESS.start)
-
     @command(APPROVE)
     async def approve(self, message: Approve, key: str) -> None:
         """One approval. `{approver, note, version}`."""
-        step = ApprovePurchaseOrderStep(
-            **self.step_stamp("approve", key, performed_by=message.approver),
-            note=message.note,
-            version=message.version,
-        )
+        step = self.step_of(ApprovePurchaseOrderStep, message, "approve", key, performed_by=message.approver)
         await self.apply(PurchaseOrderActivities.approve_purchase_order, step, f"approved by {message.approver}")
 
     @command(REJECT)
@@ -134,13 +125,8 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         if message.amendment_id is None:
             self.require(PurchaseOrderEvent.AMEND)
         # Only the database knows whether an amendment with a number has been made; its repeat is right in any status.
-        step = AmendPurchaseOrderStep(
-            **self.step_stamp("amend", message.amendment_id or key, performed_by=message.performed_by),
-            line_items=message.line_items,
-            expected_delivery_date=message.expected_delivery_date,
-            version=message.version,
-            reason=message.reason,
-        )
+        key = message.amendment_id or key
+        step = self.step_of(AmendPurchaseOrderStep, message, "amend", key, performed_by=message.performed_by)
         self.lines = max(self.lines, len(message.line_items))
         await self.apply(PurchaseOrderActivities.amend_purchase_order, step, f"amend: {message.reason}")
 
@@ -158,12 +144,8 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     async def receive(self, message: Receive, key: str) -> None:
         """Goods have come. `{receipt_id, performed_by, lines: [{product_id, quantity, rejected_quantity}]}`."""
         del key  # The receipt has a name of its own, however often it is sent.
-        step = ReceivePurchaseOrderStep(
-            **self.step_stamp("receive", message.receipt_id, performed_by=message.performed_by),
-            receipt_id=message.receipt_id,
-            lines=message.lines,
-            occurred_at=message.occurred_at,
-        )
+        number, by = message.receipt_id, message.performed_by
+        step = self.step_of(ReceivePurchaseOrderStep, message, "receive", number, performed_by=by)
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {accepted} units, {rejected} rejected"
@@ -172,26 +154,15 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     @command(APPROVE_DIFFERENCE)
     async def approve_difference(self, message: ApproveDifference, key: str) -> None:
         """More may be received than was ordered. `{approver, value, unvalued_units, note}`."""
-        step = ApproveOrderDifferenceStep(
-            **self.step_stamp("approve_difference", key, performed_by=message.approver),
-            value=message.value,
-            unvalued_units=message.unvalued_units,
-            note=message.note,
-        )
-        summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
-        await self.apply(PurchaseOrderActivities.approve_order_difference, step, summary)
+        activity = PurchaseOrderActivities.approve_order_difference
+        await self.approve_up_to(activity, ApproveOrderDifferenceStep, message, key)
 
     @command(CORRECT)
     async def correct_receipt(self, message: CorrectReceipt, key: str) -> None:
         """A receipt was booked too high. `{correction_id, receipt_id, performed_by, reason, lines}`."""
         del key  # The correction has a name of its own.
-        step = CorrectReceiptStep(
-            **self.step_stamp("correct_receipt", message.correction_id, performed_by=message.performed_by),
-            correction_id=message.correction_id,
-            receipt_id=message.receipt_id,
-            reason=message.reason,
-            lines=message.lines,
-        )
+        number, by = message.correction_id, message.performed_by
+        step = self.step_of(CorrectReceiptStep, message, "correct_receipt", number, performed_by=by)
         summary = f"receipt {message.receipt_id} corrected: {message.reason}"
         await self.apply(PurchaseOrderActivities.correct_purchase_receipt, step, summary)
 
@@ -199,13 +170,8 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
     async def return_goods(self, message: ReturnGoods, key: str) -> None:
         """Received goods go back to the supplier. `{return_id, performed_by, reason, reference, lines}`."""
         del key  # The return has a name of its own.
-        step = ReturnGoodsStep(
-            **self.step_stamp("return_goods", message.return_id, performed_by=message.performed_by),
-            return_id=message.return_id,
-            reason=message.reason,
-            reference=message.reference,
-            lines=message.lines,
-        )
+        number, by = message.return_id, message.performed_by
+        step = self.step_of(ReturnGoodsStep, message, "return_goods", number, performed_by=by)
         units = sum(line.quantity for line in message.lines)
         summary = f"return {message.return_id}: {units} units to the supplier"
         await self.apply(PurchaseOrderActivities.return_purchased_goods, step, summary)
@@ -240,7 +206,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
             return
         request = self.read_start(PurchaseOrderRequest)
         self.lines = len(request.line_items)
-        step = self.started(DraftPurchaseOrderStep, request, "draft", performed_by=request.requested_by)
+        step = self.step_of(DraftPurchaseOrderStep, request, "draft", performed_by=request.requested_by)
         await self.apply(
             PurchaseOrderActivities.draft_purchase_order, step, f"draft {request.po_number}: {self.lines} lines"
         )

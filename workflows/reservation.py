@@ -35,7 +35,7 @@ from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows import reservation_texts as texts
 from workflows.commands import command, signal_of
-from workflows.document import Shown, StockDocument
+from workflows.document import Shown, StockDocument, answer_to_start
 from workflows.process import Carried, Stamp
 
 _ENDED_EMPTY = (ReservationStatus.CANCELLED, ReservationStatus.EXPIRED)
@@ -77,7 +77,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         """Hold the stock, wait until it has left or the deadline comes, and end."""
         return await self.live(self._hold, self._until_nothing_is_held, self._release_the_rest)
 
-    @workflow.update(name="reserved", description="Waits until the stock is held, and answers with the state.")
+    @answer_to_start("reserved", "Waits until the stock is held, and answers with the state.")
     async def reserved(self, *_payload: Any) -> ReservationState:
         """The answer to the start.
 
@@ -90,11 +90,6 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             raise RESERVATION.refusal(state.status, "reserve", of=self.number)
         return state
 
-    @reserved.validator
-    def validate_reserved(self, *_payload: Any) -> None:
-        """Refuse what isn't to be kept."""
-        self.refuse_unkept(PROCESS.start)
-
     @command(FULFILL)
     async def fulfill(self, message: Fulfill, key: str) -> None:
         """Goods leave: all that is left, or the lines given. `{performed_by, lines, fulfillment_id}`."""
@@ -103,11 +98,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         if message.fulfillment_id is None:
             self.require(ReservationEvent.FULFILL)
         # Only the database knows whether a shipment with a name has left already; its repeat is right in any status.
-        step = FulfillReservationStep(
-            **self.step_stamp("fulfill", message.fulfillment_id or key, performed_by=message.performed_by),
-            lines=message.lines,
-            occurred_at=message.occurred_at,
-        )
+        key = message.fulfillment_id or key
+        step = self.step_of(FulfillReservationStep, message, "fulfill", key, performed_by=message.performed_by)
         units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
         await self.apply(ReservationActivities.fulfill_reservation, step, f"fulfil {units}")
 
@@ -117,11 +109,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         if message.release_id is None:
             self.require(ReservationEvent.RELEASE)
         # As for a shipment: only the database knows whether a release with a name has been done.
-        step = LowerReservationStep(
-            **self.step_stamp("release", message.release_id or key, performed_by=message.performed_by),
-            lines=message.lines,
-            reason=message.reason,
-        )
+        key = message.release_id or key
+        step = self.step_of(LowerReservationStep, message, "release", key, performed_by=message.performed_by)
         units = sum(line.quantity for line in message.lines)
         await self.apply(ReservationActivities.lower_reservation, step, f"release {units} units: {message.reason}")
 

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
-from stockkeeper.contracts.messages import amount, counted, utc
+from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.transfer import (
     CANCEL,
     DISPATCH,
@@ -35,7 +35,7 @@ from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
 from workflows.commands import command, signal_of
-from workflows.document import Shown, StockDocument
+from workflows.document import Shown, StockDocument, answer_to_start
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 
@@ -75,7 +75,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         """Hold the stock at the source, wait until all units are accounted for, and end."""
         return await self.live(self._hold, self._until_all_is_accounted_for)
 
-    @workflow.update(name="held", description="Waits until the stock is held at the source; answers with the state.")
+    @answer_to_start("held", "Waits until the stock is held at the source; answers with the state.")
     async def held(self, *_payload: Any) -> TransferState:
         """The answer to the start.
 
@@ -87,11 +87,6 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         if state.status is TransferStatus.CANCELLED:
             raise TRANSFER.refusal(state.status, "hold", of=self.number)
         return state
-
-    @held.validator
-    def validate_held(self, *_payload: Any) -> None:
-        """Refuse what isn't to be kept."""
-        self.refuse_unkept(PROCESS.start)
 
     @command(DISPATCH)
     async def dispatch(self, message: Dispatch, key: str) -> None:
@@ -105,12 +100,8 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         elif self.stored is None:
             self.require(TransferEvent.DISPATCH)  # Rejected: the database has no such transfer.
         # Only the database knows whether a departure with a number has been booked; its repeat is right in any status.
-        step = DispatchTransferStep(
-            **self.step_stamp("dispatch", message.dispatch_id or key, performed_by=message.performed_by),
-            lines=message.lines,
-            dispatch_id=message.dispatch_id,
-            occurred_at=message.occurred_at,
-        )
+        key = message.dispatch_id or key
+        step = self.step_of(DispatchTransferStep, message, "dispatch", key, performed_by=message.performed_by)
         summary = f"dispatched by {message.performed_by}"
         if message.lines is not None:
             summary = f"{sum(line.quantity for line in message.lines)} units {summary}"
@@ -122,12 +113,8 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         del key  # The receipt has a name of its own; only the database knows whether it was booked before.
         if self.stored is None:
             self.require(TransferEvent.RECEIVE)  # Rejected: the database has no such transfer.
-        step = ReceiveTransferStep(
-            **self.step_stamp("receive", message.receipt_id, performed_by=message.performed_by),
-            receipt_id=message.receipt_id,
-            lines=message.lines,
-            occurred_at=message.occurred_at,
-        )
+        number, by = message.receipt_id, message.performed_by
+        step = self.step_of(ReceiveTransferStep, message, "receive", number, performed_by=by)
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {fit} units, {damaged} damaged"
@@ -143,12 +130,8 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
             self.require(TransferEvent.WRITE_OFF)
         elif self.stored is None:
             self.require(TransferEvent.WRITE_OFF)  # Rejected: the database has no such transfer.
-        step = WriteOffTransferStep(
-            **self.step_stamp("write_off", message.write_off_id or key, performed_by=message.performed_by),
-            reason=message.reason,
-            lines=message.lines,
-            write_off_id=message.write_off_id,
-        )
+        key = message.write_off_id or key
+        step = self.step_of(WriteOffTransferStep, message, "write_off", key, performed_by=message.performed_by)
         lost = "what is missing"
         if message.lines is not None:
             lost = f"{sum(line.quantity for line in message.lines)} units"
@@ -158,14 +141,8 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
     async def approve_difference(self, message: ApproveDifference, key: str) -> None:
         """Units may be lost or damaged up to this worth in all. `{approver, value, unvalued_units, note}`."""
         self.require(TransferEvent.RECEIVE)
-        step = ApproveTransferDifferenceStep(
-            **self.step_stamp("approve_difference", key, performed_by=message.approver),
-            value=message.value,
-            unvalued_units=message.unvalued_units,
-            note=message.note,
-        )
-        summary = f"a difference up to {amount(message.value)} approved by {message.approver}"
-        await self.apply(TransferActivities.approve_transfer_difference, step, summary)
+        activity = TransferActivities.approve_transfer_difference
+        await self.approve_up_to(activity, ApproveTransferDifferenceStep, message, key)
 
     @command(CANCEL)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
@@ -210,7 +187,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         """Check the start, store the transfer, and hold its lines at the source."""
         request = self.read_start(TransferRequest)
         self.lines = len(request.line_items)
-        step = self.started(HoldTransferStep, request, "hold", performed_by=request.requested_by)
+        step = self.step_of(HoldTransferStep, request, "hold", performed_by=request.requested_by)
         await self.apply(TransferActivities.hold_transfer, step, f"hold {counted(self.lines, 'line')} at the source")
 
     async def _until_all_is_accounted_for(self) -> None:

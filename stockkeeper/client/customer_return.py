@@ -7,7 +7,6 @@ from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import InspectionLine, Line, Named
-from stockkeeper.client.operations import Numbered
 from stockkeeper.contracts import customer_return
 from stockkeeper.contracts.customer_return import ReturnActivities, ReturnRequest, ReturnState, ReturnStatus
 from stockkeeper.contracts.messages import counted
@@ -42,22 +41,15 @@ class CustomerReturn(WithDifference[ReturnState]):
             OperationConflict: The inspection's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            customer_return.INSPECT,
-            performed_by=performed_by,
-            lines=lines,
-            inspection_id=inspection_id,
-            occurred_at=occurred_at,
-        )
-        restocked = sum(line.restock_quantity for line in message.lines)
-        scrapped = sum(line.scrap_quantity for line in message.lines)
+        fields = {"lines": lines, "inspection_id": inspection_id, "occurred_at": occurred_at}
         return await self._book(
             customer_return.INSPECT,
-            message,
+            ReturnActivities.inspect_return,
+            inspection_id,
             lambda last: last.inspections,
-            None if inspection_id is None else Numbered(inspection_id, ReturnActivities.inspect_return),
-            accepted=restocked,
-            unfit=scrapped,
+            ("restock_quantity", "scrap_quantity"),
+            performed_by=performed_by,
+            **fields,
         )
 
     async def close_short(self, *, performed_by: str, reason: str) -> ReturnState:

@@ -160,31 +160,53 @@ class Document(Generic[S]):
         """Command the document, with names or ids in the fields."""
         return await self._command(sent, await self._message(sent, **fields), done_already)
 
+    async def _send_once(
+        self,
+        sent: Command[M],
+        activity: Callable[..., Any],
+        number: str | None,
+        done_already: Callable[[S], bool],
+        **fields: object,
+    ) -> S:
+        """Command the document, once if the command has a number.
+
+        Args:
+            sent: The command.
+            activity: The step that carries it out.
+            number: The command's own number; None: it has none.
+            done_already: Whether, by a state, it has nothing left to do.
+            fields: Its payload, with names or ids.
+        """
+        message = await self._message(sent, **fields)
+        return await self._command(sent, message, done_already, None if number is None else Numbered(number, activity))
+
     async def _book(
         self,
         sent: Command[M],
-        message: M,
+        activity: Callable[..., Any],
+        number: str | None,
         receipts: Callable[[S], Sequence[ReceiptState]],
-        numbered: Numbered | None,
-        *,
-        accepted: int,
-        unfit: int,
+        units: tuple[str, str],
+        **fields: object,
     ) -> S:
         """Command the document to book a receipt, once if it has a number.
 
         Args:
             sent: The command.
-            message: Its payload.
+            activity: The step that carries it out.
+            number: The receipt's number; None: it has none.
             receipts: The receipts in a state.
-            numbered: The receipt's number, if it has one.
-            accepted: Units of it that enter stock.
-            unfit: Further units, which don't.
+            units: The fields of a line with units that enter stock, and with further ones, which don't.
+            fields: Its payload, with names or ids.
         """
+        message = await self._message(sent, **fields)
+        lines: Sequence[Message] = cast("Any", message).lines
+        accepted, unfit = (sum(getattr(line, name) for line in lines) for name in units)
         return await self._command(
             sent,
             message,
-            lambda last: numbered is not None and is_booked(receipts(last), numbered.key, accepted, unfit),
-            numbered,
+            lambda last: number is not None and is_booked(receipts(last), number, accepted, unfit),
+            None if number is None else Numbered(number, activity),
         )
 
     async def _command(

@@ -10,7 +10,6 @@ from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine
-from stockkeeper.client.operations import Numbered
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import purchase_order
 from stockkeeper.contracts.messages import Message, amount, counted
@@ -84,8 +83,11 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             OperationConflict: The amendment's number was used for other lines.
             Unreachable: No answer in time.
         """
-        message = await self._message(
+        return await self._send_once(
             purchase_order.AMEND,
+            PurchaseOrderActivities.amend_purchase_order,
+            amendment_id,
+            lambda _: False,
             performed_by=performed_by,
             reason=reason,
             line_items=lines,
@@ -93,10 +95,6 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             version=version,
             amendment_id=amendment_id,
         )
-        numbered = (
-            None if amendment_id is None else Numbered(amendment_id, PurchaseOrderActivities.amend_purchase_order)
-        )
-        return await self._command(purchase_order.AMEND, message, lambda _: False, numbered)
 
     async def reject(self, *, approver: str, reason: str) -> PurchaseOrderState:
         """Reject the order, which cancels it.
@@ -143,22 +141,15 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            purchase_order.RECEIVE,
-            receipt_id=receipt_id,
-            performed_by=performed_by,
-            lines=lines,
-            occurred_at=occurred_at,
-        )
-        accepted = sum(line.quantity for line in message.lines)
-        rejected = sum(line.rejected_quantity for line in message.lines)
+        fields = {"receipt_id": receipt_id, "lines": lines, "occurred_at": occurred_at}
         return await self._book(
             purchase_order.RECEIVE,
-            message,
+            PurchaseOrderActivities.receive_purchase_order,
+            receipt_id,
             lambda last: last.receipts,
-            Numbered(receipt_id, PurchaseOrderActivities.receive_purchase_order),
-            accepted=accepted,
-            unfit=rejected,
+            ("quantity", "rejected_quantity"),
+            performed_by=performed_by,
+            **fields,
         )
 
     async def correct_receipt(
@@ -181,16 +172,11 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             OperationConflict: The number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            purchase_order.CORRECT,
-            correction_id=correction_id,
-            receipt_id=receipt_id,
-            performed_by=performed_by,
-            reason=reason,
-            lines=lines,
+        fields = {"correction_id": correction_id, "receipt_id": receipt_id, "reason": reason, "lines": lines}
+        activity = PurchaseOrderActivities.correct_purchase_receipt
+        return await self._send_once(
+            purchase_order.CORRECT, activity, correction_id, lambda _: False, performed_by=performed_by, **fields
         )
-        numbered = Numbered(correction_id, PurchaseOrderActivities.correct_purchase_receipt)
-        return await self._command(purchase_order.CORRECT, message, lambda _: False, numbered)
 
     async def return_goods(
         self,
@@ -217,16 +203,11 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             OperationConflict: The number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            purchase_order.RETURN,
-            return_id=return_id,
-            performed_by=performed_by,
-            reason=reason,
-            reference=reference,
-            lines=lines,
+        fields = {"return_id": return_id, "reason": reason, "reference": reference, "lines": lines}
+        activity = PurchaseOrderActivities.return_purchased_goods
+        return await self._send_once(
+            purchase_order.RETURN, activity, return_id, lambda _: False, performed_by=performed_by, **fields
         )
-        numbered = Numbered(return_id, PurchaseOrderActivities.return_purchased_goods)
-        return await self._command(purchase_order.RETURN, message, lambda _: False, numbered)
 
     def _resumption(self, message: Message) -> ResumePurchaseOrder:
         person = str(getattr(message, "performed_by", None) or getattr(message, "approver", "stockkeeper"))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line
-from stockkeeper.client.operations import Numbered
 from stockkeeper.contracts import reservation
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.reservation import (
@@ -45,18 +44,14 @@ class Hold(Document[ReservationState]):
             OperationConflict: The shipment's number was used for other lines.
             Unreachable: No answer in time.
         """
-        message = await self._message(
+        fields = {"lines": lines, "fulfillment_id": fulfillment_id, "occurred_at": occurred_at}
+        return await self._send_once(
             reservation.FULFILL,
-            performed_by=performed_by,
-            lines=lines,
-            fulfillment_id=fulfillment_id,
-            occurred_at=occurred_at,
-        )
-        return await self._command(
-            reservation.FULFILL,
-            message,
+            ReservationActivities.fulfill_reservation,
+            fulfillment_id,
             lambda last: lines is None and last.status is ReservationStatus.FULFILLED,
-            None if fulfillment_id is None else Numbered(fulfillment_id, ReservationActivities.fulfill_reservation),
+            performed_by=performed_by,
+            **fields,
         )
 
     async def release(
@@ -77,11 +72,11 @@ class Hold(Document[ReservationState]):
             OperationConflict: The release's number was used for other lines.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            reservation.RELEASE, performed_by=performed_by, reason=reason, lines=lines, release_id=release_id
+        fields = {"reason": reason, "lines": lines, "release_id": release_id}
+        activity = ReservationActivities.lower_reservation
+        return await self._send_once(
+            reservation.RELEASE, activity, release_id, lambda _: False, performed_by=performed_by, **fields
         )
-        numbered = None if release_id is None else Numbered(release_id, ReservationActivities.lower_reservation)
-        return await self._command(reservation.RELEASE, message, lambda _: False, numbered)
 
     async def cancel(self, *, performed_by: str, reason: str) -> ReservationState:
         """Release the stock that is still held.

@@ -8,7 +8,6 @@ from stockkeeper.client.document import Finding, Listing, Number, Part, in_statu
 from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
-from stockkeeper.client.operations import Numbered
 from stockkeeper.client.questions import pages
 from stockkeeper.contracts import transfer
 from stockkeeper.contracts.messages import counted
@@ -46,22 +45,22 @@ class Transfer(WithDifference[TransferState]):
             OperationConflict: The departure's number was used for other units.
             Unreachable: No answer in time.
         """
-        message = await self._message(
+
+        def has_left(last: TransferState) -> bool:
+            if dispatch_id is None:
+                return lines is None and last.status is TransferStatus.RECEIVED
+            return _is_among([(each.dispatch_id, each.quantity) for each in last.departures], dispatch_id, lines)
+
+        return await self._send_once(
             transfer.DISPATCH,
+            TransferActivities.dispatch_transfer,
+            dispatch_id,
+            has_left,
             performed_by=performed_by,
             lines=lines,
             dispatch_id=dispatch_id,
             occurred_at=occurred_at,
         )
-
-        def has_left(last: TransferState) -> bool:
-            if dispatch_id is None:
-                return lines is None and last.status is TransferStatus.RECEIVED
-            units = None if message.lines is None else sum(line.quantity for line in message.lines)
-            return any(each.dispatch_id == dispatch_id and units in (None, each.quantity) for each in last.departures)
-
-        numbered = None if dispatch_id is None else Numbered(dispatch_id, TransferActivities.dispatch_transfer)
-        return await self._command(transfer.DISPATCH, message, has_left, numbered)
 
     async def receive(
         self,
@@ -85,18 +84,15 @@ class Transfer(WithDifference[TransferState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            transfer.RECEIVE, receipt_id=receipt_id, performed_by=performed_by, lines=lines, occurred_at=occurred_at
-        )
-        fit = sum(line.quantity for line in message.lines)
-        damaged = sum(line.damaged_quantity for line in message.lines)
+        fields = {"receipt_id": receipt_id, "lines": lines, "occurred_at": occurred_at}
         return await self._book(
             transfer.RECEIVE,
-            message,
+            TransferActivities.receive_transfer,
+            receipt_id,
             lambda last: last.receipts,
-            Numbered(receipt_id, TransferActivities.receive_transfer),
-            accepted=fit,
-            unfit=damaged,
+            ("quantity", "damaged_quantity"),
+            performed_by=performed_by,
+            **fields,
         )
 
     async def write_off(
@@ -122,22 +118,17 @@ class Transfer(WithDifference[TransferState]):
             OperationConflict: The write-off's number was used for other units.
             Unreachable: No answer in time.
         """
-        message = await self._message(
-            transfer.WRITE_OFF,
-            performed_by=performed_by,
-            reason=reason,
-            lines=lines,
-            write_off_id=write_off_id,
-        )
 
         def is_booked(last: TransferState) -> bool:
             if write_off_id is None:
                 return lines is None and _is_written_off(last)
-            units = None if message.lines is None else sum(line.quantity for line in message.lines)
-            return any(each.write_off_id == write_off_id and units in (None, each.quantity) for each in last.write_offs)
+            return _is_among([(each.write_off_id, each.quantity) for each in last.write_offs], write_off_id, lines)
 
-        numbered = None if write_off_id is None else Numbered(write_off_id, TransferActivities.write_off_transfer)
-        return await self._command(transfer.WRITE_OFF, message, is_booked, numbered)
+        fields = {"reason": reason, "lines": lines, "write_off_id": write_off_id}
+        activity = TransferActivities.write_off_transfer
+        return await self._send_once(
+            transfer.WRITE_OFF, activity, write_off_id, is_booked, performed_by=performed_by, **fields
+        )
 
     async def cancel(self, *, performed_by: str, reason: str) -> TransferState:
         """Release the stock held at the source; in transit, put units that haven't arrived back into its stock.
@@ -162,6 +153,12 @@ class Transfer(WithDifference[TransferState]):
     def _contents(document: TransferRequest | TransferState) -> object:
         lines = [(line.product_id, line.quantity) for line in document.line_items]
         return document.from_warehouse_id, document.to_warehouse_id, lines
+
+
+def _is_among(booked: Sequence[tuple[str | None, int]], number: str, lines: Sequence[Line] | None) -> bool:
+    """Whether a command of this number and with these units is among those booked; None: all that there were then."""
+    units = None if lines is None else sum(line.quantity for line in lines)
+    return any(known == number and units in (None, quantity) for known, quantity in booked)
 
 
 def _is_written_off(last: TransferState) -> bool:
