@@ -95,8 +95,7 @@ def create(
     *,
     warehouse: options.Warehouse,
     line: Annotated[
-        list[str] | None,
-        typer.Option("--line", metavar="SKU=UNITS", help="Once for each line: TEA-100=-3 takes off, MUG-RED=2 adds."),
+        list[str] | None, options.given_lines("Once for each line: TEA-100=-3 takes off, MUG-RED=2 adds.")
     ] = None,
     lines: options.LinesFile = None,
     reason: options.Reason,

@@ -12,7 +12,7 @@ from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
-from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
+from starter.cli.shared_commands import add_approve_difference, add_delivery, add_list, add_reasoned, add_show
 from stockkeeper.client.customer_return import CustomerReturn
 from stockkeeper.client.lines import InspectionLine
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -125,38 +125,21 @@ add_list(
 add_show(app, "Show a return: units restocked, scrapped and still expected, and refused commands.", Number, _desk)
 
 
-@app.command("inspect")
-def inspect(
-    return_number: Number,
-    *,
-    restock: Annotated[
-        list[str] | None,
-        typer.Option("--restock", "--line", metavar="SKU=UNITS", help="Fit units that go back into stock."),
-    ] = None,
-    scrap: Annotated[
-        list[str] | None, typer.Option("--scrap", metavar="SKU=UNITS", help="Units on top that aren't fit.")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All expected units have come, and are fit.")] = False,
-    inspection_id: Annotated[
-        str | None,
-        typer.Option(help="The inspection's number: the same one is booked only once. Without it, each is another."),
-    ] = None,
-    occurred_at: options.OccurredAt = None,
-    performed_by: options.PerformedBy,
-    as_json: options.AsJson = False,
-) -> None:
-    """Book an inspection: fit units go back into stock."""
-    _dock.receive(
-        return_number,
-        restock,
-        scrap,
-        everything=everything,
-        excluded=bool(restock or scrap),
-        receipt_id=inspection_id,
-        performed_by=performed_by,
-        occurred_at=occurred_at,
-        as_json=as_json,
-    )
+add_delivery(
+    app,
+    "inspect",
+    "Book an inspection: fit units go back into stock.",
+    Number,
+    _dock,
+    fit=(("--restock", "--line"), "Fit units that go back into stock."),
+    unfit=("--scrap", "Units on top that aren't fit."),
+    everything="All expected units have come, and are fit.",
+    receipt=(
+        "--inspection-id",
+        "The inspection's number: the same one is booked only once. Without it, each is another.",
+    ),
+    numbered=False,
+)
 
 
 add_approve_difference(

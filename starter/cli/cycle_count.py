@@ -180,9 +180,7 @@ def sheet(
 def record(
     count_number: Number,
     *,
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units on the shelf; once for each product.")
-    ] = None,
+    line: Annotated[list[str] | None, options.given_lines("Units on the shelf; once for each product.")] = None,
     lines: Annotated[
         Path | None,
         typer.Option(

@@ -42,6 +42,7 @@ class Dock(Generic[D, S]):
         nothing_left: The document's number and why nothing can be booked.
         warehouse: The warehouse that it comes to, whose time it is booked in.
         book: Book the delivery.
+        unfit_on_top: Whether unfit units may come on top of everything that is outstanding.
     """
 
     desk: Desk[D, S]
@@ -52,6 +53,7 @@ class Dock(Generic[D, S]):
     nothing_left: str
     warehouse: Callable[[S], int | None]
     book: Callable[[D, Sequence[Came], str, str | None, datetime | None], Awaitable[S]]
+    unfit_on_top: bool = False
 
     def receive(
         self,
@@ -60,7 +62,6 @@ class Dock(Generic[D, S]):
         unfit: Sequence[str] | None,
         *,
         everything: bool,
-        excluded: bool,
         receipt_id: str | None,
         performed_by: str,
         occurred_at: str | None,
@@ -73,7 +74,6 @@ class Dock(Generic[D, S]):
             fit: ``SKU=UNITS``, once for each product.
             unfit: The same for units on top.
             everything: All outstanding units came, and are fit.
-            excluded: Whether something was given that contradicts ``everything``.
             receipt_id: The delivery's number.
             performed_by: The person or service that books it.
             occurred_at: When the goods came, as typed; None: now.
@@ -81,7 +81,7 @@ class Dock(Generic[D, S]):
         """
 
         async def work() -> Answer[S]:
-            if everything == excluded:
+            if everything == bool(fit or (unfit and not self.unfit_on_top)):
                 raise InvalidRequest(self.how)
             fit_units = [split_units(text, self.options[0]) for text in fit or []]
             unfit_units = [split_units(text, self.options[1]) for text in unfit or []]

@@ -2,7 +2,7 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,3 +42,18 @@ Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", 
 LinesFile = Annotated[
     Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, quantity.")
 ]
+
+
+def given_lines(description: str, metavar: str = "SKU=UNITS") -> Any:
+    """The option ``--line`` of a command, with its own meaning."""
+    return typer.Option("--line", metavar=metavar, help=description)
+
+
+def own_number(of: str, done: str) -> Any:
+    """The option for a command's own number, under which it is done once.
+
+    Args:
+        of: The command as people call it: shipment.
+        done: The effect: leaves, is booked.
+    """
+    return typer.Option(help=f"The {of}'s number: the same one {done} only once.")

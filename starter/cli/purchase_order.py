@@ -14,7 +14,7 @@ from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import amended_lines, changed_lines, order_lines, split_units, with_costs
 from starter.cli.output import amount, changed, changed_status, out, table
-from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
+from starter.cli.shared_commands import add_approve_difference, add_delivery, add_list, add_reasoned, add_show
 from starter.cli.times import day_or_none, day_shown, shown
 from stockkeeper.client.lines import DeliveryLine, Line
 from stockkeeper.client.purchase_order import PurchaseOrder
@@ -135,6 +135,7 @@ _dock = Dock(
         performed_by=performed_by,
         occurred_at=came_at,
     ),
+    unfit_on_top=True,
 )
 
 
@@ -146,7 +147,7 @@ def create(
     warehouse: options.Warehouse,
     line: Annotated[
         list[str] | None,
-        typer.Option("--line", metavar="SKU=UNITS[@COST]", help="Once for each line; without a cost, as agreed."),
+        options.given_lines("Once for each line; without a cost, as agreed.", "SKU=UNITS[@COST]"),
     ] = None,
     lines: Annotated[
         Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, qty, unit_cost.")
@@ -244,8 +245,7 @@ def amend(
     po_number: Number,
     *,
     line: Annotated[
-        list[str] | None,
-        typer.Option("--line", metavar="SKU=UNITS[@COST]", help="All lines as they are to be, once for each."),
+        list[str] | None, options.given_lines("All lines as they are to be, once for each.", "SKU=UNITS[@COST]")
     ] = None,
     lines: Annotated[
         Path | None, typer.Option("--lines", metavar="FILE.csv", help="The same as a file: sku, qty, unit_cost.")
@@ -255,9 +255,7 @@ def amend(
         typer.Option("--change", metavar="SKU=UNITS[@COST]", help="Only this product; 0 units take it off the order."),
     ] = None,
     expected: Day = None,
-    amendment_id: Annotated[
-        str | None, typer.Option(help="The amendment's number: the same one is done only once.")
-    ] = None,
+    amendment_id: Annotated[str | None, options.own_number("amendment", "is done")] = None,
     reason: options.Reason,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
@@ -299,34 +297,17 @@ def confirm(
     )
 
 
-@app.command("receive")
-def receive(
-    po_number: Number,
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units accepted into stock.")
-    ] = None,
-    *,
-    rejected: Annotated[
-        list[str] | None, typer.Option("--rejected", metavar="SKU=UNITS", help="Units on top that are sent back.")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All outstanding units have come.")] = False,
-    receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
-    occurred_at: options.OccurredAt = None,
-    performed_by: options.PerformedBy,
-    as_json: options.AsJson = False,
-) -> None:
-    """Receive a delivery: accepted units enter stock."""
-    _dock.receive(
-        po_number,
-        line,
-        rejected,
-        everything=everything,
-        excluded=bool(line),
-        receipt_id=receipt_id,
-        performed_by=performed_by,
-        occurred_at=occurred_at,
-        as_json=as_json,
-    )
+add_delivery(
+    app,
+    "receive",
+    "Receive a delivery: accepted units enter stock.",
+    Number,
+    _dock,
+    fit=(("--line",), "Units accepted into stock."),
+    unfit=("--rejected", "Units on top that are sent back."),
+    everything="All outstanding units have come.",
+    receipt=("--receipt-id", "The delivery's number: the same one is booked only once."),
+)
 
 
 add_approve_difference(app, "Approve units beyond the order, before another person receives them.", Number, _desk)
@@ -336,9 +317,7 @@ add_approve_difference(app, "Approve units beyond the order, before another pers
 def correct_receipt(
     po_number: Number,
     receipt_id: Annotated[str, typer.Argument(metavar="RECEIPT", help="The delivery's number, as it was booked.")],
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units booked that didn't come.")
-    ] = None,
+    line: Annotated[list[str] | None, options.given_lines("Units booked that didn't come.")] = None,
     *,
     rejected: Annotated[
         list[str] | None, typer.Option("--rejected", metavar="SKU=UNITS", help="The same of rejected units.")
@@ -368,7 +347,7 @@ def correct_receipt(
 @app.command("return")
 def return_goods(
     po_number: Number,
-    line: Annotated[list[str], typer.Option("--line", metavar="SKU=UNITS", help="Units that go back.")],
+    line: Annotated[list[str], options.given_lines("Units that go back.")],
     *,
     return_id: Annotated[str, typer.Option(help="The return's number: the same one leaves only once.")],
     reference: Annotated[str | None, typer.Option(help="The supplier's number for the return.")] = None,

@@ -25,6 +25,7 @@ from stockkeeper.contracts.stock import FoundItems
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel the hold.")
 
 
+_UNITS = "SKU[@WAREHOUSE]=UNITS"
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 
 
@@ -92,7 +93,7 @@ _desk = Desk(
 @app.command("start")
 def start(
     reference: Reference,
-    line: Annotated[list[str], typer.Option("--line", metavar="SKU@WAREHOUSE=UNITS", help="Once for each line.")],
+    line: Annotated[list[str], options.given_lines("Once for each line.", "SKU@WAREHOUSE=UNITS")],
     *,
     ttl_minutes: Annotated[float, typer.Option(help="How long to hold; may be a fraction.")] = 30,
     performed_by: options.PerformedBy,
@@ -128,13 +129,9 @@ add_show(app, "Show an order's reservation: its lines, and refused commands.", R
 @app.command("fulfill")
 def fulfill(
     reference: Reference,
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU[@WAREHOUSE]=UNITS", help="Only these; else all.")
-    ] = None,
+    line: Annotated[list[str] | None, options.given_lines("Only these; else all.", _UNITS)] = None,
     *,
-    fulfillment_id: Annotated[
-        str | None, typer.Option(help="The shipment's number: the same one leaves only once.")
-    ] = None,
+    fulfillment_id: Annotated[str | None, options.own_number("shipment", "leaves")] = None,
     occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
@@ -164,13 +161,9 @@ def hold_again(reference: Reference, *, performed_by: options.PerformedBy, as_js
 @app.command("release")
 def release(
     reference: Reference,
-    line: Annotated[
-        list[str], typer.Option("--line", metavar="SKU[@WAREHOUSE]=UNITS", help="Units that aren't needed any more.")
-    ],
+    line: Annotated[list[str], options.given_lines("Units that aren't needed any more.", _UNITS)],
     *,
-    release_id: Annotated[
-        str | None, typer.Option(help="The release's number: the same one is done only once.")
-    ] = None,
+    release_id: Annotated[str | None, options.own_number("release", "is done")] = None,
     reason: options.Reason,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,

@@ -12,6 +12,7 @@ import typer
 
 from starter.cli import options, printing
 from starter.cli.context import read_input
+from starter.cli.deliveries import Dock
 from starter.cli.documents import Desk
 from stockkeeper.client.document import Listing
 from stockkeeper.client.runs import Listed
@@ -118,6 +119,68 @@ def _amount(text: str) -> Decimal:
     if not value.is_finite() or value < 0:
         raise InvalidRequest(f"{text!r} isn't an amount of money, such as 5000 or 49.50") from None
     return value
+
+
+def add_delivery(
+    app: typer.Typer,
+    name: str,
+    description: str,
+    number: Any,
+    dock: Dock[Any, Any],
+    *,
+    fit: tuple[Sequence[str], str],
+    unfit: tuple[str, str],
+    everything: str,
+    receipt: tuple[str, str],
+    numbered: bool = True,
+) -> None:
+    """Add the command that books a delivery.
+
+    Args:
+        app: The commands of that kind.
+        name: The command: ``receive``.
+        description: Its help.
+        number: The annotation of the argument with the document's number.
+        dock: Where the kind's deliveries are booked.
+        fit: The option's names and its help, for units that are fit.
+        unfit: The same for units on top that aren't.
+        everything: The help of ``--all``.
+        receipt: The option and its help, for the delivery's number.
+        numbered: Whether a delivery has to have a number.
+    """
+
+    def command(
+        number: str,
+        fit: list[str] | None = None,
+        *,
+        unfit: list[str] | None = None,
+        everything: bool = False,
+        receipt_id: str | None,
+        occurred_at: options.OccurredAt = None,
+        performed_by: options.PerformedBy,
+        as_json: options.AsJson = False,
+    ) -> None:
+        dock.receive(
+            number,
+            fit,
+            unfit,
+            everything=everything,
+            receipt_id=receipt_id,
+            performed_by=performed_by,
+            occurred_at=occurred_at,
+            as_json=as_json,
+        )
+
+    command.__annotations__ |= {
+        "number": number,
+        "fit": Annotated[list[str] | None, typer.Option(*fit[0], metavar="SKU=UNITS", help=fit[1])],
+        "unfit": Annotated[list[str] | None, typer.Option(unfit[0], metavar="SKU=UNITS", help=unfit[1])],
+        "everything": Annotated[bool, typer.Option("--all", help=everything)],
+        "receipt_id": Annotated[str if numbered else str | None, typer.Option(receipt[0], help=receipt[1])],
+    }
+    if not numbered:
+        command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "receipt_id": None}
+    app.command(name, help=description)(command)
 
 
 def add_reasoned(

@@ -13,7 +13,7 @@ from starter.cli.deliveries import Dock
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import changed, changed_status, out, table
-from starter.cli.shared_commands import add_approve_difference, add_list, add_reasoned, add_show
+from starter.cli.shared_commands import add_approve_difference, add_delivery, add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
 from starter.cli.zones import moved_at
 from stockkeeper.client.lines import ArrivalLine
@@ -176,13 +176,9 @@ add_show(app, "Show a transfer: units received and missing, notices, and refused
 @app.command("dispatch")
 def dispatch(
     transfer_number: Number,
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Only these; else all that are held.")
-    ] = None,
+    line: Annotated[list[str] | None, options.given_lines("Only these; else all that are held.")] = None,
     *,
-    dispatch_id: Annotated[
-        str | None, typer.Option(help="The departure's number: the same one leaves only once.")
-    ] = None,
+    dispatch_id: Annotated[str | None, options.own_number("departure", "leaves")] = None,
     occurred_at: options.OccurredAt = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
@@ -200,32 +196,17 @@ def dispatch(
     _desk.command(transfer_number, send, as_json=as_json)
 
 
-@app.command("receive")
-def receive(
-    transfer_number: Number,
-    line: Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Units that are fit.")] = None,
-    *,
-    damaged: Annotated[
-        list[str] | None, typer.Option("--damaged", metavar="SKU=UNITS", help="Units on top that are damaged.")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All units in transit have come, and are fit.")] = False,
-    receipt_id: Annotated[str, typer.Option(help="The delivery's number: the same one is booked only once.")],
-    occurred_at: options.OccurredAt = None,
-    performed_by: options.PerformedBy,
-    as_json: options.AsJson = False,
-) -> None:
-    """Receive a delivery: units that are fit enter the destination's stock."""
-    _dock.receive(
-        transfer_number,
-        line,
-        damaged,
-        everything=everything,
-        excluded=bool(line or damaged),
-        receipt_id=receipt_id,
-        performed_by=performed_by,
-        occurred_at=occurred_at,
-        as_json=as_json,
-    )
+add_delivery(
+    app,
+    "receive",
+    "Receive a delivery: units that are fit enter the destination's stock.",
+    Number,
+    _dock,
+    fit=(("--line",), "Units that are fit."),
+    unfit=("--damaged", "Units on top that are damaged."),
+    everything="All units in transit have come, and are fit.",
+    receipt=("--receipt-id", "The delivery's number: the same one is booked only once."),
+)
 
 
 add_approve_difference(
@@ -236,9 +217,7 @@ add_approve_difference(
 @app.command("write-off")
 def write_off(
     transfer_number: Number,
-    line: Annotated[
-        list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Only these; else all in transit.")
-    ] = None,
+    line: Annotated[list[str] | None, options.given_lines("Only these; else all in transit.")] = None,
     *,
     write_off_id: Annotated[
         str | None, typer.Option(help="The write-off's number: the same one is booked only once.")
