@@ -2,21 +2,19 @@
 
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, Field
-
 from stockkeeper.client.calls import checked
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.csv_files import Reading
 from stockkeeper.client.questions import ask
 from stockkeeper.contracts.import_file import ImportProblem
-from stockkeeper.contracts.import_preview import PROBLEMS_SHOWN, FileChange, PreviewedPage, PreviewPage
+from stockkeeper.contracts.import_preview import PROBLEMS_SHOWN, Previewed, PreviewedPage, PreviewPage
 from stockkeeper.contracts.question import PREVIEW_IMPORT
 
 _CHANGES_KEPT = 1_000
 _PROBLEMS_KEPT = 10_000
 
 
-class ImportPreview(BaseModel):
+class ImportPreview(Previewed):
     """What an import of a file would do. Nothing was changed.
 
     Attributes:
@@ -36,14 +34,6 @@ class ImportPreview(BaseModel):
     kind: str
     file_name: str
     rows: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    skipped: int = 0
-    changes: list[FileChange] = Field(default_factory=list)
-    changes_total: int = 0
-    problems: list[ImportProblem] = Field(default_factory=list)
-    problems_total: int = 0
 
 
 async def preview(connection: Connection, reading: Reading) -> ImportPreview:
@@ -70,12 +60,8 @@ async def preview(connection: Connection, reading: Reading) -> ImportPreview:
 
 
 def _add(seen: ImportPreview, page: PreviewedPage, bad_lines: set[int]) -> None:
-    seen.rows += page.rows
-    seen.inserted += page.inserted
-    seen.updated += page.updated
-    seen.unchanged += page.unchanged
-    seen.skipped += page.skipped
-    seen.changes_total += page.changes_total
+    for total in ("rows", "inserted", "updated", "unchanged", "skipped", "changes_total"):
+        setattr(seen, total, getattr(seen, total) + getattr(page, total))
     seen.changes += [each for each in page.changes if each.line not in bad_lines][: _CHANGES_KEPT - len(seen.changes)]
     # A row that can't be read was named already.
     more = [each for each in page.problems if each.line not in bad_lines]

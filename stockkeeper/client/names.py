@@ -2,9 +2,10 @@
 
 import dataclasses
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -20,12 +21,14 @@ from stockkeeper.contracts.errors import (
     UnknownProduct,
     UnknownWarehouse,
 )
-from stockkeeper.contracts.messages import MAX_ID, Message
-from stockkeeper.contracts.question import FIND_ITEMS
+from stockkeeper.contracts.messages import MAX_ID, Message, Step
+from stockkeeper.contracts.question import FIND_ITEMS, Question
 from stockkeeper.contracts.stock import FindItems
 
 M = TypeVar("M", bound=Message)
 B = TypeVar("B", bound=BaseModel)
+C = TypeVar("C", bound=Step)
+A = TypeVar("A", bound=BaseModel)
 
 _KIND_OF_ID = {
     "product_id": "product",
@@ -170,3 +173,20 @@ def _plain(value: object) -> object:
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [_plain(each) for each in value]
     return {}
+
+
+async def change(connection: Connection, question: Question[C, A], kind: str, **fields: object) -> A:
+    """Make a small change that needs no workflow, once: under an operation id of its own.
+
+    Args:
+        connection: Temporal client, task queue and patience.
+        question: The change.
+        kind: How the operation id begins.
+        fields: Its fields, with names or ids.
+
+    Raises:
+        DomainError: It was refused.
+        Unreachable: No worker answered.
+    """
+    own = {"operation_id": f"{kind}/{uuid.uuid4()}", "as_of": datetime.now(UTC)}
+    return await ask(connection, question, await with_names(connection, question.model, **fields, **own), prefix=kind)

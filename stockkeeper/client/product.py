@@ -1,13 +1,10 @@
 """A product's names: another SKU, and those that it had."""
 
-import uuid
-from datetime import UTC, datetime
-
 from stockkeeper.client.document import Part
 from stockkeeper.client.lines import Named
-from stockkeeper.client.names import with_names
+from stockkeeper.client.names import change, with_names
 from stockkeeper.client.questions import ask
-from stockkeeper.contracts.product import ProductNames, RenameProductStep, ShowProduct
+from stockkeeper.contracts.product import ProductNames, ShowProduct
 from stockkeeper.contracts.question import RENAME_PRODUCT, SHOW_PRODUCT
 
 
@@ -27,16 +24,9 @@ class Products(Part):
             UnknownProduct: Nothing has that SKU or id.
             Unreachable: No worker answers.
         """
-        step = await with_names(
-            self.connection,
-            RenameProductStep,
-            product=product,
-            sku=sku,
-            performed_by=performed_by,
-            operation_id=f"rename/{uuid.uuid4()}",
-            as_of=datetime.now(UTC),
+        return await change(
+            self.connection, RENAME_PRODUCT, "rename", product=product, sku=sku, performed_by=performed_by
         )
-        return await ask(self.connection, RENAME_PRODUCT, step, prefix="rename")
 
     async def product_names(self, product: Named) -> ProductNames:
         """The SKU of a product, and those that it had.

@@ -83,6 +83,11 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             OperationConflict: The amendment's number was used for other lines.
             Unreachable: No answer in time.
         """
+        fields = {
+            "expected_delivery_date": expected_delivery_date,
+            "version": version,
+            "amendment_id": amendment_id,
+        }
         return await self._send_once(
             purchase_order.AMEND,
             PurchaseOrderActivities.amend_purchase_order,
@@ -91,9 +96,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             performed_by=performed_by,
             reason=reason,
             line_items=lines,
-            expected_delivery_date=expected_delivery_date,
-            version=version,
-            amendment_id=amendment_id,
+            **fields,
         )
 
     async def reject(self, *, approver: str, reason: str) -> PurchaseOrderState:

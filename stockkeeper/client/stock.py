@@ -1,16 +1,13 @@
 """Stock now: levels, suppliers' terms, and the ids behind names."""
 
-import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from stockkeeper.client.calls import checked
 from stockkeeper.client.document import Part
 from stockkeeper.client.lines import Named
-from stockkeeper.client.names import with_ids, with_names
+from stockkeeper.client.names import change, with_ids
 from stockkeeper.client.questions import ask, pages
-from stockkeeper.contracts.buffer import SetBufferStep
 from stockkeeper.contracts.messages import MAX_LINES
 from stockkeeper.contracts.question import FIND_ITEMS, FIND_TERMS, SET_BUFFER, SHOW_LEVELS
 from stockkeeper.contracts.stock import FindItems, FindTerms, FoundItems, ShowLevels, StockLevel
@@ -78,17 +75,15 @@ class StockNow(Part):
             UnknownProduct, UnknownWarehouse: Nothing has that name or id.
             Unreachable: No worker answers.
         """
-        step = await with_names(
+        return await change(
             self.connection,
-            SetBufferStep,
+            SET_BUFFER,
+            "buffer",
             product=product,
             warehouse=warehouse,
             quantity=quantity,
             performed_by=performed_by,
-            operation_id=f"buffer/{uuid.uuid4()}",
-            as_of=datetime.now(UTC),
         )
-        return await ask(self.connection, SET_BUFFER, step, prefix="buffer")
 
     async def terms(self, supplier_id: Named, product_ids: Sequence[Named]) -> dict[int, Decimal]:
         """The unit costs agreed with a supplier, by product id; products that it doesn't supply are left out.

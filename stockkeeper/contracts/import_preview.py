@@ -36,8 +36,8 @@ class FileChange(BaseModel):
     after: str | None = None
 
 
-class PreviewedPage(BaseModel):
-    """What a page would do."""
+class Previewed(BaseModel):
+    """What rows would do."""
 
     rows: int
     inserted: int = 0
@@ -48,6 +48,11 @@ class PreviewedPage(BaseModel):
     changes_total: int = 0
     problems: list[ImportProblem] = Field(default_factory=list)
     problems_total: int = 0
+
+
+class PreviewedPage(Previewed):
+    """What a page would do."""
+
     unreadable_total: int = Field(default=0, description="Those of them that are cells which can't be read.")
 
 

@@ -1,7 +1,5 @@
 """Calls a customer return's activities on PostgreSQL, without Temporal around them."""
 
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Unpack
 
 from activities.customer_return import ReturnSteps
@@ -18,7 +16,6 @@ from stockkeeper.contracts.customer_return import (
 from stockkeeper.domain.stock import ItemKey
 from tests.support.customer_return import Units
 from tests.support.shop import new_reference
-from tests.support.steps.activity import NOON
 from tests.support.steps.document import DocumentCalls, Papers, When
 
 
@@ -68,20 +65,16 @@ class ReturnCalls(DocumentCalls):
         inspection_id: str,
         *lines: InspectedLine,
         performed_by: str = "ines",
-        as_of: datetime = NOON,
-        occurred_at: datetime | None = None,
+        **when: Unpack[When],
     ) -> StoredReturn:
-        when: When = {"as_of": as_of, "operation": inspection_id, "occurred_at": occurred_at}
-        seen = {"inspection_id": inspection_id, "lines": list(lines)}
-        step = InspectReturnStep
-        return self._command(self._steps.inspect_return, step, number, "inspect", performed_by, when, **seen)
+        seen = ("inspect", "inspection_id", inspection_id)
+        return self._receive(self._steps.inspect_return, InspectReturnStep, number, seen, lines, performed_by, when)
 
     def approve_difference(
         self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
     ) -> StoredReturn:
         activity, step = self._steps.approve_return_difference, ApproveReturnDifferenceStep
-        up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
-        return self._command(activity, step, number, "approve_difference", approver, when, **up_to)
+        return self._approve_up_to(activity, step, number, (value, units), approver, when)
 
     def close_short(self, number: str, reason: str = "kept them after all", **when: Unpack[When]) -> StoredReturn:
         activity, step = self._steps.close_return, CloseReturnStep

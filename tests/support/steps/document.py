@@ -1,9 +1,10 @@
 """What the steps of all documents share: operation ids, the call, and the rows that have to stay."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar, TypedDict, TypeVar
 
 from pydantic import BaseModel
@@ -55,6 +56,29 @@ class DocumentCalls:
         """The answer to a command; ``operation`` is the last part of its operation's id."""
         operation_id = f"{self.prefix}{number}/{name}/{when.get('operation') or new_reference(name)}"
         return self._do(activity, step, number, operation_id, by, when, **fields)
+
+    def _approve_up_to(
+        self, activity: Callable[[S], R], step: type[S], number: str, up_to: tuple[str, int], by: str, when: When
+    ) -> R:
+        """The answer to the approval of a difference up to this value and these units of unknown cost."""
+        value, units = up_to
+        fields = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
+        return self._command(activity, step, number, "approve_difference", by, when, **fields)
+
+    def _receive(
+        self,
+        activity: Callable[[S], R],
+        step: type[S],
+        number: str,
+        receipt: tuple[str, str, str],
+        lines: Sequence[Any],
+        by: str,
+        when: When,
+    ) -> R:
+        """The answer to a delivery, whose number is its operation."""
+        name, field, receipt_id = receipt
+        named: When = {**when, "operation": receipt_id}
+        return self._command(activity, step, number, name, by, named, **{field: receipt_id, "lines": list(lines)})
 
     def _do(
         self, activity: Callable[[S], R], step: type[S], number: str, operation: str, by: str, when: When, **fields: Any

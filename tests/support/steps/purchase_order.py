@@ -153,20 +153,16 @@ class Buying(DocumentCalls):
         po_number: str,
         receipt_id: str,
         *lines: ReceiptLine,
-        as_of: datetime = NOON,
-        occurred_at: datetime | None = None,
+        **when: Unpack[When],
     ) -> StoredPurchaseOrder:
         activity, step = self._steps.receive_purchase_order, ReceivePurchaseOrderStep
-        came = {"receipt_id": receipt_id, "lines": list(lines)}
-        when: When = {"as_of": as_of, "operation": receipt_id, "occurred_at": occurred_at}
-        return self._command(activity, step, po_number, "receive", "wes", when, **came)
+        return self._receive(activity, step, po_number, ("receive", "receipt_id", receipt_id), lines, "wes", when)
 
     def approve_difference(
         self, po_number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
     ) -> StoredPurchaseOrder:
         activity, step = self._steps.approve_order_difference, ApproveOrderDifferenceStep
-        up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
-        return self._command(activity, step, po_number, "approve_difference", approver, when, **up_to)
+        return self._approve_up_to(activity, step, po_number, (value, units), approver, when)
 
     def correct(
         self,

@@ -1,8 +1,6 @@
 """Calls a transfer's activities on PostgreSQL, without Temporal around them."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Unpack
 
 from activities.transfer import TransferSteps
@@ -20,7 +18,6 @@ from stockkeeper.contracts.transfer import (
 )
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
-from tests.support.steps.activity import NOON
 from tests.support.steps.document import DocumentCalls, Papers, When
 from tests.support.transfer import Units
 
@@ -85,20 +82,16 @@ class TransferCalls(DocumentCalls):
         number: str,
         receipt_id: str,
         *lines: ArrivedLine,
-        as_of: datetime = NOON,
-        occurred_at: datetime | None = None,
+        **when: Unpack[When],
     ) -> StoredTransfer:
-        activity, step = self._steps.receive_transfer, ReceiveTransferStep
-        came = {"receipt_id": receipt_id, "lines": list(lines)}
-        when: When = {"as_of": as_of, "operation": receipt_id, "occurred_at": occurred_at}
-        return self._command(activity, step, number, "receive", "dora", when, **came)
+        receipt = ("receive", "receipt_id", receipt_id)
+        return self._receive(self._steps.receive_transfer, ReceiveTransferStep, number, receipt, lines, "dora", when)
 
     def approve_difference(
         self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
     ) -> StoredTransfer:
         activity, step = self._steps.approve_transfer_difference, ApproveTransferDifferenceStep
-        up_to = {"value": Decimal(value), "unvalued_units": units, "note": "I saw it"}
-        return self._command(activity, step, number, "approve_difference", approver, when, **up_to)
+        return self._approve_up_to(activity, step, number, (value, units), approver, when)
 
     def write_off(
         self,
