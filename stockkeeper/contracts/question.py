@@ -11,68 +11,19 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
-from stockkeeper.contracts.audit_findings import (
-    AuditFindingActivities,
-    DecideFindingStep,
-    FindingShown,
-    FindingsShown,
-    ShowFindings,
-)
-from stockkeeper.contracts.buffer import BufferActivities, SetBufferStep
-from stockkeeper.contracts.count_questions import (
-    Accuracies,
-    Accuracy,
-    CountQuestionActivities,
-    ShowAccuracy,
-    ShowVariances,
-    Variance,
-    Variances,
-)
-from stockkeeper.contracts.documents import (
-    DocumentActivities,
-    DocumentListed,
-    DocumentShown,
-    DocumentsListed,
-    ListDocuments,
-    ShowDocument,
-)
-from stockkeeper.contracts.import_preview import ImportPreviewActivities, PreviewedPage, PreviewPage
-from stockkeeper.contracts.ledger import (
-    Course,
-    ExportMovements,
-    History,
-    LedgerActivities,
-    LevelsThen,
-    LevelThen,
-    Movement,
-    MovementsPage,
-    ShowCourse,
-    ShowHistory,
-    ShowStockAt,
+from stockkeeper.contracts import (
+    audit_findings,
+    buffer,
+    count_questions,
+    documents,
+    import_preview,
+    ledger,
+    operation,
+    product,
+    replenishment_plan,
+    stock,
 )
 from stockkeeper.contracts.messages import Message, Page
-from stockkeeper.contracts.operation import FindOperation, OperationActivities, OperationFound
-from stockkeeper.contracts.product import ProductActivities, ProductNames, RenameProductStep, ShowProduct
-from stockkeeper.contracts.replenishment_plan import (
-    ItemPlan,
-    ItemPlans,
-    ReplenishmentPlanActivities,
-    SetPlanningStep,
-    ShowPlans,
-)
-from stockkeeper.contracts.stock import (
-    FindItems,
-    FindTerms,
-    FoundItems,
-    FoundTerms,
-    InTransit,
-    InTransitPage,
-    ShowInTransit,
-    ShowLevels,
-    StockActivities,
-    StockLevel,
-    StockLevels,
-)
 
 WORKFLOW_TYPE = "QuestionWorkflow"
 
@@ -130,84 +81,94 @@ class PagedQuestion(Question[Q, P], Generic[Q, P, R]):
     goes_on: str = "after"
 
 
-FIND_ITEMS = Question(StockActivities.find_items, FindItems, FoundItems)
-FIND_TERMS = Question(StockActivities.find_terms, FindTerms, FoundTerms)
-SHOW_LEVELS = PagedQuestion[ShowLevels, StockLevels, StockLevel](
-    StockActivities.show_levels,
-    ShowLevels,
-    StockLevels,
+FIND_ITEMS = Question(stock.StockActivities.find_items, stock.FindItems, stock.FoundItems)
+FIND_TERMS = Question(stock.StockActivities.find_terms, stock.FindTerms, stock.FoundTerms)
+SHOW_LEVELS = PagedQuestion[stock.ShowLevels, stock.StockLevels, stock.StockLevel](
+    stock.StockActivities.show_levels,
+    stock.ShowLevels,
+    stock.StockLevels,
     rows=lambda page: page.levels,
     place=lambda level: (level.sku, level.warehouse),
 )
-SHOW_IN_TRANSIT = PagedQuestion[ShowInTransit, InTransitPage, InTransit](
-    StockActivities.show_in_transit,
-    ShowInTransit,
-    InTransitPage,
+SHOW_IN_TRANSIT = PagedQuestion[stock.ShowInTransit, stock.InTransitPage, stock.InTransit](
+    stock.StockActivities.show_in_transit,
+    stock.ShowInTransit,
+    stock.InTransitPage,
     rows=lambda page: page.lines,
     place=lambda line: (line.sku, line.from_warehouse, line.to_warehouse),
 )
-SHOW_STOCK_AT = PagedQuestion[ShowStockAt, LevelsThen, LevelThen](
-    LedgerActivities.show_stock_at,
-    ShowStockAt,
-    LevelsThen,
+SHOW_STOCK_AT = PagedQuestion[ledger.ShowStockAt, ledger.LevelsThen, ledger.LevelThen](
+    ledger.LedgerActivities.show_stock_at,
+    ledger.ShowStockAt,
+    ledger.LevelsThen,
     rows=lambda page: page.levels,
     place=lambda level: (level.sku, level.warehouse),
 )
-SHOW_HISTORY = PagedQuestion[ShowHistory, History, Movement](
-    LedgerActivities.show_history,
-    ShowHistory,
-    History,
+SHOW_HISTORY = PagedQuestion[ledger.ShowHistory, ledger.History, ledger.Movement](
+    ledger.LedgerActivities.show_history,
+    ledger.ShowHistory,
+    ledger.History,
     rows=lambda page: page.movements,
     place=lambda movement: (movement.created_at, movement.movement_id),
     goes_on="before",
 )
-SHOW_COURSE = Question(LedgerActivities.show_course, ShowCourse, Course)
-EXPORT_MOVEMENTS = Question(LedgerActivities.export_movements, ExportMovements, MovementsPage)
-SHOW_PLANS = PagedQuestion[ShowPlans, ItemPlans, ItemPlan](
-    ReplenishmentPlanActivities.show_plans,
-    ShowPlans,
-    ItemPlans,
+SHOW_COURSE = Question(ledger.LedgerActivities.show_course, ledger.ShowCourse, ledger.Course)
+EXPORT_MOVEMENTS = Question(ledger.LedgerActivities.export_movements, ledger.ExportMovements, ledger.MovementsPage)
+SHOW_PLANS = PagedQuestion[replenishment_plan.ShowPlans, replenishment_plan.ItemPlans, replenishment_plan.ItemPlan](
+    replenishment_plan.ReplenishmentPlanActivities.show_plans,
+    replenishment_plan.ShowPlans,
+    replenishment_plan.ItemPlans,
     rows=lambda page: page.plans,
     place=lambda plan: (plan.sku, plan.warehouse),
 )
-SET_PLANNING = Question(ReplenishmentPlanActivities.set_planning, SetPlanningStep, ItemPlan)
-SET_BUFFER = Question(BufferActivities.set_buffer, SetBufferStep, StockLevel)
-RENAME_PRODUCT = Question(ProductActivities.rename_product, RenameProductStep, ProductNames)
-SHOW_PRODUCT = Question(ProductActivities.show_product, ShowProduct, ProductNames)
-SHOW_VARIANCES = PagedQuestion[ShowVariances, Variances, Variance](
-    CountQuestionActivities.show_variances,
-    ShowVariances,
-    Variances,
+SET_PLANNING = Question(
+    replenishment_plan.ReplenishmentPlanActivities.set_planning,
+    replenishment_plan.SetPlanningStep,
+    replenishment_plan.ItemPlan,
+)
+SET_BUFFER = Question(buffer.BufferActivities.set_buffer, buffer.SetBufferStep, stock.StockLevel)
+RENAME_PRODUCT = Question(product.ProductActivities.rename_product, product.RenameProductStep, product.ProductNames)
+SHOW_PRODUCT = Question(product.ProductActivities.show_product, product.ShowProduct, product.ProductNames)
+SHOW_VARIANCES = PagedQuestion[count_questions.ShowVariances, count_questions.Variances, count_questions.Variance](
+    count_questions.CountQuestionActivities.show_variances,
+    count_questions.ShowVariances,
+    count_questions.Variances,
     rows=lambda page: page.variances,
     place=lambda variance: (variance.count_number, variance.sku),
 )
-SHOW_ACCURACY = PagedQuestion[ShowAccuracy, Accuracies, Accuracy](
-    CountQuestionActivities.show_accuracy,
-    ShowAccuracy,
-    Accuracies,
+SHOW_ACCURACY = PagedQuestion[count_questions.ShowAccuracy, count_questions.Accuracies, count_questions.Accuracy](
+    count_questions.CountQuestionActivities.show_accuracy,
+    count_questions.ShowAccuracy,
+    count_questions.Accuracies,
     rows=lambda page: page.accuracies,
     place=lambda accuracy: (accuracy.warehouse, accuracy.month, accuracy.count_class),
 )
-SHOW_FINDINGS = PagedQuestion[ShowFindings, FindingsShown, FindingShown](
-    AuditFindingActivities.show_findings,
-    ShowFindings,
-    FindingsShown,
+SHOW_FINDINGS = PagedQuestion[audit_findings.ShowFindings, audit_findings.FindingsShown, audit_findings.FindingShown](
+    audit_findings.AuditFindingActivities.show_findings,
+    audit_findings.ShowFindings,
+    audit_findings.FindingsShown,
     rows=lambda page: page.findings,
     place=lambda finding: finding.finding_id,
     goes_on="before",
 )
-LIST_DOCUMENTS = PagedQuestion[ListDocuments, DocumentsListed, DocumentListed](
-    DocumentActivities.list_documents,
-    ListDocuments,
-    DocumentsListed,
+LIST_DOCUMENTS = PagedQuestion[documents.ListDocuments, documents.DocumentsListed, documents.DocumentListed](
+    documents.DocumentActivities.list_documents,
+    documents.ListDocuments,
+    documents.DocumentsListed,
     rows=lambda page: page.documents,
     place=lambda document: document.place,
     goes_on="before",
 )
-SHOW_DOCUMENT = Question(DocumentActivities.show_document, ShowDocument, DocumentShown)
-FIND_OPERATION = Question(OperationActivities.find_operation, FindOperation, OperationFound)
-PREVIEW_IMPORT = Question(ImportPreviewActivities.preview_import, PreviewPage, PreviewedPage)
-DECIDE_FINDING = Question(AuditFindingActivities.decide_finding, DecideFindingStep, FindingShown)
+SHOW_DOCUMENT = Question(documents.DocumentActivities.show_document, documents.ShowDocument, documents.DocumentShown)
+FIND_OPERATION = Question(
+    operation.OperationActivities.find_operation, operation.FindOperation, operation.OperationFound
+)
+PREVIEW_IMPORT = Question(
+    import_preview.ImportPreviewActivities.preview_import, import_preview.PreviewPage, import_preview.PreviewedPage
+)
+DECIDE_FINDING = Question(
+    audit_findings.AuditFindingActivities.decide_finding, audit_findings.DecideFindingStep, audit_findings.FindingShown
+)
 
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
