@@ -30,6 +30,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except _MISTYPED as error:
+            error.message = error.message.removeprefix("Value error, ")
             if for_programs.get():
                 print_json({"error": "UsageError", "message": error.format_message(), "details": {}})
             raise

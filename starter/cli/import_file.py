@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    kind: Annotated[ImportKind, typer.Argument(metavar="KIND", help=f"One of {', '.join(ImportKind)}.")],
+    kind: Annotated[
+        ImportKind, typer.Argument(case_sensitive=False, metavar="KIND", help=f"One of {', '.join(ImportKind)}.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header, or .xlsx.", dir_okay=False)],
     *,
     encoding: Annotated[
@@ -88,7 +90,7 @@ def _preview(kind: ImportKind, file: Path, encoding: str | None, warehouse: str 
     else:
         skipped = f", {seen.skipped:,} skipped" if seen.skipped else ""
         out.print(
-            f"would import {seen.rows:,} {kind.noun}: {seen.inserted:,} new, {seen.updated:,} updated, "
+            f"would import {kind.noun(seen.rows)}: {seen.inserted:,} new, {seen.updated:,} updated, "
             f"{seen.unchanged:,} unchanged{skipped}; nothing was changed"
         )
         if seen.changes:
@@ -96,7 +98,7 @@ def _preview(kind: ImportKind, file: Path, encoding: str | None, warehouse: str 
                 table(["#line", "what", "of", "column", "before", "after"], [_cells(each) for each in seen.changes])
             )
         if seen.changes_total > len(seen.changes):
-            out.print(f"and {seen.changes_total - len(seen.changes):,} more changes")
+            out.print(f"and {counted(seen.changes_total - len(seen.changes), 'more change')}")
     if seen.problems:
         raise SystemExit(1)
 
@@ -117,7 +119,7 @@ def _show_stock(state: ImportState) -> None:
     for row in state.skipped:
         out.print(f"line {row.line}: {escape(row.message)}", soft_wrap=True)
     if state.skipped_total > len(state.skipped):
-        out.print(f"and {state.skipped_total - len(state.skipped):,} more rows were skipped")
+        out.print(f"{counted(state.skipped_total - len(state.skipped), 'more row')} skipped")
 
 
 def _note(note: str) -> None:
@@ -127,10 +129,10 @@ def _note(note: str) -> None:
 def summary(state: ImportState, kind: ImportKind) -> str:
     """The outcome in one line."""
     if state.already_imported:
-        return f"nothing to do: this file was imported before ({state.rows:,} {kind.noun})"
+        return f"nothing to do: this file was imported before ({kind.noun(state.rows)})"
     skipped = f", {state.skipped_total:,} skipped" if state.skipped_total else ""
     return (
-        f"imported {state.rows:,} {kind.noun}: "
+        f"imported {kind.noun(state.rows)}: "
         f"{state.inserted:,} new, {state.updated:,} updated, {state.unchanged:,} unchanged{skipped}"
     )
 

@@ -18,7 +18,14 @@ PerformedBy = Annotated[
     ),
 ]
 Approver = Annotated[
-    str, typer.Option("--approver", help="The person who decides.", default_factory=getpass.getuser, show_default="you")
+    str,
+    typer.Option(
+        "--approver",
+        "--performed-by",
+        help="The person who decides.",
+        default_factory=getpass.getuser,
+        show_default="you",
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="Why.")]
 Note = Annotated[str | None, typer.Option(help="A remark to keep.")]

@@ -19,6 +19,7 @@ from starter.cli.times import day_or_none, day_shown, shown
 from stockkeeper.client.lines import DeliveryLine, Line
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PurchaseOrderState, PurchaseOrderStatus
 from stockkeeper.contracts.stock import FoundItems
 
@@ -73,7 +74,7 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
         new = "" if sent in before.returns else " [bold](new)[/bold]"
         out.print(
             f"return {escape(sent.return_id)}{number} by {escape(sent.performed_by)} at {shown(sent.at)}: "
-            f"{sent.quantity} units, {escape(sent.reason)}{new}"
+            f"{counted(sent.quantity, 'unit')}, {escape(sent.reason)}{new}"
         )
     if state.closed_reason:
         out.print(f"closed: {escape(state.closed_reason)}")

@@ -240,9 +240,10 @@ def _planned_from(plan: ItemPlan) -> str:
     if plan.supplier is None:
         return ""
     varies = f" (deviation {_number(plan.lead_time_deviation_days)})" if plan.lead_time_deviation_days else ""
+    lead_time = f"{_number(plan.lead_time_days)} {'day' if plan.lead_time_days == 1 else 'days'}{varies}"
     return (
-        f"usage {_number(plan.daily_mean)}/day x lead time {_number(plan.lead_time_days)} days{varies} + safety stock "
-        f"{_number(plan.safety_stock)} (deviation {_number(plan.daily_deviation)} over {plan.days} days, service level "
+        f"usage {_number(plan.daily_mean)}/day x lead time {lead_time} + safety stock {_number(plan.safety_stock)} "
+        f"(deviation {_number(plan.daily_deviation)} over {counted(plan.days or 0, 'day')}, service level "
         f"{plan.service_level:g}); EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}"
     )
 

@@ -58,7 +58,9 @@ def add_list(
             as_json=as_json,
         )
 
-    list_.__annotations__["status"] = Annotated[statuses | None, typer.Option(help="Only this status.")]
+    list_.__annotations__["status"] = Annotated[
+        statuses | None, typer.Option(case_sensitive=False, help="Only this status.")
+    ]
     app.command("list", help=description)(list_)
 
 

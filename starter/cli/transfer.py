@@ -20,6 +20,7 @@ from stockkeeper.client.lines import ArrivalLine
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.client.transfer import Transfer
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
 from stockkeeper.contracts.transfer import TransferState, TransferStatus
 
@@ -62,7 +63,7 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
             new = "" if departure in before.departures else " [bold](new)[/bold]"
             out.print(
                 f"departure{number} by {escape(departure.performed_by)} at {shown(departure.at)}: "
-                f"{departure.quantity} units{new}"
+                f"{counted(departure.quantity, 'unit')}{new}"
             )
     printing.print_receipts(state.receipts, before.receipts, unfit="damaged")
     for lost in state.write_offs if state.status is TransferStatus.IN_TRANSIT else []:
@@ -70,7 +71,7 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
         new = "" if lost in before.write_offs else " [bold](new)[/bold]"
         out.print(
             f"write-off{number} by {escape(lost.performed_by)} at {shown(lost.at)}: "
-            f"{lost.quantity} units, {escape(lost.reason)}{new}"
+            f"{counted(lost.quantity, 'unit')}, {escape(lost.reason)}{new}"
         )
     if state.closed_reason:
         what = "cancelled" if state.status is TransferStatus.CANCELLED else "the rest was written off"

@@ -147,7 +147,8 @@ class Transfer(WithDifference[TransferState]):
     @staticmethod
     def _summary(request: TransferRequest) -> str:
         units = sum(line.quantity for line in request.line_items)
-        return f"transfer {request.transfer_number}: {counted(len(request.line_items), 'line')}, {units} units"
+        lines = counted(len(request.line_items), "line")
+        return f"transfer {request.transfer_number}: {lines}, {counted(units, 'unit')}"
 
     @staticmethod
     def _contents(document: TransferRequest | TransferState) -> object:

@@ -29,10 +29,12 @@ class ImportKind(StrEnum):
     STOCK = "stock"
     DEMAND = "demand"
 
-    @property
-    def noun(self) -> str:
-        """The rows in words: ``product suppliers``."""
-        return {"stock": "stock items", "demand": "days of demand"}.get(self, self.replace("-", " "))
+    def noun(self, rows: int) -> str:
+        """That many rows in words: ``1 product supplier``, ``2 days of demand``."""
+        named = {"stock": "stock items", "demand": "days of demand"}.get(self, self.replace("-", " "))
+        if rows == 1:
+            named = "day of demand" if self is ImportKind.DEMAND else named.removesuffix("s")
+        return f"{rows:,} {named}"
 
 
 class ImportStatus(StrEnum):

@@ -80,6 +80,21 @@ def test_a_wrong_column_is_named(kind: str, columns: list[str], wrong: list[str]
     assert bad_columns(ImportKind(kind), columns) == wrong
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "many"),
+    [
+        ("products", "1 product", "1,000 products"),
+        ("warehouses", "1 warehouse", "1,000 warehouses"),
+        ("suppliers", "1 supplier", "1,000 suppliers"),
+        ("product-suppliers", "1 product supplier", "1,000 product suppliers"),
+        ("stock", "1 stock item", "1,000 stock items"),
+        ("demand", "1 day of demand", "1,000 days of demand"),
+    ],
+)
+def test_rows_in_words(kind: str, one: str, many: str) -> None:
+    assert (ImportKind(kind).noun(1), ImportKind(kind).noun(1_000)) == (one, many)
+
+
 @pytest.mark.parametrize("kind", ImportKind)
 def test_no_column_is_known_twice(kind: ImportKind) -> None:
     assert len(set(COLUMNS[kind].known)) == len(COLUMNS[kind].known)

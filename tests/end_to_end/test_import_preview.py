@@ -107,7 +107,7 @@ async def test_on_the_command_line(imports: Imports, stack: StackInfo) -> None:
     code, told, noted = await look("suppliers", right)
     assert (code, told.splitlines()[0]) == (
         0,
-        "would import 1 suppliers: 1 new, 0 updated, 0 unchanged; nothing was changed",
+        "would import 1 supplier: 1 new, 0 updated, 0 unchanged; nothing was changed",
     )
     assert told.splitlines()[-1].split() == ["2", "new", name]
     assert noted.splitlines() == ["read with semicolons between the cells", "ignored columns: Fax"]

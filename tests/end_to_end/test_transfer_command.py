@@ -426,7 +426,7 @@ async def test_goods_leave_and_are_given_up_in_parts(command: Command, shop: Sho
     lost = ("write-off", "--line", f"{sku}=1", "--write-off-id", "loss-1", "--reason", "fell off")
     gone = await journey.told(*lost)
     assert row_of(sku, gone) == ["6", "2", "4", "0", "0", "0 → 1", "0", "4 → 3"]
-    assert ": 1 units, fell off (new)" in gone
+    assert ": 1 unit, fell off (new)" in gone
     rest = await journey.json("dispatch")
     assert [(line["held"], line["dispatched"], line["in_transit"]) for line in rest["line_items"]] == [(0, 6, 5)]
     with nothing_is_stored(engine):
