@@ -16,7 +16,7 @@ class InboxItem:
         number: The document's number; of an audit's finding its id.
         waits_for: What a person has to do.
         about: Its contents in a few words.
-        where: Its warehouses or supplier, by name.
+        where: Its warehouses, by name.
         requested_by: Who asked for it; None: nobody in particular.
         since: When it began to wait.
         due_at: When it is cancelled, or was due; None: never.

@@ -271,6 +271,7 @@ class AwaitingApproval:
         requested_by: The person or service that drafted it.
         since: When it was drafted.
         approve_by: When it is cancelled without its approvals.
+        warehouses: The names of the warehouses that it is for.
     """
 
     po_number: str
@@ -281,6 +282,7 @@ class AwaitingApproval:
     requested_by: str
     since: datetime
     approve_by: datetime | None
+    warehouses: tuple[str, ...]
 
 
 class PurchaseOrders(Part):
@@ -339,8 +341,8 @@ class PurchaseOrders(Part):
                 kind="po",
                 number=draft.po_number,
                 waits_for=f"approval {draft.approvals + 1} of {draft.required_approvals}",
-                about=f"worth {amount(draft.total)}",
-                where=(draft.supplier,),
+                about=f"worth {amount(draft.total)}, from {draft.supplier}",
+                where=draft.warehouses,
                 requested_by=draft.requested_by,
                 since=draft.since,
                 due_at=draft.approve_by,
@@ -374,4 +376,5 @@ def _awaiting_approval(draft: Listed, memo: Mapping[str, Any]) -> AwaitingApprov
         requested_by=str(memo["requested_by"]),
         since=datetime.fromisoformat(memo["drafted_at"]),
         approve_by=draft.deadline,
+        warehouses=draft.warehouses,
     )

@@ -186,6 +186,10 @@ async def test_forty_approvals_are_one_command_and_one_refusal_stops_none(
         return [row["po_number"] for row in found if row["po_number"] in numbers]
 
     assert await eventually(waiting, lambda found: len(found) == 3) == numbers
+    everything = json.loads((await command("inbox", "--json")).stdout)
+    assert [(row["where"], row["about"]) for row in everything if row["number"] == numbers[0]] == [
+        ([place], f"worth 1,500.00, from {supplier}")
+    ]
     approved = await command("po", "approve", *numbers, "--approver", "ann")
     assert approved.exit_code == 1
     assert approved.stdout.splitlines() == [
