@@ -13,7 +13,7 @@ from starter.cli.order_lines import typed_lines
 from starter.cli.output import amount, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
-from starter.cli.zones import zone_of
+from starter.cli.zones import occurred, zone_of
 from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
@@ -113,7 +113,7 @@ def create(
                 warehouse_id=warehouse,
                 reason=reason,
                 performed_by=performed_by,
-                occurred_at=instant_or_none(occurred_at, "--occurred-at", zone=await zone_of(stock, warehouse)),
+                occurred_at=occurred(occurred_at, await zone_of(stock, warehouse)) if occurred_at else None,
             )
         except InsufficientStock as short:
             ids = (await stock.ids(str(each.product_id) for each in wanted)).products

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, tzinfo
 
 from starter.cli.times import instant, zone_called
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.effective_time import why_not_past
+from stockkeeper.contracts.errors import InvalidRequest
 
 
 async def zone_of(stock: Stockkeeper, warehouse: str | None) -> tzinfo:
@@ -24,13 +26,25 @@ async def moved_at(text: str | None, stock: Stockkeeper, warehouse_ids: Iterable
     """The instant of ``--occurred-at``: without an offset in the timezone of these warehouses, if they share one.
 
     Raises:
-        InvalidRequest: It isn't an instant.
+        InvalidRequest: It isn't an instant, or none at which goods can have moved.
         Unreachable: No worker answers.
     """
     if text is None:
         return None
     zones = set((await zones_of(stock, (each for each in warehouse_ids if each))).values())
-    return instant(text, "--occurred-at", zone=zones.pop() if len(zones) == 1 else UTC)
+    return occurred(text, zones.pop() if len(zones) == 1 else UTC)
+
+
+def occurred(text: str, zone: tzinfo) -> datetime:
+    """The instant of ``--occurred-at``, in UTC; without an offset in this zone.
+
+    Raises:
+        InvalidRequest: It isn't an instant, or none at which goods can have moved; it is named as it was typed.
+    """
+    moment = instant(text, "--occurred-at", zone=zone)
+    if (why := why_not_past(moment, datetime.now(UTC))) is not None:
+        raise InvalidRequest(f"--occurred-at {text!r}: {why}")
+    return moment
 
 
 async def zones_of(stock: Stockkeeper, warehouse_ids: Iterable[int]) -> dict[int, tzinfo]:

@@ -20,9 +20,14 @@ def require_past(occurred_at: datetime | None, as_of: datetime) -> None:
     Raises:
         InvalidRequest: It is in the future, or more than ten years ago.
     """
-    if occurred_at is None:
-        return
+    if occurred_at is not None and (why := why_not_past(occurred_at, as_of)) is not None:
+        raise InvalidRequest(f"occurred_at: {why}: {occurred_at.isoformat()}")
+
+
+def why_not_past(occurred_at: datetime, as_of: datetime) -> str | None:
+    """Why goods can't have moved at that time, in words; None: they can."""
     if occurred_at > as_of + CLOCKS_APART:
-        raise InvalidRequest(f"occurred_at: must not be in the future: {occurred_at.isoformat()}")
+        return "must not be in the future"
     if occurred_at < as_of - LONGEST_AGO:
-        raise InvalidRequest(f"occurred_at: must not be more than ten years ago: {occurred_at.isoformat()}")
+        return "must not be more than ten years ago"
+    return None

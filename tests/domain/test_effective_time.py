@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stockkeeper.domain.effective_time import require_past
+from stockkeeper.domain.effective_time import require_past, why_not_past
 from stockkeeper.domain.errors import InvalidRequest
 
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
@@ -28,3 +28,4 @@ def test_other_times_are_refused(occurred_at: datetime, why: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         require_past(occurred_at, NOW)
     assert refused.value.message == why
+    assert f"occurred_at: {why_not_past(occurred_at, NOW)}: {occurred_at.isoformat()}" == why
