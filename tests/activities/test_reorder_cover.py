@@ -249,7 +249,8 @@ def test_an_order_that_comes_later_than_a_new_one_does_not_cover(
         )
     expected = NOON.date() + timedelta(days=days)
     number = need.order((need.item, 100))
-    need.buying.confirm(number, day=expected)
+    # Confirmed when that day was still to come.
+    need.buying.confirm(number, day=expected, as_of=NOON - timedelta(days=10))
     here = need.item.warehouse_id
     assert need.reordering.below(here).items_covered == int(is_covered)
     # A run that began before the upgrade doesn't say when it is.

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 from temporalio.client import Client
 
 from database import tables
+from starter.cli.output import out
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.commands import Command, names, words
@@ -217,8 +218,9 @@ class Store:
 
 
 @pytest.fixture
-async def store(command: Command, shop: Shop, engine: Engine, shelf: Shelf) -> Store:
-    """Nobody has looked yet."""
+async def store(monkeypatch: pytest.MonkeyPatch, command: Command, shop: Shop, engine: Engine, shelf: Shelf) -> Store:
+    """Nobody has looked yet, and the reasons have room beside names of any length."""
+    monkeypatch.setattr(out, "_width", 400)
     store = Store(command, shop, engine, shelf)
     await store.falls_short()
     return store
