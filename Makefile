@@ -28,7 +28,7 @@ up: $(STAMP) ## PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C
 	$(BIN)/stockkeeper up
 
 # mypy takes one core for half a minute, so it runs beside the tests; what takes a second comes before them.
-test: lint ## lint, types, imports, and the tests, in two processes with a stack each
+test: lint ## lint, types, imports, and the tests, in three processes with a stack each
 	@$(MAKE) --no-print-directory --jobs 2 types pytest
 
 check: lint types ## lint, format, types, import rules, compose file
@@ -43,9 +43,9 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 # In the order of the folders: sorted by the number of tests, the files with few and long ones would come last, and
-# one process would wait for the other.
+# one process would wait for the other. One process more than two cores, for the while that a test waits.
 pytest: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 format: $(STAMP) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
