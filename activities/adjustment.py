@@ -4,19 +4,18 @@ A step locks the adjustment's row first, then its items. `stockkeeper.domain.adj
 reads and writes, and `database.corrections` ends holds whose stock turns out to be missing.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
+from activities.adjustment_posting import keep_would_end, post, require_on_hand
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
+from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment
-from database.corrections import correct, would_end
-from database.document import close_document, insert_document, is_stored, read_document, update_document
+from database.corrections import would_end
+from database.document import close_document, insert_document, is_stored, read_document
 from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
@@ -34,11 +33,9 @@ from stockkeeper.contracts.adjustment import (
 )
 from stockkeeper.contracts.giving_way import PROMISES_SHOWN
 from stockkeeper.contracts.messages import StockAnswer, state_of
-from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentEvent, AdjustmentStatus, worth_of
+from stockkeeper.domain.adjustment import AdjustedLine, AdjustmentEvent, AdjustmentStatus, worth_of
 from stockkeeper.domain.conflicts import already_exists
-from stockkeeper.domain.errors import InsufficientStock
-from stockkeeper.domain.promise import Promise
-from stockkeeper.domain.stock import ItemKey, Level, shortages
+from stockkeeper.domain.stock import ItemKey
 
 
 class AdjustmentSteps(OnDatabase, AdjustmentActivities):
@@ -91,10 +88,10 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             status = adjustment.after_approval(step.performed_by)
             changes = adjustment.changes
             levels = lock_or_create_items(connection, changes)
-            _require_on_hand(adjustment, levels)
+            require_on_hand(adjustment, levels)
             adjustment.require_seen(would_end(connection, changes, levels, step.as_of))
             asked_and_approved = f"asked for by {adjustment.requested_by}, approved by {step.performed_by}"
-            return _post(
+            return post(
                 connection,
                 operation,
                 adjustment,
@@ -120,7 +117,7 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             if adjustment.status is AdjustmentStatus.PENDING:
                 changes = adjustment.changes
                 ending = would_end(connection, changes, lock_items(connection, changes), step.as_of)
-                _keep_would_end(connection, adjustment, ending)
+                keep_would_end(connection, adjustment, ending)
 
         return self._once(step, effect)
 
@@ -153,13 +150,13 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
         adjustment = lock_adjustment(connection, step.adjustment_number)
         changes = adjustment.changes
         levels = lock_items(connection, changes)
-        _require_on_hand(adjustment, levels)
+        require_on_hand(adjustment, levels)
         if ending := would_end(connection, changes, levels, step.as_of):
-            _keep_would_end(connection, adjustment, ending)
+            keep_would_end(connection, adjustment, ending)
         if needs_approval or ending:
             return None
         status = adjustment.after(AdjustmentEvent.POST)
-        return _post(connection, operation, adjustment, status, step.as_of, reason=adjustment.reason)
+        return post(connection, operation, adjustment, status, step.as_of, reason=adjustment.reason)
 
     def _store(self, connection: Connection, operation: Operation, step: SubmitAdjustmentStep) -> bool:
         """Insert the adjustment as PENDING, and return whether it needs an approval."""
@@ -194,50 +191,6 @@ def _contents(adjustment: StoredAdjustment | SubmitAdjustmentStep) -> object:
     """What two starts under one number must have in common to be the same adjustment."""
     lines = [(line.product_id, line.quantity) for line in adjustment.lines]
     return adjustment.warehouse_id, adjustment.reason, adjustment.requested_by, lines
-
-
-def _keep_would_end(connection: Connection, adjustment: Adjustment, ending: Sequence[Promise]) -> None:
-    """Keep the holds that it would end with the adjustment, which needs an approval then."""
-    shown = [each._asdict() for each in ending]
-    needs = {"needs_approval": True} if ending else {}
-    update_document(connection, ADJUSTMENT, adjustment.adjustment_id, would_end=shown, **needs)
-
-
-def _require_on_hand(adjustment: Adjustment, levels: Mapping[ItemKey, Level]) -> None:
-    """Refuse to take off more than is on hand; holds don't count here, because they give way.
-
-    Raises:
-        InsufficientStock: With the numbers of every item that is short.
-    """
-    taken_off = {item: -units for item, units in adjustment.changes.items() if units < 0}
-    there = {item: Level(level.on_hand) for item, level in levels.items()}
-    if missing := shortages(taken_off, there):
-        raise InsufficientStock.of(missing)
-
-
-def _post(
-    connection: Connection,
-    operation: Operation,
-    adjustment: Adjustment,
-    status: AdjustmentStatus,
-    as_of: datetime,
-    *,
-    reason: str,
-    **approval: Any,
-) -> StockAnswer:
-    """Change on hand, and end the adjustment. Its row is locked; the items are locked here."""
-    changes = adjustment.changes
-    correction = correct(
-        connection,
-        replace(operation, occurred_at=adjustment.occurred_at),
-        changes,
-        lock_or_create_items(connection, changes),
-        reference_id=adjustment.adjustment_number,
-        reason=reason,
-        as_of=as_of,
-    )
-    close_document(connection, operation, ADJUSTMENT, adjustment.adjustment_id, status, as_of, **approval)
-    return effects_of(correction)
 
 
 def show(connection: Connection, adjustment_number: str, _as_of: datetime) -> AdjustmentState | None:

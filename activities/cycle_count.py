@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, columns_of, document_once, effects_of, require_same
-from database.corrections import correct, would_end
+from activities.cycle_count_lines import is_approved, lock_item, post_line, stored_line
+from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
+from database.corrections import would_end
 from database.cycle_count import (
     CYCLE_COUNT,
     cancel_count_lines,
@@ -22,12 +23,10 @@ from database.cycle_count import (
     last_correction,
     last_posted_at,
     lock_cycle_count,
-    post_count_line,
     read_cycle_count,
     review_count_line,
 )
 from database.document import insert_document, is_stored
-from database.locks import lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
 from database.worth import worth_of_products
@@ -49,14 +48,10 @@ from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.cycle_count import (
     CountEntry,
-    CountLine,
     CountStatus,
-    CycleCount,
-    cause_of,
 )
 from stockkeeper.domain.errors import InsufficientStock
-from stockkeeper.domain.people import is_same_person
-from stockkeeper.domain.stock import ItemKey, Level
+from stockkeeper.domain.stock import ItemKey
 
 
 class CycleCountSteps(OnDatabase, CycleCountActivities):
@@ -106,7 +101,7 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             line = count.line(step.product_id)
             if line.was_recorded(step.performed_by, step.counted_quantity):
                 return None  # A repeat: this quantity is posted already.
-            item, level = _lock_item(connection, count, line)
+            item, level = lock_item(connection, count, line)
             entry = CountEntry(
                 step.performed_by,
                 step.counted_quantity,
@@ -122,7 +117,7 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             if recorded.status is CountStatus.REVIEW:
                 review_count_line(connection, operation, count, line, recorded.entry, ending, step.as_of)
                 return None
-            return _post(connection, operation, count, line, recorded.entry, level, step)
+            return post_line(connection, operation, count, line, recorded.entry, level, step)
 
         return self._line(step, effect)
 
@@ -143,16 +138,16 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
             count = lock_cycle_count(connection, step.count_number, step.product_id)
             line = count.line(step.product_id)
-            if _is_approved(connection, count, line, step):
+            if is_approved(connection, count, line, step):
                 return None  # A repeat: this approval is posted already.
-            item, level = _lock_item(connection, count, line)
+            item, level = lock_item(connection, count, line)
             entry = count.approve(
                 line, step.performed_by, last_posted_at(connection, item), last_correction(connection, item)
             )
             if -entry.delta <= level.on_hand:
                 count.require_seen(line, would_end(connection, {item: entry.delta}, {item: level}, step.as_of))
             try:
-                return _post(connection, operation, count, line, entry, level, step, approver=step.performed_by)
+                return post_line(connection, operation, count, line, entry, level, step, approver=step.performed_by)
             except InsufficientStock:
                 # Without the numbers: they would show the system's quantity to the person who recounts.
                 raise InsufficientStock(
@@ -176,7 +171,7 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             count = lock_cycle_count(connection, step.count_number, step.product_id)
             line = count.line(step.product_id)
             if line.status is CountStatus.REVIEW:
-                item, level = _lock_item(connection, count, line)
+                item, level = lock_item(connection, count, line)
                 entry = line.entries[-1]
                 ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
                 review_count_line(connection, operation, count, line, entry, ending, step.as_of)
@@ -227,50 +222,8 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
     def _line(self, step: RecordCountStep | ApproveCountStep | ReviewCountStep, effect: Effect) -> CountedLine:
         number, product_id = step.count_number, step.product_id
         return document_once(
-            self._database, step, CountedLine, effect, lambda connection: _stored_line(connection, number, product_id)
+            self._database, step, CountedLine, effect, lambda connection: stored_line(connection, number, product_id)
         )
-
-
-def _lock_item(connection: Connection, count: CycleCount, line: CountLine) -> tuple[ItemKey, Level]:
-    item = ItemKey(count.warehouse_id, line.product_id)
-    return item, lock_or_create_items(connection, [item])[item]
-
-
-def _is_approved(connection: Connection, count: CycleCount, line: CountLine, step: ApproveCountStep) -> bool:
-    """Whether this person has approved the line before, with the same cause."""
-    if line.status is not CountStatus.POSTED:
-        return False
-    posted = _stored_line(connection, count.count_number, line.product_id).line
-    is_theirs = posted.approved_by is not None and is_same_person(posted.approved_by, step.performed_by)
-    return is_theirs and posted.root_cause in (None, step.root_cause)
-
-
-def _post(
-    connection: Connection,
-    operation: Operation,
-    count: CycleCount,
-    line: CountLine,
-    entry: CountEntry,
-    level: Level,
-    step: RecordCountStep | ApproveCountStep,
-    *,
-    approver: str | None = None,
-) -> StockAnswer:
-    """Correct on hand by the entry's difference, and close the line. The caller has locked the count and the item."""
-    item = ItemKey(count.warehouse_id, line.product_id)
-    cause = cause_of(entry, step.root_cause)
-    # A deferred trigger compares the movement with the posted line.
-    correction = correct(
-        connection,
-        operation,
-        {item: entry.delta},
-        {item: level},
-        reference_id=count.count_number,
-        reason=count.posting_reason(line, entry, cause, approver),
-        as_of=step.as_of,
-    )
-    post_count_line(connection, operation, count, line, entry, cause, approver, step.as_of)
-    return effects_of(correction)
 
 
 def show(connection: Connection, count_number: str, _as_of: datetime) -> CycleCountState | None:
@@ -283,9 +236,3 @@ def show(connection: Connection, count_number: str, _as_of: datetime) -> CycleCo
 def _stored(connection: Connection, count_number: str) -> StoredCount:
     """The count as it is in this transaction."""
     return StoredCount.model_validate(read_cycle_count(connection, count_number))
-
-
-def _stored_line(connection: Connection, count_number: str, product_id: int) -> CountedLine:
-    """One line of a count, with the status of the whole."""
-    count = read_cycle_count(connection, count_number, product_id)
-    return CountedLine.model_validate({"status": count["status"], "line": count["lines"][0]})

@@ -11,19 +11,17 @@ from datetime import datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.catalogue import require_items
+from activities.holding import hold_lines_again, holding, reserve
 from activities.writes import Effect, OnDatabase, document_once
 from database import holds
-from database.given_way import units_given_way
 from database.locks import lock_given_way, lock_reservation, read_reservation
 from database.operations import Operation
 from database.reservation import read_names, require_no_parcel_twin
-from stockkeeper.contracts.messages import StockAnswer, state_of
+from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     FulfillLine,
     FulfillReservationStep,
-    HeldLineState,
     HoldAgainStep,
     Holding,
     LowerReservationStep,
@@ -32,8 +30,6 @@ from stockkeeper.contracts.reservation import (
     ReservationState,
     ReserveStockStep,
 )
-from stockkeeper.domain.conflicts import already_exists
-from stockkeeper.domain.promise import require_held_before
 from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
@@ -43,9 +39,8 @@ from stockkeeper.domain.reservation import (
     plan_fulfilment,
     require_open,
     status_at,
-    status_of,
 )
-from stockkeeper.domain.stock import ItemKey, MovementType
+from stockkeeper.domain.stock import MovementType
 
 ORDER = "ORDER"
 """Reference type of an order's hold; a transfer's has another."""
@@ -78,7 +73,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InsufficientStock: With the numbers of every item that is short.
             OperationConflict: The reference has a reservation with other contents.
         """
-        return self._once(step, lambda connection, operation: _reserve(connection, operation, step))
+        return self._once(step, lambda connection, operation: reserve(connection, operation, step))
 
     @activity.defn(name="hold_again", no_thread_cancel_exception=True)
     def hold_again(self, step: HoldAgainStep) -> Holding:
@@ -93,7 +88,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InsufficientStock: With the numbers of every item that is short. Nothing is held.
             OperationConflict: The reference has a reservation with other contents.
         """
-        return self._once(step, lambda connection, operation: _hold_again(connection, operation, step))
+        return self._once(step, lambda connection, operation: hold_lines_again(connection, operation, step))
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
     def fulfill_reservation(self, step: FulfillReservationStep) -> Holding:
@@ -201,54 +196,8 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             step,
             Holding,
             effect,
-            lambda connection: _holding(connection, step.reference_type, step.reference_id),
+            lambda connection: holding(connection, step.reference_type, step.reference_id),
         )
-
-
-def _reserve(connection: Connection, operation: Operation, step: ReserveStockStep) -> StockAnswer | None:
-    lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
-    if held := read_reservation(connection, step.reference_type, step.reference_id):
-        # Its operation was deleted, as old ones are, or another workflow has this reference: the contents decide.
-        if [(line.item, line.quantity) for line in held] != lines:
-            raise already_exists("reservation", step.reference_id)
-        return None
-    require_items(connection, [item for item, _ in lines])
-    fell_below = holds.place(
-        connection,
-        operation,
-        step.reference_type,
-        step.reference_id,
-        lines,
-        expires_at=step.expires_at,
-        as_of=step.as_of,
-    )
-    return StockAnswer(fell_below=fell_below)
-
-
-def _has_rest(line: HeldLine) -> bool:
-    """Whether units of the line were neither shipped nor given up one by one."""
-    return line.quantity > line.quantity_fulfilled + line.quantity_released
-
-
-def _hold_again(connection: Connection, operation: Operation, step: HoldAgainStep) -> StockAnswer | None:
-    held = lock_reservation(connection, step.reference_type, step.reference_id)
-    if not held:
-        raise RESERVATION.refusal(ReservationStatus.REJECTED, "reserve", of=step.reference_id)
-    lines = [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
-    if [(line.item, line.quantity) for line in held] != lines:
-        raise already_exists("reservation", step.reference_id)
-    if status_of(held) is ReservationStatus.ACTIVE:
-        return None
-    units = units_given_way(connection, held)
-    ended = [line for line in held if line.status is ReservationStatus.CANCELLED]
-    again = [line for line in ended if line.reservation_id in units]
-    require_held_before(
-        step.reference_id,
-        gave_way=bool(again) and not any(_has_rest(line) for line in ended if line.reservation_id not in units),
-        in_time=all(line.expires_at is not None and line.expires_at > step.as_of for line in again),
-    )
-    fell_below = holds.place_again(connection, operation, again, units, as_of=step.as_of)
-    return StockAnswer(fell_below=fell_below)
 
 
 def _lock_open(
@@ -280,32 +229,6 @@ def show(connection: Connection, reference_id: str, as_of: datetime) -> Reservat
     held = read_reservation(connection, ORDER, reference_id)
     if not held:
         return None
-    holding = _holding(connection, ORDER, reference_id)
+    found = holding(connection, ORDER, reference_id)
     at = {"reference_type": ORDER, "reference_id": reference_id, "status": status_at(held, as_of)}
-    return state_of(ReservationState, holding, **at)
-
-
-def _holding(connection: Connection, reference_type: str, reference_id: str) -> Holding:
-    """The reservation as it is in this transaction."""
-    held = read_reservation(connection, reference_type, reference_id)
-    names = read_names(connection, reference_type, reference_id)
-    deadlines = [line.expires_at for line in held if line.expires_at is not None]
-    status = status_of(held)
-    return Holding(
-        status=status,
-        rest_is_held=status is not ReservationStatus.ACTIVE and any(line.quantity_open for line in held),
-        expires_at=max(deadlines, default=None),
-        lines=[
-            HeldLineState(
-                reservation_id=line.reservation_id,
-                product_id=line.item.product_id,
-                warehouse_id=line.item.warehouse_id,
-                quantity=line.quantity,
-                quantity_fulfilled=line.quantity_fulfilled,
-                quantity_released=line.quantity_released,
-                sku=names[line.reservation_id].sku,
-                warehouse=names[line.reservation_id].warehouse,
-            )
-            for line in held
-        ],
-    )
+    return state_of(ReservationState, found, **at)

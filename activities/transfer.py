@@ -2,59 +2,45 @@
 
 A step locks the transfer's row first, then the items of one of its warehouses, never of both: goods leave the source in
 one step and arrive at the destination in another. So transfers in opposite directions can't wait for each other in a
-circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and writes.
+circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and writes. Arrivals and losses are in
+`activities.transfer_goods`.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.differences import WithLimit, require_difference_approved, store_difference_approval
-from activities.writes import Effect, columns_of, document_once, require_same
+from activities.transfer_goods import TransitSteps, is_repeated, stored_transfer, units_by_product
+from activities.writes import columns_of, require_same
 from database import holds, transit
-from database.differences import read_difference_approvals
 from database.document import close_document, insert_document, is_stored, update_document
 from database.locks import lock_given_way, lock_reservation
 from database.operations import Operation
 from database.transfer import (
     TRANSFER,
-    booked_receipt,
     lock_transfer,
-    lost_units,
-    moved_by,
-    oldest_departure,
-    read_transfer,
 )
-from database.worth import worth_of_products
 from stockkeeper.contracts.messages import StockAnswer, state_of
-from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
     REFERENCE_TYPE,
-    ApproveTransferDifferenceStep,
     CancelTransferStep,
     DispatchTransferStep,
     HoldTransferStep,
-    ReceiveTransferStep,
     StoredTransfer,
     TransferActivities,
-    TransferLine,
     TransferState,
-    TransferStep,
-    WriteOffTransferStep,
 )
-from stockkeeper.domain.conflicts import already_exists, done_differently
+from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InvalidState
-from stockkeeper.domain.receipt import Delivered, delivered_by_product
 from stockkeeper.domain.reservation import RESERVATION, HeldLine, ReservationStatus, status_of
 from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
 
-class TransferSteps(WithLimit, TransferActivities):
+class TransferSteps(TransitSteps, TransferActivities):
     """`TransferActivities` on PostgreSQL; above the limit, nobody alone books units lost or damaged."""
 
     @activity.defn(name="hold_transfer", no_thread_cancel_exception=True)
@@ -86,8 +72,8 @@ class TransferSteps(WithLimit, TransferActivities):
 
         def effect(connection: Connection, operation: Operation) -> None:
             transfer = lock_transfer(connection, step.transfer_number)
-            wanted = _by_product(step.lines)
-            if _is_repeated(connection, operation, transfer, "dispatch", step.dispatch_id, wanted):
+            wanted = units_by_product(step.lines)
+            if is_repeated(connection, operation, transfer, "dispatch", step.dispatch_id, wanted):
                 return
             status = transfer.after_dispatch()
             held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
@@ -123,94 +109,6 @@ class TransferSteps(WithLimit, TransferActivities):
 
         return self._once(step, effect)
 
-    @activity.defn(name="receive_transfer", no_thread_cancel_exception=True)
-    def receive_transfer(self, step: ReceiveTransferStep) -> StoredTransfer:
-        """Book fit goods into the destination by a TRANSFER_IN movement for each line, and record damaged ones.
-
-        Items that the destination never stocked are created. With the last unit in transit the transfer is RECEIVED.
-
-        Locks: the transfer, then the destination's items. Operation: ``{workflow}/receive/{receipt_id}``.
-
-        Raises:
-            InvalidState: It isn't in transit.
-            InvalidRequest: A product isn't on the transfer, or more came than is in transit. Nothing is booked.
-            NotPermitted: Its damaged units exceed the limit, with those lost before, and no other person has approved
-                that. Nothing is booked.
-            OperationConflict: A receipt with this id and other quantities was booked.
-        """
-
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            delivered = delivered_by_product(
-                Delivered(line.product_id, line.quantity, line.damaged_quantity) for line in step.lines
-            )
-            if booked := booked_receipt(connection, transfer, step.receipt_id):
-                another = done_differently("receive", step.receipt_id, "transfer", step.transfer_number)
-                require_same(booked, delivered, otherwise=another)
-                return
-            taken = transfer.plan_receipt(delivered)
-            status = transfer.after_receipt(taken)
-            reason = f"receipt {step.receipt_id} of transfer {transfer.transfer_number}"
-            accepted = {number: share.accepted for number, share in taken.items() if share.accepted}
-            damaged = {number: share.unfit for number, share in taken.items() if share.unfit}
-            self._require_approved(connection, operation, transfer, damaged, step.as_of)
-            receipt = {"reason": reason, "receipt_id": step.receipt_id}
-            transit.move(connection, operation, transfer, TransitKind.RECEIVED, accepted, **receipt)
-            transit.move(connection, operation, transfer, TransitKind.DAMAGED, damaged, **receipt)
-            if status is TransferStatus.RECEIVED:
-                close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of)
-            else:
-                _due_again(connection, transfer)
-
-        return self._once(step, effect)
-
-    @activity.defn(name="write_off_transfer", no_thread_cancel_exception=True)
-    def write_off_transfer(self, step: WriteOffTransferStep) -> StoredTransfer:
-        """Write off units that are in transit. No stock changes: they have left the source already.
-
-        Locks: the transfer. Operation: ``{workflow}/write_off/{write_off_id or command}``.
-
-        Raises:
-            InvalidState: It isn't in transit.
-            InvalidRequest: A product isn't on the transfer, or less of it is in transit. Nothing is written off.
-            NotPermitted: The transfer would have lost more than the limit, and no other person has approved that.
-            OperationConflict: A write-off with this number and other quantities was booked.
-        """
-
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            lost = _by_product(step.lines)
-            if _is_repeated(connection, operation, transfer, "write_off", step.write_off_id, lost):
-                return
-            units, reason = transfer.plan_write_off(lost), step.reason
-            status = transfer.after_write_off(units)
-            self._require_approved(connection, operation, transfer, units, step.as_of)
-            kind = TransitKind.WRITTEN_OFF
-            transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.write_off_id)
-            if status is TransferStatus.RECEIVED:
-                close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of, reason=reason)
-            else:
-                _due_again(connection, transfer)
-
-        return self._once(step, effect)
-
-    @activity.defn(name="approve_transfer_difference", no_thread_cancel_exception=True)
-    def approve_transfer_difference(self, step: ApproveTransferDifferenceStep) -> StoredTransfer:
-        """Store an approval of units lost or damaged, up to a worth in all. Another person may book them then.
-
-        Locks: the transfer. Operation: ``{workflow}/approve_difference/{command}``.
-
-        Raises:
-            InvalidState: It isn't in transit.
-        """
-
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            transfer.after(TransferEvent.RECEIVE)
-            store_difference_approval(connection, operation, TRANSFER, transfer.transfer_number, step, step.as_of)
-
-        return self._once(step, effect)
-
     @activity.defn(name="cancel_transfer", no_thread_cancel_exception=True)
     def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
         """Release the hold, and book units in transit back into the source, by a TRANSFER_IN movement for each line.
@@ -229,25 +127,6 @@ class TransferSteps(WithLimit, TransferActivities):
             cancel(connection, operation, transfer, reason=step.reason, as_of=step.as_of, gave_way=step.gave_way)
 
         return self._once(step, effect)
-
-    def _require_approved(
-        self, connection: Connection, operation: Operation, transfer: Transfer, lost: Mapping[int, int], as_of: datetime
-    ) -> None:
-        """Refuse a loss above the limit that no other person has approved; units by line number."""
-        if not lost:
-            return
-        in_all = Counter(lost_units(connection, transfer))
-        for line in transfer.lines:
-            in_all[line.product_id] += lost.get(line.line_number, 0)
-        number = transfer.transfer_number
-        what = f"{sum(in_all.values())} units of transfer {number} lost or damaged"
-        worth = worth_of_products(connection, {product_id: units for product_id, units in in_all.items() if units})
-        require_difference_approved(connection, operation, TRANSFER, number, what, worth, self._limit, as_of)
-
-    def _once(self, step: TransferStep, effect: Effect) -> StoredTransfer:
-        return document_once(
-            self._database, step, StoredTransfer, effect, lambda connection: _stored(connection, step.transfer_number)
-        )
 
 
 def cancel(
@@ -315,47 +194,9 @@ def end_hold(
         close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
 
 
-def _by_product(lines: Sequence[TransferLine] | None) -> dict[int, int] | None:
-    """Units by product; None: all there are."""
-    if lines is None:
-        return None
-    units: Counter[int] = Counter()
-    for line in lines:
-        units[line.product_id] += line.quantity
-    return dict(units)
-
-
-def _is_repeated(
-    connection: Connection,
-    operation: Operation,
-    transfer: Transfer,
-    command: str,
-    command_id: str | None,
-    units: dict[int, int] | None,
-) -> bool:
-    """Whether this part of the goods was booked before, by an operation that isn't stored any more.
-
-    Raises:
-        OperationConflict: It was booked with other quantities.
-    """
-    if command_id is None or not (booked := moved_by(connection, operation, transfer)):
-        return False
-    if units is not None:
-        another = done_differently(command, command_id, "transfer", transfer.transfer_number)
-        require_same(booked, units, otherwise=another)
-    return True
-
-
-def _due_again(connection: Connection, transfer: Transfer) -> None:
-    """Let the transfer be due by the oldest departure that is still on its way, once the first one has arrived."""
-    left_at = oldest_departure(connection, transfer)
-    if left_at is not None:
-        update_document(connection, TRANSFER, transfer.transfer_id, due_at=transfer.due_at(left_at))
-
-
 def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) -> StockAnswer | None:
     if is_stored(connection, TRANSFER, step.transfer_number):
-        stored = _stored(connection, step.transfer_number)
+        stored = stored_transfer(connection, step.transfer_number)
         another = already_exists("transfer", step.transfer_number)
         require_same(_contents(stored), _contents(step), otherwise=another)
         return None
@@ -388,11 +229,4 @@ def show(connection: Connection, transfer_number: str, _as_of: datetime) -> Tran
     """The state of a transfer, for `activities.documents`; None: nothing is stored by that number."""
     if not is_stored(connection, TRANSFER, transfer_number):
         return None
-    return state_of(TransferState, _stored(connection, transfer_number))
-
-
-def _stored(connection: Connection, transfer_number: str) -> StoredTransfer:
-    """The transfer as it is in this transaction."""
-    transfer = read_transfer(connection, transfer_number, receipts=RECEIPTS_SHOWN)
-    approvals = read_difference_approvals(connection, TRANSFER, transfer_number)
-    return StoredTransfer.model_validate(transfer | {"difference_approvals": approvals})
+    return state_of(TransferState, stored_transfer(connection, transfer_number))

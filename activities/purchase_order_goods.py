@@ -1,0 +1,212 @@
+"""The steps in which goods of a purchase order come, are corrected, and go back: lock, decide, write, answer."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities.differences import store_difference_approval
+from activities.purchase_order_steps import OrderSteps, end_order
+from activities.writes import require_same
+from database.operations import Operation
+from database.purchase_order import (
+    PURCHASE_ORDER,
+    RECEIPTS,
+    brought_by,
+    insert_return,
+    lock_purchase_order,
+    returned_by,
+)
+from database.receipts import booked, insert_receipt, put_into_stock, take_out_of_stock
+from database.supplier_performance import keep_unit_costs
+from stockkeeper.contracts.purchase_order import (
+    ApproveOrderDifferenceStep,
+    CorrectReceiptStep,
+    ReceiptLine,
+    ReceivePurchaseOrderStep,
+    ReturnGoodsStep,
+    StoredPurchaseOrder,
+)
+from stockkeeper.domain.conflicts import done_differently
+from stockkeeper.domain.purchase_order import (
+    PurchaseOrderEvent,
+    PurchaseOrderStatus,
+)
+from stockkeeper.domain.receipt import Delivered, Taken, delivered_by_product
+from stockkeeper.domain.stock import MovementType
+
+
+class OrderGoodsSteps(OrderSteps):
+    """The goods of `PurchaseOrderActivities` on PostgreSQL."""
+
+    @activity.defn(name="receive_purchase_order", no_thread_cancel_exception=True)
+    def receive_purchase_order(self, step: ReceivePurchaseOrderStep) -> StoredPurchaseOrder:
+        """Book accepted goods into stock by a PURCHASE movement for each line, and record rejected ones.
+
+        Items that the warehouse never stocked are created. With the last unit owed the order is RECEIVED, and the
+        supplier's lead time is measured.
+
+        Locks: the order, then the items, then the supplier. Operation: ``{workflow}/receive/{receipt_id}``.
+
+        Raises:
+            InvalidState: The order isn't out for delivery.
+            InvalidRequest: A product isn't on the order, or more came than may be received. Nothing is booked.
+            NotPermitted: More was received than ordered, above the limit, and no other person has approved that.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            delivered = _delivered(step.lines)
+            if earlier := booked(connection, RECEIPTS, order.po_id, step.receipt_id):
+                another = done_differently("receive", step.receipt_id, "purchase order", step.po_number)
+                require_same(earlier, delivered, otherwise=another)
+                return
+            taken = order.plan_receipt(delivered)
+            status = order.after_receipt(taken)
+            self.require_ordered(connection, operation, order, taken, step.as_of)
+            insert_receipt(connection, operation, RECEIPTS, order.po_id, step.receipt_id, taken, step.took_place_at)
+            arrived = put_into_stock(
+                connection,
+                operation,
+                MovementType.PURCHASE,
+                order.warehouse_id,
+                order.lines,
+                {line_number: share.accepted for line_number, share in taken.items()},
+                reference_id=order.po_number,
+                reason=f"receipt {step.receipt_id} of purchase order {order.po_number}",
+            )
+            if arrived:
+                keep_unit_costs(connection, order, arrived, step.as_of)
+            if status is PurchaseOrderStatus.RECEIVED:
+                end_order(connection, operation, order, status, step.as_of, reason=None)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="approve_order_difference", no_thread_cancel_exception=True)
+    def approve_order_difference(self, step: ApproveOrderDifferenceStep) -> StoredPurchaseOrder:
+        """Store an approval of units received beyond the order, or booked back. Another person may book them then.
+
+        Locks: the order. Operation: ``{workflow}/approve_difference/{command}``.
+
+        Raises:
+            InvalidState: The order isn't out for delivery, and nothing of it has come.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            if order.status is not PurchaseOrderStatus.RECEIVED:
+                order.after(PurchaseOrderEvent.RECEIVE)
+            store_difference_approval(connection, operation, PURCHASE_ORDER, order.po_number, step, step.as_of)
+
+        return self._once(step, effect)
+
+    @activity.defn(name="correct_purchase_receipt", no_thread_cancel_exception=True)
+    def correct_purchase_receipt(self, step: CorrectReceiptStep) -> StoredPurchaseOrder:
+        """Book back units that a receipt has booked and that didn't come, by a counter-entry for each line.
+
+        The counter-entry is a receipt of negative units, and a PURCHASE movement out. It is right after the order's end
+        as well, and leaves its status as it is. What all corrections of an order take out of stock is held to the limit
+        of value and person.
+
+        Locks: the order, then the items. Operation: ``{workflow}/correct_receipt/{correction_id}``.
+
+        Raises:
+            InvalidState: The order is a draft, or cancelled.
+            InvalidRequest: There is no such receipt, or it hasn't brought so many. Nothing is booked.
+            InsufficientStock: They aren't available: no hold gives way to it.
+            NotPermitted: It is above the limit, and no other person has approved that.
+            OperationConflict: The number is another receipt's.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            wrong = _delivered(step.lines)
+            if earlier := booked(connection, RECEIPTS, order.po_id, step.correction_id):
+                another = done_differently("correct_receipt", step.correction_id, "purchase order", step.po_number)
+                require_same(earlier, _negated(wrong), otherwise=another)
+                return
+            taken = order.plan_correction(step.receipt_id, brought_by(connection, order, step.receipt_id), wrong)
+            units = {number: share.accepted for number, share in taken.items() if share.accepted}
+            self.require_permitted(connection, operation, order, units, step.as_of)
+            take_out_of_stock(
+                connection,
+                operation,
+                MovementType.PURCHASE,
+                order.warehouse_id,
+                order.lines,
+                units,
+                reference_id=order.po_number,
+                reason=f"receipt {step.receipt_id} of purchase order {order.po_number} corrected: {step.reason}",
+            )
+            insert_receipt(
+                connection,
+                operation,
+                RECEIPTS,
+                order.po_id,
+                step.correction_id,
+                _negated(taken),
+                step.as_of,
+                corrects=step.receipt_id,
+                reason=step.reason,
+            )
+
+        return self._once(step, effect)
+
+    @activity.defn(name="return_purchased_goods", no_thread_cancel_exception=True)
+    def return_purchased_goods(self, step: ReturnGoodsStep) -> StoredPurchaseOrder:
+        """Book received goods out of stock that go back to the supplier, by a PURCHASE movement out for each line.
+
+        It is no demand, and the units aren't owed again. It is right after the order's end as well.
+
+        Locks: the order, then the items. Operation: ``{workflow}/return_goods/{return_id}``.
+
+        Raises:
+            InvalidState: The order is a draft, or cancelled.
+            InvalidRequest: A product isn't on the order, or fewer were received and not returned. Nothing is booked.
+            InsufficientStock: They aren't available: no hold gives way to it.
+            OperationConflict: The return's number was used for other quantities.
+        """
+
+        def effect(connection: Connection, operation: Operation) -> None:
+            order = lock_purchase_order(connection, step.po_number)
+            sent = {
+                product: units.accepted
+                for product, units in delivered_by_product(
+                    Delivered(line.product_id, line.quantity, 0) for line in step.lines
+                ).items()
+            }
+            if earlier := returned_by(connection, order, step.return_id):
+                another = done_differently("return_goods", step.return_id, "purchase order", step.po_number)
+                require_same(earlier, sent, otherwise=another)
+                return
+            units = order.plan_return(sent)
+            take_out_of_stock(
+                connection,
+                operation,
+                MovementType.PURCHASE,
+                order.warehouse_id,
+                order.lines,
+                units,
+                reference_id=order.po_number,
+                reason=f"return {step.return_id} of purchase order {order.po_number} to the supplier: {step.reason}",
+            )
+            insert_return(
+                connection,
+                operation,
+                order,
+                step.return_id,
+                units,
+                reason=step.reason,
+                reference=step.reference,
+                as_of=step.as_of,
+            )
+
+        return self._once(step, effect)
+
+
+def _negated(units: Mapping[int, Taken]) -> dict[int, Taken]:
+    return {key: Taken(-share.accepted, -share.unfit) for key, share in units.items()}
+
+
+def _delivered(lines: Sequence[ReceiptLine]) -> dict[int, Taken]:
+    return delivered_by_product(Delivered(line.product_id, line.quantity, line.rejected_quantity) for line in lines)
