@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from database.migrations.common import no_way_back
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
@@ -12,5 +14,4 @@ def upgrade() -> None:
     op.execute("""""")
 
 
-def downgrade() -> None:
-    raise NotImplementedError
+downgrade = no_way_back

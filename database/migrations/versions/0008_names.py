@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from database.migrations.common import no_way_back
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -45,6 +47,4 @@ def upgrade() -> None:
         op.execute(part)
 
 
-def downgrade() -> None:
-    # As for every migration: there is no way back to a version that doesn't know what has been written since.
-    raise NotImplementedError("there is no way back: restore a backup instead")
+downgrade = no_way_back

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from database.migrations.common import no_way_back
+
 revision = "0022"
 down_revision = "0021"
 branch_labels = None
@@ -148,6 +150,4 @@ def upgrade() -> None:
     op.execute("CREATE OR REPLACE VIEW documents_say AS " + said.replace(received, less))
 
 
-def downgrade() -> None:
-    # As for every migration: there is no way back to a version that doesn't know what has been written since.
-    raise NotImplementedError("there is no way back: restore a backup instead")
+downgrade = no_way_back
