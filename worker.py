@@ -57,7 +57,7 @@ from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import TASK_QUEUE
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
-from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
 from stockkeeper.contracts.settings import require_known
 from stockkeeper.domain.errors import StockkeeperError

@@ -29,7 +29,7 @@ from stockkeeper.contracts.audit_findings import (
     FindingsShown,
     ShowFindings,
 )
-from stockkeeper.contracts.transfer import REFERENCE_TYPE
+from stockkeeper.contracts.transfer_state import REFERENCE_TYPE
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey, MovementType

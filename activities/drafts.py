@@ -11,12 +11,8 @@ from database.document import insert_document
 from database.operations import Operation
 from database.purchase_order import PURCHASE_ORDER, keep_longest_lead_time
 from database.worth import unit_costs
-from stockkeeper.contracts.purchase_order import (
-    ApprovalPolicy,
-    DraftPurchaseOrderStep,
-    PurchaseOrderLine,
-    PurchaseOrderRequest,
-)
+from stockkeeper.contracts.purchase_order import DraftPurchaseOrderStep
+from stockkeeper.contracts.purchase_order_state import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals
 from stockkeeper.domain.worth import Limit, total_of, unpaid
 

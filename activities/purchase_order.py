@@ -37,12 +37,11 @@ from stockkeeper.contracts.purchase_order import (
     DraftPurchaseOrderStep,
     EndPurchaseOrderStep,
     PurchaseOrderActivities,
-    PurchaseOrderLine,
-    PurchaseOrderState,
     ResumePurchaseOrderStep,
     StoredLine,
     StoredPurchaseOrder,
 )
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, PurchaseOrderState
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.purchase_order import (
     PurchaseOrderEvent,

@@ -22,11 +22,11 @@ from database.supplier_performance import keep_unit_costs
 from stockkeeper.contracts.purchase_order import (
     ApproveOrderDifferenceStep,
     CorrectReceiptStep,
-    ReceiptLine,
     ReceivePurchaseOrderStep,
     ReturnGoodsStep,
     StoredPurchaseOrder,
 )
+from stockkeeper.contracts.purchase_order_state import ReceiptLine
 from stockkeeper.domain.conflicts import done_differently
 from stockkeeper.domain.purchase_order import (
     PurchaseOrderEvent,

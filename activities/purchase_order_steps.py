@@ -24,7 +24,6 @@ from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.purchase_order import (
     AmendPurchaseOrderStep,
-    ApprovalPolicy,
     ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     ConfirmPurchaseOrderStep,
@@ -36,6 +35,7 @@ from stockkeeper.contracts.purchase_order import (
     ReturnGoodsStep,
     StoredPurchaseOrder,
 )
+from stockkeeper.contracts.purchase_order_state import ApprovalPolicy
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.purchase_order import (

@@ -35,7 +35,7 @@ from database.sessions import Database
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
-from stockkeeper.contracts.purchase_order import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import (
     AT_ONCE,
     COVERED_SHOWN,

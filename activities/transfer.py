@@ -25,14 +25,13 @@ from database.transfer import (
 )
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.transfer import (
-    REFERENCE_TYPE,
     CancelTransferStep,
     DispatchTransferStep,
     HoldTransferStep,
     StoredTransfer,
     TransferActivities,
-    TransferState,
 )
+from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferState
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.reservation import RESERVATION, HeldLine, ReservationStatus, status_of

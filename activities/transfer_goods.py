@@ -28,10 +28,10 @@ from stockkeeper.contracts.transfer import (
     ApproveTransferDifferenceStep,
     ReceiveTransferStep,
     StoredTransfer,
-    TransferLine,
     TransferStep,
     WriteOffTransferStep,
 )
+from stockkeeper.contracts.transfer_state import TransferLine
 from stockkeeper.domain.conflicts import done_differently
 from stockkeeper.domain.receipt import Delivered, delivered_by_product
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind

@@ -27,7 +27,7 @@ from database.demand import roll_up
 from database.migrate import upgrade
 from database.sessions import Database, connect
 from devstack.postgres import EmbeddedPostgres
-from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL
+from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL
 from stockkeeper.contracts.reorder import DraftReorderStep, FindBelow
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, PlanPageStep
 from stockkeeper.contracts.reservation import ReservationLine, ReserveStockStep

@@ -1,6 +1,6 @@
 #!/bin/sh
 # python-barcode draws an EAN whose check digit is wrong with a corrected one, instead of refusing it.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try python-barcode==0.16.1 <<'PYTHON'
 from importlib.metadata import version
 

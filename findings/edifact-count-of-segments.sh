@@ -1,6 +1,6 @@
 #!/bin/sh
 # pydifact takes an EDIFACT message that says 99 segments and has 4: the count in UNT, which shows a cut message, isn't compared.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try pydifact==0.2.3 <<'PYTHON'
 import warnings
 from importlib.metadata import version

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A GS1 expiry date may have day 00: biip takes the month's last day. Two libraries put the same year 76 into two centuries.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try biip==5.2.0 python-stdnum==2.2 <<'PYTHON'
 from importlib.metadata import version
 

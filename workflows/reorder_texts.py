@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.notice import Audience, Notice
-from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import Below, Group, ReorderState, covered_by
 from stockkeeper.domain.reorder import ReorderStatus
 from stockkeeper.domain.worth import total_of

@@ -9,27 +9,29 @@ from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifferen
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.transfer import (
-    CANCEL,
-    DISPATCH,
     PROCESS,
-    RECEIVE,
-    WORKFLOW_TYPE,
-    WRITE_OFF,
     ApproveTransferDifferenceStep,
-    CancelTransfer,
     CancelTransferStep,
-    Dispatch,
     DispatchTransferStep,
     HoldTransferStep,
-    ReceiveTransferred,
     ReceiveTransferStep,
     StoredTransfer,
     TransferActivities,
+    WriteOffTransferStep,
+    memo,
+)
+from stockkeeper.contracts.transfer_state import (
+    CANCEL,
+    DISPATCH,
+    RECEIVE,
+    WORKFLOW_TYPE,
+    WRITE_OFF,
+    CancelTransfer,
+    Dispatch,
+    ReceiveTransferred,
     TransferRequest,
     TransferState,
     WriteOff,
-    WriteOffTransferStep,
-    memo,
 )
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus

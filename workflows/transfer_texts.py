@@ -2,7 +2,8 @@
 
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
-from stockkeeper.contracts.transfer import StoredTransfer, TransferState
+from stockkeeper.contracts.transfer import StoredTransfer
+from stockkeeper.contracts.transfer_state import TransferState
 from stockkeeper.domain.transfer import TransferStatus
 from workflows.details import details, notices, receipts, shortages, table
 from workflows.notices import cut

@@ -18,7 +18,7 @@ from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.import_rows import BadRow, refusal
 from stockkeeper.contracts.messages import counted
-from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderState
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, PurchaseOrderState
 
 _WHOLE = "must be whole units, without dots or commas"
 _NEEDS = "needs a sku and whole units, without dots or commas"

@@ -20,7 +20,7 @@ from stockkeeper.client.lines import DeliveryLine, Line
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.messages import counted
-from stockkeeper.contracts.purchase_order import PurchaseOrderState, PurchaseOrderStatus
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderState, PurchaseOrderStatus
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Order from suppliers: draft, approve, confirm, receive.")

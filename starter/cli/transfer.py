@@ -22,7 +22,7 @@ from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.client.transfer import Transfer
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
-from stockkeeper.contracts.transfer import TransferState, TransferStatus
+from stockkeeper.contracts.transfer_state import TransferState, TransferStatus
 
 app = typer.Typer(no_args_is_help=True, help="Move stock between warehouses: hold, dispatch, receive.")
 

@@ -11,11 +11,11 @@ from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine
 from stockkeeper.client.runs import Listed, awaiting
-from stockkeeper.contracts import purchase_order
+from stockkeeper.contracts import purchase_order, purchase_order_state
 from stockkeeper.contracts.messages import Message, amount, counted
-from stockkeeper.contracts.purchase_order import (
+from stockkeeper.contracts.purchase_order import PurchaseOrderActivities
+from stockkeeper.contracts.purchase_order_state import (
     ApprovalPolicy,
-    PurchaseOrderActivities,
     PurchaseOrderRequest,
     PurchaseOrderState,
     PurchaseOrderStatus,
@@ -48,7 +48,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             Unreachable: No answer in time.
         """
         return await self._send(
-            purchase_order.APPROVE,
+            purchase_order_state.APPROVE,
             lambda last: any(is_same_person(each.approver, approver) for each in last.approvals),
             approver=approver,
             note=note,
@@ -89,7 +89,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             "amendment_id": amendment_id,
         }
         return await self._send_once(
-            purchase_order.AMEND,
+            purchase_order_state.AMEND,
             PurchaseOrderActivities.amend_purchase_order,
             amendment_id,
             lambda _: False,
@@ -106,7 +106,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             InvalidState: It doesn't wait for approval any more.
             Unreachable: No answer in time.
         """
-        return await self._send(purchase_order.REJECT, _is_cancelled, approver=approver, reason=reason)
+        return await self._send(purchase_order_state.REJECT, _is_cancelled, approver=approver, reason=reason)
 
     async def confirm(self, *, performed_by: str, expected_delivery_date: date | None = None) -> PurchaseOrderState:
         """Record that the supplier has accepted the order, perhaps for another day.
@@ -116,7 +116,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             Unreachable: No answer in time.
         """
         return await self._send(
-            purchase_order.CONFIRM,
+            purchase_order_state.CONFIRM,
             lambda _: False,
             performed_by=performed_by,
             expected_delivery_date=expected_delivery_date,
@@ -146,7 +146,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
         """
         fields = {"receipt_id": receipt_id, "lines": lines, "occurred_at": occurred_at}
         return await self._book(
-            purchase_order.RECEIVE,
+            purchase_order_state.RECEIVE,
             PurchaseOrderActivities.receive_purchase_order,
             receipt_id,
             lambda last: last.receipts,
@@ -178,7 +178,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
         fields = {"correction_id": correction_id, "receipt_id": receipt_id, "reason": reason, "lines": lines}
         activity = PurchaseOrderActivities.correct_purchase_receipt
         return await self._send_once(
-            purchase_order.CORRECT, activity, correction_id, lambda _: False, performed_by=performed_by, **fields
+            purchase_order_state.CORRECT, activity, correction_id, lambda _: False, performed_by=performed_by, **fields
         )
 
     async def return_goods(
@@ -209,7 +209,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
         fields = {"return_id": return_id, "reason": reason, "reference": reference, "lines": lines}
         activity = PurchaseOrderActivities.return_purchased_goods
         return await self._send_once(
-            purchase_order.RETURN, activity, return_id, lambda _: False, performed_by=performed_by, **fields
+            purchase_order_state.RETURN, activity, return_id, lambda _: False, performed_by=performed_by, **fields
         )
 
     def _resumption(self, message: Message) -> ResumePurchaseOrder:
@@ -224,7 +224,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             Unreachable: No answer in time.
         """
         return await self._send(
-            purchase_order.CLOSE_SHORT,
+            purchase_order_state.CLOSE_SHORT,
             lambda last: last.closed_reason is not None,
             performed_by=performed_by,
             reason=reason,
@@ -237,7 +237,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             InvalidState: Goods have come already, or the order has ended.
             Unreachable: No answer in time.
         """
-        return await self._send(purchase_order.CANCEL, _is_cancelled, performed_by=performed_by, reason=reason)
+        return await self._send(purchase_order_state.CANCEL, _is_cancelled, performed_by=performed_by, reason=reason)
 
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is PurchaseOrderStatus.DRAFT else None

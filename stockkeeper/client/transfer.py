@@ -9,11 +9,12 @@ from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import pages
-from stockkeeper.contracts import transfer
+from stockkeeper.contracts import transfer, transfer_state
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.question import SHOW_IN_TRANSIT
 from stockkeeper.contracts.stock import InTransit, ShowInTransit
-from stockkeeper.contracts.transfer import TransferActivities, TransferRequest, TransferState, TransferStatus
+from stockkeeper.contracts.transfer import TransferActivities
+from stockkeeper.contracts.transfer_state import TransferRequest, TransferState, TransferStatus
 
 
 class Transfer(WithDifference[TransferState]):
@@ -52,7 +53,7 @@ class Transfer(WithDifference[TransferState]):
             return _is_among([(each.dispatch_id, each.quantity) for each in last.departures], dispatch_id, lines)
 
         return await self._send_once(
-            transfer.DISPATCH,
+            transfer_state.DISPATCH,
             TransferActivities.dispatch_transfer,
             dispatch_id,
             has_left,
@@ -86,7 +87,7 @@ class Transfer(WithDifference[TransferState]):
         """
         fields = {"receipt_id": receipt_id, "lines": lines, "occurred_at": occurred_at}
         return await self._book(
-            transfer.RECEIVE,
+            transfer_state.RECEIVE,
             TransferActivities.receive_transfer,
             receipt_id,
             lambda last: last.receipts,
@@ -127,7 +128,7 @@ class Transfer(WithDifference[TransferState]):
         fields = {"reason": reason, "lines": lines, "write_off_id": write_off_id}
         activity = TransferActivities.write_off_transfer
         return await self._send_once(
-            transfer.WRITE_OFF, activity, write_off_id, is_booked, performed_by=performed_by, **fields
+            transfer_state.WRITE_OFF, activity, write_off_id, is_booked, performed_by=performed_by, **fields
         )
 
     async def cancel(self, *, performed_by: str, reason: str) -> TransferState:
@@ -138,7 +139,7 @@ class Transfer(WithDifference[TransferState]):
             Unreachable: No answer in time.
         """
         return await self._send(
-            transfer.CANCEL, in_status(TransferStatus.CANCELLED), performed_by=performed_by, reason=reason
+            transfer_state.CANCEL, in_status(TransferStatus.CANCELLED), performed_by=performed_by, reason=reason
         )
 
     def _deadline(self) -> datetime | None:

@@ -72,7 +72,7 @@ class ProcessSpec:
     @property
     def kind(self) -> str:
         """The name of its file in every package, as of its contract: ``workflows.{kind}``, ``activities.{kind}``."""
-        return self.start.__module__.rpartition(".")[2]
+        return self.activities.__module__.rpartition(".")[2]
 
     @property
     def number_field(self) -> str:

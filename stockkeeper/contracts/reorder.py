@@ -9,7 +9,7 @@ from temporalio import activity
 from stockkeeper.contracts.messages import Day, Id, Message, Money, Notes, State, Step, Timestamp
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
-from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.domain.reorder import ReorderStatus as ReorderStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "ReorderWorkflow"

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import ReceiptLine
+from stockkeeper.contracts.purchase_order_state import ReceiptLine
 from stockkeeper.domain.customer_return import ReturnStatus
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey

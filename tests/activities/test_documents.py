@@ -16,9 +16,9 @@ from stockkeeper.contracts.cycle_count import CycleCountState
 from stockkeeper.contracts.documents import DocumentListed, DocumentsListed, ListDocuments, ShowDocument
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.processes import DOCUMENTS
-from stockkeeper.contracts.purchase_order import PurchaseOrderState
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
 from stockkeeper.contracts.reservation import FulfillLine, ReservationState
-from stockkeeper.contracts.transfer import TransferState
+from stockkeeper.contracts.transfer_state import TransferState
 from stockkeeper.domain.adjustment import AdjustmentEvent
 from tests.support.past import local, warehouse_in
 from tests.support.shop import Shop, new_reference

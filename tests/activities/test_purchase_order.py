@@ -10,11 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import (
-    PurchaseOrderLine,
-    StoredLine,
-    StoredPurchaseOrder,
-)
+from stockkeeper.contracts.purchase_order import StoredLine, StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from temporalio.exceptions import ApplicationError
 
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalState
+from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused

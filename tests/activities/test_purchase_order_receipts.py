@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import ReceiptLine, StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order_state import ReceiptLine
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level

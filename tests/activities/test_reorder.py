@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 import activities.reorder
-from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import DraftedReorder, Group, SkippedState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import PurchaseOrderLine, PurchaseOrderRequest, StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, PurchaseOrderRequest
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from tests.support.books import nothing_is_stored
 from tests.support.replenishment_rows import numbers_used, order_row, ordered, set_point, supply

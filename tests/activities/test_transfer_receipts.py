@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from database.sessions import Database
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
-from stockkeeper.contracts.transfer import ArrivedLine, StoredTransfer
+from stockkeeper.contracts.transfer import StoredTransfer
+from stockkeeper.contracts.transfer_state import ArrivedLine
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transfer import TransferStatus
 from tests.support.books import level

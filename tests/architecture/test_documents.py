@@ -6,9 +6,11 @@ from pydantic import BaseModel
 from stockkeeper.contracts.adjustment import AdjustmentState, StoredAdjustment
 from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
 from stockkeeper.contracts.cycle_count import CycleCountState, StoredCount
-from stockkeeper.contracts.purchase_order import PurchaseOrderState, StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
 from stockkeeper.contracts.reservation import Holding, ReservationState
-from stockkeeper.contracts.transfer import StoredTransfer, TransferState
+from stockkeeper.contracts.transfer import StoredTransfer
+from stockkeeper.contracts.transfer_state import TransferState
 
 
 @pytest.mark.parametrize(

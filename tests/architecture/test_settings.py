@@ -16,7 +16,7 @@ from activities.notice import NoticeWays
 from starter.cli.app import app
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
-from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy
+from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
 from stockkeeper.contracts.settings import OTHER_SETTINGS, WORKER_SETTINGS, UnknownSetting, require_known
 from stockkeeper.domain.cycle_count import Tolerance

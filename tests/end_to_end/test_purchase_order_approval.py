@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from temporalio.client import WorkflowUpdateFailedError
 
 from stockkeeper.contracts.messages import amount
-from stockkeeper.contracts.purchase_order import ApprovalPolicy
+from stockkeeper.contracts.purchase_order_state import ApprovalPolicy
 from tests.support.approvals import ONE_APPROVAL, TWO_APPROVALS
 from tests.support.books import nothing_is_stored
 from tests.support.purchase_order import Branch, Purchasing, approval, draft, wanted

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
-from stockkeeper.contracts.purchase_order import PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.purchase_order import Purchasing

@@ -8,10 +8,7 @@ from typing import Unpack
 from activities.purchase_order import PurchaseOrderSteps
 from database.sessions import Database
 from stockkeeper.contracts.purchase_order import (
-    DEFAULT_APPROVAL,
     AmendPurchaseOrderStep,
-    ApprovalPolicy,
-    ApprovalTier,
     ApproveOrderDifferenceStep,
     ApprovePurchaseOrderStep,
     ConfirmPurchaseOrderStep,
@@ -19,12 +16,17 @@ from stockkeeper.contracts.purchase_order import (
     DraftPurchaseOrderStep,
     EndEvent,
     EndPurchaseOrderStep,
-    PurchaseOrderLine,
-    ReceiptLine,
     ReceivePurchaseOrderStep,
     ReturnGoodsStep,
-    SentBackLine,
     StoredPurchaseOrder,
+)
+from stockkeeper.contracts.purchase_order_state import (
+    DEFAULT_APPROVAL,
+    ApprovalPolicy,
+    ApprovalTier,
+    PurchaseOrderLine,
+    ReceiptLine,
+    SentBackLine,
 )
 from stockkeeper.domain.purchase_order import PurchaseOrderEvent
 from stockkeeper.domain.stock import ItemKey

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.reorder import ReorderSteps
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import DEFAULT_APPROVAL, ApprovalPolicy, PurchaseOrderRequest
+from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy, PurchaseOrderRequest
 from stockkeeper.contracts.reorder import Below, DraftedReorder, DraftReorderStep, FindBelow, FindUnstarted
 from stockkeeper.domain.stock import ItemKey
 from tests.support.replenishment_rows import nothing_else_to_order, set_point, supply

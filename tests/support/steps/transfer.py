@@ -7,15 +7,14 @@ from activities.transfer import TransferSteps
 from database.sessions import Database
 from stockkeeper.contracts.transfer import (
     ApproveTransferDifferenceStep,
-    ArrivedLine,
     CancelTransferStep,
     DispatchTransferStep,
     HoldTransferStep,
     ReceiveTransferStep,
     StoredTransfer,
-    TransferLine,
     WriteOffTransferStep,
 )
+from stockkeeper.contracts.transfer_state import ArrivedLine, TransferLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
 from tests.support.steps.document import DocumentCalls, Papers, When
