@@ -1,7 +1,12 @@
 #!/bin/sh
 # python-barcode draws an EAN whose check digit is wrong with a corrected one, instead of refusing it.
-. "$(dirname "$0")/lib"
-try python-barcode==0.16.1 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check python-barcode==0.16.1
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 from importlib.metadata import version
 
 import barcode

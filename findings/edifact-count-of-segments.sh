@@ -1,7 +1,12 @@
 #!/bin/sh
 # pydifact takes an EDIFACT message that says 99 segments and has 4: the count in UNT, which shows a cut message, isn't compared.
-. "$(dirname "$0")/lib"
-try pydifact==0.2.3 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check pydifact==0.2.3
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import warnings
 from importlib.metadata import version
 

@@ -1,7 +1,12 @@
 #!/bin/sh
 # A GS1 expiry date may have day 00: biip takes the month's last day. Two libraries put the same year 76 into two centuries.
-. "$(dirname "$0")/lib"
-try biip==5.2.0 python-stdnum==2.2 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check biip==5.2.0 python-stdnum==2.2
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 from importlib.metadata import version
 
 import biip

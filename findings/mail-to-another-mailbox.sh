@@ -5,8 +5,13 @@
 # quoted name and sends the mail to brien@example.com, as a success. A legal address in quotation marks, or one in a
 # domain beyond ASCII, loses its recipient without an error when the URL is read.
 # Exits 0 as long as that is so.
-. "$(dirname "$0")/lib"
-try "apprise==${APPRISE_VERSION:-2.2.0}" <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check "apprise==${APPRISE_VERSION:-2.2.0}"
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import logging
 import socketserver
 import sys

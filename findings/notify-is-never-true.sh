@@ -1,7 +1,12 @@
 #!/bin/sh
 # Apprise's notify() answers with an object: 'is True' is never true. One service of several that refuses makes the whole answer falsy.
-. "$(dirname "$0")/lib"
-try apprise==2.2.0 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check apprise==2.2.0
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version

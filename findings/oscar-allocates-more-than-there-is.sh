@@ -1,7 +1,12 @@
 #!/bin/sh
 # django-oscar's StockRecord.allocate() takes more than is in stock, and a negative quantity too, without an error: five units are promised eight times.
-. "$(dirname "$0")/lib"
-try django-oscar==4.2.1 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check django-oscar==4.2.1
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import warnings
 from importlib.metadata import version
 

