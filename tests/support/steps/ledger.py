@@ -11,17 +11,7 @@ from database import ledger
 from database.locks import lock_items
 from database.operations import Operation
 from database.sessions import Database
-from stockkeeper.contracts.ledger import (
-    Course,
-    CoursePoint,
-    ExportMovements,
-    LevelThen,
-    Movement,
-    MovementsPage,
-    ShowCourse,
-    ShowHistory,
-    ShowStockAt,
-)
+from stockkeeper.contracts import ledger as wire
 from stockkeeper.domain.stock import ItemKey, MovementType
 from tests.support.shop import new_reference
 
@@ -46,9 +36,9 @@ class Asking:
 
     def pages_at(
         self, as_of: datetime, *, product: int | None = None, warehouse: int | None = None
-    ) -> list[list[LevelThen]]:
+    ) -> list[list[wire.LevelThen]]:
         """The same, page by page."""
-        question = ShowStockAt(as_of=as_of, product=_name(product), warehouse=_name(warehouse))
+        question = wire.ShowStockAt(as_of=as_of, product=_name(product), warehouse=_name(warehouse))
         pages = []
         while True:
             page = _run(self._questions.show_stock_at, question)
@@ -60,9 +50,11 @@ class Asking:
 
     def history(
         self, item: ItemKey, since: datetime | None = None, until: datetime | None = None
-    ) -> list[list[Movement]]:
+    ) -> list[list[wire.Movement]]:
         """An item's movements, page by page."""
-        question = ShowHistory(product=str(item.product_id), warehouse=str(item.warehouse_id), since=since, until=until)
+        question = wire.ShowHistory(
+            product=str(item.product_id), warehouse=str(item.warehouse_id), since=since, until=until
+        )
         pages = []
         while True:
             page = _run(self._questions.show_history, question)
@@ -72,22 +64,22 @@ class Asking:
             last = page.movements[-1]
             question = question.model_copy(update={"before": (last.created_at, last.movement_id)})
 
-    def course(self, item: ItemKey, since: datetime, until: datetime, steps: int) -> Course:
+    def course(self, item: ItemKey, since: datetime, until: datetime, steps: int) -> wire.Course:
         """How an item went."""
-        question = ShowCourse(
+        question = wire.ShowCourse(
             product=str(item.product_id), warehouse=str(item.warehouse_id), since=since, until=until, steps=steps
         )
-        answer: Course = _run(self._questions.show_course, question)
+        answer: wire.Course = _run(self._questions.show_course, question)
         return answer
 
-    def export(self, **asked: Any) -> MovementsPage:
+    def export(self, **asked: Any) -> wire.MovementsPage:
         """One page of a file."""
         for name in ("product", "warehouse"):
             asked[name] = _name(asked.get(name))
-        answer: MovementsPage = _run(self._questions.export_movements, ExportMovements(**asked))
+        answer: wire.MovementsPage = _run(self._questions.export_movements, wire.ExportMovements(**asked))
         return answer
 
-    def rest_of_the_file(self, page: MovementsPage, **asked: Any) -> list[MovementsPage]:
+    def rest_of_the_file(self, page: wire.MovementsPage, **asked: Any) -> list[wire.MovementsPage]:
         """The pages after this one."""
         pages = []
         while page.after_movement_id is not None:
@@ -160,12 +152,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def points(course: Course, name: str) -> list[Any]:
+def points(course: wire.Course, name: str) -> list[Any]:
     """One line of a chart."""
     return [getattr(point, name) for point in course.points]
 
 
-def point(course: Course) -> CoursePoint:
+def point(course: wire.Course) -> wire.CoursePoint:
     """The only one."""
     [only] = course.points
     return only

@@ -7,19 +7,7 @@ from typing import Unpack
 
 from activities.purchase_order import PurchaseOrderSteps
 from database.sessions import Database
-from stockkeeper.contracts.purchase_order import (
-    AmendPurchaseOrderStep,
-    ApproveOrderDifferenceStep,
-    ApprovePurchaseOrderStep,
-    ConfirmPurchaseOrderStep,
-    CorrectReceiptStep,
-    DraftPurchaseOrderStep,
-    EndEvent,
-    EndPurchaseOrderStep,
-    ReceivePurchaseOrderStep,
-    ReturnGoodsStep,
-    StoredPurchaseOrder,
-)
+from stockkeeper.contracts import purchase_order as wire
 from stockkeeper.contracts.purchase_order_state import (
     DEFAULT_APPROVAL,
     ApprovalPolicy,
@@ -82,7 +70,7 @@ class Buying(DocumentCalls):
         requested_by: str = "rita",
         reason: str = "below the reorder point",
         **when: Unpack[When],
-    ) -> StoredPurchaseOrder:
+    ) -> wire.StoredPurchaseOrder:
         start = {
             "supplier_id": supplier_id,
             "warehouse_id": warehouse_id,
@@ -93,7 +81,13 @@ class Buying(DocumentCalls):
             "approval": approval,
         }
         return self._start(
-            self._steps.draft_purchase_order, DraftPurchaseOrderStep, po_number, "draft", requested_by, when, **start
+            self._steps.draft_purchase_order,
+            wire.DraftPurchaseOrderStep,
+            po_number,
+            "draft",
+            requested_by,
+            when,
+            **start,
         )
 
     def order(
@@ -127,8 +121,8 @@ class Buying(DocumentCalls):
         *,
         version: int | None = None,
         **when: Unpack[When],
-    ) -> StoredPurchaseOrder:
-        activity, step = self._steps.approve_purchase_order, ApprovePurchaseOrderStep
+    ) -> wire.StoredPurchaseOrder:
+        activity, step = self._steps.approve_purchase_order, wire.ApprovePurchaseOrderStep
         return self._command(activity, step, po_number, "approve", approver, when, note=note, version=version)
 
     def amend(
@@ -139,15 +133,15 @@ class Buying(DocumentCalls):
         day: date | None = None,
         version: int | None = None,
         **when: Unpack[When],
-    ) -> StoredPurchaseOrder:
+    ) -> wire.StoredPurchaseOrder:
         """All lines of the order as they are to be."""
         new = {"line_items": list(lines), "expected_delivery_date": day, "version": version, "reason": "another price"}
         return self._command(
-            self._steps.amend_purchase_order, AmendPurchaseOrderStep, po_number, "amend", by, when, **new
+            self._steps.amend_purchase_order, wire.AmendPurchaseOrderStep, po_number, "amend", by, when, **new
         )
 
-    def confirm(self, po_number: str, day: date | None = None, **when: Unpack[When]) -> StoredPurchaseOrder:
-        activity, step = self._steps.confirm_purchase_order, ConfirmPurchaseOrderStep
+    def confirm(self, po_number: str, day: date | None = None, **when: Unpack[When]) -> wire.StoredPurchaseOrder:
+        activity, step = self._steps.confirm_purchase_order, wire.ConfirmPurchaseOrderStep
         return self._command(activity, step, po_number, "confirm", "sam", when, expected_delivery_date=day)
 
     def receive(
@@ -156,14 +150,14 @@ class Buying(DocumentCalls):
         receipt_id: str,
         *lines: ReceiptLine,
         **when: Unpack[When],
-    ) -> StoredPurchaseOrder:
-        activity, step = self._steps.receive_purchase_order, ReceivePurchaseOrderStep
+    ) -> wire.StoredPurchaseOrder:
+        activity, step = self._steps.receive_purchase_order, wire.ReceivePurchaseOrderStep
         return self._receive(activity, step, po_number, ("receive", "receipt_id", receipt_id), lines, "wes", when)
 
     def approve_difference(
         self, po_number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
-    ) -> StoredPurchaseOrder:
-        activity, step = self._steps.approve_order_difference, ApproveOrderDifferenceStep
+    ) -> wire.StoredPurchaseOrder:
+        activity, step = self._steps.approve_order_difference, wire.ApproveOrderDifferenceStep
         return self._approve_up_to(activity, step, po_number, (value, units), approver, when)
 
     def correct(
@@ -174,16 +168,16 @@ class Buying(DocumentCalls):
         *lines: ReceiptLine,
         by: str = "wes",
         as_of: datetime = NOON,
-    ) -> StoredPurchaseOrder:
+    ) -> wire.StoredPurchaseOrder:
         """Units by which a receipt is too high."""
         wrong = {"correction_id": correction_id, "receipt_id": receipt_id, "reason": "miscounted", "lines": list(lines)}
         when: When = {"as_of": as_of, "operation": correction_id}
         activity = self._steps.correct_purchase_receipt
-        return self._command(activity, CorrectReceiptStep, po_number, "correct_receipt", by, when, **wrong)
+        return self._command(activity, wire.CorrectReceiptStep, po_number, "correct_receipt", by, when, **wrong)
 
     def send_back(
         self, po_number: str, return_id: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON
-    ) -> StoredPurchaseOrder:
+    ) -> wire.StoredPurchaseOrder:
         """Received goods go back to the supplier."""
         back = {
             "return_id": return_id,
@@ -193,22 +187,22 @@ class Buying(DocumentCalls):
         }
         when: When = {"as_of": as_of, "operation": return_id}
         activity = self._steps.return_purchased_goods
-        return self._command(activity, ReturnGoodsStep, po_number, "return_goods", "wes", when, **back)
+        return self._command(activity, wire.ReturnGoodsStep, po_number, "return_goods", "wes", when, **back)
 
-    def reject(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+    def reject(self, po_number: str, **when: Unpack[When]) -> wire.StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.REJECT, "too much", **when)
 
-    def lapse(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+    def lapse(self, po_number: str, **when: Unpack[When]) -> wire.StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.LAPSE, "not approved in time", **when)
 
-    def cancel(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+    def cancel(self, po_number: str, **when: Unpack[When]) -> wire.StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.CANCEL, "not needed", **when)
 
-    def close_short(self, po_number: str, **when: Unpack[When]) -> StoredPurchaseOrder:
+    def close_short(self, po_number: str, **when: Unpack[When]) -> wire.StoredPurchaseOrder:
         return self._end(po_number, PurchaseOrderEvent.CLOSE_SHORT, "discontinued", **when)
 
-    def _end(self, po_number: str, event: EndEvent, reason: str, **when: Unpack[When]) -> StoredPurchaseOrder:
-        activity, step = self._steps.end_purchase_order, EndPurchaseOrderStep
+    def _end(self, po_number: str, event: wire.EndEvent, reason: str, **when: Unpack[When]) -> wire.StoredPurchaseOrder:
+        activity, step = self._steps.end_purchase_order, wire.EndPurchaseOrderStep
         return self._command(activity, step, po_number, event, "rita", when, event=event, reason=reason)
 
 

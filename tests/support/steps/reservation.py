@@ -5,17 +5,7 @@ from typing import Any
 
 from activities.reservation import ReservationSteps
 from database.sessions import Database
-from stockkeeper.contracts.reservation import (
-    ExtendReservationStep,
-    FulfillLine,
-    FulfillReservationStep,
-    HoldAgainStep,
-    Holding,
-    LowerReservationStep,
-    ReleaseReservationStep,
-    ReservationLine,
-    ReserveStockStep,
-)
+from stockkeeper.contracts import reservation as wire
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.steps.activity import MINUTE, NOON, run_activity
@@ -45,12 +35,12 @@ class Steps:
         as_of: datetime = NOON,
         ttl: timedelta = 30 * MINUTE,
         operation: str | None = None,
-    ) -> Holding:
+    ) -> wire.Holding:
         same = _same(reference, "reserve", "shop", as_of) | ({"operation_id": operation} if operation else {})
-        step = ReserveStockStep(
+        step = wire.ReserveStockStep(
             **same,
             lines=[
-                ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
+                wire.ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
                 for item, quantity in lines
             ],
             expires_at=as_of + ttl,
@@ -60,46 +50,50 @@ class Steps:
     def fulfill(
         self,
         reference: str,
-        lines: list[FulfillLine] | None = None,
+        lines: list[wire.FulfillLine] | None = None,
         *,
         as_of: datetime = NOON,
         occurred_at: datetime | None = None,
         operation: str = "1",
-    ) -> Holding:
+    ) -> wire.Holding:
         same = _same(reference, f"fulfill/{operation}", "picker", as_of)
-        step = FulfillReservationStep(**same, lines=lines, occurred_at=occurred_at)
+        step = wire.FulfillReservationStep(**same, lines=lines, occurred_at=occurred_at)
         return run_activity("fulfill_reservation", self._steps.fulfill_reservation, step)
 
-    def lower(self, reference: str, *lines: FulfillLine, as_of: datetime = NOON, operation: str = "1") -> Holding:
+    def lower(
+        self, reference: str, *lines: wire.FulfillLine, as_of: datetime = NOON, operation: str = "1"
+    ) -> wire.Holding:
         same = _same(reference, f"release/{operation}", "shop", as_of)
-        step = LowerReservationStep(**same, lines=list(lines), reason="not needed")
+        step = wire.LowerReservationStep(**same, lines=list(lines), reason="not needed")
         return run_activity("lower_reservation", self._steps.lower_reservation, step)
 
-    def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+    def cancel(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> wire.Holding:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"cancel/{operation}")
 
-    def give_way(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+    def give_way(self, reference: str, *, as_of: datetime = NOON, operation: str = "1") -> wire.Holding:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"give_way/{operation}", gave_way=True)
 
     def hold_again(
         self, reference: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON, run: str = "another-run"
-    ) -> Holding:
+    ) -> wire.Holding:
         same = _same(reference, f"hold_again/{run}", "shop", as_of)
         wanted = [
-            ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
+            wire.ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
             for item, quantity in lines
         ]
-        return run_activity("hold_again", self._steps.hold_again, HoldAgainStep(**same, lines=wanted))
+        return run_activity("hold_again", self._steps.hold_again, wire.HoldAgainStep(**same, lines=wanted))
 
-    def expire(self, reference: str, *, as_of: datetime) -> Holding:
+    def expire(self, reference: str, *, as_of: datetime) -> wire.Holding:
         return self._release(reference, ReservationStatus.EXPIRED, as_of, "expire")
 
-    def extend(self, reference: str, ttl: timedelta, *, as_of: datetime = NOON, operation: str = "1") -> Holding:
+    def extend(self, reference: str, ttl: timedelta, *, as_of: datetime = NOON, operation: str = "1") -> wire.Holding:
         same = _same(reference, f"extend/{operation}", "shop", as_of)
-        step = ExtendReservationStep(**same, ttl_minutes=ttl / MINUTE, expires_at=as_of + ttl)
+        step = wire.ExtendReservationStep(**same, ttl_minutes=ttl / MINUTE, expires_at=as_of + ttl)
         return run_activity("extend_reservation", self._steps.extend_reservation, step)
 
-    def _release(self, reference: str, status: Any, as_of: datetime, name: str, *, gave_way: bool = False) -> Holding:
+    def _release(
+        self, reference: str, status: Any, as_of: datetime, name: str, *, gave_way: bool = False
+    ) -> wire.Holding:
         same = _same(reference, name, "shop", as_of)
-        step = ReleaseReservationStep(**same, status=status, reason="because", gave_way=gave_way)
+        step = wire.ReleaseReservationStep(**same, status=status, reason="because", gave_way=gave_way)
         return run_activity("release_reservation", self._steps.release_reservation, step)

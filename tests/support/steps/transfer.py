@@ -5,15 +5,7 @@ from typing import Any, Unpack
 
 from activities.transfer import TransferSteps
 from database.sessions import Database
-from stockkeeper.contracts.transfer import (
-    ApproveTransferDifferenceStep,
-    CancelTransferStep,
-    DispatchTransferStep,
-    HoldTransferStep,
-    ReceiveTransferStep,
-    StoredTransfer,
-    WriteOffTransferStep,
-)
+from stockkeeper.contracts import transfer as wire
 from stockkeeper.contracts.transfer_state import ArrivedLine, TransferLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
@@ -45,7 +37,7 @@ class TransferCalls(DocumentCalls):
         hours: float | None = None,
         requested_by: str = "tom",
         **when: Unpack[When],
-    ) -> StoredTransfer:
+    ) -> wire.StoredTransfer:
         """All items are in the warehouse of the first, which is the source unless told otherwise."""
         start = {
             "from_warehouse_id": from_warehouse_id or lines[0][0].warehouse_id,
@@ -54,7 +46,9 @@ class TransferCalls(DocumentCalls):
             "expected_transit_hours": hours,
             "requested_by": requested_by,
         }
-        return self._start(self._steps.hold_transfer, HoldTransferStep, number, "hold", requested_by, when, **start)
+        return self._start(
+            self._steps.hold_transfer, wire.HoldTransferStep, number, "hold", requested_by, when, **start
+        )
 
     def held(self, to_warehouse_id: int, *lines: tuple[ItemKey, int], **other: Any) -> str:
         """The number of a new transfer that is PENDING."""
@@ -70,9 +64,9 @@ class TransferCalls(DocumentCalls):
 
     def dispatch(
         self, number: str, *lines: tuple[ItemKey, int], dispatch_id: str | None = None, **when: Unpack[When]
-    ) -> StoredTransfer:
+    ) -> wire.StoredTransfer:
         """All that is held, or these units; a departure with a number is the operation of that name."""
-        activity, step, part = self._steps.dispatch_transfer, DispatchTransferStep, _part(lines)
+        activity, step, part = self._steps.dispatch_transfer, wire.DispatchTransferStep, _part(lines)
         named: When = {**when, "operation": dispatch_id or when.get("operation")}
         return self._command(activity, step, number, "dispatch", "sid", named, lines=part, dispatch_id=dispatch_id)
 
@@ -82,14 +76,16 @@ class TransferCalls(DocumentCalls):
         receipt_id: str,
         *lines: ArrivedLine,
         **when: Unpack[When],
-    ) -> StoredTransfer:
+    ) -> wire.StoredTransfer:
         receipt = ("receive", "receipt_id", receipt_id)
-        return self._receive(self._steps.receive_transfer, ReceiveTransferStep, number, receipt, lines, "dora", when)
+        return self._receive(
+            self._steps.receive_transfer, wire.ReceiveTransferStep, number, receipt, lines, "dora", when
+        )
 
     def approve_difference(
         self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
-    ) -> StoredTransfer:
-        activity, step = self._steps.approve_transfer_difference, ApproveTransferDifferenceStep
+    ) -> wire.StoredTransfer:
+        activity, step = self._steps.approve_transfer_difference, wire.ApproveTransferDifferenceStep
         return self._approve_up_to(activity, step, number, (value, units), approver, when)
 
     def write_off(
@@ -99,27 +95,27 @@ class TransferCalls(DocumentCalls):
         *lines: tuple[ItemKey, int],
         write_off_id: str | None = None,
         **when: Unpack[When],
-    ) -> StoredTransfer:
+    ) -> wire.StoredTransfer:
         """All that is in transit, or these units; a write-off with a number is the operation of that name."""
-        activity, step = self._steps.write_off_transfer, WriteOffTransferStep
+        activity, step = self._steps.write_off_transfer, wire.WriteOffTransferStep
         named: When = {**when, "operation": write_off_id or when.get("operation")}
         lost = {"reason": reason, "lines": _part(lines), "write_off_id": write_off_id}
         return self._command(activity, step, number, "write_off", "dora", named, **lost)
 
-    def cancel(self, number: str, reason: str = "not needed", **when: Unpack[When]) -> StoredTransfer:
-        activity, step = self._steps.cancel_transfer, CancelTransferStep
+    def cancel(self, number: str, reason: str = "not needed", **when: Unpack[When]) -> wire.StoredTransfer:
+        activity, step = self._steps.cancel_transfer, wire.CancelTransferStep
         return self._command(activity, step, number, "cancel", "tom", when, reason=reason)
 
-    def give_way(self, number: str, **when: Unpack[When]) -> StoredTransfer:
+    def give_way(self, number: str, **when: Unpack[When]) -> wire.StoredTransfer:
         activity, why = self._steps.cancel_transfer, {"reason": "a shelf fell", "gave_way": True}
-        return self._command(activity, CancelTransferStep, number, "give_way", "carl", when, **why)
+        return self._command(activity, wire.CancelTransferStep, number, "give_way", "carl", when, **why)
 
 
 def _part(lines: Sequence[tuple[ItemKey, int]]) -> list[TransferLine] | None:
     return [TransferLine(product_id=item.product_id, quantity=units) for item, units in lines] or None
 
 
-def lines_of(transfer: StoredTransfer) -> list[Units]:
+def lines_of(transfer: wire.StoredTransfer) -> list[Units]:
     """The lines of an answer, in units."""
     return [Units(*(getattr(line, name) for name in Units._fields)) for line in transfer.line_items]
 
