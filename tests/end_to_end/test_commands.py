@@ -23,6 +23,14 @@ async def test_an_order_is_held_shown_extended_shipped_and_listed(command: Comma
     extended = await command("reserve", "extend", order, "--ttl-minutes", "90")
     assert (extended.exit_code, f"order {order}: ACTIVE until " in extended.stdout) == (0, True)
 
+    other = order.upper()
+    part_of_it = ("release", "--line", f"{sku}=1", "--reason", "slip")
+    for typed in (("show",), ("extend", "--ttl-minutes", "90"), ("fulfill",), part_of_it):
+        refused = await command("reserve", typed[0], other, *typed[1:])
+        told = f"NotFound: reservation {other} doesn't exist; did you mean {order}?\n"
+        assert (refused.exit_code, refused.stderr) == (1, told)
+    assert level(engine, item) == (10, 4)
+
     for _ in range(2):
         part = await command("reserve", "fulfill", order, "--line", f"{sku}=1", "--fulfillment-id", "parcel", "--json")
         assert (part.exit_code, json.loads(part.stdout)["lines"][0]["quantity_fulfilled"]) == (0, 1)
