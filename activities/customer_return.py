@@ -37,7 +37,7 @@ from stockkeeper.contracts.customer_return import (
     ReturnStep,
     StoredReturn,
 )
-from stockkeeper.contracts.messages import state_of
+from stockkeeper.contracts.messages import counted, state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.domain.conflicts import already_exists, done_differently
 from stockkeeper.domain.customer_return import CustomerReturn, ReturnEvent, ReturnStatus
@@ -163,7 +163,7 @@ class ReturnSteps(WithLimit, ReturnActivities):
             grows = grows or by_now > was
         if not grows:
             return
-        what = f"{sum(made.values())} units restocked that order {returned.reference_id} hasn't shipped"
+        what = f"{counted(sum(made.values()), 'unit')} restocked that order {returned.reference_id} hasn't shipped"
         worth = worth_of_products(connection, {product_id: units for product_id, units in made.items() if units})
         require_difference_approved(
             connection, operation, RETURN, returned.return_number, what, worth, self._limit, as_of

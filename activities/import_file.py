@@ -27,6 +27,7 @@ from stockkeeper.contracts.import_file import (
     unpack_rows,
 )
 from stockkeeper.contracts.import_rows import read_rows, rows_as_json
+from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import ImportKind, bad_columns, refusal
 
@@ -102,7 +103,8 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
     pages, rows = _staged(connection, step.import_id)
     if (pages, rows) != (step.pages, step.rows):
         raise InvalidRequest(
-            f"{step.pages} pages with {step.rows} rows were announced, {pages} pages with {rows} rows have come"
+            f"{counted(step.pages, 'page')} with {counted(step.rows, 'row')} announced, "
+            f"{counted(pages, 'page')} with {counted(rows, 'row')} received"
         )
     if step.kind is not ImportKind.STOCK:
         lock_target(connection, step.kind)

@@ -22,6 +22,7 @@ from database.sessions import Database
 from database.supplier_performance import measure_lead_times
 from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import (
     AmendPurchaseOrderStep,
     ApproveOrderDifferenceStep,
@@ -96,7 +97,7 @@ class OrderSteps(OnDatabase):
             return
         before = taken_back(connection, order)
         by_now = {number: before.get(number, 0) + units.get(number, 0) for number in before.keys() | units.keys()}
-        what = f"{sum(by_now.values())} units of {titled(PURCHASE_ORDER.name, order.po_number)} booked back"
+        what = f"{counted(sum(by_now.values()), 'unit')} of {titled(PURCHASE_ORDER.name, order.po_number)} booked back"
         self._require_approved(connection, operation, order, by_now, what, as_of)
 
     def require_ordered(
@@ -111,7 +112,8 @@ class OrderSteps(OnDatabase):
         over, grows = order.more_than_ordered(taken)
         if not grows:
             return
-        what = f"{sum(over.values())} units received on {titled(PURCHASE_ORDER.name, order.po_number)} beyond its order"
+        units = counted(sum(over.values()), "unit")
+        what = f"{units} received on {titled(PURCHASE_ORDER.name, order.po_number)} beyond its order"
         self._require_approved(connection, operation, order, over, what, as_of)
 
     def _require_approved(

@@ -23,6 +23,7 @@ from database.transfer import (
     read_transfer,
 )
 from database.worth import worth_of_products
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
     ApproveTransferDifferenceStep,
@@ -138,7 +139,7 @@ class TransitSteps(WithLimit):
         for line in transfer.lines:
             in_all[line.product_id] += lost.get(line.line_number, 0)
         number = transfer.transfer_number
-        what = f"{sum(in_all.values())} units of transfer {number} lost or damaged"
+        what = f"{counted(sum(in_all.values()), 'unit')} of transfer {number} lost or damaged"
         worth = worth_of_products(connection, {product_id: units for product_id, units in in_all.items() if units})
         require_difference_approved(connection, operation, TRANSFER, number, what, worth, self._limit, as_of)
 

@@ -31,7 +31,7 @@ from stockkeeper.contracts.import_file import (
     StagePageStep,
     workflow_id,
 )
-from stockkeeper.contracts.messages import parse, utc
+from stockkeeper.contracts.messages import counted, parse, utc
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.commands import command, signal_of
@@ -131,8 +131,8 @@ class ImportWorkflow(Process[ImportState]):
         self._require(ImportEvent.FINISH)
         if (message.pages, message.rows) != (self.state.pages, self.state.rows):
             raise InvalidRequest(
-                f"{message.pages} pages with {message.rows} rows were announced, "
-                f"{self.state.pages} pages with {self.state.rows} rows have come"
+                f"{counted(message.pages, 'page')} with {counted(message.rows, 'row')} announced, "
+                f"{counted(self.state.pages, 'page')} with {counted(self.state.rows, 'row')} received"
             )
         self._go(ImportEvent.FINISH)
         try:
@@ -222,7 +222,7 @@ class ImportWorkflow(Process[ImportState]):
             pages=message.pages,
             rows=message.rows,
         )
-        summary = f"apply {message.rows} rows, all or none"
+        summary = f"apply {counted(message.rows, 'row')}, all or none"
         # It may take minutes, and an operator shall see it under way.
         return await through_the_queue(ImportActivities.apply_import, step, summary, policies.BULK_WRITE)
 
@@ -236,7 +236,7 @@ class ImportWorkflow(Process[ImportState]):
                 reason=f"units of the file {self.state.file_name}",
                 performed_by=self._request.performed_by,
             )
-            summary = f"adjustment {wanted.adjustment_number}: {len(wanted.lines)} lines, {request.reason}"
+            summary = f"adjustment {wanted.adjustment_number}: {counted(len(wanted.lines), 'line')}, {request.reason}"
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await workflow.start_child_workflow(
                     ADJUSTMENT.workflow_type,

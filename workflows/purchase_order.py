@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 from temporalio import workflow
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
-from stockkeeper.contracts.messages import utc
+from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
     PROCESS,
@@ -150,7 +150,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         step = self.step_of(ReceivePurchaseOrderStep, message, "receive", number, performed_by=by)
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
-        summary = f"receipt {message.receipt_id}: {accepted} units, {rejected} rejected"
+        summary = f"receipt {message.receipt_id}: {counted(accepted, 'unit')}, {rejected} rejected"
         await self.apply(PurchaseOrderActivities.receive_purchase_order, step, summary)
 
     @command(APPROVE_DIFFERENCE)
@@ -174,8 +174,8 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         del key  # The return has a name of its own.
         number, by = message.return_id, message.performed_by
         step = self.step_of(ReturnGoodsStep, message, "return_goods", number, performed_by=by)
-        units = sum(line.quantity for line in message.lines)
-        summary = f"return {message.return_id}: {units} units to the supplier"
+        units = counted(sum(line.quantity for line in message.lines), "unit")
+        summary = f"return {message.return_id}: {units} to the supplier"
         await self.apply(PurchaseOrderActivities.return_purchased_goods, step, summary)
 
     @command(CLOSE_SHORT)
@@ -210,7 +210,9 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         self.lines = len(request.line_items)
         step = self.step_of(DraftPurchaseOrderStep, request, "draft", performed_by=request.requested_by)
         await self.apply(
-            PurchaseOrderActivities.draft_purchase_order, step, f"draft {request.po_number}: {self.lines} lines"
+            PurchaseOrderActivities.draft_purchase_order,
+            step,
+            f"draft {request.po_number}: {counted(self.lines, 'line')}",
         )
         if self.stored is not None and self._is_draft() and not self.stored.drafted_by_another_run:
             self._notices.send(texts.approval_wanted(self.stored))

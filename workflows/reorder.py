@@ -10,6 +10,7 @@ from temporalio.workflow import ParentClosePolicy
 
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import (
@@ -177,7 +178,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                 drafted = await workflow.execute_activity_method(
                     ReorderActivities.draft_reorder,
                     step,
-                    summary=f"{group.supplier} → {group.warehouse}: {group.items} items",
+                    summary=f"{group.supplier} → {group.warehouse}: {counted(group.items, 'item')}",
                     **policies.REORDER,
                 )
             except FailureError as error:
@@ -229,6 +230,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
 
     async def _start(self, order: PurchaseOrderRequest) -> None:
         """Start its workflow, which outlives this run. If another run has started it, nothing is left to do."""
+        lines = counted(len(order.line_items), "line")
         with contextlib.suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 PURCHASE_ORDER.workflow_type,
@@ -236,7 +238,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                 id=PURCHASE_ORDER.id_of(order.po_number),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                static_summary=f"purchase order {order.po_number}: {len(order.line_items)} lines, {order.reason}",
+                static_summary=f"purchase order {order.po_number}: {lines}, {order.reason}",
             )
 
     def details(self) -> str:

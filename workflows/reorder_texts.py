@@ -24,7 +24,7 @@ def ordered(drafted: Sequence[tuple[Group, PurchaseOrderRequest]], below: Below)
         for group, order in drafted[:_ORDERS_TOLD]
     ]
     if len(drafted) > _ORDERS_TOLD:
-        lines.append(f"and {len(drafted) - _ORDERS_TOLD} more orders")
+        lines.append(f"and {counted(len(drafted) - _ORDERS_TOLD, 'more order')}")
     if below.skipped:
         lines += ["", f"Not ordered: {counted(below.items_skipped, 'item')}"]
         lines += [

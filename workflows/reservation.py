@@ -6,7 +6,7 @@ from typing import Any
 from temporalio import workflow
 
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
-from stockkeeper.contracts.messages import parse, utc
+from stockkeeper.contracts.messages import counted, parse, utc
 from stockkeeper.contracts.reservation import (
     CANCEL,
     EXTEND,
@@ -100,7 +100,9 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         # Only the database knows whether a shipment with a name has left already; its repeat is right in any status.
         key = message.fulfillment_id or key
         step = self.step_of(FulfillReservationStep, message, "fulfill", key, performed_by=message.performed_by)
-        units = "all that is left" if message.lines is None else f"{sum(line.quantity for line in message.lines)} units"
+        units = "all that is left"
+        if message.lines is not None:
+            units = counted(sum(line.quantity for line in message.lines), "unit")
         await self.apply(ReservationActivities.fulfill_reservation, step, f"fulfil {units}")
 
     @command(RELEASE)
@@ -111,8 +113,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         # As for a shipment: only the database knows whether a release with a name has been done.
         key = message.release_id or key
         step = self.step_of(LowerReservationStep, message, "release", key, performed_by=message.performed_by)
-        units = sum(line.quantity for line in message.lines)
-        await self.apply(ReservationActivities.lower_reservation, step, f"release {units} units: {message.reason}")
+        units = counted(sum(line.quantity for line in message.lines), "unit")
+        await self.apply(ReservationActivities.lower_reservation, step, f"release {units}: {message.reason}")
 
     @command(CANCEL)
     async def cancel(self, message: Cancel, key: str) -> None:
@@ -174,7 +176,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             lines=request.lines,
             expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
         )
-        summary = f"hold {len(request.lines)} lines until {utc(step.expires_at)}"
+        summary = f"hold {counted(len(request.lines), 'line')} until {utc(step.expires_at)}"
         await self.apply(ReservationActivities.reserve_stock, step, summary)
 
     async def _until_nothing_is_held(self) -> None:

@@ -106,7 +106,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         step = self.step_of(DispatchTransferStep, message, "dispatch", key, performed_by=message.performed_by)
         summary = f"dispatched by {message.performed_by}"
         if message.lines is not None:
-            summary = f"{sum(line.quantity for line in message.lines)} units {summary}"
+            summary = f"{counted(sum(line.quantity for line in message.lines), 'unit')} {summary}"
         await self.apply(TransferActivities.dispatch_transfer, step, summary)
 
     @command(RECEIVE)
@@ -119,7 +119,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         step = self.step_of(ReceiveTransferStep, message, "receive", number, performed_by=by)
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
-        summary = f"receipt {message.receipt_id}: {fit} units, {damaged} damaged"
+        summary = f"receipt {message.receipt_id}: {counted(fit, 'unit')}, {damaged} damaged"
         await self.apply(TransferActivities.receive_transfer, step, summary)
 
     @command(WRITE_OFF)
@@ -136,7 +136,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         step = self.step_of(WriteOffTransferStep, message, "write_off", key, performed_by=message.performed_by)
         lost = "what is missing"
         if message.lines is not None:
-            lost = f"{sum(line.quantity for line in message.lines)} units"
+            lost = counted(sum(line.quantity for line in message.lines), "unit")
         await self.apply(TransferActivities.write_off_transfer, step, f"write off {lost}: {message.reason}")
 
     @command(APPROVE_DIFFERENCE)

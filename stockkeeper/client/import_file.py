@@ -26,6 +26,7 @@ from stockkeeper.contracts.import_file import (
     workflow_id,
 )
 from stockkeeper.contracts.import_rows import BadRow, refusal
+from stockkeeper.contracts.messages import counted
 
 APPLIED_WITHIN = timedelta(hours=2)
 """How long to wait for the end: a large file takes minutes, and a database in trouble longer."""
@@ -168,7 +169,7 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
         request,
         what=what,
         workflow_id=workflow_id(file.kind, file.digest),
-        summary=f"{file.kind} from {request.file_name}: {file.rows} rows",
+        summary=f"{file.kind} from {request.file_name}: {counted(file.rows, 'row')}",
         state=ImportState,
     )
     # By its id alone: a long import goes on in another run.

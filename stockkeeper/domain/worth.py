@@ -58,7 +58,7 @@ class Limit:
         """Which limit is exceeded, in words: ``worth 5,000.00, above the limit of 500.00``."""
         if worth.value > self.value:
             return f"worth {worth}, above the limit of {in_figures(self.value)}"
-        return f"worth {worth}, above the limit of {self.units} units of unknown cost"
+        return f"worth {worth}, above the limit of {self.units} unit{'s' * (self.units != 1)} of unknown cost"
 
 
 def worth_of_units(lines: Iterable[tuple[int, Decimal | None]]) -> Worth:

@@ -115,7 +115,7 @@ async def test_the_same_by_signals_and_a_bad_one_is_noted(foreign: Foreign, impo
     state = await eventually(foreign.state, lambda state: state["status"] == "IMPORTED")
     assert [note.partition(": ")[2] for note in state["notes"]] == [
         "signal add_page refused: InvalidRequest: rows: must be gzip in Base64",
-        "signal finish refused: InvalidRequest: 2 pages with 1 rows were announced, 1 pages with 1 rows have come",
+        "signal finish refused: InvalidRequest: 2 pages with 1 row announced, 1 page with 1 row received",
     ]
     assert imports.rows("SELECT count(*) FROM suppliers WHERE name = :name", name=name) == [(1,)]
 

@@ -254,6 +254,6 @@ async def test_an_order_that_is_rejected_says_so(purchasing: Purchasing, shop: S
     assert details.splitlines()[0].endswith("Nothing more is expected: we have enough.")
     assert details.startswith("**CANCELLED** · ")
     assert await purchasing.summaries(number, EventType.EVENT_TYPE_MARKER_RECORDED) == [
-        f"draft {number}: 1 lines",
+        f"draft {number}: 1 line",
         "reject: we have enough",
     ]
