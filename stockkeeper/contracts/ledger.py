@@ -1,8 +1,8 @@
 """Questions to the ledger: levels at an instant, movements of an item, their course over time, and the export."""
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
-from pydantic import AwareDatetime, BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_ID, Id, Message, Page, Timestamp
@@ -46,6 +46,10 @@ class ShowHistory(Message):
     )
 
 
+def _is_left_out(value: object) -> bool:
+    return value is None
+
+
 class Movement(BaseModel):
     """One movement of the ledger: units, person, reason and workflow run."""
 
@@ -61,15 +65,9 @@ class Movement(BaseModel):
     run_id: str
     occurred_at: Timestamp | None = Field(
         default=None,
+        exclude_if=_is_left_out,
         description="When the goods moved, if that was before it was booked; without it: at ``created_at``.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_an_empty_time(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        shown: dict[str, Any] = handler(self)
-        if self.occurred_at is None:
-            shown.pop("occurred_at", None)
-        return shown
 
 
 class History(Page):

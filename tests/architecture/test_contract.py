@@ -128,7 +128,7 @@ def test_the_written_schema_is_the_one_of_the_models() -> None:
 
 
 BEFORE = Path(__file__).with_name("contract_before.json")
-"""The contract before it had a version: callers rely on all of it."""
+"""The contract of 0.1.0: callers rely on all of it, but that the details of NotPermitted were any object."""
 _GROWING = {"enum", "errors", "search_attributes"}
 """Lists to which values may be added."""
 
