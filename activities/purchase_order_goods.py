@@ -29,6 +29,7 @@ from stockkeeper.contracts.purchase_order import (
 from stockkeeper.contracts.purchase_order_state import ReceiptLine
 from stockkeeper.domain.conflicts import done_differently
 from stockkeeper.domain.purchase_order import (
+    PurchaseOrder,
     PurchaseOrderEvent,
     PurchaseOrderStatus,
 )
@@ -128,15 +129,12 @@ class OrderGoodsSteps(OrderSteps):
             taken = order.plan_correction(step.receipt_id, brought_by(connection, order, step.receipt_id), wrong)
             units = {number: share.accepted for number, share in taken.items() if share.accepted}
             self.require_permitted(connection, operation, order, units, step.as_of)
-            take_out_of_stock(
+            _book_out(
                 connection,
                 operation,
-                MovementType.PURCHASE,
-                order.warehouse_id,
-                order.lines,
+                order,
                 units,
-                reference_id=order.po_number,
-                reason=f"receipt {step.receipt_id} of purchase order {order.po_number} corrected: {step.reason}",
+                f"receipt {step.receipt_id} of purchase order {order.po_number} corrected: {step.reason}",
             )
             insert_receipt(
                 connection,
@@ -180,15 +178,12 @@ class OrderGoodsSteps(OrderSteps):
                 require_same(earlier, sent, otherwise=another)
                 return
             units = order.plan_return(sent)
-            take_out_of_stock(
+            _book_out(
                 connection,
                 operation,
-                MovementType.PURCHASE,
-                order.warehouse_id,
-                order.lines,
+                order,
                 units,
-                reference_id=order.po_number,
-                reason=f"return {step.return_id} of purchase order {order.po_number} to the supplier: {step.reason}",
+                f"return {step.return_id} of purchase order {order.po_number} to the supplier: {step.reason}",
             )
             insert_return(
                 connection,
@@ -210,3 +205,19 @@ def _negated(units: Mapping[int, Taken]) -> dict[int, Taken]:
 
 def _delivered(lines: Sequence[ReceiptLine]) -> dict[int, Taken]:
     return delivered_by_product(Delivered(line.product_id, line.quantity, line.rejected_quantity) for line in lines)
+
+
+def _book_out(
+    connection: Connection, operation: Operation, order: PurchaseOrder, units: Mapping[int, int], reason: str
+) -> None:
+    """Take received units by line number out of stock again, as PURCHASE movements out of the order."""
+    take_out_of_stock(
+        connection,
+        operation,
+        MovementType.PURCHASE,
+        order.warehouse_id,
+        order.lines,
+        units,
+        reference_id=order.po_number,
+        reason=reason,
+    )
