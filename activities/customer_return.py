@@ -47,7 +47,7 @@ from stockkeeper.domain.stock import ItemKey, MovementType
 
 
 class ReturnSteps(WithLimit, ReturnActivities):
-    """`ReturnActivities` on PostgreSQL; above the limit, nobody alone restocks units that were never shipped."""
+    """`ReturnActivities` on PostgreSQL; above the limit, restocking unshipped units takes two people."""
 
     @activity.defn(name="register_return", no_thread_cancel_exception=True)
     def register_return(self, step: RegisterReturnStep) -> StoredReturn:

@@ -39,7 +39,7 @@ def require_difference_approved(
     limit: Limit,
     as_of: datetime,
 ) -> None:
-    """Refuse a difference above the limit that no other person has approved, and record one that somebody has.
+    """Refuse a difference above the limit without another person's approval; record the use of an approval.
 
     The caller has locked the document.
 

@@ -68,7 +68,7 @@ class OrderSteps(OnDatabase):
         database: The database.
         approval: The policy for orders that don't bring their own.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
-        limits: The worth of goods that nobody pays for, or that nobody has ordered, up to which one person decides.
+        limits: Value and units of goods without a counterpart (unpaid or not ordered) up to which one person decides.
     """
 
     def __init__(

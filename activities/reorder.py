@@ -74,7 +74,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         approval: The approval policy of the drafts.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
         task_queue: Where the workers listen.
-        limits: The worth of goods that nobody pays for up to which a draft needs no approval.
+        limits: Value and units of goods below catalogue cost up to which a draft needs no approval.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus,
 
 
 class TransferSteps(TransitSteps, TransferActivities):
-    """`TransferActivities` on PostgreSQL; above the limit, nobody alone books units lost or damaged."""
+    """`TransferActivities` on PostgreSQL; above the limit, booking lost or damaged units takes two people."""
 
     @activity.defn(name="hold_transfer", no_thread_cancel_exception=True)
     def hold_transfer(self, step: HoldTransferStep) -> StoredTransfer:

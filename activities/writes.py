@@ -195,7 +195,7 @@ def database_errors() -> Iterator[None]:
 
     A value that PostgreSQL can't store is an error in the request, and final. All other database errors are tried
     again, after a moment if they are known to pass quickly. A database that can't be reached has a type of its own, by
-    which callers are told.
+    which a caller recognises it.
     """
     try:
         yield

@@ -40,12 +40,12 @@ class LastWord(State):
     signals: int
 
 
-def told(failure: DomainError) -> Failure:
+def to_hand_on(failure: DomainError) -> Failure:
     """The error as it is handed on."""
     return Failure(code=failure.code, message=failure.message, details=failure.details)
 
 
-def read(failure: Failure) -> DomainError:
+def handed_on(failure: Failure) -> DomainError:
     """The error that was handed on."""
     return DomainError.codes[failure.code].from_details(failure.message, failure.details)
 

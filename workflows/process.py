@@ -20,7 +20,7 @@ from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.domain.errors import DomainError, InvalidRequest
-from workflows.last_word import NAMED_ANSWERS, LastWord, is_fixed, read, told
+from workflows.last_word import NAMED_ANSWERS, LastWord, handed_on, is_fixed, to_hand_on
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
@@ -228,7 +228,7 @@ class Process(Generic[S]):
         await workflow.wait_condition(self.drained)
         last_word = LastWord(
             last_word=cast("BaseModel", self.state).model_dump(mode="json"),
-            failure=None if failure is None else told(failure),
+            failure=None if failure is None else to_hand_on(failure),
             details=self._details,
             memo=dict(self._memo),
             signals=self._signals,
@@ -249,7 +249,7 @@ class Process(Generic[S]):
         """
         info = workflow.current_update_info()
         if self.last_word is not None and self.last_word.failure is not None:
-            raise read(self.last_word.failure)
+            raise handed_on(self.last_word.failure)
         if workflow.info().continued_run_id is None and info is not None and is_fixed(info.id):
             parse(start, self.payload)
 
@@ -261,7 +261,7 @@ class Process(Generic[S]):
             self._memo = word.memo
             workflow.upsert_memo(word.memo)
         if word.failure is not None:
-            await self.failed(read(word.failure))
+            await self.failed(handed_on(word.failure))
         self.start_answered()
         return await self.ended()
 
@@ -279,7 +279,8 @@ class Process(Generic[S]):
             return None
         if isinstance(self.payload[1], dict) and "last_word" in self.payload[1]:
             self.last_word = parse(LastWord, self.payload[1:])
-            self.state = type(self.state).model_validate(self.last_word.last_word)  # type: ignore[attr-defined]
+            state = cast("type[BaseModel]", type(self.state))
+            self.state = cast("S", state.model_validate(self.last_word.last_word))
             self._signals = self.last_word.signals
             return None
         carried = parse(model, self.payload[1:])

@@ -76,7 +76,7 @@ CREATE CONSTRAINT TRIGGER purchase_orders_are_approved
     EXECUTE FUNCTION require_approvals();
 """
 
-# Lines are deleted by nobody but an amendment, which leaves a shorter order.
+# Only an amendment deletes lines, for a shorter order.
 LINES = """
 CREATE FUNCTION drop_order_lines(po bigint, after_line integer) RETURNS void LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = "$user", public AS $$
