@@ -1,149 +1,184 @@
-"""Finds what has no place in code that is replayed: clocks, chance, input and output, threads, and the order of a set.
+"""Finds what has no place in code that is replayed: clocks, chance, input and output, threads, and state of a module.
 
-A replay has to do the same again, on another machine and in another process. Names are followed within a module: a
-variable, attribute or parameter that is a set there, and a function that returns one.
+A replay has to do the same again, on another machine and in another process. The order of sets is in `replayed_sets`.
+
+Imports are of modules that are known to be harmless, so what nobody has thought of is refused. A name is followed to
+the import that it comes from, and no further.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-FORBIDDEN_MODULES = {
-    "concurrent", "ctypes", "gc", "getpass", "glob", "http", "io", "locale", "multiprocessing", "numpy", "os",
-    "pathlib", "platform", "queue", "random", "requests", "sched", "secrets", "select", "shutil", "signal", "socket",
-    "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid", "weakref",
+from tests.architecture.replayed_sets import orders_of_sets
+
+# Nothing here reads a clock or anything else outside the process, but for the names that are refused below.
+MODULES = {
+    "asyncio", "base64", "collections", "collections.abc", "contextlib", "csv", "dataclasses", "datetime", "decimal",
+    "difflib", "email.utils", "enum", "functools", "gzip", "itertools", "json", "math", "operator", "re", "statistics",
+    "string", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo",
+    "pydantic", "pydantic.json_schema", "pydantic_core",
+    "temporalio", "temporalio.activity", "temporalio.common", "temporalio.contrib.pydantic", "temporalio.converter",
+    "temporalio.exceptions", "temporalio.workflow",
 }  # fmt: skip
-CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter", "fromtimestamp"}
-FORBIDDEN_CALLS = {"__import__", "breakpoint", "eval", "exec", "hash", "id", "input", "open"}
-# Threads, sockets and programs; and asyncio's own waiting, which keeps its tasks in sets (`workflow.wait` doesn't).
+# ... and whatever is within these.
+PACKAGES = ("stockkeeper.contracts", "stockkeeper.domain", "temporalio.api", "workflows")
+# Temporal's event loop has these, and each does the same again. A TaskGroup keeps its tasks in a set; others wait for
+# the machine.
 OF_ASYNCIO = {
-    "as_completed", "create_subprocess_exec", "create_subprocess_shell", "open_connection", "run_coroutine_threadsafe",
-    "start_server", "to_thread", "wait",
+    "CancelledError", "Condition", "Event", "Future", "Lock", "PriorityQueue", "Queue", "Semaphore", "Task",
+    "create_task", "current_task", "gather", "shield", "sleep", "timeout", "timeout_at", "wait_for",
+}  # fmt: skip
+OF_UNSAFE = {"imports_passed_through"}
+CLOCKS = {
+    "ctime", "fromtimestamp", "gmtime", "localtime", "monotonic", "monotonic_ns", "now", "perf_counter",
+    "perf_counter_ns", "process_time", "time", "time_ns", "today", "utcfromtimestamp", "utcnow",
+}  # fmt: skip
+CHANCE = {"choice", "choices", "getrandbits", "randint", "random", "sample", "samples", "shuffle", "urandom"}
+OUTSIDE = {"available_timezones", "call_soon_threadsafe", "formatdate", "make_msgid", "open", "run_in_executor"}
+BUILTINS = {
+    "__import__", "breakpoint", "compile", "eval", "exec", "exit", "globals", "hash", "id", "input", "open", "print",
+    "quit",
+}  # fmt: skip
+MUTATORS = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
+    "reverse", "setdefault", "sort", "update",
 }  # fmt: skip
 
-SETS = {"set", "frozenset", "AbstractSet", "MutableSet"}
-OF_SETS = {"union", "intersection", "difference", "symmetric_difference"}
-# What takes an iterable and keeps its order ...
-ORDERED = {
-    "deque", "enumerate", "extend", "filter", "fromkeys", "iter", "join", "list", "map", "reversed", "tuple", "zip",
-}  # fmt: skip
-# ... and what gives the same for each order.
-UNORDERED = {"sorted", "set", "frozenset", "any", "all", "len", "min", "max", "Counter"}
+WORKFLOW = "temporalio.workflow"
 
 
-def offences(source: str) -> list[str]:
-    """Imports, calls and iterations that have no place in what is replayed."""
+def offences(source: str, elsewhere: frozenset[str] = frozenset()) -> list[str]:
+    """Imports, names, calls and iterations that have no place in what is replayed.
+
+    Args:
+        source: A module.
+        elsewhere: Names of functions and attributes that are sets in the modules beside it.
+    """
     tree = ast.parse(source)
-    return [*_reaches_out(tree), *_follows_the_order_of_a_set(tree)]
+    return [*_reaches_out(tree), *_keeps_state(tree), *orders_of_sets(tree, elsewhere)]
 
 
 def _reaches_out(tree: ast.Module) -> Iterator[str]:
+    origins = _origins(tree)
+    # Of `a.b.c` only the whole is looked at.
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                yield from _imported(node)
+            case ast.Name(name, ast.Load()) if name in BUILTINS and name not in origins:
+                yield name
+            case ast.Attribute() if id(node) not in inner and (reached := _reached(node, origins)):
+                yield reached
+            case ast.Call(ast.Attribute(attr="astimezone"), [], []):
+                yield "the machine's timezone"
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    match node:
+        case ast.Import(names):
+            yield from (each.name for each in names if not _is_known(each.name))
+        case ast.ImportFrom(module=module, names=names, level=level):
+            for each in names:
+                full = f"{module}.{each.name}"
+                # What is imported is a module itself, or a name in one.
+                if level or not (_is_known(module or "") or _is_known(full)) or _is_refused(full):
+                    yield full
+
+
+def _is_known(module: str) -> bool:
+    return module in MODULES or f"{module}.".startswith(tuple(f"{each}." for each in PACKAGES))
+
+
+def _is_refused(full: str) -> bool:
+    """Whether this name, spelt from its module on, is outside of what is replayed."""
+    parts = full.split(".")
+    match parts:
+        case ["asyncio", name, *_]:
+            return name not in OF_ASYNCIO
+        case ["temporalio", "workflow", "unsafe", name, *_]:
+            return name not in OF_UNSAFE
+        # Its clock and its chance are those of the history.
+        case ["temporalio", "workflow", *_]:
+            return False
+        case ["temporalio", name, *_] if len(parts) == 2 and name.islower():
+            return not _is_known(full)
+        case _:
+            return bool({*parts[1:]} & (CLOCKS | CHANCE | OUTSIDE))
+
+
+def _reached(node: ast.Attribute, origins: Mapping[str, str]) -> str | None:
+    """What an attribute is, where that is refused."""
+    spelt = ast.unparse(node)
+    first, _, rest = spelt.partition(".")
+    full = f"{origins.get(first, first)}.{rest}"
+    if first not in origins:
+        full = {"workflow": f"{WORKFLOW}.{rest}", "asyncio": spelt}.get(first, f"_.{node.attr}")
+    return spelt if _is_refused(full) else None
+
+
+def _origins(tree: ast.Module) -> dict[str, str]:
+    """Where each imported name comes from."""
+    origins: dict[str, str] = {}
     for node in ast.walk(tree):
         match node:
             case ast.Import(names):
-                yield from (each.name for each in names if each.name.split(".")[0] in FORBIDDEN_MODULES)
-            case ast.ImportFrom(module=str(module)) if module.split(".")[0] in FORBIDDEN_MODULES:
-                yield module
-            case ast.ImportFrom(module="asyncio", names=names):
-                yield from (f"asyncio.{each.name}" for each in names if each.name in OF_ASYNCIO)
-            case ast.Attribute(value, attr) if attr in CLOCKS and ast.unparse(value) != "workflow":
-                yield ast.unparse(node)
-            case ast.Attribute(ast.Name("asyncio"), attr) if attr in OF_ASYNCIO:
-                yield ast.unparse(node)
-            case ast.Attribute(attr="run_in_executor"):
-                yield ast.unparse(node)
-            case ast.Call(ast.Name(name)) if name in FORBIDDEN_CALLS:
-                yield f"{name}()"
-            case ast.Global(names):
-                yield f"global {', '.join(names)}"
+                for each in names:
+                    first = each.name.split(".")[0]
+                    origins[each.asname or first] = each.name if each.asname else first
+            case ast.ImportFrom(module=str(module), names=names):
+                origins |= {each.asname or each.name: f"{module}.{each.name}" for each in names}
+    return origins
 
 
-def _follows_the_order_of_a_set(tree: ast.Module) -> Iterator[str]:
-    named = _names_of_sets(tree)
-    harmless = {
-        id(argument)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _last_name(node.func) in UNORDERED
-        for argument in node.args
-    }
-    for node in ast.walk(tree):
-        for iterated in _iterated(node, harmless):
-            if _is_set(iterated, named):
-                yield f"order of {ast.unparse(iterated)}"
+def _keeps_state(tree: ast.Module) -> Iterator[str]:
+    """What a function changes of its module or of its class, which all runs of a worker share."""
+    shared = _names_of(tree.body) | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    yield from (f"global {', '.join(node.names)}" for node in ast.walk(tree) if isinstance(node, ast.Global))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name != "__init_subclass__":
+            theirs = (shared - _own_names(function)) | {"cls"}
+            for node in ast.walk(function):
+                yield from _changes(node, theirs)
 
 
-def _iterated(node: ast.AST, harmless: set[int]) -> Iterator[ast.expr]:
-    """What the node goes over in a way that shows the order."""
+def _changes(node: ast.AST, shared: set[str]) -> Iterator[str]:
     match node:
-        case ast.For(iter=iterated) | ast.AsyncFor(iter=iterated) | ast.YieldFrom(iterated):
-            yield iterated
-        case ast.ListComp() | ast.GeneratorExp() | ast.DictComp() if id(node) not in harmless:
-            yield from (each.iter for each in node.generators)
-        case ast.Call(func, args):
-            if _last_name(func) in ORDERED:
-                yield from (each for each in args if not isinstance(each, ast.Starred))
-            yield from (each.value for each in args if isinstance(each, ast.Starred))
-        case ast.List(elements) | ast.Tuple(elements):
-            yield from (each.value for each in elements if isinstance(each, ast.Starred))
-        case ast.Assign([ast.Tuple() | ast.List()], value):
-            yield value
+        case ast.Assign(targets) | ast.Delete(targets):
+            yield from (ast.unparse(target) for target in targets if _holder(target) in shared)
+        case ast.AugAssign(target) | ast.AnnAssign(target) if _holder(target) in shared:
+            yield ast.unparse(target)
+        case ast.Call(ast.Attribute(ast.Name(name), attr)) if name in shared and attr in MUTATORS:
+            yield f"{name}.{attr}()"
+        case ast.Call(ast.Name("next"), [ast.Name(name), *_]) if name in shared:
+            yield f"next({name})"
 
 
-def _names_of_sets(tree: ast.Module) -> set[str]:
-    named: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.AnnAssign(target, annotation) if _is_set_type(annotation):
-                named.add(_last_name(target))
-            case ast.arg(name, ast.expr() as annotation) if _is_set_type(annotation):
-                named.add(name)
-            case ast.FunctionDef(name, returns=ast.expr() as returns) if _is_set_type(returns):
-                named.add(name)
-            case ast.Assign(targets, value) if _is_set(value, named):
-                named |= {_last_name(target) for target in targets}
-            case ast.NamedExpr(ast.Name(name), value) if _is_set(value, named):
-                named.add(name)
-    return named - {""}
-
-
-def _is_set_type(annotation: ast.expr) -> bool:
-    match annotation:
-        case ast.Constant(str(text)):
-            return _is_set_type(ast.parse(text, mode="eval").body)
-        case ast.Subscript(ast.Name("ClassVar" | "Final"), of):
-            return _is_set_type(of)
-        case ast.Subscript(of):
-            return _last_name(of) in SETS
-        case _:
-            return _last_name(annotation) in SETS
-
-
-def _is_set(node: ast.expr, named: set[str]) -> bool:
-    match node:
-        case ast.Set() | ast.SetComp():
-            return True
-        case ast.BinOp(left, ast.BitOr() | ast.BitAnd() | ast.BitXor() | ast.Sub(), right):
-            return any(_is_set(side, named) or _is_keys(side) for side in (left, right))
-        case ast.IfExp(_, body, orelse):
-            return _is_set(body, named) or _is_set(orelse, named)
-        case ast.Call(ast.Name("set" | "frozenset")):
-            return True
-        case ast.Call(ast.Attribute(attr=attr)) if attr in OF_SETS:
-            return True
-        case ast.Call(func):
-            return _last_name(func) in named
-        case ast.Name() | ast.Attribute():
-            return _last_name(node) in named
-        case _:
-            return False
-
-
-def _is_keys(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and _last_name(node.func) == "keys"
-
-
-def _last_name(node: ast.expr) -> str:
-    match node:
-        case ast.Name(name) | ast.Attribute(attr=name):
+def _holder(target: ast.expr) -> str:
+    """The name of what an assignment changes a part of."""
+    match target:
+        case ast.Attribute(ast.Name(name)) | ast.Subscript(ast.Name(name)):
             return name
+        case ast.Attribute(inner) | ast.Subscript(inner):
+            return _holder(inner)
         case _:
             return ""
+
+
+def _names_of(statements: list[ast.stmt]) -> set[str]:
+    targets: list[ast.expr] = []
+    for statement in statements:
+        match statement:
+            case ast.Assign(assigned):
+                targets += assigned
+            case ast.AnnAssign(target):
+                targets.append(target)
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _own_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {
+        node.arg if isinstance(node, ast.arg) else node.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    }
