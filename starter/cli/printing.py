@@ -217,7 +217,7 @@ def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> No
     """Print the shortages because of which nothing was held."""
     for each in shortages:
         item = f"{sku(found, each.product_id)} in {warehouse(found, each.warehouse_id)}"
-        out.print(f"short: {item}: requested {each.requested}, available {each.available}")
+        out.print(f"short: {item}: {each.numbers}")
 
 
 def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:

@@ -63,8 +63,7 @@ class Names:
             return error
         if isinstance(error, InsufficientStock) and error.shortages:
             short = (
-                f"{self.of('product', each.product_id)} in {self.of('warehouse', each.warehouse_id)}: "
-                f"requested {each.requested}, available {each.available}"
+                f"{self.of('product', each.product_id)} in {self.of('warehouse', each.warehouse_id)}: {each.numbers}"
                 for each in error.shortages
             )
             return InsufficientStock("; ".join(short), error.shortages)

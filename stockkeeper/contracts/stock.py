@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, Page, State, Timestamp
-from stockkeeper.domain.errors import InsufficientStock
+from stockkeeper.domain.errors import InsufficientStock, Shortage
 
 LEVELS_AT_ONCE = 1_000
 IN_TRANSIT_AT_ONCE = 1_000
@@ -155,6 +155,16 @@ class ShortageState(State):
     warehouse_id: int
     requested: int
     available: int
+    waited_for: int = Field(
+        default=0,
+        description="Further units that are there, and that orders before this one wait for; left out if 0.",
+        exclude_if=lambda units: not units,
+    )
+
+    @property
+    def numbers(self) -> str:
+        """The units in words, as in the refusal's message."""
+        return Shortage(**self.model_dump()).numbers
 
 
 def shortages_of(error: InsufficientStock) -> list[ShortageState]:

@@ -21,7 +21,7 @@ JSON and travels with it; ``from_details`` builds the same error again at the ot
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self, TypedDict, cast
+from typing import ClassVar, NotRequired, Self, TypedDict, cast
 
 Details = Mapping[str, object] | Sequence[Mapping[str, object]]
 """The numbers and names behind a message, as plain JSON; each error says which."""
@@ -50,6 +50,7 @@ class ShortageDetails(TypedDict):
     warehouse_id: int
     requested: int
     available: int
+    waited_for: NotRequired[int]
 
 
 class StateDetails(TypedDict):
@@ -189,12 +190,23 @@ class UnknownSupplier(_Unknown):
 
 @dataclass(frozen=True)
 class Shortage:
-    """One item that is short: units asked for by the whole request, and units that were available."""
+    """One item that is short: units asked for by the whole request, and units that were available.
+
+    Attributes:
+        waited_for: Further units that are there, and that orders before this one wait for.
+    """
 
     product_id: int
     warehouse_id: int
     requested: int
     available: int
+    waited_for: int = 0
+
+    @property
+    def numbers(self) -> str:
+        """The units in words: ``requested 5, available 2``, and units that are there for others, if there are any."""
+        others = f" ({self.waited_for} more are there, for orders that wait)" if self.waited_for else ""
+        return f"requested {self.requested}, available {self.available}{others}"
 
 
 class InsufficientStock(DomainError):
@@ -208,17 +220,17 @@ class InsufficientStock(DomainError):
     def of(cls, shortages: Iterable[Shortage]) -> Self:
         """The error for these shortages."""
         short = list(shortages)
-        parts = [
-            f"product {s.product_id} in warehouse {s.warehouse_id}: requested {s.requested}, available {s.available}"
-            for s in short[:3]
-        ]
+        parts = [f"product {s.product_id} in warehouse {s.warehouse_id}: {s.numbers}" for s in short[:3]]
         more = f" and {len(short) - 3} more" if len(short) > 3 else ""
         return cls("; ".join(parts) + more, short)
 
     @property
     def details(self) -> list[ShortageDetails]:
-        """A list of ``{product_id, warehouse_id, requested, available}``."""
-        return [cast("ShortageDetails", asdict(s)) for s in self.shortages]
+        """A list of ``{product_id, warehouse_id, requested, available}``; ``waited_for`` only where it isn't 0."""
+        return [
+            cast("ShortageDetails", {name: value for name, value in asdict(s).items() if name != "waited_for" or value})
+            for s in self.shortages
+        ]
 
     @classmethod
     def from_details(cls, message: str, details: object) -> Self:
