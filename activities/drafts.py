@@ -13,7 +13,9 @@ from database.purchase_order import PURCHASE_ORDER, keep_longest_lead_time
 from database.worth import unit_costs
 from stockkeeper.contracts.purchase_order import DraftPurchaseOrderStep
 from stockkeeper.contracts.purchase_order_state import ApprovalPolicy, PurchaseOrderLine, PurchaseOrderRequest
-from stockkeeper.domain.purchase_order import PurchaseOrderStatus, receivable, required_approvals
+from stockkeeper.domain.approval import required_approvals
+from stockkeeper.domain.purchase_order import PurchaseOrderStatus
+from stockkeeper.domain.purchase_order_lines import receivable
 from stockkeeper.domain.worth import Limit, total_of, unpaid
 
 Draft = DraftPurchaseOrderStep | PurchaseOrderRequest

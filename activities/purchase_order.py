@@ -22,13 +22,12 @@ from database.operations import Operation
 from database.purchase_order import (
     PURCHASE_ORDER,
     adopt_draft,
-    amend_lines,
     expected_day,
     insert_approval,
-    is_amended_by,
     keep_longest_lead_time,
-    lock_purchase_order,
 )
+from database.purchase_order_amendments import amend_lines, is_amended_by
+from database.purchase_order_reading import lock_purchase_order
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.purchase_order import (
     AmendPurchaseOrderStep,

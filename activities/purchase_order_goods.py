@@ -9,14 +9,9 @@ from activities.differences import store_difference_approval
 from activities.purchase_order_steps import OrderSteps, end_order
 from activities.writes import require_same
 from database.operations import Operation
-from database.purchase_order import (
-    PURCHASE_ORDER,
-    RECEIPTS,
-    brought_by,
-    insert_return,
-    lock_purchase_order,
-    returned_by,
-)
+from database.purchase_order import PURCHASE_ORDER
+from database.purchase_order_goods import RECEIPTS, brought_by, insert_return, returned_by
+from database.purchase_order_reading import lock_purchase_order
 from database.receipts import booked, insert_receipt, put_into_stock, take_out_of_stock
 from database.supplier_performance import keep_unit_costs
 from stockkeeper.contracts.purchase_order import (

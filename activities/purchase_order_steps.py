@@ -13,11 +13,9 @@ from database.clock import end_of_day, today_in
 from database.differences import read_difference_approvals
 from database.document import close_document
 from database.operations import Operation
-from database.purchase_order import (
-    PURCHASE_ORDER,
-    read_purchase_order,
-    taken_back,
-)
+from database.purchase_order import PURCHASE_ORDER
+from database.purchase_order_goods import taken_back
+from database.purchase_order_reading import read_purchase_order
 from database.sessions import Database
 from database.supplier_performance import measure_lead_times
 from database.worth import unit_costs

@@ -1,6 +1,7 @@
 """Audit rules of a purchase order, beside the comparison of its movements."""
 
-from database.purchase_order import PURCHASE_ORDER, RECEIPTS
+from database.purchase_order import PURCHASE_ORDER
+from database.purchase_order_goods import RECEIPTS
 from database.stock_audit import document_rule, lines_are_their_receipts
 from stockkeeper.domain.stock_audit import FindingKind
 

@@ -30,10 +30,10 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command
 from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
+from stockkeeper.domain.approval import Tier, require_tiers
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus as PurchaseOrderStatus  # noqa: PLC0414 - part of the contract
-from stockkeeper.domain.purchase_order import Tier, require_tiers
 
 WORKFLOW_TYPE = "PurchaseOrderWorkflow"
 MAX_APPROVALS = 20

@@ -5,12 +5,14 @@ function `is_approved`, which the constraints of the three documents call. Anoth
 departments, changes `Approval.is_complete_with`, that function, and their tests (ADR 0025).
 """
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from decimal import Decimal
+from typing import NamedTuple, Self
 
-from stockkeeper.domain.errors import NotPermitted
+from stockkeeper.domain.errors import InvalidRequest, NotPermitted
 from stockkeeper.domain.people import is_same_person
 
 
@@ -84,3 +86,30 @@ class Deadlines:
             escalate_at=None if escalate_after_hours is None else asked_at + timedelta(hours=escalate_after_hours),
             end_at=asked_at + timedelta(hours=cancel_after_hours),
         )
+
+
+class Tier(NamedTuple):
+    """How many approvals a purchase order needs whose total is at most ``up_to``; None: however large it is."""
+
+    up_to: Decimal | None
+    approvals: int
+
+
+def require_tiers(tiers: Sequence[Tier]) -> None:
+    """Every total falls into exactly one tier: the bounds rise, and the last tier has none.
+
+    Raises:
+        InvalidRequest: Some total would fall into no tier, or a tier could never be reached.
+    """
+    if not tiers or tiers[-1].up_to is not None:
+        raise InvalidRequest("tiers: the last one must have up_to null, so that every total has a tier")
+    bounds = [tier.up_to for tier in tiers[:-1]]
+    # Bounds that are missing before the end would make the tiers after them unreachable.
+    known = [bound for bound in bounds if bound is not None]
+    if len(known) != len(bounds) or any(lower >= upper for lower, upper in itertools.pairwise(known)):
+        raise InvalidRequest("tiers: up_to must rise from tier to tier, and only the last is null")
+
+
+def required_approvals(tiers: Sequence[Tier], total: Decimal) -> int:
+    """How many different people must approve an order of this total: the first tier that reaches it says."""
+    return next(tier.approvals for tier in tiers if tier.up_to is None or total <= tier.up_to)

@@ -9,16 +9,22 @@ A draft, and an order that is out and of which nothing has come, may be amended.
 was: an amended draft, and an order whose total grows, is approved anew, by people who haven't written it.
 """
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from stockkeeper.domain.approval import Approval
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
-from stockkeeper.domain.receipt import Awaited, Taken, share_out
+from stockkeeper.domain.purchase_order_lines import (
+    OrderedLine,
+    beyond_ordered,
+    share_delivered,
+    share_returned,
+    share_taken_back,
+)
+from stockkeeper.domain.receipt import Taken
 from stockkeeper.domain.transitions import TransitionTable, Words, titled
 
 
@@ -122,69 +128,6 @@ PURCHASE_ORDER = TransitionTable(
 )
 
 
-class Tier(NamedTuple):
-    """How many approvals an order needs whose total is at most ``up_to``; None: however large it is."""
-
-    up_to: Decimal | None
-    approvals: int
-
-
-def require_tiers(tiers: Sequence[Tier]) -> None:
-    """Every total falls into exactly one tier: the bounds rise, and the last tier has none.
-
-    Raises:
-        InvalidRequest: Some total would fall into no tier, or a tier could never be reached.
-    """
-    if not tiers or tiers[-1].up_to is not None:
-        raise InvalidRequest("tiers: the last one must have up_to null, so that every total has a tier")
-    bounds = [tier.up_to for tier in tiers[:-1]]
-    # Bounds that are missing before the end would make the tiers after them unreachable.
-    known = [bound for bound in bounds if bound is not None]
-    if len(known) != len(bounds) or any(lower >= upper for lower, upper in itertools.pairwise(known)):
-        raise InvalidRequest("tiers: up_to must rise from tier to tier, and only the last is null")
-
-
-def required_approvals(tiers: Sequence[Tier], total: Decimal) -> int:
-    """How many different people must approve an order of this total: the first tier that reaches it says."""
-    return next(tier.approvals for tier in tiers if tier.up_to is None or total <= tier.up_to)
-
-
-def receivable(qty: int, over_delivery_percent: Decimal) -> int:
-    """The most units that may be received for ``qty`` ordered: the tolerance is rounded down to whole units."""
-    more = (qty * over_delivery_percent / 100).to_integral_value(rounding=ROUND_DOWN)
-    return qty + int(more)
-
-
-@dataclass(frozen=True)
-class OrderedLine:
-    """One line; quantities in units.
-
-    Attributes:
-        line_number: Its place in the order, from 1.
-        product_id: The product.
-        qty: Units ordered.
-        unit_cost: Cost of one unit.
-        quantity_received: Units accepted into stock so far.
-        quantity_rejected: Units that came and were not accepted: kept apart, and still owed.
-        quantity_receivable: The most that may be received: ``qty`` and the tolerance for over-delivery.
-        quantity_returned: Units received that have gone back to the supplier.
-    """
-
-    line_number: int
-    product_id: int
-    qty: int
-    unit_cost: Decimal
-    quantity_received: int
-    quantity_rejected: int
-    quantity_receivable: int
-    quantity_returned: int = 0
-
-    @property
-    def quantity_owed(self) -> int:
-        """Units that the supplier still owes."""
-        return max(self.qty - self.quantity_received, 0)
-
-
 @dataclass(frozen=True)
 class PurchaseOrder:
     """A purchase order as stored, and the rules for its commands.
@@ -211,6 +154,10 @@ class PurchaseOrder:
     amenders: Collection[str] = ()
 
     @property
+    def _name(self) -> str:
+        return titled(PURCHASE_ORDER.document, self.po_number)
+
+    @property
     def has_received(self) -> bool:
         """Whether anything has entered stock."""
         return any(line.quantity_received for line in self.lines)
@@ -231,8 +178,7 @@ class PurchaseOrder:
         """
         status = self.after(PurchaseOrderEvent.CANCEL)
         if self.has_received:
-            name = titled(PURCHASE_ORDER.document, self.po_number)
-            message = f"{name} has received goods and can't be cancelled; close it short instead"
+            message = f"{self._name} has received goods and can't be cancelled; close it short instead"
             raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.CANCEL))
         return status
 
@@ -249,7 +195,7 @@ class PurchaseOrder:
     def approval(self) -> Approval:
         """The approvals that it needs and has."""
         return Approval(
-            document=titled(PURCHASE_ORDER.document, self.po_number),
+            document=self._name,
             involved=[self.requested_by, *self.amenders],
             involvement="requested or amended" if self.amenders else "requested",
             required=self.required_approvals,
@@ -273,8 +219,7 @@ class PurchaseOrder:
             InvalidState: It has been amended since.
         """
         if version is not None and version != self.version:
-            name = titled(PURCHASE_ORDER.document, self.po_number)
-            message = f"{name} has been amended: it is version {self.version}, not {version}; look at it again"
+            message = f"{self._name} has been amended: it is version {self.version}, not {version}; look at it again"
             raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.APPROVE))
 
     def plan_amendment(self, total: Decimal, required: int) -> "Amendment":
@@ -289,8 +234,7 @@ class PurchaseOrder:
         """
         self.after(PurchaseOrderEvent.AMEND)
         if any(line.quantity_received or line.quantity_rejected for line in self.lines):
-            name = titled(PURCHASE_ORDER.document, self.po_number)
-            message = f"{name} has received goods and can't be amended; close it short, and order the rest anew"
+            message = f"{self._name} has received goods and can't be amended; close it short, and order the rest anew"
             raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.AMEND))
         if self.status is PurchaseOrderStatus.DRAFT:
             event = PurchaseOrderEvent.AMEND if required else PurchaseOrderEvent.SUBMIT
@@ -311,21 +255,7 @@ class PurchaseOrder:
             InvalidRequest: A product isn't on the order, or more of it came than may be received.
         """
         self.after(PurchaseOrderEvent.RECEIVE)
-        taken: dict[int, Taken] = {}
-        for product_id, (quantity, rejected) in delivered.items():
-            lines = [line for line in self.lines if line.product_id == product_id]
-            if not lines:
-                message = f"product {product_id} isn't on {titled(PURCHASE_ORDER.document, self.po_number)}"
-                raise InvalidRequest(message, {"product_id": product_id})
-            accepted = _spread(quantity, lines)
-            if sum(accepted.values()) < quantity:
-                raise _too_many(product_id, quantity, lines)
-            rejected_on = next((line for line in lines if line.quantity_owed), lines[-1]).line_number
-            for line in lines:
-                share = Taken(accepted[line.line_number], rejected if line.line_number == rejected_on else 0)
-                if any(share):
-                    taken[line.line_number] = share
-        return dict(sorted(taken.items()))
+        return share_delivered(self.lines, delivered, self._name)
 
     def require_delivered(self, command: str) -> None:
         """Refuse a command on goods that have come, on an order of which none can have come.
@@ -352,34 +282,10 @@ class PurchaseOrder:
             InvalidRequest: The receipt hasn't brought so many, or they have gone back to the supplier.
         """
         self.require_delivered(CORRECT_RECEIPT)
-        name = f"receipt {receipt_id} of {titled(PURCHASE_ORDER.document, self.po_number)}"
+        name = f"receipt {receipt_id} of {self._name}"
         if not brought:
             raise InvalidRequest(f"there is no {name}")
-        lines = [line for line in self.lines if line.line_number in brought]
-        none = Taken(0, 0)
-        accepted = share_out(
-            {product: Taken(units.accepted, 0) for product, units in too_many.items()},
-            [
-                Awaited(
-                    line.line_number,
-                    line.product_id,
-                    min(brought[line.line_number].accepted, line.quantity_received - line.quantity_returned),
-                )
-                for line in lines
-            ],
-            name,
-            _more_than_came,
-        )
-        rejected = share_out(
-            {product: Taken(0, units.unfit) for product, units in too_many.items()},
-            [Awaited(line.line_number, line.product_id, brought[line.line_number].unfit) for line in lines],
-            name,
-            _more_than_came,
-        )
-        return {
-            number: Taken(accepted.get(number, none).accepted, rejected.get(number, none).unfit)
-            for number in sorted(accepted.keys() | rejected.keys())
-        }
+        return share_taken_back(self.lines, brought, too_many, name)
 
     def plan_return(self, wanted: Mapping[int, int]) -> dict[int, int]:
         """Units of each line that go back to the supplier: ``{line_number: units}``.
@@ -392,24 +298,11 @@ class PurchaseOrder:
             InvalidRequest: A product isn't on the order, or fewer of it have been received and not returned.
         """
         self.require_delivered(RETURN_GOODS)
-        lines = [
-            Awaited(line.line_number, line.product_id, line.quantity_received - line.quantity_returned)
-            for line in self.lines
-        ]
-        asked = {product: Taken(units, 0) for product, units in wanted.items()}
-        shares = share_out(asked, lines, titled(PURCHASE_ORDER.document, self.po_number), _more_than_came)
-        return {number: share.accepted for number, share in shares.items()}
+        return share_returned(self.lines, wanted, self._name)
 
     def more_than_ordered(self, taken: Mapping[int, Taken]) -> tuple[dict[int, int], bool]:
         """Units received beyond the order by line number, with this receipt; and whether it adds any."""
-        none, over, grows = Taken(0, 0), {}, False
-        for line in self.lines:
-            accepted = taken.get(line.line_number, none).accepted
-            before = max(line.quantity_received - line.qty, 0)
-            if by_now := max(line.quantity_received + accepted - line.qty, 0):
-                over[line.line_number] = by_now
-            grows = grows or by_now > before
-        return over, grows
+        return beyond_ordered(self.lines, taken)
 
     def after_receipt(self, taken: Mapping[int, Taken]) -> PurchaseOrderStatus:
         """The status after a receipt: RECEIVED once no line is owed anything."""
@@ -423,29 +316,3 @@ class Amendment(NamedTuple):
 
     status: PurchaseOrderStatus
     starts_round: bool
-
-
-def _spread(quantity: int, lines: Sequence[OrderedLine]) -> dict[int, int]:
-    """Units for each line: first up to the quantity owed, then up to the tolerance."""
-    given: dict[int, int] = {}
-    for line in lines:
-        given[line.line_number] = min(quantity, line.quantity_owed)
-        quantity -= given[line.line_number]
-    for line in lines:
-        more = min(quantity, line.quantity_receivable - line.quantity_received - given[line.line_number])
-        given[line.line_number] += more
-        quantity -= more
-    return given
-
-
-def _more_than_came(product_id: int, units: int, there: int) -> InvalidRequest:
-    numbers = {"product_id": product_id, "quantity": units, "received": there}
-    return InvalidRequest(f"product {product_id}: {units} to be taken back, but only {there} received", numbers)
-
-
-def _too_many(product_id: int, quantity: int, lines: Sequence[OrderedLine]) -> InvalidRequest:
-    owed = sum(line.quantity_owed for line in lines)
-    most = sum(line.quantity_receivable - line.quantity_received for line in lines)
-    tolerated = f", at most {most} with the tolerance" if most > owed else ""
-    numbers = {"product_id": product_id, "quantity": quantity, "owed": owed, "at_most": most}
-    return InvalidRequest(f"product {product_id}: {quantity} delivered, but only {owed} still owed{tolerated}", numbers)

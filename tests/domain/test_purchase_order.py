@@ -6,16 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockkeeper.domain.approval import Tier, require_tiers, required_approvals
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
-from stockkeeper.domain.purchase_order import (
-    OrderedLine,
-    PurchaseOrder,
-    PurchaseOrderStatus,
-    Tier,
-    receivable,
-    require_tiers,
-    required_approvals,
-)
+from stockkeeper.domain.purchase_order import PurchaseOrder, PurchaseOrderStatus
+from stockkeeper.domain.purchase_order_lines import OrderedLine, receivable
 from stockkeeper.domain.worth import total_of
 
 S = PurchaseOrderStatus

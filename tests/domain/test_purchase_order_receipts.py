@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
-from stockkeeper.domain.purchase_order import OrderedLine, PurchaseOrder, PurchaseOrderStatus
+from stockkeeper.domain.purchase_order import PurchaseOrder, PurchaseOrderStatus
+from stockkeeper.domain.purchase_order_lines import OrderedLine
 from stockkeeper.domain.receipt import Taken
 from tests.domain.receipts import no_unit_is_lost, planned_or_refused
 
