@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 PATIENCE_SECONDS = 20.0
 
