@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import seed_algorithm
 from benchmarks.bars import Bar, alternately, table_of
 from benchmarks.builds import BEFORE, ROOT, Build, rate_of, running, take_out
+from benchmarks.seed_algorithm import SeedAlgorithm
 from benchmarks.unit_rows import UnitRows
 from devstack.postgres import EmbeddedPostgres
 
@@ -98,15 +98,12 @@ class Measurement:
 
     def _against_seed(self, what: str, *, items: int, ship: bool, bar: float) -> Bar:
         name = f"{'ship' if ship else 'hold'}_{items}"
-        seed = self._database(f"seed_{name}")
-        seed_algorithm.make_tables(seed)
-        script = self._directory / f"{name}.sql"
-        script.write_text(seed_algorithm.HOLD + (seed_algorithm.SHIP if ship else ""))
+        seed = SeedAlgorithm(self._database(f"seed_{name}"), self._directory, items=items, ship=ship)
         with running(ROOT, self._database(f"ours_{name}")) as build:
             found = alternately(
                 {
                     "ours": self._holds(build, items=items, ship=ship),
-                    "theirs": lambda: seed_algorithm.rate(seed, script, items=items, seconds=self._seconds),
+                    "theirs": lambda: seed.rate(self._seconds),
                 },
                 self._rounds,
             )

@@ -60,41 +60,51 @@ UPDATE inventory_items SET quantity_on_hand = quantity_on_hand - :held_quantity,
 UPDATE reservations SET status = 'FULFILLED' WHERE reservation_id = :reservation_id;
 INSERT INTO stock_movements
     (product_id, warehouse_id, movement_type, quantity, reference_id, performed_by, created_at)
-VALUES (:held_product_id, 1, 'SALE', -(:held_quantity), :'held_reference_id', 'benchmark', now());
+VALUES (:held_product_id, 1, 'SALE', -(:held_quantity::bigint), :held_reference_id, 'benchmark', now());
 \endif
 COMMIT;
 """
 
 
-def make_tables(url: str) -> None:
-    """The seed's tables in an empty database, with a shop in them."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_TABLES)
-        connection.execute("VACUUM ANALYZE")
-
-
-def rate(url: str, script: Path, *, items: int, seconds: float) -> float:
-    """Runs of a script a second, by 32 clients; one run is one order.
+class SeedAlgorithm:
+    """The seed's tables in an empty database, with a shop in them, and one of its scripts.
 
     Args:
-        url: The database that `make_tables` made.
-        script: The file with `HOLD`, or with `HOLD` and `SHIP`.
-        items: How many items they want at random; 1: all want the same.
-        seconds: How long; pgbench counts whole seconds.
-
-    Raises:
-        StockkeeperError: pgbench failed, with its words.
+        url: The database.
+        directory: For the script.
+        items: How many items the clients want at random; 1: all want the same.
+        ship: Each client ships what it holds.
     """
-    run = subprocess.run(  # noqa: S603 - a program of a pinned wheel
-        [
-            *(str(PROGRAMS / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=2"),
-            *(f"--time={max(1, round(seconds))}", f"--define=items={items}", f"--file={script}", url),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = re.search(r"^tps = ([0-9.]+)", run.stdout, re.MULTILINE)
-    if run.returncode or found is None or "number of failed transactions: 0 " not in run.stdout:
-        raise StockkeeperError(f"pgbench failed: {run.stderr or run.stdout}")
-    return float(found[1])
+
+    def __init__(self, url: str, directory: Path, *, items: int, ship: bool) -> None:
+        self._url = url
+        self._items = items
+        self._script = directory / f"{url.rpartition('/')[2]}.sql"
+        self._script.write_text(HOLD + (SHIP if ship else ""))
+        # Whoever asks for a time gets one that begins before the clients are connected; so a number is asked for.
+        self._runs = 20
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_TABLES)
+            connection.execute("VACUUM ANALYZE")
+
+    def rate(self, seconds: float) -> float:
+        """Runs of the script a second, by 32 clients, in about this time; one run is one order.
+
+        Raises:
+            StockkeeperError: pgbench failed, with its words.
+        """
+        run = subprocess.run(  # noqa: S603 - a program of a pinned wheel
+            [
+                *(str(PROGRAMS / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=2"),
+                *(f"--transactions={self._runs}", f"--define=items={self._items}", f"--file={self._script}", self._url),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = re.search(r"^tps = ([0-9.]+) \(without initial connection time\)", run.stdout, re.MULTILINE)
+        if run.returncode or found is None or "number of failed transactions: 0 " not in run.stdout:
+            raise StockkeeperError(f"pgbench failed: {(run.stderr or run.stdout)[:2000]}")
+        rate = float(found[1])
+        self._runs = max(10, round(rate * seconds / CLIENTS))
+        return rate
