@@ -1,6 +1,7 @@
 """Questions about stock. They lock nothing and change nothing."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select, tuple_
 from temporalio import activity
@@ -34,6 +35,8 @@ from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWa
 from stockkeeper.domain.names import did_you_mean
 from stockkeeper.domain.stock import ItemKey
 
+T = TypeVar("T")
+
 _LEVELS = (
     select(
         *(column for column in inventory_items.c if column.name != "quantity_available"),
@@ -41,6 +44,7 @@ _LEVELS = (
         products.c.sku,
         products.c.name,
         warehouses.c.name.label("warehouse"),
+        warehouses.c.priority.label("warehouse_priority"),
     )
     .join_from(inventory_items, products)
     .join(warehouses)
@@ -75,6 +79,7 @@ class StockQuestions(OnDatabase, StockActivities):
                     connection, warehouses.c.name, warehouses.c.warehouse_id, question.warehouse_ids
                 ),
                 timezones=_names(connection, warehouses.c.timezone, warehouses.c.warehouse_id, mentioned),
+                priorities=_names(connection, warehouses.c.priority, warehouses.c.warehouse_id, mentioned),
                 supplier_names=_names(connection, suppliers.c.name, suppliers.c.supplier_id, question.supplier_ids),
             )
 
@@ -209,6 +214,6 @@ def _require_ids(
         raise unknown.of(missing)
 
 
-def _names(connection: Connection, name: Column[str], key: Column[int], wanted: Sequence[int]) -> dict[int, str]:
+def _names(connection: Connection, name: Column[T], key: Column[int], wanted: Sequence[int]) -> dict[int, T]:
     rows = connection.execute(select(key.label("key"), name.label("name")).where(key.in_(wanted)))
     return {row.key: row.name for row in rows}

@@ -346,7 +346,7 @@ def _release_overdue(
     Raises:
         InsufficientStock: Even without them it is short. Nothing is released.
     """
-    items = [ItemKey(shortage.warehouse_id, shortage.product_id) for shortage in short]
+    items = [item for item in wanted if any(item == (each.warehouse_id, each.product_id) for each in short)]
     overdue = overdue_lines(connection, items, as_of)
     freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
     after = {item: replace(level, reserved=level.reserved - freed.get(item, 0)) for item, level in levels.items()}

@@ -7,7 +7,7 @@ them, and change by `database.holds`, because a transfer's hold at its source is
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, Row, Table, Text, bindparam, text
+from sqlalchemy import Column, Connection, ForeignKey, Index, Integer, Row, Table, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -34,6 +34,7 @@ reservations = Table(
     needed("performed_by", Text),
     *origin(),
     *closing(),
+    Column("sourced_line", Integer),
     item_key("reservations_item"),
     Index("reservations_by_reference", "reference_type", "reference_id"),
     Index("reservations_by_item", "warehouse_id", "product_id", "created_at"),

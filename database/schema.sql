@@ -711,12 +711,14 @@ CREATE TABLE reservations (
     closed_by text,
     closed_reason text,
     quantity_released bigint DEFAULT 0 NOT NULL,
+    sourced_line integer,
     CONSTRAINT reservations_pkey PRIMARY KEY (reservation_id),
     CONSTRAINT reservations_closed_by_someone CHECK ((status = 'ACTIVE'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
     CONSTRAINT reservations_fulfilled_whole CHECK ((status = 'FULFILLED'::text) = ((quantity_fulfilled + quantity_released) = quantity)),
     CONSTRAINT reservations_fulfilled_within CHECK (quantity_fulfilled >= 0 AND quantity_released >= 0 AND (quantity_fulfilled + quantity_released) <= quantity),
     CONSTRAINT reservations_quantity_check CHECK (quantity > 0),
     CONSTRAINT reservations_reference_type_check CHECK (reference_type = ANY (ARRAY['ORDER'::text, 'TRANSFER'::text])),
+    CONSTRAINT reservations_sourced_line_check CHECK (sourced_line > 0 AND reference_type = 'ORDER'::text),
     CONSTRAINT reservations_status_check CHECK (status = ANY (ARRAY['ACTIVE'::text, 'FULFILLED'::text, 'CANCELLED'::text, 'EXPIRED'::text])),
     CONSTRAINT reservations_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
 ) WITH (fillfactor=90);
@@ -1002,10 +1004,12 @@ CREATE TABLE warehouses (
     address text,
     timezone text DEFAULT 'UTC'::text NOT NULL,
     capacity_sqft numeric(18,2),
+    priority integer DEFAULT 100 NOT NULL,
     CONSTRAINT warehouses_pkey PRIMARY KEY (warehouse_id),
     CONSTRAINT warehouses_name_key UNIQUE (name),
     CONSTRAINT warehouses_capacity_sqft_check CHECK (capacity_sqft >= 0::numeric),
-    CONSTRAINT warehouses_name_check CHECK (name <> ''::text)
+    CONSTRAINT warehouses_name_check CHECK (name <> ''::text),
+    CONSTRAINT warehouses_priority_check CHECK (priority >= 0)
 );
 CREATE INDEX warehouses_name_in_any_case ON warehouses USING btree (lower(name));
 CREATE TRIGGER warehouses_have_no_twins BEFORE INSERT OR UPDATE OF name ON warehouses

@@ -88,6 +88,7 @@ warehouses = _catalogue(
     Column("address", Text),
     needed("timezone", Text, server_default=text("'UTC'")),
     Column("capacity_sqft", Numeric(18, 2)),
+    needed("priority", Integer, server_default=text("100")),
 )
 
 suppliers = _catalogue("suppliers", "supplier_id", "name", Column("email", Text))

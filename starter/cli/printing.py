@@ -216,8 +216,8 @@ def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) 
 def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> None:
     """Print the shortages because of which nothing was held."""
     for each in shortages:
-        item = f"{sku(found, each.product_id)} in {warehouse(found, each.warehouse_id)}"
-        out.print(f"short: {item}: {each.numbers}")
+        place = "all warehouses" if each.warehouse_id is None else warehouse(found, each.warehouse_id)
+        out.print(f"short: {sku(found, each.product_id)} in {place}: {each.numbers}")
 
 
 def print_gave_way(gave_way: Sequence[GaveWay], found: FoundItems) -> None:

@@ -14,7 +14,7 @@ from starter.cli.products import of_product, product_asked, product_named
 from starter.cli.times import TIME_HELP, instant, to_the_second
 from starter.cli.zones import zone_of, zones_of
 from stockkeeper.contracts.ledger import LevelThen
-from stockkeeper.contracts.stock import StockLevel
+from stockkeeper.contracts.stock import DEFAULT_PRIORITY, StockLevel
 
 app = typer.Typer(no_args_is_help=True, help="Levels now and in the past, and the movements behind them.")
 
@@ -43,10 +43,13 @@ def show(
 
 def _print_levels(levels: Sequence[StockLevel], *, limit: int | None, as_json: bool) -> None:
     buffers = any(level.quantity_buffer for level in levels)
+    priorities = any(level.warehouse_priority != DEFAULT_PRIORITY for level in levels)
     printing.print_rows(
         levels,
         [
-            *("sku", "product", "warehouse", "#on hand", "#reserved"),
+            *("sku", "product", "warehouse"),
+            *(["#priority"] if priorities else []),
+            *("#on hand", "#reserved"),
             *(["#buffer"] if buffers else []),
             *("#available", "#reorder point"),
         ],
@@ -54,6 +57,7 @@ def _print_levels(levels: Sequence[StockLevel], *, limit: int | None, as_json: b
             escape(level.sku),
             escape(level.name),
             escape(level.warehouse),
+            *([str(level.warehouse_priority)] if priorities else []),
             str(level.quantity_on_hand),
             str(level.quantity_reserved),
             *([str(level.quantity_buffer)] if buffers else []),

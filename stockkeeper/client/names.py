@@ -18,6 +18,7 @@ from stockkeeper.contracts.errors import (
     DomainError,
     InsufficientStock,
     InvalidRequest,
+    Shortage,
     UnknownProduct,
     UnknownWarehouse,
 )
@@ -63,7 +64,7 @@ class Names:
             return error
         if isinstance(error, InsufficientStock) and error.shortages:
             short = (
-                f"{self.of('product', each.product_id)} in {self.of('warehouse', each.warehouse_id)}: {each.numbers}"
+                f"{self.of('product', each.product_id)} in {self._place(each)}: {each.numbers}"
                 for each in error.shortages
             )
             return InsufficientStock("; ".join(short), error.shortages)
@@ -71,6 +72,9 @@ class Names:
             r"\b(product|warehouse) (\d+)\b", lambda named: self.of(named[1], int(named[2])), error.message
         )
         return type(error).from_details(message, error.details)
+
+    def _place(self, short: Shortage) -> str:
+        return "all warehouses" if short.warehouse_id is None else self.of("warehouse", short.warehouse_id)
 
 
 async def with_ids(connection: Connection, model: type[M], **fields: object) -> tuple[M, Names]:

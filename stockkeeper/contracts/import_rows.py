@@ -30,12 +30,14 @@ from stockkeeper.domain.import_file import refusal as refusal  # noqa: PLC0414
 from stockkeeper.domain.import_file import wrong_columns as wrong_columns  # noqa: PLC0414
 from stockkeeper.domain.mail_address import deliverable
 from stockkeeper.domain.names import nearest as nearest  # noqa: PLC0414
+from stockkeeper.domain.sourcing import DEFAULT_PRIORITY
 
 MAX_IMPORTED_ID = 2**53 - 1
 """The largest id that every JSON reader keeps exact. It leaves the database room to count on from there."""
 
 MAX_LINE = 2**53 - 1
 _KEY_LENGTH = 200
+MAX_PRIORITY = 1_000_000
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -146,6 +148,7 @@ Area = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2), BeforeVa
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Day = Annotated[date, BeforeValidator(_day)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
+Priority = Annotated[int, Field(ge=0, le=MAX_PRIORITY), BeforeValidator(_whole)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object)]
 
 
@@ -184,6 +187,7 @@ class WarehouseRow(Row):
     address: Text = None
     timezone: Timezone = "UTC"
     capacity_sqft: Annotated[Area | None, _OrNull] = None
+    priority: Priority = DEFAULT_PRIORITY
 
 
 class SupplierRow(Row):

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, Page, State, Timestamp
 from stockkeeper.domain.errors import InsufficientStock, Shortage
+from stockkeeper.domain.sourcing import DEFAULT_PRIORITY as DEFAULT_PRIORITY  # noqa: PLC0414 - part of the contract
 
 LEVELS_AT_ONCE = 1_000
 IN_TRANSIT_AT_ONCE = 1_000
@@ -46,6 +47,9 @@ class FoundItems(BaseModel):
     product_names: dict[int, str] = Field(default_factory=dict)
     warehouse_names: dict[int, str]
     timezones: dict[int, str] = Field(default_factory=dict, description="Timezone of each of these warehouses, by id.")
+    priorities: dict[int, int] = Field(
+        default_factory=dict, description="Priority of each of these warehouses, by id: the lower one is sourced first."
+    )
     supplier_names: dict[int, str] = Field(default_factory=dict)
 
 
@@ -104,6 +108,7 @@ class StockLevel(ItemLevel):
         description="Units that a new hold may have: on hand minus reserved minus the buffer, and never below 0."
     )
     reorder_point: int | None
+    warehouse_priority: int = Field(DEFAULT_PRIORITY, description="Priority of the warehouse: lower is sourced first.")
 
 
 class StockLevels(Page):
@@ -152,7 +157,9 @@ class ShortageState(State):
     """One item that was short: units asked for by the whole request, and units that were available."""
 
     product_id: int
-    warehouse_id: int
+    warehouse_id: int | None = Field(
+        description="Null: the request left the warehouse open, and all of them together have too few."
+    )
     requested: int
     available: int
     waited_for: int = Field(

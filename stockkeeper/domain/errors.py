@@ -47,7 +47,7 @@ class ShortageDetails(TypedDict):
     """A `Shortage` as it travels."""
 
     product_id: int
-    warehouse_id: int
+    warehouse_id: int | None
     requested: int
     available: int
     waited_for: NotRequired[int]
@@ -192,12 +192,15 @@ class UnknownSupplier(_Unknown):
 class Shortage:
     """One item that is short: units asked for by the whole request, and units that were available.
 
+    Without a warehouse it is a product that the request left open: the units asked for there, and those of all
+    warehouses together.
+
     Attributes:
         waited_for: Further units that are there, and that orders before this one wait for.
     """
 
     product_id: int
-    warehouse_id: int
+    warehouse_id: int | None
     requested: int
     available: int
     waited_for: int = 0
@@ -207,6 +210,10 @@ class Shortage:
         """The units in words: ``requested 5, available 2``, and units that are there for others, if there are any."""
         others = f" ({self.waited_for} more are there, for orders that wait)" if self.waited_for else ""
         return f"requested {self.requested}, available {self.available}{others}"
+
+
+def _place_of(short: Shortage) -> str:
+    return "all warehouses" if short.warehouse_id is None else f"warehouse {short.warehouse_id}"
 
 
 class InsufficientStock(DomainError):
@@ -220,7 +227,7 @@ class InsufficientStock(DomainError):
     def of(cls, shortages: Iterable[Shortage]) -> Self:
         """The error for these shortages."""
         short = list(shortages)
-        parts = [f"product {s.product_id} in warehouse {s.warehouse_id}: {s.numbers}" for s in short[:3]]
+        parts = [f"product {s.product_id} in {_place_of(s)}: {s.numbers}" for s in short[:3]]
         more = f" and {len(short) - 3} more" if len(short) > 3 else ""
         return cls("; ".join(parts) + more, short)
 

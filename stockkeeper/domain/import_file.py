@@ -127,7 +127,7 @@ COLUMNS: Mapping[ImportKind, Columns] = {
             *("dimensions_cm", "is_active"),
         ),
     ),
-    ImportKind.WAREHOUSES: Columns((), ("name",), ("warehouse_id", "address", "timezone", "capacity_sqft")),
+    ImportKind.WAREHOUSES: Columns((), ("name",), ("warehouse_id", "address", "timezone", "capacity_sqft", "priority")),
     ImportKind.SUPPLIERS: Columns((), ("name",), ("supplier_id", "email")),
     ImportKind.PRODUCT_SUPPLIERS: Columns(
         (PRODUCT, _SUPPLIER),

@@ -117,8 +117,11 @@ class Queue:
             of: The wait of the order that is short; None: it doesn't wait yet.
         """
         left = self.left(levels, of)
-        others = {item: level.available - left[item] for item, level in levels.items()}
-        return [replace(each, waited_for=others.get(ItemKey(each.warehouse_id, each.product_id), 0)) for each in short]
+        others: Counter[_Key] = Counter()
+        for item, level in levels.items():
+            units = level.available - left[item]
+            others += Counter({(item.product_id, item.warehouse_id): units, (item.product_id, None): units})
+        return [replace(each, waited_for=others[each.product_id, each.warehouse_id]) for each in short]
 
     def places(self, wait_id: int, levels: Mapping[ItemKey, Level]) -> list[Place]:
         """The places of a waiting order, one for each product and warehouse of its lines, in their order.

@@ -131,6 +131,8 @@ BEFORE = Path(__file__).with_name("contract_before.json")
 """The contract of 0.1.0: callers rely on all of it, but that the details of NotPermitted were any object."""
 _GROWING = {"enum", "errors", "search_attributes"}
 """Lists to which values may be added."""
+_NULL_BY_NOW = (("ShortageDetails", "warehouse_id"), ("ShortageState", "warehouse_id"))
+"""Fields of answers that are null only where the start left the warehouse open, which 0.1.0 refused."""
 
 
 def _missing(before: Any, now: Any, place: str, *, received: bool) -> list[str]:
@@ -168,6 +170,10 @@ def test_nothing_of_the_contract_before_is_missing() -> None:
     before, now = _undescribed(json.loads(BEFORE.read_text())), _undescribed(generate())
     sent = [name for name, schema in now["$defs"].items() if schema.get("additionalProperties") is False]
     assert len(sent) > 30
+    for name, field in _NULL_BY_NOW:
+        described = now["$defs"][name]["properties"][field]
+        assert described.pop("anyOf") == [{"type": "integer"}, {"type": "null"}]
+        described["type"] = "integer"
     for name, schema in before["$defs"].items():
         assert _missing(schema, now["$defs"][name], name, received=name in sent) == []
     assert _missing({**before, "$defs": {}}, now, "", received=True) == []

@@ -264,6 +264,6 @@ def test_an_item_is_short_exactly_if_less_is_available_than_wanted(
     wanted: dict[ItemKey, int], stock: dict[ItemKey, tuple[int, float]]
 ) -> None:
     levels = {item: Level(on_hand, int(on_hand * share)) for item, (on_hand, share) in stock.items()}
-    short = Counter(ItemKey(each.warehouse_id, each.product_id) for each in shortages(wanted, levels))
+    short = Counter(ItemKey(each.warehouse_id or 0, each.product_id) for each in shortages(wanted, levels))
     expected = {item for item, units in wanted.items() if levels.get(item, Level()).available < units}
     assert short == Counter(expected)

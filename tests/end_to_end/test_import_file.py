@@ -68,16 +68,21 @@ async def test_warehouses(imports: Imports) -> None:
     north, south = new_name("north"), new_name("south")
     state = await imports.send(
         "warehouses",
-        "name,address,timezone,capacity_sqft",
-        f"{north},Hafen 1,Europe/Berlin,1200.50",
-        f"{south},,America/New_York,",
+        "name,address,timezone,capacity_sqft,priority",
+        f"{north},Hafen 1,Europe/Berlin,1200.50,20",
+        f"{south},,America/New_York,,0",
     )
     assert outcome(state) == ("IMPORTED", 2, 2, 0, 0)
     assert imports.rows(
-        "SELECT address, timezone, capacity_sqft FROM warehouses WHERE name IN (:north, :south) ORDER BY name",
+        "SELECT address, timezone, capacity_sqft, priority FROM warehouses WHERE name IN (:north, :south) "
+        "ORDER BY name",
         north=north,
         south=south,
-    ) == [("Hafen 1", "Europe/Berlin", Decimal("1200.50")), (None, "America/New_York", None)]
+    ) == [("Hafen 1", "Europe/Berlin", Decimal("1200.50"), 20), (None, "America/New_York", None, 0)]
+    assert await imports.refused("warehouses", "name,priority", f"{north},-1", f"{south},1.5") == [
+        (2, "priority", "input should be greater than or equal to 0"),
+        (3, "priority", "must be a whole number, such as 12"),
+    ]
 
 
 async def test_suppliers(imports: Imports) -> None:
