@@ -52,11 +52,11 @@ class Bar:
         """A row of `table_of`."""
         ratios = self.ratios
         between = f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if len(ratios) > 1 else ""
-        theirs = f"{statistics.median(self.theirs):,.0f}{self.unit}" if self.theirs else ""
+        theirs = f"{_figure(statistics.median(self.theirs))}{self.unit}" if self.theirs else ""
         cells = [
             self.what,
             self.against,
-            f"{statistics.median(self.ours):,.0f}{self.unit}",
+            f"{_figure(statistics.median(self.ours))}{self.unit}",
             theirs,
             f"**{self.ratio:.2f}**",
             between,
@@ -64,6 +64,10 @@ class Bar:
             "reached" if self.is_reached else "**short**",
         ]
         return f"| {' | '.join(cells)} |"
+
+
+def _figure(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 or figure == int(figure) else f"{figure:.1f}"
 
 
 def table_of(bars: Sequence[Bar]) -> str:

@@ -8,6 +8,7 @@ from benchmarks import (
     ledger_scale,
     replenishment_scale,
     replenishment_simulation,
+    speed,
     workflow_runners,
 )
 
@@ -18,3 +19,4 @@ if __name__ == "__main__":
     replenishment_simulation.main([])
     replenishment_scale.main([])
     ledger_scale.main([])
+    speed.main([])

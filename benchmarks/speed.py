@@ -1,0 +1,63 @@
+"""Every bar of speed in one table: `python -m benchmarks.speed`, and in `make bench`.
+
+Each part can be run alone, by the command that `PARTS` names it after, and prints more than its bars there.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+from benchmarks import activity_layer, order_life
+from benchmarks.bars import Bar, table_of
+
+ROUNDS = 5
+
+
+def life(rounds: int) -> list[Bar]:
+    """An order's life."""
+    found = asyncio.run(order_life.measure(rounds, orders=300, at_once=50, answers=60, with_dbos=True))
+    ours, bare, dbos = (found[name] for name in (order_life.OURS, order_life.BARE, order_life.DBOS))
+    what, bare_twin = "order's life, 50 in flight", "a bare workflow of its shape"
+    return [
+        Bar(what, "/s", ours.per_second, bare_twin, bare.per_second, 0.9),
+        Bar(what, "/s", ours.per_second, "the same life in DBOS", dbos.per_second, 1),
+        Bar("worker CPU an order", " ms", ours.cpu_ms, bare_twin, bare.cpu_ms, 1.2, at_least=False),
+        Bar(
+            "answer on the idle stack, p50",
+            " ms",
+            [median(ours.answer_ms)],
+            bare_twin,
+            [median(bare.answer_ms)],
+            1.25,
+            at_least=False,
+        ),
+        Bar("billable Actions an order", "", [ours.actions or 0], "the bar itself", [], 5, at_least=False),
+    ]
+
+
+def layer(rounds: int) -> list[Bar]:
+    """The activity layer."""
+    return activity_layer.measure(list(activity_layer.PARTS), rounds)
+
+
+PARTS: Mapping[str, Callable[[int], list[Bar]]] = {"order_life": life, "activity_layer": layer}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds that count; {ROUNDS} unless given")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="only these parts")
+    asked = parser.parse_args(arguments)
+    bars: list[Bar] = []
+    for part in asked.only:
+        measured = PARTS[part](asked.rounds)
+        print(table_of(measured), file=sys.stderr, flush=True)
+        bars += measured
+    print(table_of(bars))
+
+
+if __name__ == "__main__":
+    main()
