@@ -16,9 +16,10 @@ from activities.writes import database_errors, effect_once
 from database import holds, ledger
 from database.audit_findings import lock_finding
 from database.document import is_stored
-from database.locks import lock_items, lock_reservation, open_holds
+from database.locks import lock_items, open_holds
 from database.operations import Operation
 from database.sessions import Database
+from database.stock_reading import Wants, locked_stock
 from database.tables import audit_findings
 from database.transfer import TRANSFER, lock_transfer
 from stockkeeper.contracts.audit_findings import (
@@ -29,7 +30,6 @@ from stockkeeper.contracts.audit_findings import (
     FindingsShown,
     ShowFindings,
 )
-from stockkeeper.contracts.transfer_state import REFERENCE_TYPE
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -195,17 +195,16 @@ def _end_hold(
     if kind == "transfer" and is_stored(connection, TRANSFER, name):
         transfer = lock_transfer(connection, name)
         if transfer.status in (TransferStatus.PENDING, TransferStatus.IN_TRANSIT):
-            held = lock_reservation(connection, REFERENCE_TYPE, name)
-            end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of)
+            end_hold(connection, operation, transfer, reason=reason, as_of=as_of)
             return
-    lock_items(connection, [item])
-    held = [
-        line
-        for hold in open_holds(connection, item)
-        if document == f"{hold.reference_type.lower()} {hold.reference_id}"
-        for line in hold.lines
-    ]
-    holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    with locked_stock(connection, Wants(items=[item])) as stock:
+        held = stock.take_in(
+            line
+            for hold in open_holds(connection, item)
+            if document == f"{hold.reference_type.lower()} {hold.reference_id}"
+            for line in hold.lines
+        )
+        holds.release(stock, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
 
 
 def _shown(

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, select
 
+from database.stock_rows import StockItem
 from database.tables import products, suppliers, warehouses
 from stockkeeper.domain.errors import InvalidRequest, UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.domain.stock import ItemKey
@@ -38,8 +39,27 @@ def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: boo
     ).scalars()
     if missing := warehouse_ids - set(places):
         raise UnknownWarehouse.of(missing)
-    if sold and (inactive := sorted(row.sku for row in known if not row.is_active)):
-        raise InvalidRequest(f"no longer active: {', '.join(inactive[:10])}")
+    if sold:
+        _require_active(row.sku for row in known if not row.is_active)
+
+
+def require_catalogued(items: Iterable[StockItem]) -> None:
+    """Check of items that were read under their locks what `require_items` checks of others.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse, InvalidRequest: See `require_items`.
+    """
+    found = list(items)
+    if missing := {item.key.product_id for item in found if item.sku is None}:
+        raise UnknownProduct.of(missing)
+    if missing := {item.key.warehouse_id for item in found if item.warehouse is None}:
+        raise UnknownWarehouse.of(missing)
+    _require_active({item.sku for item in found if item.sku is not None and not item.is_active})
+
+
+def _require_active(inactive: Iterable[str]) -> None:
+    if skus := sorted(inactive):
+        raise InvalidRequest(f"no longer active: {', '.join(skus[:10])}")
 
 
 def require_warehouse(connection: Connection, warehouse_id: int) -> None:

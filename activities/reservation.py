@@ -6,17 +6,22 @@ movement in the ledger.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.holding import hold_lines_again, holding, reserve
-from activities.writes import Effect, OnDatabase, document_once
+from activities.holding import hold_lines_again, holding, lines_of, reserve
+from activities.stock_steps import Decision, stock_once
+from activities.writes import OnDatabase
 from database import holds
-from database.locks import lock_given_way, lock_reservation, read_reservation
+from database.locked_stock import LockedStock
+from database.locks import read_reservation
 from database.operations import Operation
-from database.reservation import read_names, require_no_parcel_twin
+from database.reservation import read_names
+from database.stock_reading import Wants
+from database.stock_rows import Reference
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
@@ -30,6 +35,7 @@ from stockkeeper.contracts.reservation import (
     ReservationState,
     ReserveStockStep,
 )
+from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
@@ -37,10 +43,11 @@ from stockkeeper.domain.reservation import (
     ReservationStatus,
     WantedLine,
     plan_fulfilment,
+    require_given_way,
     require_open,
     status_at,
 )
-from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.stock import MovementType, wanted_by_item
 
 ORDER = "ORDER"
 """Reference type of an order's hold; a transfer's has another."""
@@ -73,7 +80,11 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InsufficientStock: With the numbers of every item that is short.
             OperationConflict: The reference has a reservation with other contents.
         """
-        return self._once(step, lambda connection, operation: reserve(connection, operation, step))
+        lines = lines_of(step)
+        wants = Wants(
+            items=[item for item, _ in lines], new_lines=len(lines), units=wanted_by_item(lines), as_of=step.as_of
+        )
+        return self._once(step, lambda stock, operation: reserve(stock, operation, step), wants)
 
     @activity.defn(name="hold_again", no_thread_cancel_exception=True)
     def hold_again(self, step: HoldAgainStep) -> Holding:
@@ -88,7 +99,9 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InsufficientStock: With the numbers of every item that is short. Nothing is held.
             OperationConflict: The reference has a reservation with other contents.
         """
-        return self._once(step, lambda connection, operation: hold_lines_again(connection, operation, step))
+        lines = lines_of(step)
+        wants = Wants(items=[item for item, _ in lines], units=wanted_by_item(lines), gave_way=True, as_of=step.as_of)
+        return self._once(step, lambda stock, operation: hold_lines_again(stock, operation, step), wants)
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
     def fulfill_reservation(self, step: FulfillReservationStep) -> Holding:
@@ -102,12 +115,13 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 and none is named.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            lines = _lock_open(connection, step, ReservationEvent.FULFILL)
-            require_no_parcel_twin(connection, operation, step.reference_id)
-            taken = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(connection, step))
+        def ship(stock: LockedStock, operation: Operation) -> None:
+            lines = _open_lines(stock, step, ReservationEvent.FULFILL)
+            if (twin := stock.twin_of(operation, step.reference_id)) is not None:
+                raise twin_of("shipment", _last(operation.operation_id), _last(twin))
+            taken = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(stock))
             holds.take(
-                connection,
+                stock,
                 operation,
                 lines,
                 taken,
@@ -117,7 +131,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 as_of=step.as_of,
             )
 
-        return self._once(step, effect)
+        return self._once(step, ship, Wants(moves=True, twins_of=(step.operation_id, step.reference_id)))
 
     @activity.defn(name="release_reservation", no_thread_cancel_exception=True)
     def release_reservation(self, step: ReleaseReservationStep) -> Holding:
@@ -134,16 +148,16 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 of its lines has.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            if step.gave_way:
-                lines = lock_given_way(connection, step.reference_type, step.reference_id)
-            elif step.status is ReservationStatus.CANCELLED:
-                lines = _lock_open(connection, step, ReservationEvent.CANCEL)
+        def end(stock: LockedStock, operation: Operation) -> None:
+            if step.status is ReservationStatus.CANCELLED and not step.gave_way:
+                lines = _open_lines(stock, step, ReservationEvent.CANCEL)
             else:
-                lines = lock_reservation(connection, step.reference_type, step.reference_id)
+                lines = stock.lines_of(_reference(step))
+            if step.gave_way:
+                require_given_way(lines, *_reference(step))
             followed = "" if step.gave_way else None
             holds.release(
-                connection,
+                stock,
                 operation,
                 lines,
                 step.status,
@@ -152,7 +166,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 gave_way_to=followed,
             )
 
-        return self._once(step, effect)
+        return self._once(step, end)
 
     @activity.defn(name="lower_reservation", no_thread_cancel_exception=True)
     def lower_reservation(self, step: LowerReservationStep) -> Holding:
@@ -166,12 +180,12 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 hold, and none is named.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            lines = _lock_open(connection, step, ReservationEvent.RELEASE)
-            given_up = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(connection, step), done="released")
-            holds.lower(connection, operation, lines, given_up, reason=step.reason, as_of=step.as_of)
+        def give_up(stock: LockedStock, operation: Operation) -> None:
+            lines = _open_lines(stock, step, ReservationEvent.RELEASE)
+            given_up = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(stock), done="released")
+            holds.lower(stock, operation, lines, given_up, reason=step.reason, as_of=step.as_of)
 
-        return self._once(step, effect)
+        return self._once(step, give_up)
 
     @activity.defn(name="extend_reservation", no_thread_cancel_exception=True)
     def extend_reservation(self, step: ExtendReservationStep) -> Holding:
@@ -183,39 +197,44 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InvalidState: The reservation isn't open any more, or its deadline has come.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
+        def extend(stock: LockedStock, operation: Operation) -> None:
             del operation
-            lines = _lock_open(connection, step, ReservationEvent.EXTEND)
-            holds.extend(connection, lines, step.expires_at)
+            holds.extend(stock, _open_lines(stock, step, ReservationEvent.EXTEND), step.expires_at)
 
-        return self._once(step, effect)
+        return self._once(step, extend)
 
-    def _once(self, step: ReservationStep, effect: Effect) -> Holding:
-        return document_once(
+    def _once(self, step: ReservationStep, decide: Decision, wants: Wants | None = None) -> Holding:
+        reference = _reference(step)
+        return stock_once(
             self._database,
             step,
+            replace(wants or Wants(), references=[reference]),
             Holding,
-            effect,
-            lambda connection: holding(connection, step.reference_type, step.reference_id),
+            decide,
+            lambda stock: holding(stock.lines_of(reference), stock.names_of),
         )
 
 
-def _lock_open(
-    connection: Connection,
-    step: ReservationStep,
-    event: ReservationEvent,
-) -> list[HeldLine]:
-    lines = lock_reservation(connection, step.reference_type, step.reference_id)
+def _reference(step: ReservationStep) -> Reference:
+    return Reference(step.reference_type, step.reference_id)
+
+
+def _open_lines(stock: LockedStock, step: ReservationStep, event: ReservationEvent) -> list[HeldLine]:
+    lines = stock.lines_of(_reference(step))
     if not lines:
         raise RESERVATION.refusal(ReservationStatus.REJECTED, event, of=step.reference_id)
     require_open(lines, event, step.as_of, step.reference_id)
     return lines
 
 
-def _places(connection: Connection, step: ReservationStep) -> Callable[[HeldLine], str]:
+def _places(stock: LockedStock) -> Callable[[HeldLine], str]:
     """The name of a line's warehouse, for a message."""
-    of = step.reference_type, step.reference_id
-    return lambda line: str(read_names(connection, *of)[line.reservation_id].warehouse)
+    return lambda line: stock.names_of(line)[1]
+
+
+def _last(operation_id: str) -> str:
+    """The caller's own part of an operation id."""
+    return operation_id.rpartition("/")[2]
 
 
 def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
@@ -229,6 +248,7 @@ def show(connection: Connection, reference_id: str, as_of: datetime) -> Reservat
     held = read_reservation(connection, ORDER, reference_id)
     if not held:
         return None
-    found = holding(connection, ORDER, reference_id)
+    names = read_names(connection, ORDER, reference_id)
+    found = holding(held, lambda line: (names[line.reservation_id].sku, names[line.reservation_id].warehouse))
     at = {"reference_type": ORDER, "reference_id": reference_id, "status": status_at(held, as_of)}
     return state_of(ReservationState, found, **at)

@@ -6,7 +6,7 @@ circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and wri
 `activities.transfer_goods`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -17,8 +17,10 @@ from activities.transfer_goods import TransitSteps, is_repeated, stored_transfer
 from activities.writes import columns_of, require_same
 from database import holds, transit
 from database.document import close_document, insert_document, is_stored, update_document
-from database.locks import lock_given_way, lock_reservation
+from database.locked_stock import LockedStock
 from database.operations import Operation
+from database.stock_reading import Wants, locked_stock
+from database.stock_rows import Reference
 from database.transfer import (
     TRANSFER,
     lock_transfer,
@@ -34,8 +36,8 @@ from stockkeeper.contracts.transfer import (
 from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferState
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InvalidState
-from stockkeeper.domain.reservation import RESERVATION, HeldLine, ReservationStatus, status_of
-from stockkeeper.domain.stock import ItemKey, MovementType
+from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, require_given_way, status_of
+from stockkeeper.domain.stock import ItemKey, MovementType, wanted_by_item
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
 
@@ -75,27 +77,9 @@ class TransferSteps(TransitSteps, TransferActivities):
             if is_repeated(connection, operation, transfer, "dispatch", step.dispatch_id, wanted):
                 return
             status = transfer.after_dispatch()
-            held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
-            if (hold := status_of(held)) is not ReservationStatus.ACTIVE:
-                # Only held stock may leave, whatever has ended the hold.
-                ended = f"the hold of transfer {transfer.transfer_number} {RESERVATION.words.statuses[hold]}"
-                advice = "cancel the transfer and start another"
-                if transfer.status is TransferStatus.IN_TRANSIT:
-                    advice = "the rest needs another transfer"
-                raise InvalidState(f"{ended}; {advice}", str(hold), str(TransferEvent.DISPATCH))
-            units = transfer.plan_dispatch(wanted)
-            reason = f"dispatched on transfer {transfer.transfer_number}"
-            holds.take(
-                connection,
-                operation,
-                held,
-                # Its lines were held in their order.
-                {held[line_number - 1].reservation_id: leaving for line_number, leaving in units.items()},
-                MovementType.TRANSFER_OUT,
-                reference_id=transfer.transfer_number,
-                reason=reason,
-                as_of=step.as_of,
-            )
+            hold = Wants(references=[hold_of(transfer)], moves=True)
+            with locked_stock(connection, hold) as stock:
+                units, reason = _take(stock, operation, transfer, wanted, step.as_of)
             kind = TransitKind.DISPATCHED
             transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.dispatch_id)
             times: dict[str, datetime | None] = {}
@@ -128,6 +112,39 @@ class TransferSteps(TransitSteps, TransferActivities):
         return self._once(step, effect)
 
 
+def hold_of(transfer: Transfer) -> Reference:
+    """The reference of a transfer's hold at its source."""
+    return Reference(REFERENCE_TYPE, transfer.transfer_number)
+
+
+def _take(
+    stock: LockedStock, operation: Operation, transfer: Transfer, wanted: Mapping[int, int] | None, as_of: datetime
+) -> tuple[dict[int, int], str]:
+    """Take held units of a transfer off the shelf; the units by line number, and the reason in the ledger."""
+    held = stock.lines_of(hold_of(transfer))
+    if (hold := status_of(held)) is not ReservationStatus.ACTIVE:
+        # Only held stock may leave, whatever has ended the hold.
+        ended = f"the hold of transfer {transfer.transfer_number} {RESERVATION.words.statuses[hold]}"
+        advice = "cancel the transfer and start another"
+        if transfer.status is TransferStatus.IN_TRANSIT:
+            advice = "the rest needs another transfer"
+        raise InvalidState(f"{ended}; {advice}", str(hold), str(TransferEvent.DISPATCH))
+    units = transfer.plan_dispatch(wanted)
+    reason = f"dispatched on transfer {transfer.transfer_number}"
+    holds.take(
+        stock,
+        operation,
+        held,
+        # Its lines were held in their order.
+        {held[line_number - 1].reservation_id: leaving for line_number, leaving in units.items()},
+        MovementType.TRANSFER_OUT,
+        reference_id=transfer.transfer_number,
+        reason=reason,
+        as_of=as_of,
+    )
+    return units, reason
+
+
 def cancel(
     connection: Connection,
     operation: Operation,
@@ -147,15 +164,12 @@ def cancel(
         InvalidState: It has ended; or ``gave_way`` is set, and no line of its hold gave way.
     """
     if gave_way:
-        whole = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
-        if status_of(whole) is ReservationStatus.FULFILLED:
-            transfer.after(TransferEvent.GIVE_WAY)  # Everything has left: there is nothing to give up.
-        held = lock_given_way(connection, REFERENCE_TYPE, transfer.transfer_number)
-        end_hold(connection, operation, transfer, held, reason=reason, as_of=as_of, gave_way=True)
+        end_hold(connection, operation, transfer, reason=reason, as_of=as_of, gave_way=True)
         return
     status = transfer.after(TransferEvent.CANCEL)
-    held = lock_reservation(connection, REFERENCE_TYPE, transfer.transfer_number)
-    holds.release(connection, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
+    with locked_stock(connection, Wants(references=[hold_of(transfer)])) as stock:
+        held = stock.lines_of(hold_of(transfer))
+        holds.release(stock, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
     back = transfer.in_transit
     why = f"back from transfer {transfer.transfer_number}, cancelled in transit: {reason}"
     transit.move(connection, operation, transfer, TransitKind.RETURNED, back, reason=why)
@@ -166,7 +180,6 @@ def end_hold(
     connection: Connection,
     operation: Operation,
     transfer: Transfer,
-    held: Sequence[HeldLine],
     *,
     reason: str,
     as_of: datetime,
@@ -174,21 +187,27 @@ def end_hold(
 ) -> None:
     """Release the units still held at the source. Those in transit go on; with none, the transfer ends.
 
-    The caller has locked the transfer and the items of its hold.
+    Locks: the source's items. The caller has locked the transfer.
 
     Raises:
-        InvalidState: It has ended.
+        InvalidState: It has ended; or ``gave_way`` is set, and no line of its hold gave way.
     """
-    status = transfer.after_giving_way()
-    holds.release(
-        connection,
-        operation,
-        held,
-        ReservationStatus.CANCELLED,
-        reason=reason,
-        as_of=as_of,
-        gave_way_to="" if gave_way else None,
-    )
+    with locked_stock(connection, Wants(references=[hold_of(transfer)])) as stock:
+        held = stock.lines_of(hold_of(transfer))
+        if gave_way:
+            if status_of(held) is ReservationStatus.FULFILLED:
+                transfer.after(TransferEvent.GIVE_WAY)  # Everything has left: there is nothing to give up.
+            require_given_way(held, *hold_of(transfer))
+        status = transfer.after_giving_way()
+        holds.release(
+            stock,
+            operation,
+            held,
+            ReservationStatus.CANCELLED,
+            reason=reason,
+            as_of=as_of,
+            gave_way_to="" if gave_way else None,
+        )
     if status is not TransferStatus.IN_TRANSIT:
         close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
 
@@ -205,15 +224,13 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
     lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in step.line_items]
     header = columns_of(step, TRANSFER)
     insert_document(connection, operation, TRANSFER, lines, status=TransferStatus.PENDING, **header)
-    fell_below = holds.place(
-        connection,
-        operation,
-        REFERENCE_TYPE,
-        step.transfer_number,
-        [(ItemKey(step.from_warehouse_id, line.product_id), line.quantity) for line in step.line_items],
-        expires_at=None,
-        as_of=step.as_of,
-    )
+    held = [(ItemKey(step.from_warehouse_id, line.product_id), line.quantity) for line in step.line_items]
+    units = wanted_by_item(held)
+    with locked_stock(
+        connection, Wants(items=list(units), new_lines=len(held), units=units, as_of=step.as_of)
+    ) as stock:
+        reference = Reference(REFERENCE_TYPE, step.transfer_number)
+        fell_below = holds.place(stock, operation, reference, held, expires_at=None, as_of=step.as_of)
     return StockAnswer(fell_below=fell_below)
 
 

@@ -76,7 +76,7 @@ def effect_once(
         DomainError: The step is refused. The transaction is rolled back: nothing has changed.
         ApplicationError: The database failed; Temporal tries the step again.
     """
-    operation = _operation(step)
+    operation = operation_of(step)
     with database_errors():
         require_past(step.occurred_at, step.as_of)
     with database_errors(), database.transaction() as connection:
@@ -109,17 +109,18 @@ def document_once(
 
     def effect_and_answer(connection: Connection, operation: Operation) -> Result:
         on_others = effect(connection, operation)
-        return _with_effects(read(connection), on_others)
+        return with_effects(read(connection), on_others)
 
     answer, done_already = effect_once(database, step, result, effect_and_answer)
     if not done_already:
         return answer
     with database_errors(), database.transaction() as connection:
         # The first answer may never have arrived, and so the effects on others are in the repeat's answer, too.
-        return _with_effects(read(connection), answer if isinstance(answer, StockAnswer) else None)
+        return with_effects(read(connection), answer if isinstance(answer, StockAnswer) else None)
 
 
-def _with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
+def with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
+    """The answer with a step's effects on others, if there are any."""
     if on_others is None:
         return answer
     return answer.model_copy(update={name: getattr(on_others, name) for name in StockAnswer.model_fields})
@@ -176,7 +177,8 @@ def effects_of(correction: Correction) -> StockAnswer:
     )
 
 
-def _operation(step: Step) -> Operation:
+def operation_of(step: Step) -> Operation:
+    """The operation of a step, asked for by the activity that this thread carries out."""
     info = activity.info()
     return Operation(
         operation_id=step.operation_id,

@@ -8,22 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from database import holds, ledger
 from database.given_way import OFFERS_SHOWN, read_offers
-from database.locks import ITEM_ARRAYS, item_arrays
 from database.operations import Operation
+from database.stock_reading import Wants, locked_stock
 from stockkeeper.domain.errors import InsufficientStock, Shortage
 from stockkeeper.domain.promise import Promise, promises_of
 from stockkeeper.domain.reservation import ItemHold
 from stockkeeper.domain.stock import ItemKey, Level, MovementType
-
-_BELOW = text("""
-    SELECT warehouse_id, product_id FROM inventory_items
-    JOIN unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id) USING (warehouse_id, product_id)
-    WHERE is_below_reorder_point
-""").bindparams(*ITEM_ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -75,20 +69,24 @@ def correct(
         raise InsufficientStock.of(missing)
     if not moved:
         return Correction()
-    below_before = _below(connection, moved)
     gave_way = {}
-    for item, units in moved.items():
-        too_much = levels[item].reserved - (levels[item].on_hand + units)
-        if too_much > 0:
-            why = f"gave way, {levels[item].on_hand + units} on hand: {reason}"
-            if ended := holds.give_way(
-                connection, operation, item, too_much, reason=why, as_of=as_of, document=reference_id
-            ):
-                gave_way[item] = ended
-    ledger.move(connection, operation, MovementType.ADJUSTMENT, moved.items(), reference_id=reference_id, reason=reason)
+    with locked_stock(connection, Wants(items=list(moved), moves=True)) as stock:
+        below_before = {item for item in moved if stock.items[item].is_below}
+        for item, units in moved.items():
+            too_much = levels[item].reserved - (levels[item].on_hand + units)
+            if too_much > 0:
+                why = f"gave way, {levels[item].on_hand + units} on hand: {reason}"
+                if ended := holds.give_way(
+                    stock, operation, item, too_much, reason=why, as_of=as_of, document=reference_id
+                ):
+                    gave_way[item] = ended
+        ledger.move_units(
+            stock, operation, MovementType.ADJUSTMENT, moved.items(), reference_id=reference_id, reason=reason
+        )
+        fell_below = any(stock.items[item].is_below for item in moved if item not in below_before)
     put_back = [item for item, units in moved.items() if units > 0]
     return Correction(
-        fell_below=bool(_below(connection, moved) - below_before),
+        fell_below=fell_below,
         gave_way=gave_way,
         held_before=tuple(read_offers(connection, as_of, OFFERS_SHOWN, items=put_back)) if put_back else (),
     )
@@ -112,8 +110,3 @@ def would_end(
         if units and too_much > 0:
             ending[item] = holds.ending(connection, item, too_much, as_of)
     return promises_of(ending)
-
-
-def _below(connection: Connection, items: Mapping[ItemKey, int]) -> set[ItemKey]:
-    """The items, of these, that are below their reorder point."""
-    return {ItemKey(row.warehouse_id, row.product_id) for row in connection.execute(_BELOW, item_arrays(items))}

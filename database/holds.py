@@ -2,93 +2,29 @@
 
 An order's reservation and a transfer's hold at its source are the same rows, under the same locks and rules; neither
 takes precedence. A hold is in `reservations` and its units are in `inventory_items`. Only goods that leave the shelf
-are a movement.
+are a movement. All of it is changed in memory, under the locks of the items (`database.locked_stock`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy import Connection
 
 from database import ledger
-from database.given_way import close_offers, insert_given_way
-from database.locks import lock_items, open_holds, overdue_lines
+from database.locked_stock import LockedStock
+from database.locks import open_holds
 from database.operations import Operation
-from database.reservation import reservations
-from stockkeeper.domain.errors import InsufficientStock, Shortage
+from database.stock_rows import GivenUp, GivenWay, HeldAgain, Reference
+from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
-from stockkeeper.domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
-
-_INSERT_LINES = text("""
-    INSERT INTO reservations (
-        product_id, warehouse_id, quantity, reference_type, reference_id, expires_at, created_at,
-        performed_by, operation_id, workflow_id, run_id)
-    SELECT product_id, warehouse_id, quantity, :reference_type, :reference_id, :expires_at, :as_of,
-        :performed_by, :operation_id, :workflow_id, :run_id
-    FROM unnest(:product_ids, :warehouse_ids, :quantities) WITH ORDINALITY
-        AS line (product_id, warehouse_id, quantity, position)
-    ORDER BY position
-""").bindparams(
-    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("product_ids", "warehouse_ids", "quantities")),
-    bindparam("expires_at", type_=reservations.c.expires_at.type),
-)
-
-_TAKE_LINES = text("""
-    UPDATE reservations AS held
-    SET quantity_fulfilled = held.quantity_fulfilled + taken.units,
-        status = CASE WHEN whole THEN 'FULFILLED' ELSE held.status END,
-        closed_at = CASE WHEN whole THEN :as_of END,
-        closed_by = CASE WHEN whole THEN :operation_id END
-    FROM (
-        SELECT reservation_id, units, quantity_fulfilled + units + quantity_released = quantity AS whole
-        FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
-        JOIN reservations USING (reservation_id)
-    ) AS taken
-    WHERE held.reservation_id = taken.reservation_id
-""").bindparams(
-    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
-    bindparam("as_of", type_=reservations.c.closed_at.type),
-    bindparam("operation_id", type_=reservations.c.closed_by.type),
-)
-
-
-_LOWER_LINES = text("""
-    WITH given AS (
-        SELECT reservation_id, units, quantity_fulfilled + quantity_released + units = quantity AS whole
-        FROM unnest(:reservation_ids, :units) AS given (reservation_id, units)
-        JOIN reservations USING (reservation_id)
-    ),
-    lowered AS (
-        UPDATE reservations AS held
-        SET quantity_released = held.quantity_released + given.units,
-            status = CASE WHEN whole THEN 'FULFILLED' ELSE held.status END,
-            closed_at = CASE WHEN whole THEN :as_of END,
-            closed_by = CASE WHEN whole THEN :operation_id END,
-            closed_reason = CASE WHEN whole THEN :reason END
-        FROM given
-        WHERE held.reservation_id = given.reservation_id
-        RETURNING held.reservation_id, given.units
-    )
-    INSERT INTO reservation_releases (
-        reservation_id, quantity, released_at, released_by, reason, operation_id, workflow_id, run_id)
-    SELECT reservation_id, units, :as_of, :performed_by, :reason, :operation_id, :workflow_id, :run_id
-    FROM lowered ORDER BY reservation_id
-""").bindparams(
-    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("reservation_ids", "units")),
-    bindparam("as_of", type_=reservations.c.closed_at.type),
-    bindparam("operation_id", type_=reservations.c.closed_by.type),
-    bindparam("reason", type_=reservations.c.closed_reason.type),
-)
+from stockkeeper.domain.stock import ItemKey, MovementType, shortages, wanted_by_item
 
 
 def place(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
-    reference_type: str,
-    reference_id: str,
+    reference: Reference,
     lines: Sequence[tuple[ItemKey, int]],
     *,
     expires_at: datetime | None,
@@ -98,13 +34,10 @@ def place(
 
     If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
 
-    Locks: the items, sorted by (warehouse_id, product_id).
-
     Args:
-        connection: The transaction.
+        stock: The stock.
         operation: The person and the run behind it.
-        reference_type: The kind of holder: ``ORDER`` or ``TRANSFER``.
-        reference_id: The number of the order or transfer.
+        reference: The order or transfer.
         lines: Items and units. The same item on two lines counts together.
         expires_at: The deadline of the hold; None: it has none.
         as_of: The workflow's time.
@@ -115,29 +48,14 @@ def place(
     Raises:
         InsufficientStock: With the numbers of every item that is short.
     """
-    wanted = wanted_by_item(lines)
-    levels = lock_items(connection, wanted)
-    if short := shortages(wanted, levels):
-        _release_overdue(connection, operation, f"{reference_type} {reference_id}", wanted, levels, short, as_of)
-    connection.execute(
-        _INSERT_LINES,
-        {
-            "product_ids": [item.product_id for item, _ in lines],
-            "warehouse_ids": [item.warehouse_id for item, _ in lines],
-            "quantities": [quantity for _, quantity in lines],
-            "reference_type": reference_type,
-            "reference_id": reference_id,
-            "expires_at": expires_at,
-            "as_of": as_of,
-            "performed_by": operation.performed_by,
-            **operation.origin,
-        },
-    )
-    return ledger.reserve(connection, wanted)
+    fell_below = _reserve(stock, operation, " ".join(reference), wanted_by_item(lines), as_of)
+    for item, quantity in lines:
+        stock.add_line(operation, reference, item, quantity, expires_at=expires_at, as_of=as_of)
+    return fell_below
 
 
 def place_again(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
     lines: Sequence[HeldLine],
     units: Mapping[int, int],
@@ -146,10 +64,8 @@ def place_again(
 ) -> bool:
     """Hold lines again that gave way, with the units and the deadline that they had; all of them or none.
 
-    The caller has locked the lines' items.
-
     Args:
-        connection: The transaction.
+        stock: The stock.
         operation: The person and the run behind it.
         lines: The lines of one order that gave way.
         units: Units by reservation_id that each of them held.
@@ -162,20 +78,15 @@ def place_again(
         InsufficientStock: With the numbers of every item that is short.
     """
     wanted = wanted_by_item((line.item, units[line.reservation_id]) for line in lines)
-    levels = lock_items(connection, wanted)
-    if short := shortages(wanted, levels):
-        _release_overdue(connection, operation, operation.workflow_id, wanted, levels, short, as_of)
-    connection.execute(
-        update(reservations)
-        .where(reservations.c.reservation_id.in_([line.reservation_id for line in lines]))
-        .values(status=ReservationStatus.ACTIVE, closed_at=None, closed_by=None, closed_reason=None)
-    )
-    close_offers(connection, operation, lines, as_of)
-    return ledger.reserve(connection, wanted)
+    fell_below = _reserve(stock, operation, operation.workflow_id, wanted, as_of)
+    for line in lines:
+        stock.change_line(replace(line, status=ReservationStatus.ACTIVE))
+        stock.add_held_again(HeldAgain(line.reservation_id, operation, as_of))
+    return fell_below
 
 
 def take(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
     lines: Sequence[HeldLine],
     taken: Mapping[int, int],
@@ -187,10 +98,8 @@ def take(
 ) -> None:
     """Take held units off the shelf, by a movement for each line that gives some.
 
-    The caller has locked the lines' items.
-
     Args:
-        connection: The transaction.
+        stock: The stock.
         operation: The person and the run behind it.
         lines: The hold.
         taken: Units by reservation_id, as `stockkeeper.domain.reservation.plan_fulfilment` has them.
@@ -198,29 +107,27 @@ def take(
         reference_id: The document's number.
         reason: One sentence for readers of the ledger.
         as_of: The workflow's time.
+
+    Raises:
+        InvalidRequest: An item's on hand isn't what its movements have left.
     """
-    connection.execute(
-        _TAKE_LINES,
-        {
-            "reservation_ids": list(taken),
-            "units": list(taken.values()),
-            "as_of": as_of,
-            "operation_id": operation.operation_id,
-        },
-    )
-    ledger.move(
-        connection,
+    giving = [line for line in lines if line.reservation_id in taken]
+    ledger.move_units(
+        stock,
         operation,
         movement_type,
-        [(line.item, -taken[line.reservation_id]) for line in lines if line.reservation_id in taken],
+        [(line.item, -taken[line.reservation_id]) for line in giving],
         reference_id=reference_id,
         reason=reason,
         from_reserved=True,
     )
+    for line in giving:
+        fulfilled = line.quantity_fulfilled + taken[line.reservation_id]
+        _change(stock, operation, replace(line, quantity_fulfilled=fulfilled), as_of)
 
 
 def release(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
     lines: Sequence[HeldLine],
     status: ReservationStatus,
@@ -229,21 +136,18 @@ def release(
     as_of: datetime,
     gave_way_to: str | None = None,
 ) -> None:
-    """End the open rest of these lines, so that it becomes available. The caller has locked their items.
+    """End the open rest of these lines, so that it becomes available.
 
     ``gave_way_to`` is the number of the correction that they give way to; empty: they follow another line.
     """
     still_held = [line for line in lines if line.quantity_open]
-    if not still_held:
-        return
-    if gave_way_to is not None:
-        insert_given_way(connection, operation, still_held, gave_way_to, as_of)
-    connection.execute(
-        update(reservations)
-        .where(reservations.c.reservation_id.in_([line.reservation_id for line in still_held]))
-        .values(status=status, closed_at=as_of, closed_by=operation.operation_id, closed_reason=reason)
-    )
-    ledger.reserve(connection, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
+    ledger.reserve_units(stock, wanted_by_item((line.item, -line.quantity_open) for line in still_held))
+    for line in still_held:
+        if gave_way_to is not None:
+            stock.add_given_way(GivenWay(line, gave_way_to, operation, as_of))
+        stock.change_line(
+            replace(line, status=status), closed_by=operation.operation_id, closed_at=as_of, closed_reason=reason
+        )
 
 
 def ending(connection: Connection, item: ItemKey, units: int, as_of: datetime) -> list[ItemHold]:
@@ -252,7 +156,7 @@ def ending(connection: Connection, item: ItemKey, units: int, as_of: datetime) -
 
 
 def lower(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
     lines: Sequence[HeldLine],
     given_up: Mapping[int, int],
@@ -260,33 +164,27 @@ def lower(
     reason: str,
     as_of: datetime,
 ) -> None:
-    """Give up held units, so that they become available; the rest stays held. The caller has locked their items.
+    """Give up held units, so that they become available; the rest stays held.
 
     Args:
-        connection: The transaction.
+        stock: The stock.
         operation: The person and the run behind it.
         lines: The hold.
         given_up: Units by reservation_id, as `stockkeeper.domain.reservation.plan_fulfilment` has them.
         reason: Why.
         as_of: The workflow's time.
     """
-    connection.execute(
-        _LOWER_LINES,
-        {
-            "reservation_ids": list(given_up),
-            "units": list(given_up.values()),
-            "as_of": as_of,
-            "reason": reason,
-            "performed_by": operation.performed_by,
-            **operation.origin,
-        },
-    )
-    freed = [(line.item, -given_up[line.reservation_id]) for line in lines if line.reservation_id in given_up]
-    ledger.reserve(connection, wanted_by_item(freed))
+    giving = [line for line in lines if line.reservation_id in given_up]
+    ledger.reserve_units(stock, wanted_by_item((line.item, -given_up[line.reservation_id]) for line in giving))
+    for line in giving:
+        units = given_up[line.reservation_id]
+        stock.add_given_up(GivenUp(line.reservation_id, units, reason, operation, as_of))
+        lowered = replace(line, quantity_released=line.quantity_released + units)
+        _change(stock, operation, lowered, as_of, reason=reason)
 
 
 def give_way(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
     item: ItemKey,
     units: int,
@@ -298,10 +196,10 @@ def give_way(
     """End holds on an item whose promised stock is missing, the latest first, until enough units are free.
 
     The lock of the item is enough: an order's or transfer's other lines are released by its own workflow, once that is
-    notified.
+    notified. The item's holds are read here, as they are written: nothing else has changed them in this transaction.
 
     Args:
-        connection: The transaction; the item is locked.
+        stock: The stock.
         operation: The person and the run behind it.
         item: The item.
         units: How many units have to be given up.
@@ -312,45 +210,59 @@ def give_way(
     Returns:
         The holds that ended before their deadline, whose workflows have to be notified.
     """
-    ended = giving_way(open_holds(connection, item), units, as_of)
+    ended = giving_way(open_holds(stock.connection, item), units, as_of)
     overdue = [hold for hold in ended if hold.is_overdue(as_of)]
     in_time = [hold for hold in ended if not hold.is_overdue(as_of)]
     for given_up, status, to in (
         (overdue, ReservationStatus.EXPIRED, None),
         (in_time, ReservationStatus.CANCELLED, document),
     ):
-        lines = [line for hold in given_up for line in hold.lines]
-        release(connection, operation, lines, status, reason=reason, as_of=as_of, gave_way_to=to)
+        lines = stock.take_in(line for hold in given_up for line in hold.lines)
+        release(stock, operation, lines, status, reason=reason, as_of=as_of, gave_way_to=to)
     return in_time
 
 
-def extend(connection: Connection, lines: Sequence[HeldLine], expires_at: datetime) -> None:
-    """Set a new deadline on lines that still hold something. The caller has locked the lines' items."""
-    still_held = [line.reservation_id for line in lines if line.quantity_open]
-    connection.execute(
-        update(reservations).where(reservations.c.reservation_id.in_(still_held)).values(expires_at=expires_at)
-    )
+def extend(stock: LockedStock, lines: Sequence[HeldLine], expires_at: datetime) -> None:
+    """Set a new deadline on lines that still hold something."""
+    for line in lines:
+        if line.quantity_open:
+            stock.change_line(replace(line, expires_at=expires_at))
 
 
-def _release_overdue(
-    connection: Connection,
-    operation: Operation,
-    needed_for: str,
-    wanted: Mapping[ItemKey, int],
-    levels: Mapping[ItemKey, Level],
-    short: Sequence[Shortage],
-    as_of: datetime,
+def _change(
+    stock: LockedStock, operation: Operation, line: HeldLine, as_of: datetime, *, reason: str | None = None
 ) -> None:
-    """Release overdue holds for a request that is short, so that deadlines are exact without waiting for timers.
+    """Set a line that has given units to what it is now: FULFILLED, once nothing of it is held."""
+    if line.quantity_open:
+        stock.change_line(line)
+        return
+    ended = replace(line, status=ReservationStatus.FULFILLED)
+    stock.change_line(ended, closed_by=operation.operation_id, closed_at=as_of, closed_reason=reason)
+
+
+def _reserve(
+    stock: LockedStock, operation: Operation, needed_for: str, wanted: Mapping[ItemKey, int], as_of: datetime
+) -> bool:
+    """Reserve units of all of these items, or none; overdue holds are released where an item is short.
+
+    So deadlines are exact without waiting for timers.
+
+    Returns:
+        Whether an item fell below its reorder point by this.
 
     Raises:
-        InsufficientStock: Even without them it is short. Nothing is released.
+        InsufficientStock: Even without the overdue holds it is short.
     """
-    items = [item for item in wanted if any(item == (each.warehouse_id, each.product_id) for each in short)]
-    overdue = overdue_lines(connection, items, as_of)
-    freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
-    after = {item: replace(level, reserved=level.reserved - freed.get(item, 0)) for item, level in levels.items()}
-    if still_short := shortages(wanted, after):
-        raise InsufficientStock.of(still_short)
-    reason = f"overdue, and needed for {needed_for}"
-    release(connection, operation, overdue, ReservationStatus.EXPIRED, reason=reason, as_of=as_of)
+    levels = stock.levels(wanted)
+    overdue: list[HeldLine] = []
+    if short := shortages(wanted, levels):
+        overdue = stock.overdue({(each.warehouse_id, each.product_id) for each in short}, as_of)
+        freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
+        after = {item: replace(level, reserved=level.reserved - freed.get(item, 0)) for item, level in levels.items()}
+        if still_short := shortages(wanted, after):
+            raise InsufficientStock.of(still_short)
+    ledger.require_on_the_ledger(stock, wanted)
+    if overdue:
+        reason = f"overdue, and needed for {needed_for}"
+        release(stock, operation, overdue, ReservationStatus.EXPIRED, reason=reason, as_of=as_of)
+    return ledger.reserve_units(stock, wanted)

@@ -1,113 +1,34 @@
 """The ledger: on hand changes by a movement and in no other way.
 
-One statement changes an item and writes its movements, so that they always agree; a trigger checks it at commit.
-`created_at` is the database's clock, read under the item's lock and moved past the item's previous movement: within an
-item later movements have later instants, and each balance follows from the one before. `occurred_at` is when the goods
-moved, where that was booked later; it says nothing about balances.
+An item and its movements are changed together in memory, under the item's lock (`database.locked_stock`), and written
+together; a trigger checks at commit that they agree. `created_at` is the database's clock, read under the item's lock
+and moved past the item's previous movement: within an item later movements have later instants, and each balance
+follows from the one before. `occurred_at` is when the goods moved, where that was booked later; it says nothing about
+balances.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
-from sqlalchemy import Connection, Row, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy import Connection, text
 
-from database.columns import INSTANT
+from database.locked_stock import LockedStock
 from database.operations import Operation
+from database.stock_reading import Wants, locked_stock
+from database.stock_rows import Movement
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey, MovementType
 
-_ARRAYS = tuple(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "quantities"))
-
-_RESERVE = text("""
-    UPDATE inventory_items AS item
-    SET quantity_reserved = item.quantity_reserved + change.quantity
-    FROM unnest(:warehouse_ids, :product_ids, :quantities) AS change (warehouse_id, product_id, quantity)
-    WHERE (item.warehouse_id, item.product_id) = (change.warehouse_id, change.product_id)
-    RETURNING item.is_below_reorder_point
-        AND item.quantity_available + change.quantity >= item.reorder_point AS fell_below,
-        item.warehouse_id, item.product_id, change.quantity > 0 AS is_taken, item.quantity_on_hand AS on_hand,
-        coalesce((
-            SELECT balance_after FROM stock_movements AS last
-            WHERE (last.warehouse_id, last.product_id) = (item.warehouse_id, item.product_id)
-            ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0) AS balance
-""").bindparams(*_ARRAYS)
-
-# One movement for each line. Lines of the same item follow each other by a microsecond, each with its own balance.
-_MOVE = text("""
-    WITH line AS (
-        SELECT change.*,
-            sum(quantity) OVER earlier AS moved,
-            row_number() OVER earlier AS step
-        FROM unnest(:warehouse_ids, :product_ids, :quantities) WITH ORDINALITY
-            AS change (warehouse_id, product_id, quantity, position)
-        WINDOW earlier AS (PARTITION BY warehouse_id, product_id ORDER BY position)
-    ),
-    total AS (
-        SELECT warehouse_id, product_id, sum(quantity)::bigint AS quantity, count(*) AS steps
-        FROM line GROUP BY warehouse_id, product_id
-    ),
-    moved AS (
-        UPDATE inventory_items AS item
-        SET quantity_on_hand = item.quantity_on_hand + total.quantity,
-            quantity_reserved = item.quantity_reserved
-                + CASE WHEN :from_reserved THEN total.quantity ELSE 0 END,
-            last_moved_at = greatest(clock_timestamp(), item.last_moved_at + interval '1 microsecond')
-                + (total.steps - 1) * interval '1 microsecond'
-        FROM total
-        WHERE (item.warehouse_id, item.product_id) = (total.warehouse_id, total.product_id)
-        RETURNING item.warehouse_id, item.product_id, item.last_moved_at, total.steps,
-            item.quantity_on_hand - total.quantity AS balance_before,
-            coalesce((
-                SELECT balance_after FROM stock_movements AS last
-                WHERE (last.warehouse_id, last.product_id) = (item.warehouse_id, item.product_id)
-                ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0) AS balance
-    ),
-    written AS (
-        INSERT INTO stock_movements (
-            warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, performed_by, reason,
-            operation_id, workflow_id, run_id, created_at, occurred_at)
-        SELECT line.warehouse_id, line.product_id, :movement_type, line.quantity, moved.balance_before + line.moved,
-            :reference_id, :performed_by, :reason, :operation_id, :workflow_id, :run_id,
-            booked.at, CASE WHEN :occurred_at < booked.at THEN :occurred_at END
-        FROM line JOIN moved USING (warehouse_id, product_id)
-        CROSS JOIN LATERAL (
-            SELECT moved.last_moved_at - (moved.steps - line.step) * interval '1 microsecond' AS at) AS booked
-        WHERE moved.balance_before = moved.balance
-        ORDER BY line.position
-        RETURNING movement_id
-    )
-    SELECT (SELECT count(*) FROM written) AS written, off.*
-    FROM (SELECT) AS one
-    LEFT JOIN (
-        SELECT warehouse_id, product_id, balance_before AS on_hand, balance FROM moved WHERE balance_before <> balance
-        ORDER BY warehouse_id, product_id LIMIT 1
-    ) AS off ON true
-""").bindparams(*_ARRAYS, bindparam("occurred_at", type_=INSTANT))
+_A_MICROSECOND = timedelta(microseconds=1)
 
 _SET_BUFFER = text("""
     UPDATE inventory_items SET quantity_buffer = :units
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
 """)
 
-_NAMES = text("""
-    SELECT sku || ' in ' || warehouses.name FROM products, warehouses
-    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
-""")
 
-
-def _arrays(lines: Iterable[tuple[ItemKey, int]]) -> dict[str, list[int]]:
-    listed = list(lines)
-    return {
-        "warehouse_ids": [item.warehouse_id for item, _ in listed],
-        "product_ids": [item.product_id for item, _ in listed],
-        "quantities": [quantity for _, quantity in listed],
-    }
-
-
-def reserve(connection: Connection, units: dict[ItemKey, int]) -> bool:
-    """Add units to the reserved quantity of these items; negative ones release. The caller has locked the items.
+def reserve_units(stock: LockedStock, units: Mapping[ItemKey, int]) -> bool:
+    """Add units to the reserved quantity of these items; negative ones release.
 
     Returns:
         Whether an item fell below its reorder point by this.
@@ -116,19 +37,22 @@ def reserve(connection: Connection, units: dict[ItemKey, int]) -> bool:
         InvalidRequest: Units are to be added, and the item's on hand isn't what its movements have left.
         RuntimeError: An item has no row, which its lock would have shown.
     """
-    if not units:
-        return False
-    found = connection.execute(_RESERVE, _arrays(units.items())).all()
+    found = [item for key in sorted(units) if (item := stock.items.get(key)) is not None and item.exists]
     if len(found) != len(units):
         raise RuntimeError(f"{len(units)} items to reserve on, {len(found)} found")
-    for row in sorted(found, key=lambda row: (row.warehouse_id, row.product_id)):
-        if row.is_taken and row.on_hand != row.balance:
-            raise _off_the_ledger(connection, row)
-    return any(row.fell_below for row in found)
+    require_on_the_ledger(stock, [item.key for item in found if units[item.key] > 0])
+    fell_below = False
+    for item in found:
+        was_below = item.is_below
+        item.reserved += units[item.key]
+        item.held += units[item.key]
+        item.has_changed = True
+        fell_below |= item.is_below and not was_below
+    return fell_below
 
 
-def move(
-    connection: Connection,
+def move_units(
+    stock: LockedStock,
     operation: Operation,
     movement_type: MovementType,
     lines: Iterable[tuple[ItemKey, int]],
@@ -137,10 +61,10 @@ def move(
     reason: str,
     from_reserved: bool = False,
 ) -> None:
-    """Change on hand and write a movement for each line. The caller has locked the items.
+    """Change on hand, by a movement for each line. Lines of the same item follow each other by a microsecond.
 
     Args:
-        connection: The transaction.
+        stock: The stock; the step has said that it moves some.
         operation: The person and the run behind it.
         movement_type: The kind of movement.
         lines: Items and units: positive in, negative out. An item may have several lines.
@@ -152,24 +76,56 @@ def move(
         InvalidRequest: An item's on hand isn't what its movements have left.
         RuntimeError: An item has no row, which its lock would have shown.
     """
-    arrays = _arrays(lines)
-    done = connection.execute(
-        _MOVE,
-        arrays
-        | {
-            "movement_type": movement_type,
-            "reference_id": reference_id,
-            "performed_by": operation.performed_by,
-            "reason": reason,
-            **operation.origin,
-            "occurred_at": operation.occurred_at,
-            "from_reserved": from_reserved,
-        },
-    ).one()
-    if done.balance is not None:
-        raise _off_the_ledger(connection, done)
-    if done.written != len(arrays["quantities"]):
-        raise RuntimeError(f"{len(arrays['quantities'])} movements to write, {done.written} written")
+    moving = list(lines)
+    found = [(item, units) for key, units in moving if (item := stock.items.get(key)) is not None and item.exists]
+    if len(found) != len(moving):
+        raise RuntimeError(f"{len(moving)} movements to write, {len(found)} written")
+    require_on_the_ledger(stock, sorted({key for key, _ in moving}))
+    occurred_at = operation.occurred_at
+    for item, units in found:
+        at = stock.now if item.last_moved_at is None else max(stock.now, item.last_moved_at + _A_MICROSECOND)
+        item.on_hand += units
+        item.moved += units
+        item.balance, item.last_moved_at, item.has_changed = item.on_hand, at, True
+        if from_reserved:
+            item.reserved += units
+            item.held += units
+        stock.add_movement(
+            Movement(
+                item.key,
+                movement_type,
+                units,
+                item.balance,
+                reference_id,
+                reason,
+                operation,
+                at,
+                occurred_at if occurred_at is not None and occurred_at < at else None,
+            )
+        )
+
+
+def reserve(connection: Connection, units: Mapping[ItemKey, int]) -> bool:
+    """`reserve_units` for a step with a transaction of its own. The caller has locked the items."""
+    if not units:
+        return False
+    with locked_stock(connection, Wants(items=list(units))) as stock:
+        return reserve_units(stock, units)
+
+
+def move(
+    connection: Connection,
+    operation: Operation,
+    movement_type: MovementType,
+    lines: Iterable[tuple[ItemKey, int]],
+    *,
+    reference_id: str,
+    reason: str,
+) -> None:
+    """`move_units` for a step with a transaction of its own. The caller has locked the items."""
+    moving = list(lines)
+    with locked_stock(connection, Wants(items=[item for item, _ in moving], moves=True)) as stock:
+        move_units(stock, operation, movement_type, moving, reference_id=reference_id, reason=reason)
 
 
 def set_buffer(connection: Connection, item: ItemKey, units: int) -> None:
@@ -177,10 +133,16 @@ def set_buffer(connection: Connection, item: ItemKey, units: int) -> None:
     connection.execute(_SET_BUFFER, {**item._asdict(), "units": units})
 
 
-def _off_the_ledger(connection: Connection, off: Row[Any]) -> InvalidRequest:
-    """The refusal to go on with stock that was put in past the ledger: no movement could follow the last one."""
-    item = {"warehouse_id": off.warehouse_id, "product_id": off.product_id}
-    return InvalidRequest(
-        f"{connection.execute(_NAMES, item).scalar_one()} has {off.on_hand} on hand, but its movements have left "
-        f"{off.balance}: the difference has no movement; run `stockkeeper audit` and repair its finding first"
-    )
+def require_on_the_ledger(stock: LockedStock, items: Iterable[ItemKey]) -> None:
+    """Refuse to go on with stock that was put in past the ledger: no movement could follow the last one.
+
+    Raises:
+        InvalidRequest: On hand of one of these items isn't what its movements have left.
+    """
+    for key in items:
+        item = stock.items[key]
+        if item.on_hand != item.balance:
+            raise InvalidRequest(
+                f"{item.name} has {item.on_hand} on hand, but its movements have left {item.balance}: the difference "
+                "has no movement; run `stockkeeper audit` and repair its finding first"
+            )

@@ -2,7 +2,8 @@
 
 The order is the same in all transactions, so that they never wait for each other in a circle:
 
-1. the operation: `database.operations.once` inserts it, and a repeat waits there for the first,
+1. the operation: `database.operations.claim` locks it by its id, and a repeat waits there for the first; several, of
+   steps that share a transaction, are locked in one order,
 2. the document's row, if there is one (a purchase order, a transfer, a count, a return, an adjustment), after the
    audit's finding about it; or the whole table, for an import into the catalogue,
 3. the inventory items, sorted by (warehouse_id, product_id),
@@ -16,7 +17,7 @@ changes it holds the lock of the line's item. So a buyer who is short of stock c
 without a lock of that order: the lock of the item is enough.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -27,8 +28,9 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT
 from database.document import Document, fields_of
-from stockkeeper.domain.errors import InvalidRequest, InvalidState
-from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationEvent, ReservationStatus, status_of
+from database.pipeline import Statement
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level
 
 D = TypeVar("D")
@@ -45,6 +47,22 @@ _LOCK_ITEMS = text("""
     FOR NO KEY UPDATE OF item
 """).bindparams(*ITEM_ARRAYS)
 
+# The items that a step wants, those of its products in any warehouse, and those of the lines of its references.
+WANTED_ITEMS = """
+    SELECT warehouse_id, product_id FROM unnest(%s::bigint[], %s::bigint[]) AS item (warehouse_id, product_id)
+    UNION SELECT warehouse_id, product_id FROM inventory_items WHERE product_id = ANY (%s::bigint[])
+    UNION SELECT warehouse_id, product_id FROM reservations
+        JOIN unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id) USING (reference_type, reference_id)
+"""
+
+_LOCK_WANTED = f"""
+    SELECT warehouse_id, product_id, quantity_on_hand, quantity_reserved, quantity_buffer, reorder_point, last_moved_at
+    FROM inventory_items AS item
+    WHERE (item.warehouse_id, item.product_id) IN ({WANTED_ITEMS})
+    ORDER BY item.warehouse_id, item.product_id
+    FOR NO KEY UPDATE OF item
+"""  # noqa: S608 - constants only
+
 _CREATE_ITEMS = text("""
     INSERT INTO inventory_items (warehouse_id, product_id)
     SELECT warehouse_id, product_id
@@ -53,31 +71,12 @@ _CREATE_ITEMS = text("""
     ON CONFLICT DO NOTHING
 """).bindparams(*ITEM_ARRAYS)
 
-_LOCK_ITEMS_OF_RESERVATION = text("""
-    SELECT item.item_id
-    FROM inventory_items AS item
-    WHERE (item.warehouse_id, item.product_id) IN (
-        SELECT warehouse_id, product_id FROM reservations
-        WHERE reference_type = :reference_type AND reference_id = :reference_id)
-    ORDER BY item.warehouse_id, item.product_id
-    FOR NO KEY UPDATE OF item
-""")
-
 _HELD_LINES = text("""
     SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status, expires_at
     FROM reservations
     WHERE reference_type = :reference_type AND reference_id = :reference_id
     ORDER BY reservation_id
 """)
-
-_OVERDUE_LINES = text("""
-    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status, expires_at
-    FROM reservations
-    JOIN unnest(:warehouse_ids, :product_ids) AS short (warehouse_id, product_id)
-        USING (warehouse_id, product_id)
-    WHERE status = 'ACTIVE' AND expires_at <= :as_of
-    ORDER BY reservation_id
-""").bindparams(*ITEM_ARRAYS)
 
 _OPEN_HOLDS = text("""
     SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
@@ -109,6 +108,18 @@ def item_arrays(items: Iterable[ItemKey]) -> dict[str, list[int]]:
     """The items, sorted, as two parallel arrays: the values of `ITEM_ARRAYS`."""
     keys = sorted(items)
     return {"warehouse_ids": [key.warehouse_id for key in keys], "product_ids": [key.product_id for key in keys]}
+
+
+def lock_wanted(wanted: Sequence[object]) -> Statement:
+    """Lock the items of `WANTED_ITEMS`, and read them as they are then. An item without a row isn't locked.
+
+    Whatever is read of them beside that has to be read by a later statement: one that waits for a lock sees the locked
+    rows as they are then, and everything else as it was before.
+
+    Args:
+        wanted: The values of `WANTED_ITEMS`.
+    """
+    return Statement(_LOCK_WANTED, wanted)
 
 
 def lock_table(connection: Connection, table: Table) -> None:
@@ -199,35 +210,9 @@ def lock_or_create_items(connection: Connection, items: Iterable[ItemKey]) -> di
     return lock_items(connection, wanted)
 
 
-def lock_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
-    """Lock the items of a reservation, and read its lines as they are then; empty if there are none."""
-    of = {"reference_type": reference_type, "reference_id": reference_id}
-    connection.execute(_LOCK_ITEMS_OF_RESERVATION, of)
-    return read_reservation(connection, reference_type, reference_id)
-
-
-def lock_given_way(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
-    """Lock the items of a hold of which a line has given way, because the promised stock isn't there, and read it.
-
-    Raises:
-        InvalidState: None of its lines has given way, so the hold goes on.
-    """
-    lines = lock_reservation(connection, reference_type, reference_id)
-    if (status := status_of(lines)) is not ReservationStatus.CANCELLED:
-        message = f"the hold of {reference_type.lower()} {reference_id} hasn't given way"
-        raise InvalidState(message, str(status), str(ReservationEvent.GIVE_WAY))
-    return lines
-
-
 def read_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
     """A reservation's lines in the order of the request. Locks nothing, so it is for showing and not for deciding."""
     rows = connection.execute(_HELD_LINES, {"reference_type": reference_type, "reference_id": reference_id})
-    return [_held_line(row) for row in rows]
-
-
-def overdue_lines(connection: Connection, items: Iterable[ItemKey], as_of: datetime) -> list[HeldLine]:
-    """Lines that are still held on these items after their deadline. The caller has locked the items."""
-    rows = connection.execute(_OVERDUE_LINES, item_arrays(items) | {"as_of": as_of})
     return [_held_line(row) for row in rows]
 
 

@@ -7,14 +7,15 @@ same id with another payload is an error.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, bindparam, null, select, text, update
-from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
+from sqlalchemy import Connection, RowMapping, bindparam, null, select, text
 
+from database.pipeline import Statement, numbers, send, texts
 from database.sessions import BULK_STATEMENT_TIMEOUT
 from database.tables import operations, stock_movements
 from stockkeeper.domain.conflicts import of_operation
@@ -31,6 +32,20 @@ _FORGET = text("""
         ORDER BY created_at
         LIMIT :most)
 """).bindparams(bindparam("before", type_=operations.c.created_at.type))
+
+_CLAIM = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+
+_STORED = """
+    SELECT operation_id, kind, fingerprint, result::text FROM operations WHERE operation_id = ANY (%s::text[])
+"""
+
+_INSERT = """
+    INSERT INTO operations (operation_id, kind, fingerprint, result, performed_by, workflow_id, run_id)
+    SELECT operation_id, kind, decode(fingerprint, 'hex'), result::jsonb, performed_by, workflow_id, run_id
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+        AS done (operation_id, kind, fingerprint, result, performed_by, workflow_id, run_id)
+    ORDER BY operation_id
+"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class Operation:
         """The columns by which rows keep the operation and the run behind them (`database.columns.origin`)."""
         return {"operation_id": self.operation_id, "workflow_id": self.workflow_id, "run_id": self.run_id}
 
-    @property
+    @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 over kind and payload in one canonical spelling."""
         canonical = json.dumps([self.kind, self.payload], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -75,6 +90,63 @@ class Outcome:
     done_already: bool
 
 
+class StoredOperation(NamedTuple):
+    """What is stored of an operation that was carried out; the result as JSON."""
+
+    kind: str
+    fingerprint: bytes
+    result: str | None
+
+    def require_same(self, operation: Operation) -> None:
+        """A repeat has the same contents.
+
+        Raises:
+            OperationConflict: The id was used with others.
+        """
+        if self.fingerprint != operation.fingerprint:
+            raise of_operation(operation.operation_id, self.kind)
+
+
+def claim(operation_ids: Iterable[str]) -> Statement:
+    """Lock operations by their ids, whether they are stored or not; the first lock of every write.
+
+    Another attempt at the same operation waits there until this transaction has ended.
+    """
+    return Statement(_CLAIM, (numbers(sorted({_key_of(each) for each in operation_ids})),))
+
+
+def _key_of(operation_id: str) -> int:
+    digest = hashlib.blake2b(operation_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def find_stored(operation_ids: Iterable[str]) -> Statement:
+    """Read operations as `stored_by_id` takes them."""
+    return Statement(_STORED, (texts(operation_ids),))
+
+
+def stored_by_id(rows: Iterable[Sequence[Any]]) -> dict[str, StoredOperation]:
+    """The operations that `find_stored` has found, by id."""
+    return {row[0]: StoredOperation(row[1], bytes(row[2]), row[3]) for row in rows}
+
+
+def insert_operations(done: Sequence[tuple[Operation, str]]) -> Statement:
+    """Insert operations that have been carried out, with their results as JSON."""
+    operations = [operation for operation, _ in done]
+    return Statement(
+        _INSERT,
+        (
+            texts(each.operation_id for each in operations),
+            texts(each.kind for each in operations),
+            texts(each.fingerprint.hex() for each in operations),
+            texts(result for _, result in done),
+            texts(each.performed_by for each in operations),
+            texts(each.workflow_id for each in operations),
+            texts(each.run_id for each in operations),
+        ),
+    )
+
+
 def result_of(connection: Connection, operation_id: str) -> Any | None:
     """The result of a committed operation; None if there is none by this id."""
     done = select(operations.c.result).where(operations.c.operation_id == operation_id)
@@ -84,8 +156,7 @@ def result_of(connection: Connection, operation_id: str) -> Any | None:
 def outcome_of(connection: Connection, operation_id: str, reference_id: str | None) -> RowMapping | None:
     """The operation as it was carried out: ``kind``, ``fingerprint``, ``performed_by``, ``created_at``, ``result``.
 
-    An attempt that is under way is waited for, up to the lock timeout: it holds the operation's row, which this
-    transaction wants to insert, too. Nothing of that must be kept: the transaction has to be rolled back.
+    An attempt that is under way is waited for, up to the lock timeout: it holds the operation's lock.
 
     Args:
         connection: A transaction of its own.
@@ -95,52 +166,31 @@ def outcome_of(connection: Connection, operation_id: str, reference_id: str | No
     Returns:
         The operation; one that was forgotten has neither kind nor fingerprint nor result. None: it wasn't carried out.
     """
-    wanted = Operation(operation_id, kind="", payload={}, performed_by="", workflow_id="", run_id="")
-    if _claimed(connection, wanted):
-        movement = select(
-            null().label("kind"),
-            null().label("fingerprint"),
-            stock_movements.c.performed_by,
-            stock_movements.c.created_at,
-            null().label("result"),
-        ).where(stock_movements.c.reference_id == reference_id, stock_movements.c.operation_id == operation_id)
-        return connection.execute(movement.limit(1)).mappings().one_or_none()
-    return (
-        connection.execute(
-            select(
-                operations.c.kind,
-                operations.c.fingerprint,
-                operations.c.performed_by,
-                operations.c.created_at,
-                operations.c.result,
-            ).where(operations.c.operation_id == operation_id)
-        )
-        .mappings()
-        .one()
-    )
-
-
-def _claimed(connection: Connection, operation: Operation) -> bool:
-    """Insert the operation's row; False: it is there already. Waits for another transaction that inserts it."""
-    claimed = connection.execute(
-        insert_or_ignore(operations)
-        .values(
-            **operation.origin,
-            kind=operation.kind,
-            fingerprint=operation.fingerprint,
-            performed_by=operation.performed_by,
-        )
-        .on_conflict_do_nothing()
-        .returning(operations.c.operation_id)
-    )
-    return claimed.one_or_none() is not None
+    send(connection, [claim([operation_id])])
+    stored = select(
+        operations.c.kind,
+        operations.c.fingerprint,
+        operations.c.performed_by,
+        operations.c.created_at,
+        operations.c.result,
+    ).where(operations.c.operation_id == operation_id)
+    if (found := connection.execute(stored).mappings().one_or_none()) is not None:
+        return found
+    movement = select(
+        null().label("kind"),
+        null().label("fingerprint"),
+        stock_movements.c.performed_by,
+        stock_movements.c.created_at,
+        null().label("result"),
+    ).where(stock_movements.c.reference_id == reference_id, stock_movements.c.operation_id == operation_id)
+    return connection.execute(movement.limit(1)).mappings().one_or_none()
 
 
 def once(connection: Connection, operation: Operation, effect: Callable[[], Any]) -> Outcome:
     """Carry out an effect, unless it was carried out before.
 
-    The operation's row is inserted first. A second call with the same id, on any worker, waits there until the first
-    has committed or rolled back; that makes it the first lock of every write.
+    The operation is locked first. A second call with the same id, on any worker, waits there until the first has
+    committed or rolled back; that makes it the first lock of every write.
 
     Args:
         connection: The transaction of the effect. Any exception of ``effect`` must roll it back.
@@ -150,16 +200,13 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
     Raises:
         OperationConflict: The id was used with another payload. Nothing is changed.
     """
-    this = operations.c.operation_id == operation.operation_id
-    if not _claimed(connection, operation):
-        stored = connection.execute(
-            select(operations.c.fingerprint, operations.c.kind, operations.c.result).where(this)
-        ).one()
-        if bytes(stored.fingerprint) != operation.fingerprint:
-            raise of_operation(operation.operation_id, stored.kind)
-        return Outcome(stored.result, done_already=True)
+    wanted = [operation.operation_id]
+    _, rows = send(connection, [claim(wanted), find_stored(wanted)])
+    if (stored := stored_by_id(rows).get(operation.operation_id)) is not None:
+        stored.require_same(operation)
+        return Outcome(None if stored.result is None else json.loads(stored.result), done_already=True)
     result = effect()
-    connection.execute(update(operations).where(this).values(result=result))
+    send(connection, [insert_operations([(operation, json.dumps(result))])])
     return Outcome(result, done_already=False)
 
 

@@ -13,8 +13,6 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT, METADATA, closing, counter, identity, item_key, needed, origin
 from database.document_list import SKUS_SHOWN, Listed, Which
-from database.operations import Operation
-from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.reservation import ReservationStatus
 
 reservations = Table(
@@ -159,26 +157,6 @@ class _Reservations:
 
 
 LIST = _Reservations()
-
-
-_TWIN = text("""
-    SELECT operation_id FROM stock_movements
-    WHERE reference_id = :reference_id AND movement_type = 'SALE'
-        AND lower(operation_id) = lower(:operation_id) AND operation_id <> :operation_id
-    LIMIT 1
-""")
-
-
-def require_no_parcel_twin(connection: Connection, operation: Operation, reference_id: str) -> None:
-    """Refuse a parcel whose number differs from that of one that has left by upper and lower case alone.
-
-    Raises:
-        InvalidRequest: With the number of the one that has left.
-    """
-    of = {"reference_id": reference_id, "operation_id": operation.operation_id}
-    if (twin := connection.execute(_TWIN, of).scalar()) is not None:
-        name, known = (each.rpartition("/")[2] for each in (operation.operation_id, twin))
-        raise twin_of("shipment", name, known)
 
 
 def read_names(connection: Connection, reference_type: str, reference_id: str) -> dict[int, Row[Any]]:

@@ -718,7 +718,7 @@ CREATE TABLE reservations (
     CONSTRAINT reservations_fulfilled_within CHECK (quantity_fulfilled >= 0 AND quantity_released >= 0 AND (quantity_fulfilled + quantity_released) <= quantity),
     CONSTRAINT reservations_quantity_check CHECK (quantity > 0),
     CONSTRAINT reservations_reference_type_check CHECK (reference_type = ANY (ARRAY['ORDER'::text, 'TRANSFER'::text])),
-    CONSTRAINT reservations_sourced_line_check CHECK (sourced_line > 0 AND reference_type = 'ORDER'::text),
+    CONSTRAINT reservations_sourced_line_check CHECK (sourced_line IS NULL OR sourced_line > 0 AND reference_type = 'ORDER'::text),
     CONSTRAINT reservations_status_check CHECK (status = ANY (ARRAY['ACTIVE'::text, 'FULFILLED'::text, 'CANCELLED'::text, 'EXPIRED'::text])),
     CONSTRAINT reservations_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
 ) WITH (fillfactor=90);
@@ -1020,6 +1020,8 @@ GRANT UPDATE ON SEQUENCE products_product_id_seq TO stockkeeper_worker;
 
 CREATE SEQUENCE reorder_numbers;
 GRANT USAGE ON SEQUENCE reorder_numbers TO stockkeeper_worker;
+
+GRANT USAGE ON SEQUENCE reservations_reservation_id_seq TO stockkeeper_worker;
 
 GRANT UPDATE ON SEQUENCE suppliers_supplier_id_seq TO stockkeeper_worker;
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
+from database.gathering import Gathering
 from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
 _SETTINGS = {
@@ -24,9 +26,10 @@ BULK_STATEMENT_TIMEOUT = "55min"
 
 @dataclass(frozen=True)
 class Database:
-    """The database of the stock: its engine, and the two kinds of transaction on it."""
+    """The database of the stock: its engine, the kinds of transaction on it, and where steps gather to share one."""
 
     engine: Engine
+    gathering: Gathering[Any] = field(default_factory=Gathering, init=False, repr=False, compare=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

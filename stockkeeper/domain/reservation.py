@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transitions import TransitionTable, Words
 
@@ -137,6 +137,17 @@ def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: date
         InvalidState: It isn't, or ``as_of`` is at or after the deadline, whether or not it was released already.
     """
     RESERVATION.next(status_at(lines, as_of), event, of=reference)
+
+
+def require_given_way(lines: Sequence[HeldLine], reference_type: str, reference_id: str) -> None:
+    """The rest of a hold gives way only if one of its lines has, because the promised stock isn't there.
+
+    Raises:
+        InvalidState: None of its lines has given way, so the hold goes on.
+    """
+    if (status := status_of(lines)) is not ReservationStatus.CANCELLED:
+        message = f"the hold of {reference_type.lower()} {reference_id} hasn't given way"
+        raise InvalidState(message, str(status), str(ReservationEvent.GIVE_WAY))
 
 
 def is_overdue(line: HeldLine, as_of: datetime) -> bool:

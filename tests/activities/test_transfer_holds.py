@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database import holds
-from database.locks import lock_reservation
 from database.operations import Operation
 from database.sessions import Database
+from database.stock_reading import Wants, locked_stock
+from database.stock_rows import Reference
 from stockkeeper.contracts.reservation import FulfillLine
 from stockkeeper.contracts.transfer import StoredTransfer, StoredTransferLine
 from stockkeeper.domain.reservation import ReservationStatus
@@ -300,9 +301,9 @@ def test_what_is_not_held_any_more_cannot_leave(moving: TransferCalls, shop: Sho
     number = moving.held(shop.warehouse(), (item, 4))
     # Nothing in the product does this; whoever repairs something by hand might.
     by_hand = Operation("by hand", "test", {}, "tests", "test", "test")
-    with engine.begin() as connection:
-        lines = lock_reservation(connection, "TRANSFER", number)
-        holds.release(connection, by_hand, lines, ReservationStatus.CANCELLED, reason="by hand", as_of=NOON)
+    hold = Reference("TRANSFER", number)
+    with engine.begin() as connection, locked_stock(connection, Wants(references=[hold])) as stock:
+        holds.release(stock, by_hand, stock.lines_of(hold), ReservationStatus.CANCELLED, reason="by hand", as_of=NOON)
     with transfer_stays(engine, number, item):
         assert refused(lambda: moving.dispatch(number)) == (
             "InvalidState",

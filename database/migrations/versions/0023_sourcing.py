@@ -17,7 +17,8 @@ ALTER TABLE warehouses
 -- A line that was sourced is held in parts. Those of one line have its number; together they are what was asked for.
 ALTER TABLE reservations
     ADD COLUMN sourced_line integer,
-    ADD CONSTRAINT reservations_sourced_line_check CHECK (sourced_line > 0 AND reference_type = 'ORDER');
+    ADD CONSTRAINT reservations_sourced_line_check CHECK (
+        sourced_line IS NULL OR sourced_line > 0 AND reference_type = 'ORDER');
 """
 
 

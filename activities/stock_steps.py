@@ -1,0 +1,129 @@
+"""Group commit: steps on the stock that come at the same time share one transaction.
+
+While the steps of one transaction are being carried out and committed, the next ones gather (`database.gathering`); a
+lone step never waits for company. Each step decides on what the one before has left, in memory and under the locks of
+all of them (`database.locked_stock`), and gets its own answer. One that is refused has changed nothing, and hurts no
+other one. If the database refuses anything, or an item stays locked, nothing is written, and each step is tried alone.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+
+from activities.writes import database_errors, operation_of, with_effects
+from database.locked_stock import LockedStock
+from database.operations import Operation
+from database.sessions import Database
+from database.stock_reading import Wants, lock_stock
+from stockkeeper.contracts.messages import Step, StockAnswer
+from stockkeeper.domain.effective_time import require_past
+from stockkeeper.domain.errors import DomainError
+
+Result = TypeVar("Result", bound=BaseModel)
+Decision = Callable[[LockedStock, Operation], StockAnswer | None]
+"""Decides on the stock as it is, by the domain, and changes it; or raises a `DomainError` and has changed nothing.
+
+It returns its effects on others, which the workflow has to pass on. None: there were none.
+"""
+
+
+@dataclass(slots=True)
+class _StockStep(Generic[Result]):
+    """A step, with a place for its outcome."""
+
+    operation: Operation
+    wants: Wants
+    decide: Decision
+    result: type[Result]
+    read: Callable[[LockedStock], Result]
+    outcome: Result | DomainError | None = None
+
+
+def stock_once(
+    database: Database,
+    step: Step,
+    wants: Wants,
+    result: type[Result],
+    decide: Decision,
+    read: Callable[[LockedStock], Result],
+) -> Result:
+    """Carry out a step on the stock once, and answer with what it is about as it is now.
+
+    A repeat reads the answer again, because the workflow replaces its state by it; the effects on others are those of
+    the first time, whose answer may never have arrived.
+
+    Locks: the operation, then the items wanted.
+
+    Args:
+        database: The database.
+        step: The step; its operation id makes it happen once.
+        wants: What it needs of the stock.
+        result: The type of the answer.
+        decide: Decides and changes.
+        read: Reads the answer from the stock.
+
+    Raises:
+        DomainError: The step is refused, and nothing has changed.
+        ApplicationError: The database failed; Temporal tries the step again.
+    """
+    this = _StockStep(operation_of(step), wants, decide, result, read)
+    with database_errors():
+        require_past(step.occurred_at, step.as_of)
+        database.gathering.join(this, partial(_carry_out, database))
+        if this.outcome is None:
+            # Those that it shared a transaction with have failed, or one of them has.
+            this.outcome = _carry_out_alone(database, this)
+        if isinstance(this.outcome, DomainError):
+            raise this.outcome
+        return this.outcome
+
+
+def _carry_out(database: Database, steps: Sequence[_StockStep[Any]]) -> None:
+    """Carry out steps in one transaction. If that of several fails, they have no outcome.
+
+    The same goes for a connection that is lost at the commit: whether it was committed, the attempt of each alone finds
+    out, because it waits for the operation's lock and looks for the operation first.
+    """
+    if len(steps) == 1:
+        steps[0].outcome = _carry_out_alone(database, steps[0])
+        return
+    with suppress(DBAPIError):
+        for step, outcome in zip(steps, _in_one_transaction(database, steps), strict=True):
+            step.outcome = outcome
+
+
+def _carry_out_alone(database: Database, step: _StockStep[Result]) -> Result | DomainError:
+    [outcome] = _in_one_transaction(database, [step])
+    return outcome
+
+
+def _in_one_transaction(database: Database, steps: Sequence[_StockStep[Result]]) -> list[Result | DomainError]:
+    with database.transaction() as connection:
+        wants, operations = [step.wants for step in steps], [step.operation for step in steps]
+        stock = lock_stock(connection, wants, operations, is_shared=len(steps) > 1)
+        outcomes = [_outcome_of(stock, step) for step in steps]
+        stock.write(commit=True)
+    return outcomes
+
+
+def _outcome_of(stock: LockedStock, step: _StockStep[Result]) -> Result | DomainError:
+    try:
+        return _decided(stock, step)
+    except DomainError as refusal:
+        return refusal
+
+
+def _decided(stock: LockedStock, step: _StockStep[Result]) -> Result:
+    if (stored := stock.stored.get(step.operation.operation_id)) is not None:
+        stored.require_same(step.operation)
+        before = None if stored.result is None else step.result.model_validate_json(stored.result)
+        return with_effects(step.read(stock), before if isinstance(before, StockAnswer) else None)
+    on_others = step.decide(stock, step.operation)
+    answer = with_effects(step.read(stock), on_others)
+    stock.add_done(step.operation, answer.model_dump_json())
+    return answer

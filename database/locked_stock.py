@@ -1,0 +1,185 @@
+"""Stock under lock: everything that a step decides on, read in one round trip, and written in another.
+
+One transaction may carry out one step or many. `lock_stock` takes the locks of all of them, in the order of
+`database.locks`, and reads in the same pipeline, by statements that come after the locks, what their decisions need.
+The steps then decide one after another on what is in memory here, each on what the one before has left;
+`database.holds` and `database.ledger` change it, and nothing else does. `LockedStock.write` writes what has changed by
+a few statements over arrays, an item once however many steps have changed it.
+
+A change that raises has changed nothing, so that a step that is refused hurts no other one.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from database import stock_changes
+from database.operations import Operation, StoredOperation, insert_operations
+from database.pipeline import Statement, send
+from database.stock_rows import GivenUp, GivenWay, HeldAgain, Movement, Reference, StockItem, StockLine
+from stockkeeper.domain.reservation import HeldLine, ReservationStatus
+from stockkeeper.domain.stock import ItemKey, Level
+
+
+@dataclass
+class LockedStock:
+    """Stock under lock, and what is to be written of it.
+
+    Attributes:
+        connection: The transaction.
+        now: The database's clock, read under the locks.
+        items: The items by key; also those wanted that have no row.
+        stored: Operations that were carried out before, by id.
+        offers: Units by reservation_id that gave way and haven't been held again, of the lines that were asked for.
+        twins: Operation ids of shipments that differ by case alone, by the operation id that was asked for.
+    """
+
+    connection: Connection
+    now: datetime
+    items: dict[ItemKey, StockItem]
+    stored: dict[str, StoredOperation]
+    offers: dict[int, int]
+    twins: dict[str, str]
+    _free_ids: list[int]
+    _lines: dict[int, StockLine] = field(default_factory=dict)
+    _of_reference: dict[Reference, list[int]] = field(default_factory=dict)
+    _movements: list[Movement] = field(default_factory=list)
+    _given_up: list[GivenUp] = field(default_factory=list)
+    _given_way: list[GivenWay] = field(default_factory=list)
+    _held_again: list[HeldAgain] = field(default_factory=list)
+    _done: list[tuple[Operation, str]] = field(default_factory=list)
+
+    def levels(self, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
+        """The levels of those of the items that have a row."""
+        return {key: item.level for key in items if (item := self.items[key]).exists}
+
+    def lines_of(self, reference: Reference) -> list[HeldLine]:
+        """The lines of a reservation that was asked for, in the order of the request; empty: there are none."""
+        return [self._lines[each].held for each in self._of_reference.get(reference, ())]
+
+    def names_of(self, line: HeldLine) -> tuple[str, str]:
+        """The SKU of a line, and the name of its warehouse."""
+        item = self.items[line.item]
+        return item.sku or "", item.warehouse or ""
+
+    def twin_of(self, operation: Operation, reference_id: str) -> str | None:
+        """A shipment of this order whose operation id differs from this one's by upper and lower case alone."""
+        wanted = operation.operation_id
+        for movement in self._movements:
+            other = movement.operation.operation_id
+            if movement.reference_id == reference_id and other != wanted and other.lower() == wanted.lower():
+                return other
+        return self.twins.get(wanted)
+
+    def overdue(self, items: Collection[tuple[int | None, int]], as_of: datetime) -> list[HeldLine]:
+        """Lines that are still held on these items after their deadline, in the order in which they were placed."""
+        return [
+            line.held
+            for _, line in sorted(self._lines.items())
+            if line.held.item in items
+            and line.held.quantity_open
+            and line.held.expires_at is not None
+            and line.held.expires_at <= as_of
+        ]
+
+    def read_line(self, line: StockLine) -> None:
+        """Take in a line of a reference that was asked for, as it was read."""
+        self._lines[line.held.reservation_id] = line
+        if line.reference is not None:
+            self._of_reference.setdefault(line.reference, []).append(line.held.reservation_id)
+
+    def add_line(
+        self,
+        operation: Operation,
+        reference: Reference,
+        item: ItemKey,
+        quantity: int,
+        *,
+        expires_at: datetime | None,
+        as_of: datetime,
+    ) -> None:
+        """Add a new line; its id is one of those that were drawn under the lock."""
+        held = HeldLine(self._free_ids.pop(0), item, quantity, 0, ReservationStatus.ACTIVE, expires_at)
+        line = StockLine(held, reference, placed_by=operation, placed_at=as_of)
+        self._lines[held.reservation_id] = line
+        self._of_reference.setdefault(reference, []).append(held.reservation_id)
+
+    def change_line(
+        self,
+        held: HeldLine,
+        *,
+        closed_by: str | None = None,
+        closed_at: datetime | None = None,
+        closed_reason: str | None = None,
+    ) -> None:
+        """Set a line to what it is now; closed, if ``closed_by`` an operation."""
+        line = self._lines[held.reservation_id]
+        line.held, line.has_changed = held, True
+        line.closed_at, line.closed_by, line.closed_reason = closed_at, closed_by, closed_reason
+
+    def take_in(self, lines: Iterable[HeldLine]) -> list[HeldLine]:
+        """Take in lines that were read in another way, under the lock of their items, so that they can be changed.
+
+        Returns:
+            The lines as they are here: those that were here already have changed, maybe.
+        """
+        return [self._lines.setdefault(held.reservation_id, StockLine(held)).held for held in lines]
+
+    def add_movement(self, movement: Movement) -> None:
+        """Add a movement; `database.ledger` has changed the item."""
+        self._movements.append(movement)
+
+    def add_given_up(self, given_up: GivenUp) -> None:
+        """Add units that are given up; the line says so, too."""
+        self._given_up.append(given_up)
+
+    def add_given_way(self, given_way: GivenWay) -> None:
+        """Add a line that gives way; the line has ended, too."""
+        self._given_way.append(given_way)
+        self.offers[given_way.line.reservation_id] = given_way.line.quantity_open
+
+    def add_held_again(self, held_again: HeldAgain) -> None:
+        """Add a line that is held again; the line says so, too."""
+        self._held_again.append(held_again)
+
+    def add_done(self, operation: Operation, result: str) -> None:
+        """Add an operation that has been carried out; a repeat in the same transaction finds it."""
+        self._done.append((operation, result))
+        self.stored[operation.operation_id] = StoredOperation(operation.kind, operation.fingerprint, result)
+
+    def write(self, *, commit: bool = False) -> None:
+        """Write everything that has changed since it was read, or written.
+
+        Args:
+            commit: Commit in the same round trip, unless the transaction is a part of another.
+        """
+        statements = list(self._changes())
+        if statements or commit:
+            send(self.connection, statements, commit=commit)
+        for item in self.items.values():
+            item.moved, item.held, item.has_changed = 0, 0, False
+        for line in self._lines.values():
+            line.placed_by, line.has_changed = None, False
+        for written in (self._movements, self._given_up, self._given_way, self._held_again, self._done):
+            written.clear()
+
+    def _changes(self) -> Iterable[Statement]:
+        if self._done:
+            yield insert_operations(self._done)
+        lines = self._lines.values()
+        if new := [line for line in lines if line.placed_by is not None]:
+            yield stock_changes.insert_lines(new)
+        if changed := [line for line in lines if line.has_changed and line.placed_by is None]:
+            yield stock_changes.update_lines(changed)
+        if self._given_up:
+            yield stock_changes.insert_given_up(self._given_up)
+        if self._given_way:
+            yield stock_changes.insert_given_way(self._given_way)
+        if self._held_again:
+            yield stock_changes.update_held_again(self._held_again)
+        if touched := [item for item in self.items.values() if item.has_changed]:
+            yield stock_changes.update_items(touched)
+        if self._movements:
+            yield stock_changes.insert_movements(self._movements)

@@ -1,0 +1,218 @@
+"""Locks the stock that steps want, and reads in the same round trip what they decide on (`database.locked_stock`)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from database.locked_stock import LockedStock
+from database.locks import WANTED_ITEMS, lock_wanted
+from database.operations import Operation, claim, find_stored, stored_by_id
+from database.pipeline import Statement, numbers, send, texts
+from database.stock_rows import Reference, StockItem, StockLine
+from stockkeeper.domain.reservation import HeldLine, ReservationStatus
+from stockkeeper.domain.stock import ItemKey
+
+_LINE = "reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at, quantity_released"
+
+_ITEMS = f"""
+    SELECT warehouse_id, product_id, sku, is_active, warehouses.name, coalesce((
+        SELECT balance_after FROM stock_movements AS last
+        WHERE (last.warehouse_id, last.product_id) = (wanted.warehouse_id, wanted.product_id)
+        ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0)
+    FROM ({WANTED_ITEMS}) AS wanted
+    LEFT JOIN products USING (product_id) LEFT JOIN warehouses USING (warehouse_id)
+"""  # noqa: S608 - constants only
+
+_LINES = f"""
+    SELECT {_LINE}, reference_type, reference_id
+    FROM reservations
+    JOIN unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id) USING (reference_type, reference_id)
+    ORDER BY reservation_id
+"""  # noqa: S608 - constants only
+
+# Only of items of which more is wanted than is available: a crowd of overdue holds is nobody else's business.
+_OVERDUE = f"""
+    SELECT {_LINE}
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (warehouse_id, product_id, units)
+    JOIN inventory_items USING (warehouse_id, product_id)
+    JOIN reservations USING (warehouse_id, product_id)
+    WHERE quantity_available < units AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
+    ORDER BY reservation_id
+"""  # noqa: S608 - constants only
+
+_CLOCK_AND_IDS = """
+    SELECT clock_timestamp(), ARRAY (
+        SELECT nextval('reservations_reservation_id_seq') FROM generate_series(1, %s::bigint))
+"""
+
+# A shipment that has left under an operation id that differs from this one by upper and lower case alone.
+_TWINS = """
+    SELECT wanted.operation_id, min(moved.operation_id)
+    FROM unnest(%s::text[], %s::text[]) AS wanted (operation_id, reference_id)
+    JOIN stock_movements AS moved USING (reference_id)
+    WHERE movement_type = 'SALE' AND lower(moved.operation_id) = lower(wanted.operation_id)
+        AND moved.operation_id <> wanted.operation_id
+    GROUP BY wanted.operation_id
+"""
+
+_OFFERS = """
+    SELECT reservation_id, given.quantity
+    FROM given_way AS given JOIN reservations USING (reservation_id)
+    JOIN unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id) USING (reference_type, reference_id)
+    WHERE held_again_at IS NULL
+"""
+
+# Before the clock is read: whoever asks for the stock at an instant waits for those who are writing (`history`).
+_WRITING = "LOCK TABLE stock_movements IN ROW EXCLUSIVE MODE"
+
+_SHORT_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
+"""For steps that share a transaction: an item that stays locked holds up only the step that needs it. The transaction
+of another worker's steps takes a tenth of that."""
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a step needs of the stock.
+
+    Attributes:
+        items: Items to lock; they need not exist.
+        products: Products of which every item, in any warehouse, is locked.
+        references: Orders and transfers whose lines are needed; the items of the lines are locked.
+        moves: Whether it may write movements.
+        new_lines: How many lines it may place at most.
+        units: Units of each item that it wants to hold. Where that is more than is available, the overdue holds of the
+            item are read as well.
+        twins_of: Its operation id and reference, if a shipment may differ from an earlier one by upper and lower case.
+        gave_way: Whether the lines of its references may be held again, so that their offers are needed.
+        as_of: The workflow's time, which decides what is overdue; needed with ``units``.
+    """
+
+    items: Sequence[ItemKey] = ()
+    products: Sequence[int] = ()
+    references: Sequence[Reference] = ()
+    moves: bool = False
+    new_lines: int = 0
+    units: Mapping[ItemKey, int] = field(default_factory=dict)
+    twins_of: tuple[str, str] | None = None
+    gave_way: bool = False
+    as_of: datetime | None = None
+
+
+def lock_stock(
+    connection: Connection,
+    wants: Sequence[Wants],
+    operations: Sequence[Operation] = (),
+    *,
+    is_shared: bool = False,
+) -> LockedStock:
+    """Lock what these steps want, and read what they decide on: one round trip.
+
+    Locks: the operations, then the items, each in their order.
+
+    Args:
+        connection: The transaction.
+        wants: What each step wants.
+        operations: Their operations, unless they are locked already.
+        is_shared: Whether the transaction has several steps, which mustn't wait long for what one of them needs.
+    """
+    read = _reads(wants)
+    before = [Statement(_SHORT_LOCK_TIMEOUT)] if is_shared else []
+    if operations:
+        before.append(claim(each.operation_id for each in operations))
+        read["stored"] = find_stored(each.operation_id for each in operations)
+    rows = dict(zip(read, send(connection, [*before, *read.values()])[len(before) :], strict=True))
+    items = _items(rows["items"], rows["locked"])
+    [(now, free_ids)] = rows["clock"]
+    stock = LockedStock(
+        connection,
+        now,
+        items,
+        stored_by_id(rows.get("stored", ())),
+        dict(rows.get("offers", ())),
+        dict(rows.get("twins", ())),
+        free_ids,
+    )
+    for row in rows.get("lines", ()):
+        held = _held_line(row)
+        # One that was placed after the items had been looked up isn't under their lock: it comes after this step.
+        if held.item in items and items[held.item].exists:
+            stock.read_line(StockLine(held, Reference(row[8], row[9])))
+    for row in rows.get("overdue", ()):
+        stock.take_in([_held_line(row)])
+    return stock
+
+
+@contextmanager
+def locked_stock(connection: Connection, wants: Wants) -> Iterator[LockedStock]:
+    """Stock for a step that has a transaction of its own: it is locked at the beginning, and written at the end."""
+    stock = lock_stock(connection, [wants])
+    yield stock
+    stock.write()
+
+
+def _reads(wants: Sequence[Wants]) -> dict[str, Statement]:
+    """What is read, by name: the items under their locks first, then, by statements after it, all the rest."""
+    wanted, references = _wanted(wants)
+    read = {"locked": lock_wanted(wanted), "items": Statement(_ITEMS, wanted)}
+    if references:
+        read["lines"] = Statement(_LINES, wanted[-2:])
+    if units := _units(wants):
+        places, products = _keys(units)
+        as_of = max(each.as_of for each in wants if each.as_of is not None)
+        read["overdue"] = Statement(_OVERDUE, (places, products, numbers(units.values()), as_of))
+    if twins := [each.twins_of for each in wants if each.twins_of is not None]:
+        read["twins"] = Statement(_TWINS, (texts(of for of, _ in twins), texts(reference for _, reference in twins)))
+    if any(each.gave_way for each in wants):
+        read["offers"] = Statement(_OFFERS, wanted[-2:])
+    if any(each.moves for each in wants):
+        read["writing"] = Statement(_WRITING)
+    read["clock"] = Statement(_CLOCK_AND_IDS, (sum(each.new_lines for each in wants),))
+    return read
+
+
+def _wanted(wants: Iterable[Wants]) -> tuple[tuple[str, str, str, str, str], list[Reference]]:
+    """The values of `WANTED_ITEMS`, and the references among them."""
+    items = sorted({item for each in wants for item in each.items})
+    products = sorted({product for each in wants for product in each.products})
+    references = sorted({reference for each in wants for reference in each.references})
+    return (
+        numbers(item.warehouse_id for item in items),
+        numbers(item.product_id for item in items),
+        numbers(products),
+        texts(reference.reference_type for reference in references),
+        texts(reference.reference_id for reference in references),
+    ), references
+
+
+def _units(wants: Iterable[Wants]) -> dict[ItemKey, int]:
+    """The units of each item that all of the steps want to hold."""
+    total: dict[ItemKey, int] = {}
+    for each in wants:
+        for item, units in each.units.items():
+            total[item] = total.get(item, 0) + units
+    return total
+
+
+def _keys(items: Iterable[ItemKey]) -> tuple[str, str]:
+    keys = list(items)
+    return numbers(key.warehouse_id for key in keys), numbers(key.product_id for key in keys)
+
+
+def _items(rows: Iterable[Sequence[Any]], locked: Iterable[Sequence[Any]]) -> dict[ItemKey, StockItem]:
+    items = {}
+    for warehouse_id, product_id, sku, is_active, warehouse, balance in rows:
+        key = ItemKey(warehouse_id, product_id)
+        items[key] = StockItem(key, sku, bool(is_active), warehouse, balance)
+    for warehouse_id, product_id, on_hand, reserved, buffer, reorder_point, last_moved_at in locked:
+        item = items[ItemKey(warehouse_id, product_id)]
+        item.exists, item.on_hand, item.reserved, item.buffer = True, on_hand, reserved, buffer
+        item.reorder_point, item.last_moved_at = reorder_point, last_moved_at
+    return items
+
+
+def _held_line(row: Sequence[Any]) -> HeldLine:
+    return HeldLine(row[0], ItemKey(row[1], row[2]), row[3], row[4], ReservationStatus(row[5]), row[6], row[7])
