@@ -916,10 +916,12 @@ CREATE TABLE transfer_order_lines (
 CREATE INDEX transfer_order_lines_in_transit ON transfer_order_lines USING btree (product_id) WHERE in_transit > 0;
 CREATE CONSTRAINT TRIGGER transfer_order_lines_are_in_transit AFTER UPDATE OF in_transit ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN ((old.in_transit > 0) <> (new.in_transit > 0)) EXECUTE FUNCTION require_transit_while_in_transit();
-CREATE CONSTRAINT TRIGGER transfer_order_lines_are_their_movements AFTER INSERT OR UPDATE ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER transfer_order_lines_are_their_movements AFTER UPDATE ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_to_be_its_movements();
 CREATE CONSTRAINT TRIGGER transfer_order_lines_begin_in_transit AFTER INSERT ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.in_transit > 0) EXECUTE FUNCTION require_transit_while_in_transit();
+CREATE CONSTRAINT TRIGGER transfer_order_lines_begin_with_movements AFTER INSERT ON transfer_order_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.dispatched <> 0) EXECUTE FUNCTION require_transit_to_be_its_movements();
 GRANT INSERT, SELECT, UPDATE ON transfer_order_lines TO stockkeeper_worker;
 
 CREATE TABLE transfer_orders (
@@ -992,8 +994,8 @@ CREATE INDEX transit_movements_by_time ON transit_movements USING brin (created_
 CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, operation_id));
 CREATE TRIGGER transit_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON transit_movements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
-CREATE CONSTRAINT TRIGGER transit_movements_are_on_a_line AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION require_transit_to_be_its_movements();
+CREATE TRIGGER transit_movements_are_on_a_line AFTER INSERT ON transit_movements REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION require_movements_in_transit_to_be_on_a_line();
 CREATE CONSTRAINT TRIGGER transit_movements_were_held AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.kind = 'DISPATCHED'::text) EXECUTE FUNCTION require_departures_to_be_from_the_hold();
 GRANT INSERT, SELECT ON transit_movements TO stockkeeper_worker;
@@ -1176,25 +1178,61 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_departures_to_be_from_the_hold()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    transfer transfer_orders;
-    line transfer_order_lines;
-    departed numeric;
-    released numeric;
+    off record;
 BEGIN
-    SELECT * INTO transfer FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
-    SELECT * INTO line FROM transfer_order_lines
-        WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
-    SELECT coalesce(sum(dispatched), 0) INTO departed FROM transfer_order_lines
-        WHERE transfer_id = NEW.transfer_id AND product_id = line.product_id;
-    SELECT coalesce(sum(quantity_fulfilled), 0) INTO released FROM reservations
-        WHERE (reference_type, reference_id) = ('TRANSFER', transfer.transfer_number)
-            AND product_id = line.product_id;
-    IF departed <> released THEN
+    SELECT transfer_number, line.product_id, (
+            SELECT sum(dispatched) FILTER (WHERE alike.product_id = line.product_id)
+            FROM transfer_order_lines AS alike WHERE alike.transfer_id = line.transfer_id) AS departed, (
+            SELECT coalesce(sum(quantity_fulfilled) FILTER (WHERE held.product_id = line.product_id), 0)
+            FROM reservations AS held
+            WHERE (reference_type, reference_id) = ('TRANSFER', transfer_number)) AS released
+        INTO off FROM transfer_order_lines AS line JOIN transfer_orders USING (transfer_id)
+        WHERE (line.transfer_id, line.line_number) = (NEW.transfer_id, NEW.line_number);
+    IF off.departed <> off.released THEN
         RAISE EXCEPTION 'transfer % has dispatched % of product %, and % left its hold',
-            transfer.transfer_number, departed, line.product_id, released
+            off.transfer_number, off.departed, off.product_id, off.released
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'departures_are_from_the_hold';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_movements_in_transit_to_be_on_a_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+    transfers bigint[] := ARRAY (SELECT DISTINCT transfer_id FROM written);
+    lines integer[] := ARRAY (SELECT DISTINCT line_number FROM written);
+    unexplained record;
+BEGIN
+    SELECT line.transfer_id, line.line_number INTO unexplained
+        FROM transfer_order_lines AS line JOIN (
+            
+            SELECT entry.transfer_id, entry.line_number, coalesce(sum(quantity) FILTER (WHERE kind = 'DISPATCHED'), 0) AS dispatched,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS damaged,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'WRITTEN_OFF'), 0) AS written_off,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'RETURNED'), 0) AS returned,
+                coalesce((array_agg(balance_after ORDER BY transit_movement_id DESC))[1], 0) AS balance
+            FROM transit_movements AS entry
+
+            WHERE entry.transfer_id = ANY (transfers) AND entry.line_number = ANY (lines)
+            GROUP BY entry.transfer_id, entry.line_number) AS moved USING (transfer_id, line_number)
+        WHERE line.transfer_id = ANY (transfers) AND line.line_number = ANY (lines) AND 
+        (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
+            IS DISTINCT FROM (moved.dispatched, moved.received, moved.damaged, moved.written_off, moved.returned,
+                moved.balance)
+
+        ORDER BY line.transfer_id, line.line_number LIMIT 1;
+    IF FOUND THEN 
+        RAISE EXCEPTION 'line % of transfer % doesn''t have what its movements add up to',
+            unexplained.line_number, unexplained.transfer_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transit_is_its_movements';
+
     END IF;
     RETURN NULL;
 END $function$;
@@ -1475,28 +1513,33 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_transit_to_be_its_movements()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    line transfer_order_lines;
-    moved record;
+    unexplained record;
 BEGIN
-    SELECT * INTO line FROM transfer_order_lines
-        WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
-    SELECT coalesce(sum(quantity) FILTER (WHERE kind = 'DISPATCHED'), 0) AS dispatched,
-            coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,
-            coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS damaged,
-            coalesce(-sum(quantity) FILTER (WHERE kind = 'WRITTEN_OFF'), 0) AS written_off,
-            coalesce(-sum(quantity) FILTER (WHERE kind = 'RETURNED'), 0) AS returned,
-            coalesce((array_agg(balance_after ORDER BY transit_movement_id DESC))[1], 0) AS balance
-        INTO moved
-        FROM transit_movements
-        WHERE transfer_id = NEW.transfer_id AND line_number = NEW.line_number;
-    IF (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
-        IS DISTINCT FROM (moved.dispatched, moved.received, moved.damaged, moved.written_off, moved.returned,
-            moved.balance) THEN
+    SELECT line.transfer_id, line.line_number INTO unexplained
+        FROM transfer_order_lines AS line CROSS JOIN (
+            
+            SELECT coalesce(sum(quantity) FILTER (WHERE kind = 'DISPATCHED'), 0) AS dispatched,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS damaged,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'WRITTEN_OFF'), 0) AS written_off,
+                coalesce(-sum(quantity) FILTER (WHERE kind = 'RETURNED'), 0) AS returned,
+                coalesce((array_agg(balance_after ORDER BY transit_movement_id DESC))[1], 0) AS balance
+            FROM transit_movements AS entry
+
+            WHERE (entry.transfer_id, entry.line_number) = (NEW.transfer_id, NEW.line_number)) AS moved
+        WHERE (line.transfer_id, line.line_number) = (NEW.transfer_id, NEW.line_number) AND 
+        (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit)
+            IS DISTINCT FROM (moved.dispatched, moved.received, moved.damaged, moved.written_off, moved.returned,
+                moved.balance)
+;
+    IF FOUND THEN 
         RAISE EXCEPTION 'line % of transfer % doesn''t have what its movements add up to',
-            NEW.line_number, NEW.transfer_id
+            unexplained.line_number, unexplained.transfer_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transit_is_its_movements';
+
     END IF;
     RETURN NULL;
 END $function$;
@@ -1504,18 +1547,21 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_transit_while_in_transit()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-    transfer transfer_orders;
-    units record;
+    transfer record;
 BEGIN
-    SELECT * INTO transfer FROM transfer_orders WHERE transfer_id = NEW.transfer_id;
-    SELECT coalesce(sum(in_transit), 0) AS in_transit, coalesce(sum(dispatched), 0) AS dispatched INTO units
-        FROM transfer_order_lines WHERE transfer_id = NEW.transfer_id;
-    IF (transfer.status = 'IN_TRANSIT') <> (units.in_transit > 0) AND NOT (
-        transfer.status = 'IN_TRANSIT' AND units.dispatched > 0
+    SELECT transfer_number, status, units.* INTO transfer
+        FROM transfer_orders AS header CROSS JOIN LATERAL (
+            SELECT coalesce(sum(in_transit), 0) AS in_transit, coalesce(sum(dispatched), 0) AS dispatched
+            FROM transfer_order_lines AS line WHERE line.transfer_id = header.transfer_id) AS units
+        WHERE transfer_id = NEW.transfer_id;
+    IF (transfer.status = 'IN_TRANSIT') <> (transfer.in_transit > 0) AND NOT (
+        transfer.status = 'IN_TRANSIT' AND transfer.dispatched > 0
         AND EXISTS (SELECT FROM transfer_holds WHERE transfer_id = NEW.transfer_id AND held > 0)) THEN
-        RAISE EXCEPTION 'transfer % is % with % in transit', transfer.transfer_number, transfer.status, units.in_transit
+        RAISE EXCEPTION 'transfer % is % with % in transit',
+                transfer.transfer_number, transfer.status, transfer.in_transit
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfers_are_in_transit';
     END IF;
     RETURN NULL;
