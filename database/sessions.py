@@ -94,6 +94,8 @@ def connect(url: str, *, pool_size: int = 5, role: str | None = None, applicatio
         parsed,
         pool_size=pool_size,
         max_overflow=0,
+        # The connection that was used last has its plans and its catalogue at hand.
+        pool_use_lifo=True,
         # Values may be personal data; they stay out of error messages, which end up in workflow histories.
         hide_parameters=True,
         connect_args={"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},

@@ -16,7 +16,7 @@ from devstack.stack import StackInfo, running_stack
 from starter.namespace import register_search_attributes
 from stockkeeper.client.connection import connect_temporal
 from tests.support.adjustment import Adjusting
-from tests.support.auditor import ALWAYS, assert_books_agree, mark
+from tests.support.auditor import ALWAYS, assert_books_agree, auditors_engine, mark
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import CountPlans, Counts
 from tests.support.notices import TAKING
@@ -62,6 +62,15 @@ def engine(stack: StackInfo) -> Iterator[Engine]:
     upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def auditor(stack: StackInfo, engine: Engine) -> Iterator[Engine]:
+    """What the auditor asks on."""
+    del engine  # The schema has to be there first.
+    auditor = auditors_engine(stack.database_url)
+    yield auditor
+    auditor.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +148,7 @@ def shop(engine: Engine) -> Shop:
 @pytest.fixture(autouse=True)
 def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test did to the stock, the auditor goes over it afterwards: over all that is in its own warehouses."""
-    audited = request.getfixturevalue("engine") if "engine" in request.fixturenames else None
+    audited = request.getfixturevalue("auditor") if "engine" in request.fixturenames else None
     since = mark(audited) if audited is not None else ALWAYS
     yield
     if audited is not None:
@@ -151,7 +160,7 @@ def _all_books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None
     """... and at the end of each file over everything that there is."""
     here = [item for item in request.session.items if item.path == request.path]
     with_books = any("engine" in getattr(item, "fixturenames", ()) for item in here)
-    audited = request.getfixturevalue("engine") if with_books else None
+    audited = request.getfixturevalue("auditor") if with_books else None
     yield
     if audited is not None:
         assert_books_agree(audited)

@@ -11,6 +11,8 @@ from tests.support.books import nothing_is_stored
 from tests.support.wire import Caller, Json, Refusal, answer, at_once, refusal
 
 _LONGEST_MESSAGE = 2_000
+_UPDATES_AT_ONCE = 8
+"""Temporal takes ten of a run."""
 _LONGEST_NOTE = 500 - len("2026-01-01 00:00:00 UTC: ")
 PAYLOADS: dict[str, list[Json]] = {
     "null": [None],
@@ -50,17 +52,22 @@ async def change_nothing(
     """
 
     async def are_refused(place: int) -> dict[str, str]:
-        """All that are dealt to one document, one after the other."""
+        """All that are dealt to one document: as updates as many at once as a run takes, as signals in their order."""
         number, before, right = places[place]
-        refusals: dict[str, Refusal] = {}
-        for name in list(bad)[place :: len(places)]:
-            payload = bad[name](right)
+        names = list(bad)[place :: len(places)]
+
+        async def is_refused(name: str) -> Refusal:
             try:
-                refusals[name] = await refusal(caller.update(number, command, *payload))
+                return await refusal(caller.update(number, command, *bad[name](right)))
             except Exception as error:
                 error.add_note(name)
                 raise
-            await caller.signal(number, command, *payload)
+
+        refusals: dict[str, Refusal] = {}
+        while these := names[len(refusals) :][:_UPDATES_AT_ONCE]:
+            refusals |= zip(these, await at_once(*map(is_refused, these)), strict=True)
+        for name in names:
+            await caller.signal(number, command, *bad[name](right))
         for note, (name, refused) in zip(await caller.noted(number, len(refusals)), refusals.items(), strict=True):
             assert len(refused.message) < _LONGEST_MESSAGE, name
             assert note.startswith(f"signal {command} refused: {refused.type}: {refused.message[:300]}"), name
