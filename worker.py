@@ -16,6 +16,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
+from temporalio.plugin import SimplePlugin
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -40,6 +41,8 @@ from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.runs import Runs
 from activities.stock import StockQuestions
+from activities.waiting import WaitingQuestions
+from activities.waking import Waking
 from database.migrate import current_revision, newest_revision
 from database.sessions import Database, connect
 from starter.namespace import missing_search_attributes
@@ -217,6 +220,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         CountQuestions(database),
         AuditFindings(database),
         OperationQuestions(database),
+        WaitingQuestions(database),
         NoticeSteps(database, settings.notice_ways),
         Runs(),
     ]
@@ -245,6 +249,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         workflow_runner=WORKFLOW_RUNNER,
         # Running activities may finish: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
+        plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working)],
     )
 
 

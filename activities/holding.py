@@ -13,6 +13,7 @@ from stockkeeper.contracts.reservation import (
     HoldAgainStep,
     Holding,
     ReserveStockStep,
+    ServeWaitingStep,
 )
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.promise import require_held_before
@@ -25,7 +26,7 @@ from stockkeeper.domain.reservation import (
 from stockkeeper.domain.stock import ItemKey
 
 
-def lines_of(step: ReserveStockStep | HoldAgainStep) -> list[tuple[ItemKey, int]]:
+def lines_of(step: ReserveStockStep | HoldAgainStep | ServeWaitingStep) -> list[tuple[ItemKey, int]]:
     """The items and units that a step wants to hold."""
     return [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.holding import hold_lines_again, holding, lines_of, reserve
+from activities.holding import hold_lines_again, holding, lines_of
+from activities.serving import answer_of, leave_queue, reserve_or_wait, serve, waiting
 from activities.stock_steps import Decision, stock_once
 from activities.writes import OnDatabase
 from database import holds
@@ -22,6 +23,7 @@ from database.operations import Operation
 from database.reservation import read_names
 from database.stock_reading import Wants
 from database.stock_rows import Reference
+from database.waiting_looks import read_wait
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
@@ -34,6 +36,7 @@ from stockkeeper.contracts.reservation import (
     ReservationActivities,
     ReservationState,
     ReserveStockStep,
+    ServeWaitingStep,
 )
 from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.reservation import (
@@ -48,12 +51,14 @@ from stockkeeper.domain.reservation import (
     status_at,
 )
 from stockkeeper.domain.stock import MovementType, wanted_by_item
+from stockkeeper.domain.waiting import WaitStatus
 
 ORDER = "ORDER"
 """Reference type of an order's hold; a transfer's has another."""
 
 ReservationStep = (
     ReserveStockStep
+    | ServeWaitingStep
     | HoldAgainStep
     | FulfillReservationStep
     | LowerReservationStep
@@ -69,10 +74,12 @@ class ReservationSteps(OnDatabase, ReservationActivities):
     def reserve_stock(self, step: ReserveStockStep) -> Holding:
         """Hold all lines until the deadline, or none.
 
-        If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
-        A repeat answers with the reservation as it has become, and holds nothing again.
+        If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction; and
+        units that others wait for are left for them. If it is short nevertheless, and may wait, it gets a place in the
+        queue in the same transaction. A repeat answers with the reservation as it has become, and holds nothing again.
 
-        Locks: the request's items. Operation: ``{workflow}/reserve``.
+        Locks: its wait, if it has one; the request's items. Operation: ``{workflow}/reserve``, or
+        ``{workflow}/reserve/{run}`` if it may wait.
 
         Raises:
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got one of those named.
@@ -80,11 +87,20 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InsufficientStock: With the numbers of every item that is short.
             OperationConflict: The reference has a reservation with other contents.
         """
-        lines = lines_of(step)
-        wants = Wants(
-            items=[item for item, _ in lines], new_lines=len(lines), units=wanted_by_item(lines), as_of=step.as_of
-        )
-        return self._once(step, lambda stock, operation: reserve(stock, operation, step), wants)
+        return self._once(step, lambda stock, operation: reserve_or_wait(stock, operation, step), _wants(step))
+
+    @activity.defn(name="serve_waiting", no_thread_cancel_exception=True)
+    def serve_waiting(self, step: ServeWaitingStep) -> Holding:
+        """Hold all lines of an order that waits, if it is its turn and all of it is there.
+
+        Otherwise it waits on; or, at the end of its wait, is rejected with the numbers of that moment.
+
+        Locks: its wait, then its items. Operation: ``{workflow}/serve/{run}/{look}``.
+
+        Raises:
+            InvalidRequest: An item's on hand isn't what its movements have left. It waits on.
+        """
+        return self._once(step, lambda stock, operation: serve(stock, operation, step), _wants(step))
 
     @activity.defn(name="hold_again", no_thread_cancel_exception=True)
     def hold_again(self, step: HoldAgainStep) -> Holding:
@@ -138,10 +154,11 @@ class ReservationSteps(OnDatabase, ReservationActivities):
         """End the reservation, so that the units it still holds become available.
 
         An expiry changes nothing if the hold has ended already, released for a buyer who was short. If one line has
-        given way, because its promised stock is missing, the others are released as well.
+        given way, because its promised stock is missing, the others are released as well. An order that waits for stock
+        only leaves the queue.
 
-        Locks: the reservation's items. Operation: ``{workflow}/cancel/{command}``, ``{workflow}/give_way/{command}`` or
-        ``{workflow}/expire``.
+        Locks: its wait, if it has one; the reservation's items. Operation: ``{workflow}/cancel/{command}``,
+        ``{workflow}/give_way/{command}`` or ``{workflow}/expire``.
 
         Raises:
             InvalidState: It is to be cancelled, and isn't open or its deadline has come; or it is to give way, and none
@@ -150,6 +167,8 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         def end(stock: LockedStock, operation: Operation) -> None:
             if step.status is ReservationStatus.CANCELLED and not step.gave_way:
+                if leave_queue(stock, operation, step.reference_id, step.as_of, step.reason):
+                    return
                 lines = _open_lines(stock, step, ReservationEvent.CANCEL)
             else:
                 lines = stock.lines_of(_reference(step))
@@ -166,7 +185,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 gave_way_to=followed,
             )
 
-        return self._once(step, end)
+        return self._once(step, end, Wants(waits_of=[step.reference_id]))
 
     @activity.defn(name="lower_reservation", no_thread_cancel_exception=True)
     def lower_reservation(self, step: LowerReservationStep) -> Holding:
@@ -211,8 +230,20 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             replace(wants or Wants(), references=[reference]),
             Holding,
             decide,
-            lambda stock: holding(stock.lines_of(reference), stock.names_of),
+            lambda stock: answer_of(stock, reference, step.as_of),
         )
+
+
+def _wants(step: ReserveStockStep | ServeWaitingStep) -> Wants:
+    """What a step needs that holds an order for the first time."""
+    lines = lines_of(step)
+    return Wants(
+        items=[item for item, _ in lines],
+        waits_of=[step.reference_id],
+        new_lines=len(lines) + 1,
+        units=wanted_by_item(lines),
+        as_of=step.as_of,
+    )
 
 
 def _reference(step: ReservationStep) -> Reference:
@@ -247,8 +278,18 @@ def show(connection: Connection, reference_id: str, as_of: datetime) -> Reservat
     """The state of an order's reservation, for `activities.documents`; None: nothing is held by that number."""
     held = read_reservation(connection, ORDER, reference_id)
     if not held:
-        return None
+        return _show_waiting(connection, reference_id, as_of)
     names = read_names(connection, ORDER, reference_id)
     found = holding(held, lambda line: (names[line.reservation_id].sku, names[line.reservation_id].warehouse))
     at = {"reference_type": ORDER, "reference_id": reference_id, "status": status_at(held, as_of)}
     return state_of(ReservationState, found, **at)
+
+
+def _show_waiting(connection: Connection, reference_id: str, as_of: datetime) -> ReservationState | None:
+    """The state of an order that waits for stock, or was cancelled while it did; None: nothing else is stored."""
+    seen = read_wait(connection, reference_id, as_of)
+    is_over = seen is None or (seen.wait.status is WaitStatus.WAITING and seen.wait.waiting_until <= as_of)
+    if seen is None or is_over or seen.wait.status not in (WaitStatus.WAITING, WaitStatus.CANCELLED):
+        return None
+    found = waiting(seen.wait, seen.places)
+    return state_of(ReservationState, found, reference_type=ORDER, reference_id=reference_id)

@@ -29,8 +29,9 @@ def place(
     *,
     expires_at: datetime | None,
     as_of: datetime,
+    waits_as: int | None = None,
 ) -> bool:
-    """Hold all of these lines, or none.
+    """Hold all of these lines, or none. Units that others wait for are left for them.
 
     If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
 
@@ -41,6 +42,7 @@ def place(
         lines: Items and units. The same item on two lines counts together.
         expires_at: The deadline of the hold; None: it has none.
         as_of: The workflow's time.
+        waits_as: The order's own wait: only those who came before it come first. None: it doesn't wait.
 
     Returns:
         Whether an item fell below its reorder point by this.
@@ -48,7 +50,7 @@ def place(
     Raises:
         InsufficientStock: With the numbers of every item that is short.
     """
-    fell_below = _reserve(stock, operation, " ".join(reference), wanted_by_item(lines), as_of)
+    fell_below = _reserve(stock, operation, " ".join(reference), wanted_by_item(lines), as_of, waits_as)
     for item, quantity in lines:
         stock.add_line(operation, reference, item, quantity, expires_at=expires_at, as_of=as_of)
     return fell_below
@@ -241,7 +243,12 @@ def _change(
 
 
 def _reserve(
-    stock: LockedStock, operation: Operation, needed_for: str, wanted: Mapping[ItemKey, int], as_of: datetime
+    stock: LockedStock,
+    operation: Operation,
+    needed_for: str,
+    wanted: Mapping[ItemKey, int],
+    as_of: datetime,
+    waits_as: int | None = None,
 ) -> bool:
     """Reserve units of all of these items, or none; overdue holds are released where an item is short.
 
@@ -253,14 +260,14 @@ def _reserve(
     Raises:
         InsufficientStock: Even without the overdue holds it is short.
     """
-    levels = stock.levels(wanted)
+    levels, queue = stock.levels(wanted), stock.waiting.queue(as_of)
     overdue: list[HeldLine] = []
-    if short := shortages(wanted, levels):
+    if short := shortages(wanted, queue.seen(levels, waits_as)):
         overdue = stock.overdue({(each.warehouse_id, each.product_id) for each in short}, as_of)
         freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
         after = {item: replace(level, reserved=level.reserved - freed.get(item, 0)) for item, level in levels.items()}
-        if still_short := shortages(wanted, after):
-            raise InsufficientStock.of(still_short)
+        if still_short := shortages(wanted, queue.seen(after, waits_as)):
+            raise InsufficientStock.of(queue.explained(still_short, after, waits_as))
     ledger.require_on_the_ledger(stock, wanted)
     if overdue:
         reason = f"overdue, and needed for {needed_for}"

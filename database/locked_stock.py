@@ -19,6 +19,7 @@ from database import stock_changes
 from database.operations import Operation, StoredOperation, insert_operations
 from database.pipeline import Statement, send
 from database.stock_rows import GivenUp, GivenWay, HeldAgain, Movement, Reference, StockItem, StockLine
+from database.waiting import Waiting
 from stockkeeper.domain.reservation import HeldLine, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level
 
@@ -34,6 +35,7 @@ class LockedStock:
         stored: Operations that were carried out before, by id.
         offers: Units by reservation_id that gave way and haven't been held again, of the lines that were asked for.
         twins: Operation ids of shipments that differ by case alone, by the operation id that was asked for.
+        waiting: Who waits for the products that are to be held, and the waits of the orders that were asked for.
     """
 
     connection: Connection
@@ -43,6 +45,7 @@ class LockedStock:
     offers: dict[int, int]
     twins: dict[str, str]
     _free_ids: list[int]
+    waiting: Waiting = field(default_factory=Waiting)
     _lines: dict[int, StockLine] = field(default_factory=dict)
     _of_reference: dict[Reference, list[int]] = field(default_factory=dict)
     _movements: list[Movement] = field(default_factory=list)
@@ -101,10 +104,14 @@ class LockedStock:
         as_of: datetime,
     ) -> None:
         """Add a new line; its id is one of those that were drawn under the lock."""
-        held = HeldLine(self._free_ids.pop(0), item, quantity, 0, ReservationStatus.ACTIVE, expires_at)
+        held = HeldLine(self.new_id(), item, quantity, 0, ReservationStatus.ACTIVE, expires_at)
         line = StockLine(held, reference, placed_by=operation, placed_at=as_of)
         self._lines[held.reservation_id] = line
         self._of_reference.setdefault(reference, []).append(held.reservation_id)
+
+    def new_id(self) -> int:
+        """An id for a new line or wait; a later one is higher."""
+        return self._free_ids.pop(0)
 
     def change_line(
         self,
@@ -183,3 +190,4 @@ class LockedStock:
             yield stock_changes.update_items(touched)
         if self._movements:
             yield stock_changes.insert_movements(self._movements)
+        yield from self.waiting.changes()

@@ -13,6 +13,7 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT, METADATA, closing, counter, identity, item_key, needed, origin
 from database.document_list import SKUS_SHOWN, Listed, Which
+from database.waiting_looks import LISTED_STATUSES, page_of_waits
 from stockkeeper.domain.reservation import ReservationStatus
 
 reservations = Table(
@@ -125,7 +126,12 @@ class _Reservations:
     """The list of reservations, which have no header."""
 
     def page(self, connection: Connection, which: Which) -> list[Listed]:
-        """Reservations, the latest first. Locks nothing."""
+        """Reservations, held or waiting, the latest first. Locks nothing."""
+        waiting = page_of_waits(connection, which) if which.status in LISTED_STATUSES else []
+        found = [*self._held(connection, which), *waiting]
+        return sorted(found, key=lambda listed: listed.place, reverse=True)[: which.most]
+
+    def _held(self, connection: Connection, which: Which) -> list[Listed]:
         asked = {name: value for name, value in which._asdict().items() if value is not None}
         only = [condition for name, condition in _ONLY.items() if name in asked]
         if which.status is not None:

@@ -13,6 +13,7 @@ from database.locks import WANTED_ITEMS, lock_wanted
 from database.operations import Operation, claim, find_stored, stored_by_id
 from database.pipeline import Statement, numbers, send, texts
 from database.stock_rows import Reference, StockItem, StockLine
+from database.waiting import Waiting, lock_waits, read_queue
 from stockkeeper.domain.reservation import HeldLine, ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 
@@ -34,13 +35,15 @@ _LINES = f"""
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
-# Only of items of which more is wanted than is available: a crowd of overdue holds is nobody else's business.
+# Only of items of which more is wanted than is available, or may be, because others wait for it: a crowd of overdue
+# holds is nobody else's business.
 _OVERDUE = f"""
     SELECT {_LINE}
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (warehouse_id, product_id, units)
     JOIN inventory_items USING (warehouse_id, product_id)
     JOIN reservations USING (warehouse_id, product_id)
-    WHERE quantity_available < units AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
+    WHERE status = 'ACTIVE' AND expires_at <= %s::timestamptz AND (quantity_available < units OR EXISTS (
+        SELECT FROM waiting_lines AS line WHERE line.product_id = wanted.product_id AND line.is_waiting))
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
@@ -83,7 +86,8 @@ class Wants:
         products: Products of which every item, in any warehouse, is locked.
         references: Orders and transfers whose lines are needed; the items of the lines are locked.
         moves: Whether it may write movements.
-        new_lines: How many lines it may place at most.
+        waits_of: Orders whose wait for stock is needed; its row is locked.
+        new_lines: How many lines and waits it may make at most.
         units: Units of each item that it wants to hold. Where that is more than is available, the overdue holds of the
             item are read as well.
         twins_of: Its operation id and reference, if a shipment may differ from an earlier one by upper and lower case.
@@ -94,6 +98,7 @@ class Wants:
     items: Sequence[ItemKey] = ()
     products: Sequence[int] = ()
     references: Sequence[Reference] = ()
+    waits_of: Sequence[str] = ()
     moves: bool = False
     new_lines: int = 0
     units: Mapping[ItemKey, int] = field(default_factory=dict)
@@ -111,7 +116,7 @@ def lock_stock(
 ) -> LockedStock:
     """Lock what these steps want, and read what they decide on: one round trip.
 
-    Locks: the operations, then the items, each in their order.
+    Locks: the operations, the waits, then the items, each in their order.
 
     Args:
         connection: The transaction.
@@ -135,6 +140,7 @@ def lock_stock(
         dict(rows.get("offers", ())),
         dict(rows.get("twins", ())),
         free_ids,
+        Waiting(rows.get("queue", ()), rows.get("waits", ())),
     )
     for row in rows.get("lines", ()):
         held = _held_line(row)
@@ -155,15 +161,18 @@ def locked_stock(connection: Connection, wants: Wants) -> Iterator[LockedStock]:
 
 
 def _reads(wants: Sequence[Wants]) -> dict[str, Statement]:
-    """What is read, by name: the items under their locks first, then, by statements after it, all the rest."""
+    """What is read, by name: what is locked first, then, by statements after it, all the rest."""
     wanted, references = _wanted(wants)
-    read = {"locked": lock_wanted(wanted), "items": Statement(_ITEMS, wanted)}
+    orders = sorted({each for want in wants for each in want.waits_of})
+    read = {"waits": lock_waits(orders)} if orders else {}
+    read |= {"locked": lock_wanted(wanted), "items": Statement(_ITEMS, wanted)}
     if references:
         read["lines"] = Statement(_LINES, wanted[-2:])
     if units := _units(wants):
         places, products = _keys(units)
         as_of = max(each.as_of for each in wants if each.as_of is not None)
         read["overdue"] = Statement(_OVERDUE, (places, products, numbers(units.values()), as_of))
+        read["queue"] = read_queue({item.product_id for item in units})
     if twins := [each.twins_of for each in wants if each.twins_of is not None]:
         read["twins"] = Statement(_TWINS, (texts(of for of, _ in twins), texts(reference for _, reference in twins)))
     if any(each.gave_way for each in wants):

@@ -389,9 +389,8 @@ class StockDocument(Document[R, D, St]):
             await begin()
         except InsufficientStock as shortage:
             self.state.status = self.transitions.next(self.state.status, _REJECT)
-            self._shortage = shortage
             self.state.shortages = shortages_of(shortage)
-            self.note(f"rejected: {shortage.message}")
+            self.keep_shortage(shortage)
             self.publish()
 
     async def answer(self) -> R:
@@ -402,9 +401,22 @@ class StockDocument(Document[R, D, St]):
             DomainError: The start failed.
         """
         state = await super().answer()
+        self.require_stock()
+        return state
+
+    def keep_shortage(self, shortage: InsufficientStock) -> None:
+        """Keep why it is rejected, for whoever asks for the answer to the start, and for operators."""
+        self._shortage = shortage
+        self.note(f"rejected: {shortage.message}")
+
+    def require_stock(self) -> None:
+        """Return unless it is rejected.
+
+        Raises:
+            InsufficientStock: It is, for this reason.
+        """
         if self._shortage is not None:
             raise self._shortage
-        return state
 
     def publish(self) -> None:
         """Bring details, search attributes and memo up to date."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RawValue
 
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
 from stockkeeper.contracts.messages import counted, parse, utc
@@ -11,8 +12,11 @@ from stockkeeper.contracts.reservation import (
     CANCEL,
     EXTEND,
     FULFILL,
+    PLACED,
     PROCESS,
     RELEASE,
+    RESERVED,
+    STOCK_CAME,
     WORKFLOW_TYPE,
     Cancel,
     EndedStatus,
@@ -30,7 +34,9 @@ from stockkeeper.contracts.reservation import (
     ReservationRequest,
     ReservationState,
     ReserveStockStep,
+    ServeWaitingStep,
 )
+from stockkeeper.contracts.stock import shortage_of
 from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from workflows import reservation_texts as texts
@@ -53,11 +59,12 @@ class _Stamp(Stamp):
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
 class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
-    """Holds stock for one order: all of its lines, or none, until one deadline.
+    """Holds stock for one order: all of its lines, or none, until one deadline. It may wait for stock that is short.
 
-    Answers: update ``reserved`` (use it with update-with-start). Commands: ``fulfill``, ``release``, ``cancel``,
-    ``extend``; and ``give_way``, sent by a correction that took away held stock. Ends FULFILLED, CANCELLED, EXPIRED, or
-    REJECTED when stock was short; a request that is wrong fails the run.
+    Answers: update ``reserved`` (use it with update-with-start), or ``placed``, which doesn't wait for the end of a
+    wait. Commands: ``fulfill``, ``release``, ``cancel``, ``extend``; and ``give_way``, sent by a correction that took
+    away held stock. Signal ``stock_came``: an order that waits looks whether it is its turn. Ends FULFILLED, CANCELLED,
+    EXPIRED, or REJECTED when stock was short; a request that is wrong fails the run.
     """
 
     process = PROCESS
@@ -66,6 +73,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     def __init__(self, *payload: Any) -> None:
         super().__init__(ReservationState(), payload, texts.details_of)
         self._requested_by = ""
+        self._stock_came = False
+        self._looks = 0
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             # The state follows from the start, the notes and the database's answer.
             self.state.notes = carried.notes
@@ -75,27 +84,47 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     @workflow.run
     async def run(self, *_payload: Any) -> ReservationState:
         """Hold the stock, wait until it has left or the deadline comes, and end."""
-        return await self.live(self._hold, self._until_nothing_is_held, self._release_the_rest)
+        return await self.live(
+            self._hold, self._until_it_waits_no_more, self._until_nothing_is_held, self._release_the_rest
+        )
 
-    @answer_to_start("reserved", "Waits until the stock is held, and answers with the state.")
+    @answer_to_start(RESERVED, "Waits until the stock is held, or its wait is over, and answers with the state.")
     async def reserved(self, *_payload: Any) -> ReservationState:
-        """The answer to the start.
+        """The answer to the start, once it is settled.
 
         Raises:
             InsufficientStock: Nothing is held.
-            InvalidState: The reference was held before, and its hold was cancelled or has expired.
+            InvalidState: The reference was held before, and its hold was cancelled or has expired; or its wait was
+                cancelled.
         """
         state = await self.answer()
-        if state.status in _ENDED_EMPTY:
-            raise RESERVATION.refusal(state.status, "reserve", of=self.number)
-        return state
+        if state.status is ReservationStatus.WAITING:
+            await workflow.wait_condition(lambda: state.status is not ReservationStatus.WAITING)
+            self.require_stock()
+        return self._held_or_waiting()
+
+    @answer_to_start(PLACED, "Waits until the stock is held or the order has its place in the queue.")
+    async def placed(self, *_payload: Any) -> ReservationState:
+        """The answer to the start at once, which may be WAITING. Raises what ``reserved`` does."""
+        await self.answer()
+        return self._held_or_waiting()
+
+    def _held_or_waiting(self) -> ReservationState:
+        if self.state.status in _ENDED_EMPTY:
+            raise RESERVATION.refusal(self.state.status, "reserve", of=self.number)
+        return self.state
+
+    @workflow.signal(name=STOCK_CAME, description="Stock may have come that the order waits for: it looks.")
+    def stock_came(self, *_payload: RawValue) -> None:
+        """Let an order that waits look whether it is its turn. Any other isn't concerned."""
+        self._stock_came = True
 
     @command(FULFILL)
     async def fulfill(self, message: Fulfill, key: str) -> None:
         """Goods leave: all that is left, or the lines given. `{performed_by, lines, fulfillment_id}`."""
         if self.state.status is ReservationStatus.FULFILLED and message.lines is None:
             return  # Sent twice: everything has left.
-        if message.fulfillment_id is None:
+        if message.fulfillment_id is None or self._waits:
             self.require(ReservationEvent.FULFILL)
         # Only the database knows whether a shipment with a name has left already; its repeat is right in any status.
         key = message.fulfillment_id or key
@@ -108,7 +137,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     @command(RELEASE)
     async def release(self, message: Release, key: str) -> None:
         """A part isn't needed any more, and becomes available. `{performed_by, reason, lines, release_id}`."""
-        if message.release_id is None:
+        if message.release_id is None or self._waits:
             self.require(ReservationEvent.RELEASE)
         # As for a shipment: only the database knows whether a release with a name has been done.
         key = message.release_id or key
@@ -171,13 +200,63 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             )
             await self.apply(ReservationActivities.hold_again, again, "hold again what gave way")
             return
+        now = workflow.now()
+        # A wait that ends without a hold is no reason to refuse another one: it is one attempt a run, too.
+        run = (workflow.info().run_id,) if request.wait_minutes else ()
         step = ReserveStockStep(
-            **self.step_stamp("reserve", performed_by=request.performed_by),
+            **self.step_stamp("reserve", *run, performed_by=request.performed_by),
             lines=request.lines,
-            expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
+            expires_at=now + timedelta(minutes=request.ttl_minutes),
+            waiting_until=now + timedelta(minutes=request.wait_minutes) if request.wait_minutes else None,
         )
         summary = f"hold {counted(len(request.lines), 'line')} until {utc(step.expires_at)}"
+        if step.waiting_until is not None:
+            summary += f", or wait for stock until {utc(step.waiting_until)}"
         await self.apply(ReservationActivities.reserve_stock, step, summary)
+
+    @property
+    def _waits(self) -> bool:
+        return self.state.status is ReservationStatus.WAITING
+
+    @property
+    def history_is_long(self) -> bool:
+        """Whether to continue in another run; not as long as somebody waits for the answer of an order that waits."""
+        return super().history_is_long and (not self._waits or self.drained())
+
+    async def _until_it_waits_no_more(self) -> None:
+        """Look whenever stock may have come, until the order is held; at the end of the wait, for the last time."""
+        while self._waits and not self.history_is_long:
+            until = self.state.waiting_until
+            is_last = await self.wait_until(
+                until,
+                unless=lambda: self._stock_came or not self._waits,
+                summary=f"wait for stock ends {utc(until)}" if until else "",
+            )
+            async with self.command_lock:
+                if self._waits and (self._stock_came or is_last):
+                    await self._look(is_last=is_last)
+
+    async def _look(self, *, is_last: bool) -> None:
+        """Hold the lines, if it is the order's turn."""
+        self._stock_came = False
+        self._looks += 1
+        request = parse(ReservationRequest, self.payload[:1])
+        step = ServeWaitingStep(
+            **self.step_stamp("serve", workflow.info().run_id, str(self._looks), performed_by=self._requested_by),
+            lines=request.lines,
+            expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
+            is_last=is_last,
+        )
+        summary = "the wait is over: hold it now or reject it" if is_last else f"hold it until {utc(step.expires_at)}"
+        try:
+            await self.apply(ReservationActivities.serve_waiting, step, summary)
+        except DomainError as refusal:
+            self.note(f"can't be held: {refusal.message}")
+            if is_last:
+                await self._release(ReservationStatus.CANCELLED, self._requested_by, refusal.message, "end_wait")
+            return
+        if self.state.status is ReservationStatus.REJECTED:
+            self.keep_shortage(shortage_of(self.state.shortages))
 
     async def _until_nothing_is_held(self) -> None:
         """Take commands until they have ended the hold; at the deadline, release it."""
@@ -255,7 +334,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         """The run as people see and find it."""
         warehouses = [line.warehouse for line in stored.lines]
         text = texts.details_of(self.state, stored.lines)
-        return Shown(text, stored.lines, warehouses, deadline=self.state.expires_at)
+        deadline = self.state.waiting_until if self._waits else self.state.expires_at
+        return Shown(text, stored.lines, [each for each in warehouses if each], deadline=deadline)
 
     # The signals of the commands.
     fulfill_signal = signal_of(fulfill)
@@ -267,7 +347,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
 
 def _require_served(request: ReservationRequest) -> None:
     """Refuse what the contract has and this version can't do yet."""
-    if request.wait_minutes:
-        raise InvalidRequest("wait_minutes: waiting for stock isn't supported yet; send 0")
+    if request.wait_minutes and request.hold_again:
+        raise InvalidRequest("wait_minutes: what is held again doesn't wait for stock; send 0")
     if any(line.warehouse_id is None for line in request.lines):
         raise InvalidRequest("warehouse_id: choosing the warehouse isn't supported yet; name one on each line")

@@ -1,6 +1,7 @@
 """Texts about a reservation in the Temporal UI."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.reservation import HeldLineState, ReservationState
@@ -12,6 +13,8 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
     """The run in a few lines of Markdown: what it holds, until when, and the next step."""
     of = f"{state.reference_type.lower()} {state.reference_id}"
     until = f" until {utc(state.expires_at)}" if state.expires_at else ""
+    if state.status is ReservationStatus.WAITING and state.waiting_until is not None:
+        return _waiting(state, of, state.waiting_until, held)
     text = {
         ReservationStatus.ACTIVE: f"Stock is held for {of}{until}. Next: `fulfill`, `release`, `cancel` or `extend`; "
         "otherwise it is released at the deadline.",
@@ -33,3 +36,26 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
         rows = [(*row, line.quantity_released) for row, line in zip(rows, held, strict=True)]
     lines = table(columns, rows)
     return details(state.status, text.get(state.status, ""), lines, state.notes)
+
+
+def _waiting(state: ReservationState, of: str, until: datetime, lines: Sequence[HeldLineState]) -> str:
+    text = (
+        f"Stock is missing for {of}, and it waits for it until {utc(until)}. Next: it is held whole when its turn "
+        "comes, or `cancel`; otherwise it is rejected then."
+    )
+    names = {(line.product_id, line.warehouse_id): (line.sku, line.warehouse or "any") for line in lines}
+    ordered: dict[tuple[int, int | None], int] = {}
+    for line in lines:
+        key = line.product_id, line.warehouse_id
+        ordered[key] = ordered.get(key, 0) + line.quantity
+    rows = [
+        (
+            *names[place.product_id, place.warehouse_id],
+            ordered[place.product_id, place.warehouse_id],
+            place.missing,
+            place.position,
+        )
+        for place in state.queue
+    ]
+    columns = ["product", "warehouse", "#ordered", "#missing", "#place in the queue"]
+    return details(state.status, text, table(columns, rows), state.notes)

@@ -188,7 +188,9 @@ def sku(found: FoundItems, product_id: int | None) -> str:
 
 
 def warehouse(found: FoundItems, warehouse_id: int | None) -> str:
-    """A warehouse's name, for a table or a line."""
+    """A warehouse's name, for a table or a line; none of them: any."""
+    if warehouse_id is None:
+        return "any"
     return escape(found.warehouse_names.get(warehouse_id or 0, f"warehouse {warehouse_id}"))
 
 

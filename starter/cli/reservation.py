@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import connect, read_input
+from starter.cli.context import connect, read_input, run
 from starter.cli.documents import Answer, Desk, Mentioned
 from starter.cli.order_lines import require_whole
 from starter.cli.output import changed, changed_status, out, table
@@ -19,10 +19,14 @@ from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import FoundItems
+from stockkeeper.contracts.waiting import WaitingShown
 
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel the hold.")
+
+ANY_WAREHOUSE = "any"
 
 
 _UNITS = "SKU[@WAREHOUSE]=UNITS"
@@ -73,8 +77,19 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
             ],
         )
     )
+    _print_places(state, found)
     printing.print_shortages(state.shortages, found)
     printing.print_afterwards(state.notes)
+
+
+def _print_places(state: ReservationState, found: FoundItems) -> None:
+    """Print what a waiting order waits for, and how long."""
+    for place in state.queue:
+        where = f" in {printing.warehouse(found, place.warehouse_id)}" if place.warehouse_id else ""
+        lacks = f"{counted(place.missing, 'unit')} missing" if place.missing else "all of it is there"
+        out.print(f"no. {place.position} in the queue for {printing.sku(found, place.product_id)}{where}: {lacks}")
+    if state.waiting_until is not None and state.queue:
+        out.print(f"it waits until {shown(state.waiting_until)}")
 
 
 def _until(state: ReservationState) -> str:
@@ -96,13 +111,53 @@ def start(
     line: Annotated[list[str], options.given_lines("Once for each line.", "SKU@WAREHOUSE=UNITS")],
     *,
     ttl_minutes: Annotated[float, typer.Option(help="How long to hold; may be a fraction.")] = 30,
+    wait_minutes: Annotated[
+        float, typer.Option(help="How long the order waits for stock that is short; may be a fraction.")
+    ] = 0,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
-    """Hold stock for an order: all of its lines, or none."""
+    """Hold stock for an order: all of its lines, or none. One that waits is printed at once, with its place."""
     wanted = read_input(lambda: [_line(text) for text in line])
     _desk.create(
-        lambda stock: stock.reserve(reference, wanted, performed_by=performed_by, ttl_minutes=ttl_minutes),
+        lambda stock: stock.reserve(
+            reference,
+            wanted,
+            performed_by=performed_by,
+            ttl_minutes=ttl_minutes,
+            wait_minutes=wait_minutes,
+            at_once=True,
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command("waiting")
+def waiting(
+    *,
+    sku: options.WithSku = None,
+    warehouse: options.OfWarehouse = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the orders that wait for stock, the first first: what for, since when and until when."""
+
+    async def work() -> list[WaitingShown]:
+        return await (await connect()).queue(sku=sku, warehouse=warehouse)
+
+    printing.print_rows(
+        run(work()),
+        ["order", "product", "warehouse", "#wanted", "#place", "#missing", "since", "until"],
+        lambda line: [
+            escape(line.reference_id),
+            escape(line.sku),
+            escape(line.warehouse or ANY_WAREHOUSE),
+            str(line.quantity),
+            str(line.position),
+            str(line.missing),
+            shown(line.waiting_since),
+            shown(line.waiting_until),
+        ],
+        none="no order waits for stock",
         as_json=as_json,
     )
 

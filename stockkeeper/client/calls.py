@@ -172,6 +172,8 @@ async def start_and_ask(
     workflow_id: str,
     summary: str,
     state: type[S],
+    asking: str | None = None,
+    within: timedelta | None = None,
 ) -> S:
     """Start a process, unless it runs already, and get the answer to its start: one round trip, and safe to repeat.
 
@@ -186,6 +188,8 @@ async def start_and_ask(
         workflow_id: The document's one workflow.
         summary: The line that an operator reads beside the run.
         state: The model of the answer.
+        asking: The update that answers; None: the process's own.
+        within: How long to wait for the answer; None: as long as for any.
 
     Raises:
         DomainError, Unreachable: See `answer`.
@@ -201,11 +205,11 @@ async def start_and_ask(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=summary,
         )
-        async with answer(what, connection.answer_within):
+        async with answer(what, within or connection.answer_within):
             try:
                 # Without an update id: an answer under a fixed one is kept, and given again after the run has closed.
                 state_now = await connection.client.execute_update_with_start_workflow(
-                    str(process.answer), start_workflow_operation=operation, result_type=state
+                    asking or str(process.answer), start_workflow_operation=operation, result_type=state
                 )
             except BaseException:
                 # The operation holds a failure of its own, which asyncio would report later if it weren't awaited.

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
@@ -64,12 +64,22 @@ class Document(Generic[S]):
         return document
 
     @classmethod
-    async def start(cls, connection: Connection, name: str, **fields: object) -> Self:
+    async def start(
+        cls,
+        connection: Connection,
+        name: str,
+        *,
+        asking: str | None = None,
+        within: timedelta | None = None,
+        **fields: object,
+    ) -> Self:
         """Start the document, or get the one of that number if its contents are the same.
 
         Args:
             connection: Temporal client, task queue and patience.
             name: The document's number.
+            asking: The update that answers; None: the process's own.
+            within: How long to wait for the answer; None: as long as for any.
             fields: The other fields of the start, with names or ids.
 
         Raises:
@@ -88,6 +98,8 @@ class Document(Generic[S]):
                 workflow_id=cls.process.id_of(name),
                 summary=cls._summary(request),
                 state=cls._state_type(),
+                asking=asking,
+                within=within,
             )
         except DomainError as error:
             raise names.in_words(error) from None

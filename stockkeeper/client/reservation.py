@@ -1,18 +1,27 @@
 """Reservations: hold stock for an order, then ship it, move the deadline or release it."""
 
+import contextlib
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from stockkeeper.client.calls import Interrupted, answer
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line
+from stockkeeper.client.names import with_names
+from stockkeeper.client.questions import pages
 from stockkeeper.contracts import reservation
-from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.contracts.errors import DomainError, NotFound
+from stockkeeper.contracts.messages import MAX_MINUTES, counted, utc
+from stockkeeper.contracts.question import SHOW_WAITING
 from stockkeeper.contracts.reservation import (
     ReservationActivities,
     ReservationRequest,
     ReservationState,
     ReservationStatus,
 )
+from stockkeeper.contracts.stock import shortage_of
+from stockkeeper.contracts.waiting import ShowWaiting, WaitingShown
 
 
 class Hold(Document[ReservationState]):
@@ -98,7 +107,33 @@ class Hold(Document[ReservationState]):
         """
         return await self._send(reservation.EXTEND, lambda _: False, performed_by=performed_by, ttl_minutes=ttl_minutes)
 
+    async def held(self) -> ReservationState:
+        """Wait until an order that waits for stock is held, and answer with its state; of any other at once.
+
+        It waits until the end of the order's own wait, and ``answer_within`` more. The order keeps its place if nobody
+        waits here.
+
+        Raises:
+            InsufficientStock: The wait is over, with the numbers of every item that is short then.
+            InvalidState: The order was cancelled, or its hold has ended since.
+            Unreachable: No answer in time.
+        """
+        if self.state.status is ReservationStatus.WAITING and self.state.waiting_until is not None:
+            left = max(self.state.waiting_until - datetime.now(UTC), timedelta())
+            # If its run has just ended, the database says how.
+            with contextlib.suppress(DomainError, Interrupted, NotFound):
+                async with answer(self._what, left + self._connection.answer_within, if_lost=None):
+                    await self._handle.execute_update(reservation.RESERVED, result_type=ReservationState)
+        state = await self.refresh()
+        if state.status is ReservationStatus.REJECTED:
+            raise self._names.in_words(shortage_of(state.shortages))
+        if state.status not in (ReservationStatus.ACTIVE, ReservationStatus.FULFILLED):
+            raise self.process.refusal(state.status, "reserve", self.name)
+        return state
+
     def _deadline(self) -> datetime | None:
+        if self.state.status is ReservationStatus.WAITING:
+            return self.state.waiting_until
         return self.state.expires_at if self.state.status is ReservationStatus.ACTIVE else None
 
     @staticmethod
@@ -139,9 +174,20 @@ class Reservations(Part):
         return await Hold.start(self.connection, reference_id, lines=lines, hold_again=True, performed_by=performed_by)
 
     async def reserve(
-        self, reference_id: str, lines: Sequence[Line], *, performed_by: str, ttl_minutes: float = 30
+        self,
+        reference_id: str,
+        lines: Sequence[Line],
+        *,
+        performed_by: str,
+        ttl_minutes: float = 30,
+        wait_minutes: float = 0,
+        at_once: bool = False,
     ) -> Hold:
-        """Hold all of these lines until the deadline, or none of them.
+        """Hold all of these lines until the deadline, or none of them; or wait for stock that is short.
+
+        With ``wait_minutes`` an order that is short gets a place in the queue, and is held as soon as it is its turn
+        and all of it is there. This call then waits with it, up to the end of the wait and ``answer_within`` more; with
+        ``at_once`` it answers as soon as the order is held or has its place, and `Hold.held` waits for the rest.
 
         The reference makes it happen once: the same call again, after a lost answer or a crash, gives the same hold. A
         reference whose hold has ended isn't held again; an order that starts over needs a new one, such as ``1042-2``.
@@ -151,15 +197,45 @@ class Reservations(Part):
             reference_id: The order's number.
             lines: Units of a product in a warehouse. The same product on two lines counts together.
             performed_by: The person or service that asks.
-            ttl_minutes: How long to hold; may be a fraction.
+            ttl_minutes: How long to hold, counted from when it is held; may be a fraction.
+            wait_minutes: How long to wait for stock; may be a fraction. 0: an order that is short is refused at once.
+            at_once: Whether to answer with an order that waits, in status WAITING.
 
         Raises:
-            InsufficientStock: With the numbers of every item that is short. Nothing is held.
+            InsufficientStock: With the numbers of every item that is short, at the end of the wait if there is one.
+                Nothing is held.
             UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is held.
             OperationConflict: The reference was used for other lines.
-            InvalidState: The reference's hold was cancelled or has expired.
-            Unreachable: No answer in time. It may be held: ask again.
+            InvalidState: The reference's hold was cancelled or has expired, or its wait was cancelled.
+            Unreachable: No answer in time. It may be held, or wait: ask again.
         """
+        waits_here = wait_minutes and not at_once
         return await Hold.start(
-            self.connection, reference_id, lines=lines, ttl_minutes=ttl_minutes, performed_by=performed_by
+            self.connection,
+            reference_id,
+            asking=reservation.PLACED if wait_minutes and at_once else None,
+            within=self.connection.answer_within + _minutes(wait_minutes) if waits_here else None,
+            lines=lines,
+            ttl_minutes=ttl_minutes,
+            performed_by=performed_by,
+            **({"wait_minutes": wait_minutes} if wait_minutes else {}),
         )
+
+    async def queue(self, *, sku: str | None = None, warehouse: str | None = None) -> list[WaitingShown]:
+        """Who waits for what, in the order in which they are served: a line for each order and product.
+
+        Args:
+            sku: Only orders that wait for this product.
+            warehouse: Only those that may get units of this warehouse, by its name.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowWaiting, product=sku, warehouse=warehouse)
+        return [line async for line in pages(self.connection, SHOW_WAITING, asked)]
+
+
+def _minutes(minutes: float) -> timedelta:
+    """A wait's length, for a patience; one that the contract doesn't allow is refused before it matters."""
+    return timedelta(minutes=min(max(minutes, 0), MAX_MINUTES)) if math.isfinite(minutes) else timedelta()

@@ -44,6 +44,7 @@ class ProcessSpec:
         workflow_id: The pattern of its workflow ids, such as ``kitting-{kitting_number}``, or the schedule that starts
             it.
         answer: The update without payload that answers the start; None: the start has no answer but the result.
+        answer_at_once: The same, but it doesn't wait for the end of a wait for stock; None: there is none.
         memo: The fields by which a list of runs describes a run; None: there are none.
         movement_types: The movements that it writes to the ledger.
         stored: Whether its documents have rows of their own, which `list_documents` and `show_document` answer from.
@@ -61,6 +62,7 @@ class ProcessSpec:
     commands: tuple[Command[Message], ...] = ()
     workflow_id: str
     answer: str | None = None
+    answer_at_once: str | None = None
     resume: type[Message] | None = None
     memo: type[Any] | None = None
     movement_types: frozenset[MovementType] = frozenset()

@@ -22,6 +22,7 @@ from stockkeeper.contracts import (
     product,
     replenishment_plan,
     stock,
+    waiting,
 )
 from stockkeeper.contracts.messages import Message, Page
 
@@ -96,6 +97,13 @@ SHOW_IN_TRANSIT = PagedQuestion[stock.ShowInTransit, stock.InTransitPage, stock.
     stock.InTransitPage,
     rows=lambda page: page.lines,
     place=lambda line: (line.sku, line.from_warehouse, line.to_warehouse),
+)
+SHOW_WAITING = PagedQuestion[waiting.ShowWaiting, waiting.WaitingPage, waiting.WaitingShown](
+    waiting.WaitingActivities.show_waiting,
+    waiting.ShowWaiting,
+    waiting.WaitingPage,
+    rows=lambda page: page.lines,
+    place=lambda line: line.wait_id,
 )
 SHOW_STOCK_AT = PagedQuestion[ledger.ShowStockAt, ledger.LevelsThen, ledger.LevelThen](
     ledger.LedgerActivities.show_stock_at,
@@ -172,7 +180,7 @@ DECIDE_FINDING = Question(
 
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
-    *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT),
+    *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING),
     *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

@@ -51,7 +51,13 @@ class ReservationRequest(Message):
     lines: Annotated[list[ReservationLine], Field(min_length=1, max_length=MAX_LINES)]
     ttl_minutes: Minutes = 30
     wait_minutes: Annotated[
-        float, Field(ge=0, le=MAX_MINUTES, description="How long to wait for stock, in minutes (not yet supported).")
+        float,
+        Field(
+            ge=0,
+            le=MAX_MINUTES,
+            description="How long the order waits for stock that is short, in minutes; may be a fraction. 0: it is "
+            "refused at once.",
+        ),
     ] = 0
     performed_by: Actor
     hold_again: bool = Field(
@@ -116,6 +122,13 @@ CANCEL = Command("cancel", Cancel)
 EXTEND = Command("extend", Extend)
 RELEASE = Command("release", Release)
 
+RESERVED = "reserved"
+"""The update without payload that answers the start when it is settled: the order is held, or nothing is."""
+PLACED = "placed"
+"""The update without payload that answers the start at once: the order is held, or has its place in the queue."""
+STOCK_CAME = "stock_came"
+"""The signal without payload by which an order that waits looks whether it is its turn. Anybody may send it."""
+
 
 class ReservationLineState(State):
     """One line; quantities in units."""
@@ -128,6 +141,17 @@ class ReservationLineState(State):
     quantity_released: int = Field(default=0, description="Units that were given up before they left.")
 
 
+class QueuePlace(State):
+    """The place of a waiting order in the queue for a product, in one warehouse or in any."""
+
+    product_id: int
+    warehouse_id: int | None = Field(description="Null: any warehouse.")
+    position: int = Field(description="1 is served first.")
+    missing: int = Field(
+        description="Units that have to come before the order can have its own, those of the orders before it included."
+    )
+
+
 class ReservationState(State):
     """State of a reservation: the answer to every command, to the query ``state``, and the workflow's result."""
 
@@ -135,13 +159,30 @@ class ReservationState(State):
     reference_id: str = ""
     status: ReservationStatus = ReservationStatus.WAITING
     expires_at: Timestamp | None = None
+    waiting_until: Timestamp | None = Field(default=None, description="End of the wait for stock; null: no wait.")
+    queue: list[QueuePlace] = Field(
+        default_factory=list,
+        description="Places of an order that waits, as they were when it was last looked at; empty: it doesn't wait.",
+    )
     lines: list[ReservationLineState] = Field(default_factory=list)
     shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
     notes: Notes = Field(default_factory=list)
 
 
 class ReserveStockStep(Step):
-    """Hold every line until ``expires_at``, or none."""
+    """Hold every line until ``expires_at``, or none; if stock is short, wait for it until ``waiting_until``."""
+
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at", "waiting_until"}
+
+    reference_type: str
+    reference_id: str
+    lines: list[ReservationLine]
+    expires_at: AwareDatetime
+    waiting_until: AwareDatetime | None = Field(default=None, description="Null: it doesn't wait.")
+
+
+class ServeWaitingStep(Step):
+    """Hold every line of an order that waits until ``expires_at``, if it is its turn and all of it is there."""
 
     not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at"}
 
@@ -149,6 +190,7 @@ class ReserveStockStep(Step):
     reference_id: str
     lines: list[ReservationLine]
     expires_at: AwareDatetime
+    is_last: bool = Field(description="The time of the wait is over: if it isn't served now, it is rejected.")
 
 
 class HoldAgainStep(Step):
@@ -208,15 +250,20 @@ class HeldLineState(ReservationLineState):
     """A line with its SKU and the name of its warehouse."""
 
     sku: str
-    warehouse: str
+    warehouse: str = Field(description="Empty: it waits for units in any warehouse.")
 
 
 class Holding(StockAnswer):
-    """A reservation as stored: the answer to every step."""
+    """A reservation as stored, held or waiting: the answer to every step."""
 
     status: ReservationStatus
     expires_at: datetime | None
     lines: list[HeldLineState]
+    waiting_until: datetime | None = None
+    queue: list[QueuePlace] = Field(default_factory=list)
+    shortages: list[ShortageState] = Field(
+        default_factory=list, description="The items that were short when its wait was over."
+    )
     rest_is_held: bool = Field(
         default=False, description="Whether it has ended by one of its lines, and the others have yet to be released."
     )
@@ -227,7 +274,12 @@ class ReservationActivities(Protocol):
 
     @activity.defn(name="reserve_stock")
     def reserve_stock(self, step: ReserveStockStep) -> Holding:
-        """Hold all lines or none."""
+        """Hold all lines or none, or let them wait."""
+        ...
+
+    @activity.defn(name="serve_waiting")
+    def serve_waiting(self, step: ServeWaitingStep) -> Holding:
+        """Hold all lines that wait, if it is their turn."""
         ...
 
     @activity.defn(name="hold_again")
@@ -264,7 +316,8 @@ PROCESS = ProcessSpec(
     activities=ReservationActivities,
     commands=(FULFILL, RELEASE, CANCEL, EXTEND, GIVE_WAY),
     workflow_id="reservation-{reference_id}",
-    answer="reserved",
+    answer=RESERVED,
+    answer_at_once=PLACED,
     stored=True,
     table=RESERVATION,
     movement_types=frozenset({MovementType.SALE}),

@@ -51,7 +51,7 @@ def generate() -> dict[str, Any]:
             "start": reference_of[process.start],
             **({"resume": reference_of[process.resume]} if process.resume else {}),
             "commands": {command.name: reference_of[command.message] for command in process.commands},
-            "updates_without_payload": [process.answer] if process.answer else [],
+            "updates_without_payload": [each for each in (process.answer, process.answer_at_once) if each],
             "queries": ["state"],
             "state": reference_of[process.state],
             **({"memo": reference_of[memo]} if memo else {}),

@@ -3,6 +3,7 @@
 They are asked as activities of their own, without a workflow: nothing changes, and nothing is left to watch.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, Field
@@ -177,6 +178,11 @@ class ShortageState(State):
 def shortages_of(error: InsufficientStock) -> list[ShortageState]:
     """The numbers of a refusal, for a state that shows them."""
     return [ShortageState.model_validate(short) for short in error.details]
+
+
+def shortage_of(short: Sequence[ShortageState]) -> InsufficientStock:
+    """The refusal of these numbers."""
+    return InsufficientStock.of(Shortage(**each.model_dump()) for each in short)
 
 
 class StockActivities(Protocol):

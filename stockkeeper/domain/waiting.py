@@ -86,6 +86,10 @@ class Queue:
             (line for line in lines if as_of is None or line.waiting_until > as_of), key=lambda line: line.wait_id
         )
 
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._lines)
+
     def ahead(self, item: ItemKey, of: int | None = None) -> int:
         """Units of an item that are left for others.
 
@@ -97,14 +101,17 @@ class Queue:
             line.quantity for line in self._lines if line.may_take_from(item) and (of is None or line.wait_id < of)
         )
 
-    def left(self, levels: Mapping[ItemKey, Level], of: int | None = None) -> dict[ItemKey, int]:
-        """Units of each item that an order may have: those available that aren't left for orders before it.
+    def seen(self, levels: Mapping[ItemKey, Level], of: int | None = None) -> dict[ItemKey, Level]:
+        """The levels as an order sees them: units that are left for orders before it are kept, as a buffer is.
 
         Args:
             levels: The levels of the items.
             of: The order's wait; None: it doesn't wait yet.
         """
-        return {item: max(level.available - self.ahead(item, of), 0) for item, level in levels.items()}
+        return {
+            item: replace(level, buffer=level.buffer + ahead) if (ahead := self.ahead(item, of)) else level
+            for item, level in levels.items()
+        }
 
     def explained(
         self, short: Iterable[Shortage], levels: Mapping[ItemKey, Level], of: int | None = None
@@ -116,10 +123,10 @@ class Queue:
             levels: The levels of the items.
             of: The wait of the order that is short; None: it doesn't wait yet.
         """
-        left = self.left(levels, of)
+        seen = self.seen(levels, of)
         others: Counter[_Key] = Counter()
         for item, level in levels.items():
-            units = level.available - left[item]
+            units = level.available - seen[item].available
             others += Counter({(item.product_id, item.warehouse_id): units, (item.product_id, None): units})
         return [replace(each, waited_for=others[each.product_id, each.warehouse_id]) for each in short]
 

@@ -20,6 +20,7 @@ from activities.operations import OperationQuestions
 from activities.product import ProductNaming
 from activities.runs import Runs
 from activities.stock import StockQuestions
+from activities.waiting import WaitingQuestions
 from stockkeeper.contracts import errors
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.buffer import BufferActivities
@@ -34,6 +35,7 @@ from stockkeeper.contracts.product import ProductActivities
 from stockkeeper.contracts.schema import generate
 from stockkeeper.contracts.stock import StockActivities
 from stockkeeper.contracts.stock_audit import RunActivities
+from stockkeeper.contracts.waiting import WaitingActivities
 from worker import WORKFLOWS, activities_of, steps_of
 
 CONTRACTS = Path(__file__).parents[2] / "stockkeeper" / "contracts"
@@ -65,6 +67,7 @@ INTERFACES: list[tuple[type, type]] = [
     (ImportPreviewActivities, ImportPreviews),
     (BufferActivities, ItemBuffers),
     (RunActivities, Runs),
+    (WaitingActivities, WaitingQuestions),
 ]
 
 
@@ -129,7 +132,7 @@ def test_the_written_schema_is_the_one_of_the_models() -> None:
 
 BEFORE = Path(__file__).with_name("contract_before.json")
 """The contract of 0.1.0: callers rely on all of it, but that the details of NotPermitted were any object."""
-_GROWING = {"enum", "errors", "search_attributes"}
+_GROWING = {"enum", "errors", "search_attributes", "updates_without_payload"}
 """Lists to which values may be added."""
 _NULL_BY_NOW = (("ShortageDetails", "warehouse_id"), ("ShortageState", "warehouse_id"))
 """Fields of answers that are null only where the start left the warehouse open, which 0.1.0 refused."""
@@ -203,6 +206,7 @@ def _questions() -> set[str]:
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
         *(OperationActivities, ProductActivities, BufferActivities, ImportPreviewActivities),
+        WaitingActivities,
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

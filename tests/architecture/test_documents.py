@@ -21,7 +21,7 @@ from stockkeeper.contracts.transfer_state import TransferState
         (ReturnState, StoredReturn, {"notes"}),
         (AdjustmentState, StoredAdjustment, {"approve_by", "shortages", "notices", "notes"}),
         (CycleCountState, StoredCount, {"notices", "notes"}),
-        (ReservationState, Holding, {"reference_type", "reference_id", "shortages", "notes"}),
+        (ReservationState, Holding, {"reference_type", "reference_id", "notes"}),
     ],
 )
 def test_all_other_fields_of_the_state_come_from_the_database(

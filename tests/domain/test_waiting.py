@@ -26,6 +26,10 @@ def anywhere(wait_id: int, quantity: int, product_id: int = TEA) -> WaitingLine:
     return WaitingLine(wait_id, product_id, None, quantity, NOON + HOUR)
 
 
+def left(queue: Queue, levels: dict[ItemKey, Level], of: int | None = None) -> dict[ItemKey, int]:
+    return {item: level.available for item, level in queue.seen(levels, of).items()}
+
+
 def test_the_first_is_served_first_and_the_next_with_what_is_left() -> None:
     queue = Queue([waits(7, 3), waits(3, 5), waits(9, 1)], NOON)
     assert [queue.served({BERLIN_TEA: Level(units)}) for units in (4, 5, 7, 8, 9)] == [
@@ -40,9 +44,9 @@ def test_the_first_is_served_first_and_the_next_with_what_is_left() -> None:
 def test_a_small_order_does_not_pass_a_large_one_that_came_before() -> None:
     queue = Queue([waits(1, 100), waits(2, 1)], NOON)
     assert queue.served({BERLIN_TEA: Level(99)}) == []
-    assert queue.left({BERLIN_TEA: Level(99), HAMBURG_TEA: Level(5)}) == {BERLIN_TEA: 0, HAMBURG_TEA: 5}
-    assert queue.left({BERLIN_TEA: Level(102)}) == {BERLIN_TEA: 1}
-    assert queue.left({BERLIN_TEA: Level(102)}, of=2) == {BERLIN_TEA: 2}
+    assert left(queue, {BERLIN_TEA: Level(99), HAMBURG_TEA: Level(5)}) == {BERLIN_TEA: 0, HAMBURG_TEA: 5}
+    assert left(queue, {BERLIN_TEA: Level(102)}) == {BERLIN_TEA: 1}
+    assert left(queue, {BERLIN_TEA: Level(102)}, of=2) == {BERLIN_TEA: 2}
 
 
 def test_who_waits_for_one_product_does_not_hold_up_another() -> None:
@@ -80,7 +84,7 @@ def test_an_order_for_any_warehouse_is_ahead_in_each_and_takes_from_all() -> Non
     assert queue.places(2, levels) == [Place(TEA, BERLIN, 2, 2)]
     assert queue.places(3, levels) == [Place(TEA, None, 3, 1)]
     assert queue.served({BERLIN_TEA: Level(2), HAMBURG_TEA: Level(1)}) == [1]
-    assert queue.left(levels) == {BERLIN_TEA: 0, HAMBURG_TEA: 0}
+    assert left(queue, levels) == {BERLIN_TEA: 0, HAMBURG_TEA: 0}
 
 
 def test_units_that_an_order_names_a_warehouse_for_are_not_those_it_takes_from_any() -> None:

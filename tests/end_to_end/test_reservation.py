@@ -25,6 +25,8 @@ async def test_a_hold_is_answered_in_one_call_with_the_whole_state(orders: Order
         "reference_type": "ORDER",
         "reference_id": reference,
         "status": "ACTIVE",
+        "waiting_until": None,
+        "queue": [],
         "lines": [line(item, 3) | {"quantity_fulfilled": 0, "quantity_released": 0}],
         "shortages": [],
         "notes": [],

@@ -1,7 +1,9 @@
 """The ways that a reservation can go."""
 
+import asyncio
 from datetime import UTC, datetime
 
+from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.reservation import Orders, request
@@ -12,7 +14,7 @@ class ReservationScenes(Scenes[Orders]):
     """Each scene's name is the order's reference."""
 
     service = Orders
-    under_way = frozenset({"held"})
+    under_way = frozenset({"held", "waiting"})
     followed = frozenset({"named"})
 
     async def held(self, reference: str) -> None:
@@ -179,3 +181,56 @@ class ReservationScenes(Scenes[Orders]):
         self._shop.move(item, 1)
         await self._caller.reserve(reference, (item, 6))
         await self._caller.cancel(reference)
+
+    async def waiting(self, reference: str) -> None:
+        """Told once, and short nevertheless, it waits on."""
+        item = self._shop.item(1)
+        await self._wait(reference, (item, 3))
+        await self._caller.signal(reference, "stock_came")
+        await refusal(self._caller.fulfill(reference))
+
+    async def waited(self, reference: str) -> None:
+        """It is short, waits, and is held when stock comes."""
+        item, other = self._shop.items(2, units=1)
+        await self._wait(reference, (item, 3), (other, 1))
+        self._shop.move(item, 2)
+        await self._caller.update(reference, "reserved")
+        await self._caller.fulfill(reference)
+
+    async def waited_in_vain(self, reference: str) -> None:
+        await refusal(self._caller.reserve(reference, (self._shop.item(1), 3), wait_minutes=0.01))
+
+    async def wait_cancelled(self, reference: str) -> None:
+        """By a signal, while somebody asks for the answer."""
+        await self._wait(reference, (self._shop.item(1), 3))
+        asking = asyncio.ensure_future(refusal(self._caller.update(reference, "reserved")))
+        await self._caller.accepted(reference, 2)
+        await self._caller.signal(reference, "cancel", {"performed_by": "shop", "reason": "changed my mind"})
+        await asking
+
+    async def wait_cancelled_by_operator(self, reference: str) -> None:
+        await self._wait(reference, (self._shop.item(1), 3))
+        await self._caller.handle(reference).cancel()
+
+    async def wait_continued(self, reference: str) -> None:
+        """The run that waits on after a long one."""
+        item = self._shop.item(1)
+        await self._wait(reference, (item, 3))
+        await self._continue(reference)
+        self._shop.move(item, 2)
+        await self._caller.update(reference, "reserved")
+        await self._caller.cancel(reference)
+
+    async def wait_adopted(self, reference: str) -> None:
+        """The second run for one order, which finds its place in the queue."""
+        item = self._shop.item(1)
+        await self._wait(reference, (item, 3))
+        await self._caller.handle(reference).terminate("by mistake")
+        await self._wait(reference, (item, 3))
+        self._shop.move(item, 2)
+        await self._caller.update(reference, "reserved")
+        await self._caller.cancel(reference)
+
+    async def _wait(self, reference: str, *lines: tuple[ItemKey, int]) -> None:
+        start = [request(reference, *lines, wait_minutes=30)]
+        await self._caller.ask_raw(reference, start, command=("placed", None))

@@ -50,12 +50,12 @@ FOLLOWED = "followed by another run"
 # How the histories end: by a status, by the error that fails the run, or not at all yet.
 ENDINGS: Mapping[str, Mapping[str, int]] = {
     "reservation": {
-        UNDER_WAY: 1,
+        UNDER_WAY: 2,
         FOLLOWED: 1,
-        "FULFILLED": 7,
-        "CANCELLED": 8,
+        "FULFILLED": 8,
+        "CANCELLED": 12,
         "EXPIRED": 3,
-        "REJECTED": 2,
+        "REJECTED": 3,
         "InvalidRequest": 1,
         "UnknownProduct": 2,
     },

@@ -1,5 +1,6 @@
 """The steps of a reservation."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,13 @@ def _same(reference: str, command: str, performed_by: str, as_of: datetime) -> d
     }
 
 
+def _lines(lines: Sequence[tuple[ItemKey, int]]) -> list[wire.ReservationLine]:
+    return [
+        wire.ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
+        for item, quantity in lines
+    ]
+
+
 class Steps:
     """A workflow's side of the activities: what it says, and when."""
 
@@ -34,18 +42,30 @@ class Steps:
         *lines: tuple[ItemKey, int],
         as_of: datetime = NOON,
         ttl: timedelta = 30 * MINUTE,
+        wait: timedelta | None = None,
         operation: str | None = None,
     ) -> wire.Holding:
         same = _same(reference, "reserve", "shop", as_of) | ({"operation_id": operation} if operation else {})
         step = wire.ReserveStockStep(
             **same,
-            lines=[
-                wire.ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
-                for item, quantity in lines
-            ],
+            lines=_lines(lines),
             expires_at=as_of + ttl,
+            waiting_until=as_of + wait if wait else None,
         )
         return run_activity("reserve_stock", self._steps.reserve_stock, step)
+
+    def serve(
+        self,
+        reference: str,
+        *lines: tuple[ItemKey, int],
+        as_of: datetime = NOON,
+        ttl: timedelta = 30 * MINUTE,
+        is_last: bool = False,
+        look: str = "1",
+    ) -> wire.Holding:
+        same = _same(reference, f"serve/run/{look}", "shop", as_of)
+        step = wire.ServeWaitingStep(**same, lines=_lines(lines), expires_at=as_of + ttl, is_last=is_last)
+        return run_activity("serve_waiting", self._steps.serve_waiting, step)
 
     def fulfill(
         self,
@@ -77,11 +97,7 @@ class Steps:
         self, reference: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON, run: str = "another-run"
     ) -> wire.Holding:
         same = _same(reference, f"hold_again/{run}", "shop", as_of)
-        wanted = [
-            wire.ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
-            for item, quantity in lines
-        ]
-        return run_activity("hold_again", self._steps.hold_again, wire.HoldAgainStep(**same, lines=wanted))
+        return run_activity("hold_again", self._steps.hold_again, wire.HoldAgainStep(**same, lines=_lines(lines)))
 
     def expire(self, reference: str, *, as_of: datetime) -> wire.Holding:
         return self._release(reference, ReservationStatus.EXPIRED, as_of, "expire")

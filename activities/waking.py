@@ -1,0 +1,132 @@
+"""Tells orders that wait for stock that their turn has come.
+
+Every worker listens to the database, which tells of units that come while somebody waits for them, whatever brings
+them. It looks who can be served, notes in the database whom it tells, so that two workers don't tell the same order,
+and sends the order's workflow a signal. The workflow decides for itself, under the locks of the stock: a signal too
+many does nothing, and one too few is made good by the next look, once a minute, or a few seconds after one that led to
+nothing.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from database.notifications import Notifications
+from database.sessions import Database
+from database.waiting_looks import CHANNEL, Served, abandon, look
+from stockkeeper.contracts.reservation import STOCK_CAME
+
+TELL_AGAIN = timedelta(seconds=5)
+"""An order that was told, and isn't held after this time, is told again: whoever told it may have died before."""
+LOOK_ANYWAY = timedelta(minutes=1)
+"""For all that no notification comes for: a wait whose time is over without a run, a hold that is overdue."""
+_RECONNECT_SECONDS = 1.0
+_AT_ONCE = 50
+"""Signals under way at a time."""
+_RUN_HAS_ENDED = "its run has ended"
+
+_log = logging.getLogger("stockkeeper.waiting")
+
+
+class Waking:
+    """One worker's listener.
+
+    Args:
+        database: The database.
+        client: Temporal, where the waiting workflows are.
+    """
+
+    def __init__(self, database: Database, client: Client) -> None:
+        self._database = database
+        self._client = client
+        self._stopped = threading.Event()
+        self._listening: Notifications | None = None
+
+    @asynccontextmanager
+    async def while_working(self) -> AsyncIterator[None]:
+        """Listen as long as the worker works."""
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._work, args=(loop,), name="waiting", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            if self._listening is not None:
+                self._listening.interrupt()
+            await loop.run_in_executor(None, thread.join, _RECONNECT_SECONDS)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._stopped.is_set():
+            try:
+                with Notifications(self._database, CHANNEL) as notifications:
+                    self._listening = notifications
+                    self._listen(notifications, loop)
+            except (SQLAlchemyError, psycopg.Error) as error:
+                _log.warning("the queue of waiting orders can't be looked at: %s", type(error).__name__)
+            finally:
+                self._listening = None
+            self._stopped.wait(_RECONNECT_SECONDS)
+
+    def _listen(self, notifications: Notifications, loop: asyncio.AbstractEventLoop) -> None:
+        """Look, at first and whenever something has come, until it is stopped or the connection is lost."""
+        products: set[int] | None = None
+        while not self._stopped.is_set():
+            if products is None:
+                look_at_all_at = time.monotonic() + LOOK_ANYWAY.total_seconds()
+            if self._look(notifications, products, loop):
+                look_at_all_at = min(look_at_all_at, time.monotonic() + TELL_AGAIN.total_seconds())
+            came = notifications.wait(max(look_at_all_at - time.monotonic(), 0))
+            products = {int(product_id) for product_id in came} or None
+            if time.monotonic() >= look_at_all_at:
+                products = None
+
+    def _look(self, notifications: Notifications, products: set[int] | None, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell the orders whose turn has come; and whether some are told, so that it is worth looking again soon."""
+        now = datetime.now(UTC)
+        with notifications.connection.begin():
+            found = look(notifications.connection, products, as_of=now, told_before=now - TELL_AGAIN)
+        if found.served:
+            ended = asyncio.run_coroutine_threadsafe(self._tell(found.served), loop).result()
+            for served in ended:
+                self._abandon(notifications, served)
+        return bool(found.served) or found.are_told
+
+    async def _tell(self, served: Sequence[Served]) -> list[Served]:
+        """Signal their workflows, and return those whose run has ended."""
+        ended: list[Served] = []
+        for start in range(0, len(served), _AT_ONCE):
+            some = served[start : start + _AT_ONCE]
+            have_ended = await asyncio.gather(*(self._has_ended(each) for each in some))
+            ended += [each for each, has_ended in zip(some, have_ended, strict=True) if has_ended]
+        return ended
+
+    async def _has_ended(self, served: Served) -> bool:
+        handle = self._client.get_workflow_handle(served.workflow_id)
+        try:
+            await handle.signal(STOCK_CAME)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                _log.warning("order %s isn't told yet that its turn has come: %s", served.reference_id, error.message)
+                return False
+            try:
+                return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+            except (RPCError, ValueError):
+                # Temporal doesn't know it, or the SDK its status: it keeps its place until its time is over.
+                return False
+        return False
+
+    def _abandon(self, notifications: Notifications, served: Served) -> None:
+        with notifications.connection.begin():
+            ended = abandon(notifications.connection, served, as_of=datetime.now(UTC), reason=_RUN_HAS_ENDED)
+        if ended:
+            _log.warning("order %s waits no more for stock: %s", served.reference_id, _RUN_HAS_ENDED)
