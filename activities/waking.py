@@ -73,6 +73,8 @@ class Waking:
                     self._listen(notifications, loop)
             except (SQLAlchemyError, psycopg.Error) as error:
                 _log.warning("the queue of waiting orders can't be looked at: %s", type(error).__name__)
+            except Exception:  # noqa: BLE001 - nobody else tells those who wait: better to begin again than to end
+                _log.exception("the queue of waiting orders can't be looked at")
             finally:
                 self._listening = None
             self._stopped.wait(_RECONNECT_SECONDS)

@@ -369,6 +369,12 @@ _FINDINGS = text("""
     SELECT 'product ' || product_id || ' in warehouse ' || warehouse_id || ': reordered ' || lines || ' times'
         FROM reordered WHERE lines > 1
     UNION ALL
+    SELECT 'order ' || reference_id || ': its wait is ' || waits.status || ', ' || count(reservation_id) || ' held'
+        FROM waits LEFT JOIN reservations USING (reference_id)
+        WHERE waiting_since >= cast(:from_time AS timestamptz) AND waits.status IN ('HELD', 'WAITING', 'CANCELLED')
+        GROUP BY reference_id, waits.wait_id, waits.status
+        HAVING (waits.status = 'HELD') <> (count(reservation_id) > 0)
+    UNION ALL
     SELECT 'operation ' || operation_id || ': no result'
         FROM operations WHERE result IS NULL AND created_at >= cast(:from_time AS timestamptz)
 """).bindparams(bindparam("since", type_=BigInteger), bindparam("from_time", type_=Text))

@@ -85,6 +85,8 @@ _CHANGING = (
     "adjustments",
     "adjustment_lines",
     "reservations",
+    "waits",
+    "waiting_lines",
     "product_suppliers",
     "inventory_items",
 )
