@@ -40,13 +40,16 @@ _LEVELS = text("""
     FROM inventory_items AS item WHERE product_id = ANY (:products)
 """).bindparams(bindparam("products", type_=ARRAY(BigInteger)), bindparam("as_of", type_=INSTANT))
 
+# The first time may have been lost with a worker; one that is told again and again is kept from its hold by something
+# else, which nobody mends in seconds.
 _TELL = text("""
     WITH these AS (
         SELECT wait_id FROM waits
         WHERE wait_id = ANY (:wait_ids) AND is_waiting AND (told_at IS NULL OR told_at <= :told_before)
         ORDER BY wait_id
         FOR NO KEY UPDATE SKIP LOCKED)
-    UPDATE waits SET told_at = :as_of FROM these WHERE waits.wait_id = these.wait_id
+    UPDATE waits SET told_at = CASE WHEN told_at IS NULL THEN :as_of ELSE :as_of + interval '1 minute' END
+    FROM these WHERE waits.wait_id = these.wait_id
     RETURNING waits.wait_id, reference_id, workflow_id, run_id
 """).bindparams(
     bindparam("wait_ids", type_=ARRAY(BigInteger)),

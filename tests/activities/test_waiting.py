@@ -15,10 +15,12 @@ from stockkeeper.contracts.reservation import FulfillLine, Holding, QueuePlace
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes
+from tests.support.corrections import correct_stock
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.reservation import Steps
+from tests.support.steps.transfer import TransferCalls
 
 ACTIVE, WAITING = ReservationStatus.ACTIVE, ReservationStatus.WAITING
 CANCELLED, REJECTED = ReservationStatus.CANCELLED, ReservationStatus.REJECTED
@@ -93,6 +95,22 @@ def test_who_comes_later_has_only_what_is_left(
     assert steps.reserve(new_reference(), (item, 1)).status is ACTIVE
     assert queue.looks("a", 5).status is ACTIVE
     assert level(engine, item) == (6, 6)
+
+
+def test_a_transfer_has_only_what_is_left_too(
+    moving: TransferCalls, queue: Line, item: ItemKey, shop: Shop, engine: Engine
+) -> None:
+    queue.asks("a", 5)
+    shop.move(item, 3)
+    elsewhere = shop.warehouse()
+    with nothing_changes(engine, item):
+        assert refused(lambda: moving.held(elsewhere, (item, 3))) == (
+            "InsufficientStock",
+            [shortage(item, 3, 2) | {"waited_for": 5}],
+        )
+    moving.held(elsewhere, (item, 2))
+    assert queue.looks("a", 5).status is ACTIVE
+    assert level(engine, item) == (7, 7)
 
 
 def test_a_small_order_does_not_pass_a_large_one(queue: Line, shop: Shop, item: ItemKey, engine: Engine) -> None:
@@ -222,9 +240,24 @@ def test_an_overdue_hold_leaves_units_to_who_comes_later_only_behind_who_waits(
     assert level(engine, item) == (4, 2)
 
 
-def test_a_hold_that_gave_way_is_held_again_only_with_what_is_left(steps: Steps, queue: Line, item: ItemKey) -> None:
-    queue.asks("a", 5)
-    assert refused(lambda: steps.hold_again(queue.references["a"], (item, 5)))[0] == "InvalidState"
+def test_a_hold_that_gave_way_is_held_again_only_with_what_is_left(
+    steps: Steps, queue: Line, item: ItemKey, engine: Engine
+) -> None:
+    before = new_reference()
+    steps.reserve(before, (item, 4))
+    correct_stock(engine, {item: -4}, NOON)
+    queue.asks("a", 3)
+    correct_stock(engine, {item: 5}, NOON)
+    # An order that waits has never been held.
+    assert refused(lambda: steps.hold_again(queue.references["a"], (item, 3)))[0] == "InvalidState"
+    assert refused(lambda: steps.hold_again(before, (item, 4))) == (
+        "InsufficientStock",
+        [shortage(item, 4, 2) | {"waited_for": 3}],
+    )
+    assert queue.looks("a", 3).status is ACTIVE
+    correct_stock(engine, {item: 2}, NOON)
+    assert steps.hold_again(before, (item, 4), run="a-third-run").status is ACTIVE
+    assert level(engine, item) == (7, 7)
 
 
 def test_a_stocked_item_begins_with_who_waits_for_it(steps: Steps, shop: Shop, engine: Engine) -> None:
@@ -319,9 +352,12 @@ def test_a_look_tells_each_order_once_until_it_should_have_been_held(
     assert told(NOON, {item.product_id}) == (["b"], True)
     assert told(NOON + MINUTE / 2, {item.product_id}) == ([], True)
     assert told(NOON + MINUTE)[0] == ["a", "b"]
-    # Who has looked and still waits is told anew.
+    # For the second time, and the third one comes a minute later.
+    assert told(NOON + 2 * MINUTE, {item.product_id}) == ([], True)
+    assert told(NOON + 3 * MINUTE, {item.product_id}) == (["a", "b"], False)
+    # Who is held isn't told any more.
     queue.looks("b", 2, as_of=NOON + MINUTE)
-    assert told(NOON + MINUTE, {item.product_id}) == ([], True)
+    assert told(NOON + 4 * MINUTE, {item.product_id}) == ([], True)
     # Nobody waits any more an hour later.
     assert told(NOON + HOUR, {item.product_id}) == ([], False)
 
