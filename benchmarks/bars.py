@@ -76,15 +76,18 @@ def table_of(bars: Sequence[Bar]) -> str:
     return "\n".join([head, *(bar.row for bar in bars)])
 
 
-def alternately(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def alternately(
+    sides: Mapping[str, Callable[[], float]], rounds: int, *, after_warm_up: Callable[[], object] = lambda: None
+) -> dict[str, list[float]]:
     """The figures of all sides, round by round, each round in the reverse order of the one before.
 
-    One more round goes ahead of them and isn't counted: it opens connections, and fills caches and plans.
+    One more round goes ahead of them and isn't counted: it opens connections, and fills caches and tables.
     """
     found: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
     for name in names:
         sides[name]()
+    after_warm_up()
     for number in range(rounds):
         for name in names if number % 2 == 0 else reversed(names):
             found[name].append(sides[name]())

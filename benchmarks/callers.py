@@ -45,8 +45,8 @@ _SHOP = (
     """
     INSERT INTO stock_movements (product_id, warehouse_id, movement_type, quantity, balance_after, reference_id,
         performed_by, reason, operation_id, workflow_id, run_id, created_at)
-    SELECT product_id, warehouse_id, 'ADJUSTMENT', 1000000000, 1000000000, 'opening', 'benchmark', 'opening stock',
-        'opening', 'opening', 'opening', now() FROM inventory_items
+    SELECT product_id, warehouse_id, 'ADJUSTMENT', 1000000000, 1000000000, 'opening-' || item_id, 'benchmark',
+        'opening stock', 'opening-' || item_id, 'opening', 'opening', now() FROM inventory_items
     """,
 )
 

@@ -21,14 +21,14 @@ _TABLES = """
 
 _FREE = """
     SELECT unit_id FROM units
-    WHERE product_id = %s AND warehouse_id = 1 AND reservation_id IS NULL
+    WHERE product_id = 1 AND warehouse_id = 1 AND reservation_id IS NULL
     ORDER BY unit_id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 _RESERVE = """
     INSERT INTO reservations
         (product_id, warehouse_id, quantity, reference_type, reference_id, status, expires_at, created_at)
-    VALUES (%s, 1, 1, 'ORDER', %s, 'ACTIVE', now() + interval '30 minutes', now())
+    VALUES (1, 1, 1, 'ORDER', %s, 'ACTIVE', now() + interval '30 minutes', now())
     RETURNING reservation_id
 """
 
@@ -44,19 +44,17 @@ class UnitRows:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._products = count(1)
         self._references = count(1)
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in _TABLES.split(";"):
                 connection.execute(statement.encode())
 
     def rate(self, *, seconds: float, units: int) -> float:
-        """Holds a second, of a product with so many units of its own."""
-        product = next(self._products)
+        """Holds a second, of a product that has so many units and is the only one: nothing is in its way."""
         with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("TRUNCATE units")
             connection.execute(
-                "INSERT INTO units (product_id, warehouse_id) SELECT %s, 1 FROM generate_series(1, %s)",
-                [product, units],
+                "INSERT INTO units (product_id, warehouse_id) SELECT 1, 1 FROM generate_series(1, %s)", [units]
             )
             connection.execute("VACUUM ANALYZE units")
         ready = threading.Barrier(CALLERS + 1)
@@ -69,7 +67,7 @@ class UnitRows:
                     ready.wait()
                     until = time.perf_counter() + seconds
                     while time.perf_counter() < until:
-                        self._hold(connection, product)
+                        self._hold(connection)
                         counts[number] += 1
             except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits for this one
                 failures.append(error)
@@ -86,11 +84,11 @@ class UnitRows:
             raise failures[0]
         return sum(counts) / (time.perf_counter() - began)
 
-    def _hold(self, connection: "psycopg.Connection[tuple[int]]", product: int) -> None:
+    def _hold(self, connection: "psycopg.Connection[tuple[int]]") -> None:
         """A unit that nobody is taking, and its reservation."""
         with connection.transaction():
-            free = connection.execute(_FREE, [product]).fetchone()
+            free = connection.execute(_FREE).fetchone()
             if free is None:
                 raise LookupError("all units are taken: there were too few for the time")
-            reserved = connection.execute(_RESERVE, [product, f"order-{next(self._references)}"]).fetchone()
+            reserved = connection.execute(_RESERVE, [f"order-{next(self._references)}"]).fetchone()
             connection.execute(_TAKE, [*(reserved or []), *free])
