@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from benchmarks import activity_layer, order_life
+from benchmarks import activity_layer, order_life, ten_units
 from benchmarks.bars import Bar, table_of
 
 ROUNDS = 5
@@ -42,7 +42,15 @@ def layer(rounds: int) -> list[Bar]:
     return activity_layer.measure(list(activity_layer.PARTS), rounds)
 
 
-PARTS: Mapping[str, Callable[[int], list[Bar]]] = {"order_life": life, "activity_layer": layer}
+def peers(rounds: int) -> list[Bar]:
+    """Other products that promise stock; those that can't be installed here are named."""
+    bars, missing = ten_units.speed(None, rounds, ten_units.SECONDS)
+    for each in missing:
+        print(f"not tried: {each}", file=sys.stderr, flush=True)
+    return bars
+
+
+PARTS: Mapping[str, Callable[[int], list[Bar]]] = {"order_life": life, "activity_layer": layer, "ten_units": peers}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
