@@ -4,7 +4,7 @@ Every worker listens to the database, which tells of units that come while someb
 them. It looks who can be served, notes in the database whom it tells, so that two workers don't tell the same order,
 and sends the order's workflow a signal. The workflow decides for itself, under the locks of the stock: a signal too
 many does nothing, and one too few is made good by the next look, once a minute, or a few seconds after one that led to
-nothing.
+nothing. Once a minute it also takes orders out of the queue whose run was terminated.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from database.notifications import Notifications
 from database.sessions import Database
-from database.waiting_looks import CHANNEL, Served, abandon, look
-from stockkeeper.contracts.reservation import STOCK_CAME
+from database.waiting_looks import CHANNEL, Served, abandon, look, waits_of_runs
+from stockkeeper.contracts.reservation import STOCK_CAME, WORKFLOW_TYPE, ReservationStatus
+from stockkeeper.contracts.search_attributes import STATUS
 
 TELL_AGAIN = timedelta(seconds=5)
 """An order that was told, and isn't held after this time, is told again: whoever told it may have died before."""
@@ -82,9 +83,13 @@ class Waking:
     def _listen(self, notifications: Notifications, loop: asyncio.AbstractEventLoop) -> None:
         """Look, at first and whenever something has come, until it is stopped or the connection is lost."""
         products: set[int] | None = None
+        look_for_ended_at = time.monotonic()
         while not self._stopped.is_set():
             if products is None:
                 look_at_all_at = time.monotonic() + LOOK_ANYWAY.total_seconds()
+            if time.monotonic() >= look_for_ended_at:
+                look_for_ended_at = time.monotonic() + LOOK_ANYWAY.total_seconds()
+                self._clear(notifications, loop)
             if self._look(notifications, products, loop):
                 look_at_all_at = min(look_at_all_at, time.monotonic() + TELL_AGAIN.total_seconds())
             came = notifications.wait(max(look_at_all_at - time.monotonic(), 0))
@@ -103,6 +108,33 @@ class Waking:
                 self._abandon(notifications, served)
         return bool(found.served) or found.are_told
 
+    def _clear(self, notifications: Notifications, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the orders out of the queue whose run was ended by force: they would hold up those behind."""
+        ended = asyncio.run_coroutine_threadsafe(self._runs_ended(), loop).result()
+        if not ended:
+            return
+        with notifications.connection.begin():
+            waiting = waits_of_runs(notifications.connection, ended)
+        for each in asyncio.run_coroutine_threadsafe(self._only_ended(waiting), loop).result():
+            self._abandon(notifications, each)
+
+    async def _runs_ended(self) -> list[str]:
+        """Workflows whose latest status that people see is that they wait, and of which a run was ended by force."""
+        query = (
+            f'WorkflowType="{WORKFLOW_TYPE}" AND {STATUS.name}="{ReservationStatus.WAITING}" '
+            'AND ExecutionStatus IN ("Terminated", "TimedOut", "Failed")'
+        )
+        try:
+            return [run.id async for run in self._client.list_workflows(query)]
+        except RPCError as error:
+            # Not every account may list runs. Then a place is free when its turn comes.
+            _log.warning("the runs of orders that wait can't be listed: %s", error.message)
+            return []
+
+    async def _only_ended(self, waiting: Sequence[Served]) -> list[Served]:
+        """Those that no other run has taken up since."""
+        return [each for each in waiting if await self._is_over(each)]
+
     async def _tell(self, served: Sequence[Served]) -> list[Served]:
         """Signal their workflows, and return those whose run has ended."""
         ended: list[Served] = []
@@ -113,19 +145,22 @@ class Waking:
         return ended
 
     async def _has_ended(self, served: Served) -> bool:
-        handle = self._client.get_workflow_handle(served.workflow_id)
         try:
-            await handle.signal(STOCK_CAME)
+            await self._client.get_workflow_handle(served.workflow_id).signal(STOCK_CAME)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                _log.warning("order %s isn't told yet that its turn has come: %s", served.reference_id, error.message)
-                return False
-            try:
-                return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
-            except (RPCError, ValueError):
-                # Temporal doesn't know it, or the SDK its status: it keeps its place until its time is over.
-                return False
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return await self._is_over(served)
+            _log.warning("order %s isn't told yet that its turn has come: %s", served.reference_id, error.message)
         return False
+
+    async def _is_over(self, served: Served) -> bool:
+        """Whether its latest run has ended."""
+        try:
+            described = await self._client.get_workflow_handle(served.workflow_id).describe()
+        except (RPCError, ValueError):
+            # Temporal doesn't know it, or the SDK its status: it keeps its place until its time is over.
+            return False
+        return described.status is not WorkflowExecutionStatus.RUNNING
 
     def _abandon(self, notifications: Notifications, served: Served) -> None:
         with notifications.connection.begin():

@@ -57,6 +57,11 @@ _TELL = text("""
     bindparam("as_of", type_=INSTANT),
 )
 
+_OF_RUNS = text("""
+    SELECT wait_id, reference_id, workflow_id, run_id FROM waits
+    WHERE workflow_id = ANY (:workflow_ids) AND is_waiting ORDER BY wait_id
+""").bindparams(bindparam("workflow_ids", type_=ARRAY(Text)))
+
 _ABANDON = text("""
     UPDATE waits SET status = 'ABANDONED', closed_at = :as_of, closed_by = workflow_id, closed_reason = :reason
     WHERE wait_id = :wait_id AND run_id = :run_id AND is_waiting
@@ -107,7 +112,7 @@ _LATEST = text("""
 
 
 class Served(NamedTuple):
-    """An order whose turn has come, and that nobody else is telling so."""
+    """An order that waits: whose turn has come and whom nobody else is telling so, or whose run has ended."""
 
     wait_id: int
     reference_id: str
@@ -150,6 +155,11 @@ def look(connection: Connection, products: Iterable[int] | None, *, as_of: datet
     asked = {"wait_ids": untold, "told_before": told_before, "as_of": as_of}
     found = [Served(*row) for row in connection.execute(_TELL, asked)] if untold else []
     return Look(sorted(found), are_told=len(found) < len(served))
+
+
+def waits_of_runs(connection: Connection, workflow_ids: Sequence[str]) -> list[Served]:
+    """The orders of these workflows that wait."""
+    return [Served(*row) for row in connection.execute(_OF_RUNS, {"workflow_ids": list(workflow_ids)})]
 
 
 def abandon(connection: Connection, served: Served, *, as_of: datetime, reason: str) -> bool:

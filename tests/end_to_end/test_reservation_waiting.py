@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus
 
+from activities import waking
+from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.reservation import Orders, deadline_of, lines_of, request, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, answer, at_once, cells, eventually, line, refusal
+from worker import Settings, build_worker
 
 SECONDS = 1 / 60
 
@@ -151,6 +155,29 @@ async def test_a_run_that_was_terminated_loses_its_place_when_its_turn_comes(
     assert level(engine, item) == (2, 1)
     # Started again it is last in the queue; started again before its turn, it would have kept its place.
     assert (await placed(orders, (item, 2)))[1]["queue"][0]["position"] == 1
+
+
+async def test_a_large_order_whose_run_was_terminated_holds_nobody_up(
+    orders: Orders,
+    our_client: Client,
+    database: Database,
+    settings: Settings,
+    shop: Shop,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its turn would never come; a worker that looks finds that nobody waits any more."""
+    item = shop.item(0)
+    (gone, _), (waits, _) = await placed(orders, (item, 50)), await placed(orders, (item, 1))
+    await orders.handle(gone).terminate("by mistake")
+    shop.move(item, 1)
+    query = f'StockReference="{gone}" AND ExecutionStatus="Terminated"'
+    assert await eventually(lambda: orders.found(query), bool) == [gone]
+    monkeypatch.setattr(waking, "LOOK_ANYWAY", timedelta(milliseconds=200))
+    elsewhere = settings.model_copy(update={"task_queue": new_reference("queue")})
+    async with build_worker(our_client, database, elsewhere):
+        assert (await orders.update(waits, "reserved"))["status"] == "ACTIVE"
+    assert level(engine, item) == (1, 1)
 
 
 async def test_a_run_that_is_started_again_keeps_its_place(orders: Orders, shop: Shop, engine: Engine) -> None:
