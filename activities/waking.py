@@ -26,7 +26,7 @@ from database.waiting_looks import CHANNEL, Served, abandon, look, waits_of_runs
 from stockkeeper.contracts.reservation import STOCK_CAME, WORKFLOW_TYPE, ReservationStatus
 from stockkeeper.contracts.search_attributes import STATUS
 
-TELL_AGAIN = timedelta(seconds=5)
+TELL_AGAIN = timedelta(seconds=2)
 """An order that was told, and isn't held after this time, is told again: whoever told it may have died before."""
 LOOK_ANYWAY = timedelta(minutes=1)
 """For all that no notification comes for: a wait whose time is over without a run, a hold that is overdue."""
