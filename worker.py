@@ -323,10 +323,20 @@ async def require_search_attributes(client: Client) -> None:
         raise StockkeeperError(f"{', '.join(missing)} not registered with Temporal: run `stockkeeper setup`")
 
 
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The loop of a worker's process: libuv's, which hands results between threads in less time (ADR 0044)."""
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    from uvloop import new_event_loop  # noqa: PLC0415 - there is none for Windows
+
+    return new_event_loop()
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         require_known(os.environ)
-        asyncio.run(run(Settings()))
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            runner.run(run(Settings()))
     except (StockkeeperError, ValidationError, SettingsError) as error:
         sys.exit(str(error))

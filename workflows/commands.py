@@ -44,13 +44,16 @@ def command(declared: Command[M]) -> Callable[[Callable[[P, M, str], Awaitable[N
             info = workflow.current_update_info()
             if info is None:
                 raise InvalidRequest(f"{declared.name} has to be an update")
-            await self.carry_out(handler, parse(declared.message, payload), info.id)
+            message = cast("M | None", self.checked.pop(info.id, None))
+            await self.carry_out(handler, message or parse(declared.message, payload), info.id)
             return self.state
 
         @update.validator
         def validate(self: P, *payload: Any) -> None:
-            del self
-            parse(declared.message, payload)
+            message = parse(declared.message, payload)
+            # A replay doesn't validate again what was accepted.
+            if info := workflow.current_update_info():
+                self.checked[info.id] = message
 
         vars(update)[_HANDLER] = handler
         return cast("CommandUpdate[P, M]", update)

@@ -83,7 +83,9 @@ class Process(Generic[S]):
         self.state = state
         self.payload = tuple(payload)
         """The arguments of the start, as they came."""
-        self._shown: dict[str, Any] = {}
+        self.checked: dict[str, Message] = {}
+        """What validators have read of updates, by their ids, until their handlers take it."""
+        self._shown: dict[str, Any] | None = None
         self._memo: Mapping[str, Any] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._answered = False
@@ -114,7 +116,7 @@ class Process(Generic[S]):
         """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
         entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"
         self.state.notes = [*self.state.notes[-(NOTES_KEPT - 1) :], entry[:NOTE_LENGTH]]
-        if self._shown:
+        if self._shown is not None:
             self.publish()
 
     def publish(self) -> None:
@@ -142,6 +144,8 @@ class Process(Generic[S]):
     ) -> None:
         """Set the run's details, search attributes and memo; unchanged values aren't sent again.
 
+        Nor are search attributes that the caller has set at the start.
+
         Args:
             text: The run in a few lines of Markdown (`workflows.details`).
             attributes: The search attributes.
@@ -149,9 +153,10 @@ class Process(Generic[S]):
         """
         workflow.set_current_details(text)
         self._details = text
-        if changed := [each for each in attributes if self._shown.get(each.key.name) != each.value]:
-            self._shown.update({each.key.name: each.value for each in changed})
+        shown = self._shown if self._shown is not None else _known_at_the_start()
+        if changed := [each for each in attributes if shown.get(each.key.name) != each.value]:
             workflow.upsert_search_attributes(changed)
+        self._shown = shown | {each.key.name: each.value for each in changed}
         if memo and memo != self._memo:
             self._memo = memo
             workflow.upsert_memo(memo)
@@ -356,3 +361,12 @@ class Process(Generic[S]):
             if refusal is None:
                 raise
             self.note(f"signal {handler.name} refused: {refusal.code}: {refusal.message}")
+
+
+def _known_at_the_start() -> dict[str, Any]:
+    """The search attributes that a caller has set, by their names."""
+    info = workflow.info()
+    # A run that continues another one has that run's, and shows all of them anew, as its history may say.
+    if info.continued_run_id is not None:
+        return {}
+    return {pair.key.name: pair.value for pair in info.typed_search_attributes}

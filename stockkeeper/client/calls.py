@@ -17,7 +17,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.exceptions import TimeoutError as TimeoutFailure
 from temporalio.service import RPCError, RPCStatusCode
@@ -174,6 +174,7 @@ async def start_and_ask(
     state: type[S],
     asking: str | None = None,
     within: timedelta | None = None,
+    search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty,
 ) -> S:
     """Start a process, unless it runs already, and get the answer to its start: one round trip, and safe to repeat.
 
@@ -190,6 +191,7 @@ async def start_and_ask(
         state: The model of the answer.
         asking: The update that answers; None: the process's own.
         within: How long to wait for the answer; None: as long as for any.
+        search_attributes: Those that are known already, so that the workflow doesn't have to set them.
 
     Raises:
         DomainError, Unreachable: See `answer`.
@@ -204,6 +206,7 @@ async def start_and_ask(
             task_queue=connection.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=summary,
+            search_attributes=search_attributes,
         )
         async with answer(what, within or connection.answer_within):
             try:

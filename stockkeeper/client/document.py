@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from temporalio.client import WithStartWorkflowOperation
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from stockkeeper.client.calls import LAST_LOOK, LOOK_FIRST, MAY_BE_DONE, answer, as_it_is_away, command, start_and_ask
 from stockkeeper.client.conflicts import differences
@@ -19,6 +19,7 @@ from stockkeeper.client.names import Names, with_ids
 from stockkeeper.client.operations import Numbered, was_carried_out
 from stockkeeper.client.questions import require_database
 from stockkeeper.client.runs import Listed, list_documents, read_document
+from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.errors import DomainError, Unreachable, already_exists
 from stockkeeper.contracts.messages import Message, State, counted
 from stockkeeper.contracts.process import Command, ProcessSpec
@@ -100,6 +101,7 @@ class Document(Generic[S]):
                 state=cls._state_type(),
                 asking=asking,
                 within=within,
+                search_attributes=_known(name, names),
             )
         except DomainError as error:
             raise names.in_words(error) from None
@@ -298,6 +300,24 @@ class Document(Generic[S]):
     def _with_its_number(self) -> State:
         """A state with the fields by which the document is named in its steps."""
         return self._state_type().model_validate({self.process.number_field: self.name})
+
+
+def _known(number: str, names: Names) -> TypedSearchAttributes:
+    """The search attributes that a start knows: its number, and the SKUs and warehouses that the caller has named.
+
+    Not the status: it says that the document is stored.
+    """
+    kinds = ((search_attributes.SKUS, "product"), (search_attributes.WAREHOUSES, "warehouse"))
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(search_attributes.REFERENCE, search_attributes.keyword(number)),
+            *(
+                SearchAttributePair(key, search_attributes.keywords(found))
+                for key, kind in kinds
+                if (found := names.of_kind(kind))
+            ),
+        ]
+    )
 
 
 def _status_of(state: object) -> str:

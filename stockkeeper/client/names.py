@@ -58,6 +58,10 @@ class Names:
         typed = (name for (of_kind, name), found in self.ids.items() if (of_kind, found) == (kind, number))
         return next(typed, f"{kind} {number}")
 
+    def of_kind(self, kind: str) -> list[str]:
+        """The caller's names of one kind, each once."""
+        return [name for of_kind, name in self.ids if of_kind == kind]
+
     def in_words(self, error: DomainError) -> DomainError:
         """The same error, with the caller's names in place of ids."""
         if not self.ids:

@@ -6,12 +6,17 @@ Every client and worker of ours connects with `DATA_CONVERTER`; a plain JSON cli
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
-from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DefaultFailureConverter,
+    PayloadConverter,
+    SerializationContext,
+)
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from stockkeeper.domain.errors import DomainError
@@ -27,12 +32,25 @@ class Undecodable:
     why: str
 
 
-class _PayloadConverter(PydanticPayloadConverter):
+_CONVERTERS = tuple(PydanticPayloadConverter().converters.values())
+"""Of all payload converters of this process: they keep how a type is read, which takes longer to find out than to do,
+and the SDK makes a converter for every run and several for every task."""
+
+
+class _PayloadConverter(CompositePayloadConverter):
     """Pydantic's JSON; a payload without a type hint that can't be read becomes `Undecodable`.
 
     Processes take payloads from outside without a type hint. A decoding error there would otherwise leave a workflow
     repeating its first task for ever, and a signal dropped with no trace.
     """
+
+    def __init__(self) -> None:
+        super().__init__(*_CONVERTERS)
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Itself: a payload reads the same in every context."""
+        del context
+        return self
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         if type_hints is not None:

@@ -6,7 +6,9 @@ from functools import partial
 
 import pytest
 from sqlalchemy import Engine
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
+from temporalio.converter import decode_typed_search_attributes
 
 from devstack.processes import free_port
 from stockkeeper import (
@@ -218,3 +220,25 @@ async def test_an_order_that_lost_its_hold_to_a_typo_gets_it_again(
     with pytest.raises(InvalidState, match="hasn't given way"):
         await stock.hold_again(order, performed_by="checkout")
     assert level(engine, item) == (2, 0)
+
+
+async def test_a_start_says_by_what_it_is_found_and_the_run_adds_the_rest(
+    stock: Stockkeeper, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(10), new_reference()
+    with engine.connect() as connection:
+        query = "SELECT sku, w.name FROM products, warehouses AS w WHERE (product_id, warehouse_id) = (%s, %s)"
+        sku, warehouse = connection.exec_driver_sql(query, (item.product_id, item.warehouse_id)).one()
+    hold = await reserve(stock, reference, Line(sku, warehouse, quantity=4))
+    handle = stock.client.get_workflow_handle(f"reservation-{reference}")
+    events = [event async for event in handle.fetch_history_events()]
+    started = events[0].workflow_execution_started_event_attributes.search_attributes
+    found = {pair.key.name: pair.value for pair in decode_typed_search_attributes(started)}
+    assert found == {"StockReference": reference, "StockSkus": [sku], "StockWarehouses": [warehouse]}
+    [upserted] = [
+        event.upsert_workflow_search_attributes_event_attributes.search_attributes
+        for event in events
+        if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+    ]
+    added = {pair.key.name: pair.value for pair in decode_typed_search_attributes(upserted)}
+    assert added == {"StockStatus": "ACTIVE", "StockDeadline": hold.state.expires_at}
