@@ -247,6 +247,9 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.concurrency,
         workflow_runner=WORKFLOW_RUNNER,
+        # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
+        # of each payload all the same.
+        max_workflow_task_external_storage_concurrency=1,
         # Running activities may finish: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
         plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working)],

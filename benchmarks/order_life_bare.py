@@ -71,12 +71,22 @@ class BareOrder:
             return {"status": self._status}
 
 
+@workflow.defn
+class BareTimer:
+    """Waits for an instant, and ends."""
+
+    @workflow.run
+    async def run(self, deadline: float) -> None:
+        """Wait."""
+        await workflow.sleep(max(0.0, deadline - workflow.now().timestamp()))
+
+
 async def _work(address: str, namespace: str, queue: str) -> None:
     client = await Client.connect(address, namespace=namespace)
     await Worker(
         client,
         task_queue=queue,
-        workflows=[BareOrder],
+        workflows=[BareOrder, BareTimer],
         activities=[do_nothing],
         max_concurrent_local_activities=LOCAL_SLOTS,
     ).run()

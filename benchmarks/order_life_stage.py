@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 from sqlalchemy import Engine, text
@@ -142,11 +142,13 @@ async def staged(items: int) -> AsyncIterator[Stage]:
 
 
 @contextmanager
-def our_worker(stage: Stage) -> Iterator[psutil.Process]:
-    """`python worker.py`, with its default settings."""
+def our_worker(stage: Stage, *, until_ready: bool = False) -> Iterator[psutil.Process]:
+    """`python worker.py`, with its default settings; on request once it says that it works."""
     environment = {"DATABASE_URL": stage.info.database_url, "TEMPORAL_ADDRESS": stage.info.temporal_address}
-    with process([sys.executable, "worker.py"], environment) as started:
-        yield started
+    with process(
+        [sys.executable, "worker.py"], environment, until="working on task queue" if until_ready else ""
+    ) as it:
+        yield it
 
 
 @contextmanager
@@ -158,12 +160,19 @@ def bare_worker(stage: Stage) -> Iterator[psutil.Process]:
 
 
 @contextmanager
-def process(command: Sequence[str], environment: dict[str, str]) -> Iterator[psutil.Process]:
-    """A program of this checkout, stopped at the end. Compiled modules are kept, as in production."""
+def process(command: Sequence[str], environment: dict[str, str], *, until: str = "") -> Iterator[psutil.Process]:
+    """A program of this checkout, stopped at the end; it has written `until` to its log, if that is given.
+
+    Compiled modules are kept, as in production.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=ROOT, env=kept | environment, stdout=quiet, stderr=quiet) as started:  # noqa: S603
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(command, cwd=ROOT, env=kept | environment, stdout=log, stderr=log) as started,  # noqa: S603
+    ):
         try:
+            while until and started.poll() is None and until not in _text_of(log):
+                time.sleep(0.01)
             yield psutil.Process(started.pid)
         finally:
             started.send_signal(signal.SIGINT)
@@ -171,6 +180,11 @@ def process(command: Sequence[str], environment: dict[str, str]) -> Iterator[psu
                 started.wait(20)
             except subprocess.TimeoutExpired:
                 started.kill()
+
+
+def _text_of(file: IO[str]) -> str:
+    """All that has been written to a file, by its place and not by this process's position, which the writer shares."""
+    return os.pread(file.fileno(), 1_000_000, 0).decode()
 
 
 def cpu_seconds(worker: psutil.Process) -> float:
