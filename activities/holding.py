@@ -1,8 +1,9 @@
 """How stock is held for an order, for the first time and again; the steps are in `activities.reservation`."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from activities.catalogue import require_catalogued
+from activities.sourcing import asked_for, requested, source_lines
 from database import holds
 from database.locked_stock import LockedStock
 from database.operations import Operation
@@ -13,7 +14,6 @@ from stockkeeper.contracts.reservation import (
     HoldAgainStep,
     Holding,
     ReserveStockStep,
-    ServeWaitingStep,
 )
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.promise import require_held_before
@@ -21,26 +21,23 @@ from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
     ReservationStatus,
+    require_in_time,
     status_of,
 )
-from stockkeeper.domain.stock import ItemKey
+from stockkeeper.domain.sourcing import RequestedLine
 
 
-def lines_of(step: ReserveStockStep | HoldAgainStep | ServeWaitingStep) -> list[tuple[ItemKey, int]]:
-    """The items and units that a step wants to hold."""
-    return [(ItemKey(line.warehouse_id or 0, line.product_id), line.quantity) for line in step.lines]
-
-
-def reserve(stock: LockedStock, operation: Operation, step: ReserveStockStep) -> StockAnswer | None:
-    """Hold the lines of a step, unless they are held already."""
-    lines, reference = lines_of(step), Reference(step.reference_type, step.reference_id)
+def reserve(stock: LockedStock, operation: Operation, step: ReserveStockStep, began_at: datetime) -> StockAnswer | None:
+    """Hold the lines of a step, unless they are held already, or it began later than its order may be held."""
+    lines, reference = requested(step.lines), Reference(step.reference_type, step.reference_id)
     if held := stock.lines_of(reference):
         # Its operation was deleted, as old ones are, or another workflow has this reference: the contents decide.
-        if [(line.item, line.quantity) for line in held] != lines:
+        if asked_for(held) != lines:
             raise already_exists("reservation", step.reference_id)
         return None
-    require_catalogued([stock.items[item] for item, _ in lines])
-    fell_below = holds.place(stock, operation, reference, lines, expires_at=step.expires_at, as_of=step.as_of)
+    require_in_time(step.reference_id, step.not_after, began_at)
+    parts = source_lines(stock, lines, step.as_of)
+    fell_below = holds.place(stock, operation, reference, parts, expires_at=step.expires_at, as_of=step.as_of)
     return StockAnswer(fell_below=fell_below)
 
 
@@ -54,7 +51,8 @@ def hold_lines_again(stock: LockedStock, operation: Operation, step: HoldAgainSt
     held = stock.lines_of(Reference(step.reference_type, step.reference_id))
     if not held:
         raise RESERVATION.refusal(ReservationStatus.REJECTED, "reserve", of=step.reference_id)
-    if [(line.item, line.quantity) for line in held] != lines_of(step):
+    parts = [RequestedLine(line.item.product_id, line.item.warehouse_id, line.quantity) for line in held]
+    if requested(step.lines) not in (asked_for(held), parts):
         raise already_exists("reservation", step.reference_id)
     if status_of(held) is ReservationStatus.ACTIVE:
         return None
@@ -85,6 +83,7 @@ def _state(line: HeldLine, sku: str, warehouse: str) -> HeldLineState:
         reservation_id=line.reservation_id,
         product_id=line.item.product_id,
         warehouse_id=line.item.warehouse_id,
+        sourced_line=line.sourced_line,
         quantity=line.quantity,
         quantity_fulfilled=line.quantity_fulfilled,
         quantity_released=line.quantity_released,

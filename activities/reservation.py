@@ -12,10 +12,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.holding import hold_lines_again, holding, lines_of
+from activities.holding import hold_lines_again, holding
 from activities.serving import answer_of, leave_queue, reserve_or_wait, serve, waiting
+from activities.sourcing import wants_of
 from activities.stock_steps import Decision, stock_once
-from activities.writes import OnDatabase
+from activities.writes import OnDatabase, scheduled_at
 from database import holds
 from database.locked_stock import LockedStock
 from database.locks import read_reservation
@@ -50,7 +51,7 @@ from stockkeeper.domain.reservation import (
     require_open,
     status_at,
 )
-from stockkeeper.domain.stock import MovementType, wanted_by_item
+from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.waiting import WaitStatus
 
 ORDER = "ORDER"
@@ -76,31 +77,38 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction; and
         units that others wait for are left for them. If it is short nevertheless, and may wait, it gets a place in the
-        queue in the same transaction. A repeat answers with the reservation as it has become, and holds nothing again.
+        queue in the same transaction. A line that leaves the warehouse open is sourced (`stockkeeper.domain.sourcing`).
+        A repeat answers with the reservation as it has become, and holds nothing again.
 
-        Locks: its wait, if it has one; the request's items. Operation: ``{workflow}/reserve``, or
-        ``{workflow}/reserve/{run}`` if it may wait.
+        Locks: its wait, if it has one; the request's items, and of a product that may come from any warehouse the items
+        in all of them. Operation: ``{workflow}/reserve``, or ``{workflow}/reserve/{run}`` if it may wait.
 
         Raises:
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got one of those named.
             InvalidRequest: A product isn't sold any more.
             InsufficientStock: With the numbers of every item that is short.
+            InvalidState: It begins later than ``not_after``. Nothing is held.
             OperationConflict: The reference has a reservation with other contents.
         """
-        return self._once(step, lambda stock, operation: reserve_or_wait(stock, operation, step), _wants(step))
+        began_at = scheduled_at(step)
+        return self._once(
+            step, lambda stock, operation: reserve_or_wait(stock, operation, step, began_at), _wants(step)
+        )
 
     @activity.defn(name="serve_waiting", no_thread_cancel_exception=True)
     def serve_waiting(self, step: ServeWaitingStep) -> Holding:
         """Hold all lines of an order that waits, if it is its turn and all of it is there.
 
-        Otherwise it waits on; or, at the end of its wait, is rejected with the numbers of that moment.
+        Otherwise it waits on; or, at the end of its wait or later than ``not_after``, is rejected with the numbers of
+        that moment.
 
         Locks: its wait, then its items. Operation: ``{workflow}/serve/{run}/{look}``.
 
         Raises:
             InvalidRequest: An item's on hand isn't what its movements have left. It waits on.
         """
-        return self._once(step, lambda stock, operation: serve(stock, operation, step), _wants(step))
+        began_at = scheduled_at(step)
+        return self._once(step, lambda stock, operation: serve(stock, operation, step, began_at), _wants(step))
 
     @activity.defn(name="hold_again", no_thread_cancel_exception=True)
     def hold_again(self, step: HoldAgainStep) -> Holding:
@@ -115,8 +123,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InsufficientStock: With the numbers of every item that is short. Nothing is held.
             OperationConflict: The reference has a reservation with other contents.
         """
-        lines = lines_of(step)
-        wants = Wants(items=[item for item, _ in lines], units=wanted_by_item(lines), gave_way=True, as_of=step.as_of)
+        wants = replace(wants_of(step.lines, step.as_of), gave_way=True)
         return self._once(step, lambda stock, operation: hold_lines_again(stock, operation, step), wants)
 
     @activity.defn(name="fulfill_reservation", no_thread_cancel_exception=True)
@@ -236,14 +243,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
 def _wants(step: ReserveStockStep | ServeWaitingStep) -> Wants:
     """What a step needs that holds an order for the first time."""
-    lines = lines_of(step)
-    return Wants(
-        items=[item for item, _ in lines],
-        waits_of=[step.reference_id],
-        new_lines=len(lines) + 1,
-        units=wanted_by_item(lines),
-        as_of=step.as_of,
-    )
+    return replace(wants_of(step.lines, step.as_of), waits_of=[step.reference_id], new_lines=len(step.lines) + 1)
 
 
 def _reference(step: ReservationStep) -> Reference:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from activities.holding import holding, lines_of, reserve
+from activities.holding import holding, reserve
+from activities.sourcing import requested, source_lines
 from database import holds
 from database.locked_stock import LockedStock
 from database.operations import Operation
@@ -15,7 +16,6 @@ from stockkeeper.contracts.reservation import (
     HeldLineState,
     Holding,
     QueuePlace,
-    ReservationLine,
     ReserveStockStep,
     ServeWaitingStep,
 )
@@ -23,10 +23,13 @@ from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.reservation import ReservationStatus
+from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.waiting import Place, WaitStatus
 
 
-def reserve_or_wait(stock: LockedStock, operation: Operation, step: ReserveStockStep) -> StockAnswer | None:
+def reserve_or_wait(
+    stock: LockedStock, operation: Operation, step: ReserveStockStep, began_at: datetime
+) -> StockAnswer | None:
     """Hold the lines of a step, or put its order into the queue if it may wait and is short.
 
     An order that waits already keeps its place; one whose wait was cancelled is over.
@@ -35,25 +38,26 @@ def reserve_or_wait(stock: LockedStock, operation: Operation, step: ReserveStock
     if wait is not None and wait.status is WaitStatus.CANCELLED:
         return None
     if wait is not None and wait.status is WaitStatus.WAITING:
-        if _asked(step.lines) != [(line.product_id, line.warehouse_id, line.quantity) for line in wait.lines]:
+        if requested(step.lines) != [line[:3] for line in wait.lines]:
             raise already_exists("reservation", step.reference_id)
         stock.waiting.keep(wait, operation)
         return None
     try:
-        return reserve(stock, operation, step)
+        return reserve(stock, operation, step, began_at)
     except InsufficientStock:
         if step.waiting_until is None:
             raise
     lines = []
-    for item, quantity in lines_of(step):
-        known = stock.items[item]
-        lines.append(Wanted(item.product_id, item.warehouse_id, quantity, known.sku or "", known.warehouse))
+    for product_id, warehouse_id, quantity in requested(step.lines):
+        is_open = warehouse_id is None
+        known = stock.products[product_id] if is_open else stock.items[ItemKey(warehouse_id or 0, product_id)]
+        lines.append(Wanted(product_id, warehouse_id, quantity, known.sku or "", known.warehouse))
     new = Wait(stock.new_id(), step.reference_id, WaitStatus.WAITING, step.waiting_until, lines)
     stock.waiting.begin(new, operation, step.as_of)
     return None
 
 
-def serve(stock: LockedStock, operation: Operation, step: ServeWaitingStep) -> StockAnswer | None:
+def serve(stock: LockedStock, operation: Operation, step: ServeWaitingStep, began_at: datetime) -> StockAnswer | None:
     """Hold the lines of an order that waits, if it is its turn; if its time is over, its wait ends in any case."""
     wait = stock.waiting.of(step.reference_id)
     if stock.lines_of(Reference(step.reference_type, step.reference_id)) or wait is None:
@@ -64,10 +68,14 @@ def serve(stock: LockedStock, operation: Operation, step: ServeWaitingStep) -> S
         stock.waiting.begin(wait, operation, step.as_of)
     if wait.status is not WaitStatus.WAITING:
         return None
-    reference, lines = Reference(step.reference_type, step.reference_id), lines_of(step)
+    if step.not_after is not None and began_at > step.not_after:
+        stock.waiting.end(wait, operation, WaitStatus.REJECTED, step.as_of, reason="too late")
+        return None
+    reference, lines = Reference(step.reference_type, step.reference_id), requested(step.lines)
     try:
+        parts = source_lines(stock, lines, step.as_of, waits_as=wait.wait_id)
         fell_below = holds.place(
-            stock, operation, reference, lines, expires_at=step.expires_at, as_of=step.as_of, waits_as=wait.wait_id
+            stock, operation, reference, parts, expires_at=step.expires_at, as_of=step.as_of, waits_as=wait.wait_id
         )
     except InsufficientStock as short:
         if step.is_last:
@@ -122,7 +130,3 @@ def waiting(wait: Wait, places: Sequence[Place]) -> Holding:
             for line in wait.lines
         ],
     )
-
-
-def _asked(lines: Sequence[ReservationLine]) -> list[tuple[int, int | None, int]]:
-    return [(line.product_id, line.warehouse_id, line.quantity) for line in lines]

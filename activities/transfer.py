@@ -37,6 +37,7 @@ from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferState
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, require_given_way, status_of
+from stockkeeper.domain.sourcing import Part
 from stockkeeper.domain.stock import ItemKey, MovementType, wanted_by_item
 from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
 
@@ -224,8 +225,8 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
     lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in step.line_items]
     header = columns_of(step, TRANSFER)
     insert_document(connection, operation, TRANSFER, lines, status=TransferStatus.PENDING, **header)
-    held = [(ItemKey(step.from_warehouse_id, line.product_id), line.quantity) for line in step.line_items]
-    units = wanted_by_item(held)
+    held = [Part(ItemKey(step.from_warehouse_id, line.product_id), line.quantity) for line in step.line_items]
+    units = wanted_by_item((part.item, part.quantity) for part in held)
     with locked_stock(
         connection, Wants(items=list(units), new_lines=len(held), units=units, as_of=step.as_of)
     ) as stock:

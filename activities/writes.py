@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -175,6 +175,16 @@ def effects_of(correction: Correction) -> StockAnswer:
         gave_way_untold=len(held) - len(gave_way),
         held_before=[HeldBefore.model_validate(each) for each in correction.held_before],
     )
+
+
+def scheduled_at(step: Step) -> datetime:
+    """When this attempt of a step began: the workflow's time; of a later attempt, when Temporal scheduled that.
+
+    The attempts in a workflow task follow at once. Those through the task queue may come much later, when the database
+    is back, and the step still has the time of its first.
+    """
+    info = activity.info()
+    return step.as_of if info.is_local else max(step.as_of, info.current_attempt_scheduled_time)
 
 
 def operation_of(step: Step) -> Operation:

@@ -18,6 +18,7 @@ from database.operations import Operation
 from database.stock_rows import GivenUp, GivenWay, HeldAgain, Reference
 from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
+from stockkeeper.domain.sourcing import Part
 from stockkeeper.domain.stock import ItemKey, MovementType, shortages, wanted_by_item
 
 
@@ -25,7 +26,7 @@ def place(
     stock: LockedStock,
     operation: Operation,
     reference: Reference,
-    lines: Sequence[tuple[ItemKey, int]],
+    lines: Sequence[Part],
     *,
     expires_at: datetime | None,
     as_of: datetime,
@@ -39,7 +40,7 @@ def place(
         stock: The stock.
         operation: The person and the run behind it.
         reference: The order or transfer.
-        lines: Items and units. The same item on two lines counts together.
+        lines: Units by item, as they were sourced if they were. The same item on two lines counts together.
         expires_at: The deadline of the hold; None: it has none.
         as_of: The workflow's time.
         waits_as: The order's own wait: only those who came before it come first. None: it doesn't wait.
@@ -50,9 +51,12 @@ def place(
     Raises:
         InsufficientStock: With the numbers of every item that is short.
     """
-    fell_below = _reserve(stock, operation, " ".join(reference), wanted_by_item(lines), as_of, waits_as)
-    for item, quantity in lines:
-        stock.add_line(operation, reference, item, quantity, expires_at=expires_at, as_of=as_of)
+    wanted = wanted_by_item((part.item, part.quantity) for part in lines)
+    fell_below = _reserve(stock, operation, " ".join(reference), wanted, as_of, waits_as)
+    for item, quantity, sourced_line in lines:
+        stock.add_line(
+            operation, reference, item, quantity, expires_at=expires_at, as_of=as_of, sourced_line=sourced_line
+        )
     return fell_below
 
 

@@ -32,6 +32,7 @@ class LockedStock:
         connection: The transaction.
         now: The database's clock, read under the locks.
         items: The items by key; also those wanted that have no row.
+        products: The products that may come from any warehouse, by id; one without a SKU isn't in the catalogue.
         stored: Operations that were carried out before, by id.
         offers: Units by reservation_id that gave way and haven't been held again, of the lines that were asked for.
         twins: Operation ids of shipments that differ by case alone, by the operation id that was asked for.
@@ -41,6 +42,7 @@ class LockedStock:
     connection: Connection
     now: datetime
     items: dict[ItemKey, StockItem]
+    products: dict[int, StockItem]
     stored: dict[str, StoredOperation]
     offers: dict[int, int]
     twins: dict[str, str]
@@ -102,9 +104,12 @@ class LockedStock:
         *,
         expires_at: datetime | None,
         as_of: datetime,
+        sourced_line: int | None = None,
     ) -> None:
         """Add a new line; its id is one of those that were drawn under the lock."""
-        held = HeldLine(self.new_id(), item, quantity, 0, ReservationStatus.ACTIVE, expires_at)
+        held = HeldLine(
+            *(self.new_id(), item, quantity, 0, ReservationStatus.ACTIVE, expires_at), sourced_line=sourced_line
+        )
         line = StockLine(held, reference, placed_by=operation, placed_at=as_of)
         self._lines[held.reservation_id] = line
         self._of_reference.setdefault(reference, []).append(held.reservation_id)

@@ -72,7 +72,8 @@ _CREATE_ITEMS = text("""
 """).bindparams(*ITEM_ARRAYS)
 
 _HELD_LINES = text("""
-    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status, expires_at
+    SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
+        expires_at, sourced_line
     FROM reservations
     WHERE reference_type = :reference_type AND reference_id = :reference_id
     ORDER BY reservation_id
@@ -80,7 +81,7 @@ _HELD_LINES = text("""
 
 _OPEN_HOLDS = text("""
     SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
-        expires_at, reference_type, reference_id, workflow_id
+        expires_at, sourced_line, reference_type, reference_id, workflow_id
     FROM reservations
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) AND status = 'ACTIVE'
     ORDER BY reservation_id
@@ -250,4 +251,5 @@ def _held_line(row: Row[Any]) -> HeldLine:
         ReservationStatus(row.status),
         row.expires_at,
         row.quantity_released,
+        row.sourced_line,
     )

@@ -10,12 +10,12 @@ _INSERT_LINES = """
     INSERT INTO reservations (
         reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, reference_type,
         reference_id, status, expires_at, created_at, performed_by, operation_id, workflow_id, run_id,
-        closed_at, closed_by, closed_reason)
+        closed_at, closed_by, closed_reason, sourced_line)
     OVERRIDING SYSTEM VALUE
     SELECT * FROM unnest(
         %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],
         %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::text[], %s::text[])
+        %s::timestamptz[], %s::text[], %s::text[], %s::bigint[])
 """
 
 _UPDATE_LINES = """
@@ -111,6 +111,7 @@ def insert_lines(lines: Sequence[StockLine]) -> Statement:
             instants(line.closed_at for line in lines),
             texts(line.closed_by for line in lines),
             texts(line.closed_reason for line in lines),
+            numbers(each.sourced_line for each in held),
         ),
     )
 

@@ -17,10 +17,13 @@ from database.waiting import Waiting, lock_waits, read_queue
 from stockkeeper.domain.reservation import HeldLine, ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 
-_LINE = "reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at, quantity_released"
+_LINE = """
+    reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at, quantity_released,
+    sourced_line
+"""
 
 _ITEMS = f"""
-    SELECT warehouse_id, product_id, sku, is_active, warehouses.name, coalesce((
+    SELECT warehouse_id, product_id, sku, is_active, warehouses.name, warehouses.priority, coalesce((
         SELECT balance_after FROM stock_movements AS last
         WHERE (last.warehouse_id, last.product_id) = (wanted.warehouse_id, wanted.product_id)
         ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0)
@@ -47,9 +50,30 @@ _OVERDUE = f"""
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
+# Where a product may come from several warehouses, the choice needs to know what could be released in each.
+_OVERDUE_ANYWHERE = f"""
+    SELECT {_LINE}
+    FROM inventory_items JOIN reservations USING (warehouse_id, product_id)
+    WHERE product_id = ANY (%s::bigint[]) AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
+    ORDER BY reservation_id
+"""  # noqa: S608 - constants only
+
+_PRODUCTS = """
+    SELECT product_id, sku, is_active
+    FROM unnest(%s::bigint[]) AS wanted (product_id) LEFT JOIN products USING (product_id)
+"""
+
 _CLOCK_AND_IDS = """
     SELECT clock_timestamp(), ARRAY (
         SELECT nextval('reservations_reservation_id_seq') FROM generate_series(1, %s::bigint))
+"""
+
+# A line that may come from several warehouses needs at most one id more for each item of its product.
+_CLOCK_AND_MORE_IDS = """
+    SELECT clock_timestamp(), ARRAY (
+        SELECT nextval('reservations_reservation_id_seq') FROM generate_series(1, %s::bigint + (
+            SELECT count(*) FROM unnest(%s::bigint[]) AS sourced (product_id)
+            JOIN inventory_items USING (product_id))))
 """
 
 # A shipment that has left under an operation id that differs from this one by upper and lower case alone.
@@ -84,6 +108,8 @@ class Wants:
     Attributes:
         items: Items to lock; they need not exist.
         products: Products of which every item, in any warehouse, is locked.
+        sourced: Whether new lines may take these products from any warehouse; then the overdue holds on all of their
+            items are read as well.
         references: Orders and transfers whose lines are needed; the items of the lines are locked.
         moves: Whether it may write movements.
         waits_of: Orders whose wait for stock is needed; its row is locked.
@@ -92,11 +118,12 @@ class Wants:
             item are read as well.
         twins_of: Its operation id and reference, if a shipment may differ from an earlier one by upper and lower case.
         gave_way: Whether the lines of its references may be held again, so that their offers are needed.
-        as_of: The workflow's time, which decides what is overdue; needed with ``units``.
+        as_of: The workflow's time, which decides what is overdue; needed with ``units`` and ``sourced``.
     """
 
     items: Sequence[ItemKey] = ()
     products: Sequence[int] = ()
+    sourced: bool = False
     references: Sequence[Reference] = ()
     waits_of: Sequence[str] = ()
     moves: bool = False
@@ -136,6 +163,7 @@ def lock_stock(
         connection,
         now,
         items,
+        {row[0]: StockItem(ItemKey(0, row[0]), row[1], bool(row[2]), "", 0) for row in rows.get("products", ())},
         stored_by_id(rows.get("stored", ())),
         dict(rows.get("offers", ())),
         dict(rows.get("twins", ())),
@@ -146,8 +174,8 @@ def lock_stock(
         held = _held_line(row)
         # One that was placed after the items had been looked up isn't under their lock: it comes after this step.
         if held.item in items and items[held.item].exists:
-            stock.read_line(StockLine(held, Reference(row[8], row[9])))
-    for row in rows.get("overdue", ()):
+            stock.read_line(StockLine(held, Reference(row[9], row[10])))
+    for row in (*rows.get("overdue", ()), *rows.get("overdue_anywhere", ())):
         stock.take_in([_held_line(row)])
     return stock
 
@@ -168,18 +196,27 @@ def _reads(wants: Sequence[Wants]) -> dict[str, Statement]:
     read |= {"locked": lock_wanted(wanted), "items": Statement(_ITEMS, wanted)}
     if references:
         read["lines"] = Statement(_LINES, wanted[-2:])
-    if units := _units(wants):
+    anywhere = sorted({product for each in wants if each.sourced for product in each.products})
+    units = _units(wants)
+    as_of = max((each.as_of for each in wants if each.as_of is not None), default=None)
+    if units:
         places, products = _keys(units)
-        as_of = max(each.as_of for each in wants if each.as_of is not None)
         read["overdue"] = Statement(_OVERDUE, (places, products, numbers(units.values()), as_of))
-        read["queue"] = read_queue({item.product_id for item in units})
+    if units or anywhere:
+        read["queue"] = read_queue({item.product_id for item in units}.union(anywhere))
     if twins := [each.twins_of for each in wants if each.twins_of is not None]:
         read["twins"] = Statement(_TWINS, (texts(of for of, _ in twins), texts(reference for _, reference in twins)))
     if any(each.gave_way for each in wants):
         read["offers"] = Statement(_OFFERS, wanted[-2:])
     if any(each.moves for each in wants):
         read["writing"] = Statement(_WRITING)
-    read["clock"] = Statement(_CLOCK_AND_IDS, (sum(each.new_lines for each in wants),))
+    new_lines = sum(each.new_lines for each in wants)
+    read["clock"] = Statement(_CLOCK_AND_IDS, (new_lines,))
+    if anywhere:
+        read["products"] = Statement(_PRODUCTS, (numbers(anywhere),))
+        read["overdue_anywhere"] = Statement(_OVERDUE_ANYWHERE, (numbers(anywhere), as_of))
+        of_each = numbers(product for each in wants if each.sourced for product in each.products)
+        read["clock"] = Statement(_CLOCK_AND_MORE_IDS, (new_lines, of_each))
     return read
 
 
@@ -213,9 +250,11 @@ def _keys(items: Iterable[ItemKey]) -> tuple[str, str]:
 
 def _items(rows: Iterable[Sequence[Any]], locked: Iterable[Sequence[Any]]) -> dict[ItemKey, StockItem]:
     items = {}
-    for warehouse_id, product_id, sku, is_active, warehouse, balance in rows:
+    for warehouse_id, product_id, sku, is_active, warehouse, priority, balance in rows:
         key = ItemKey(warehouse_id, product_id)
         items[key] = StockItem(key, sku, bool(is_active), warehouse, balance)
+        if priority is not None:
+            items[key].priority = priority
     for warehouse_id, product_id, on_hand, reserved, buffer, reorder_point, last_moved_at in locked:
         item = items[ItemKey(warehouse_id, product_id)]
         item.exists, item.on_hand, item.reserved, item.buffer = True, on_hand, reserved, buffer
@@ -224,4 +263,4 @@ def _items(rows: Iterable[Sequence[Any]], locked: Iterable[Sequence[Any]]) -> di
 
 
 def _held_line(row: Sequence[Any]) -> HeldLine:
-    return HeldLine(row[0], ItemKey(row[1], row[2]), row[3], row[4], ReservationStatus(row[5]), row[6], row[7])
+    return HeldLine(row[0], ItemKey(row[1], row[2]), row[3], row[4], ReservationStatus(row[5]), *row[6:9])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from database.operations import Operation
 from stockkeeper.domain.reservation import HeldLine
+from stockkeeper.domain.sourcing import DEFAULT_PRIORITY
 from stockkeeper.domain.stock import ItemKey, Level, MovementType
 
 
@@ -22,6 +23,7 @@ class StockItem:
 
     Attributes:
         balance: On hand by the last movement; 0: there is none.
+        priority: Priority of its warehouse, for sourcing.
         exists: Whether it has a row. One that was never stocked has none, and can't be changed.
         moved: By how much on hand has changed since it was read.
         held: By how much the reserved quantity has changed since it was read.
@@ -38,6 +40,7 @@ class StockItem:
     buffer: int = 0
     reorder_point: int | None = None
     last_moved_at: datetime | None = None
+    priority: int = DEFAULT_PRIORITY
     moved: int = 0
     held: int = 0
     has_changed: bool = False

@@ -364,7 +364,7 @@ class StockDocument(Document[R, D, St]):
     def __init__(self, state: R, payload: Sequence[Any], rejection_of: Callable[[R], str]) -> None:
         super().__init__(state, payload)
         self._rejection_of = rejection_of
-        self._shortage: InsufficientStock | None = None
+        self._refusal: DomainError | None = None
 
     async def begins_anew(self) -> bool:
         """Whether a run that only ends with an earlier run's rejection is asked for stock again: then it looks."""
@@ -388,35 +388,38 @@ class StockDocument(Document[R, D, St]):
         try:
             await begin()
         except InsufficientStock as shortage:
-            self.state.status = self.transitions.next(self.state.status, _REJECT)
             self.state.shortages = shortages_of(shortage)
-            self.keep_shortage(shortage)
-            self.publish()
+            self.end_rejected(shortage)
+
+    def end_rejected(self, refusal: DomainError) -> None:
+        """End the document as REJECTED: nothing is stored of it."""
+        self.state.status = self.transitions.next(self.state.status, _REJECT)
+        self.keep_refusal(refusal)
+        self.publish()
 
     async def answer(self) -> R:
         """Wait until the start is decided, and return the state.
 
         Raises:
-            InsufficientStock: The document is rejected.
-            DomainError: The start failed.
+            DomainError: The document is rejected, or the start failed.
         """
         state = await super().answer()
         self.require_stock()
         return state
 
-    def keep_shortage(self, shortage: InsufficientStock) -> None:
+    def keep_refusal(self, refusal: DomainError) -> None:
         """Keep why it is rejected, for whoever asks for the answer to the start, and for operators."""
-        self._shortage = shortage
-        self.note(f"rejected: {shortage.message}")
+        self._refusal = refusal
+        self.note(f"rejected: {refusal.message}")
 
     def require_stock(self) -> None:
         """Return unless it is rejected.
 
         Raises:
-            InsufficientStock: It is, for this reason.
+            DomainError: It is, for this reason.
         """
-        if self._shortage is not None:
-            raise self._shortage
+        if self._refusal is not None:
+            raise self._refusal
 
     def publish(self) -> None:
         """Bring details, search attributes and memo up to date."""

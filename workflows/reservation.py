@@ -1,13 +1,14 @@
 """The reservation: stock held for an order until it leaves, is given back, or the deadline comes."""
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
 
 from stockkeeper.contracts.giving_way import GIVE_WAY, GiveWay
-from stockkeeper.contracts.messages import counted, parse, utc
+from stockkeeper.contracts.messages import Message, counted, parse, utc
 from stockkeeper.contracts.reservation import (
     CANCEL,
     EXTEND,
@@ -38,12 +39,13 @@ from stockkeeper.contracts.reservation import (
 )
 from stockkeeper.contracts.stock import shortage_of
 from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
-from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
+from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus, too_late
 from workflows import reservation_texts as texts
 from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument, answer_to_start
-from workflows.process import Carried, Stamp
+from workflows.process import Carried, Handler, Stamp
 
+M = TypeVar("M", bound=Message)
 _ENDED_EMPTY = (ReservationStatus.CANCELLED, ReservationStatus.EXPIRED)
 
 
@@ -75,6 +77,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         self._requested_by = ""
         self._stock_came = False
         self._looks = 0
+        self._first_command: tuple[Message, str] | None = None
+        self._told: set[float] = set()
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             # The state follows from the start, the notes and the database's answer.
             self.state.notes = carried.notes
@@ -89,8 +93,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         )
 
     @answer_to_start(RESERVED, "Waits until the stock is held, or its wait is over, and answers with the state.")
-    async def reserved(self, *_payload: Any) -> ReservationState:
-        """The answer to the start, once it is settled.
+    async def reserved(self, *payload: Any) -> ReservationState:
+        """The answer to the start, once it is settled. A repeat may say what it asks for: `{ttl_minutes}`.
 
         Raises:
             InsufficientStock: Nothing is held.
@@ -101,17 +105,18 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         if state.status is ReservationStatus.WAITING:
             await workflow.wait_condition(lambda: state.status is not ReservationStatus.WAITING)
             self.require_stock()
-        return self._held_or_waiting()
+        return self._held_or_waiting(payload)
 
     @answer_to_start(PLACED, "Waits until the stock is held or the order has its place in the queue.")
-    async def placed(self, *_payload: Any) -> ReservationState:
+    async def placed(self, *payload: Any) -> ReservationState:
         """The answer to the start at once, which may be WAITING. Raises what ``reserved`` does."""
         await self.answer()
-        return self._held_or_waiting()
+        return self._held_or_waiting(payload)
 
-    def _held_or_waiting(self) -> ReservationState:
+    def _held_or_waiting(self, asked: Sequence[object]) -> ReservationState:
         if self.state.status in _ENDED_EMPTY:
             raise RESERVATION.refusal(self.state.status, "reserve", of=self.number)
+        self._note_other_terms(asked)
         return self.state
 
     @workflow.signal(name=STOCK_CAME, description="Stock may have come that the order waits for: it looks.")
@@ -177,8 +182,14 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         await self._release(ReservationStatus.CANCELLED, by, reason, event, key, gave_way=gave_way)
         return True
 
+    async def carry_out(self, handler: Handler[M], message: M, key: str) -> None:
+        """Carry out a command in its turn; the first one is known before the start is decided."""
+        if self._first_command is None:
+            self._first_command = message, key
+        await super().carry_out(handler, message, key)
+
     async def _hold(self) -> None:
-        """Check the start, and hold its lines."""
+        """Check the start, and hold its lines, unless it was cancelled before."""
         request = parse(ReservationRequest, self.payload)
         self._read_request(request)
         self.state.lines = [
@@ -200,6 +211,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             )
             await self.apply(ReservationActivities.hold_again, again, "hold again what gave way")
             return
+        if await self._is_withdrawn():
+            return
         now = workflow.now()
         # A wait that ends without a hold is no reason to refuse another one: it is one attempt a run, too.
         run = (workflow.info().run_id,) if request.wait_minutes else ()
@@ -207,12 +220,17 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             **self.step_stamp("reserve", *run, performed_by=request.performed_by),
             lines=request.lines,
             expires_at=now + timedelta(minutes=request.ttl_minutes),
-            waiting_until=now + timedelta(minutes=request.wait_minutes) if request.wait_minutes else None,
+            waiting_until=_end_of_wait(request, now),
+            not_after=request.not_after,
         )
         summary = f"hold {counted(len(request.lines), 'line')} until {utc(step.expires_at)}"
         if step.waiting_until is not None:
             summary += f", or wait for stock until {utc(step.waiting_until)}"
-        await self.apply(ReservationActivities.reserve_stock, step, summary)
+        try:
+            await self.apply(ReservationActivities.reserve_stock, step, summary)
+        except InvalidState as refusal:
+            # It was asked for too late.
+            self.end_rejected(refusal)
 
     @property
     def _waits(self) -> bool:
@@ -246,6 +264,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             lines=request.lines,
             expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
             is_last=is_last,
+            not_after=request.not_after,
         )
         summary = "the wait is over: hold it now or reject it" if is_last else f"hold it until {utc(step.expires_at)}"
         try:
@@ -256,7 +275,38 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
                 await self._release(ReservationStatus.CANCELLED, self._requested_by, refusal.message, "end_wait")
             return
         if self.state.status is ReservationStatus.REJECTED:
-            self.keep_shortage(shortage_of(self.state.shortages))
+            late = too_late(self.number, request.not_after, workflow.now())
+            self.keep_refusal(shortage_of(self.state.shortages) if self.state.shortages else late)
+
+    async def _is_withdrawn(self) -> bool:
+        """Whether the order is cancelled before anything else is done: nothing is held then, not even for a moment.
+
+        An earlier run may have left a hold, which is released.
+        """
+        message, key = self._first_command or (None, "")
+        if not isinstance(message, Cancel) or not workflow.patched("withdrawn"):
+            return False
+        event = ReservationEvent.CANCEL
+        try:
+            await self._release(ReservationStatus.CANCELLED, message.performed_by, message.reason, event, key)
+        except InvalidState as refusal:
+            if refusal.status != ReservationStatus.REJECTED:
+                return False  # It has ended in another way: the look for its hold says how.
+            self.state.status = RESERVATION.next(self.state.status, event)
+            self.note(f"cancelled before anything was held: {message.reason}")
+            self.publish()
+        return True
+
+    def _note_other_terms(self, payload: Sequence[object]) -> None:
+        """Note that a repeat of the start asks for another time to hold, which a hold that is there doesn't take."""
+        asked = payload[0] if len(payload) == 1 and isinstance(payload[0], dict) else {}
+        minutes, until = asked.get("ttl_minutes"), self.state.expires_at
+        if not isinstance(minutes, int | float) or self.state.status is not ReservationStatus.ACTIVE or until is None:
+            return
+        first = self.payload[0].get("ttl_minutes", ReservationRequest.model_fields["ttl_minutes"].default)
+        if minutes != first and minutes not in self._told:
+            self._told.add(minutes)
+            self.note(f"asked for again for {minutes:g} minutes: it is held until {utc(until)}; `extend` moves that")
 
     async def _until_nothing_is_held(self) -> None:
         """Take commands until they have ended the hold; at the deadline, release it."""
@@ -349,5 +399,11 @@ def _require_served(request: ReservationRequest) -> None:
     """Refuse what the contract has and this version can't do yet."""
     if request.wait_minutes and request.hold_again:
         raise InvalidRequest("wait_minutes: what is held again doesn't wait for stock; send 0")
-    if any(line.warehouse_id is None for line in request.lines):
-        raise InvalidRequest("warehouse_id: choosing the warehouse isn't supported yet; name one on each line")
+
+
+def _end_of_wait(request: ReservationRequest, now: datetime) -> datetime | None:
+    """Until when an order waits that is short; None: not at all."""
+    if not request.wait_minutes:
+        return None
+    end = now + timedelta(minutes=request.wait_minutes)
+    return end if request.not_after is None else min(end, request.not_after)

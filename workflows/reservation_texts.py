@@ -21,13 +21,13 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
         ReservationStatus.FULFILLED: f"Everything has left for {of}.",
         ReservationStatus.CANCELLED: f"Cancelled: nothing is held for {of} any more.",
         ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
-        ReservationStatus.REJECTED: f"Out of stock: nothing was held for {of}.",
+        ReservationStatus.REJECTED: f"{'Out of stock' if state.shortages else 'Too late'}: nothing was held for {of}.",
     }
     rows: list[tuple[object, ...]] = [
         (line.sku, line.warehouse, line.quantity, line.quantity_fulfilled) for line in held
     ] or [
         # Nothing is held, so SKUs and names are unknown.
-        (f"product {line.product_id}", f"warehouse {line.warehouse_id}", line.quantity, 0)
+        (f"product {line.product_id}", _place_of(line.warehouse_id), line.quantity, 0)
         for line in state.lines
     ]
     columns = ["product", "warehouse", "#ordered", "#shipped"]
@@ -59,3 +59,7 @@ def _waiting(state: ReservationState, of: str, until: datetime, lines: Sequence[
     ]
     columns = ["product", "warehouse", "#ordered", "#missing", "#place in the queue"]
     return details(state.status, text, table(columns, rows), state.notes)
+
+
+def _place_of(warehouse_id: int | None) -> str:
+    return "any warehouse" if warehouse_id is None else f"warehouse {warehouse_id}"

@@ -38,13 +38,12 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="reserve")
 
 
-def _line(text: str, *, warehouse_needed: bool = True) -> Line:
+def _line(text: str) -> Line:
     what, _, units = text.rpartition("=")
     product, at, warehouse = what.rpartition("@") if "@" in what else (what, "", "")
-    complete = product and (warehouse or not (at or warehouse_needed))
+    complete = product and (warehouse or not at)
     if not complete or not units:
-        shape = "SKU@WAREHOUSE=UNITS" if warehouse_needed else "SKU@WAREHOUSE=UNITS or SKU=UNITS"
-        raise InvalidRequest(f"--line {text!r}: must be {shape}, such as TEA-100@Main=2")
+        raise InvalidRequest(f"--line {text!r}: must be SKU@WAREHOUSE=UNITS or SKU=UNITS, such as TEA-100@Main=2")
     require_whole(units, f"--line {text!r}", "TEA-100@Main=2")
     return Line(product, warehouse or None, quantity=int(units))
 
@@ -62,6 +61,8 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
     status = changed_status(before.status, state.status)
     out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {status}{until}")
     given_up = any(line.quantity_released for line in state.lines)
+    # An order that waited has other lines once it is held: its parts.
+    lines_before = before.lines if len(before.lines) == len(state.lines) else state.lines
     out.print(
         table(
             ["product", "warehouse", "#ordered", "#shipped", *(["#given up"] if given_up else [])],
@@ -73,7 +74,7 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
                     changed(was.quantity_fulfilled, line.quantity_fulfilled),
                     *([changed(was.quantity_released, line.quantity_released)] if given_up else []),
                 ]
-                for was, line in zip(before.lines, state.lines, strict=True)
+                for was, line in zip(lines_before, state.lines, strict=True)
             ],
         )
     )
@@ -108,7 +109,7 @@ _desk = Desk(
 @app.command("start")
 def start(
     reference: Reference,
-    line: Annotated[list[str], options.given_lines("Once for each line.", "SKU@WAREHOUSE=UNITS")],
+    line: Annotated[list[str], options.given_lines("Once for each line; without a warehouse, from anywhere.", _UNITS)],
     *,
     ttl_minutes: Annotated[float, typer.Option(help="How long to hold; may be a fraction.")] = 30,
     wait_minutes: Annotated[
@@ -117,7 +118,10 @@ def start(
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
-    """Hold stock for an order: all of its lines, or none. One that waits is printed at once, with its place."""
+    """Hold stock for an order: all of its lines, or none. One that waits is printed at once, with its place.
+
+    A line without a warehouse comes from one that has everything, or else from the fewest; the table says from which.
+    """
     wanted = read_input(lambda: [_line(text) for text in line])
     _desk.create(
         lambda stock: stock.reserve(
@@ -192,7 +196,7 @@ def fulfill(
     as_json: options.AsJson = False,
 ) -> None:
     """Ship held stock: all of it, or some lines."""
-    lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line] if line else None)
+    lines = read_input(lambda: [_line(text) for text in line] if line else None)
     read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
 
     async def send(hold: Hold) -> ReservationState:
@@ -224,7 +228,7 @@ def release(
     as_json: options.AsJson = False,
 ) -> None:
     """Give up a part of the held stock; the rest stays held."""
-    lines = read_input(lambda: [_line(text, warehouse_needed=False) for text in line])
+    lines = read_input(lambda: [_line(text) for text in line])
     _desk.command(
         reference,
         lambda hold: hold.release(lines, performed_by=performed_by, reason=reason, release_id=release_id),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -175,6 +175,7 @@ async def start_and_ask(
     asking: str | None = None,
     within: timedelta | None = None,
     search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty,
+    terms: Mapping[str, object] | None = None,
 ) -> S:
     """Start a process, unless it runs already, and get the answer to its start: one round trip, and safe to repeat.
 
@@ -192,6 +193,7 @@ async def start_and_ask(
         asking: The update that answers; None: the process's own.
         within: How long to wait for the answer; None: as long as for any.
         search_attributes: Those that are known already, so that the workflow doesn't have to set them.
+        terms: Fields of the start that a run which is there already is told with the question; None: it takes none.
 
     Raises:
         DomainError, Unreachable: See `answer`.
@@ -212,7 +214,10 @@ async def start_and_ask(
             try:
                 # Without an update id: an answer under a fixed one is kept, and given again after the run has closed.
                 state_now = await connection.client.execute_update_with_start_workflow(
-                    asking or str(process.answer), start_workflow_operation=operation, result_type=state
+                    asking or str(process.answer),
+                    args=[] if terms is None else [terms],
+                    start_workflow_operation=operation,
+                    result_type=state,
                 )
             except BaseException:
                 # The operation holds a failure of its own, which asyncio would report later if it weren't awaited.

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
@@ -102,6 +102,7 @@ class Document(Generic[S]):
                 asking=asking,
                 within=within,
                 search_attributes=_known(name, names),
+                terms=cls._terms(request),
             )
         except DomainError as error:
             raise names.in_words(error) from None
@@ -125,6 +126,12 @@ class Document(Generic[S]):
     def _summary(request: Any) -> str:
         """The line that an operator reads beside the run of this start."""
         raise NotImplementedError
+
+    @staticmethod
+    def _terms(request: Any) -> Mapping[str, object] | None:
+        """Fields of the start that the document of that number is told, if there is one; None: none."""
+        del request
+        return None
 
     @staticmethod
     def _contents(document: Any) -> object:

@@ -1,17 +1,20 @@
 """Reservations: hold stock for an order, then ship it, move the deadline or release it."""
 
+import asyncio
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from stockkeeper.client.calls import Interrupted, answer
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import pages
+from stockkeeper.client.runs import status_of_run
 from stockkeeper.contracts import reservation
-from stockkeeper.contracts.errors import DomainError, NotFound
+from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, Unreachable
 from stockkeeper.contracts.messages import MAX_MINUTES, counted, utc
 from stockkeeper.contracts.question import SHOW_WAITING
 from stockkeeper.contracts.reservation import (
@@ -19,9 +22,13 @@ from stockkeeper.contracts.reservation import (
     ReservationRequest,
     ReservationState,
     ReservationStatus,
+    requested_lines,
 )
 from stockkeeper.contracts.stock import shortage_of
 from stockkeeper.contracts.waiting import ShowWaiting, WaitingShown
+
+_AT_ONCE = timedelta(seconds=1)
+"""How long an answer to a cancellation is waited for, before it is left with the run as well."""
 
 
 class Hold(Document[ReservationState]):
@@ -98,6 +105,30 @@ class Hold(Document[ReservationState]):
             reservation.CANCEL, in_status(ReservationStatus.CANCELLED), performed_by=performed_by, reason=reason
         )
 
+    async def record_cancellation(self, *, performed_by: str, reason: str) -> bool:
+        """Leave a cancellation with the order's run, for when a worker comes; False: no run of it is open.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        message = await self._message(reservation.CANCEL, performed_by=performed_by, reason=reason)
+        try:
+            async with answer(self._what, self._connection.answer_within, if_lost=None):
+                await self._handle.signal(reservation.CANCEL.name, message)
+        except NotFound:
+            return False
+        return True
+
+    async def last_seen(self, note: str) -> ReservationState:
+        """The status of the order's run as Temporal has it, without asking a worker; ``note`` is added to it.
+
+        Raises:
+            Unreachable: Temporal doesn't answer.
+        """
+        status = await status_of_run(self._connection, self.process, self.reference_id)
+        self.state = ReservationState(reference_id=self.reference_id, status=ReservationStatus(status), notes=[note])
+        return self.state
+
     async def extend(self, *, performed_by: str, ttl_minutes: float) -> ReservationState:
         """Move the deadline to ``ttl_minutes`` from now.
 
@@ -142,8 +173,12 @@ class Hold(Document[ReservationState]):
         return f"order {request.reference_id}: {counted(len(request.lines), 'line')} until {utc(until)}"
 
     @staticmethod
+    def _terms(request: ReservationRequest) -> Mapping[str, object] | None:
+        return None if request.hold_again else {"ttl_minutes": request.ttl_minutes}
+
+    @staticmethod
     def _contents(document: ReservationRequest | ReservationState) -> object:
-        return [(line.product_id, line.warehouse_id, line.quantity) for line in document.lines]
+        return requested_lines(document.lines) if isinstance(document, ReservationState) else document.lines
 
 
 class Reservations(Part):
@@ -170,8 +205,45 @@ class Reservations(Part):
         before = (await self.hold(reference_id)).state
         if before.status is ReservationStatus.ACTIVE:
             return await self.hold(reference_id)
-        lines = [Line(each.product_id, each.warehouse_id, quantity=each.quantity) for each in before.lines]
+        lines = [each.model_dump() for each in requested_lines(before.lines)]
         return await Hold.start(self.connection, reference_id, lines=lines, hold_again=True, performed_by=performed_by)
+
+    async def cancel(self, reference_id: str, *, performed_by: str, reason: str) -> ReservationState:
+        """Cancel an order, also one whose start nobody has answered yet.
+
+        If no worker answers, the cancellation is recorded with the order's run, and is the first thing that a worker
+        does with it: nothing is held then, not even for a moment; and what is held is released. A call that was given
+        up before it reached Temporal has started nothing.
+
+        Args:
+            reference_id: The order's number.
+            performed_by: The person or service that cancels.
+            reason: Why.
+
+        Returns:
+            The state: CANCELLED; or, if no worker answers, the status that the order had when it was last seen, and a
+            note that the cancellation is recorded.
+
+        Raises:
+            NotFound: No start of that order has reached Temporal.
+            InvalidState: It has been fulfilled, has expired, or was rejected.
+            Unreachable: Temporal itself doesn't answer.
+        """
+        hold = Hold(self.connection, reference_id, ReservationState(reference_id=reference_id))
+        asked = asyncio.create_task(hold.cancel(performed_by=performed_by, reason=reason))
+        try:
+            await asyncio.wait({asked}, timeout=_AT_ONCE.total_seconds())
+            is_recorded = False
+            if not asked.done() or isinstance(asked.exception(), Unreachable):
+                is_recorded = await hold.record_cancellation(performed_by=performed_by, reason=reason)
+            try:
+                return await asked
+            except Unreachable:
+                if not is_recorded:
+                    raise
+                return await hold.last_seen("no worker has answered yet: the cancellation is recorded, and comes first")
+        finally:
+            asked.cancel()
 
     async def reserve(
         self,
@@ -182,6 +254,7 @@ class Reservations(Part):
         ttl_minutes: float = 30,
         wait_minutes: float = 0,
         at_once: bool = False,
+        not_after: datetime | Literal["answer"] | None = "answer",
     ) -> Hold:
         """Hold all of these lines until the deadline, or none of them; or wait for stock that is short.
 
@@ -195,31 +268,53 @@ class Reservations(Part):
 
         Args:
             reference_id: The order's number.
-            lines: Units of a product in a warehouse. The same product on two lines counts together.
+            lines: Units of a product, in a warehouse or, without one, from anywhere: then one warehouse that has
+                everything is chosen, or else the fewest, and of as many those that come first by their priority. The
+                same product on two lines counts together.
             performed_by: The person or service that asks.
             ttl_minutes: How long to hold, counted from when it is held; may be a fraction.
             wait_minutes: How long to wait for stock; may be a fraction. 0: an order that is short is refused at once.
             at_once: Whether to answer with an order that waits, in status WAITING.
+            not_after: The order isn't held later than this. ``"answer"``: for as long as this call waits for its
+                answer, so that a shopper who has gone leaves no hold; this machine's clock has to be right. None:
+                however late.
 
         Raises:
             InsufficientStock: With the numbers of every item that is short, at the end of the wait if there is one.
                 Nothing is held.
             UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is held.
             OperationConflict: The reference was used for other lines.
-            InvalidState: The reference's hold was cancelled or has expired, or its wait was cancelled.
+            InvalidState: The reference's hold was cancelled or has expired, or its wait was cancelled; or its turn came
+                later than ``not_after``, and nothing is held.
             Unreachable: No answer in time. It may be held, or wait: ask again.
         """
-        waits_here = wait_minutes and not at_once
-        return await Hold.start(
-            self.connection,
-            reference_id,
-            asking=reservation.PLACED if wait_minutes and at_once else None,
-            within=self.connection.answer_within + _minutes(wait_minutes) if waits_here else None,
-            lines=lines,
-            ttl_minutes=ttl_minutes,
-            performed_by=performed_by,
-            **({"wait_minutes": wait_minutes} if wait_minutes else {}),
-        )
+        within = self.connection.answer_within
+        if not at_once:
+            within += _minutes(wait_minutes)
+        until = None if not_after == "answer" and at_once and wait_minutes else not_after
+        if until == "answer":
+            until = datetime.now(UTC) + within
+
+        async def ask() -> Hold:
+            return await Hold.start(
+                self.connection,
+                reference_id,
+                asking=reservation.PLACED if wait_minutes and at_once else None,
+                within=within,
+                lines=_spelled_out(lines),
+                ttl_minutes=ttl_minutes,
+                performed_by=performed_by,
+                **({"wait_minutes": wait_minutes} if wait_minutes else {}),
+                **({} if until is None else {"not_after": until}),
+            )
+
+        try:
+            return await ask()
+        except InvalidState as refusal:
+            # An earlier call's run, which nobody waits for any more, may have been refused just now, for being late.
+            if refusal.status != ReservationStatus.REJECTED or until is None or datetime.now(UTC) > until:
+                raise
+            return await ask()
 
     async def queue(self, *, sku: str | None = None, warehouse: str | None = None) -> list[WaitingShown]:
         """Who waits for what, in the order in which they are served: a line for each order and product.
@@ -239,3 +334,10 @@ class Reservations(Part):
 def _minutes(minutes: float) -> timedelta:
     """A wait's length, for a patience; one that the contract doesn't allow is refused before it matters."""
     return timedelta(minutes=min(max(minutes, 0), MAX_MINUTES)) if math.isfinite(minutes) else timedelta()
+
+
+def _spelled_out(lines: object) -> object:
+    """Lines that say so where they leave the warehouse open; what isn't a line is left as it is, to be refused."""
+    if not isinstance(lines, Iterable):
+        return lines
+    return [dict(vars(line)) if isinstance(line, Line) else line for line in lines]

@@ -199,14 +199,32 @@ async def is_paused(connection: Connection, workflow_id: str) -> bool:
     return status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 
 
+async def status_of_run(connection: Connection, process: ProcessSpec, number: str) -> str:
+    """The status of a document as its latest run shows it in Temporal, so that no worker is needed.
+
+    A run that no worker has had yet shows none, and its document has the first one.
+
+    Raises:
+        NotFound: There is no run.
+        Unreachable: Temporal doesn't answer.
+    """
+    described = await _described(connection, process.id_of(number), f"{process.name} {number}")
+    return _of_run(described, process, _first_status(process)).status
+
+
 async def _status_of(connection: Connection, workflow_id: str, what: str) -> int:
     """The status of the latest run of a workflow, as the service has it: the SDK can't read all of them."""
+    return (await _described(connection, workflow_id, what)).status
+
+
+async def _described(connection: Connection, workflow_id: str, what: str) -> WorkflowExecutionInfo:
+    """The latest run of a workflow, as the service has it."""
     request = DescribeWorkflowExecutionRequest(
         namespace=connection.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
     )
     async with answer(what, connection.answer_within, if_lost=None):
         described = await connection.client.workflow_service.describe_workflow_execution(request)
-    return described.workflow_execution_info.status
+    return described.workflow_execution_info
 
 
 async def _stored(connection: Connection, process: ProcessSpec, limit: int | None, **fields: object) -> list[Listed]:
@@ -240,11 +258,16 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _first_status(process: ProcessSpec) -> str:
+    """The status of a document before anything of it is stored."""
+    return str(process.state().model_dump(mode="json")["status"])
+
+
 async def _not_stored(
     connection: Connection, process: ProcessSpec, status: str | None, limit: int | None
 ) -> list[Listed]:
     """Runs whose document isn't in the database as far as their search attributes show, the latest of each number."""
-    first = str(process.state().model_dump(mode="json")["status"])
+    first = _first_status(process)
     name = search_attributes.STATUS.name
     ways = {first: f"({name} IS NULL AND CloseTime IS NULL)", _REJECTED: f'{name}="{_REJECTED}"'}
     wanted = [way for of_status, way in ways.items() if status in (None, of_status)]

@@ -1,5 +1,6 @@
 """The reservation on the wire: start, commands, state, and the steps of its workflow in the database."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Protocol
 
@@ -28,7 +29,8 @@ from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.reservation import RESERVATION
 from stockkeeper.domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
-from stockkeeper.domain.stock import MovementType
+from stockkeeper.domain.sourcing import Part, request_of
+from stockkeeper.domain.stock import ItemKey, MovementType
 
 WORKFLOW_TYPE = "ReservationWorkflow"
 
@@ -38,7 +40,7 @@ class ReservationLine(Message):
 
     product_id: Id
     warehouse_id: Id | None = Field(
-        description="Null leaves the choice of warehouse to Stockkeeper (not yet supported)."
+        description="Null leaves the choice to Stockkeeper: one warehouse that has everything, or else the fewest."
     )
     quantity: Units
 
@@ -60,6 +62,11 @@ class ReservationRequest(Message):
         ),
     ] = 0
     performed_by: Actor
+    not_after: Timestamp | None = Field(
+        default=None,
+        description="Later than this the order isn't held: it is REJECTED, and `reserved` answers InvalidState. "
+        "Null: however late.",
+    )
     hold_again: bool = Field(
         default=False,
         description="The hold of this reference gave way to a correction: hold its lines again, until the deadline "
@@ -139,6 +146,12 @@ class ReservationLineState(State):
     quantity: int
     quantity_fulfilled: int = 0
     quantity_released: int = Field(default=0, description="Units that were given up before they left.")
+    sourced_line: int | None = Field(
+        default=None,
+        description="Number of the start's line, counted from 1, that left the warehouse open and that these units are "
+        "of; left out: the line named it.",
+        exclude_if=lambda number: number is None,
+    )
 
 
 class QueuePlace(State):
@@ -169,28 +182,39 @@ class ReservationState(State):
     notes: Notes = Field(default_factory=list)
 
 
+def requested_lines(lines: Iterable[ReservationLineState]) -> list[ReservationLine]:
+    """The lines of the start by those of a state: the parts of a line that left the warehouse open are one again."""
+    parts = (Part(ItemKey(each.warehouse_id or 0, each.product_id), each.quantity, each.sourced_line) for each in lines)
+    return [
+        ReservationLine(product_id=each.product_id, warehouse_id=each.warehouse_id or None, quantity=each.quantity)
+        for each in request_of(parts)
+    ]
+
+
 class ReserveStockStep(Step):
     """Hold every line until ``expires_at``, or none; if stock is short, wait for it until ``waiting_until``."""
 
-    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at", "waiting_until"}
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at", "waiting_until", "not_after"}
 
     reference_type: str
     reference_id: str
     lines: list[ReservationLine]
     expires_at: AwareDatetime
     waiting_until: AwareDatetime | None = Field(default=None, description="Null: it doesn't wait.")
+    not_after: AwareDatetime | None = Field(default=None, description="Later than this nothing is held.")
 
 
 class ServeWaitingStep(Step):
     """Hold every line of an order that waits until ``expires_at``, if it is its turn and all of it is there."""
 
-    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at"}
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"expires_at", "not_after"}
 
     reference_type: str
     reference_id: str
     lines: list[ReservationLine]
     expires_at: AwareDatetime
     is_last: bool = Field(description="The time of the wait is over: if it isn't served now, it is rejected.")
+    not_after: AwareDatetime | None = Field(default=None, description="Later than this nothing is held.")
 
 
 class HoldAgainStep(Step):

@@ -8,12 +8,14 @@ left (FULFILLED), by wish, or with all of its units given up (CANCELLED), or at 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transitions import TransitionTable, Words
+
+_TO_THE_SECOND = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class ReservationStatus(StrEnum):
@@ -97,6 +99,8 @@ class HeldLine:
     status: ReservationStatus
     expires_at: datetime | None
     quantity_released: int = 0
+    sourced_line: int | None = None
+    """Number of the request's line, counted from 1, if that left the warehouse open; such a line may have several."""
 
     @property
     def quantity_open(self) -> int:
@@ -148,6 +152,28 @@ def require_given_way(lines: Sequence[HeldLine], reference_type: str, reference_
     if (status := status_of(lines)) is not ReservationStatus.CANCELLED:
         message = f"the hold of {reference_type.lower()} {reference_id} hasn't given way"
         raise InvalidState(message, str(status), str(ReservationEvent.GIVE_WAY))
+
+
+def require_in_time(reference: str, not_after: datetime | None, at: datetime) -> None:
+    """An order that nobody waits for any more isn't held.
+
+    Args:
+        reference: The order.
+        not_after: The last instant at which it may be held; None: there is none.
+        at: When its turn has come.
+
+    Raises:
+        InvalidState: It is too late.
+    """
+    if not_after is not None and at > not_after:
+        raise too_late(reference, not_after, at)
+
+
+def too_late(reference: str, not_after: datetime | None, at: datetime) -> InvalidState:
+    """The refusal of an order that isn't held because nobody waits for it any more; see `require_in_time`."""
+    by = "" if not_after is None else f": it was to be held by {not_after.astimezone(UTC):{_TO_THE_SECOND}}"
+    message = f"order {reference} wasn't held{by}, and it was {at.astimezone(UTC):{_TO_THE_SECOND}} when its turn came"
+    return InvalidState(message, ReservationStatus.REJECTED, "reserve")
 
 
 def is_overdue(line: HeldLine, as_of: datetime) -> bool:

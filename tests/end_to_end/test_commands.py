@@ -88,8 +88,9 @@ async def test_an_error_is_one_line_and_exit_status_one(command: Command, shop: 
         ("start", "--line", f"{sku}@{place}=4"): (f"InsufficientStock: {sku} in {place}: requested 4, available 3"),
         ("start", "--line", f"nothing@{place}=1"): "UnknownProduct: no product is called 'nothing'",
         ("start", "--line", f"{sku}@nowhere=1"): "UnknownWarehouse: no warehouse is called 'nowhere'",
-        ("start", "--line", f"{sku}=1"): (
-            f"InvalidRequest: --line '{sku}=1': must be SKU@WAREHOUSE=UNITS, such as TEA-100@Main=2"
+        ("start", "--line", f"{sku}=4"): f"InsufficientStock: {sku} in all warehouses: requested 4, available 3",
+        ("start", "--line", f"{sku}@=1"): (
+            f"InvalidRequest: --line '{sku}@=1': must be SKU@WAREHOUSE=UNITS or SKU=UNITS, such as TEA-100@Main=2"
         ),
         ("start", "--line", f"{sku}@{place}=0"): "InvalidRequest: lines.0.quantity: Input should be greater than 0",
         ("show",): "NotFound: reservation ORDER doesn't exist",
@@ -118,6 +119,7 @@ async def test_levels_are_shown_by_product_and_by_warehouse(command: Command, sh
             "quantity_buffer": 0,
             "quantity_available": 5,
             "reorder_point": None,
+            "warehouse_priority": 100,
         }
     ]
     of_warehouse = json.loads((await command("stock", "show", "--warehouse", place, "--json")).stdout)

@@ -43,7 +43,6 @@ INVALID: dict[str, Spoil] = {
     "product_id missing": line_without("product_id"),
     "product_id null": with_line(product_id=None),
     "warehouse_id missing": line_without("warehouse_id"),
-    "warehouse_id null, which isn't supported yet": with_line(warehouse_id=None),
     "wait_minutes of a hold that is held again": with_fields(wait_minutes=5, hold_again=True),
     "wait_minutes null": with_fields(wait_minutes=None),
     "wait_minutes negative": with_fields(wait_minutes=-1),

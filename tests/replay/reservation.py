@@ -1,7 +1,7 @@
 """The ways that a reservation can go."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
@@ -230,6 +230,60 @@ class ReservationScenes(Scenes[Orders]):
         self._shop.move(item, 2)
         await self._caller.update(reference, "reserved")
         await self._caller.cancel(reference)
+
+    async def sourced(self, reference: str) -> None:
+        """A line without a warehouse comes from two, and leaves from one after the other; its start is repeated."""
+        product = self._shop.product()
+        items = [self._shop.item(3, product=product) for _ in range(2)]
+        start = request(reference) | {"lines": [{"product_id": product, "warehouse_id": None, "quantity": 5}]}
+        await self._caller.ask_raw(reference, [start])
+        await self._caller.fulfill(reference, [line(items[0], 3)])
+        await self._caller.update(reference, "reserved", {"ttl_minutes": 60})
+        await self._caller.ask_raw(reference, [start])
+        await self._caller.fulfill(reference)
+
+    async def sourced_later(self, reference: str) -> None:
+        """One that waits for a product in any warehouse."""
+        product = self._shop.product()
+        item, other = (self._shop.item(1, product=product) for _ in range(2))
+        start = request(reference, wait_minutes=30) | {
+            "lines": [{"product_id": product, "warehouse_id": None, "quantity": 3}]
+        }
+        await self._caller.ask_raw(reference, [start], command=("placed", None))
+        self._shop.move(other, 1)
+        await self._caller.update(reference, "reserved")
+        await self._caller.fulfill(reference, [line(item, 1)])
+        await self._caller.cancel(reference)
+
+    async def withdrawn(self, reference: str) -> None:
+        """Cancelled before the run had its first task."""
+        await self._withdraw(reference, self._shop.item(5))
+
+    async def withdrawn_after_another_run(self, reference: str) -> None:
+        """The same, of a hold that an earlier run has left."""
+        item = self._shop.item(5)
+        await self._caller.reserve(reference, (item, 2))
+        await self._caller.handle(reference).terminate("by mistake")
+        await self._withdraw(reference, item)
+
+    async def too_late(self, reference: str) -> None:
+        past = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+        await refusal(self._caller.reserve(reference, (self._shop.item(5), 2), not_after=past))
+
+    async def waited_too_long(self, reference: str) -> None:
+        """Its wait ends when nobody wants it any more."""
+        soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+        await refusal(self._caller.reserve(reference, (self._shop.item(1), 3), wait_minutes=30, not_after=soon))
+
+    async def _withdraw(self, reference: str, item: ItemKey) -> None:
+        await self._caller.client.start_workflow(
+            self._caller.workflow_type,
+            request(reference, (item, 2)),
+            id=f"reservation-{reference}",
+            task_queue=self._caller.task_queue,
+            start_signal="cancel",
+            start_signal_args=[{"performed_by": "shop", "reason": "the shopper left"}],
+        )
 
     async def _wait(self, reference: str, *lines: tuple[ItemKey, int]) -> None:
         start = [request(reference, *lines, wait_minutes=30)]

@@ -33,13 +33,13 @@ class Shop:
             added = connection.execute(insert(tables.products).values(values).returning(tables.products.c.product_id))
             return int(added.scalar_one())
 
-    def warehouse(self, timezone: str = "UTC") -> int:
+    def warehouse(self, timezone: str = "UTC", *, priority: int = 100) -> int:
         """A new warehouse's id."""
         name = f"Warehouse {self._run}-{next(_numbers)}"
         with self.engine.begin() as connection:
             added = connection.execute(
                 insert(tables.warehouses)
-                .values(name=name, timezone=timezone)
+                .values(name=name, timezone=timezone, priority=priority)
                 .returning(tables.warehouses.c.warehouse_id)
             )
             return int(added.scalar_one())

@@ -23,11 +23,14 @@ def _same(reference: str, command: str, performed_by: str, as_of: datetime) -> d
     }
 
 
-def _lines(lines: Sequence[tuple[ItemKey, int]]) -> list[wire.ReservationLine]:
-    return [
-        wire.ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=quantity)
-        for item, quantity in lines
-    ]
+def _line(item: ItemKey | int, quantity: int) -> wire.ReservationLine:
+    """A line of an item, or of a product from any warehouse."""
+    product_id, warehouse_id = (item, None) if isinstance(item, int) else (item.product_id, item.warehouse_id)
+    return wire.ReservationLine(product_id=product_id, warehouse_id=warehouse_id, quantity=quantity)
+
+
+def _lines(lines: Sequence[tuple[ItemKey | int, int]]) -> list[wire.ReservationLine]:
+    return [_line(item, quantity) for item, quantity in lines]
 
 
 class Steps:
@@ -39,11 +42,12 @@ class Steps:
     def reserve(
         self,
         reference: str,
-        *lines: tuple[ItemKey, int],
+        *lines: tuple[ItemKey | int, int],
         as_of: datetime = NOON,
         ttl: timedelta = 30 * MINUTE,
         wait: timedelta | None = None,
         operation: str | None = None,
+        not_after: datetime | None = None,
     ) -> wire.Holding:
         same = _same(reference, "reserve", "shop", as_of) | ({"operation_id": operation} if operation else {})
         step = wire.ReserveStockStep(
@@ -51,20 +55,24 @@ class Steps:
             lines=_lines(lines),
             expires_at=as_of + ttl,
             waiting_until=as_of + wait if wait else None,
+            not_after=not_after,
         )
         return run_activity("reserve_stock", self._steps.reserve_stock, step)
 
     def serve(
         self,
         reference: str,
-        *lines: tuple[ItemKey, int],
+        *lines: tuple[ItemKey | int, int],
         as_of: datetime = NOON,
         ttl: timedelta = 30 * MINUTE,
         is_last: bool = False,
         look: str = "1",
+        not_after: datetime | None = None,
     ) -> wire.Holding:
         same = _same(reference, f"serve/run/{look}", "shop", as_of)
-        step = wire.ServeWaitingStep(**same, lines=_lines(lines), expires_at=as_of + ttl, is_last=is_last)
+        step = wire.ServeWaitingStep(
+            **same, lines=_lines(lines), expires_at=as_of + ttl, is_last=is_last, not_after=not_after
+        )
         return run_activity("serve_waiting", self._steps.serve_waiting, step)
 
     def fulfill(
@@ -94,7 +102,7 @@ class Steps:
         return self._release(reference, ReservationStatus.CANCELLED, as_of, f"give_way/{operation}", gave_way=True)
 
     def hold_again(
-        self, reference: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON, run: str = "another-run"
+        self, reference: str, *lines: tuple[ItemKey | int, int], as_of: datetime = NOON, run: str = "another-run"
     ) -> wire.Holding:
         same = _same(reference, f"hold_again/{run}", "shop", as_of)
         return run_activity("hold_again", self._steps.hold_again, wire.HoldAgainStep(**same, lines=_lines(lines)))
