@@ -108,6 +108,11 @@ SupplierNoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
 NoticeUrls = Annotated[SecretStr, AfterValidator(_without_address), AfterValidator(_notice_urls)]
 
 
+CONNECTION_WITHIN_SECONDS = 3.0
+"""How long a step waits for a connection, if all are taken: then it is tried again. With the five seconds that it may
+wait for a row (`database.sessions`) that is less than a local attempt has (`policies.LOCAL_WRITE`)."""
+
+
 class Settings(BaseSettings):
     """A worker's settings, from its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
 
@@ -119,7 +124,7 @@ class Settings(BaseSettings):
     """Act as this role, such as ``stockkeeper_worker``, which can't change the ledger's past."""
     task_queue: str = TASK_QUEUE
     concurrency: PositiveInt = 10
-    """Activities of each kind, local and regular, at once; twice as many threads, and database connections."""
+    """Activities through the task queue at once; three times as many local ones, twice as many connections."""
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
     approval: ApprovalPolicy = DEFAULT_APPROVAL
@@ -156,17 +161,31 @@ class Settings(BaseSettings):
         )
 
     @property
+    def local_slots(self) -> int:
+        """Local activities at once: a workflow task, and whoever waits for its answer, waits for a free one.
+
+        The more there are, the more steps share a transaction, where they wait on no connection (ADR 0042, 0044).
+        """
+        return 3 * self.concurrency
+
+    @property
     def threads(self) -> int:
-        """Threads and database connections: one for each activity that may run at once."""
+        """Threads: one for each activity that may run at once."""
+        return self.concurrency + self.local_slots
+
+    @property
+    def connections(self) -> int:
+        """Database connections: one for each activity through the queue, and as many for the local ones."""
         return 2 * self.concurrency
 
 
 def build_database(settings: Settings) -> Database:
-    """The database that the activities use, with a connection for each activity that may run."""
+    """The database that the activities use."""
     return Database(
         connect(
             settings.database_url.get_secret_value(),
-            pool_size=settings.threads,
+            pool_size=settings.connections,
+            within_seconds=CONNECTION_WITHIN_SECONDS,
             role=settings.database_role,
             application_name="stockkeeper-worker",
         )
@@ -235,8 +254,8 @@ def _steps(process: ProcessSpec, database: Database, settings: Settings) -> obje
 def build_worker(client: Client, database: Database, settings: Settings) -> Worker:
     """The worker, ready to run.
 
-    There is a thread and a connection for each activity that may run, local or regular: with fewer, an activity's
-    timeout would run out while it waits in a queue inside the worker, which Temporal can't see.
+    There is a thread for each activity that may run, local or regular: with fewer, an activity's timeout would run out
+    while it waits in a queue inside the worker, which Temporal can't see.
     """
     return Worker(
         client,
@@ -245,7 +264,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         activities=activities_of(*build_steps(database, settings)),
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
-        max_concurrent_local_activities=settings.concurrency,
+        max_concurrent_local_activities=settings.local_slots,
         workflow_runner=WORKFLOW_RUNNER,
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.

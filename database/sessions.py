@@ -70,12 +70,20 @@ def reaching(engine: Engine) -> Iterator[None]:
         raise Unreachable(f"no PostgreSQL answers at {where} to {engine.url.username}: {why}") from error
 
 
-def connect(url: str, *, pool_size: int = 5, role: str | None = None, application_name: str = "stockkeeper") -> Engine:
+def connect(
+    url: str,
+    *,
+    pool_size: int = 5,
+    within_seconds: float = 30,
+    role: str | None = None,
+    application_name: str = "stockkeeper",
+) -> Engine:
     """An engine for this database; it connects when it is first used.
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
-        pool_size: Connections at most; a process runs as many activities at once.
+        pool_size: Connections at most.
+        within_seconds: How long a transaction waits for one of them, if all are taken.
         role: The role to act as, such as ``stockkeeper_worker``; None: as the user in the URL.
         application_name: The name of these connections in the database's views.
 
@@ -94,6 +102,7 @@ def connect(url: str, *, pool_size: int = 5, role: str | None = None, applicatio
         parsed,
         pool_size=pool_size,
         max_overflow=0,
+        pool_timeout=within_seconds,
         # The connection that was used last has its plans and its catalogue at hand.
         pool_use_lifo=True,
         # Values may be personal data; they stay out of error messages, which end up in workflow histories.

@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,18 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from activities.notice import NoticeWays
+from database.sessions import _SETTINGS
 from starter.cli.app import app
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
+from stockkeeper.contracts.policies import LOCAL_WRITE
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
 from stockkeeper.contracts.settings import OTHER_SETTINGS, WORKER_SETTINGS, UnknownSetting, require_known
 from stockkeeper.domain.cycle_count import Tolerance
 from stockkeeper.domain.cycle_count_plan import CountClass, Cycle
 from stockkeeper.domain.errors import StockkeeperError
-from worker import Settings, serve_metrics
+from worker import CONNECTION_WITHIN_SECONDS, Settings, serve_metrics
 
 WORKER = Path(__file__).parents[2] / "worker.py"
 HOURS = {"remind_after_hours": 1, "escalate_after_hours": 2.5, "cancel_after_hours": 3}
@@ -340,3 +343,13 @@ def test_a_metrics_address_that_is_none_is_refused_in_one_line(address: str) -> 
     assert str(refused.value) == (
         f"STOCKKEEPER_METRICS_ADDRESS {address} must be an IP address and a port, such as 0.0.0.0:9464"
     )
+
+
+def test_a_worker_has_a_thread_for_each_activity_and_fewer_connections() -> None:
+    settings = Settings(concurrency=4)
+    assert (settings.local_slots, settings.threads, settings.connections) == (12, 16, 8)
+
+
+def test_a_step_that_waits_for_a_connection_and_for_a_row_ends_before_its_attempt_is_given_up() -> None:
+    rows = timedelta(seconds=float(_SETTINGS["lock_timeout"].removesuffix("s")))
+    assert timedelta(seconds=CONNECTION_WITHIN_SECONDS) + rows < LOCAL_WRITE["start_to_close_timeout"]
