@@ -111,6 +111,28 @@ async def test_a_command_while_the_database_is_away_is_not_called_refused(
     assert level(engine, item_at_rest) == (10, 1)
 
 
+async def test_orders_whose_callers_have_gone_are_not_held_when_the_database_is_back(
+    stock: Stockkeeper, outages: Outages, shop: Shop, engine: Engine
+) -> None:
+    item = shop.item(100)
+    hasty = Stockkeeper(Connection(stock.client, stock.connection.task_queue, answer_within=timedelta(seconds=0.7)))
+    references = [new_reference() for _ in range(20)]
+
+    async def gives_up(reference: str) -> None:
+        with pytest.raises(Unreachable):
+            await hasty.reserve(reference, [_line(item, 1)], performed_by="checkout")
+
+    with nothing_changes(engine, item):
+        with outages.database_away():
+            await asyncio.gather(*map(gives_up, references))
+        ended = [await stock.client.get_workflow_handle(f"reservation-{each}").result() for each in references]
+        assert [each["status"] for each in ended] == ["REJECTED"] * 20
+        assert all("wasn't held: it was to be held by" in each["notes"][0] for each in ended)
+    # Who stays on the line is held, with the same reference.
+    assert (await stock.reserve(references[0], [_line(item, 1)], performed_by="checkout")).state.status == "ACTIVE"
+    assert level(engine, item) == (100, 1)
+
+
 async def test_every_command_says_in_one_line_that_the_database_is_away(
     stock: Stockkeeper,
     outages: Outages,
