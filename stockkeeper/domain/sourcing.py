@@ -22,7 +22,7 @@ from stockkeeper.domain.errors import InsufficientStock, Shortage
 from stockkeeper.domain.stock import ItemKey
 
 SEARCH = 250_000
-"""The most comparisons of a product's units that a decision takes, under the items' locks: some 50 milliseconds.
+"""The most comparisons of a product's units that a decision takes, under the items' locks: some 100 milliseconds.
 
 Enough for ten warehouses and twenty products whatever the numbers are, for three of thirty with ten products, or for
 two of two hundred with five.

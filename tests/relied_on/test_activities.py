@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +60,21 @@ async def test_an_answer_above_two_mebibytes_is_refused_after_each_attempt_has_d
     with pytest.raises(WorkflowFailureError):
         await answer("too-large", too_large)
     assert TRIES["too-large"] == 2
+
+
+@activity.defn(name="says_when_it_was_scheduled")
+async def _says_when_it_was_scheduled() -> tuple[datetime, datetime]:
+    info = activity.info()
+    if info.attempt == 1:
+        raise RuntimeError("again")
+    return info.scheduled_time, info.current_attempt_scheduled_time
+
+
+async def test_a_later_attempt_says_when_it_was_scheduled_itself(temporal: Client) -> None:
+    queue = f"relied-on-{uuid.uuid4()}"
+    async with Worker(temporal, task_queue=queue, activities=[_says_when_it_was_scheduled]):
+        first, second = await _alone(temporal, "says_when_it_was_scheduled", attempts=2, queue=queue)
+    assert datetime.fromisoformat(second) > datetime.fromisoformat(first)
 
 
 class _Work:
