@@ -1,6 +1,6 @@
 """Every bar of speed in one table: `python -m benchmarks.speed`, and in `make bench`.
 
-Each part can be run alone, by the command that `PARTS` names it after, and prints more than its bars there.
+Each part can be run alone, here by ``--only`` or by the module of its name, which prints more than its bars.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from benchmarks import activity_layer, order_life, ten_units
+from benchmarks import activity_layer, many_holds, order_life, ten_units
 from benchmarks.bars import Bar, table_of
 
 ROUNDS = 5
@@ -50,7 +50,40 @@ def peers(rounds: int) -> list[Bar]:
     return bars
 
 
-PARTS: Mapping[str, Callable[[int], list[Bar]]] = {"order_life": life, "activity_layer": layer, "ten_units": peers}
+def many(rounds: int) -> list[Bar]:
+    """Many holds at once. To make so many takes minutes, so there is one round, however many are asked for."""
+    del rounds
+    found = asyncio.run(many_holds.measure(due=1_000, open_holds=10_000, cancels=1_000, within=90))
+    itself = "the bar itself"
+    return [
+        Bar(
+            "1,000 holds with one deadline, until all rows are released",
+            " s",
+            [found.released],
+            "1,000 bare timers",
+            [found.fired],
+            1.1,
+            at_least=False,
+        ),
+        Bar("10,000 open holds: the worker's memory", " MB", [found.memory], itself, [], 400, at_least=False),
+        Bar("kill -9 then: first hold after ready", " s", [found.first_hold], itself, [], 2, at_least=False),
+        Bar(
+            "1,000 cancels of uncached runs",
+            "/s",
+            [1_000 / found.cancels],
+            "a bare workflow's updates",
+            [1_000 / found.bare_updates],
+            0.8,
+        ),
+    ]
+
+
+PARTS: Mapping[str, Callable[[int], list[Bar]]] = {
+    "order_life": life,
+    "activity_layer": layer,
+    "many_holds": many,
+    "ten_units": peers,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
