@@ -16,9 +16,10 @@ help: ## list the targets
 
 install: $(STAMP) ## a .venv with every pinned dependency
 
+# A module is compiled when it is first imported, and of the most nobody imports any: all would take half a minute.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
 demo: $(STAMP) ## every process end to end on a fresh stack of its own
@@ -27,9 +28,9 @@ demo: $(STAMP) ## every process end to end on a fresh stack of its own
 up: $(STAMP) ## PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C
 	$(BIN)/stockkeeper up
 
-# mypy takes one core for half a minute, so it runs beside the tests; what takes a second comes before them.
-test: lint ## lint, types, imports, and the tests, in three processes with a stack each
-	@$(MAKE) --no-print-directory --jobs 2 types pytest
+# mypy takes one core for half a minute, so it runs beside the rest; the tests begin when what takes seconds is right.
+test: $(STAMP) ## lint, types, imports, and the tests, in three processes with a stack each
+	@$(MAKE) --no-print-directory --jobs 2 types lint pytest
 
 check: lint types ## lint, format, types, import rules, compose file
 
