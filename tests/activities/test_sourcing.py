@@ -9,6 +9,7 @@ from stockkeeper.contracts.reservation import FulfillLine, Holding, QueuePlace
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_changes
+from tests.support.corrections import correct_stock
 from tests.support.meetings import held_rows, until_waiting
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
@@ -214,12 +215,18 @@ def test_what_comes_too_late_is_not_held_and_what_is_held_is_found(steps: Steps,
     assert level(engine, item) == (5, 1)
 
 
-def test_what_gave_way_is_held_again_by_the_same_start(steps: Steps, shop: Shop) -> None:
+def test_what_gave_way_is_held_again_by_the_same_start(steps: Steps, shop: Shop, engine: Engine) -> None:
     """By the lines that were asked for, or by the parts."""
-    first, _second = spread(shop, 4, 3)
+    first, second = spread(shop, 4, 3)
     reference = new_reference()
     holding = steps.reserve(reference, (first.product_id, 7))
     starts: list[list[Start]] = [[(first.product_id, 7)], [(item, units) for item, units, _ in parts(holding)]]
     for number, lines in enumerate(starts):
-        assert parts(steps.hold_again(reference, *lines, run=f"run-{number}")) == parts(holding)
-    assert refused(lambda: steps.hold_again(reference, (first.product_id, 6)))[0] == "OperationConflict"
+        correct_stock(engine, {first: -4}, NOON)
+        steps.give_way(reference, operation=str(number))
+        assert [level(engine, each) for each in (first, second)] == [(0, 0), (3, 0)]
+        assert refused(partial(steps.hold_again, reference, (first.product_id, 6)))[0] == "OperationConflict"
+        correct_stock(engine, {first: 4}, NOON)
+        again = steps.hold_again(reference, *lines, run=f"run-{number}")
+        assert (again.status, parts(again)) == (ACTIVE, parts(holding))
+        assert [level(engine, each) for each in (first, second)] == [(4, 4), (3, 3)]
