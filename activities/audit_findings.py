@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger, Text
 from temporalio import activity
 
-from activities.transfer import end_hold
+from activities.transfer import end_hold, hold_of
 from activities.writes import database_errors, effect_once
 from database import holds, ledger
 from database.audit_findings import lock_finding
@@ -21,7 +21,8 @@ from database.operations import Operation
 from database.sessions import Database
 from database.stock_reading import Wants, locked_stock
 from database.tables import audit_findings
-from database.transfer import TRANSFER, lock_transfer
+from database.transfer import TRANSFER
+from database.transfer_reading import lock_transfer, write_transfer
 from stockkeeper.contracts.audit_findings import (
     FINDINGS_A_PAGE,
     AuditFindingActivities,
@@ -193,9 +194,11 @@ def _end_hold(
     """Release an order's hold on the item, or all that a transfer still holds: what it has sent goes on."""
     kind, _, name = document.partition(" ")
     if kind == "transfer" and is_stored(connection, TRANSFER, name):
-        transfer = lock_transfer(connection, name)
-        if transfer.status in (TransferStatus.PENDING, TransferStatus.IN_TRANSIT):
-            end_hold(connection, operation, transfer, reason=reason, as_of=as_of)
+        locked = lock_transfer(connection, name)
+        if locked.transfer.status in (TransferStatus.PENDING, TransferStatus.IN_TRANSIT):
+            with locked_stock(connection, Wants(references=[hold_of(locked.transfer)])) as stock:
+                end_hold(stock, operation, locked, reason=reason, as_of=as_of)
+            write_transfer(connection, locked)
             return
     with locked_stock(connection, Wants(items=[item])) as stock:
         held = stock.take_in(

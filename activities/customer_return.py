@@ -25,7 +25,8 @@ from database.customer_return import (
 from database.differences import read_difference_approvals
 from database.document import close_document, insert_document, is_stored
 from database.operations import Operation
-from database.receipts import booked, insert_receipt, put_into_stock
+from database.receipts import arriving_items, booked, insert_receipt, put_into_stock
+from database.stock_reading import Wants, locked_stock
 from database.worth import worth_of_products
 from stockkeeper.contracts.customer_return import (
     ApproveReturnDifferenceStep,
@@ -94,16 +95,19 @@ class ReturnSteps(WithLimit, ReturnActivities):
             self._require_approved(connection, operation, returned, found, step.as_of)
             key, number = returned.return_id, returned.return_number
             insert_receipt(connection, operation, INSPECTIONS, key, step.inspection_id, taken, step.took_place_at)
-            put_into_stock(
-                connection,
-                operation,
-                MovementType.RETURN,
-                returned.warehouse_id,
-                returned.lines,
-                {line_number: share.accepted for line_number, share in taken.items()},
-                reference_id=number,
-                reason=f"inspection {step.inspection_id} of return {number}, order {returned.reference_id}",
-            )
+            units = {line_number: share.accepted for line_number, share in taken.items()}
+            arriving = arriving_items(returned.warehouse_id, returned.lines, units)
+            with locked_stock(connection, Wants(arriving=arriving, moves=bool(arriving))) as stock:
+                put_into_stock(
+                    stock,
+                    operation,
+                    MovementType.RETURN,
+                    returned.warehouse_id,
+                    returned.lines,
+                    units,
+                    reference_id=number,
+                    reason=f"inspection {step.inspection_id} of return {number}, order {returned.reference_id}",
+                )
             if status is ReturnStatus.INSPECTED:
                 close_document(connection, operation, RETURN, key, status, step.as_of)
 

@@ -6,14 +6,17 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.differences import store_difference_approval
-from activities.purchase_order_steps import OrderSteps, end_order
+from activities.document_steps import Plan, nothing
+from activities.purchase_order_steps import OrderSteps
 from activities.writes import require_same
+from database.locked_order import LockedOrder
+from database.locked_stock import LockedStock
 from database.operations import Operation
 from database.purchase_order import PURCHASE_ORDER
 from database.purchase_order_goods import RECEIPTS, brought_by, insert_return, returned_by
 from database.purchase_order_reading import lock_purchase_order
-from database.receipts import booked, insert_receipt, put_into_stock, take_out_of_stock
-from database.supplier_performance import keep_unit_costs
+from database.receipts import arriving_items, booked, insert_receipt, put_into_stock, take_out_of_stock
+from database.stock_reading import Wants
 from stockkeeper.contracts.purchase_order import (
     ApproveOrderDifferenceStep,
     CorrectReceiptStep,
@@ -22,7 +25,7 @@ from stockkeeper.contracts.purchase_order import (
     StoredPurchaseOrder,
 )
 from stockkeeper.contracts.purchase_order_state import ReceiptLine
-from stockkeeper.domain.conflicts import done_differently
+from stockkeeper.domain.conflicts import done_differently, twin_of
 from stockkeeper.domain.purchase_order import (
     PurchaseOrder,
     PurchaseOrderEvent,
@@ -50,33 +53,40 @@ class OrderGoodsSteps(OrderSteps):
             NotPermitted: More was received than ordered, above the limit, and no other person has approved that.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            order = lock_purchase_order(connection, step.po_number)
-            delivered = _delivered(step.lines)
-            if earlier := booked(connection, RECEIPTS, order.po_id, step.receipt_id):
+        def plan(locked: LockedOrder, operation: Operation) -> Plan:
+            order, delivered = locked.order, _delivered(step.lines)
+            if earlier := locked.known.get(step.receipt_id):
                 another = done_differently("receive", step.receipt_id, "purchase order", step.po_number)
                 require_same(earlier, delivered, otherwise=another)
-                return
+                return Plan(Wants(), nothing)
             taken = order.plan_receipt(delivered)
             status = order.after_receipt(taken)
-            self.require_ordered(connection, operation, order, taken, step.as_of)
-            insert_receipt(connection, operation, RECEIPTS, order.po_id, step.receipt_id, taken, step.took_place_at)
-            arrived = put_into_stock(
-                connection,
-                operation,
-                MovementType.PURCHASE,
-                order.warehouse_id,
-                order.lines,
-                {line_number: share.accepted for line_number, share in taken.items()},
-                reference_id=order.po_number,
-                reason=f"receipt {step.receipt_id} of purchase order {order.po_number}",
-            )
-            if arrived:
-                keep_unit_costs(connection, order, arrived, step.as_of)
-            if status is PurchaseOrderStatus.RECEIVED:
-                end_order(connection, operation, order, status, step.as_of, reason=None)
+            if (twin := locked.twin_of(step.receipt_id)) is not None:
+                raise twin_of("delivery", step.receipt_id, twin)
+            units = {line_number: share.accepted for line_number, share in taken.items()}
+            arriving = arriving_items(order.warehouse_id, order.lines, units)
 
-        return self._once(step, effect)
+            def carry_out(stock: LockedStock) -> None:
+                self.require_ordered(stock.connection, operation, order, taken, step.as_of)
+                arrived = put_into_stock(
+                    stock,
+                    operation,
+                    MovementType.PURCHASE,
+                    order.warehouse_id,
+                    order.lines,
+                    units,
+                    reference_id=order.po_number,
+                    reason=f"receipt {step.receipt_id} of purchase order {order.po_number}",
+                )
+                locked.receive(operation, step.receipt_id, taken, step.took_place_at)
+                locked.pay(arrived, step.as_of)
+                if status is PurchaseOrderStatus.RECEIVED:
+                    locked.close(operation, status, step.as_of)
+
+            _, is_over = order.more_than_ordered(taken)
+            return Plan(Wants(arriving=arriving, moves=bool(arriving)), carry_out, writes_itself=is_over)
+
+        return self._orders.once(step, step.po_number, plan, name=step.receipt_id)
 
     @activity.defn(name="approve_order_difference", no_thread_cancel_exception=True)
     def approve_order_difference(self, step: ApproveOrderDifferenceStep) -> StoredPurchaseOrder:

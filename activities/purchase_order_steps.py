@@ -1,23 +1,33 @@
 """The steps of a purchase order have these in common: one transaction each, the order's end, and its answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.differences import require_difference_approved
+from activities.document_steps import Command, DocumentSteps
 from activities.writes import Effect, OnDatabase, document_once
 from database.clock import end_of_day, today_in
-from database.differences import read_difference_approvals
 from database.document import close_document
+from database.locked_order import LockedOrder, changes_of
 from database.operations import Operation
+from database.pipeline import Statement, send
 from database.purchase_order import PURCHASE_ORDER
 from database.purchase_order_goods import taken_back
-from database.purchase_order_reading import read_purchase_order
+from database.purchase_order_reading import (
+    Receipt,
+    lock_orders,
+    orders_of,
+    read_orders,
+    read_purchase_order,
+    require_order,
+)
 from database.sessions import Database
-from database.supplier_performance import measure_lead_times
+from database.supplier_performance import keep_lead_times
 from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import counted
@@ -59,6 +69,35 @@ PurchaseOrderStep = (
 )
 
 
+class OrderRoom:
+    """Purchase orders for `activities.document_steps`."""
+
+    def lock(self, numbers: Sequence[str]) -> Statement:
+        """Lock orders by their numbers."""
+        return lock_orders(numbers)
+
+    def read(self, commands: Sequence[Command]) -> list[Statement]:
+        """Read orders, and what their receipts have booked before."""
+        receipts = [Receipt(each.number, each.name or "") for each in commands]
+        return read_orders([each.number for each in commands], RECEIPTS_SHOWN, receipts)
+
+    def take_in(self, rows: Sequence[list[Any]]) -> Mapping[str, LockedOrder]:
+        """The orders by number."""
+        return orders_of(rows)
+
+    def require(self, found: Mapping[str, LockedOrder], number: str) -> LockedOrder:
+        """The order of this number; raises `InvalidRequest` if there is none."""
+        return require_order(found, number)
+
+    def changes(self, documents: Iterable[LockedOrder]) -> Iterable[Statement]:
+        """What has changed of orders, as statements."""
+        return changes_of(documents)
+
+    def answer(self, document: LockedOrder, operation: Operation) -> StoredPurchaseOrder:
+        """The order as it is now, for the operation's run."""
+        return _stored(document.shown, operation.run_id)
+
+
 class OrderSteps(OnDatabase):
     """What the steps of an order need.
 
@@ -81,6 +120,7 @@ class OrderSteps(OnDatabase):
         self._approval = approval
         self._over_delivery_percent = over_delivery_percent
         self._limit = limits.as_limit
+        self._orders = DocumentSteps(database, OrderRoom(), StoredPurchaseOrder)
 
     def require_permitted(
         self,
@@ -154,17 +194,20 @@ def end_order(
 ) -> None:
     """End the order, and measure how long the supplier took. The caller has locked the order."""
     close_document(connection, operation, PURCHASE_ORDER, order.po_id, status, as_of, reason=reason)
-    measure_lead_times(connection, order)
+    send(connection, keep_lead_times([order.supplier_id], [order.po_id]))
 
 
 def stored_order(connection: Connection, po_number: str) -> StoredPurchaseOrder:
     """The order as it is in this transaction."""
     order = read_purchase_order(connection, po_number, receipts=RECEIPTS_SHOWN)
-    due_at = end_of_day(order["expected_delivery_date"], order.pop("timezone"))
-    by_another_run = order.pop("run_id") != activity.info().workflow_run_id
-    approvals = read_difference_approvals(connection, PURCHASE_ORDER, po_number)
-    more = {"due_at": due_at, "drafted_by_another_run": by_another_run, "difference_approvals": approvals}
-    return StoredPurchaseOrder.model_validate(order | more)
+    return _stored(order, activity.info().workflow_run_id)
+
+
+def _stored(shown: Mapping[str, Any], run_id: str | None) -> StoredPurchaseOrder:
+    """The order as this run sees it."""
+    due_at = end_of_day(shown["expected_delivery_date"], shown["timezone"])
+    more = {"due_at": due_at, "drafted_by_another_run": shown["run_id"] != run_id}
+    return StoredPurchaseOrder.model_validate({**shown, **more, "receipts": shown["receipts"][-RECEIPTS_SHOWN:]})
 
 
 def require_to_come(connection: Connection, warehouse_id: int, day: date | None, as_of: datetime) -> None:

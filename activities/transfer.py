@@ -2,7 +2,8 @@
 
 A step locks the transfer's row first, then the items of one of its warehouses, never of both: goods leave the source in
 one step and arrive at the destination in another. So transfers in opposite directions can't wait for each other in a
-circle. `stockkeeper.domain.transfer` decides, `database.transfer` reads and writes. Arrivals and losses are in
+circle. `stockkeeper.domain.transfer` decides, `database.transfer_reading` reads and `database.locked_transfer` writes.
+Steps that come at the same time share a transaction (`activities.document_steps`). Arrivals and losses are in
 `activities.transfer_goods`.
 """
 
@@ -13,18 +14,17 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.transfer_goods import TransitSteps, is_repeated, stored_transfer, units_by_product
-from activities.writes import columns_of, require_same
+from activities.document_steps import Plan, nothing
+from activities.transfer_goods import TransitSteps, is_repeated, show_command, stored_transfer, units_by_product
+from activities.writes import Effect, columns_of, document_once, require_same
 from database import holds, transit
-from database.document import close_document, insert_document, is_stored, update_document
+from database.document import insert_document, is_stored
 from database.locked_stock import LockedStock
+from database.locked_transfer import LockedTransfer
 from database.operations import Operation
 from database.stock_reading import Wants, locked_stock
 from database.stock_rows import Reference
-from database.transfer import (
-    TRANSFER,
-    lock_transfer,
-)
+from database.transfer import TRANSFER
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.transfer import (
     CancelTransferStep,
@@ -32,6 +32,7 @@ from stockkeeper.contracts.transfer import (
     HoldTransferStep,
     StoredTransfer,
     TransferActivities,
+    TransferStep,
 )
 from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferState
 from stockkeeper.domain.conflicts import already_exists
@@ -72,26 +73,32 @@ class TransferSteps(TransitSteps, TransferActivities):
             OperationConflict: A departure with this number and other quantities was booked.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            wanted = units_by_product(step.lines)
-            if is_repeated(connection, operation, transfer, "dispatch", step.dispatch_id, wanted):
-                return
+        def plan(locked: LockedTransfer, operation: Operation) -> Plan:
+            transfer, wanted = locked.transfer, units_by_product(step.lines)
+            if is_repeated(operation, locked, "dispatch", step.dispatch_id, wanted):
+                return Plan(Wants(), nothing)
             status = transfer.after_dispatch()
-            hold = Wants(references=[hold_of(transfer)], moves=True)
-            with locked_stock(connection, hold) as stock:
-                units, reason = _take(stock, operation, transfer, wanted, step.as_of)
-            kind = TransitKind.DISPATCHED
-            transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.dispatch_id)
-            times: dict[str, datetime | None] = {}
-            if transfer.status is TransferStatus.PENDING:
-                times["dispatched_at"] = step.took_place_at
-            if not transfer.in_transit:
-                # What has left before and is still on its way is due first.
-                times["due_at"] = transfer.due_at(step.took_place_at)
-            update_document(connection, TRANSFER, transfer.transfer_id, status=status, **times)
+            transit.require_no_twin(locked, TransitKind.DISPATCHED, command_id=step.dispatch_id)
 
-        return self._once(step, effect)
+            def carry_out(stock: LockedStock) -> None:
+                units, reason = _take(stock, operation, transfer, wanted, step.as_of)
+                kind, name = TransitKind.DISPATCHED, step.dispatch_id
+                transit.move(locked, stock, operation, kind, units, reason=reason, command_id=name)
+                for line_number, leaving in units.items():
+                    locked.lines[line_number]["held"] -= leaving
+                left = sum(units.values())
+                show_command(locked, operation, "departures", dispatch_id=name, quantity=left)
+                times: dict[str, datetime | None] = {}
+                if transfer.status is TransferStatus.PENDING:
+                    times["dispatched_at"] = step.took_place_at
+                if not transfer.in_transit:
+                    # What has left before and is still on its way is due first.
+                    times["due_at"] = transfer.due_at(step.took_place_at)
+                locked.change(status=status, **times)
+
+            return Plan(Wants(references=[hold_of(transfer)], moves=True), carry_out)
+
+        return self._transfers.once(step, step.transfer_number, plan, name=step.dispatch_id)
 
     @activity.defn(name="cancel_transfer", no_thread_cancel_exception=True)
     def cancel_transfer(self, step: CancelTransferStep) -> StoredTransfer:
@@ -106,11 +113,35 @@ class TransferSteps(TransitSteps, TransferActivities):
             InvalidState: It has ended; or the step says that its hold gave way, and no line did.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            cancel(connection, operation, transfer, reason=step.reason, as_of=step.as_of, gave_way=step.gave_way)
+        def plan(locked: LockedTransfer, operation: Operation) -> Plan:
+            hold = [hold_of(locked.transfer)]
+            if step.gave_way:
 
-        return self._once(step, effect)
+                def give_way(stock: LockedStock) -> None:
+                    end_hold(stock, operation, locked, reason=step.reason, as_of=step.as_of, gave_way=True)
+
+                return Plan(Wants(references=hold), give_way)
+            status, back = locked.transfer.after(TransferEvent.CANCEL), locked.transfer.in_transit
+
+            def cancel(stock: LockedStock) -> None:
+                reason = f"back from transfer {step.transfer_number}, cancelled in transit: {step.reason}"
+                transit.move(locked, stock, operation, TransitKind.RETURNED, back, reason=reason)
+                _release(stock, operation, locked, reason=step.reason, as_of=step.as_of)
+                locked.close(operation, status, step.as_of, reason=step.reason)
+
+            arriving = transit.arrival(locked, back, is_back=True)
+            return Plan(Wants(references=hold, arriving=arriving, moves=bool(back)), cancel)
+
+        return self._transfers.once(step, step.transfer_number, plan)
+
+    def _once(self, step: TransferStep, effect: Effect) -> StoredTransfer:
+        return document_once(
+            self._database,
+            step,
+            StoredTransfer,
+            effect,
+            lambda connection: stored_transfer(connection, step.transfer_number),
+        )
 
 
 def hold_of(transfer: Transfer) -> Reference:
@@ -146,41 +177,10 @@ def _take(
     return units, reason
 
 
-def cancel(
-    connection: Connection,
-    operation: Operation,
-    transfer: Transfer,
-    *,
-    reason: str,
-    as_of: datetime,
-    gave_way: bool = False,
-) -> None:
-    """End a transfer: release its hold, and book the units in transit back into the source.
-
-    If its hold gave way, units in transit go on, and the transfer ends with the last of them.
-
-    Locks: the source's items. The caller has locked the transfer.
-
-    Raises:
-        InvalidState: It has ended; or ``gave_way`` is set, and no line of its hold gave way.
-    """
-    if gave_way:
-        end_hold(connection, operation, transfer, reason=reason, as_of=as_of, gave_way=True)
-        return
-    status = transfer.after(TransferEvent.CANCEL)
-    with locked_stock(connection, Wants(references=[hold_of(transfer)])) as stock:
-        held = stock.lines_of(hold_of(transfer))
-        holds.release(stock, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
-    back = transfer.in_transit
-    why = f"back from transfer {transfer.transfer_number}, cancelled in transit: {reason}"
-    transit.move(connection, operation, transfer, TransitKind.RETURNED, back, reason=why)
-    close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
-
-
 def end_hold(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
-    transfer: Transfer,
+    locked: LockedTransfer,
     *,
     reason: str,
     as_of: datetime,
@@ -188,29 +188,34 @@ def end_hold(
 ) -> None:
     """Release the units still held at the source. Those in transit go on; with none, the transfer ends.
 
-    Locks: the source's items. The caller has locked the transfer.
-
     Raises:
         InvalidState: It has ended; or ``gave_way`` is set, and no line of its hold gave way.
     """
-    with locked_stock(connection, Wants(references=[hold_of(transfer)])) as stock:
+    transfer = locked.transfer
+    if gave_way:
         held = stock.lines_of(hold_of(transfer))
-        if gave_way:
-            if status_of(held) is ReservationStatus.FULFILLED:
-                transfer.after(TransferEvent.GIVE_WAY)  # Everything has left: there is nothing to give up.
-            require_given_way(held, *hold_of(transfer))
-        status = transfer.after_giving_way()
-        holds.release(
-            stock,
-            operation,
-            held,
-            ReservationStatus.CANCELLED,
-            reason=reason,
-            as_of=as_of,
-            gave_way_to="" if gave_way else None,
-        )
+        if status_of(held) is ReservationStatus.FULFILLED:
+            transfer.after(TransferEvent.GIVE_WAY)  # Everything has left: there is nothing to give up.
+        require_given_way(held, *hold_of(transfer))
+    status = transfer.after_giving_way()
+    _release(stock, operation, locked, reason=reason, as_of=as_of, gave_way_to="" if gave_way else None)
     if status is not TransferStatus.IN_TRANSIT:
-        close_document(connection, operation, TRANSFER, transfer.transfer_id, status, as_of, reason=reason)
+        locked.close(operation, status, as_of, reason=reason)
+
+
+def _release(
+    stock: LockedStock,
+    operation: Operation,
+    locked: LockedTransfer,
+    *,
+    reason: str,
+    as_of: datetime,
+    gave_way_to: str | None = None,
+) -> None:
+    held, status = stock.lines_of(hold_of(locked.transfer)), ReservationStatus.CANCELLED
+    holds.release(stock, operation, held, status, reason=reason, as_of=as_of, gave_way_to=gave_way_to)
+    for line in locked.shown["line_items"]:
+        line["held"] = 0
 
 
 def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) -> StockAnswer | None:

@@ -1,45 +1,84 @@
 """The steps of a transfer's goods on their way: arrivals, units lost, and their approval."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.differences import WithLimit, require_difference_approved, store_difference_approval
-from activities.writes import Effect, document_once, require_same
+from activities.document_steps import Command, DocumentSteps, Plan, nothing
+from activities.writes import require_same
 from database import transit
-from database.differences import read_difference_approvals
-from database.document import close_document, update_document
+from database.locked_stock import LockedStock
+from database.locked_transfer import LockedTransfer, changes_of
 from database.operations import Operation
-from database.transfer import (
-    TRANSFER,
-    booked_receipt,
-    lock_transfer,
-    lost_units,
-    moved_by,
-    oldest_departure,
+from database.pipeline import Statement
+from database.sessions import Database
+from database.stock_reading import Wants
+from database.transfer import TRANSFER
+from database.transfer_reading import (
+    BookedBefore,
+    lock_transfers,
     read_transfer,
+    read_transfers,
+    require_transfer,
+    transfers_of,
 )
 from database.worth import worth_of_products
+from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
     ApproveTransferDifferenceStep,
     ReceiveTransferStep,
     StoredTransfer,
-    TransferStep,
     WriteOffTransferStep,
 )
 from stockkeeper.contracts.transfer_state import TransferLine
 from stockkeeper.domain.conflicts import done_differently
 from stockkeeper.domain.receipt import Delivered, delivered_by_product
-from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
+from stockkeeper.domain.transfer import TransferEvent, TransferStatus, TransitKind
+
+
+class TransferRoom:
+    """Transfers for `activities.document_steps`."""
+
+    def lock(self, numbers: Sequence[str]) -> Statement:
+        """Lock transfers by their numbers."""
+        return lock_transfers(numbers)
+
+    def read(self, commands: Sequence[Command]) -> list[Statement]:
+        """Read transfers, and what their commands have booked before."""
+        before = [BookedBefore(each.number, each.operation.operation_id, each.name) for each in commands]
+        return read_transfers([each.number for each in commands], RECEIPTS_SHOWN, before)
+
+    def take_in(self, rows: Sequence[list[Any]]) -> Mapping[str, LockedTransfer]:
+        """The transfers by number."""
+        return transfers_of(rows)
+
+    def require(self, found: Mapping[str, LockedTransfer], number: str) -> LockedTransfer:
+        """The transfer of this number; raises `InvalidRequest` if there is none."""
+        return require_transfer(found, number)
+
+    def changes(self, documents: Iterable[LockedTransfer]) -> Iterable[Statement]:
+        """What has changed of transfers, as statements."""
+        return changes_of(documents)
+
+    def answer(self, document: LockedTransfer, operation: Operation) -> StoredTransfer:
+        """The transfer as it is now."""
+        del operation
+        return StoredTransfer.model_validate(document.shown)
 
 
 class TransitSteps(WithLimit):
     """The goods in transit of `TransferActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database, limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT) -> None:
+        super().__init__(database, limits)
+        self._transfers = DocumentSteps(database, TransferRoom(), StoredTransfer)
 
     @activity.defn(name="receive_transfer", no_thread_cancel_exception=True)
     def receive_transfer(self, step: ReceiveTransferStep) -> StoredTransfer:
@@ -57,30 +96,37 @@ class TransitSteps(WithLimit):
             OperationConflict: A receipt with this id and other quantities was booked.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
+        def plan(locked: LockedTransfer, operation: Operation) -> Plan:
             delivered = delivered_by_product(
                 Delivered(line.product_id, line.quantity, line.damaged_quantity) for line in step.lines
             )
-            if booked := booked_receipt(connection, transfer, step.receipt_id):
+            if booked := locked.brought_by(step.receipt_id):
                 another = done_differently("receive", step.receipt_id, "transfer", step.transfer_number)
                 require_same(booked, delivered, otherwise=another)
-                return
-            taken = transfer.plan_receipt(delivered)
-            status = transfer.after_receipt(taken)
-            reason = f"receipt {step.receipt_id} of transfer {transfer.transfer_number}"
+                return Plan(Wants(), nothing)
+            taken = locked.transfer.plan_receipt(delivered)
+            status = locked.transfer.after_receipt(taken)
+            transit.require_no_twin(locked, TransitKind.RECEIVED, step.receipt_id)
+            reason = f"receipt {step.receipt_id} of transfer {step.transfer_number}"
             accepted = {number: share.accepted for number, share in taken.items() if share.accepted}
             damaged = {number: share.unfit for number, share in taken.items() if share.unfit}
-            self._require_approved(connection, operation, transfer, damaged, step.as_of)
-            receipt = {"reason": reason, "receipt_id": step.receipt_id}
-            transit.move(connection, operation, transfer, TransitKind.RECEIVED, accepted, **receipt)
-            transit.move(connection, operation, transfer, TransitKind.DAMAGED, damaged, **receipt)
-            if status is TransferStatus.RECEIVED:
-                close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of)
-            else:
-                due_again(connection, transfer)
 
-        return self._once(step, effect)
+            def carry_out(stock: LockedStock) -> None:
+                self._require_approved(stock.connection, operation, locked, damaged, step.as_of)
+                receipt = {"reason": reason, "receipt_id": step.receipt_id}
+                transit.move(locked, stock, operation, TransitKind.RECEIVED, accepted, **receipt)
+                transit.move(locked, stock, operation, TransitKind.DAMAGED, damaged, **receipt)
+                units = {"accepted": sum(accepted.values()), "unfit": sum(damaged.values())}
+                show_command(locked, operation, "receipts", receipt_id=step.receipt_id, **units)
+                if status is TransferStatus.RECEIVED:
+                    locked.close(operation, status, step.as_of)
+                else:
+                    due_again(stock.connection, locked)
+
+            wants = Wants(arriving=transit.arrival(locked, accepted), moves=bool(accepted))
+            return Plan(wants, carry_out, writes_itself=bool(damaged))
+
+        return self._transfers.once(step, step.transfer_number, plan, name=step.receipt_id)
 
     @activity.defn(name="write_off_transfer", no_thread_cancel_exception=True)
     def write_off_transfer(self, step: WriteOffTransferStep) -> StoredTransfer:
@@ -95,22 +141,28 @@ class TransitSteps(WithLimit):
             OperationConflict: A write-off with this number and other quantities was booked.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            lost = units_by_product(step.lines)
-            if is_repeated(connection, operation, transfer, "write_off", step.write_off_id, lost):
-                return
+        def plan(locked: LockedTransfer, operation: Operation) -> Plan:
+            transfer, lost = locked.transfer, units_by_product(step.lines)
+            if is_repeated(operation, locked, "write_off", step.write_off_id, lost):
+                return Plan(Wants(), nothing)
             units, reason = transfer.plan_write_off(lost), step.reason
             status = transfer.after_write_off(units)
-            self._require_approved(connection, operation, transfer, units, step.as_of)
-            kind = TransitKind.WRITTEN_OFF
-            transit.move(connection, operation, transfer, kind, units, reason=reason, command_id=step.write_off_id)
-            if status is TransferStatus.RECEIVED:
-                close_document(connection, operation, TRANSFER, transfer.transfer_id, status, step.as_of, reason=reason)
-            else:
-                due_again(connection, transfer)
 
-        return self._once(step, effect)
+            def carry_out(stock: LockedStock) -> None:
+                self._require_approved(stock.connection, operation, locked, units, step.as_of)
+                kind, name = TransitKind.WRITTEN_OFF, step.write_off_id
+                transit.require_no_twin(locked, kind, command_id=name)
+                transit.move(locked, stock, operation, kind, units, reason=reason, command_id=name)
+                lost = {"write_off_id": name, "reason": reason, "quantity": sum(units.values())}
+                show_command(locked, operation, "write_offs", **lost)
+                if status is TransferStatus.RECEIVED:
+                    locked.close(operation, status, step.as_of, reason=reason)
+                else:
+                    due_again(stock.connection, locked)
+
+            return Plan(Wants(), carry_out, writes_itself=True)
+
+        return self._transfers.once(step, step.transfer_number, plan, name=step.write_off_id)
 
     @activity.defn(name="approve_transfer_difference", no_thread_cancel_exception=True)
     def approve_transfer_difference(self, step: ApproveTransferDifferenceStep) -> StoredTransfer:
@@ -122,35 +174,42 @@ class TransitSteps(WithLimit):
             InvalidState: It isn't in transit.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            transfer = lock_transfer(connection, step.transfer_number)
-            transfer.after(TransferEvent.RECEIVE)
-            store_difference_approval(connection, operation, TRANSFER, transfer.transfer_number, step, step.as_of)
+        def plan(locked: LockedTransfer, operation: Operation) -> Plan:
+            locked.transfer.after(TransferEvent.RECEIVE)
 
-        return self._once(step, effect)
+            def carry_out(stock: LockedStock) -> None:
+                number = step.transfer_number
+                store_difference_approval(stock.connection, operation, TRANSFER, number, step, step.as_of)
+                locked.shown = dict(read_transfer(stock.connection, number, receipts=RECEIPTS_SHOWN))
+
+            return Plan(Wants(), carry_out, writes_itself=True)
+
+        return self._transfers.once(step, step.transfer_number, plan)
 
     def _require_approved(
-        self, connection: Connection, operation: Operation, transfer: Transfer, lost: Mapping[int, int], as_of: datetime
+        self,
+        connection: Connection,
+        operation: Operation,
+        locked: LockedTransfer,
+        lost: Mapping[int, int],
+        as_of: datetime,
     ) -> None:
         """Refuse a loss above the limit that no other person has approved; units by line number."""
         if not lost:
             return
-        in_all = Counter(lost_units(connection, transfer))
-        for line in transfer.lines:
-            in_all[line.product_id] += lost.get(line.line_number, 0)
-        number = transfer.transfer_number
+        in_all: Counter[int] = Counter()
+        for line_number, line in locked.lines.items():
+            in_all[line["product_id"]] += line["damaged"] + line["written_off"] + lost.get(line_number, 0)
+        number = locked.transfer.transfer_number
         what = f"{counted(sum(in_all.values()), 'unit')} of transfer {number} lost or damaged"
         worth = worth_of_products(connection, {product_id: units for product_id, units in in_all.items() if units})
         require_difference_approved(connection, operation, TRANSFER, number, what, worth, self._limit, as_of)
 
-    def _once(self, step: TransferStep, effect: Effect) -> StoredTransfer:
-        return document_once(
-            self._database,
-            step,
-            StoredTransfer,
-            effect,
-            lambda connection: stored_transfer(connection, step.transfer_number),
-        )
+
+def show_command(locked: LockedTransfer, operation: Operation, kind: str, **fields: Any) -> None:
+    """Show a departure, a receipt or a write-off that has been booked; the latest hundred of a kind are shown."""
+    booked = {"at": locked.entries[0].at, "performed_by": operation.performed_by, **fields}
+    locked.shown[kind] = [*locked.shown[kind], booked][-RECEIPTS_SHOWN:]
 
 
 def units_by_product(lines: Sequence[TransferLine] | None) -> dict[int, int] | None:
@@ -164,9 +223,8 @@ def units_by_product(lines: Sequence[TransferLine] | None) -> dict[int, int] | N
 
 
 def is_repeated(
-    connection: Connection,
     operation: Operation,
-    transfer: Transfer,
+    locked: LockedTransfer,
     command: str,
     command_id: str | None,
     units: dict[int, int] | None,
@@ -176,23 +234,21 @@ def is_repeated(
     Raises:
         OperationConflict: It was booked with other quantities.
     """
-    if command_id is None or not (booked := moved_by(connection, operation, transfer)):
+    if command_id is None or not (booked := locked.moved_by(operation)):
         return False
     if units is not None:
-        another = done_differently(command, command_id, "transfer", transfer.transfer_number)
+        another = done_differently(command, command_id, "transfer", locked.transfer.transfer_number)
         require_same(booked, units, otherwise=another)
     return True
 
 
-def due_again(connection: Connection, transfer: Transfer) -> None:
+def due_again(connection: Connection, locked: LockedTransfer) -> None:
     """Let the transfer be due by the oldest departure that is still on its way, once the first one has arrived."""
-    left_at = oldest_departure(connection, transfer)
+    left_at = transit.oldest_departure(connection, locked)
     if left_at is not None:
-        update_document(connection, TRANSFER, transfer.transfer_id, due_at=transfer.due_at(left_at))
+        locked.change(due_at=locked.transfer.due_at(left_at))
 
 
 def stored_transfer(connection: Connection, transfer_number: str) -> StoredTransfer:
     """The transfer as it is in this transaction."""
-    transfer = read_transfer(connection, transfer_number, receipts=RECEIPTS_SHOWN)
-    approvals = read_difference_approvals(connection, TRANSFER, transfer_number)
-    return StoredTransfer.model_validate(transfer | {"difference_approvals": approvals})
+    return StoredTransfer.model_validate(read_transfer(connection, transfer_number, receipts=RECEIPTS_SHOWN))

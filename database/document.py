@@ -41,7 +41,7 @@ class Document:
         header: The table with a row per document.
         number: The column of that table with the document's own number.
         lines: The table with its lines.
-        shown: The header as answers show it, by ``:number``.
+        shown: The header as answers show it, by ``:number``; None: the document's room has a reading of its own.
         lines_shown: Its lines as answers show them, by ``:key``.
         lines_name: The name of the lines in answers.
     """
@@ -50,8 +50,8 @@ class Document:
     header: Table
     number: Column[Any]
     lines: Table
-    shown: TextClause
-    lines_shown: TextClause
+    shown: TextClause | None = None
+    lines_shown: TextClause | None = None
     lines_name: str = "lines"
 
     @property
@@ -187,6 +187,8 @@ def read_document(connection: Connection, document: Document, number: str, **of:
         number: Its number; it has to be stored.
         of: Further parameters of ``lines_shown``.
     """
+    if document.shown is None or document.lines_shown is None:
+        raise TypeError(f"{document.name}: it has a reading of its own")
     header = read_rows(connection, document.shown, {"number": number})[0]
     lines = read_rows(connection, document.lines_shown, of | {"key": header[document.key.name]})
     return header | {document.lines_name: lines}

@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 Call = TypeVar("Call")
 
-_MOST = 64
+MOST = 64
 """Calls that are carried out together: more than a worker has threads."""
 
-_PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS = 0.05
 """How long a call waits for those under way. They take a tenth of it; longer, they wait for somebody else's lock, and
 then it goes on without them."""
 
@@ -33,9 +33,16 @@ class _Turn(Generic[Call]):
 
 
 class Gathering(Generic[Call]):
-    """Where calls gather."""
+    """Where calls gather.
 
-    def __init__(self) -> None:
+    Args:
+        most: How many are carried out together.
+        patience_seconds: How long a call waits for those under way.
+    """
+
+    def __init__(self, most: int = MOST, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._most = most
+        self._patience_seconds = patience_seconds
         self._lock = Lock()
         self._waiting: list[_Turn[Call]] = []
         self._leader: _Turn[Call] | None = None
@@ -60,7 +67,7 @@ class Gathering(Generic[Call]):
 
     def _is_to_lead(self, turn: _Turn[Call]) -> bool:
         """Wait until the call is done (False), or is to lead the next ones (True)."""
-        if turn.woken.acquire(timeout=_PATIENCE_SECONDS):
+        if turn.woken.acquire(timeout=self._patience_seconds):
             return not turn.is_done
         with self._lock:
             if not turn.is_taken:
@@ -73,8 +80,8 @@ class Gathering(Generic[Call]):
 
     def _lead(self, turn: _Turn[Call], carry_out: Callable[[Sequence[Call]], None]) -> None:
         with self._lock:
-            others = self._waiting[: _MOST - 1]
-            del self._waiting[: _MOST - 1]
+            others = self._waiting[: self._most - 1]
+            del self._waiting[: self._most - 1]
             for other in others:
                 other.is_taken = True
         try:

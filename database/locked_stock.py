@@ -161,13 +161,14 @@ class LockedStock:
         self._done.append((operation, result))
         self.stored[operation.operation_id] = StoredOperation(operation.kind, operation.fingerprint, result)
 
-    def write(self, *, commit: bool = False) -> None:
+    def write(self, *, commit: bool = False, beside: Iterable[Statement] = ()) -> None:
         """Write everything that has changed since it was read, or written.
 
         Args:
+            beside: What is to be written beside it, after it.
             commit: Commit in the same round trip, unless the transaction is a part of another.
         """
-        statements = list(self._changes())
+        statements = [*self._changes(), *beside]
         if statements or commit:
             send(self.connection, statements, commit=commit)
         for item in self.items.values():

@@ -28,7 +28,7 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT
 from database.document import Document, fields_of
-from database.pipeline import Statement
+from database.pipeline import Statement, numbers, send
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level
@@ -63,13 +63,16 @@ _LOCK_WANTED = f"""
     FOR NO KEY UPDATE OF item
 """  # noqa: S608 - constants only
 
-_CREATE_ITEMS = text("""
+_CREATE_ITEMS = """
     INSERT INTO inventory_items (warehouse_id, product_id)
     SELECT warehouse_id, product_id
-    FROM unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
+    FROM unnest(%s::bigint[], %s::bigint[]) AS wanted (warehouse_id, product_id)
+    WHERE NOT EXISTS (
+        SELECT FROM inventory_items AS known
+        WHERE (known.warehouse_id, known.product_id) = (wanted.warehouse_id, wanted.product_id))
     ORDER BY warehouse_id, product_id
     ON CONFLICT DO NOTHING
-""").bindparams(*ITEM_ARRAYS)
+"""
 
 _HELD_LINES = text("""
     SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
@@ -102,7 +105,9 @@ _BEGIN_DEMAND = text("""
 
 _LOCK_DEMAND = text("SELECT warehouse_id FROM demand_days ORDER BY warehouse_id FOR NO KEY UPDATE")
 
-_LOCK_SUPPLIER = text("SELECT supplier_id FROM suppliers WHERE supplier_id = :supplier_id FOR NO KEY UPDATE")
+_LOCK_SUPPLIERS = """
+    SELECT supplier_id FROM suppliers WHERE supplier_id = ANY (%s::bigint[]) ORDER BY supplier_id FOR NO KEY UPDATE
+"""
 
 
 def item_arrays(items: Iterable[ItemKey]) -> dict[str, list[int]]:
@@ -204,10 +209,18 @@ def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey
     }
 
 
+def create_items(items: Iterable[ItemKey]) -> Statement:
+    """Create those of these items that were never stocked, with a level of zero; lock them by a later statement."""
+    keys = sorted(items)
+    return Statement(
+        _CREATE_ITEMS, (numbers(key.warehouse_id for key in keys), numbers(key.product_id for key in keys))
+    )
+
+
 def lock_or_create_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
     """Lock these items for incoming goods: an item that was never stocked is created with a level of zero."""
     wanted = set(items)
-    connection.execute(_CREATE_ITEMS, item_arrays(wanted))
+    send(connection, [create_items(wanted)])
     return lock_items(connection, wanted)
 
 
@@ -234,12 +247,12 @@ def lock_demand(connection: Connection, as_of: datetime) -> None:
     connection.execute(_LOCK_DEMAND)
 
 
-def lock_supplier(connection: Connection, supplier_id: int) -> None:
-    """Lock a supplier's row, which guards its performance on all products.
+def lock_suppliers(supplier_ids: Iterable[int]) -> Statement:
+    """Lock suppliers' rows, which guard their performance on all products.
 
     A transaction that measures after waiting here sees what the one before has measured.
     """
-    connection.execute(_LOCK_SUPPLIER, {"supplier_id": supplier_id})
+    return Statement(_LOCK_SUPPLIERS, (numbers(sorted(supplier_ids)),))
 
 
 def _held_line(row: Row[Any]) -> HeldLine:

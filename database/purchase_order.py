@@ -107,30 +107,7 @@ purchase_order_approvals = Table(
     Index("purchase_order_approvals_distinct", "po_id", "version", text("lower(approver)"), unique=True),
 )
 
-_SHOWN = text("""
-    SELECT po_id, po_number, supplier_id, suppliers.name AS supplier, warehouse_id, warehouses.name AS warehouse,
-        timezone, status, total, required_approvals, approval_policy AS policy, expected_delivery_date, requested_by,
-        reason, created_at AS drafted_at, submitted_at, closed_reason, run_id, version, approval_asked_at
-    FROM purchase_orders JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
-    WHERE po_number = :number
-""")
-
-_LINES_SHOWN = text("""
-    SELECT product_id, sku, qty, line.unit_cost, quantity_received, quantity_rejected, quantity_returned, note
-    FROM purchase_order_lines AS line JOIN products USING (product_id)
-    WHERE po_id = :key
-    ORDER BY line_number
-""")
-
-PURCHASE_ORDER = Document(
-    "purchase order",
-    purchase_orders,
-    purchase_orders.c.po_number,
-    purchase_order_lines,
-    _SHOWN,
-    _LINES_SHOWN,
-    lines_name="line_items",
-)
+PURCHASE_ORDER = Document("purchase order", purchase_orders, purchase_orders.c.po_number, purchase_order_lines)
 
 
 def _deadline(row: RowMapping) -> datetime | None:

@@ -4,20 +4,22 @@ A purchase order's receipts and a return's inspections are the same tables under
 entries in `database.transit`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Column, Connection, Table, Text, bindparam, column, desc, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Column, Connection, Table, Text, desc, func, select, text
 from sqlalchemy.types import BigInteger, Integer
 
 from database import ledger
 from database.columns import INSTANT, METADATA, composite_key, key_of, needed
 from database.document import Document, read_document
-from database.locks import lock_items, lock_or_create_items
+from database.locked_stock import LockedStock
+from database.locks import lock_items
 from database.operations import Operation
+from database.pipeline import Statement, instants, numbers, send, texts
 from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.receipt import Taken
@@ -136,7 +138,9 @@ def insert_receipt(
     receipt_id: str,
     taken: Mapping[int, Taken],
     as_of: datetime,
-    **more: str,
+    *,
+    corrects: str | None = None,
+    reason: str | None = None,
 ) -> None:
     """Insert a receipt with its lines, and add its units to the document's lines. The caller has locked the document.
 
@@ -148,39 +152,86 @@ def insert_receipt(
         receipt_id: The receipt's own id.
         taken: Units by line number, lines without any left out.
         as_of: The workflow's time.
-        **more: Further columns of the receipt.
+        corrects: The receipt that it corrects.
+        reason: Why it does.
     """
     _require_no_twin(connection, receipts, document_key, receipt_id)
-    of = {receipts.key: document_key, receipts.receipt_id: receipt_id}
-    values = {receipts.at: as_of, receipts.by: operation.performed_by, "operation_id": operation.operation_id}
-    connection.execute(insert(receipts.header).values(**of, **values, **more))
-    connection.execute(
-        insert(receipts.lines),
-        [
-            {**of, "line_number": number, receipts.accepted: share.accepted, receipts.unfit: share.unfit}
-            for number, share in taken.items()
-        ],
+    booked = BookedReceipt(document_key, receipt_id, taken, as_of, operation, corrects, reason)
+    send(connection, insert_receipts(receipts, [booked]))
+
+
+class BookedReceipt(NamedTuple):
+    """A receipt to be inserted.
+
+    Attributes:
+        document_key: The document, which is locked.
+        receipt_id: The receipt's own id.
+        taken: Units by line number, lines without any left out.
+        at: When it came.
+        operation: Who took it in.
+        corrects: The receipt that it corrects, if the tables have corrections.
+        reason: Why it does.
+    """
+
+    document_key: int
+    receipt_id: str
+    taken: Mapping[int, Taken]
+    at: datetime
+    operation: Operation
+    corrects: str | None = None
+    reason: str | None = None
+
+
+def insert_receipts(receipts: Receipts, booked: Sequence[BookedReceipt]) -> list[Statement]:
+    """Insert receipts with their lines, and add their units to the documents' lines; one at most of each document."""
+    headers, lines, sums = _texts_of(receipts)
+    shares = [(each, number, share) for each in booked for number, share in each.taken.items()]
+    units = (
+        numbers(each.document_key for each, _, _ in shares),
+        numbers(number for _, number, _ in shares),
+        numbers(share.accepted for _, _, share in shares),
+        numbers(share.unfit for _, _, share in shares),
     )
-    came = (
-        func.unnest(
-            bindparam(None, list(taken), ARRAY(Integer)),
-            bindparam(None, [share.accepted for share in taken.values()], ARRAY(BigInteger)),
-            bindparam(None, [share.unfit for share in taken.values()], ARRAY(BigInteger)),
-        )
-        .table_valued(column("line_number", Integer), column("accepted", BigInteger), column("unfit", BigInteger))
-        .render_derived("came")
-    )
-    line = receipts.document_lines.c
-    connection.execute(
-        update(receipts.document_lines)
-        .where(line[receipts.key] == document_key, line.line_number == came.c.line_number)
-        .values(
-            {
-                receipts.sum_accepted: line[receipts.sum_accepted] + came.c.accepted,
-                receipts.sum_unfit: line[receipts.sum_unfit] + came.c.unfit,
-            }
-        )
-    )
+    values = [
+        numbers(each.document_key for each in booked),
+        texts(each.receipt_id for each in booked),
+        instants(each.at for each in booked),
+        texts(each.operation.performed_by for each in booked),
+        texts(each.operation.operation_id for each in booked),
+    ]
+    if "corrects" in receipts.header.c:
+        values += [texts(each.corrects for each in booked), texts(each.reason for each in booked)]
+    return [
+        Statement(headers, values),
+        Statement(lines, (*units, texts(each.receipt_id for each, _, _ in shares))),
+        Statement(sums, units),
+    ]
+
+
+@cache
+def _texts_of(receipts: Receipts) -> tuple[str, str, str]:
+    """The statements of a kind of document: its receipts, their lines, and the sums in the document's lines."""
+    key, receipt_id = receipts.key, receipts.receipt_id
+    correcting = ("corrects, reason", "%s::text[], %s::text[]") if "corrects" in receipts.header.c else ("", "")
+    more, arrays = (f", {each}" if each else "" for each in correcting)
+    headers = f"""
+        INSERT INTO {receipts.header.name} ({key}, {receipt_id}, {receipts.at}, {receipts.by}, operation_id{more})
+        SELECT * FROM unnest(
+            %s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[]{arrays})
+    """  # noqa: S608 - names of tables and columns only
+    lines = f"""
+        INSERT INTO {receipts.lines.name} ({key}, line_number, {receipts.accepted}, {receipts.unfit}, {receipt_id})
+        SELECT * FROM unnest(%s::bigint[], %s::integer[], %s::bigint[], %s::bigint[], %s::text[])
+    """  # noqa: S608 - names of tables and columns only
+    sums = f"""
+        UPDATE {receipts.document_lines.name} AS line
+        SET {receipts.sum_accepted} = line.{receipts.sum_accepted} + came.accepted,
+            {receipts.sum_unfit} = line.{receipts.sum_unfit} + came.unfit
+        FROM unnest(%s::bigint[], %s::integer[], %s::bigint[], %s::bigint[])
+            AS came (document_key, line_number, accepted, unfit)
+        WHERE line.{key} = came.document_key AND line.line_number = came.line_number
+    """  # noqa: S608 - names of tables and columns only
+    return headers, lines, sums
 
 
 def _require_no_twin(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> None:
@@ -233,8 +284,13 @@ def read_with_receipts(
     return read | {name: read_receipts(connection, receipts, read[receipts.key], most)}
 
 
+def arriving_items(warehouse_id: int, lines: Iterable[Line], units: Mapping[int, int]) -> list[ItemKey]:
+    """The items of the lines that something came of; units by line number."""
+    return [ItemKey(warehouse_id, line.product_id) for line in lines if units.get(line.line_number)]
+
+
 def put_into_stock(
-    connection: Connection,
+    stock: LockedStock,
     operation: Operation,
     movement_type: MovementType,
     warehouse_id: int,
@@ -244,12 +300,10 @@ def put_into_stock(
     reference_id: str,
     reason: str,
 ) -> list[int]:
-    """Add goods that came to on hand, by a movement for each line. Items that were never stocked are created.
-
-    Locks: the items. The caller has locked the document.
+    """Add goods that came to on hand, by a movement for each line.
 
     Args:
-        connection: The transaction.
+        stock: The stock, with the items of the lines that something came of.
         operation: Who took them in, and for which run.
         movement_type: Why they came.
         warehouse_id: Where.
@@ -262,10 +316,9 @@ def put_into_stock(
         The numbers of the lines that something came of.
     """
     arrived = [line for line in lines if units.get(line.line_number)]
-    if arrived:
-        movements = [(ItemKey(warehouse_id, line.product_id), units[line.line_number]) for line in arrived]
-        lock_or_create_items(connection, (item for item, _ in movements))
-        ledger.move(connection, operation, movement_type, movements, reference_id=reference_id, reason=reason)
+    movements = [(ItemKey(warehouse_id, line.product_id), units[line.line_number]) for line in arrived]
+    if movements:
+        ledger.move_units(stock, operation, movement_type, movements, reference_id=reference_id, reason=reason)
     return [line.line_number for line in arrived]
 
 

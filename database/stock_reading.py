@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from database.locked_stock import LockedStock
-from database.locks import WANTED_ITEMS, lock_wanted
+from database.locks import WANTED_ITEMS, create_items, lock_wanted
 from database.operations import Operation, claim, find_stored, stored_by_id
 from database.pipeline import Statement, numbers, send, texts
 from database.stock_rows import Reference, StockItem, StockLine
@@ -96,7 +96,7 @@ _OFFERS = """
 # Before the clock is read: whoever asks for the stock at an instant waits for those who are writing (`history`).
 _WRITING = "LOCK TABLE stock_movements IN ROW EXCLUSIVE MODE"
 
-_SHORT_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
+SHORT_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
 """For steps that share a transaction: an item that stays locked holds up only the step that needs it. The transaction
 of another worker's steps takes a tenth of that."""
 
@@ -107,6 +107,7 @@ class Wants:
 
     Attributes:
         items: Items to lock; they need not exist.
+        arriving: Items to lock; those that were never stocked are created.
         products: Products of which every item, in any warehouse, is locked.
         sourced: Whether new lines may take these products from any warehouse; then the overdue holds on all of their
             items are read as well.
@@ -122,6 +123,7 @@ class Wants:
     """
 
     items: Sequence[ItemKey] = ()
+    arriving: Sequence[ItemKey] = ()
     products: Sequence[int] = ()
     sourced: bool = False
     references: Sequence[Reference] = ()
@@ -152,10 +154,12 @@ def lock_stock(
         is_shared: Whether the transaction has several steps, which mustn't wait long for what one of them needs.
     """
     read = _reads(wants)
-    before = [Statement(_SHORT_LOCK_TIMEOUT)] if is_shared else []
+    before = [Statement(SHORT_LOCK_TIMEOUT)] if is_shared else []
     if operations:
         before.append(claim(each.operation_id for each in operations))
         read["stored"] = find_stored(each.operation_id for each in operations)
+    if arriving := {item for each in wants for item in each.arriving}:
+        before.append(create_items(arriving))
     rows = dict(zip(read, send(connection, [*before, *read.values()])[len(before) :], strict=True))
     items = _items(rows["items"], rows["locked"])
     [(now, free_ids)] = rows["clock"]
@@ -222,7 +226,7 @@ def _reads(wants: Sequence[Wants]) -> dict[str, Statement]:
 
 def _wanted(wants: Iterable[Wants]) -> tuple[tuple[str, str, str, str, str], list[Reference]]:
     """The values of `WANTED_ITEMS`, and the references among them."""
-    items = sorted({item for each in wants for item in each.items})
+    items = sorted({item for each in wants for item in (*each.items, *each.arriving)})
     products = sorted({product for each in wants for product in each.products})
     references = sorted({reference for each in wants for reference in each.references})
     return (

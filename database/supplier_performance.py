@@ -1,18 +1,17 @@
 """What suppliers were measured by: the last cost of a unit, and the time that deliveries took.
 
-All of it is kept under the supplier's lock (`database.locks.lock_supplier`), which comes last in the lock order.
+All of it is kept under the supplier's lock (`database.locks.lock_suppliers`), which comes last in the lock order.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Index, Table, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Integer
+from sqlalchemy import Index, Table
 
-from database.columns import INSTANT, MEASURED_DAYS, METADATA, key_of, needed, reference
-from database.locks import lock_supplier
-from stockkeeper.domain.purchase_order import PurchaseOrder
+from database.columns import MEASURED_DAYS, METADATA, key_of, needed, reference
+from database.locks import lock_suppliers
+from database.pipeline import Statement, instants, numbers
 
 supplier_lead_times = Table(
     "supplier_lead_times",
@@ -25,18 +24,21 @@ supplier_lead_times = Table(
 )
 
 # Delivered goods get a row, if the catalogue has none; an existing row keeps the agreed terms.
-_KEEP_UNIT_COSTS = text("""
+_KEEP_UNIT_COSTS = """
     INSERT INTO product_suppliers AS known (product_id, supplier_id, unit_cost, last_unit_cost, lead_time_days)
-    SELECT DISTINCT ON (product_id) product_id, supplier_id, line.unit_cost, line.unit_cost,
-        round(greatest(extract(epoch FROM :as_of - submitted_at), 0) / 86400, 3)
-    FROM purchase_order_lines AS line JOIN purchase_orders USING (po_id)
-    WHERE po_id = :po_id AND line_number = ANY (:line_numbers)
-    ORDER BY product_id, line_number DESC
+    SELECT DISTINCT ON (product_id, supplier_id) product_id, supplier_id, line.unit_cost, line.unit_cost,
+        round(greatest(extract(epoch FROM came.as_of - submitted_at), 0) / 86400, 3)
+    FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[]) WITH ORDINALITY
+        AS came (po_id, line_number, as_of, position)
+    JOIN purchase_order_lines AS line USING (po_id, line_number)
+    JOIN purchase_orders USING (po_id)
+    ORDER BY product_id, supplier_id, position DESC
     ON CONFLICT (product_id, supplier_id) DO UPDATE SET last_unit_cost = excluded.last_unit_cost
-""").bindparams(bindparam("line_numbers", type_=ARRAY(Integer)), bindparam("as_of", type_=INSTANT))
+        WHERE known.last_unit_cost IS DISTINCT FROM excluded.last_unit_cost
+"""
 
 # Days from the order's submission to the last receipt that put some of the product into stock.
-_KEEP_LEAD_TIMES = text("""
+_KEEP_LEAD_TIMES = """
     INSERT INTO supplier_lead_times (po_id, product_id, supplier_id, lead_time_days)
     SELECT po_id, line.product_id, supplier_id,
         round(greatest(extract(epoch FROM max(received_at) - submitted_at), 0) / 86400, 6)
@@ -44,12 +46,12 @@ _KEEP_LEAD_TIMES = text("""
     JOIN purchase_order_lines AS line USING (po_id)
     JOIN purchase_order_receipt_lines AS came USING (po_id, line_number)
     JOIN purchase_order_receipts USING (po_id, receipt_id)
-    WHERE po_id = :po_id AND came.quantity > 0
+    WHERE po_id = ANY (%s::bigint[]) AND came.quantity > 0
     GROUP BY po_id, line.product_id, supplier_id, submitted_at
-""")
+"""
 
 # Mean and sample standard deviation, over all orders of the product from this supplier.
-_MEASURE = text("""
+_MEASURE = """
     UPDATE product_suppliers AS known
     SET lead_times_measured = measured.orders,
         measured_lead_time_days = round(measured.mean, 6),
@@ -58,32 +60,39 @@ _MEASURE = text("""
         SELECT product_id, supplier_id, count(*) AS orders, avg(lead_time_days) AS mean,
             stddev_samp(lead_time_days) AS deviation
         FROM supplier_lead_times JOIN (
-            SELECT product_id, supplier_id FROM supplier_lead_times WHERE po_id = :po_id
+            SELECT DISTINCT product_id, supplier_id FROM supplier_lead_times WHERE po_id = ANY (%s::bigint[])
         ) AS delivered USING (product_id, supplier_id)
         GROUP BY product_id, supplier_id
     ) AS measured
     WHERE (known.product_id, known.supplier_id) = (measured.product_id, measured.supplier_id)
-""")
+"""
 
 
-def keep_unit_costs(
-    connection: Connection, order: PurchaseOrder, line_numbers: Collection[int], as_of: datetime
-) -> None:
-    """Keep the unit costs of these lines, of which some has come, as the last that were paid.
+class PaidLine(NamedTuple):
+    """A line of which some has come, and when; its unit cost is the last that was paid."""
 
-    Locks: the supplier. The caller has locked the order and the items.
+    po_id: int
+    line_number: int
+    as_of: datetime
+
+
+def keep_unit_costs(suppliers: Iterable[int], lines: Sequence[PaidLine]) -> list[Statement]:
+    """Keep the unit costs of these lines as the last that were paid.
+
+    Locks: the suppliers. The caller has locked the orders and the items.
     """
-    lock_supplier(connection, order.supplier_id)
-    of = {"po_id": order.po_id, "line_numbers": list(line_numbers), "as_of": as_of}
-    connection.execute(_KEEP_UNIT_COSTS, of)
+    came = (
+        numbers(each.po_id for each in lines),
+        numbers(each.line_number for each in lines),
+        instants(each.as_of for each in lines),
+    )
+    return [lock_suppliers(suppliers), Statement(_KEEP_UNIT_COSTS, came)]
 
 
-def measure_lead_times(connection: Connection, order: PurchaseOrder) -> None:
-    """Keep the time that each product of a closed order took, and the mean and deviation over all of its orders.
+def keep_lead_times(suppliers: Iterable[int], po_ids: Sequence[int]) -> list[Statement]:
+    """Keep the time that each product of these closed orders took, and the mean and deviation over all of its orders.
 
-    Locks: the supplier, if anything came. The caller has locked the order.
+    Locks: the suppliers. The caller has locked the orders.
     """
-    of = {"po_id": order.po_id}
-    if connection.execute(_KEEP_LEAD_TIMES, of).rowcount:
-        lock_supplier(connection, order.supplier_id)
-        connection.execute(_MEASURE, of)
+    of = (numbers(po_ids),)
+    return [lock_suppliers(suppliers), Statement(_KEEP_LEAD_TIMES, of), Statement(_MEASURE, of)]

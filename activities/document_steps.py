@@ -1,0 +1,236 @@
+"""Group commit for documents: steps on several documents of a kind that come at the same time share a transaction.
+
+It is as for steps on the stock (`activities.stock_steps`), with one round trip before: the documents are locked and
+read first, because their lines say which items a step needs. A step plans on the document as it is, says what it wants
+of the stock, and carries its plan out once the items are locked. Documents, items and operations are written together.
+
+Two steps on the same document never share a transaction, and neither does one that has to write past the memory, as the
+use of an approval: they are tried alone, as those are whose neighbours have failed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from activities.writes import database_errors, operation_of, with_effects
+from database.gathering import Gathering
+from database.locked_stock import LockedStock
+from database.operations import Operation, StoredOperation, claim, find_stored, stored_by_id
+from database.pipeline import Statement, send
+from database.sessions import Database
+from database.stock_reading import SHORT_LOCK_TIMEOUT, Wants, lock_stock
+from stockkeeper.contracts.messages import Step, StockAnswer
+from stockkeeper.domain.effective_time import require_past
+from stockkeeper.domain.errors import DomainError
+
+Result = TypeVar("Result", bound=BaseModel)
+D = TypeVar("D")
+Shown_co = TypeVar("Shown_co", bound=BaseModel, covariant=True)
+
+_TOGETHER = 8
+"""Documents of 20 lines that share a transaction: more make it long, and others wait for its items."""
+
+_PATIENCE_SECONDS = 1.0
+"""How long a step waits for those under way, before it goes on without them. They take a tenth of it."""
+
+
+class Plan(NamedTuple):
+    """What a step is going to do with a document.
+
+    Attributes:
+        wants: What it needs of the stock.
+        carry_out: Changes stock and document in memory, or raises before it has changed anything. It returns its
+            effects on others, which the workflow has to pass on; None: there were none.
+        writes_itself: Whether it writes past the memory, and so needs a transaction of its own.
+        is_repeat: Whether the operation was carried out before.
+    """
+
+    wants: Wants
+    carry_out: Callable[[LockedStock], StockAnswer | None]
+    writes_itself: bool = False
+    is_repeat: bool = False
+
+
+def nothing(stock: LockedStock) -> None:
+    """Carry out the plan of a step whose effect is there already."""
+    del stock
+
+
+class Command(NamedTuple):
+    """A step on a document: the document's number, the operation, and the caller's own number for it, if any."""
+
+    number: str
+    operation: Operation
+    name: str | None
+
+
+class Room(Protocol[D, Shown_co]):
+    """How a kind of document is locked, read, written and shown, many of them at once."""
+
+    def lock(self, numbers: Sequence[str]) -> Statement:
+        """Lock documents by their numbers."""
+
+    def read(self, commands: Sequence[Command]) -> list[Statement]:
+        """Read what decisions and answers need."""
+
+    def take_in(self, rows: Sequence[list[Any]]) -> Mapping[str, D]:
+        """The documents by number."""
+
+    def require(self, found: Mapping[str, D], number: str) -> D:
+        """The document of this number; raises `InvalidRequest` if there is none."""
+
+    def changes(self, documents: Iterable[D]) -> Iterable[Statement]:
+        """What has changed of documents, as statements."""
+
+    def answer(self, document: D, operation: Operation) -> Shown_co:
+        """The document as it is now."""
+
+
+@dataclass(slots=True)
+class _DocumentStep(Generic[D, Result]):
+    """A step, with a place for its outcome."""
+
+    command: Command
+    plan: Callable[[D, Operation], Plan]
+    result: type[Result]
+    outcome: Result | DomainError | None = None
+
+
+class DocumentSteps(Generic[D, Result]):
+    """Where the steps on one kind of document gather.
+
+    Args:
+        database: The database.
+        room: The kind of document.
+        result: The type of the answers.
+    """
+
+    def __init__(self, database: Database, room: Room[D, Result], result: type[Result]) -> None:
+        self._database = database
+        self._room = room
+        self._result = result
+        self._gathering: Gathering[_DocumentStep[D, Result]] = Gathering(_TOGETHER, _PATIENCE_SECONDS)
+
+    def once(self, step: Step, number: str, plan: Callable[[D, Operation], Plan], *, name: str | None = None) -> Result:
+        """Carry out a step on a document once, and answer with the document as it is now.
+
+        Locks: the operation, the document, then the items wanted.
+
+        Args:
+            step: The step; its operation id makes it happen once.
+            number: The document's number.
+            plan: Plans on the document as it is, by the domain.
+            name: The caller's own number for the command, under which it may have been booked before.
+
+        Raises:
+            DomainError: The step is refused, and nothing has changed.
+            ApplicationError: The database failed; Temporal tries the step again.
+        """
+        this = _DocumentStep(Command(number, operation_of(step), name), plan, self._result)
+        with database_errors():
+            require_past(step.occurred_at, step.as_of)
+            self._gathering.join(this, self._carry_out)
+            if this.outcome is None:
+                this.outcome = self._carry_out_alone(this)
+            if isinstance(this.outcome, DomainError):
+                raise this.outcome
+            return this.outcome
+
+    def _carry_out(self, steps: Sequence[_DocumentStep[D, Result]]) -> None:
+        first = list({step.command.number: step for step in reversed(steps)}.values())
+        if len(first) == 1:
+            first[0].outcome = self._carry_out_alone(first[0])
+            return
+        with suppress(DBAPIError):
+            for step, outcome in zip(first, self._in_one_transaction(first), strict=True):
+                step.outcome = outcome
+
+    def _carry_out_alone(self, step: _DocumentStep[D, Result]) -> Result | DomainError:
+        try:
+            [outcome] = self._in_one_transaction([step])
+        except DomainError as refusal:
+            return refusal
+        if outcome is None:
+            raise RuntimeError(f"{step.command.operation.operation_id} wasn't carried out")
+        return outcome
+
+    def _in_one_transaction(self, steps: Sequence[_DocumentStep[D, Result]]) -> list[Result | DomainError | None]:
+        is_shared = len(steps) > 1
+        with self._database.transaction() as connection:
+            stored, documents = self._lock(connection, [step.command for step in steps], is_shared=is_shared)
+            planned = [self._planned(step, stored, documents) for step in steps]
+            if not is_shared and isinstance(planned[0], DomainError):
+                raise planned[0]
+            wants = [
+                each.wants for each in planned if isinstance(each, Plan) and not (is_shared and each.writes_itself)
+            ]
+            stock = lock_stock(connection, wants)
+            outcomes = [
+                self._outcome_of(step, plan, stock, documents, is_shared=is_shared)
+                for step, plan in zip(steps, planned, strict=True)
+            ]
+            stock.write(commit=True, beside=self._room.changes(documents.values()))
+        return outcomes
+
+    def _lock(
+        self, connection: Connection, commands: Sequence[Command], *, is_shared: bool
+    ) -> tuple[dict[str, StoredOperation], Mapping[str, D]]:
+        wanted = [each.operation.operation_id for each in commands]
+        before = [Statement(SHORT_LOCK_TIMEOUT)] if is_shared else []
+        before += [claim(wanted), self._room.lock([each.number for each in commands])]
+        rows = send(connection, [*before, find_stored(wanted), *self._room.read(commands)])[len(before) :]
+        return stored_by_id(rows[0]), self._room.take_in(rows[1:])
+
+    def _planned(
+        self,
+        step: _DocumentStep[D, Result],
+        stored: Mapping[str, StoredOperation],
+        documents: Mapping[str, D],
+    ) -> Plan | DomainError:
+        operation = step.command.operation
+        try:
+            document = self._room.require(documents, step.command.number)
+            if (before := stored.get(operation.operation_id)) is not None:
+                before.require_same(operation)
+                return Plan(Wants(), partial(_effects_of, before, step.result), is_repeat=True)
+            plan = step.plan(document, operation)
+        except DomainError as refusal:
+            return refusal
+        return plan
+
+    def _outcome_of(
+        self,
+        step: _DocumentStep[D, Result],
+        plan: Plan | DomainError,
+        stock: LockedStock,
+        documents: Mapping[str, D],
+        *,
+        is_shared: bool,
+    ) -> Result | DomainError | None:
+        if isinstance(plan, DomainError):
+            return plan
+        if is_shared and plan.writes_itself:
+            return None
+        try:
+            on_others = plan.carry_out(stock)
+        except DomainError as refusal:
+            if not is_shared:
+                raise
+            return refusal
+        answer = with_effects(self._room.answer(documents[step.command.number], step.command.operation), on_others)
+        if not plan.is_repeat:
+            stock.add_done(step.command.operation, answer.model_dump_json())
+        return answer
+
+
+def _effects_of(before: StoredOperation, result: type[BaseModel], stock: LockedStock) -> StockAnswer | None:
+    """The effects on others that the step had the first time, whose answer may never have arrived."""
+    del stock
+    stored = None if before.result is None else result.model_validate_json(before.result)
+    return stored if isinstance(stored, StockAnswer) else None

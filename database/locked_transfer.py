@@ -1,0 +1,194 @@
+"""A transfer under its lock: as it was read, as answers show it by now, and what is to be written of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from database.operations import Operation
+from database.pipeline import Statement, instants, numbers, texts
+from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.transfer import Transfer, TransferStatus, TransitKind
+
+_UPDATE_HEADERS = """
+    UPDATE transfer_orders AS header
+    SET status = changed.status, dispatched_at = changed.dispatched_at, due_at = changed.due_at,
+        closed_at = changed.closed_at, closed_by = changed.closed_by, closed_reason = changed.closed_reason
+    FROM unnest(
+        %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[]
+    ) AS changed (transfer_id, status, dispatched_at, due_at, closed_at, closed_by, closed_reason)
+    WHERE header.transfer_id = changed.transfer_id
+"""
+
+_UPDATE_LINES = """
+    UPDATE transfer_order_lines AS line
+    SET dispatched = changed.dispatched, received = changed.received, damaged = changed.damaged,
+        written_off = changed.written_off, returned = changed.returned, in_transit = changed.in_transit
+    FROM unnest(
+        %s::bigint[], %s::integer[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]
+    ) AS changed (transfer_id, line_number, dispatched, received, damaged, written_off, returned, in_transit)
+    WHERE line.transfer_id = changed.transfer_id AND line.line_number = changed.line_number
+"""
+
+_INSERT_ENTRIES = """
+    INSERT INTO transit_movements (
+        transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
+        performed_by, operation_id, workflow_id, run_id)
+    SELECT transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
+        performed_by, operation_id, workflow_id, run_id
+    FROM unnest(
+        %s::bigint[], %s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[]
+    ) WITH ORDINALITY AS entry (
+        transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
+        performed_by, operation_id, workflow_id, run_id, position)
+    ORDER BY position
+"""
+
+
+class Known(NamedTuple):
+    """Units of a product that a command with the same operation, or with a number alike, has booked before."""
+
+    kind: TransitKind
+    receipt_id: str | None
+    command_id: str | None
+    operation_id: str
+    product_id: int
+    units: int
+
+
+class Entry(NamedTuple):
+    """A change of a line's units in transit: positive if they were dispatched, else negative."""
+
+    line_number: int
+    kind: TransitKind
+    quantity: int
+    balance_after: int
+    receipt_id: str | None
+    command_id: str | None
+    reason: str
+    operation: Operation
+    at: datetime
+
+
+@dataclass(slots=True)
+class LockedTransfer:
+    """A transfer under its lock.
+
+    Attributes:
+        transfer: As it was read; a step decides on this.
+        shown: As answers show it by now.
+        known: What the command, or one with a number alike, has booked before.
+        entries: Entries to be written, with the lines that they change.
+        has_changed: Whether the header is to be written.
+        closed_at: When it has ended, by this step.
+        closed_by: The operation that has ended it.
+    """
+
+    transfer: Transfer
+    shown: dict[str, Any]
+    known: list[Known] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    has_changed: bool = False
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+    @property
+    def lines(self) -> dict[int, dict[str, Any]]:
+        """Its lines as answers show them, by line number."""
+        return dict(zip((line.line_number for line in self.transfer.lines), self.shown["line_items"], strict=True))
+
+    def moved_by(self, operation: Operation) -> dict[int, int]:
+        """Units that an operation has booked in the ledger in transit, by product; empty if it has booked none."""
+        units: dict[int, int] = {}
+        for each in self.known:
+            if each.operation_id == operation.operation_id:
+                units[each.product_id] = units.get(each.product_id, 0) + each.units
+        return units
+
+    def brought_by(self, receipt_id: str) -> dict[int, Taken]:
+        """Units that a receipt brought, by product; empty if there is no such receipt."""
+        taken: dict[int, Taken] = {}
+        for each in self.known:
+            if each.receipt_id == receipt_id:
+                accepted, unfit = taken.get(each.product_id, Taken(0, 0))
+                is_fit = each.kind is TransitKind.RECEIVED
+                taken[each.product_id] = Taken(accepted + is_fit * each.units, unfit + (not is_fit) * each.units)
+        return taken
+
+    def twin_of(self, kind: TransitKind, receipt_id: str | None, command_id: str | None) -> str | None:
+        """A booked number of this kind that differs from this one by upper and lower case alone."""
+        for each in self.known:
+            if receipt_id is not None and _is_twin(each.receipt_id, receipt_id):
+                return each.receipt_id
+            if command_id is not None and each.kind is kind and _is_twin(each.command_id, command_id):
+                return each.command_id
+        return None
+
+    def change(self, **columns: Any) -> None:
+        """Change columns of the header."""
+        self.shown |= columns
+        self.has_changed = True
+
+    def close(
+        self, operation: Operation, status: TransferStatus, as_of: datetime, *, reason: str | None = None
+    ) -> None:
+        """End it: its final status, when, by which operation and why."""
+        self.change(status=status, closed_reason=reason)
+        self.closed_at, self.closed_by = as_of, operation.operation_id
+
+
+def _is_twin(known: str | None, name: str) -> bool:
+    return known is not None and known != name and known.lower() == name.lower()
+
+
+def changes_of(transfers: Iterable[LockedTransfer]) -> Iterator[Statement]:
+    """What has changed of transfers, as statements over arrays: lines before their entries, which are compared."""
+    listed = list(transfers)
+    if moved := [(each, entry) for each in listed for entry in each.entries]:
+        yield _update_lines({(each.transfer.transfer_id, entry.line_number): each for each, entry in moved})
+        entries = [entry for _, entry in moved]
+        yield Statement(
+            _INSERT_ENTRIES,
+            (
+                numbers(each.transfer.transfer_id for each, _ in moved),
+                numbers(entry.line_number for entry in entries),
+                texts(entry.kind for entry in entries),
+                numbers(entry.quantity for entry in entries),
+                numbers(entry.balance_after for entry in entries),
+                texts(entry.receipt_id for entry in entries),
+                texts(entry.command_id for entry in entries),
+                texts(entry.reason for entry in entries),
+                instants(entry.at for entry in entries),
+                texts(entry.operation.performed_by for entry in entries),
+                texts(entry.operation.operation_id for entry in entries),
+                texts(entry.operation.workflow_id for entry in entries),
+                texts(entry.operation.run_id for entry in entries),
+            ),
+        )
+    if changed := [each for each in listed if each.has_changed]:
+        yield Statement(
+            _UPDATE_HEADERS,
+            (
+                numbers(each.transfer.transfer_id for each in changed),
+                texts(each.shown["status"] for each in changed),
+                instants(each.shown["dispatched_at"] for each in changed),
+                instants(each.shown["due_at"] for each in changed),
+                instants(each.closed_at for each in changed),
+                texts(each.closed_by for each in changed),
+                texts(each.shown["closed_reason"] for each in changed),
+            ),
+        )
+
+
+def _update_lines(changed: dict[tuple[int, int], LockedTransfer]) -> Statement:
+    lines = {key: each.lines[key[1]] for key, each in changed.items()}
+    counters = ("dispatched", "received", "damaged", "written_off", "returned", "in_transit")
+    return Statement(
+        _UPDATE_LINES,
+        (
+            numbers(transfer_id for transfer_id, _ in lines),
+            numbers(line_number for _, line_number in lines),
+            *(numbers(line[name] for line in lines.values()) for name in counters),
+        ),
+    )
