@@ -4,14 +4,15 @@ It is as for steps on the stock (`activities.stock_steps`), with one round trip 
 read first, because their lines say which items a step needs. A step plans on the document as it is, says what it wants
 of the stock, and carries its plan out once the items are locked. Documents, items and operations are written together.
 
-Two steps on the same document never share a transaction, and neither does one that has to write past the memory, as the
-use of an approval: they are tried alone, as those are whose neighbours have failed.
+A step on a document that another one is under way on goes alone, and waits for it in the database. So does one that has
+to write past the memory, as the use of an approval, and one whose neighbours have failed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -36,8 +37,8 @@ Shown_co = TypeVar("Shown_co", bound=BaseModel, covariant=True)
 _TOGETHER = 8
 """Documents of 20 lines that share a transaction: more make it long, and others wait for its items."""
 
-_PATIENCE_SECONDS = 1.0
-"""How long a step waits for those under way, before it goes on without them. They take a tenth of it."""
+_PATIENCE_SECONDS = 0.25
+"""How long a step waits for those under way, before it goes on without them. They take a fifth of it."""
 
 
 class Plan(NamedTuple):
@@ -116,6 +117,8 @@ class DocumentSteps(Generic[D, Result]):
         self._room = room
         self._result = result
         self._gathering: Gathering[_DocumentStep[D, Result]] = Gathering(_TOGETHER, _PATIENCE_SECONDS)
+        self._lock_of_numbers = Lock()
+        self._under_way: set[str] = set()
 
     def once(self, step: Step, number: str, plan: Callable[[D, Operation], Plan], *, name: str | None = None) -> Result:
         """Carry out a step on a document once, and answer with the document as it is now.
@@ -135,20 +138,34 @@ class DocumentSteps(Generic[D, Result]):
         this = _DocumentStep(Command(number, operation_of(step), name), plan, self._result)
         with database_errors():
             require_past(step.occurred_at, step.as_of)
-            self._gathering.join(this, self._carry_out)
+            with self._alone_on(number) as is_alone:
+                if is_alone:
+                    self._gathering.join(this, self._carry_out)
             if this.outcome is None:
                 this.outcome = self._carry_out_alone(this)
             if isinstance(this.outcome, DomainError):
                 raise this.outcome
             return this.outcome
 
+    @contextmanager
+    def _alone_on(self, number: str) -> Iterator[bool]:
+        """Whether no other step on this document is under way here."""
+        with self._lock_of_numbers:
+            is_alone = number not in self._under_way
+            self._under_way.add(number)
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                with self._lock_of_numbers:
+                    self._under_way.discard(number)
+
     def _carry_out(self, steps: Sequence[_DocumentStep[D, Result]]) -> None:
-        first = list({step.command.number: step for step in reversed(steps)}.values())
-        if len(first) == 1:
-            first[0].outcome = self._carry_out_alone(first[0])
+        if len(steps) == 1:
+            steps[0].outcome = self._carry_out_alone(steps[0])
             return
         with suppress(DBAPIError):
-            for step, outcome in zip(first, self._in_one_transaction(first), strict=True):
+            for step, outcome in zip(steps, self._in_one_transaction(steps), strict=True):
                 step.outcome = outcome
 
     def _carry_out_alone(self, step: _DocumentStep[D, Result]) -> Result | DomainError:
