@@ -37,6 +37,9 @@ Shown_co = TypeVar("Shown_co", bound=BaseModel, covariant=True)
 _TOGETHER = 8
 """Documents of 20 lines that share a transaction: more make it long, and others wait for its items."""
 
+_AT_ONCE = 2
+"""Transactions of such steps at once: while one decides here, the other writes in the database."""
+
 _PATIENCE_SECONDS = 0.25
 """How long a step waits for those under way, before it goes on without them. They take a fifth of it."""
 
@@ -116,7 +119,9 @@ class DocumentSteps(Generic[D, Result]):
         self._database = database
         self._room = room
         self._result = result
-        self._gathering: Gathering[_DocumentStep[D, Result]] = Gathering(_TOGETHER, _PATIENCE_SECONDS)
+        self._gatherings: list[Gathering[_DocumentStep[D, Result]]] = [
+            Gathering(_TOGETHER, _PATIENCE_SECONDS) for _ in range(_AT_ONCE)
+        ]
         self._lock_of_numbers = Lock()
         self._under_way: set[str] = set()
 
@@ -140,7 +145,7 @@ class DocumentSteps(Generic[D, Result]):
             require_past(step.occurred_at, step.as_of)
             with self._alone_on(number) as is_alone:
                 if is_alone:
-                    self._gathering.join(this, self._carry_out)
+                    self._gatherings[hash(number) % _AT_ONCE].join(this, self._carry_out)
             if this.outcome is None:
                 this.outcome = self._carry_out_alone(this)
             if isinstance(this.outcome, DomainError):

@@ -95,7 +95,7 @@ class OrderRoom:
 
     def answer(self, document: LockedOrder, operation: Operation) -> StoredPurchaseOrder:
         """The order as it is now, for the operation's run."""
-        return _stored(document.shown, operation.run_id)
+        return _stored(document.shown, operation.run_id or None)
 
 
 class OrderSteps(OnDatabase):

@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 Call = TypeVar("Call")
 
-MOST = 64
+_MOST = 64
 """Calls that are carried out together: more than a worker has threads."""
 
-PATIENCE_SECONDS = 0.05
+_PATIENCE_SECONDS = 0.05
 """How long a call waits for those under way. They take a tenth of it; longer, they wait for somebody else's lock, and
 then it goes on without them."""
 
@@ -37,10 +37,10 @@ class Gathering(Generic[Call]):
 
     Args:
         most: How many are carried out together.
-        patience_seconds: How long a call waits for those under way.
+        patience_seconds: How long a call waits for those under way; None: as long as a step on the stock.
     """
 
-    def __init__(self, most: int = MOST, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, most: int = _MOST, patience_seconds: float | None = None) -> None:
         self._most = most
         self._patience_seconds = patience_seconds
         self._lock = Lock()
@@ -67,7 +67,7 @@ class Gathering(Generic[Call]):
 
     def _is_to_lead(self, turn: _Turn[Call]) -> bool:
         """Wait until the call is done (False), or is to lead the next ones (True)."""
-        if turn.woken.acquire(timeout=self._patience_seconds):
+        if turn.woken.acquire(timeout=self._patience_seconds or _PATIENCE_SECONDS):
             return not turn.is_done
         with self._lock:
             if not turn.is_taken:
