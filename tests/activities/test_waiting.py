@@ -19,8 +19,11 @@ from tests.support.corrections import correct_stock
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
+from tests.support.steps.customer_return import ReturnCalls, found
+from tests.support.steps.cycle_count import CountCalls
+from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reservation import Steps
-from tests.support.steps.transfer import TransferCalls
+from tests.support.steps.transfer import TransferCalls, arrived
 
 ACTIVE, WAITING = ReservationStatus.ACTIVE, ReservationStatus.WAITING
 CANCELLED, REJECTED = ReservationStatus.CANCELLED, ReservationStatus.REJECTED
@@ -287,42 +290,60 @@ def test_many_at_once_are_served_in_the_order_in_which_they_came(steps: Steps, s
     assert level(engine, item) == (16, 16)
 
 
-def _release(steps: Steps, item: ItemKey, end: Callable[[str], object]) -> Callable[[], object]:
-    reference = new_reference()
-    steps.reserve(reference, (item, 2))
-    return lambda: end(reference)
-
-
 def test_the_database_tells_of_whatever_brings_units(
-    steps: Steps, shop: Shop, item: ItemKey, engine: Engine, database: Database
+    steps: Steps,
+    buying: Buying,
+    moving: TransferCalls,
+    taking: ReturnCalls,
+    counting: CountCalls,
+    shop: Shop,
+    item: ItemKey,
+    engine: Engine,
+    database: Database,
 ) -> None:
     """All stock is an item's row: what raises the units available tells the product, if somebody waits for it."""
-    ends = [
-        steps.cancel,
-        lambda of: steps.expire(of, as_of=NOON + HOUR),
-        lambda of: steps.lower(of, FulfillLine(quantity=1, product_id=item.product_id)),
-    ]
-    sources: list[Callable[[], object]] = [
-        *(_release(steps, item, end) for end in ends[:2]),
-        lambda: shop.move(item, 1),
-        lambda: shop.item(1, product=item.product_id),
-        lambda: _execute(engine, "UPDATE inventory_items SET quantity_buffer = 2", item),
-        lambda: _execute(engine, "UPDATE inventory_items SET quantity_buffer = 1", item),
-    ]
+    shop.move(item, 16)
+    cancelled, expired, lowered = held = [new_reference() for _ in range(3)]
+    for reference in held:
+        steps.reserve(reference, (item, 2))
+    ordered, returned, counted = buying.order(shop, (item, 5)), taking.expected((item, 2)), counting.opened(item)
+    transferred = moving.sent(item.warehouse_id, (shop.item(3, product=item.product_id), 3))
+    product = {str(item.product_id)}
+    sources: dict[str, tuple[Callable[[], object], set[str]]] = {
+        "the receipt of an order": (lambda: buying.receive(ordered, "1", came(item, 2)), product),
+        "a return": (lambda: taking.inspect(returned, "1", found(item, 2)), product),
+        "the end of a hold": (lambda: steps.cancel(cancelled), product),
+        "its expiry": (lambda: steps.expire(expired, as_of=NOON + HOUR), product),
+        "the release of a part": (
+            lambda: steps.lower(lowered, FulfillLine(quantity=1, product_id=item.product_id)),
+            product,
+        ),
+        "an adjustment": (lambda: shop.move(item, 1), product),
+        "the receipt of a transfer": (lambda: moving.receive(transferred, "1", arrived(item, 1)), product),
+        "a count that finds more": (
+            lambda: (counting.record(counted, item, 60), counting.approve(counted, item)),
+            product,
+        ),
+        "a new item": (lambda: shop.item(1, product=item.product_id), product),
+        "a higher buffer": (lambda: _execute(engine, "UPDATE inventory_items SET quantity_buffer = 2", item), set()),
+        "a lower buffer": (lambda: _execute(engine, "UPDATE inventory_items SET quantity_buffer = 1", item), product),
+        "less": (lambda: shop.move(item, -1), set()),
+        "of something else": (lambda: shop.item(1), set()),
+    }
     waiting = new_reference()
     with Notifications(database, CHANNEL) as notifications:
         shop.move(item, 1)
         assert notifications.wait(0) == set()
-        steps.reserve(waiting, (item, 50), wait=HOUR)
-        told = []
-        for come in sources:
+        steps.reserve(waiting, (item, 500), wait=HOUR)
+        told = {}
+        for name, (come, expected) in sources.items():
             come()
-            told.append(notifications.wait(0.2))
-        assert told == [{str(item.product_id)}] * 4 + [set(), {str(item.product_id)}]
+            told[name] = notifications.wait(5 if expected else 0.05)
+        assert told == {name: expected for name, (_, expected) in sources.items()}
         # The end of a wait leaves its units to those behind.
         steps.reserve(new_reference(), (item, 1), wait=HOUR)
         steps.cancel(waiting)
-        assert notifications.wait(5) == {str(item.product_id)}
+        assert notifications.wait(5) == product
 
 
 def _execute(engine: Engine, change: str, item: ItemKey) -> None:
