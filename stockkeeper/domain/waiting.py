@@ -51,10 +51,6 @@ class WaitingLine:
     quantity: int
     waiting_until: datetime
 
-    def may_take_from(self, item: ItemKey) -> bool:
-        """Whether it may be served with units of this item."""
-        return self.product_id == item.product_id and self.warehouse_id in (None, item.warehouse_id)
-
 
 @dataclass(frozen=True)
 class Place:
@@ -97,8 +93,10 @@ class Queue:
             item: The item.
             of: A wait: only the orders before it count; None: all count, as for whoever comes now.
         """
+        lines = self._lines if of is None else [line for line in self._lines if line.wait_id < of]
+        meant = (None, item.warehouse_id)
         return sum(
-            line.quantity for line in self._lines if line.may_take_from(item) and (of is None or line.wait_id < of)
+            [each.quantity for each in lines if each.product_id == item.product_id and each.warehouse_id in meant]
         )
 
     def seen(self, levels: Mapping[ItemKey, Level], of: int | None = None) -> dict[ItemKey, Level]:
@@ -137,7 +135,11 @@ class Queue:
             wait_id: The wait.
             levels: The levels of its items; of a product that may come from any warehouse, the levels in all of them.
         """
-        return next((places for each, places in self.walk(levels) if each == wait_id), [])
+        wanted = _units_of(line for line in self._lines if line.wait_id == wait_id)
+        products = {product for product, _ in wanted}
+        before = _Before(levels)
+        before.add_all(line for line in self._lines if line.wait_id < wait_id and line.product_id in products)
+        return before.places_of(wanted)
 
     def served(self, levels: Mapping[ItemKey, Level]) -> list[int]:
         """The waits that can be ended now because all units are there, the first first.
@@ -157,16 +159,22 @@ class Queue:
         """
         before = _Before(levels)
         for wait_id, lines in groupby(self._lines, key=lambda line: line.wait_id):
-            wanted: dict[_Key, int] = {}
-            for line in lines:
-                key = line.product_id, line.warehouse_id
-                wanted[key] = wanted.get(key, 0) + line.quantity
+            wanted = _units_of(lines)
             yield wait_id, before.places_of(wanted)
             before.add(wanted)
 
 
 _Key = tuple[int, int | None]
 """A product, and a warehouse or None for any."""
+
+
+def _units_of(lines: Iterable[WaitingLine]) -> dict[_Key, int]:
+    """The units of these lines, those of a product in the same warehouse together."""
+    units: dict[_Key, int] = {}
+    for line in lines:
+        key = line.product_id, line.warehouse_id
+        units[key] = units.get(key, 0) + line.quantity
+    return units
 
 
 class _Before:
@@ -177,16 +185,33 @@ class _Before:
         self._warehouses: dict[int, list[int]] = {}
         for item in levels:
             self._warehouses.setdefault(item.product_id, []).append(item.warehouse_id)
-        self._units: Counter[_Key] = Counter()
+        self._units: dict[_Key, int] = {}
         self._orders: Counter[_Key] = Counter()
         self._orders_of_product: Counter[int] = Counter()
 
     def add(self, wanted: Mapping[_Key, int]) -> None:
         """Put an order behind the others."""
-        self._units.update(wanted)
-        # One that waits for a product in any warehouse is in the queue of each.
-        self._orders.update(key for key in wanted if key[1] is None or (key[0], None) not in wanted)
-        self._orders_of_product.update({product for product, _ in wanted})
+        for key, units in wanted.items():
+            self._units[key] = self._units.get(key, 0) + units
+            # One that waits for a product in any warehouse is in the queue of each.
+            if key[1] is None or (key[0], None) not in wanted:
+                self._orders[key] += 1
+        for product in {product for product, _ in wanted}:
+            self._orders_of_product[product] += 1
+
+    def add_all(self, lines: Iterable[WaitingLine]) -> None:
+        """Put all orders of these lines behind the others; none of them is here yet."""
+        listed = [(line.wait_id, line.product_id, line.warehouse_id, line.quantity) for line in lines]
+        for _, product, warehouse, units in listed:
+            self._units[product, warehouse] = self._units.get((product, warehouse), 0) + units
+        in_any = {(wait_id, product) for wait_id, product, warehouse, _ in listed if warehouse is None}
+        places = {(wait_id, product, warehouse) for wait_id, product, warehouse, _ in listed}
+        self._orders.update(
+            (product, warehouse)
+            for wait_id, product, warehouse in places
+            if warehouse is None or (wait_id, product) not in in_any
+        )
+        self._orders_of_product.update(product for _, product in {place[:2] for place in places})
 
     def places_of(self, wanted: Mapping[_Key, int]) -> list[Place]:
         """The places of an order that comes behind them."""
@@ -211,4 +236,4 @@ class _Before:
         return max(units - sum(max(each, 0) for each in rest), 0)
 
     def _ahead(self, product: int, warehouse: int) -> int:
-        return self._units[product, warehouse] + self._units[product, None]
+        return self._units.get((product, warehouse), 0) + self._units.get((product, None), 0)

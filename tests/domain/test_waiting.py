@@ -1,5 +1,6 @@
 """The queue of waiting orders: who is served by what is there, against serving them one by one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -147,6 +148,13 @@ def test_it_does_not_matter_in_which_order_they_are_woken(case: _Case, chance: R
     assert sorted(served) == sorted(expected)
 
 
+@given(_cases(), st.integers(1, 6))
+def test_a_single_order_has_the_places_that_all_together_have(case: _Case, wait_id: int) -> None:
+    lines = [line if line.quantity % 2 else replace(line, warehouse_id=None) for line in case.lines]
+    queue = Queue(lines, NOON)
+    assert queue.places(wait_id, case.levels) == dict(queue.walk(case.levels)).get(wait_id, [])
+
+
 @given(_cases())
 def test_nobody_has_units_that_an_earlier_order_needs(case: _Case) -> None:
     """Serving all that can be leaves every earlier order, of what is there, as much as it would have had alone."""
@@ -154,7 +162,7 @@ def test_nobody_has_units_that_an_earlier_order_needs(case: _Case) -> None:
     served = queue.served(case.levels)
     for first in {line.wait_id for line in case.lines} - set(served):
         for item, level in case.levels.items():
-            concerned = [line for line in case.lines if line.may_take_from(item)]
+            concerned = [line for line in case.lines if (line.warehouse_id, line.product_id) == item]
             taken = sum(line.quantity for line in concerned if line.wait_id in served)
             own = sum(line.quantity for line in concerned if line.wait_id == first)
             alone = min(own, max(level.available - queue.ahead(item, first), 0))
