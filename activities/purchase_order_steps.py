@@ -14,6 +14,7 @@ from activities.writes import Effect, OnDatabase, document_once
 from database.clock import end_of_day, today_in
 from database.document import close_document
 from database.locked_order import LockedOrder, changes_of
+from database.locks import lock_suppliers
 from database.operations import Operation
 from database.pipeline import Statement, send
 from database.purchase_order import PURCHASE_ORDER
@@ -194,7 +195,7 @@ def end_order(
 ) -> None:
     """End the order, and measure how long the supplier took. The caller has locked the order."""
     close_document(connection, operation, PURCHASE_ORDER, order.po_id, status, as_of, reason=reason)
-    send(connection, keep_lead_times([order.supplier_id], [order.po_id]))
+    send(connection, [lock_suppliers([order.supplier_id]), *keep_lead_times([order.po_id])])
 
 
 def stored_order(connection: Connection, po_number: str) -> StoredPurchaseOrder:

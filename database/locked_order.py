@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from database.locks import lock_suppliers
 from database.operations import Operation
 from database.pipeline import Statement, instants, numbers, texts
 from database.purchase_order_goods import RECEIPTS
@@ -83,10 +84,12 @@ def changes_of(orders: Iterable[LockedOrder]) -> Iterator[Statement]:
     listed = list(orders)
     if receipts := [each.receipt for each in listed if each.receipt is not None]:
         yield from insert_receipts(RECEIPTS, receipts)
-    if paying := [each for each in listed if each.paid]:
-        suppliers = {each.order.supplier_id for each in paying}
-        yield from keep_unit_costs(suppliers, [line for each in paying for line in each.paid])
-    if closed := [each for each in listed if each.closed_by is not None]:
+    paying, closed = [each for each in listed if each.paid], [each for each in listed if each.closed_by is not None]
+    if paying or closed:
+        yield lock_suppliers({each.order.supplier_id for each in (*paying, *closed)})
+    if paying:
+        yield keep_unit_costs([line for each in paying for line in each.paid])
+    if closed:
         yield Statement(
             _CLOSE_HEADERS,
             (
@@ -96,4 +99,4 @@ def changes_of(orders: Iterable[LockedOrder]) -> Iterator[Statement]:
                 texts(each.closed_by for each in closed),
             ),
         )
-        yield from keep_lead_times({each.order.supplier_id for each in closed}, [each.order.po_id for each in closed])
+        yield from keep_lead_times([each.order.po_id for each in closed])

@@ -3,14 +3,13 @@
 All of it is kept under the supplier's lock (`database.locks.lock_suppliers`), which comes last in the lock order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Index, Table
 
 from database.columns import MEASURED_DAYS, METADATA, key_of, needed, reference
-from database.locks import lock_suppliers
 from database.pipeline import Statement, instants, numbers
 
 supplier_lead_times = Table(
@@ -76,23 +75,20 @@ class PaidLine(NamedTuple):
     as_of: datetime
 
 
-def keep_unit_costs(suppliers: Iterable[int], lines: Sequence[PaidLine]) -> list[Statement]:
-    """Keep the unit costs of these lines as the last that were paid.
-
-    Locks: the suppliers. The caller has locked the orders and the items.
-    """
+def keep_unit_costs(lines: Sequence[PaidLine]) -> Statement:
+    """Keep the unit costs of these lines as the last that were paid. The caller has locked orders and suppliers."""
     came = (
         numbers(each.po_id for each in lines),
         numbers(each.line_number for each in lines),
         instants(each.as_of for each in lines),
     )
-    return [lock_suppliers(suppliers), Statement(_KEEP_UNIT_COSTS, came)]
+    return Statement(_KEEP_UNIT_COSTS, came)
 
 
-def keep_lead_times(suppliers: Iterable[int], po_ids: Sequence[int]) -> list[Statement]:
+def keep_lead_times(po_ids: Sequence[int]) -> list[Statement]:
     """Keep the time that each product of these closed orders took, and the mean and deviation over all of its orders.
 
-    Locks: the suppliers. The caller has locked the orders.
+    The caller has locked the orders and their suppliers.
     """
     of = (numbers(po_ids),)
-    return [lock_suppliers(suppliers), Statement(_KEEP_LEAD_TIMES, of), Statement(_MEASURE, of)]
+    return [Statement(_KEEP_LEAD_TIMES, of), Statement(_MEASURE, of)]
