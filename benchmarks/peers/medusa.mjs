@@ -4,8 +4,9 @@
 // within the locking module, with the item's id as the key (`reserveInventoryStep`, `createReservationsStep` of
 // core-flows), so it is also tried so: with the provider that is its default, in memory, and with the PostgreSQL
 // provider that its documentation offers for several instances ("Locking Module", "PostgreSQL Locking Module
-// Provider"). Shipping is what its workflow `createOrderFulfillmentWorkflow` does to stock: `adjustInventory`, then
-// `deleteReservationItems`, each within the lock.
+// Provider"). Shipping is what its workflow `createOrderFulfillmentWorkflow` does to stock: `adjustInventory`, then the
+// end of the reservation, each within the lock. The workflow's `softDeleteReservationItems` takes longer than
+// `deleteReservationItems`, which is called here.
 import { MedusaApp, MedusaAppMigrateUp } from '@medusajs/framework/modules-sdk';
 import { ContainerRegistrationKeys, Modules } from '@medusajs/framework/utils';
 
