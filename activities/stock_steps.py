@@ -3,7 +3,8 @@
 While the steps of one transaction are being carried out and committed, the next ones gather (`database.gathering`); a
 lone step never waits for company. Each step decides on what the one before has left, in memory and under the locks of
 all of them (`database.locked_stock`), and gets its own answer. One that is refused has changed nothing, and hurts no
-other one. If the database refuses anything, or an item stays locked, nothing is written, and each step is tried alone.
+other one. If the database refuses anything, an item stays locked, or a step breaks, nothing is written, and each step
+is tried alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,6 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError
 
 from activities.writes import database_errors, operation_of, with_effects
 from database.locked_stock import LockedStock
@@ -84,7 +84,7 @@ def stock_once(
 
 
 def _carry_out(database: Database, steps: Sequence[_StockStep[Any]]) -> None:
-    """Carry out steps in one transaction. If that of several fails, they have no outcome.
+    """Carry out steps in one transaction. If that of several fails, they have no outcome: the error is one step's own.
 
     The same goes for a connection that is lost at the commit: whether it was committed, the attempt of each alone finds
     out, because it waits for the operation's lock and looks for the operation first.
@@ -92,7 +92,7 @@ def _carry_out(database: Database, steps: Sequence[_StockStep[Any]]) -> None:
     if len(steps) == 1:
         steps[0].outcome = _carry_out_alone(database, steps[0])
         return
-    with suppress(DBAPIError):
+    with suppress(Exception):
         for step, outcome in zip(steps, _in_one_transaction(database, steps), strict=True):
             step.outcome = outcome
 

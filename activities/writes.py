@@ -16,6 +16,7 @@ from database.corrections import Correction
 from database.document import Document
 from database.operations import Operation, once
 from database.sessions import Database
+from database.stock_reading import PlacedMeanwhile
 from stockkeeper.contracts.converter import DATABASE_AWAY, as_application_error
 from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, HeldBefore, Step, StockAnswer
 from stockkeeper.domain.effective_time import require_past
@@ -224,6 +225,8 @@ def database_errors() -> Iterator[None]:
         if _is_away(error):
             raise ApplicationError("the database is away", type=DATABASE_AWAY) from error
         raise
+    except PlacedMeanwhile as error:
+        raise ApplicationError(str(error), type="DatabaseBusy", next_retry_delay=_COME_AGAIN) from error
     except NoConnectionInTime as error:
         raise ApplicationError("no connection to the database came free", type="DatabaseBusy") from error
 

@@ -101,6 +101,13 @@ SHORT_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
 of another worker's steps takes a tenth of that."""
 
 
+class PlacedMeanwhile(Exception):
+    """An order was placed after the items of its step had been looked up: the next attempt locks them all.
+
+    What is under no lock can't be decided on, and locking it now would be out of order.
+    """
+
+
 @dataclass(frozen=True)
 class Wants:
     """What a step needs of the stock.
@@ -152,6 +159,9 @@ def lock_stock(
         wants: What each step wants.
         operations: Their operations, unless they are locked already.
         is_shared: Whether the transaction has several steps, which mustn't wait long for what one of them needs.
+
+    Raises:
+        PlacedMeanwhile: Nothing has changed.
     """
     read = _reads(wants)
     before = [Statement(SHORT_LOCK_TIMEOUT)] if is_shared else []
@@ -176,9 +186,9 @@ def lock_stock(
     )
     for row in rows.get("lines", ()):
         held = _held_line(row)
-        # One that was placed after the items had been looked up isn't under their lock: it comes after this step.
-        if held.item in items and items[held.item].exists:
-            stock.read_line(StockLine(held, Reference(row[9], row[10])))
+        if held.item not in items or not items[held.item].exists:
+            raise PlacedMeanwhile(f"{row[9]} {row[10]} was placed while its items were being locked")
+        stock.read_line(StockLine(held, Reference(row[9], row[10])))
     for row in (*rows.get("overdue", ()), *rows.get("overdue_anywhere", ())):
         stock.take_in([_held_line(row)])
     return stock

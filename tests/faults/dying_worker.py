@@ -1,7 +1,8 @@
 """A worker that is killed from within.
 
 It is the real one, except that it dies by SIGKILL at the first call of a step: before the step's transaction, or after
-its commit and before anybody hears of it. Without arguments it lives until it is killed from outside.
+its commit and before anybody hears of it; or after the commit of a group of steps. Without arguments it lives until it
+is killed from outside.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 import worker
+from activities import stock_steps
+from database import gathering
+from database.sessions import Database
 from stockkeeper.contracts.processes import PROCESSES
 from tests.support import notices as notices  # noqa: PLC0414 - its service has to be known when settings are read
 
@@ -37,11 +42,28 @@ def make_deadly(activities: type[Any], step_name: str, moment: str) -> None:
     setattr(activities, step_name, marked)
 
 
+def die_in_a_group(size: int) -> None:
+    """Let steps gather, and die when so many have been committed in one transaction, before any of them hears of it."""
+    original = stock_steps._carry_out
+
+    def carry_out(database: Database, steps: Sequence[Any]) -> None:
+        # The first leads alone: until the others have come.
+        while len(steps) == 1 and len(database.gathering._waiting) < size:
+            time.sleep(0.001)
+        original(database, steps)
+        if len(steps) == size:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(gathering, "_PATIENCE_SECONDS", 30.0)  # noqa: B010
+    setattr(stock_steps, "_carry_out", carry_out)  # noqa: B010
+
+
 def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
     """Work, and die.
 
     Args:
-        how_to_die: A step, and ``before`` or ``after``; empty for a worker that dies by another's hand.
+        how_to_die: A step, and ``before`` or ``after``; ``in a group``, and how many steps it has; empty for a worker
+            that dies by another's hand.
         environment: The process's environment variables; it has no others.
         log: Takes the process's output.
     """
@@ -50,7 +72,9 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path)
             os.dup2(output.fileno(), stream.fileno())
     os.environ.clear()
     os.environ.update(environment)
-    if how_to_die:
+    if how_to_die[:1] == ("in a group",):
+        die_in_a_group(int(how_to_die[1]))
+    elif how_to_die:
         step_name, moment = how_to_die
         [activities] = [each for each in map(worker.steps_of, PROCESSES) if hasattr(each, step_name)]
         make_deadly(activities, step_name, moment)
