@@ -51,16 +51,24 @@ _LOCK_ITEMS = text("""
 WANTED_ITEMS = """
     SELECT warehouse_id, product_id FROM unnest(%s::bigint[], %s::bigint[]) AS item (warehouse_id, product_id)
     UNION SELECT warehouse_id, product_id FROM inventory_items WHERE product_id = ANY (%s::bigint[])
-    UNION SELECT warehouse_id, product_id FROM reservations
-        JOIN unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id) USING (reference_type, reference_id)
+    UNION SELECT held.warehouse_id, held.product_id
+        FROM unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id)
+        CROSS JOIN LATERAL (
+            SELECT warehouse_id, product_id FROM reservations AS held
+            WHERE (held.reference_type, held.reference_id) = (of.reference_type, of.reference_id)
+            OFFSET 0) AS held
 """
 
+# One after another, in the order of their keys.
 _LOCK_WANTED = f"""
-    SELECT warehouse_id, product_id, quantity_on_hand, quantity_reserved, quantity_buffer, reorder_point, last_moved_at
-    FROM inventory_items AS item
-    WHERE (item.warehouse_id, item.product_id) IN ({WANTED_ITEMS})
-    ORDER BY item.warehouse_id, item.product_id
-    FOR NO KEY UPDATE OF item
+    SELECT item.*
+    FROM (SELECT * FROM ({WANTED_ITEMS}) AS wanted ORDER BY warehouse_id, product_id OFFSET 0) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT warehouse_id, product_id, quantity_on_hand, quantity_reserved, quantity_buffer, reorder_point,
+            last_moved_at
+        FROM inventory_items AS item
+        WHERE (item.warehouse_id, item.product_id) = (wanted.warehouse_id, wanted.product_id)
+        FOR NO KEY UPDATE) AS item
 """  # noqa: S608 - constants only
 
 _CREATE_ITEMS = """

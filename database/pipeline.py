@@ -1,28 +1,48 @@
 """Fixed statements, sent together: one round trip for many.
 
-The hot path goes past SQLAlchemy's building of statements: its statements are texts that never change, so the driver
-prepares them once for each connection, and everything a step reads or writes is sent at once, in psycopg's pipeline.
-The connection is still the engine's, with its pool, its settings, its role and its errors.
+The hot path goes past SQLAlchemy's building of statements, and past the driver's cursors: its statements are texts that
+never change, which are prepared once for each connection, and everything that a step reads or writes is sent at once,
+in libpq's pipeline. The connection is still the engine's, with its pool, its settings, its role and its errors.
 
 Values go over as arrays, one for each column, and the server unnests them: the text of a statement doesn't depend on
-the number of rows. An array is written here as PostgreSQL's own text and cast in the statement, because the driver
-would choose a type by the size of the numbers, and prepare the statement again for each.
+the number of rows. An array is written here as PostgreSQL's own text, and cast in the statement.
+
+All of them find rows by key, and are planned once for each connection, for that: left to itself the server plans them
+anew at each call, which takes longer than carrying them out, and reads a table from end to end as long as its
+statistics say that it is small.
 """
 
+import hashlib
+import select
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import psycopg
+from psycopg import pq
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+_SETTINGS = {"plan_cache_mode": ("force_generic_plan", "auto"), "enable_seqscan": ("off", "on")}
+_PREPARED = "statements prepared by database.pipeline"
+
 
 class Statement(NamedTuple):
-    """A fixed text with a ``%s`` for each value, and the values."""
+    """A fixed text with a ``%s`` for each value, and the values: each is sent as text, or is None."""
 
     text: str
     values: Sequence[object] = ()
+
+
+def _setting(at: int) -> Statement:
+    settings = (f"set_config('{name}', '{values[at]}', true)" for name, values in _SETTINGS.items())
+    return Statement(f"SELECT {', '.join(settings)}")
+
+
+_BY_KEY, _AS_BEFORE, _COMMIT = _setting(0), _setting(1), Statement("COMMIT")
 
 
 def numbers(values: Iterable[int | None]) -> str:
@@ -62,16 +82,113 @@ def send(connection: Connection, statements: Sequence[Statement], *, commit: boo
     Raises:
         DBAPIError: As SQLAlchemy raises it. A connection that was lost is thrown out of the pool, with all as old.
     """
-    driver = cast("psycopg.Connection[tuple[Any, ...]]", connection.connection.driver_connection)
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    last = _COMMIT if commit and not connection.in_nested_transaction() else _AS_BEFORE
     try:
-        with driver.pipeline():
-            sent = [driver.execute(text, values, binary=True) for text, values in statements]
-            if commit and not connection.in_nested_transaction():
-                driver.commit()
-        return [cursor.fetchall() if cursor.description else [] for cursor in sent]
+        if (prepared := connection.info.get(_PREPARED)) is None:
+            prepared = connection.info[_PREPARED] = _prepared_on(driver)
+        results = _exchange(driver.pgconn, [_BY_KEY, *statements, last], prepared)
     except psycopg.Error as error:
         if driver.closed:
             connection.exec_driver_sql("SELECT 1")  # Which fails, so that SQLAlchemy sees that the connection is lost.
         raise DBAPIError.instance(
             "a pipeline", None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
         ) from error
+    loading: Any = Transformer(driver)
+    return [_rows(loading, result) for result in results[1 : len(statements) + 1]]
+
+
+def forget_prepared(connection: Connection) -> None:
+    """Forget which statements are prepared on a connection: after a rollback, the driver may drop all there are."""
+    if not connection.invalidated:  # Another one in its place has none.
+        connection.info.pop(_PREPARED, None)
+
+
+def _prepared_on(driver: "psycopg.Connection[Any]") -> set[bytes]:
+    """The names of the statements that are prepared on a connection, once the driver has dropped what it wants to."""
+    found = driver.execute("SELECT name FROM pg_prepared_statements", prepare=False)
+    return {name.encode() for (name,) in found}
+
+
+@cache
+def _named(text: str) -> tuple[bytes, bytes]:
+    """The name of a prepared statement, and its text as the server takes it."""
+    first, *others = text.split("%s")
+    numbered = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"stock_{digest}".encode(), numbered.encode()
+
+
+def _exchange(server: pq.abc.PGconn, statements: Sequence[Statement], prepared: set[bytes]) -> list[pq.abc.PGresult]:
+    """Send statements and take their results; a transaction is begun if there is none.
+
+    Raises:
+        psycopg.Error: The first that fails.
+    """
+    newly: dict[int, bytes] = {}
+    asked: list[int] = []
+    sent = 0
+    begins = server.transaction_status == pq.TransactionStatus.IDLE
+    encoded = [[_encoded(value) for value in values] for _, values in statements]
+    server.enter_pipeline_mode()
+    if begins:
+        server.send_query_params(b"BEGIN", None)
+        sent += 1
+    for (text, _), values in zip(statements, encoded, strict=True):
+        name, numbered = _named(text)
+        if name not in prepared:
+            server.send_prepare(name, numbered)
+            newly[sent] = name
+            sent += 1
+        server.send_query_prepared(name, values, None, pq.Format.BINARY)
+        asked.append(sent)
+        sent += 1
+    server.pipeline_sync()
+    results = _results(server)
+    server.exit_pipeline_mode()
+    prepared.update(name for at, name in newly.items() if results[at].status == pq.ExecStatus.COMMAND_OK)
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
+    return [results[at] for at in asked]
+
+
+def _results(server: pq.abc.PGconn) -> list[pq.abc.PGresult]:
+    """The results up to the end of the pipeline; what is still to be sent is sent meanwhile."""
+    waiting = select.poll()
+    waiting.register(server.socket, select.POLLIN)
+    while server.flush():
+        waiting.modify(server.socket, select.POLLIN | select.POLLOUT)
+        if waiting.poll()[0][1] & ~select.POLLOUT:
+            server.consume_input()
+    waiting.modify(server.socket, select.POLLIN)
+    results: list[pq.abc.PGresult] = []
+    while True:
+        while server.is_busy():
+            waiting.poll()
+            server.consume_input()
+        result = server.get_result()
+        if result is None:
+            if server.status == pq.ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection is lost")
+        elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
+
+
+def _encoded(value: object) -> bytes | None:
+    if value is None:
+        return None
+    encoded = str(value).encode()
+    if b"\0" in encoded:
+        raise psycopg.DataError("PostgreSQL text can't contain NUL (0x00) bytes")
+    return encoded
+
+
+def _rows(loading: Any, result: pq.abc.PGresult) -> list[Any]:
+    if result.status != pq.ExecStatus.TUPLES_OK:
+        return []
+    loading.set_pgresult(result)
+    rows: list[Any] = loading.load_rows(0, result.ntuples, tuple)
+    return rows

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from database.gathering import Gathering
+from database.pipeline import forget_prepared
 from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
 _SETTINGS = {
@@ -98,7 +99,7 @@ def connect(
             "DATABASE_URL isn't one: it should be postgresql://user:password@host:port/database"
         ) from None
     settings = _SETTINGS | {"application_name": application_name} | ({"role": role} if role else {})
-    return create_engine(
+    engine = create_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=0,
@@ -112,3 +113,6 @@ def connect(
         # one attempt, after which the pool has thrown out all that are as old.
         pool_pre_ping=False,
     )
+    event.listen(engine, "rollback", forget_prepared)
+    event.listen(engine, "rollback_savepoint", lambda connection, *_: forget_prepared(connection))
+    return engine

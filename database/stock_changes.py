@@ -1,4 +1,7 @@
-"""What has changed of stock under lock, as statements over arrays: one for each table, whatever the number of rows."""
+"""What has changed of stock under lock, as statements over arrays: one for each table, whatever the number of rows.
+
+An update names its keys twice, so that the server looks them up however small it takes the table for.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -28,7 +31,7 @@ _UPDATE_LINES = """
         %s::text[]
     ) AS line (
         reservation_id, quantity_fulfilled, quantity_released, status, expires_at, closed_at, closed_by, closed_reason)
-    WHERE held.reservation_id = line.reservation_id
+    WHERE held.reservation_id = line.reservation_id AND held.reservation_id = ANY (%s::bigint[])
 """
 
 _INSERT_GIVEN_UP = """
@@ -50,6 +53,7 @@ _UPDATE_HELD_AGAIN = """
     UPDATE given_way AS given SET held_again_at = again.at, held_again_by = again.operation_id
     FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS again (reservation_id, operation_id, at)
     WHERE given.reservation_id = again.reservation_id AND held_again_at IS NULL
+        AND given.reservation_id = ANY (%s::bigint[])
 """
 
 _UPDATE_ITEMS = """
@@ -60,6 +64,7 @@ _UPDATE_ITEMS = """
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
         AS change (warehouse_id, product_id, moved, held, last_moved_at)
     WHERE (item.warehouse_id, item.product_id) = (change.warehouse_id, change.product_id)
+        AND item.warehouse_id = ANY (%s::bigint[]) AND item.product_id = ANY (%s::bigint[])
 """
 
 _INSERT_MOVEMENTS = """
@@ -119,10 +124,11 @@ def insert_lines(lines: Sequence[StockLine]) -> Statement:
 def update_lines(lines: Sequence[StockLine]) -> Statement:
     """Lines that were there, as they have become."""
     held = [line.held for line in lines]
+    keys = numbers(each.reservation_id for each in held)
     return Statement(
         _UPDATE_LINES,
         (
-            numbers(each.reservation_id for each in held),
+            keys,
             numbers(each.quantity_fulfilled for each in held),
             numbers(each.quantity_released for each in held),
             texts(each.status for each in held),
@@ -130,6 +136,7 @@ def update_lines(lines: Sequence[StockLine]) -> Statement:
             instants(line.closed_at for line in lines),
             texts(line.closed_by for line in lines),
             texts(line.closed_reason for line in lines),
+            keys,
         ),
     )
 
@@ -167,26 +174,32 @@ def insert_given_way(given_way: Sequence[GivenWay]) -> Statement:
 
 def update_held_again(held_again: Sequence[HeldAgain]) -> Statement:
     """Lines that gave way and are held again."""
+    keys = numbers(each.reservation_id for each in held_again)
     return Statement(
         _UPDATE_HELD_AGAIN,
         (
-            numbers(each.reservation_id for each in held_again),
+            keys,
             texts(each.operation.operation_id for each in held_again),
             instants(each.at for each in held_again),
+            keys,
         ),
     )
 
 
 def update_items(items: Sequence[StockItem]) -> Statement:
     """Items, each by the sum of its changes."""
+    warehouses = numbers(item.key.warehouse_id for item in items)
+    products = numbers(item.key.product_id for item in items)
     return Statement(
         _UPDATE_ITEMS,
         (
-            numbers(item.key.warehouse_id for item in items),
-            numbers(item.key.product_id for item in items),
+            warehouses,
+            products,
             numbers(item.moved for item in items),
             numbers(item.held for item in items),
             instants(item.last_moved_at for item in items),
+            warehouses,
+            products,
         ),
     )
 

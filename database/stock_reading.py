@@ -22,39 +22,59 @@ _LINE = """
     sourced_line
 """
 
+# Every row is looked up by its key, from within: with LATERAL and OFFSET 0 the server can't begin with a table that it
+# takes for small, as it would in a new database.
 _ITEMS = f"""
-    SELECT warehouse_id, product_id, sku, is_active, warehouses.name, warehouses.priority, coalesce((
+    SELECT wanted.warehouse_id, wanted.product_id, sku, is_active, place.name, place.priority, coalesce((
         SELECT balance_after FROM stock_movements AS last
         WHERE (last.warehouse_id, last.product_id) = (wanted.warehouse_id, wanted.product_id)
         ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0)
     FROM ({WANTED_ITEMS}) AS wanted
-    LEFT JOIN products USING (product_id) LEFT JOIN warehouses USING (warehouse_id)
+    LEFT JOIN LATERAL (
+        SELECT sku, is_active FROM products WHERE products.product_id = wanted.product_id OFFSET 0) AS product ON true
+    LEFT JOIN LATERAL (
+        SELECT name, priority FROM warehouses WHERE warehouses.warehouse_id = wanted.warehouse_id OFFSET 0
+    ) AS place ON true
 """  # noqa: S608 - constants only
 
 _LINES = f"""
-    SELECT {_LINE}, reference_type, reference_id
-    FROM reservations
-    JOIN unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id) USING (reference_type, reference_id)
+    SELECT held.* FROM unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id)
+    CROSS JOIN LATERAL (
+        SELECT {_LINE}, reference_type, reference_id FROM reservations AS held
+        WHERE (held.reference_type, held.reference_id) = (of.reference_type, of.reference_id)
+        OFFSET 0) AS held
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
 # Only of items of which more is wanted than is available, or may be, because others wait for it: a crowd of overdue
 # holds is nobody else's business.
 _OVERDUE = f"""
-    SELECT {_LINE}
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (warehouse_id, product_id, units)
-    JOIN inventory_items USING (warehouse_id, product_id)
-    JOIN reservations USING (warehouse_id, product_id)
-    WHERE status = 'ACTIVE' AND expires_at <= %s::timestamptz AND (quantity_available < units OR EXISTS (
-        SELECT FROM waiting_lines AS line WHERE line.product_id = wanted.product_id AND line.is_waiting))
+    SELECT held.* FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (warehouse_id, product_id, units)
+    CROSS JOIN LATERAL (
+        SELECT warehouse_id, product_id FROM inventory_items AS item
+        WHERE (item.warehouse_id, item.product_id) = (wanted.warehouse_id, wanted.product_id)
+            AND (quantity_available < units OR EXISTS (
+                SELECT FROM waiting_lines AS line WHERE line.product_id = wanted.product_id AND line.is_waiting))
+        OFFSET 0) AS short
+    CROSS JOIN LATERAL (
+        SELECT {_LINE} FROM reservations AS held
+        WHERE (held.warehouse_id, held.product_id) = (short.warehouse_id, short.product_id)
+            AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
+        ORDER BY expires_at OFFSET 0) AS held
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
 # Where a product may come from several warehouses, the choice needs to know what could be released in each.
 _OVERDUE_ANYWHERE = f"""
-    SELECT {_LINE}
-    FROM inventory_items JOIN reservations USING (warehouse_id, product_id)
-    WHERE product_id = ANY (%s::bigint[]) AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
+    SELECT held.* FROM unnest(%s::bigint[]) AS wanted (product_id)
+    CROSS JOIN LATERAL (
+        SELECT warehouse_id, product_id FROM inventory_items AS item WHERE item.product_id = wanted.product_id OFFSET 0
+    ) AS item
+    CROSS JOIN LATERAL (
+        SELECT {_LINE} FROM reservations AS held
+        WHERE (held.warehouse_id, held.product_id) = (item.warehouse_id, item.product_id)
+            AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
+        ORDER BY expires_at OFFSET 0) AS held
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
@@ -78,19 +98,26 @@ _CLOCK_AND_MORE_IDS = """
 
 # A shipment that has left under an operation id that differs from this one by upper and lower case alone.
 _TWINS = """
-    SELECT wanted.operation_id, min(moved.operation_id)
+    SELECT wanted.operation_id, twin.operation_id
     FROM unnest(%s::text[], %s::text[]) AS wanted (operation_id, reference_id)
-    JOIN stock_movements AS moved USING (reference_id)
-    WHERE movement_type = 'SALE' AND lower(moved.operation_id) = lower(wanted.operation_id)
-        AND moved.operation_id <> wanted.operation_id
-    GROUP BY wanted.operation_id
+    CROSS JOIN LATERAL (
+        SELECT operation_id FROM stock_movements AS moved
+        WHERE moved.reference_id = wanted.reference_id AND movement_type = 'SALE'
+            AND lower(moved.operation_id) = lower(wanted.operation_id) AND moved.operation_id <> wanted.operation_id
+        LIMIT 1) AS twin
 """
 
 _OFFERS = """
-    SELECT reservation_id, given.quantity
-    FROM given_way AS given JOIN reservations USING (reservation_id)
-    JOIN unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id) USING (reference_type, reference_id)
-    WHERE held_again_at IS NULL
+    SELECT held.reservation_id, given.quantity
+    FROM unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id)
+    CROSS JOIN LATERAL (
+        SELECT reservation_id FROM reservations AS held
+        WHERE (held.reference_type, held.reference_id) = (of.reference_type, of.reference_id)
+        OFFSET 0) AS held
+    CROSS JOIN LATERAL (
+        SELECT quantity FROM given_way AS given
+        WHERE given.reservation_id = held.reservation_id AND held_again_at IS NULL
+        OFFSET 0) AS given
 """
 
 # Before the clock is read: whoever asks for the stock at an instant waits for those who are writing (`history`).

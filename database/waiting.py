@@ -72,9 +72,13 @@ waiting_lines = Table(
 )
 
 _QUEUE = """
-    SELECT wait_id, product_id, warehouse_id, quantity, waiting_until
-    FROM waiting_lines AS line JOIN waits USING (wait_id)
-    WHERE product_id = ANY (%s::bigint[]) AND line.is_waiting
+    SELECT line.wait_id, line.product_id, line.warehouse_id, line.quantity, waiting_until
+    FROM unnest(%s::bigint[]) AS wanted (product_id)
+    CROSS JOIN LATERAL (
+        SELECT wait_id, product_id, warehouse_id, quantity FROM waiting_lines AS line
+        WHERE line.product_id = wanted.product_id AND line.is_waiting
+        OFFSET 0) AS line
+    CROSS JOIN LATERAL (SELECT waiting_until FROM waits WHERE waits.wait_id = line.wait_id OFFSET 0) AS waited
 """
 
 _WAITS = """
@@ -102,7 +106,7 @@ _BEGIN_LINES = """
 _LOOKED = """
     UPDATE waits AS waited SET run_id = looked.run_id, told_at = NULL
     FROM unnest(%s::bigint[], %s::text[]) AS looked (wait_id, run_id)
-    WHERE waited.wait_id = looked.wait_id
+    WHERE waited.wait_id = looked.wait_id AND waited.wait_id = ANY (%s::bigint[])
 """
 
 _END = """
@@ -111,7 +115,7 @@ _END = """
         shortages = ended.shortages::jsonb
     FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
         AS ended (wait_id, status, at, operation_id, reason, shortages)
-    WHERE waited.wait_id = ended.wait_id
+    WHERE waited.wait_id = ended.wait_id AND waited.wait_id = ANY (%s::bigint[])
 """
 
 
@@ -278,22 +282,22 @@ def _begin_lines(begun: Sequence[Begun]) -> Statement:
 
 
 def _let_wait(looked: Sequence[tuple[Wait, Operation]]) -> Statement:
-    return Statement(
-        _LOOKED,
-        (numbers(wait.wait_id for wait, _ in looked), texts(operation.run_id for _, operation in looked)),
-    )
+    keys = numbers(wait.wait_id for wait, _ in looked)
+    return Statement(_LOOKED, (keys, texts(operation.run_id for _, operation in looked), keys))
 
 
 def _end(ended: Sequence[Ended]) -> Statement:
+    keys = numbers(each.wait.wait_id for each in ended)
     return Statement(
         _END,
         (
-            numbers(each.wait.wait_id for each in ended),
+            keys,
             texts(each.status for each in ended),
             instants(each.at for each in ended),
             texts(each.operation.operation_id for each in ended),
             texts(each.reason for each in ended),
             texts(_as_json(each.shortages) for each in ended),
+            keys,
         ),
     )
 
