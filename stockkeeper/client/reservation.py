@@ -299,7 +299,7 @@ class Reservations(Part):
             return await Hold.start(
                 self.connection,
                 reference_id,
-                asking=reservation.PLACED if wait_minutes and at_once else None,
+                asking=reservation.PLACED if at_once else None,
                 within=within,
                 lines=_spelled_out(lines),
                 ttl_minutes=ttl_minutes,

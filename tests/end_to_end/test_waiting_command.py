@@ -28,6 +28,9 @@ async def test_orders_that_wait_are_listed_in_their_order_and_held_in_it(
     assert (placed.exit_code, placed.stderr) == (0, "")
     assert f"order {first}: WAITING" in placed.stdout
     assert f"no. 1 in the queue for {sku} in {place}: 2 units missing\nit waits until " in placed.stdout
+    again = await command("reserve", "start", first, "--line", f"{line}=6")
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert words(again.stdout).startswith(f"order {first}: WAITING ")
     lines = [Line(sku, place, quantity=1)]
     hold = await stock.reserve(second, lines, performed_by="shop", wait_minutes=60, at_once=True)
     assert (hold.state.status, hold.state.queue[0].position) == (ReservationStatus.WAITING, 2)
