@@ -83,6 +83,7 @@ class LockedTransfer:
         has_changed: Whether the header is to be written.
         closed_at: When it has ended, by this step.
         closed_by: The operation that has ended it.
+        lines: Its lines as answers show them, by line number.
     """
 
     transfer: Transfer
@@ -92,11 +93,11 @@ class LockedTransfer:
     has_changed: bool = False
     closed_at: datetime | None = None
     closed_by: str | None = None
+    lines: dict[int, dict[str, Any]] = field(init=False)
 
-    @property
-    def lines(self) -> dict[int, dict[str, Any]]:
-        """Its lines as answers show them, by line number."""
-        return dict(zip((line.line_number for line in self.transfer.lines), self.shown["line_items"], strict=True))
+    def __post_init__(self) -> None:
+        numbered = (line.line_number for line in self.transfer.lines)
+        self.lines = dict(zip(numbered, self.shown["line_items"], strict=True))
 
     def moved_by(self, operation: Operation) -> dict[int, int]:
         """Units that an operation has booked in the ledger in transit, by product; empty if it has booked none."""
