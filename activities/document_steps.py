@@ -17,7 +17,6 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from activities.writes import database_errors, operation_of, with_effects
 from database.gathering import Gathering
@@ -169,7 +168,8 @@ class DocumentSteps(Generic[D, Result]):
         if len(steps) == 1:
             steps[0].outcome = self._carry_out_alone(steps[0])
             return
-        with suppress(DBAPIError):
+        # The error is one step's own: each is tried alone.
+        with suppress(Exception):
             for step, outcome in zip(steps, self._in_one_transaction(steps), strict=True):
                 step.outcome = outcome
 
