@@ -197,7 +197,9 @@ class DocumentSteps(Generic[D, Result]):
                 self._outcome_of(step, plan, stock, documents, is_shared=is_shared)
                 for step, plan in zip(steps, planned, strict=True)
             ]
-            stock.write(commit=True, beside=self._room.changes(documents.values()))
+            # In the order of the steps: of what two of them change, the last one counts.
+            changed = [documents[number] for step in steps if (number := step.command.number) in documents]
+            stock.write(commit=True, beside=self._room.changes(changed))
         return outcomes
 
     def _lock(
