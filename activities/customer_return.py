@@ -24,8 +24,9 @@ from database.customer_return import (
 )
 from database.differences import read_difference_approvals
 from database.document import close_document, insert_document, is_stored
+from database.goods import arriving_items, put_into_stock
 from database.operations import Operation
-from database.receipts import arriving_items, booked, insert_receipt, put_into_stock
+from database.receipts import booked, insert_receipt
 from database.stock_reading import Wants, locked_stock
 from database.worth import worth_of_products
 from stockkeeper.contracts.customer_return import (

@@ -9,13 +9,14 @@ from activities.differences import store_difference_approval
 from activities.document_steps import Plan, nothing
 from activities.purchase_order_steps import OrderSteps
 from activities.writes import require_same
+from database.goods import arriving_items, put_into_stock, take_out_of_stock
 from database.locked_order import LockedOrder
 from database.locked_stock import LockedStock
 from database.operations import Operation
 from database.purchase_order import PURCHASE_ORDER
 from database.purchase_order_goods import RECEIPTS, brought_by, insert_return, returned_by
 from database.purchase_order_reading import lock_purchase_order
-from database.receipts import arriving_items, booked, insert_receipt, put_into_stock, take_out_of_stock
+from database.receipts import booked, insert_receipt
 from database.stock_reading import Wants
 from stockkeeper.contracts.purchase_order import (
     ApproveOrderDifferenceStep,

@@ -4,38 +4,21 @@ A purchase order's receipts and a return's inspections are the same tables under
 entries in `database.transit`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Table, Text, desc, func, select, text
 from sqlalchemy.types import BigInteger, Integer
 
-from database import ledger
 from database.columns import INSTANT, METADATA, composite_key, key_of, needed
 from database.document import Document, read_document
-from database.locked_stock import LockedStock
-from database.locks import lock_items
 from database.operations import Operation
 from database.pipeline import Statement, instants, numbers, send, texts
 from stockkeeper.domain.conflicts import twin_of
-from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.receipt import Taken
-from stockkeeper.domain.stock import ItemKey, Level, MovementType, shortages, wanted_by_item
-
-
-class Line(Protocol):
-    """A line of any document."""
-
-    @property
-    def line_number(self) -> int:
-        """Its place in the document, from 1."""
-
-    @property
-    def product_id(self) -> int:
-        """The product that it is about."""
 
 
 @dataclass(frozen=True)
@@ -282,82 +265,3 @@ def read_with_receipts(
     """A document as answers show it, with its latest receipts, at most ``most``, under this name. Locks nothing."""
     read = read_document(connection, document, number)
     return read | {name: read_receipts(connection, receipts, read[receipts.key], most)}
-
-
-def arriving_items(warehouse_id: int, lines: Iterable[Line], units: Mapping[int, int]) -> list[ItemKey]:
-    """The items of the lines that something came of; units by line number."""
-    return [ItemKey(warehouse_id, line.product_id) for line in lines if units.get(line.line_number)]
-
-
-def put_into_stock(
-    stock: LockedStock,
-    operation: Operation,
-    movement_type: MovementType,
-    warehouse_id: int,
-    lines: Iterable[Line],
-    units: Mapping[int, int],
-    *,
-    reference_id: str,
-    reason: str,
-) -> list[int]:
-    """Add goods that came to on hand, by a movement for each line.
-
-    Args:
-        stock: The stock, with the items of the lines that something came of.
-        operation: Who took them in, and for which run.
-        movement_type: Why they came.
-        warehouse_id: Where.
-        lines: The document's lines.
-        units: Units by line number; lines with none are left out.
-        reference_id: The document's number.
-        reason: One sentence for readers of the ledger.
-
-    Returns:
-        The numbers of the lines that something came of.
-    """
-    arrived = [line for line in lines if units.get(line.line_number)]
-    movements = [(ItemKey(warehouse_id, line.product_id), units[line.line_number]) for line in arrived]
-    if movements:
-        ledger.move_units(stock, operation, movement_type, movements, reference_id=reference_id, reason=reason)
-    return [line.line_number for line in arrived]
-
-
-def take_out_of_stock(
-    connection: Connection,
-    operation: Operation,
-    movement_type: MovementType,
-    warehouse_id: int,
-    lines: Iterable[Line],
-    units: Mapping[int, int],
-    *,
-    reference_id: str,
-    reason: str,
-) -> None:
-    """Take goods of a document off the shelf, by a movement for each line; no hold gives way to it.
-
-    Locks: the items. The caller has locked the document.
-
-    Args:
-        connection: The transaction.
-        operation: Who takes them, and for which run.
-        movement_type: Why they go.
-        warehouse_id: Where.
-        lines: The document's lines.
-        units: Units by line number; lines with none are left out.
-        reference_id: The document's number.
-        reason: One sentence for readers of the ledger.
-
-    Raises:
-        InsufficientStock: More of an item would go than is on hand and not promised.
-    """
-    going = [line for line in lines if units.get(line.line_number)]
-    if not going:
-        return
-    movements = [(ItemKey(warehouse_id, line.product_id), units[line.line_number]) for line in going]
-    wanted = wanted_by_item(movements)
-    # A buffer is kept from sale; goods may go back out of it.
-    levels = {item: Level(level.on_hand, level.reserved) for item, level in lock_items(connection, wanted).items()}
-    if short := shortages(wanted, levels):
-        raise InsufficientStock.of(short)
-    out = [(item, -quantity) for item, quantity in movements]
-    ledger.move(connection, operation, movement_type, out, reference_id=reference_id, reason=reason)

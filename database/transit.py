@@ -10,10 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from database.goods import arriving_items, put_into_stock
 from database.locked_stock import LockedStock
 from database.locked_transfer import Entry, LockedTransfer
 from database.operations import Operation
-from database.receipts import arriving_items, put_into_stock
 from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import TransitKind
