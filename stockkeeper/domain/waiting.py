@@ -196,7 +196,7 @@ class _Before:
             # One that waits for a product in any warehouse is in the queue of each.
             if key[1] is None or (key[0], None) not in wanted:
                 self._orders[key] += 1
-        for product in {product for product, _ in wanted}:
+        for product in dict.fromkeys(product for product, _ in wanted):
             self._orders_of_product[product] += 1
 
     def add_all(self, lines: Iterable[WaitingLine]) -> None:
@@ -205,13 +205,13 @@ class _Before:
         for _, product, warehouse, units in listed:
             self._units[product, warehouse] = self._units.get((product, warehouse), 0) + units
         in_any = {(wait_id, product) for wait_id, product, warehouse, _ in listed if warehouse is None}
-        places = {(wait_id, product, warehouse) for wait_id, product, warehouse, _ in listed}
+        places = dict.fromkeys((wait_id, product, warehouse) for wait_id, product, warehouse, _ in listed)
         self._orders.update(
             (product, warehouse)
             for wait_id, product, warehouse in places
             if warehouse is None or (wait_id, product) not in in_any
         )
-        self._orders_of_product.update(product for _, product in {place[:2] for place in places})
+        self._orders_of_product.update(product for _, product in dict.fromkeys(place[:2] for place in places))
 
     def places_of(self, wanted: Mapping[_Key, int]) -> list[Place]:
         """The places of an order that comes behind them."""
