@@ -16,10 +16,12 @@ help: ## list the targets
 
 install: $(STAMP) ## a .venv with every pinned dependency
 
-# A module is compiled when it is first imported, and of the most nobody imports any: all would take half a minute.
+# What our programs import is compiled here, for environments in which Python keeps no compiled modules; all that pip
+# installs would take half a minute, and most of it is never imported.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -c 'import devstack.demo, starter.cli.app, worker'
 	touch $@
 
 demo: $(STAMP) ## every process end to end on a fresh stack of its own
