@@ -136,7 +136,7 @@ def _exchange(server: pq.abc.PGconn, statements: Sequence[Statement], prepared: 
         sent += 1
     for (text, _), values in zip(statements, encoded, strict=True):
         name, numbered = _named(text)
-        if name not in prepared:
+        if name not in prepared and name not in newly.values():
             server.send_prepare(name, numbered)
             newly[sent] = name
             sent += 1
