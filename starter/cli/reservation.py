@@ -57,7 +57,8 @@ def _row(listed: Listed) -> printing.Row:
 
 def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
     state, before = answer.state, answer.before
-    until = f" until {changed(_until(before), _until(state))}" if state.expires_at else ""
+    is_held = state.status is ReservationStatus.ACTIVE
+    until = f" until {changed(_until(before), _until(state))}" if is_held and state.expires_at else ""
     status = changed_status(before.status, state.status)
     out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {status}{until}")
     given_up = any(line.quantity_released for line in state.lines)

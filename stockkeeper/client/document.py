@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -151,17 +152,23 @@ class Document(Generic[S]):
     def __repr__(self) -> str:
         """Kind, number, status, deadline and the first lines: for logs and a debugger."""
         until = f" until {_moment(self._deadline())}" if self._deadline() else ""
-        lines = [f"{units} of {self._names.of('product', product_id)}" for product_id, units in self._units()]
+        lines = self._lines()
         more = len(lines) - _LINES_PRINTED
         shown = [*lines[:_LINES_PRINTED], *([f"and {counted(more, 'more line')}"] if more > 0 else [])]
         status = getattr(self.state, "status", "")
         return f"<{type(self).__name__} {self.name} {status}{until}{': ' if shown else ''}{', '.join(shown)}>"
 
-    def _units(self) -> Sequence[tuple[int, int]]:
-        """Product ids and units of the lines, for `repr`: both have two names on the wire."""
+    def _lines(self) -> list[str]:
+        """Units and product of each line, and the warehouse where a product comes from several, for `repr`."""
         fields = self.state.model_dump(include={"lines", "line_items"})
         lines = [line for of_name in fields.values() for line in of_name]
-        return [(line["product_id"], line["quantity" if "quantity" in line else "qty"]) for line in lines]
+        places = {(line["product_id"], line.get("warehouse_id")) for line in lines}
+        split = [product_id for product_id, count in Counter(each for each, _ in places).items() if count > 1]
+        return [
+            f"{line['quantity' if 'quantity' in line else 'qty']} of {self._names.of('product', line['product_id'])}"
+            + (f" in {self._names.of('warehouse', line['warehouse_id'])}" if line["product_id"] in split else "")
+            for line in lines
+        ]
 
     def _deadline(self) -> datetime | None:
         """When the document ends by itself, for `repr`."""

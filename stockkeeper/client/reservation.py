@@ -285,7 +285,8 @@ class Reservations(Part):
             UnknownProduct, UnknownWarehouse, InvalidRequest: The request is wrong. Nothing is held.
             OperationConflict: The reference was used for other lines.
             InvalidState: The reference's hold was cancelled or has expired, or its wait was cancelled; or its turn came
-                later than ``not_after``, and nothing is held.
+                later than ``not_after``, and nothing is held; or an earlier call has left it WAITING, and this one
+                doesn't wait.
             Unreachable: No answer in time. It may be held, or wait: ask again.
         """
         within = self.connection.answer_within
@@ -310,6 +311,18 @@ class Reservations(Part):
 
         try:
             return await ask()
+        except Unreachable:
+            if at_once or wait_minutes:
+                raise
+            # An order that an earlier call has left in the queue answers when it is held, and that may take hours.
+            with contextlib.suppress(NotFound):
+                state = (await self.hold(reference_id)).state
+                if state.status is ReservationStatus.WAITING and state.waiting_until is not None:
+                    message = (
+                        f"order {reference_id} waits for stock until {utc(state.waiting_until)}, and isn't held yet"
+                    )
+                    raise InvalidState(f"{message}; `wait_minutes` waits with it", state.status, "reserve") from None
+            raise
         except InvalidState as refusal:
             # An earlier call's run, which nobody waits for any more, may have been refused just now, for being late.
             if refusal.status != ReservationStatus.REJECTED or until is None or datetime.now(UTC) > until:

@@ -188,6 +188,39 @@ async def test_without_a_worker_the_call_ends_in_time(our_client: Client, shop: 
         await reserve(alone, new_reference(), line(item, 1))
 
 
+async def test_a_call_that_does_not_wait_says_so_of_an_order_that_an_earlier_call_has_left_waiting(
+    stock: Stockkeeper, our_client: Client, shop: Shop, engine: Engine
+) -> None:
+    item, reference = shop.item(1), new_reference()
+    waiting = await stock.reserve(
+        reference, [line(item, 2)], performed_by="checkout", wait_minutes=30, at_once=True, not_after=None
+    )
+    assert waiting.state.status is ReservationStatus.WAITING
+    queue = stock.connection.task_queue
+    impatient = Stockkeeper(Connection(our_client, queue, answer_within=timedelta(seconds=1)))
+    with nothing_changes(engine, item), pytest.raises(InvalidState) as refused:
+        await impatient.reserve(reference, [line(item, 2)], performed_by="checkout", not_after=None)
+    assert (refused.value.status, refused.value.command) == ("WAITING", "reserve")
+    until = waiting.state.waiting_until
+    assert refused.value.message == (
+        f"order {reference} waits for stock until {until:%Y-%m-%d %H:%M} UTC, and isn't held yet; "
+        "`wait_minutes` waits with it"
+    )
+    await waiting.cancel(performed_by="checkout", reason="enough")
+
+
+async def test_a_hold_that_is_split_is_printed_with_its_warehouses(stock: Stockkeeper, shop: Shop) -> None:
+    first = shop.item(2)
+    second = shop.item(1, product=first.product_id)
+    hold = await reserve(stock, new_reference(), Line(first.product_id, quantity=3))
+    taken = {line.warehouse_id: line.quantity for line in hold.state.lines}
+    assert taken == {first.warehouse_id: 2, second.warehouse_id: 1}
+    parts = [
+        f"{each.quantity} of product {first.product_id} in warehouse {each.warehouse_id}" for each in hold.state.lines
+    ]
+    assert repr(hold).endswith(f": {', '.join(parts)}>")
+
+
 async def test_without_a_server_it_says_where_it_looked() -> None:
     port = free_port()
     with pytest.raises(Unreachable, match=rf"^no Temporal server answers at 127\.0\.0\.1:{port}$"):
