@@ -9,9 +9,10 @@ a few statements over arrays, an item once however many steps have changed it.
 A change that raises has changed nothing, so that a step that is refused hurts no other one.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,12 @@ from database.stock_rows import GivenUp, GivenWay, HeldAgain, Movement, Referenc
 from database.waiting import Waiting
 from stockkeeper.domain.reservation import HeldLine, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level
+
+Row = TypeVar("Row")
+
+_ROWS_AT_ONCE = 500
+"""Rows of one statement that changes rows by key. Planned for a few, it takes a time that grows with their square: an
+import of 50,000 rows would never end."""
 
 
 @dataclass
@@ -184,7 +191,7 @@ class LockedStock:
         lines = self._lines.values()
         if new := [line for line in lines if line.placed_by is not None]:
             yield stock_changes.insert_lines(new)
-        if changed := [line for line in lines if line.has_changed and line.placed_by is None]:
+        for changed in _pages([line for line in lines if line.has_changed and line.placed_by is None]):
             yield stock_changes.update_lines(changed)
         if self._given_up:
             yield stock_changes.insert_given_up(self._given_up)
@@ -192,8 +199,13 @@ class LockedStock:
             yield stock_changes.insert_given_way(self._given_way)
         if self._held_again:
             yield stock_changes.update_held_again(self._held_again)
-        if touched := [item for item in self.items.values() if item.has_changed]:
+        for touched in _pages([item for item in self.items.values() if item.has_changed]):
             yield stock_changes.update_items(touched)
         if self._movements:
             yield stock_changes.insert_movements(self._movements)
         yield from self.waiting.changes()
+
+
+def _pages(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+    """The rows, cut for statements that find each by its key."""
+    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))

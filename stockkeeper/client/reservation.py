@@ -315,7 +315,7 @@ class Reservations(Part):
             if at_once or wait_minutes:
                 raise
             # An order that an earlier call has left in the queue answers when it is held, and that may take hours.
-            with contextlib.suppress(NotFound):
+            with contextlib.suppress(NotFound, Unreachable):
                 state = (await self.hold(reference_id)).state
                 if state.status is ReservationStatus.WAITING and state.waiting_until is not None:
                     message = (

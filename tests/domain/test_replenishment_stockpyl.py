@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -10,9 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockpyl.eoq import economic_order_quantity as stockpyl_eoq
-from stockpyl.newsvendor import newsvendor_normal
-from stockpyl.rq import r_q_eoqss_approximation
 
 from stockkeeper.domain.replenishment import (
     LeadTime,
@@ -22,6 +20,13 @@ from stockkeeper.domain.replenishment import (
     safety_stock,
     whole_units,
 )
+
+with warnings.catch_warnings():
+    # Its docstrings have escapes that Python doesn't know, which it says when it compiles them.
+    warnings.simplefilter("ignore")
+    from stockpyl.eoq import economic_order_quantity as stockpyl_eoq
+    from stockpyl.newsvendor import newsvendor_normal
+    from stockpyl.rq import r_q_eoqss_approximation
 
 HUNDREDS = settings(max_examples=300)
 

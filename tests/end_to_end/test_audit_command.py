@@ -57,26 +57,26 @@ class Auditor:
 
 
 @pytest.fixture
-async def auditor(command: Command, shop: Shop, engine: Engine) -> AsyncIterator[Auditor]:
+async def books(command: Command, shop: Shop, engine: Engine) -> AsyncIterator[Auditor]:
     """Ten units, none of them promised, and so it is again at the end: the books are gone over after each test."""
-    auditor = Auditor(command, engine, shop.item(10))
-    yield auditor
-    promise(engine, auditor.item, -level(engine, auditor.item)[1])
+    books = Auditor(command, engine, shop.item(10))
+    yield books
+    promise(engine, books.item, -level(engine, books.item)[1])
 
 
-async def test_books_that_agree_are_said_to(auditor: Auditor, engine: Engine) -> None:
+async def test_books_that_agree_are_said_to(books: Auditor, engine: Engine) -> None:
     with nothing_is_stored(engine):
-        assert await auditor.audit() == (
+        assert await books.audit() == (
             0,
             "1 item, all documents, 0 holds, 0 reservations looked at: no findings",
         )
-    assert await auditor.listed("--status", "all") == []
+    assert await books.listed("--status", "all") == []
 
 
-async def test_a_finding_is_told_listed_repaired_and_gone_from_the_list(auditor: Auditor, engine: Engine) -> None:
-    item = auditor.item
+async def test_a_finding_is_told_listed_repaired_and_gone_from_the_list(books: Auditor, engine: Engine) -> None:
+    item = books.item
     promise(engine, item, 4)
-    state = await auditor.json()
+    state = await books.json()
     [finding] = state["findings"]
     number = finding.pop("finding_id")
     assert (state["status"], state["findings_in_all"], finding) == (
@@ -92,68 +92,68 @@ async def test_a_finding_is_told_listed_repaired_and_gone_from_the_list(auditor:
             "is_new": True,
         },
     )
-    what = f"{number} reserved is not the holds {auditor.sku} {auditor.warehouse} 0 4"
-    status, printed = await auditor.audit()
+    what = f"{number} reserved is not the holds {books.sku} {books.warehouse} 0 4"
+    status, printed = await books.audit()
     head = "finding what doesn't agree product warehouse of expected is"
     assert status == 1
     assert printed == f"1 item, all documents, 0 holds, 0 reservations looked at: 1 finding {head} {what}"
-    [row] = await auditor.listed()
+    [row] = await books.listed()
     assert (row["finding_id"], row["status"], row["closed_by"]) == (number, "OPEN", None)
 
-    told = await auditor.decide("repair", number)
+    told = await books.decide("repair", number)
     assert told.startswith(f"finding {number}: OPEN → REPAIRED ")
     assert f" {what} REPAIRED " in told
     assert told.endswith(" ann: looked into it")
     assert level(engine, item) == (10, 0)
-    assert await auditor.listed() == []
-    [row] = await auditor.listed("--status", "repaired")
+    assert await books.listed() == []
+    [row] = await books.listed("--status", "repaired")
     assert (row["finding_id"], row["closed_by"], row["closed_reason"]) == (number, "ann", "looked into it")
-    assert (await auditor.audit())[0] == 0
+    assert (await books.audit())[0] == 0
 
 
-async def test_what_was_accepted_is_quiet_until_its_numbers_change(auditor: Auditor, engine: Engine) -> None:
-    promise(engine, auditor.item, 1)
-    [finding] = (await auditor.json())["findings"]
-    told = await auditor.decide("accept", finding["finding_id"])
+async def test_what_was_accepted_is_quiet_until_its_numbers_change(books: Auditor, engine: Engine) -> None:
+    promise(engine, books.item, 1)
+    [finding] = (await books.json())["findings"]
+    told = await books.decide("accept", finding["finding_id"])
     assert told.startswith(f"finding {finding['finding_id']}: OPEN → ACCEPTED ")
-    assert await auditor.audit() == (
+    assert await books.audit() == (
         0,
         "1 item, all documents, 0 holds, 0 reservations looked at: no findings",
     )
-    assert [row["status"] for row in await auditor.listed("--status", "ACCEPTED")] == ["ACCEPTED"]
-    promise(engine, auditor.item, 1)
-    [again] = (await auditor.json())["findings"]
+    assert [row["status"] for row in await books.listed("--status", "ACCEPTED")] == ["ACCEPTED"]
+    promise(engine, books.item, 1)
+    [again] = (await books.json())["findings"]
     assert again == finding | {"actual": 2, "is_new": False}
-    promise(engine, auditor.item, -2)
-    assert (await auditor.audit())[1].endswith("no findings 1 earlier finding gone")
-    assert [row["status"] for row in await auditor.listed("--status", "all")] == ["GONE"]
+    promise(engine, books.item, -2)
+    assert (await books.audit())[1].endswith("no findings 1 earlier finding gone")
+    assert [row["status"] for row in await books.listed("--status", "all")] == ["GONE"]
 
 
 async def test_a_hold_whose_run_was_terminated_is_found_and_ended(
-    auditor: Auditor, engine: Engine, our_client: Client
+    books: Auditor, engine: Engine, our_client: Client
 ) -> None:
     reference = new_reference()
-    line = f"{auditor.sku}@{auditor.warehouse}=3"
-    assert (await auditor.command("reserve", "start", reference, "--line", line)).exit_code == 0
+    line = f"{books.sku}@{books.warehouse}=3"
+    assert (await books.command("reserve", "start", reference, "--line", line)).exit_code == 0
     await our_client.get_workflow_handle(f"reservation-{reference}").terminate("by mistake")
     # A list of runs may have it for some moments more, and the audit believes that for now.
-    [finding] = (await eventually(auditor.json, lambda state: bool(state["findings"])))["findings"]
+    [finding] = (await eventually(books.json, lambda state: bool(state["findings"])))["findings"]
     assert (finding["kind"], finding["document"], finding["expected"], finding["actual"]) == (
         "HOLD_WITHOUT_RUN",
         f"order {reference}",
         0,
         3,
     )
-    told = await auditor.decide("repair", finding["finding_id"])
-    assert f"hold without run {auditor.sku} {auditor.warehouse} order {reference} 0 3 REPAIRED" in told
-    assert level(engine, auditor.item) == (10, 0)
-    assert (await auditor.audit())[0] == 0
+    told = await books.decide("repair", finding["finding_id"])
+    assert f"hold without run {books.sku} {books.warehouse} order {reference} 0 3 REPAIRED" in told
+    assert level(engine, books.item) == (10, 0)
+    assert (await books.audit())[0] == 0
 
 
-async def test_what_can_not_be_decided_is_said_in_one_line(auditor: Auditor, engine: Engine) -> None:
-    promise(engine, auditor.item, 2)
-    number = str((await auditor.json())["findings"][0]["finding_id"])
-    await auditor.decide("accept", number)
+async def test_what_can_not_be_decided_is_said_in_one_line(books: Auditor, engine: Engine) -> None:
+    promise(engine, books.item, 2)
+    number = str((await books.json())["findings"][0]["finding_id"])
+    await books.decide("accept", number)
     because = ("--reason", "because")
     cases = {
         ("repair", "999999999", *because): "InvalidRequest: there is no finding 999999999",
@@ -164,6 +164,6 @@ async def test_what_can_not_be_decided_is_said_in_one_line(auditor: Auditor, eng
     }
     with nothing_is_stored(engine):
         for arguments, message in cases.items():
-            done = await auditor.command("audit", *arguments)
+            done = await books.command("audit", *arguments)
             assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"{message}\n")
-    assert level(engine, auditor.item) == (10, 2)
+    assert level(engine, books.item) == (10, 2)
