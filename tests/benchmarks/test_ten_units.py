@@ -38,11 +38,10 @@ def test_javascript_peer_without_node_is_not_here(tmp_path: Path, monkeypatch: p
 
 
 def test_process_that_ends_is_not_here_with_its_last_words(tmp_path: Path) -> None:
-    broken = Peer("ours", "our_orders.py", expiry="no")
-    nowhere = {"url": "no url", "temporal_address": "127.0.0.1:1"}
+    broken = Peer("ours", "our_activities.py", expiry="no")
     with (
-        Callers(broken, tmp_path, nowhere, 0) as callers,
-        pytest.raises(NotHere, match=r"^it ended: .*Unreachable"),
+        Callers(broken, tmp_path, {"url": "no url"}, 0) as callers,
+        pytest.raises(NotHere, match=r"^it ended: .*DATABASE_URL isn't one"),
     ):
         callers(do="open")
 
