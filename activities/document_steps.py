@@ -9,7 +9,7 @@ to write past the memory, as the use of an approval, and one whose neighbours ha
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -18,6 +18,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from activities.together import SharedStep, answer_of, carry_out
 from activities.writes import database_errors, operation_of, with_effects
 from database.gathering import Gathering
 from database.locked_stock import LockedStock
@@ -96,13 +97,11 @@ class Room(Protocol[D, Shown_co]):
 
 
 @dataclass(slots=True)
-class _DocumentStep(Generic[D, Result]):
-    """A step, with a place for its outcome."""
+class _DocumentStep(SharedStep[Result], Generic[D, Result]):
+    """A step on a document."""
 
     command: Command
     plan: Callable[[D, Operation], Plan]
-    result: type[Result]
-    outcome: Result | DomainError | None = None
 
 
 class DocumentSteps(Generic[D, Result]):
@@ -139,17 +138,14 @@ class DocumentSteps(Generic[D, Result]):
             DomainError: The step is refused, and nothing has changed.
             ApplicationError: The database failed; Temporal tries the step again.
         """
-        this = _DocumentStep(Command(number, operation_of(step), name), plan, self._result)
+        operation = operation_of(step)
+        this = _DocumentStep(operation, self._result, Command(number, operation, name), plan)
         with database_errors():
             require_past(step.occurred_at, step.as_of)
             with self._alone_on(number) as is_alone:
                 if is_alone:
                     self._gatherings[hash(number) % _AT_ONCE].join(this, self._carry_out)
-            if this.outcome is None:
-                this.outcome = self._carry_out_alone(this)
-            if isinstance(this.outcome, DomainError):
-                raise this.outcome
-            return this.outcome
+            return answer_of(this, self._in_one_transaction)
 
     @contextmanager
     def _alone_on(self, number: str) -> Iterator[bool]:
@@ -165,22 +161,7 @@ class DocumentSteps(Generic[D, Result]):
                     self._under_way.discard(number)
 
     def _carry_out(self, steps: Sequence[_DocumentStep[D, Result]]) -> None:
-        if len(steps) == 1:
-            steps[0].outcome = self._carry_out_alone(steps[0])
-            return
-        # The error is one step's own: each is tried alone.
-        with suppress(Exception):
-            for step, outcome in zip(steps, self._in_one_transaction(steps), strict=True):
-                step.outcome = outcome
-
-    def _carry_out_alone(self, step: _DocumentStep[D, Result]) -> Result | DomainError:
-        try:
-            [outcome] = self._in_one_transaction([step])
-        except DomainError as refusal:
-            return refusal
-        if outcome is None:
-            raise RuntimeError(f"{step.command.operation.operation_id} wasn't carried out")
-        return outcome
+        carry_out(steps, self._in_one_transaction)
 
     def _in_one_transaction(self, steps: Sequence[_DocumentStep[D, Result]]) -> list[Result | DomainError | None]:
         is_shared = len(steps) > 1
@@ -222,7 +203,7 @@ class DocumentSteps(Generic[D, Result]):
             document = self._room.require(documents, step.command.number)
             if (before := stored.get(operation.operation_id)) is not None:
                 before.require_same(operation)
-                return Plan(Wants(), partial(_effects_of, before, step.result), is_repeat=True)
+                return Plan(Wants(), partial(_effects_before, step, before), is_repeat=True)
             plan = step.plan(document, operation)
         except DomainError as refusal:
             return refusal
@@ -253,8 +234,6 @@ class DocumentSteps(Generic[D, Result]):
         return answer
 
 
-def _effects_of(before: StoredOperation, result: type[BaseModel], stock: LockedStock) -> StockAnswer | None:
-    """The effects on others that the step had the first time, whose answer may never have arrived."""
+def _effects_before(step: SharedStep[Any], before: StoredOperation, stock: LockedStock) -> StockAnswer | None:
     del stock
-    stored = None if before.result is None else result.model_validate_json(before.result)
-    return stored if isinstance(stored, StockAnswer) else None
+    return step.effects_before(before)

@@ -8,13 +8,13 @@ is tried alone.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from activities.together import SharedStep, answer_of, carry_out
 from activities.writes import database_errors, operation_of, with_effects
 from database.locked_stock import LockedStock
 from database.operations import Operation
@@ -33,15 +33,12 @@ It returns its effects on others, which the workflow has to pass on. None: there
 
 
 @dataclass(slots=True)
-class _StockStep(Generic[Result]):
-    """A step, with a place for its outcome."""
+class _StockStep(SharedStep[Result]):
+    """A step on the stock."""
 
-    operation: Operation
     wants: Wants
     decide: Decision
-    result: type[Result]
     read: Callable[[LockedStock], Result]
-    outcome: Result | DomainError | None = None
 
 
 def stock_once(
@@ -71,35 +68,15 @@ def stock_once(
         DomainError: The step is refused, and nothing has changed.
         ApplicationError: The database failed; Temporal tries the step again.
     """
-    this = _StockStep(operation_of(step), wants, decide, result, read)
+    this = _StockStep(operation_of(step), result, wants, decide, read)
     with database_errors():
         require_past(step.occurred_at, step.as_of)
         database.gathering.join(this, partial(_carry_out, database))
-        if this.outcome is None:
-            # Those that it shared a transaction with have failed, or one of them has.
-            this.outcome = _carry_out_alone(database, this)
-        if isinstance(this.outcome, DomainError):
-            raise this.outcome
-        return this.outcome
+        return answer_of(this, partial(_in_one_transaction, database))
 
 
 def _carry_out(database: Database, steps: Sequence[_StockStep[Any]]) -> None:
-    """Carry out steps in one transaction. If that of several fails, they have no outcome: the error is one step's own.
-
-    The same goes for a connection that is lost at the commit: whether it was committed, the attempt of each alone finds
-    out, because it waits for the operation's lock and looks for the operation first.
-    """
-    if len(steps) == 1:
-        steps[0].outcome = _carry_out_alone(database, steps[0])
-        return
-    with suppress(Exception):
-        for step, outcome in zip(steps, _in_one_transaction(database, steps), strict=True):
-            step.outcome = outcome
-
-
-def _carry_out_alone(database: Database, step: _StockStep[Result]) -> Result | DomainError:
-    [outcome] = _in_one_transaction(database, [step])
-    return outcome
+    carry_out(steps, partial(_in_one_transaction, database))
 
 
 def _in_one_transaction(database: Database, steps: Sequence[_StockStep[Result]]) -> list[Result | DomainError]:
@@ -121,8 +98,7 @@ def _outcome_of(stock: LockedStock, step: _StockStep[Result]) -> Result | Domain
 def _decided(stock: LockedStock, step: _StockStep[Result]) -> Result:
     if (stored := stock.stored.get(step.operation.operation_id)) is not None:
         stored.require_same(step.operation)
-        before = None if stored.result is None else step.result.model_validate_json(stored.result)
-        return with_effects(step.read(stock), before if isinstance(before, StockAnswer) else None)
+        return with_effects(step.read(stock), step.effects_before(stored))
     on_others = step.decide(stock, step.operation)
     answer = with_effects(step.read(stock), on_others)
     stock.add_done(step.operation, answer.model_dump_json())
