@@ -40,7 +40,7 @@ def wants_of(lines: Sequence[ReservationLine], as_of: datetime) -> Wants:
 def source_lines(
     stock: LockedStock, lines: Sequence[RequestedLine], as_of: datetime, *, waits_as: int | None = None
 ) -> list[Part]:
-    """Decide where each line comes from. Units of overdue holds count as available: they are owed to nobody.
+    """Decide where each line comes from. Units of overdue holds count as available, as for any hold.
 
     Args:
         stock: The stock, with what `wants_of` wants.

@@ -1,10 +1,10 @@
-"""Tells orders that wait for stock that their turn has come.
+"""Signals the workflows of orders that wait for stock when their turn has come.
 
-Every worker listens to the database, which tells of units that come while somebody waits for them, whatever brings
-them. It looks who can be served, notes in the database whom it tells, so that two workers don't tell the same order,
-and sends the order's workflow a signal. The workflow decides for itself, under the locks of the stock: a signal too
-many does nothing, and one too few is made good by the next look, once a minute, or a few seconds after one that led to
-nothing. Once a minute it also takes orders out of the queue whose run was terminated.
+Every worker listens for the database's notifications of units that become available of a product that orders wait for,
+whatever process brings them. It looks which orders can be served, notes those in the database, so that two workers
+don't signal the same one, and sends the order's workflow a signal. The workflow decides for itself, under the locks of
+the stock: a signal too many does nothing, and one too few is made good by the next look, once a minute, or a few
+seconds after one that led to nothing. Once a minute it also takes orders out of the queue whose run was terminated.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ from stockkeeper.contracts.reservation import STOCK_CAME, WORKFLOW_TYPE, Reserva
 from stockkeeper.contracts.search_attributes import STATUS
 
 TELL_AGAIN = timedelta(seconds=2)
-"""An order that was told, and isn't held after this time, is told again: whoever told it may have died before."""
+"""An order that was signalled, and isn't held after this time, is signalled again: the worker that noted it may have
+died before it sent the signal."""
 LOOK_ANYWAY = timedelta(minutes=1)
 """For all that no notification comes for: a wait whose time is over without a run, a hold that is overdue."""
 _RECONNECT_SECONDS = 1.0
@@ -74,7 +75,7 @@ class Waking:
                     self._listen(notifications, loop)
             except (SQLAlchemyError, psycopg.Error) as error:
                 _log.warning("the queue of waiting orders can't be looked at: %s", type(error).__name__)
-            except Exception:  # noqa: BLE001 - nobody else tells those who wait: better to begin again than to end
+            except Exception:  # noqa: BLE001 - waiting orders depend on this thread: better to begin again than to end
                 _log.exception("the queue of waiting orders can't be looked at")
             finally:
                 self._listening = None
@@ -98,7 +99,7 @@ class Waking:
                 products = None
 
     def _look(self, notifications: Notifications, products: set[int] | None, loop: asyncio.AbstractEventLoop) -> bool:
-        """Tell the orders whose turn has come; and whether some are told, so that it is worth looking again soon."""
+        """Signal the orders whose turn has come, and return whether another look is due soon."""
         now = datetime.now(UTC)
         with notifications.connection.begin():
             found = look(notifications.connection, products, as_of=now, told_before=now - TELL_AGAIN)

@@ -28,7 +28,7 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT
 from database.document import Document, fields_of
-from database.pipeline import Statement, numbers, send
+from database.pipeline import Statement, numbers, send, texts
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level
@@ -37,15 +37,6 @@ D = TypeVar("D")
 
 ITEM_ARRAYS = (bindparam("warehouse_ids", type_=ARRAY(BigInteger)), bindparam("product_ids", type_=ARRAY(BigInteger)))
 """Parameters of statements over many items; `item_arrays` gives their values."""
-
-_LOCK_ITEMS = text("""
-    SELECT item.warehouse_id, item.product_id, item.quantity_on_hand, item.quantity_reserved, item.quantity_buffer
-    FROM inventory_items AS item
-    JOIN unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
-        USING (warehouse_id, product_id)
-    ORDER BY item.warehouse_id, item.product_id
-    FOR NO KEY UPDATE OF item
-""").bindparams(*ITEM_ARRAYS)
 
 # The items that a step wants, those of its products in any warehouse, and those of the lines of its references.
 WANTED_ITEMS = """
@@ -208,13 +199,18 @@ def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey
     Returns:
         A level for each item that has a row. An item without one was never stocked: nothing is locked for it.
     """
-    rows = connection.execute(_LOCK_ITEMS, item_arrays(set(items)))
-    return {
-        ItemKey(row.warehouse_id, row.product_id): Level(
-            row.quantity_on_hand, row.quantity_reserved, row.quantity_buffer
-        )
-        for row in rows
-    }
+    [rows] = send(connection, [_lock_just(items)])
+    return _levels(rows)
+
+
+def _lock_just(items: Iterable[ItemKey]) -> Statement:
+    keys = sorted(set(items))
+    places, products = numbers(key.warehouse_id for key in keys), numbers(key.product_id for key in keys)
+    return lock_wanted((places, products, numbers(()), texts(()), texts(())))
+
+
+def _levels(rows: Iterable[Sequence[int]]) -> dict[ItemKey, Level]:
+    return {ItemKey(row[0], row[1]): Level(row[2], row[3], row[4]) for row in rows}
 
 
 def create_items(items: Iterable[ItemKey]) -> Statement:
@@ -228,8 +224,8 @@ def create_items(items: Iterable[ItemKey]) -> Statement:
 def lock_or_create_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
     """Lock these items for incoming goods: an item that was never stocked is created with a level of zero."""
     wanted = set(items)
-    send(connection, [create_items(wanted)])
-    return lock_items(connection, wanted)
+    _, rows = send(connection, [create_items(wanted), _lock_just(wanted)])
+    return _levels(rows)
 
 
 def read_reservation(connection: Connection, reference_type: str, reference_id: str) -> list[HeldLine]:
