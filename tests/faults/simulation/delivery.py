@@ -1,0 +1,221 @@
+"""A client as services have it: plain JSON, and the same again until there is a definite answer."""
+
+import asyncio
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, SignalWorkflowExecutionRequest
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.faults.simulation.model.outcome import Answered, NotRunning, Outcome, Refused, Sent
+from tests.faults.simulation.script import Command, How, Intervention, Json, Look, Operate, Result, Send
+
+_AGAIN_SECONDS = 0.1
+BRISK = timedelta(seconds=1)
+"""How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
+
+
+class Stuck(Exception):
+    """No definite answer within the patience."""
+
+
+class Delivery:
+    """Carries commands to the server, and brings what comes of them.
+
+    Attributes:
+        sent: Commands by way, each counted once.
+        again: Tries beyond the first, by what went wrong with the one before.
+    """
+
+    def __init__(
+        self, clients: Sequence[Client], task_queue: str, *, patience: float = 90.0, answer_within: float = 10.0
+    ) -> None:
+        """Connect nothing.
+
+        Args:
+            clients: Plain clients, each with a connection of its own; lanes share them in turn.
+            task_queue: Where the workers are.
+            patience: Seconds until a command without an answer is stuck.
+            answer_within: Seconds that one try waits for its answer.
+        """
+        self._clients = itertools.cycle(clients)
+        self._task_queue = task_queue
+        self._patience = patience
+        self._answer_within = answer_within
+        self.sent: Counter[str] = Counter()
+        self.again: Counter[str] = Counter()
+
+    def client(self) -> Client:
+        """The client of one more lane."""
+        return next(self._clients)
+
+    async def carry_out(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
+        """What comes of a step.
+
+        Raises:
+            Stuck: Nothing did.
+        """
+        self.sent[step.command.how if isinstance(step, Send) else type(step).__name__.lower()] += 1
+        deadline = asyncio.get_running_loop().time() + self._patience
+        while True:
+            outcome, problem = await self._once(client, step)
+            if outcome is not None and not _is_early(step, outcome):
+                return outcome
+            if asyncio.get_running_loop().time() > deadline:
+                if outcome is not None:
+                    return outcome
+                raise Stuck(f"no definite answer in {self._patience:g} s; last: {problem}")
+            if problem:
+                self.again[problem.partition(":")[0]] += 1
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _once(self, client: Client, step: Send | Result | Look | Operate) -> tuple[Outcome | None, str]:
+        """One try: what came of it, or else what went wrong."""
+        try:
+            async with asyncio.timeout(self._answer_within):
+                return await self._try(client, step), ""
+        except TimeoutError:
+            return None, "TIMEOUT: no answer in time"
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            return None, f"TIMEOUT: {error}"
+        except RPCError as error:
+            if _is_not_running(error):
+                return NotRunning(error.message), ""
+            return None, f"{error.status.name}: {error.message}"
+        except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
+            return _refused(error), ""
+
+    async def _try(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
+        match step:
+            case Send(command):
+                return await self._send(client, command)
+            case Result(workflow_id):
+                return Answered(await client.get_workflow_handle(workflow_id).result())
+            case Look(workflow_id):
+                try:
+                    return Answered(await client.get_workflow_handle(workflow_id).query("state"))
+                except WorkflowQueryRejectedError as error:
+                    return NotRunning(str(error))
+            case Operate(intervention, workflow_id):
+                return await _operate(client, intervention, workflow_id)
+
+    async def _send(self, client: Client, command: Command) -> Outcome:
+        match command.how:
+            case How.START:
+                return await self._start(client, command)
+            case How.ASK:
+                return await self._ask(client, command)
+            case How.UPDATE:
+                handle = client.get_workflow_handle(command.workflow_id)
+                return Answered(
+                    await handle.execute_update(command.name, args=list(command.payload), id=command.key or None)
+                )
+            case How.SIGNAL:
+                converter = client.data_converter.payload_converter
+                request = SignalWorkflowExecutionRequest(
+                    namespace=client.namespace,
+                    workflow_execution=WorkflowExecution(workflow_id=command.workflow_id),
+                    signal_name=command.name,
+                    request_id=command.key,
+                )
+                request.input.payloads.extend(converter.to_payloads(command.payload))
+                await client.workflow_service.signal_workflow_execution(request)
+                return Sent()
+
+    async def _start(self, client: Client, command: Command) -> Outcome:
+        with contextlib.suppress(WorkflowAlreadyStartedError):  # By an earlier try, or by the same start before.
+            await client.start_workflow(
+                command.workflow_type,
+                command.start,
+                id=command.workflow_id,
+                task_queue=self._task_queue,
+                task_timeout=BRISK,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
+        return Sent()
+
+    async def _ask(self, client: Client, command: Command) -> Outcome:
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            command.workflow_type,
+            command.start,
+            id=command.workflow_id,
+            task_queue=self._task_queue,
+            task_timeout=BRISK,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        try:
+            return Answered(
+                await client.execute_update_with_start_workflow(
+                    command.name, args=list(command.payload), start_workflow_operation=start, id=command.key or None
+                )
+            )
+        finally:
+            # The start has an outcome of its own, which somebody has to take.
+            await _taken(start.workflow_handle)
+
+
+async def _taken(handle: Callable[[], Awaitable[Any]]) -> None:
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        await asyncio.wait_for(handle(), 1)
+
+
+async def _operate(client: Client, intervention: Intervention, workflow_id: str) -> Outcome:
+    handle = client.get_workflow_handle(workflow_id)
+    match intervention:
+        case Intervention.TERMINATE:
+            await handle.terminate("the simulation's operator")
+        case Intervention.CANCEL:
+            await handle.cancel()
+        case Intervention.RESET:
+            described = await handle.describe()
+            await client.workflow_service.reset_workflow_execution(
+                ResetWorkflowExecutionRequest(
+                    namespace=client.namespace,
+                    workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=described.run_id),
+                    reason="the simulation's operator",
+                    workflow_task_finish_event_id=4,
+                    # A second try of the same reset is the same reset.
+                    request_id=f"reset-{described.raw_description.workflow_execution_info.first_run_id}",
+                )
+            )
+    return Sent()
+
+
+def _is_early(step: Send | Result | Look | Operate, outcome: Outcome) -> bool:
+    """Whether to look again."""
+    return isinstance(step, Look) and step.patience and step.expected.differs(outcome) is not None
+
+
+def _is_not_running(error: RPCError) -> bool:
+    # A server that has just been started may not know its namespace yet.
+    return error.status is RPCStatusCode.NOT_FOUND and "amespace" not in error.message
+
+
+def _refused(error: WorkflowUpdateFailedError | WorkflowFailureError) -> Outcome:
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        if cause.type == "AcceptedUpdateCompletedWorkflow":
+            return NotRunning(cause.message)
+        return Refused(cause.type or "", _details(cause), cause.message)
+    if isinstance(cause, CancelledError | TerminatedError):
+        return Refused(type(cause).__name__, None, str(cause))
+    return Refused(type(cause).__name__, None, repr(cause))
+
+
+def _details(cause: ApplicationError) -> Json:
+    return cause.details[0] if cause.details else None

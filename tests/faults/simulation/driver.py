@@ -1,0 +1,123 @@
+"""Drives all lanes at once, and holds them up for comparisons."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from tests.faults.simulation.delivery import Delivery, Stuck
+from tests.faults.simulation.lanes.lane import Lane
+from tests.faults.simulation.model.outcome import Outcome, Sent
+from tests.faults.simulation.script import Rest, Send, Step, Wait
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A thing that isn't as it has to be, in a sentence."""
+
+    text: str
+
+
+class Driver:
+    """Runs the scripts of all lanes, each one after another, all side by side."""
+
+    def __init__(self, lanes: Sequence[Lane], delivery: Delivery, *, commands_each: int | None = None) -> None:
+        """Start nothing.
+
+        Args:
+            lanes: The simulated clients.
+            delivery: Carries their commands.
+            commands_each: Each lane ends after so many commands; None: when it is stopped.
+        """
+        self.lanes = lanes
+        self.violations: list[Violation] = []
+        self._delivery = delivery
+        self._commands_each = commands_each
+        self._open = asyncio.Event()
+        self._open.set()
+        self._stopped = False
+        self._busy: set[str] = set()
+        self._rested = asyncio.Condition()
+
+    @property
+    def commands(self) -> int:
+        """Commands that have been carried out."""
+        return sum(len(lane.digest.after) for lane in self.lanes)
+
+    def digest(self, commands_each: int | None = None) -> str:
+        """A fingerprint of the own lanes' commands: of the first so many of each, or of those that all of them have."""
+        own = [lane for lane in self.lanes if lane.is_own]
+        count = min(len(lane.digest.after) for lane in own) if commands_each is None else commands_each
+        said = "".join(lane.digest.after[count - 1] for lane in own) if count else ""
+        return f"{hashlib.sha256(said.encode()).hexdigest()[:16]} of {count} x {len(own)}"
+
+    def stop(self) -> None:
+        """Let every lane end at its next rest."""
+        self._stopped = True
+        self._open.set()
+
+    async def run(self) -> None:
+        """Drive until every lane has ended."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self.lanes:
+                tasks.create_task(self._drive(lane), name=lane.name)
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Hold all lanes up at their next rest; the body runs when everything in flight has been answered."""
+        self._open.clear()
+        try:
+            async with self._rested:
+                await self._rested.wait_for(lambda: not self._busy)
+            yield
+        finally:
+            self._open.set()
+
+    async def _drive(self, lane: Lane) -> None:
+        client = self._delivery.client()
+        script = lane.script()
+        step = next(script)
+        self._busy.add(lane.name)
+        try:
+            while not self._is_over(lane, step):
+                step = script.send(await self._carry_out(client, lane, step))
+        except _Wrong as wrong:
+            self.violations.append(Violation(f"seed {lane.seed}, lane {lane.name}, {wrong}"))
+        finally:
+            await self._rests(lane)
+
+    def _is_over(self, lane: Lane, step: Step) -> bool:
+        done = self._commands_each is not None and len(lane.digest.after) >= self._commands_each
+        return isinstance(step, Rest) and (self._stopped or done)
+
+    async def _carry_out(self, client: Client, lane: Lane, step: Step) -> Outcome:
+        if isinstance(step, Rest):
+            if not self._open.is_set():
+                await self._rests(lane)
+                await self._open.wait()
+                self._busy.add(lane.name)
+            return Sent()
+        if isinstance(step, Wait):
+            await asyncio.sleep(step.seconds)
+            return Sent()
+        if isinstance(step, Send):
+            lane.digest.add(step.command)
+        try:
+            outcome = await self._delivery.carry_out(client, step)
+        except Stuck as stuck:
+            raise _Wrong(f"command {len(lane.digest.after)}: {step}: {stuck}") from None
+        if (problem := step.expected.differs(outcome)) is not None:
+            raise _Wrong(f"command {len(lane.digest.after)}: {step}: {problem}; answered: {outcome}")
+        return outcome
+
+    async def _rests(self, lane: Lane) -> None:
+        async with self._rested:
+            self._busy.discard(lane.name)
+            self._rested.notify_all()
+
+
+class _Wrong(Exception):
+    """It came out otherwise."""

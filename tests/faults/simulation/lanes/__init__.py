@@ -1,0 +1,1 @@
+"""Simulated clients, a file for each kind of process."""

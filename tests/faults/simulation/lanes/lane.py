@@ -1,0 +1,116 @@
+"""A simulated client, which sends its commands one after another."""
+
+import random
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from tests.faults.simulation.model.books import Key
+from tests.faults.simulation.model.model import Model
+from tests.faults.simulation.script import Digest, Rest, Script
+
+
+class Catalogue(Protocol):
+    """Makes what a lane sells, in the database."""
+
+    def product(self) -> int:
+        """A new product's id."""
+        ...
+
+    def warehouse(self) -> int:
+        """A new warehouse's id."""
+        ...
+
+    def supplier(self) -> int:
+        """A new supplier's id."""
+        ...
+
+    def item(self, units: int, *, product: int, warehouse: int) -> object:
+        """A new item with this opening stock."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the simulation.
+
+    Attributes:
+        seed: Decides all.
+        name: Begins every reference, and is new for every run: several may follow each other on one database.
+    """
+
+    seed: int
+    name: str
+
+
+class Lane(ABC):
+    """A simulated client.
+
+    Its script is a pure function of the seed, the lane, the number of the turn and the model's state, so that the same
+    seed drives the same commands, whatever happens to them.
+
+    Attributes:
+        model: What its commands have brought about, and only they, if it is an own lane.
+        digest: A fingerprint of its commands.
+    """
+
+    kind: ClassVar[str]
+    is_own: ClassVar[bool] = True
+    """Whether nobody else touches its stock."""
+
+    def __init__(self, run: Run, number: int, model: Model | None = None) -> None:
+        self.run = run
+        self.seed = run.seed
+        self.name = f"{self.kind}-{number}"
+        self.model = Model() if model is None else model
+        self.digest = Digest({run.name: "RUN"})
+        self._references = 0
+
+    @abstractmethod
+    def set_up(self, catalogue: Catalogue) -> None:
+        """Make its products, warehouses and opening stock."""
+
+    @abstractmethod
+    def turn(self, chance: random.Random) -> Script:
+        """A few steps that belong together: mostly one command on one of its documents.
+
+        The model is changed as a command is predicted; at the end of the turn it has to be as the world is.
+        """
+
+    def script(self) -> Script:
+        """All of its turns."""
+        number = 0
+        while True:
+            yield Rest()
+            number += 1
+            yield from self.turn(random.Random(f"{self.seed}/{self.name}/{number}"))
+
+    def reference(self, prefix: str = "") -> str:
+        """A number for a new document."""
+        self._references += 1
+        return f"{self.run.name}-{self.name}-{prefix}{self._references}"
+
+    def new_item(self, catalogue: Catalogue, units: int, *, product: int, warehouse: int) -> Key:
+        """A new item with this opening stock, in the database and in the model."""
+        catalogue.item(units, product=product, warehouse=warehouse)
+        key = Key(warehouse, product)
+        self.model.books.open(key, units)
+        return key
+
+    def new_product(self, catalogue: Catalogue) -> int:
+        """A new product, which has the same name in the digests of all runs."""
+        return self._named("product_id", catalogue.product())
+
+    def new_warehouse(self, catalogue: Catalogue) -> int:
+        """A new warehouse, which has the same name in the digests of all runs."""
+        return self._named("warehouse_id", catalogue.warehouse())
+
+    def new_supplier(self, catalogue: Catalogue) -> int:
+        """A new supplier, which has the same name in the digests of all runs."""
+        return self._named("supplier_id", catalogue.supplier())
+
+    def _named(self, field: str, number: int) -> int:
+        names = self.digest.names
+        for end in (",", "}", "]"):
+            names[f'"{field}": {number}{end}'] = f'"{field}": {field}-{len(names)}{end}'
+        return number

@@ -1,0 +1,39 @@
+"""The model of some clients: their stock, their documents, and the runs behind them."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tests.faults.simulation.model.books import Books
+
+
+class Document(Protocol):
+    """A document of any kind."""
+
+    status: str
+
+
+@dataclass
+class Model:
+    """What one lane, or all lanes that share stock, have brought about.
+
+    Attributes:
+        books: The stock.
+        documents: By workflow type, then by the document's number.
+        open_runs: Workflow ids of which a run has to be open now.
+        ended_runs: Workflow ids of which the latest run has to be closed, and how (``COMPLETED``, ``FAILED``, ...).
+    """
+
+    books: Books = field(default_factory=Books)
+    documents: dict[str, dict[str, Document]] = field(default_factory=dict)
+    open_runs: set[str] = field(default_factory=set)
+    ended_runs: dict[str, str] = field(default_factory=dict)
+
+    def begins(self, workflow_id: str) -> None:
+        """A run is open."""
+        self.open_runs.add(workflow_id)
+        self.ended_runs.pop(workflow_id, None)
+
+    def ends(self, workflow_id: str, how: str = "COMPLETED") -> None:
+        """The run closes."""
+        self.open_runs.discard(workflow_id)
+        self.ended_runs[workflow_id] = how

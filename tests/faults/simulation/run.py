@@ -1,0 +1,44 @@
+"""One run of the simulation: lanes, quiet points, violations."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from tests.faults.simulation.checks import CHECKS, runs
+from tests.faults.simulation.driver import Driver, Violation
+from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
+from tests.faults.simulation.lanes.reservation import ReservationLane
+from tests.faults.simulation.model.model import Model
+
+LANES: Sequence[type[Lane]] = (ReservationLane,)
+"""Every kind of simulated client."""
+
+
+def new_run(seed: int) -> Run:
+    """A run with a name of its own."""
+    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}")
+
+
+def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lane]] = LANES) -> list[Lane]:
+    """So many clients of each kind, ready to drive."""
+    lanes = [kind(run, number) for kind in kinds for number in range(each)]
+    for lane in lanes:
+        lane.set_up(catalogue)
+    return lanes
+
+
+async def compare(driver: Driver, engine: Engine, client: Client) -> None:
+    """Compare the world with the models, at a quiet point."""
+    models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
+    problems = await asyncio.to_thread(_compare_rows, engine, models)
+    problems += [problem async for problem in runs.compare(client, models, driver.lanes[0].run.name)]
+    seed = driver.lanes[0].seed
+    driver.violations += [Violation(f"seed {seed}, after {driver.commands} commands: {each}") for each in problems]
+
+
+def _compare_rows(engine: Engine, models: Sequence[Model]) -> list[str]:
+    with engine.connect() as connection:
+        return [problem for check in CHECKS for problem in check(connection, models)]
