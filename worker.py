@@ -64,6 +64,7 @@ from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, Approva
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
 from stockkeeper.contracts.settings import require_known
 from stockkeeper.domain.errors import StockkeeperError
+from workflows import patches
 from workflows.question import QuestionWorkflow
 
 
@@ -266,6 +267,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.local_slots,
         workflow_runner=WORKFLOW_RUNNER,
+        patch_activation_callback=lambda asked: patches.begins(asked.patch_id),
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,

@@ -8,8 +8,6 @@ from temporalio import workflow
 from stockkeeper.contracts.messages import State
 from stockkeeper.domain.errors import DomainError
 
-NAMED_ANSWERS = "named-answers"
-"""The patch with which a run that has answered a start under a fixed update id goes on in another run."""
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 """An update id as clients make one up for a single call."""
 

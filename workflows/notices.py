@@ -16,10 +16,10 @@ from stockkeeper.contracts.notice import (
     NoticeOutcome,
     NoticeState,
 )
+from workflows.patches import SUPPLIER_WITHOUT_ADDRESS
 
 NOTICES_KEPT = 100
 LINES_IN_A_NOTICE = 200
-_SUPPLIER_WITHOUT_ADDRESS = "tell procurement of a supplier without an address"
 
 
 def cut(lines: Sequence[str], what: str = " lines") -> list[str]:
@@ -99,7 +99,7 @@ class Notices:
                 if notice.audience is Audience.SUPPLIER:
                     self._not_sent(notice, entry.reason)
                     # Histories from before have this answer and no notice after it.
-                    if entry.reason == NO_ADDRESS and workflow.patched(_SUPPLIER_WITHOUT_ADDRESS):
+                    if entry.reason == NO_ADDRESS and workflow.patched(SUPPLIER_WITHOUT_ADDRESS):
                         self._ask_procurement(notice)
         self._process.publish()
 

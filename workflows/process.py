@@ -20,7 +20,8 @@ from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.domain.errors import DomainError, InvalidRequest
-from workflows.last_word import NAMED_ANSWERS, LastWord, handed_on, is_fixed, to_hand_on
+from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
+from workflows.patches import NAMED_ANSWERS
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500

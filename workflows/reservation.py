@@ -43,6 +43,7 @@ from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, Reserv
 from workflows import reservation_texts as texts
 from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument, answer_to_start
+from workflows.patches import WITHDRAWN
 from workflows.process import Carried, Handler, Stamp
 
 M = TypeVar("M", bound=Message)
@@ -284,7 +285,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         An earlier run may have left a hold, which is released.
         """
         message, key = self._first_command or (None, "")
-        if not isinstance(message, Cancel) or not workflow.patched("withdrawn"):
+        if not isinstance(message, Cancel) or not workflow.patched(WITHDRAWN):
             return False
         event = ReservationEvent.CANCEL
         try:

@@ -1,0 +1,36 @@
+"""What `workflow.patched` is asked for stands in one list, where the next version is prepared."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from workflows import patches
+
+WORKFLOWS = sorted((Path(__file__).parents[2] / "workflows").glob("*.py"))
+
+
+def _asked() -> list[str]:
+    calls = [
+        node
+        for path in WORKFLOWS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("patched", "deprecate_patch"))
+    ]
+    return [ast.unparse(argument) for call in calls for argument in call.args]
+
+
+def test_each_patch_is_a_name_of_the_list_and_each_of_the_list_is_asked_for() -> None:
+    listed = {name for name, value in vars(patches).items() if name.isupper() and isinstance(value, str)}
+    assert set(_asked()) == listed == {"NAMED_ANSWERS", "SUPPLIER_WITHOUT_ADDRESS", "WITHDRAWN"}
+
+
+def test_what_is_only_understood_is_listed() -> None:
+    assert {value for value in vars(patches).values() if isinstance(value, str)} >= patches.UNDERSTOOD
+
+
+def test_a_change_is_begun_unless_it_is_only_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert patches.begins(patches.WITHDRAWN)
+    monkeypatch.setattr(patches, "UNDERSTOOD", frozenset({patches.WITHDRAWN}))
+    assert not patches.begins(patches.WITHDRAWN)
+    assert patches.begins(patches.NAMED_ANSWERS)

@@ -1,0 +1,118 @@
+"""What every recorded run would do today: the same as when the fingerprints were written, step by step."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from pydantic import SecretStr
+
+from activities.edge import at_the_edge
+from stockkeeper.contracts.messages import parse
+from stockkeeper.contracts.question import QUESTIONS
+from tests.replay.fingerprint import RECORDED, Replayed, difference, file_of, fingerprint_of, replay
+from tests.replay.record import PROCESSES
+from tests.replay.reservation import ReservationScenes
+from tests.support.wire import Json
+from worker import Settings, build_database, build_steps
+from workflows.process import Process
+from workflows.reservation import ReservationWorkflow
+
+CHANGED = """
+Runs of {process} that are under way would do something else:
+
+{difference}
+
+If no run may be under way that does this, or it is meant: docs/operations.md, "Changing a workflow". Behind
+workflow.patched a change leaves these runs as they are; then record the new way as a scene of its own, and
+`python -m tests.replay.fingerprint` adds it here."""
+
+
+@pytest.fixture(scope="module")
+async def replayed() -> Mapping[Path, Replayed]:
+    """What becomes of each recorded run with today's workflows."""
+    return await replay()
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_recorded_run_is_replayed(path: Path, replayed: Mapping[Path, Replayed]) -> None:
+    assert replayed[path].failure is None
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_recorded_run_asks_for_the_same_as_before(process: str, replayed: Mapping[Path, Replayed]) -> None:
+    changed = difference(file_of(process).read_text(), fingerprint_of(process, replayed))
+    assert not changed, CHANGED.format(process=process, difference=changed)
+
+
+def test_there_is_a_fingerprint_of_each_process_and_of_nothing_else() -> None:
+    assert {path.stem for path in file_of("reservation").parent.iterdir()} == set(PROCESSES)
+
+
+async def test_a_step_under_another_operation_is_found_although_it_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Process, "operation", lambda _, *step: "/".join(step))
+    held = ReservationScenes.path("held")
+    changed = await replay([ReservationWorkflow], [held])
+
+    assert changed[held].failure is None
+    assert [each.line for each in changed[held].commands] == [
+        "take an update",
+        "local step reserve_stock as reserve",
+        "search attributes StockDeadline, StockReference, StockSkus, StockStatus, StockWarehouses",
+        "start timer",
+        "answer an update",
+    ]
+    assert file_of("reservation").read_text().splitlines()[:3] == [
+        "held",
+        "  take an update",
+        "  local step reserve_stock as reservation-held/reserve",
+    ]
+
+
+def test_a_difference_names_the_run_and_both_ways() -> None:
+    before = "held\n  start timer\n  local step hold as a/hold\n\nlate\n  cancel timer\n"
+    now = "held\n  start timer\n  local step hold as hold/a\n\nlate\n  cancel timer\n  start timer\n"
+    assert difference(before, before) == ""
+    assert difference(before, now) == (
+        "held: - local step hold as a/hold\nheld: + local step hold as hold/a\nlate: + start timer"
+    )
+
+
+def _decoded(payload: Json) -> Json:
+    return json.loads(base64.b64decode(payload["data"]))
+
+
+def _models() -> Mapping[str, Any]:
+    """The message of each activity of a worker, by the activity's name."""
+    settings = Settings(database_url=SecretStr("postgresql://nobody@localhost/nowhere"))
+    return {
+        vars(at_the_edge(member))["__temporal_activity_definition"].name: _message_of(member)
+        for steps in build_steps(build_database(settings), settings)
+        for member in (getattr(steps, name) for name in dir(steps))
+        if hasattr(member, "__temporal_activity_definition")
+    }
+
+
+def _message_of(member: Callable[..., Any]) -> Any:
+    return next(hint for name, hint in get_type_hints(member).items() if name != "return")
+
+
+def test_every_step_is_asked_for_in_some_recorded_run(replayed: Mapping[Path, Replayed]) -> None:
+    asked = {each.message[0] for run in replayed.values() for each in run.commands if each.message is not None}
+    by_clients = {question.activity.__name__ for question in QUESTIONS.values()}
+    assert set(_models()) - asked == by_clients - asked
+
+
+def test_what_an_older_worker_has_asked_of_the_task_queue_is_still_taken() -> None:
+    models = _models()
+    scheduled = [
+        event["activityTaskScheduledEventAttributes"]
+        for path in RECORDED
+        for event in json.loads(path.read_text())["events"]
+        if event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED"
+    ]
+    for each in scheduled:
+        parse(models[each["activityType"]["name"]], [_decoded(one) for one in each["input"]["payloads"]])
+    assert len({each["activityType"]["name"] for each in scheduled}) == 30

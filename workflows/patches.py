@@ -1,0 +1,20 @@
+"""Changes of workflows that leave the runs from before as they are: what `workflow.patched` is asked for, in one list.
+
+A change is deployed in two versions, so that the first one can take over runs from the second: a rollback, or a worker
+of each beside the other. The first version understands the change and begins it in no run (`UNDERSTOOD`); the next one
+begins it. docs/operations.md, *Changing a workflow*, has the steps.
+"""
+
+NAMED_ANSWERS = "named-answers"
+"""A run that has answered a start under a fixed update id goes on in another run."""
+SUPPLIER_WITHOUT_ADDRESS = "tell procurement of a supplier without an address"
+WITHDRAWN = "withdrawn"
+"""An order that is cancelled before anything else is done is held at no moment."""
+
+UNDERSTOOD: frozenset[str] = frozenset()
+"""The changes that runs of the next version may have, and that this one begins in none of its own."""
+
+
+def begins(patch: str) -> bool:
+    """Whether a run that comes to a change for the first time begins it."""
+    return patch not in UNDERSTOOD
