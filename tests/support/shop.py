@@ -2,6 +2,7 @@
 
 import itertools
 import uuid
+from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, insert
 
@@ -25,10 +26,11 @@ class Shop:
         self.engine = engine
         self._run = uuid.uuid4().hex[:6]
 
-    def product(self, *, is_active: bool = True) -> int:
+    def product(self, *, is_active: bool = True, unit_cost: Decimal | None = None) -> int:
         """A new product's id."""
         number = next(_numbers)
-        values = {"sku": f"SKU-{self._run}-{number}", "name": f"Product {number}", "is_active": is_active}
+        names = {"sku": f"SKU-{self._run}-{number}", "name": f"Product {number}"}
+        values = {**names, "is_active": is_active, "unit_cost": unit_cost}
         with self.engine.begin() as connection:
             added = connection.execute(insert(tables.products).values(values).returning(tables.products.c.product_id))
             return int(added.scalar_one())

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, SignalWorkflowExecutionRequest
 from temporalio.client import (
     Client,
@@ -26,6 +27,7 @@ from tests.faults.simulation.model.outcome import Answered, NotRunning, Outcome,
 from tests.faults.simulation.script import Command, How, Intervention, Json, Look, Operate, Result, Send
 
 _AGAIN_SECONDS = 0.1
+_TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 BRISK = timedelta(seconds=1)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
 
@@ -111,8 +113,8 @@ class Delivery:
                     return Answered(await client.get_workflow_handle(workflow_id).query("state"))
                 except WorkflowQueryRejectedError as error:
                     return NotRunning(str(error))
-            case Operate(intervention, workflow_id):
-                return await _operate(client, intervention, workflow_id)
+            case Operate():
+                return await _operate(client, step)
 
     async def _send(self, client: Client, command: Command) -> Outcome:
         match command.how:
@@ -174,23 +176,25 @@ async def _taken(handle: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.wait_for(handle(), 1)
 
 
-async def _operate(client: Client, intervention: Intervention, workflow_id: str) -> Outcome:
-    handle = client.get_workflow_handle(workflow_id)
-    match intervention:
+async def _operate(client: Client, step: Operate) -> Outcome:
+    handle = client.get_workflow_handle(step.workflow_id)
+    match step.intervention:
         case Intervention.TERMINATE:
             await handle.terminate("the simulation's operator")
         case Intervention.CANCEL:
             await handle.cancel()
         case Intervention.RESET:
-            described = await handle.describe()
+            run_id = (await handle.describe()).run_id
+            of_run = client.get_workflow_handle(step.workflow_id, run_id=run_id).fetch_history_events()
+            done = [event.event_id async for event in of_run if event.event_type == _TASK_COMPLETED]
             await client.workflow_service.reset_workflow_execution(
                 ResetWorkflowExecutionRequest(
                     namespace=client.namespace,
-                    workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=described.run_id),
+                    workflow_execution=WorkflowExecution(workflow_id=step.workflow_id, run_id=run_id),
                     reason="the simulation's operator",
-                    workflow_task_finish_event_id=4,
+                    workflow_task_finish_event_id=done[0],
                     # A second try of the same reset is the same reset.
-                    request_id=f"reset-{described.raw_description.workflow_execution_info.first_run_id}",
+                    request_id=step.key,
                 )
             )
     return Sent()

@@ -46,16 +46,30 @@ class Command:
     start: Json = None
     key: str = ""
 
-    def text(self, names: Mapping[str, str]) -> str:
+    def text(self, names: Mapping[str, str], ids: Mapping[tuple[str, int], str]) -> str:
         """The command in one line that is the same in every run of a seed.
 
         Args:
             names: Texts that another run has otherwise, such as the name of the run, and what to put for them.
+            ids: The same for ids: by what they are of, and the id.
         """
-        said = json.dumps([self.how, self.workflow_id, self.name, self.payload, self.start, self.key], sort_keys=True)
+        message = _with_names([self.payload, self.start], "", ids)
+        said = json.dumps([self.how, self.workflow_id, self.name, message, self.key], sort_keys=True)
         for text, name in names.items():
             said = said.replace(text, name)
         return said
+
+
+def _with_names(value: Json, field: str, ids: Mapping[tuple[str, int], str]) -> Json:
+    """A payload with names for ids, which stand in fields such as `to_warehouse_id` and `product_ids`."""
+    if isinstance(value, Mapping):
+        return {name: _with_names(each, name, ids) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_names(each, field, ids) for each in value]
+    if not isinstance(value, int):
+        return value
+    kind = field.removesuffix("s").removesuffix("_id").removeprefix("from_").removeprefix("to_")
+    return ids.get((kind, value), value)
 
 
 @dataclass(frozen=True)
@@ -98,11 +112,16 @@ class Intervention(StrEnum):
 
 @dataclass(frozen=True)
 class Operate:
-    """An operator's intervention."""
+    """An operator's intervention.
+
+    Attributes:
+        key: Its own name, the same whenever it is tried again.
+    """
 
     intervention: Intervention
     workflow_id: str
     expected: Expected
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,10 +160,11 @@ class Digest:
     """
 
     names: dict[str, str]
+    ids: dict[tuple[str, int], str] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
     _hash: Any = field(default_factory=hashlib.sha256)
 
     def add(self, command: Command) -> None:
         """One more command."""
-        self._hash.update(command.text(self.names).encode())
+        self._hash.update(command.text(self.names, self.ids).encode())
         self.after.append(self._hash.hexdigest()[:16])

@@ -3,6 +3,7 @@
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar, Protocol
 
 from tests.faults.simulation.model.books import Key
@@ -13,8 +14,8 @@ from tests.faults.simulation.script import Digest, Rest, Script
 class Catalogue(Protocol):
     """Makes what a lane sells, in the database."""
 
-    def product(self) -> int:
-        """A new product's id."""
+    def product(self, *, unit_cost: Decimal | None = None) -> int:
+        """A new product's id; its cost by the catalogue, which may be unknown."""
         ...
 
     def warehouse(self) -> int:
@@ -97,20 +98,18 @@ class Lane(ABC):
         self.model.books.open(key, units)
         return key
 
-    def new_product(self, catalogue: Catalogue) -> int:
+    def new_product(self, catalogue: Catalogue, *, unit_cost: Decimal | None = None) -> int:
         """A new product, which has the same name in the digests of all runs."""
-        return self._named("product_id", catalogue.product())
+        return self._named("product", catalogue.product(unit_cost=unit_cost))
 
     def new_warehouse(self, catalogue: Catalogue) -> int:
         """A new warehouse, which has the same name in the digests of all runs."""
-        return self._named("warehouse_id", catalogue.warehouse())
+        return self._named("warehouse", catalogue.warehouse())
 
     def new_supplier(self, catalogue: Catalogue) -> int:
         """A new supplier, which has the same name in the digests of all runs."""
-        return self._named("supplier_id", catalogue.supplier())
+        return self._named("supplier", catalogue.supplier())
 
-    def _named(self, field: str, number: int) -> int:
-        names = self.digest.names
-        for end in (",", "}", "]"):
-            names[f'"{field}": {number}{end}'] = f'"{field}": {field}-{len(names)}{end}'
+    def _named(self, kind: str, number: int) -> int:
+        self.digest.ids[kind, number] = f"{kind}-{len(self.digest.ids)}"
         return number

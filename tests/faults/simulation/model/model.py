@@ -9,7 +9,10 @@ from tests.faults.simulation.model.books import Books
 class Document(Protocol):
     """A document of any kind."""
 
-    status: str
+    @property
+    def status(self) -> str:
+        """Its status."""
+        ...
 
 
 @dataclass
