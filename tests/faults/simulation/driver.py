@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,18 +24,27 @@ class Violation:
 class Driver:
     """Runs the scripts of all lanes, each one after another, all side by side."""
 
-    def __init__(self, lanes: Sequence[Lane], delivery: Delivery, *, commands_each: int | None = None) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        delivery: Delivery,
+        *,
+        commands_each: int | None = None,
+        wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         """Start nothing.
 
         Args:
             lanes: The simulated clients.
             delivery: Carries their commands.
             commands_each: Each lane ends after so many commands; None: when it is stopped.
+            wait: Lets so many seconds pass.
         """
         self.lanes = lanes
         self.violations: list[Violation] = []
         self._delivery = delivery
         self._commands_each = commands_each
+        self._wait = wait
         self._open = asyncio.Event()
         self._open.set()
         self._stopped = False
@@ -101,7 +110,7 @@ class Driver:
                 self._busy.add(lane.name)
             return Sent()
         if isinstance(step, Wait):
-            await asyncio.sleep(step.seconds)
+            await self._wait(step.seconds)
             return Sent()
         if isinstance(step, Send):
             lane.digest.add(step.command)

@@ -12,14 +12,15 @@ from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.model.model import Model
+from tests.faults.simulation.pace import REAL_TIME, Pace
 
 LANES: Sequence[type[Lane]] = (ReservationLane,)
 """Every kind of simulated client."""
 
 
-def new_run(seed: int) -> Run:
+def new_run(seed: int, pace: Pace = REAL_TIME) -> Run:
     """A run with a name of its own."""
-    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}")
+    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}", pace)
 
 
 def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lane]] = LANES) -> list[Lane]:

@@ -126,7 +126,7 @@ class Operate:
 
 @dataclass(frozen=True)
 class Wait:
-    """Let time pass, in seconds; for deadlines that can't be waited for by a run's end."""
+    """Let time pass, in seconds: before whatever comes at a deadline is looked at."""
 
     seconds: float
 

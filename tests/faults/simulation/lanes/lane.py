@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.model import Model
+from tests.faults.simulation.pace import REAL_TIME, Pace
 from tests.faults.simulation.script import Digest, Rest, Script
 
 
@@ -38,10 +39,12 @@ class Run:
     Attributes:
         seed: Decides all.
         name: Begins every reference, and is new for every run: several may follow each other on one database.
+        pace: How far away deadlines are.
     """
 
     seed: int
     name: str
+    pace: Pace = REAL_TIME
 
 
 class Lane(ABC):

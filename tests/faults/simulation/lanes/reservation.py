@@ -7,11 +7,10 @@ from tests.faults.simulation.lanes.lane import Catalogue, Lane
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.outcome import Answer, Expected, Taken
 from tests.faults.simulation.model.reservation import KIND, Order, Orders
-from tests.faults.simulation.script import Command, How, Look, Result, Script, Send
+from tests.faults.simulation.script import Command, How, Look, Result, Script, Send, Wait
 
 Json = Any
 _OPEN_AT_MOST = 6
-_FAR_MINUTES = 60.0
 
 
 class ReservationLane(Lane):
@@ -45,7 +44,7 @@ class ReservationLane(Lane):
         return [_line(key, chance.randint(1, 4)) for key in keys]
 
     def _ask(self, reference: str, lines: list[Json], expected: Expected) -> Send:
-        start = self._start(reference, lines, _FAR_MINUTES)
+        start = self._start(reference, lines, self.run.pace.far / 60)
         return Send(Command(How.ASK, f"reservation-{reference}", "reserved", (), KIND, start), expected)
 
     def _start(self, reference: str, lines: list[Json], ttl_minutes: float) -> Json:
@@ -66,8 +65,10 @@ class ReservationLane(Lane):
         """A short deadline: nobody waits for the hold's answer, which may come later than the deadline."""
         reference, lines = self.reference(), self._lines(chance)
         self.orders.reserve(reference, lines)
-        start = self._start(reference, lines, chance.choice([0.005, 0.02]))
+        seconds = chance.choice(self.run.pace.short)
+        start = self._start(reference, lines, seconds / 60)
         yield Send(Command(How.START, f"reservation-{reference}", "", (), KIND, start), Taken())
+        yield Wait(seconds)
         yield Result(f"reservation-{reference}", self.orders.expire(self.orders.all[reference]))
 
     def _start_again(self, chance: random.Random, order: Order) -> Script:
@@ -115,7 +116,7 @@ class ReservationLane(Lane):
         yield from self._command(chance, order, "cancel", payload, self.orders.cancel(order))
 
     def _extend(self, chance: random.Random, order: Order) -> Script:
-        payload = {"performed_by": self.name, "ttl_minutes": _FAR_MINUTES * 2, "key": self._key(order)}
+        payload = {"performed_by": self.name, "ttl_minutes": self.run.pace.far / 60, "key": self._key(order)}
         yield from self._command(chance, order, "extend", payload, self.orders.extend(order))
 
 
