@@ -43,7 +43,7 @@ from activities.runs import Runs
 from activities.stock import StockQuestions
 from activities.waiting import WaitingQuestions
 from activities.waking import Waking
-from database.migrate import current_revision, newest_revision
+from database.migrate import newest_revision, require_schema
 from database.sessions import Database, connect
 from starter.namespace import missing_search_attributes
 from stockkeeper.client.connection import connect_temporal
@@ -287,7 +287,7 @@ async def run(settings: Settings) -> None:
         raise StockkeeperError("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
     serve_metrics(settings)
     database = build_database(settings)
-    require_schema(database)
+    tell_schema(database)
     client = await connect_temporal()
     await require_search_attributes(client)
     stop = asyncio.Event()
@@ -318,16 +318,16 @@ def serve_metrics(settings: Settings) -> None:
     Runtime.set_default(runtime)
 
 
-def require_schema(database: Database) -> None:
-    """Refuse to work on a schema that isn't ours, rather than to fail at the first order.
+def tell_schema(database: Database) -> None:
+    """Refuse to work on a schema that doesn't serve this version, and tell of a newer one that does.
 
     Raises:
         StockkeeperError: With what to do.
     """
-    found, needed = current_revision(database.engine), newest_revision()
-    if found != needed:
-        raise StockkeeperError(
-            f"the database is at revision {found or 'none'}, this worker needs {needed}: run `stockkeeper setup`"
+    found, ours = require_schema(database.engine), newest_revision()
+    if found != ours:
+        logging.getLogger("stockkeeper").info(
+            "the database is at revision %s, newer than this version's %s, and serves it", found, ours
         )
 
 

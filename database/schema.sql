@@ -812,6 +812,14 @@ CREATE CONSTRAINT TRIGGER returns_are_their_lines AFTER INSERT OR UPDATE ON retu
     FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_its_lines();
 GRANT INSERT, SELECT, UPDATE ON returns TO stockkeeper_worker;
 
+CREATE TABLE schema_revisions (
+    revision text NOT NULL,
+    serves_older_workers boolean NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_revisions_pkey PRIMARY KEY (revision)
+);
+GRANT SELECT ON schema_revisions TO stockkeeper_worker;
+
 CREATE TABLE stated_quantities (
     warehouse_id bigint NOT NULL,
     product_id bigint NOT NULL,

@@ -1,9 +1,10 @@
 """Makes an empty PostgreSQL and Temporal ready for workers; on ready ones it changes nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from database.migrate import newest_revision, upgrade
+from database.migrate import not_for_workers_of, require_schema, upgrade
 from database.sessions import connect
 from starter.namespace import has_standalone_activities, register_search_attributes
 from starter.schedules import set_up_schedules
@@ -16,7 +17,8 @@ class SetupReport:
 
     Attributes:
         revision_before: The database's revision before; None: it was empty.
-        revision: Its revision now.
+        revision: Its revision now; a later one than this version's, if a newer version has been set up.
+        replace_workers: The migrations of this setup that workers from before don't go on with.
         search_attributes_added: Search attributes that were missing.
         schedules_added: Schedules that were missing.
         standalone_activities: Whether questions travel as standalone activities, or by a workflow.
@@ -24,6 +26,7 @@ class SetupReport:
 
     revision_before: str | None
     revision: str
+    replace_workers: Sequence[str]
     search_attributes_added: list[str]
     schedules_added: list[str]
     standalone_activities: bool
@@ -41,9 +44,11 @@ async def set_up(connection: Connection, database_url: str) -> SetupReport:
     engine = connect(database_url)
     try:
         before = await asyncio.to_thread(upgrade, engine)
+        revision = await asyncio.to_thread(require_schema, engine)
+        replace_workers = await asyncio.to_thread(not_for_workers_of, engine, before)
     finally:
         engine.dispose()
     added = await register_search_attributes(connection.client)
     schedules = await set_up_schedules(connection)
     standalone = await has_standalone_activities(connection.client)
-    return SetupReport(before, newest_revision(), added, schedules, standalone_activities=standalone)
+    return SetupReport(before, revision, replace_workers, added, schedules, standalone_activities=standalone)

@@ -9,6 +9,8 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False  # True, if workers of the revision before go on: docs/decisions/0052
+
 
 def upgrade() -> None:
     op.execute("""""")

@@ -120,6 +120,9 @@ def setup() -> None:
             f"from {report.revision_before or 'nothing'} to" if report.revision_before != report.revision else "at"
         )
         out.print(f"database: {changed} revision {report.revision}")
+        if report.replace_workers:
+            first = report.replace_workers[0]
+            out.print(f"workers: replace those from before now, migration {first} doesn't serve them")
         added = ", ".join(report.search_attributes_added) or "all there"
         out.print(f"search attributes: {added}")
         out.print(f"schedules: {', '.join(report.schedules_added) or 'all there'}")

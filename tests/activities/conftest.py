@@ -1,12 +1,14 @@
 """The activities of each process, called in the worker's role, and the scenery that several files of tests share."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
-from database.sessions import Database
+from database.sessions import Database, connect
+from devstack.stack import StackInfo
 from tests.support import replenishment_rows
 from tests.support.guards import Roles
 from tests.support.past import Past
@@ -60,3 +62,18 @@ def nothing_else_to_order(engine: Engine) -> Iterator[None]:
     """Clear what is to be ordered, before the test and after it."""
     with replenishment_rows.nothing_else_to_order(engine):
         yield
+
+
+@pytest.fixture
+def empty(stack: StackInfo, engine: Engine) -> Iterator[Engine]:
+    """A database with nothing in it."""
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = make_url(stack.database_url).set(database=name).render_as_string(hide_password=False)
+    empty = connect(url)
+    yield empty
+    empty.dispose()
+    with autocommit.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
