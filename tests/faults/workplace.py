@@ -29,8 +29,8 @@ BRISK = timedelta(seconds=1)
 
 # A worker's imports take seconds of a processor, so they are made once, in a process that then forks the workers. It
 # has no threads: Temporal's runtime starts with the first client, after the fork.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([dying_worker.__name__])
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([dying_worker.__name__])
 
 
 class WorkerProcess:
@@ -88,7 +88,7 @@ class Workplace:
             "TEMPORAL_NAMESPACE": self._stack.namespace,
         }
         log = self._logs / f"{new_reference('worker')}.log"
-        process = _FORKS.Process(target=dying_worker.work, args=(how_to_die, environment, log))
+        process = FORKS.Process(target=dying_worker.work, args=(how_to_die, environment, log))
         process.start()
         deadly = WorkerProcess(process)
         try:
