@@ -7,15 +7,19 @@ is killed from outside.
 
 import asyncio
 import functools
+import logging
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import time_machine
 from temporalio import activity
 from temporalio.worker import Worker
 
@@ -58,7 +62,14 @@ def die_in_a_group(size: int) -> None:
     setattr(stock_steps, "_carry_out", carry_out)  # noqa: B010
 
 
-def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+def _die_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path, hours_off: float = 0) -> None:
     """Work, and die.
 
     Args:
@@ -66,12 +77,17 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path)
             that dies by another's hand.
         environment: The process's environment variables; it has no others.
         log: Takes the process's output.
+        hours_off: How much Python's clock is fast here, or slow if it is negative.
     """
     with log.open("wb") as output:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), stream.fileno())
+    threading.Thread(target=_die_with_the_parent, daemon=True).start()
     os.environ.clear()
     os.environ.update(environment)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if hours_off:
+        time_machine.travel(timedelta(hours=hours_off)).start()
     if how_to_die[:1] == ("in a group",):
         die_in_a_group(int(how_to_die[1]))
     elif how_to_die:

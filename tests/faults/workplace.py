@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -60,6 +60,33 @@ class WorkerProcess:
         """Send SIGKILL, unless the process has ended."""
         self._process.kill()
 
+    def terminate(self) -> None:
+        """Send SIGTERM, unless the process has ended."""
+        self._process.terminate()
+
+
+def worker_process(
+    environment: Mapping[str, str], log: Path, *, how_to_die: tuple[str, ...] = (), hours_off: float = 0
+) -> WorkerProcess:
+    """Start a worker in a process of its own; the arguments are those of `dying_worker.work`."""
+    process = FORKS.Process(target=dying_worker.work, args=(how_to_die, environment, log, hours_off))
+    process.start()
+    return WorkerProcess(process)
+
+
+def workers_environment(database_url: str, temporal_address: str, namespace: str, task_queue: str) -> dict[str, str]:
+    """The environment of a worker that acts as the role that can't change the past."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+    return inherited | {
+        "DATABASE_URL": database_url,
+        "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
+        "STOCKKEEPER_TASK_QUEUE": task_queue,
+        "STOCKKEEPER_CONCURRENCY": "4",
+        "STOCKKEEPER_SUPPLIER_NOTICE_URLS": TAKING,
+        "TEMPORAL_ADDRESS": temporal_address,
+        "TEMPORAL_NAMESPACE": namespace,
+    }
+
 
 class Workplace:
     """A task queue of its own, and workers in processes of their own."""
@@ -78,19 +105,12 @@ class Workplace:
     @asynccontextmanager
     async def worker(self, *how_to_die: str) -> AsyncIterator[WorkerProcess]:
         """A worker, which is dead at the latest at the end."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")} | {
-            "DATABASE_URL": self._stack.database_url,
-            "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
-            "STOCKKEEPER_TASK_QUEUE": self.settings.task_queue,
-            "STOCKKEEPER_CONCURRENCY": "4",
-            "STOCKKEEPER_SUPPLIER_NOTICE_URLS": TAKING,
-            "TEMPORAL_ADDRESS": self._stack.temporal_address,
-            "TEMPORAL_NAMESPACE": self._stack.namespace,
-        }
+        stack = self._stack
+        environment = workers_environment(
+            stack.database_url, stack.temporal_address, stack.namespace, self.settings.task_queue
+        )
         log = self._logs / f"{new_reference('worker')}.log"
-        process = FORKS.Process(target=dying_worker.work, args=(how_to_die, environment, log))
-        process.start()
-        deadly = WorkerProcess(process)
+        deadly = worker_process(environment, log, how_to_die=how_to_die)
         try:
             yield deadly
         finally:
