@@ -22,6 +22,7 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adjustment import AdjustmentSteps
+from activities.attempts import AttemptsToldToRuns, log_attempts_in_one_line
 from activities.audit_findings import AuditFindings
 from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
@@ -258,6 +259,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
     There is a thread for each activity that may run, local or regular: with fewer, an activity's timeout would run out
     while it waits in a queue inside the worker, which Temporal can't see.
     """
+    log_attempts_in_one_line()
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -268,6 +270,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_concurrent_local_activities=settings.local_slots,
         workflow_runner=WORKFLOW_RUNNER,
         patch_activation_callback=lambda asked: patches.begins(asked.patch_id),
+        interceptors=[AttemptsToldToRuns(client)],
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,

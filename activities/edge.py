@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.writes import database_errors
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.messages import Step, parse
 from stockkeeper.domain.errors import InvalidRequest
@@ -49,7 +50,9 @@ def at_the_edge(implementation: Callable[..., Any]) -> Callable[..., Any]:
         return defined(in_the_loop)
 
     def in_a_thread(*payload: Any) -> Any:
-        return implementation(checked(payload))
+        # The database may also fail where an activity doesn't mind it itself.
+        with database_errors():
+            return implementation(checked(payload))
 
     in_a_thread.__name__ = implementation.__name__
     return defined(in_a_thread)

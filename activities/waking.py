@@ -16,10 +16,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.trouble import trouble_of
 from database.notifications import Notifications
 from database.sessions import Database
 from database.waiting_looks import CHANNEL, Served, abandon, look, waits_of_runs
@@ -37,6 +38,11 @@ _AT_ONCE = 50
 _RUN_HAS_ENDED = "its run has ended"
 
 _log = logging.getLogger("stockkeeper.waiting")
+
+
+def _why(error: Exception) -> str:
+    trouble = trouble_of(error) if isinstance(error, DBAPIError) else None
+    return trouble.message if trouble else type(error).__name__
 
 
 class Waking:
@@ -74,7 +80,7 @@ class Waking:
                     self._listening = notifications
                     self._listen(notifications, loop)
             except (SQLAlchemyError, psycopg.Error) as error:
-                _log.warning("the queue of waiting orders can't be looked at: %s", type(error).__name__)
+                _log.warning("the queue of waiting orders can't be looked at: %s", _why(error))
             except Exception:  # noqa: BLE001 - waiting orders depend on this thread: better to begin again than to end
                 _log.exception("the queue of waiting orders can't be looked at")
             finally:

@@ -2,23 +2,25 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, RowMapping
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.trouble import COME_AGAIN, trouble_of
 from database.corrections import Correction
 from database.document import Document
 from database.operations import Operation, once
 from database.sessions import Database
 from database.stock_reading import PlacedMeanwhile
-from stockkeeper.contracts.converter import DATABASE_AWAY, as_application_error
+from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, HeldBefore, Step, StockAnswer
+from stockkeeper.contracts.outage import DATABASE_BUSY
 from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
@@ -43,13 +45,6 @@ class OnDatabase:
 
 
 _GAVE_WAY_BYTES = 1024 * 1024
-_COME_AGAIN = timedelta(milliseconds=50)
-_TRANSIENT = {
-    "40001": "serialization failure",
-    "40P01": "deadlock",
-    "55P03": "lock timeout",
-    "57014": "statement timeout",
-}
 
 
 def page_of(
@@ -207,8 +202,7 @@ def database_errors() -> Iterator[None]:
     """Translate errors for Temporal: those of the domain, and those of the database.
 
     A value that PostgreSQL can't store is an error in the request, and final. All other database errors are tried
-    again, after a moment if they are known to pass quickly. A database that can't be reached has a type of its own, by
-    which a caller recognises it.
+    again, those that are known in one line (`activities.trouble`).
     """
     try:
         yield
@@ -219,21 +213,10 @@ def database_errors() -> Iterator[None]:
         unstorable = InvalidRequest(f"the database can't store a value: {type(error.orig).__name__}")
         raise as_application_error(unstorable) from None
     except DBAPIError as error:
-        code = getattr(error.orig, "sqlstate", None)
-        if code in _TRANSIENT:
-            raise ApplicationError(_TRANSIENT[code], type="DatabaseBusy", next_retry_delay=_COME_AGAIN) from error
-        if _is_away(error):
-            raise ApplicationError("the database is away", type=DATABASE_AWAY) from error
-        raise
+        if (trouble := trouble_of(error)) is None:
+            raise
+        raise trouble from None
     except PlacedMeanwhile as error:
-        raise ApplicationError(str(error), type="DatabaseBusy", next_retry_delay=_COME_AGAIN) from error
-    except NoConnectionInTime as error:
-        raise ApplicationError("no connection to the database came free", type="DatabaseBusy") from error
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Whether no connection could be made: no server, a shutdown, no more connections, a database that was closed.
-
-    One that breaks later isn't meant: the transaction may have been committed, and the next attempt shows more.
-    """
-    return isinstance(error, OperationalError) and error.statement is None and not error.connection_invalidated
+        raise ApplicationError(str(error), type=DATABASE_BUSY, next_retry_delay=COME_AGAIN) from None
+    except NoConnectionInTime:
+        raise ApplicationError("no connection to the database came free", type=DATABASE_BUSY) from None

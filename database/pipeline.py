@@ -15,6 +15,7 @@ statistics say that it is small.
 import hashlib
 import select
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
@@ -90,9 +91,17 @@ def send(connection: Connection, statements: Sequence[Statement], *, commit: boo
         results = _exchange(driver.pgconn, [_BY_KEY, *statements, last], prepared)
     except psycopg.Error as error:
         if driver.closed:
-            connection.exec_driver_sql("SELECT 1")  # Which fails, so that SQLAlchemy sees that the connection is lost.
+            # Which fails, so that SQLAlchemy sees that the connection is lost. It doesn't know why.
+            with suppress(DBAPIError):
+                connection.exec_driver_sql("SELECT 1")
         raise DBAPIError.instance(
-            "a pipeline", None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
+            "a pipeline",
+            None,
+            error,
+            psycopg.Error,
+            hide_parameters=True,
+            connection_invalidated=driver.closed,
+            dialect=connection.dialect,
         ) from error
     loading: Any = Transformer(driver)
     return [_rows(loading, result) for result in results[1 : len(statements) + 1]]
@@ -147,22 +156,39 @@ def _exchange(server: pq.abc.PGconn, statements: Sequence[Statement], prepared: 
     results = _results(server)
     server.exit_pipeline_mode()
     prepared.update(name for at, name in newly.items() if results[at].status == pq.ExecStatus.COMMAND_OK)
-    for result in results:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise error_from_result(result)
+    _raise_first(results)
     return [results[at] for at in asked]
 
 
 def _results(server: pq.abc.PGconn) -> list[pq.abc.PGresult]:
-    """The results up to the end of the pipeline; what is still to be sent is sent meanwhile."""
+    """The results up to the end of the pipeline; what is still to be sent is sent meanwhile.
+
+    Raises:
+        psycopg.Error: The connection is lost: as the server has said it, if it has.
+    """
+    results: list[pq.abc.PGresult] = []
+    try:
+        _send_all(server)
+        _receive(server, results)
+    except psycopg.OperationalError:
+        while (result := server.get_result()) is not None:
+            results.append(result)
+        _raise_first(results)
+        raise
+    return results
+
+
+def _send_all(server: pq.abc.PGconn) -> None:
     waiting = select.poll()
-    waiting.register(server.socket, select.POLLIN)
+    waiting.register(server.socket, select.POLLIN | select.POLLOUT)
     while server.flush():
-        waiting.modify(server.socket, select.POLLIN | select.POLLOUT)
         if waiting.poll()[0][1] & ~select.POLLOUT:
             server.consume_input()
-    waiting.modify(server.socket, select.POLLIN)
-    results: list[pq.abc.PGresult] = []
+
+
+def _receive(server: pq.abc.PGconn, results: list[pq.abc.PGresult]) -> None:
+    waiting = select.poll()
+    waiting.register(server.socket, select.POLLIN)
     while True:
         while server.is_busy():
             waiting.poll()
@@ -172,9 +198,15 @@ def _results(server: pq.abc.PGconn) -> list[pq.abc.PGresult]:
             if server.status == pq.ConnStatus.BAD:
                 raise psycopg.OperationalError("the connection is lost")
         elif result.status == pq.ExecStatus.PIPELINE_SYNC:
-            return results
+            return
         else:
             results.append(result)
+
+
+def _raise_first(results: Iterable[pq.abc.PGresult]) -> None:
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
 
 
 def _encoded(value: object) -> bytes | None:

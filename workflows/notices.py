@@ -17,6 +17,7 @@ from stockkeeper.contracts.notice import (
     NoticeState,
 )
 from workflows.patches import SUPPLIER_WITHOUT_ADDRESS
+from workflows.waits import Waits
 
 NOTICES_KEPT = 100
 LINES_IN_A_NOTICE = 200
@@ -36,6 +37,9 @@ class NotifiedState(Protocol):
 
 class Notifying(Protocol):
     """A process that sends notices."""
+
+    waits: Waits
+    """Its steps under way."""
 
     @property
     def state(self) -> NotifiedState:
@@ -81,12 +85,13 @@ class Notices:
 
     async def _send(self, notice: Notice, entry: NoticeState) -> None:
         try:
-            sent = await workflow.execute_activity_method(
-                NoticeActivities.send_notice,
-                notice,
-                summary=f"notice to {notice.audience.lower()}: {notice.title}",
-                **self._policy,
-            )
+            with self._process.waits.step(NoticeActivities.send_notice):
+                sent = await workflow.execute_activity_method(
+                    NoticeActivities.send_notice,
+                    notice,
+                    summary=f"notice to {notice.audience.lower()}: {notice.title}",
+                    **self._policy,
+                )
         except FailureError as failure:
             entry.outcome, entry.reason = NoticeOutcome.FAILED, _reason(failure)
             if notice.audience is Audience.SUPPLIER:

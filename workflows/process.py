@@ -19,9 +19,11 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.operation import operation_id
+from stockkeeper.contracts.outage import ATTEMPT_FAILED, AttemptFailed
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
 from workflows.patches import NAMED_ANSWERS
+from workflows.waits import Waits
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
@@ -95,6 +97,8 @@ class Process(Generic[S]):
         """Held by the command that is changing the state."""
         self._signals = 0
         self._details = ""
+        self.waits = Waits(self._show_details)
+        """The steps under way that the database doesn't carry out at present."""
         self._leaving: asyncio.Task[None] | None = None
         self._has_to_leave = False
         self.is_asked = False
@@ -112,6 +116,14 @@ class Process(Generic[S]):
         """Note a signal that isn't a command."""
         del payload
         self.note(f"signal {name[:80]!r} isn't one of its commands")
+
+    @workflow.signal(name=ATTEMPT_FAILED, description="An attempt of a step has met trouble with the database.")
+    def attempt_failed(self, *payload: Any) -> None:
+        """Show that a step waits for the database; sent by the attempt itself."""
+        try:
+            self.waits.attempt_failed(parse(AttemptFailed, payload))
+        except InvalidRequest as refusal:
+            self.note(f"signal {ATTEMPT_FAILED} refused: {refusal.code}: {refusal.message}")
 
     def note(self, text: str) -> None:
         """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
@@ -152,8 +164,8 @@ class Process(Generic[S]):
             attributes: The search attributes.
             memo: The fields that a list of runs shows beside them.
         """
-        workflow.set_current_details(text)
         self._details = text
+        self._show_details()
         shown = self._shown if self._shown is not None else _known_at_the_start()
         if changed := [each for each in attributes if shown.get(each.key.name) != each.value]:
             workflow.upsert_search_attributes(changed)
@@ -161,6 +173,9 @@ class Process(Generic[S]):
         if memo and memo != self._memo:
             self._memo = memo
             workflow.upsert_memo(memo)
+
+    def _show_details(self) -> None:
+        workflow.set_current_details("\n\n".join(each for each in (self.waits.text, self._details) if each))
 
     def require_workflow_id(self, expected: str, of: str) -> None:
         """Refuse a start under another id: two runs must never command one document.
@@ -261,8 +276,8 @@ class Process(Generic[S]):
 
     async def say_the_last_word(self, word: LastWord) -> S:
         """End as the run before this one would have."""
-        workflow.set_current_details(word.details)
         self._details = word.details
+        self._show_details()
         if word.memo:
             self._memo = word.memo
             workflow.upsert_memo(word.memo)

@@ -140,12 +140,13 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         after = 0
         while not self.stopped and not self.history_is_long:
             try:
-                left = await workflow.execute_activity_method(
-                    ReorderActivities.find_unstarted,
-                    FindUnstarted(after_po_id=after),
-                    summary="a draft without a workflow?",
-                    **policies.REORDER,
-                )
+                with self.waits.step(ReorderActivities.find_unstarted):
+                    left = await workflow.execute_activity_method(
+                        ReorderActivities.find_unstarted,
+                        FindUnstarted(after_po_id=after),
+                        summary="a draft without a workflow?",
+                        **policies.REORDER,
+                    )
             except FailureError:
                 # The items below their points matter more.
                 self.note("drafts without a workflow couldn't be looked up; the next run tries again")
@@ -175,12 +176,13 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                 after_product_id=after,
             )
             try:
-                drafted = await workflow.execute_activity_method(
-                    ReorderActivities.draft_reorder,
-                    step,
-                    summary=f"{group.supplier} → {group.warehouse}: {counted(group.items, 'item')}",
-                    **policies.REORDER,
-                )
+                with self.waits.step(ReorderActivities.draft_reorder):
+                    drafted = await workflow.execute_activity_method(
+                        ReorderActivities.draft_reorder,
+                        step,
+                        summary=f"{group.supplier} → {group.warehouse}: {counted(group.items, 'item')}",
+                        **policies.REORDER,
+                    )
             except FailureError as error:
                 # One supplier's trouble is none of the others', and the next run tries again.
                 refusal = as_domain_error(error)

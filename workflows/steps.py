@@ -10,6 +10,7 @@ from temporalio.exceptions import FailureError
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Step
+from workflows.waits import under_way
 
 LINES_OF_A_SMALL_DOCUMENT = 50
 """The most lines of an answer that goes through a workflow task, beside the answers of other workflows."""
@@ -41,7 +42,8 @@ async def through_the_queue(
         FailureError: It failed for as long as the policy allows.
     """
     try:
-        return await workflow.execute_activity_method(activity, question, summary=summary, **policy)
+        with under_way().step(activity):
+            return await workflow.execute_activity_method(activity, question, summary=summary, **policy)
     except FailureError as error:
         raise as_domain_error(error) or error from None
 
@@ -63,10 +65,15 @@ async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, lin
     Raises:
         DomainError: It is refused, and nothing has changed.
     """
-    if lines <= LINES_OF_A_SMALL_DOCUMENT:
-        try:
-            return await workflow.execute_local_activity_method(activity, step, summary=summary, **policies.LOCAL_WRITE)
-        except FailureError as error:
-            if refusal := as_domain_error(error):
-                raise refusal from None
-    return await through_the_queue(activity, step, summary, policies.LOCKED_WRITE)
+    waits = under_way()
+    with waits.step(activity):
+        if lines <= LINES_OF_A_SMALL_DOCUMENT:
+            try:
+                return await workflow.execute_local_activity_method(
+                    activity, step, summary=summary, **policies.LOCAL_WRITE
+                )
+            except FailureError as error:
+                if refusal := as_domain_error(error):
+                    raise refusal from None
+                waits.local_attempts_failed(activity, error)
+        return await through_the_queue(activity, step, summary, policies.LOCKED_WRITE)

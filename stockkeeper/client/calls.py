@@ -23,9 +23,10 @@ from temporalio.exceptions import TimeoutError as TimeoutFailure
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.connection import Connection
-from stockkeeper.contracts.converter import DATABASE_AWAY, as_domain_error
+from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import Message, State, parse
+from stockkeeper.contracts.outage import DATABASE_AWAY, DATABASE_LOST
 from stockkeeper.contracts.process import Command, ProcessSpec
 
 S = TypeVar("S", bound=State)
@@ -40,7 +41,7 @@ NOTHING_BOOKED = "the database is away; nothing was booked"
 """The message while a worker can't reach the database, if nothing was to be changed."""
 
 # As attempts name it that found no database, and the one whose connection was cut when it left.
-_AWAY = {DATABASE_AWAY, "OperationalError", "InterfaceError"}
+_AWAY = {DATABASE_AWAY, DATABASE_LOST, "OperationalError", "InterfaceError"}
 LAST_LOOK = timedelta(seconds=5)
 """How long the database is asked for after a call without an answer."""
 _STARTS = 3

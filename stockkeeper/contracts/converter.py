@@ -21,8 +21,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from stockkeeper.domain.errors import DomainError
 
-DATABASE_AWAY = "DatabaseAway"
-"""Type of the failure of an attempt that couldn't reach the database."""
+MAX_PENDING_FAILURE_BYTES = 3_000
+"""Of a failure that is tried again: Temporal keeps 4 KiB of it while the activity is pending."""
+_MESSAGE_LENGTH = 500
+_STACK_LENGTH = 500
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,28 @@ class _FailureConverter(DefaultFailureConverter):
         if isinstance(exception, DomainError):
             exception = as_application_error(exception)
         super().to_failure(exception, payload_converter, failure)
+        if not failure.application_failure_info.non_retryable:
+            _shorten(failure)
+
+
+def _shorten(failure: Failure) -> None:
+    """Let a failure that is tried again fit where Temporal shows it, message first.
+
+    Of one that is too large, the pending activity says "Failure exceeds size limit" and no more than that at first
+    sight. What matters is the message, then the end of the stack, then what is behind it.
+    """
+    if failure.ByteSize() <= MAX_PENDING_FAILURE_BYTES:
+        return
+    failure.message = failure.message[:_MESSAGE_LENGTH]
+    failure.stack_trace = failure.stack_trace[-_STACK_LENGTH:]
+    if failure.ByteSize() > MAX_PENDING_FAILURE_BYTES:
+        behind, words = failure.cause, []
+        while behind.message:
+            words.append(f"{behind.application_failure_info.type}: {behind.message}")
+            behind = behind.cause
+        failure.ClearField("cause")
+        failure.cause.message = ", because of ".join(words)[:_MESSAGE_LENGTH]
+        failure.cause.application_failure_info.SetInParent()
 
 
 def as_application_error(error: DomainError) -> ApplicationError:
