@@ -13,13 +13,14 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.adjustment import AdjustmentSteps
 from activities.attempts import AttemptsToldToRuns, log_attempts_in_one_line
@@ -41,6 +42,7 @@ from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.runs import Runs
+from activities.standing import Watch
 from activities.stock import StockQuestions
 from activities.waiting import WaitingQuestions
 from activities.waking import Waking
@@ -127,6 +129,14 @@ class Settings(BaseSettings):
     task_queue: str = TASK_QUEUE
     concurrency: PositiveInt = 10
     """Activities through the task queue at once; three times as many local ones, twice as many connections."""
+    build_id: Annotated[str, Field(pattern=r"^_?[^_]", max_length=200)] | None = Field(
+        None, validation_alias=AliasChoices("STOCKKEEPER_BUILD_ID", "TEMPORAL_WORKER_BUILD_ID")
+    )
+    """This worker's version, such as a release or a commit; None: workers have no versions (ADR 0051)."""
+    deployment_name: Annotated[str, Field(pattern=r"^_?[^_.:][^.:]*$", max_length=200)] = Field(
+        "stockkeeper", validation_alias=AliasChoices("STOCKKEEPER_DEPLOYMENT_NAME", "TEMPORAL_DEPLOYMENT_NAME")
+    )
+    """The deployment whose versions they are."""
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
     approval: ApprovalPolicy = DEFAULT_APPROVAL
@@ -161,6 +171,11 @@ class Settings(BaseSettings):
             supplier=self.supplier_notice_urls.get_secret_value(),
             warehouse=self.warehouse_notice_urls.get_secret_value(),
         )
+
+    @property
+    def version(self) -> WorkerDeploymentVersion | None:
+        """This worker's version, if it has one."""
+        return None if self.build_id is None else WorkerDeploymentVersion(self.deployment_name, self.build_id)
 
     @property
     def local_slots(self) -> int:
@@ -269,6 +284,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.local_slots,
         workflow_runner=WORKFLOW_RUNNER,
+        deployment_config=_deployment(settings.version),
         patch_activation_callback=lambda asked: patches.begins(asked.patch_id),
         interceptors=[AttemptsToldToRuns(client)],
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
@@ -277,6 +293,15 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         # Running activities may finish: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
         plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working)],
+    )
+
+
+def _deployment(version: WorkerDeploymentVersion | None) -> WorkerDeploymentConfig | None:
+    """Runs move to the current version with their next task: they may be open for months (ADR 0051)."""
+    if version is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=version, use_worker_versioning=True, default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE
     )
 
 
@@ -293,12 +318,14 @@ async def run(settings: Settings) -> None:
     tell_schema(database)
     client = await connect_temporal()
     await require_search_attributes(client)
+    watch = Watch(client, database.engine, settings.task_queue, settings.version)
+    await watch.begin()
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with build_worker(client, database, settings):
         logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
-        await stop.wait()
+        await watch.until(stop)
 
 
 def serve_metrics(settings: Settings) -> None:

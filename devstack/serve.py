@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
+from activities.standing import Watch
 from devstack.postgres import MAX_CONNECTIONS
 from devstack.processes import StackError
 from devstack.setup import set_up
@@ -94,6 +95,8 @@ async def serving(
             update={
                 "database_url": SecretStr(info.database_url),
                 "task_queue": info.task_queue,
+                # On a Temporal of its own there is one version, and nobody to make it current.
+                **({"build_id": None} if ours else {}),
                 "database_role": environ.get(
                     "STOCKKEEPER_DATABASE_ROLE", None if environ.get("DATABASE_URL") else WORKER_ROLE
                 ),
@@ -101,6 +104,7 @@ async def serving(
         )
         database = build_database(settings)
         try:
+            await Watch(client, database.engine, settings.task_queue, settings.version).begin()
             async with build_worker(client, database, settings):
                 yield info
         finally:

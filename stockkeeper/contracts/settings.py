@@ -15,10 +15,12 @@ WORKER_SETTINGS = frozenset(
     {
         "ADJUSTMENT",
         "APPROVAL",
+        "BUILD_ID",
         "BULK_FACTOR",
         "CONCURRENCY",
         "COUNTING",
         "DATABASE_ROLE",
+        "DEPLOYMENT_NAME",
         "ESCALATION_NOTICE_URLS",
         "HOLDING_COST_RATE",
         "METRICS_ADDRESS",

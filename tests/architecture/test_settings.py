@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from temporalio.common import WorkerDeploymentVersion
 from typer.testing import CliRunner
 
 from activities.notice import NoticeWays
@@ -287,7 +288,7 @@ def test_a_worker_with_a_wrong_setting_says_so_and_ends(environ: Set, name: str,
 
 def test_every_setting_of_the_worker_is_known_by_name() -> None:
     """A new one belongs into `stockkeeper.contracts.settings`, too."""
-    named = {name for name, field in Settings.model_fields.items() if field.validation_alias is None}
+    named = {name for name in Settings.model_fields if name != "database_url"}
     assert {name.lower() for name in WORKER_SETTINGS} == named
 
 
@@ -304,6 +305,31 @@ def test_settings_of_ours_and_of_others_are_let_pass() -> None:
             *("UI_SERVICE_HOST", "UI_PORT", "UI_PORT_80_TCP_PROTO"),
         )
     )
+
+
+def test_a_worker_has_no_version_unless_it_is_given_one(environ: Set) -> None:
+    assert Settings().version is None
+    environ("STOCKKEEPER_BUILD_ID", "1.2.3")
+    assert Settings().version == WorkerDeploymentVersion("stockkeeper", "1.2.3")
+    environ("STOCKKEEPER_DEPLOYMENT_NAME", "shop")
+    assert Settings().version == WorkerDeploymentVersion("shop", "1.2.3")
+
+
+def test_the_version_may_come_from_the_controller_of_temporals_own_deployments(
+    environ: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_DEPLOYMENT_NAME", "shops/stockkeeper")
+    monkeypatch.setenv("TEMPORAL_WORKER_BUILD_ID", "v2-55c4")
+    assert Settings().version == WorkerDeploymentVersion("shops/stockkeeper", "v2-55c4")
+    environ("STOCKKEEPER_BUILD_ID", "1.2.3")
+    assert Settings().version == WorkerDeploymentVersion("shops/stockkeeper", "1.2.3")
+
+
+@pytest.mark.parametrize(("name", "value"), [("BUILD_ID", "__1"), ("BUILD_ID", ""), ("DEPLOYMENT_NAME", "a.b")])
+def test_a_version_that_temporal_would_not_take_is_refused(environ: Set, name: str, value: str) -> None:
+    environ(f"STOCKKEEPER_{name}", value)
+    with pytest.raises(ValidationError):
+        Settings()
 
 
 @pytest.mark.parametrize(
