@@ -42,6 +42,7 @@ class Delivery:
     Attributes:
         sent: Commands by way, each counted once.
         again: Tries beyond the first, by what went wrong with the one before.
+        in_flight: Steps that nothing has come of yet; each is set once it has its outcome.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Delivery:
         self._answer_within = answer_within
         self.sent: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
+        self.in_flight: set[asyncio.Event] = set()
 
     def client(self) -> Client:
         """The client of one more lane."""
@@ -73,6 +75,14 @@ class Delivery:
             Stuck: Nothing did.
         """
         self.sent[step.command.how if isinstance(step, Send) else type(step).__name__.lower()] += 1
+        self.in_flight.add(answered := asyncio.Event())
+        try:
+            return await self._until_definite(client, step)
+        finally:
+            self.in_flight.discard(answered)
+            answered.set()
+
+    async def _until_definite(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
         deadline = asyncio.get_running_loop().time() + self._patience
         while True:
             outcome, problem = await self._once(client, step)

@@ -1,0 +1,46 @@
+"""A simulation from the command line: ``python -m tests.faults.simulation SEED MINUTES``."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import mkdtemp
+
+from tests.faults.simulation.report import render, write
+from tests.faults.simulation.soak import soak
+
+
+def main() -> int:
+    """Simulate; the exit status is 1 if there was a violation."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation")
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    parser.add_argument("minutes", type=float, nargs="?", default=2.0)
+    parser.add_argument("--each", type=int, default=4, help="clients of each kind")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes")
+    parser.add_argument("--often", type=float, default=1.0, help="how many times as often as usual faults come")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
+    options = parser.parse_args()
+    directory = Path(mkdtemp(prefix="stockkeeper-simulation-"))
+    soaked = asyncio.run(
+        soak(
+            directory,
+            options.seed,
+            60 * options.minutes,
+            each=options.each,
+            workers=options.workers,
+            often=options.often,
+            say=lambda line: sys.stderr.write(f"{line}\n"),
+        )
+    )
+    section = render(soaked)
+    sys.stdout.write(section)
+    if options.write:
+        write(section)
+    if soaked.violations:
+        sys.stdout.write(f"\nAgain: python -m tests.faults.simulation {options.seed} {options.minutes:g}")
+        sys.stdout.write(f" --each {options.each} --workers {options.workers}; logs and data: {directory}\n")
+    return 1 if soaked.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What a simulation has done and found, as lines for a terminal and as a section of `docs/benchmarks/faults.md`."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+from tests.faults.simulation.faults import Happened
+from tests.faults.simulation.soak import Soaked
+
+PAGE = Path(__file__).parents[3] / "docs" / "benchmarks" / "faults.md"
+_BEGIN, _END = "<!-- The soak, by `make soak`: begin -->\n", "<!-- The soak: end -->\n"
+
+
+def render(soaked: Soaked) -> str:
+    """The section: commands, faults by kind with their durations, and the violations."""
+    return "\n".join([*_sums(soaked), "", *_faults(soaked.happened), "", *_violations(soaked)]) + "\n"
+
+
+def _sums(soaked: Soaked) -> Iterator[str]:
+    commands = sum(soaked.sent.values())
+    ways = ", ".join(f"{count:,} by {way}" for way, count in soaked.sent.most_common())
+    again = ", ".join(f"{count:,} x {problem}" for problem, count in soaked.again.most_common()) or "none"
+    yield f"- **Seed** {soaked.seed}, {soaked.seconds / 60:.1f} minutes, {soaked.quiet_points} quiet points."
+    yield f"- **{commands:,} commands and looks** ({ways}): {commands / soaked.seconds:.0f} a second."
+    yield f"- Sent again because no answer came: {again}."
+    yield f"- **{len(soaked.happened):,} faults**, {soaked.kills:,} of them by SIGKILL."
+    yield f"- The own lanes' commands: `{soaked.digest}`; the same for every run of this seed."
+
+
+def _faults(happened: Sequence[Happened]) -> Iterator[str]:
+    by_kind: dict[str, list[Happened]] = defaultdict(list)
+    for each in happened:
+        by_kind[each.kind].append(each)
+    yield "| fault | times | lasted, s | recovery, s: median | worst |"
+    yield "|---|---:|---:|---:|---:|"
+    for kind, those in sorted(by_kind.items(), key=lambda item: -len(item[1])):
+        recoveries = [each.recovery_seconds for each in those]
+        lasted = median(each.seconds for each in those)
+        yield f"| {kind} | {len(those):,} | {lasted:.1f} | {median(recoveries):.1f} | {max(recoveries):.1f} |"
+
+
+def _violations(soaked: Soaked) -> Iterator[str]:
+    yield f"**{len(soaked.violations)} violations.**"
+    yield from (f"- {violation.text}" for violation in soaked.violations)
+
+
+def write(section: str, page: Path = PAGE) -> None:
+    """Put the section in place of the last run's."""
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{after}")

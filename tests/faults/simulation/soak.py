@@ -1,0 +1,123 @@
+"""The whole simulation: clients, faults and comparisons, for as long as is wanted."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from tests.faults.simulation.delivery import Delivery
+from tests.faults.simulation.driver import Driver, Violation
+from tests.faults.simulation.faults import Faults, Happened
+from tests.faults.simulation.run import compare, lanes_of, new_run
+from tests.faults.simulation.stage import Stage, staged
+from tests.support.shop import Shop
+
+_QUIET_EVERY_SECONDS = 25.0
+_AUDIT_WITHIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """What came of it.
+
+    Attributes:
+        seed: What decided all.
+        seconds: How long the clients were driven, quiet points among it.
+        sent: Steps of clients, by kind.
+        again: How often clients had to send the same again, by what went wrong.
+        happened: The faults.
+        kills: How many of them by SIGKILL.
+        quiet_points: How often everything was compared.
+        digest: Of the own lanes' commands.
+        violations: What wasn't as it has to be.
+    """
+
+    seed: int
+    seconds: float
+    sent: Counter[str]
+    again: Counter[str]
+    happened: Sequence[Happened]
+    kills: int
+    quiet_points: int
+    digest: str
+    violations: Sequence[Violation]
+
+
+async def soak(
+    directory: Path,
+    seed: int,
+    seconds: float,
+    *,
+    each: int = 4,
+    workers: int = 2,
+    often: float = 1.0,
+    patience: float = 90.0,
+    say: Callable[[str], object] = lambda line: None,
+) -> Soaked:
+    """Simulate, and end at the first quiet point that finds a violation.
+
+    Args:
+        directory: Keeps all data and logs.
+        seed: Decides the commands, and the order of the faults.
+        seconds: How long clients are driven.
+        each: Clients of each kind.
+        workers: Worker processes.
+        often: How many times as often as usual faults come.
+        patience: Seconds until a command without an answer is stuck.
+        say: Takes a line at each quiet point.
+    """
+    async with staged(directory, workers=workers) as stage:
+        run = new_run(seed)
+        lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each)
+        delivery = Delivery(stage.clients, stage.task_queue, patience=patience)
+        driver = Driver(lanes, delivery)
+        faults = Faults(stage, delivery, seed, often=often)
+        began = time.monotonic()
+        quiet_points = 0
+        driving = asyncio.create_task(driver.run())
+        async with faults.happening():
+            while not driver.violations and not driving.done():
+                left = began + seconds - time.monotonic()
+                await asyncio.wait([driving], timeout=min(left, _QUIET_EVERY_SECONDS))
+                await faults.rest()
+                quiet_points += 1
+                async with driver.quiet():
+                    await _compare_all(stage, driver, faults, quiet_points)
+                say(
+                    f"{time.monotonic() - began:.0f} s: {driver.commands} commands, {len(faults.happened)} faults, "
+                    f"{faults.kills} kills, {len(driver.violations)} violations"
+                )
+                if time.monotonic() > began + seconds:
+                    break
+                faults.go_on()
+        driver.stop()
+        await driving
+        return Soaked(
+            seed=seed,
+            seconds=time.monotonic() - began,
+            sent=delivery.sent,
+            again=delivery.again,
+            happened=faults.happened,
+            kills=faults.kills,
+            quiet_points=quiet_points,
+            digest=driver.digest(),
+            violations=driver.violations,
+        )
+
+
+async def _compare_all(stage: Stage, driver: Driver, faults: Faults, number: int) -> None:
+    await compare(driver, stage.engine, stage.client)
+    name = driver.lanes[0].run.name
+    problems = [*faults.broken, *stage.faults, *await _audit(stage.client, stage.task_queue, f"{name}-audit-{number}")]
+    driver.violations += [Violation(f"seed {driver.lanes[0].seed}, quiet point {number}: {each}") for each in problems]
+
+
+async def _audit(client: Client, task_queue: str, workflow_id: str) -> list[str]:
+    """What the product's own audit finds."""
+    audit = client.execute_workflow("StockAuditWorkflow", {"warehouse_id": None}, id=workflow_id, task_queue=task_queue)
+    result = await asyncio.wait_for(audit, _AUDIT_WITHIN_SECONDS)
+    return [f"the audit has the finding {finding}" for finding in result["findings"]]
