@@ -21,6 +21,7 @@ from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
     ReservationStatus,
+    deadline_of,
     require_in_time,
     status_of,
 )
@@ -73,7 +74,7 @@ def holding(lines: Sequence[HeldLine], names_of: Callable[[HeldLine], tuple[str,
     return Holding(
         status=status,
         rest_is_held=status is not ReservationStatus.ACTIVE and any(line.quantity_open for line in lines),
-        expires_at=max((line.expires_at for line in lines if line.expires_at is not None), default=None),
+        expires_at=deadline_of(lines),
         lines=[_state(line, *names_of(line)) for line in lines],
     )
 

@@ -76,6 +76,12 @@ _STATUS = """
         ELSE 'FULFILLED' END
 """
 
+# As `stockkeeper.domain.reservation.deadline_of` has it.
+_DEADLINE = """
+    coalesce(max(line.expires_at) FILTER (WHERE line.status = 'ACTIVE'),
+        max(line.expires_at) FILTER (WHERE line.status <> 'FULFILLED'), max(line.expires_at))
+"""
+
 # A reservation's first line stands for it.
 _LISTED = f"""
     SELECT place, number, whole.status, whole.expires_at AS deadline, whole.warehouses, whole.skus, created_at,
@@ -87,7 +93,7 @@ _LISTED = f"""
         ORDER BY reservation_id DESC
         LIMIT :most
     ) AS latest CROSS JOIN LATERAL (
-        SELECT max(expires_at) AS expires_at, {_STATUS} AS status,
+        SELECT {_DEADLINE} AS expires_at, {_STATUS} AS status,
             array_agg(sku ORDER BY reservation_id) AS skus,
             array_agg(warehouses.name ORDER BY reservation_id) AS warehouses
         FROM reservations AS line JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)

@@ -134,6 +134,16 @@ def status_at(lines: Sequence[HeldLine], as_of: datetime) -> ReservationStatus:
     return status
 
 
+def deadline_of(lines: Sequence[HeldLine]) -> datetime | None:
+    """The deadline of the whole: of the lines that are still held, or that were until the end.
+
+    A line that has been shipped before keeps the deadline that it had then.
+    """
+    held = [line for line in lines if line.status is ReservationStatus.ACTIVE]
+    until_the_end = held or [line for line in lines if line.status is not ReservationStatus.FULFILLED] or lines
+    return max((line.expires_at for line in until_the_end if line.expires_at is not None), default=None)
+
+
 def require_open(lines: Sequence[HeldLine], event: ReservationEvent, as_of: datetime, reference: str) -> None:
     """A command needs a reservation that is ACTIVE and whose deadline has not come.
 

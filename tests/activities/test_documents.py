@@ -92,6 +92,8 @@ def test_a_reservation_is_shown_and_listed_as_its_lines_are(steps: Steps, asking
         workflow_id=f"reservation-{order}",
         run_id="run",
     )
+    steps.extend(order, MINUTE, as_of=LATER)
+    assert asking.one("reservation", order).deadline == LATER + MINUTE
     steps.cancel(order, as_of=LATER)
     assert asking.one("reservation", order).status == "CANCELLED"
 

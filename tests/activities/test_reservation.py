@@ -223,6 +223,17 @@ def test_an_extended_hold_lasts_until_its_new_deadline(steps: Steps, shop: Shop,
     assert level(engine, item) == (10, 1)
 
 
+def test_a_deadline_moved_forward_is_that_of_the_lines_still_held(steps: Steps, shop: Shop) -> None:
+    """Not that of a line that has left: the workflow's timer would fire at the old deadline, and the hold be over."""
+    shipped, held = shop.items(2, units=10)
+    reference = new_reference()
+    steps.reserve(reference, (shipped, 1), (held, 2))
+    steps.fulfill(reference, _part(1, product_id=shipped.product_id))
+    assert steps.extend(reference, MINUTE).expires_at == NOON + MINUTE
+    ended = steps.expire(reference, as_of=NOON + MINUTE)
+    assert (ended.status, ended.expires_at) == (EXPIRED, NOON + MINUTE)
+
+
 def test_a_buyer_who_is_short_releases_a_hold_at_exactly_its_deadline(steps: Steps, shop: Shop, engine: Engine) -> None:
     item = shop.item(10)
     late, buyer = new_reference(), new_reference()
