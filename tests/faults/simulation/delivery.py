@@ -84,8 +84,16 @@ class Delivery:
 
     async def _until_definite(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
         deadline = asyncio.get_running_loop().time() + self._patience
+        is_again = False
         while True:
             outcome, problem = await self._once(client, step)
+            if (
+                is_again
+                and isinstance(outcome, NotRunning)
+                and isinstance(step, Send)
+                and step.command.how is How.SIGNAL
+            ):
+                return Sent()  # An earlier try was taken, and has ended the run: nobody else does.
             if outcome is not None and not _is_early(step, outcome):
                 return outcome
             if asyncio.get_running_loop().time() > deadline:
@@ -94,6 +102,7 @@ class Delivery:
                 raise Stuck(f"no definite answer in {self._patience:g} s; last: {problem}")
             if problem:
                 self.again[problem.partition(":")[0]] += 1
+                is_again = True
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _once(self, client: Client, step: Send | Result | Look | Operate) -> tuple[Outcome | None, str]:
@@ -208,6 +217,10 @@ async def _operate(client: Client, step: Operate) -> Outcome:
                 )
             )
     return Sent()
+
+
+def _is_signal(step: object) -> bool:
+    return isinstance(step, Send) and step.command.how is How.SIGNAL
 
 
 def _is_early(step: Send | Result | Look | Operate, outcome: Outcome) -> bool:

@@ -14,10 +14,14 @@ _HOLDS = text("""
     FROM reservations WHERE reference_type = 'ORDER' AND warehouse_id = ANY(:warehouses)
     ORDER BY reservation_id
 """)
+_WAITS = text("""
+    SELECT DISTINCT waits.reference_id FROM waits JOIN waiting_lines USING (wait_id)
+    WHERE status = 'WAITING' AND product_id = ANY(:products)
+""")
 
 
 def compare(connection: Connection, models: Sequence[Model]) -> Iterator[str]:
-    """Every order of every model, line by line."""
+    """Every order of every model, line by line, and those that wait."""
     for model in models:
         orders = cast("dict[str, Order]", model.documents.get(KIND, {}))
         held = defaultdict(list)
@@ -25,14 +29,24 @@ def compare(connection: Connection, models: Sequence[Model]) -> Iterator[str]:
         for row in connection.execute(_HOLDS, warehouses):
             held[row.reference_id].append(tuple(row[1:]))
         for reference in sorted(orders.keys() | held.keys()):
-            due = rows_of(orders[reference]) if reference in orders else []
-            if sorted(held[reference]) != sorted(due):
+            order = orders.get(reference)
+            due = [] if order is None else rows_of(order)
+            never = order is not None and order.may_never_have_been_held and not held[reference]
+            if sorted(held[reference]) != sorted(due) and not never:
                 yield f"order {reference} has the lines {held[reference]}, not {due}"
+        products = {"products": sorted({key.product_id for key in model.books.items})}
+        waiting = set(connection.execute(_WAITS, products).scalars())
+        waits = {reference for reference, order in orders.items() if order.status == "WAITING"}
+        if waiting != waits:
+            yield f"the orders {sorted(waiting)} wait, not {sorted(waits)}"
 
 
 def rows_of(order: Order) -> list[tuple[object, ...]]:
     """What the table has to have of an order: nothing, if it was never held."""
     return [
-        (*line.key, line.quantity, line.fulfilled, line.released, "FULFILLED" if not line.open else order.status)
+        (
+            *(*line.key, line.quantity, line.fulfilled, line.released),
+            line.ended or ("FULFILLED" if not line.open else order.status),
+        )
         for line in order.lines
     ]

@@ -46,10 +46,13 @@ class Books:
 
     def __init__(self) -> None:
         self.items: dict[Key, Level] = {}
+        self.ranks: dict[int, tuple[int, int]] = {}
+        """Priority and id of each warehouse: the first ones are chosen first where a line leaves it open."""
 
     def open(self, key: Key, units: int) -> None:
         """Begin with an item that has so many units; how they came isn't looked at."""
         self.items[key] = Level(on_hand=units)
+        self.ranks.setdefault(key.warehouse_id, (100, key.warehouse_id))
 
     def hold(self, key: Key, units: int) -> None:
         """Promise units, or (negative) give them back."""

@@ -1,5 +1,6 @@
 """The model of some clients: their stock, their documents, and the runs behind them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,8 +11,8 @@ class Document(Protocol):
     """A document of any kind."""
 
     @property
-    def status(self) -> str:
-        """Its status."""
+    def workflow_id(self) -> str:
+        """Its workflow's id."""
         ...
 
 
@@ -27,7 +28,7 @@ class Model:
     """
 
     books: Books = field(default_factory=Books)
-    documents: dict[str, dict[str, Document]] = field(default_factory=dict)
+    documents: dict[str, Mapping[str, Document]] = field(default_factory=dict)
     open_runs: set[str] = field(default_factory=set)
     ended_runs: dict[str, str] = field(default_factory=dict)
 

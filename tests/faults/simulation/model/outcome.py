@@ -1,6 +1,6 @@
 """What comes of a command: seen by a client, and expected by the model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -163,3 +163,12 @@ class OneOf:
         """See `Expected`."""
         problems = [choice.differs(outcome) for choice in self.choices]
         return None if None in problems else "; and ".join(str(problem) for problem in problems)
+
+
+def saying(notes: Sequence[str]) -> Such:
+    """Notes that say each of these in turn, and nothing else."""
+
+    def holds(found: Json) -> bool:
+        return len(found) == len(notes) and all(text in note for text, note in zip(notes, found, strict=True))
+
+    return Such(holds, f"notes that say {list(notes)!r}")
