@@ -16,6 +16,8 @@ from tests.faults.simulation.pace import REAL_TIME, Pace
 
 LANES: Sequence[type[Lane]] = (ReservationLane,)
 """Every kind of simulated client."""
+_LOOKS = 40
+_AGAIN_SECONDS = 0.5
 
 
 def new_run(seed: int, pace: Pace = REAL_TIME) -> Run:
@@ -32,11 +34,20 @@ def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lan
 
 
 async def compare(driver: Driver, engine: Engine, client: Client, open_runs: runs.OpenRuns = runs.listed) -> None:
-    """Compare the world with the models, at a quiet point; `open_runs` finds the open runs."""
+    """Compare the world with the models, at a quiet point; `open_runs` finds the open runs.
+
+    Signals are carried out some time after they were taken, so what differs is looked at again for a while. It is a
+    violation if it goes on to differ.
+    """
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
-    problems = await asyncio.to_thread(_compare_rows, engine, models)
-    problems += [problem async for problem in runs.compare(client, models, driver.lanes[0].run.name, open_runs)]
-    seed = driver.lanes[0].seed
+    seed, name = driver.lanes[0].seed, driver.lanes[0].run.name
+    problems: list[str] = []
+    for _ in range(_LOOKS):
+        problems = [problem async for problem in runs.compare(client, models, name, open_runs)]
+        problems += await asyncio.to_thread(_compare_rows, engine, models)
+        if not problems:
+            return
+        await asyncio.sleep(_AGAIN_SECONDS)
     driver.violations += [Violation(f"seed {seed}, after {driver.commands} commands: {each}") for each in problems]
 
 

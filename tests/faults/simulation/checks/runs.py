@@ -7,9 +7,6 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.faults.simulation.model.model import Model
 
-_LOOKS = 50
-
-
 OpenRuns = Callable[[Client, Sequence[Model], str], Awaitable[set[str]]]
 """Finds the workflow ids of the open runs."""
 
@@ -41,19 +38,14 @@ async def compare(
     """
     due = {workflow_id for model in models for workflow_id in model.open_runs}
     found = await open_runs(client, models, prefix)
-    for _ in range(_LOOKS):
-        if found == due:
-            break
-        # The list follows the runs a moment later.
-        await asyncio.sleep(0.1)
-        found = await open_runs(client, models, prefix)
     for workflow_id in sorted(found - due):
         yield f"{workflow_id} is open, and has to be closed"
     for workflow_id in sorted(due - found):
         yield f"{workflow_id} is closed, and has to be open"
-    for workflow_id in sorted(found):
-        described = (await client.get_workflow_handle(workflow_id).describe()).raw_description
-        for pending in described.pending_activities:
-            yield f"{workflow_id} has the pending activity {pending.activity_type.name}, attempt {pending.attempt}"
-        if described.HasField("pending_workflow_task"):
-            yield f"{workflow_id} has a pending workflow task, attempt {described.pending_workflow_task.attempt}"
+    states = await asyncio.gather(*(client.get_workflow_handle(each).describe() for each in sorted(found)))
+    for each in states:
+        for pending in each.raw_description.pending_activities:
+            yield f"{each.id} has the pending activity {pending.activity_type.name}, attempt {pending.attempt}"
+        if each.raw_description.HasField("pending_workflow_task"):
+            attempt = each.raw_description.pending_workflow_task.attempt
+            yield f"{each.id} has a pending workflow task, attempt {attempt}"
