@@ -47,7 +47,7 @@ from activities.stock import StockQuestions
 from activities.waiting import WaitingQuestions
 from activities.waking import Waking
 from database.migrate import newest_revision, require_schema
-from database.sessions import Database, connect
+from database.sessions import TRANSACTION_SECONDS, Database, connect
 from starter.namespace import missing_search_attributes
 from stockkeeper.client.connection import connect_temporal
 from stockkeeper.contracts import (
@@ -205,6 +205,7 @@ def build_database(settings: Settings) -> Database:
             within_seconds=CONNECTION_WITHIN_SECONDS,
             role=settings.database_role,
             application_name="stockkeeper-worker",
+            transaction_seconds=TRANSACTION_SECONDS,
         )
     )
 
@@ -292,7 +293,10 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_workflow_task_external_storage_concurrency=1,
         # Running activities may finish: a transaction takes milliseconds.
         graceful_shutdown_timeout=timedelta(seconds=10),
-        plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working)],
+        plugins=[
+            SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working),
+            SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working),
+        ],
     )
 
 

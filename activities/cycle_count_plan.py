@@ -16,7 +16,7 @@ from database.clock import clock, clock_of_all_years, clocked
 from database.columns import INSTANT
 from database.cycle_count import cycle_counts
 from database.demand import demand_of_warehouse
-from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.sessions import Database, allow_bulk
 from stockkeeper.contracts.cycle_count import CountPolicy
 from stockkeeper.contracts.cycle_count_plan import (
     WAREHOUSES_A_PAGE,
@@ -138,7 +138,7 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
         The daily demand has been brought up to date before. Operation: none; doing it again changes nothing.
         """
         with heartbeats(), database_errors(), self._database.transaction() as connection:
-            connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+            allow_bulk(connection)
             classes = self._classify(connection, step)
             items = [
                 Countable(

@@ -12,7 +12,7 @@ from database.import_file import load, lock_target, stage, upsert
 from database.import_file_checks import require_sound
 from database.imported_files import keep_import, read_earlier
 from database.operations import Operation
-from database.sessions import BULK_STATEMENT_TIMEOUT
+from database.sessions import allow_bulk
 from database.tables import import_pages
 from stockkeeper.contracts.import_file import (
     Applied,
@@ -99,7 +99,7 @@ class ImportSteps(OnDatabase, ImportActivities):
 
 def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) -> Applied:
     # A million rows take longer than the few of an order; the setting ends with this transaction.
-    connection.execute(func.set_config("statement_timeout", BULK_STATEMENT_TIMEOUT, True).select())  # noqa: FBT003
+    allow_bulk(connection)
     pages, rows = _staged(connection, step.import_id)
     if (pages, rows) != (step.pages, step.rows):
         raise InvalidRequest(

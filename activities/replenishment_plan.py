@@ -6,7 +6,7 @@ are planned page by page, each page in a transaction of its own.
 
 from decimal import Decimal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
@@ -29,7 +29,7 @@ from database.replenishment_plan import (
     set_planning,
     set_points,
 )
-from database.sessions import BULK_STATEMENT_TIMEOUT, Database
+from database.sessions import Database, allow_bulk
 from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
 from stockkeeper.contracts.replenishment_plan import (
     ITEMS_A_PAGE,
@@ -80,7 +80,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         Locks: the known days of all warehouses, then the new items. Operation: none; doing it again changes nothing.
         """
         with heartbeats(), database_errors(), self._database.transaction() as connection:
-            connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+            allow_bulk(connection)
             written = roll_up(connection, step.as_of).days_written
             create_items_with_demand(connection)
             items = count_to_plan(connection, step.warehouse_id)
@@ -103,7 +103,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             del operation
             if step.warehouse_id is not None:
                 require_warehouse(connection, step.warehouse_id)
-            connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+            allow_bulk(connection)
             return self._plan(connection, step)
 
         with heartbeats():

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, bindparam, null, select, text
 
 from database.pipeline import Statement, numbers, send, texts
-from database.sessions import BULK_STATEMENT_TIMEOUT
+from database.sessions import allow_bulk
 from database.tables import operations, stock_movements
 from stockkeeper.domain.conflicts import of_operation
 
@@ -216,5 +216,5 @@ def forget(connection: Connection, *, before: datetime, most: int) -> int:
     Returns:
         The number deleted.
     """
-    connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+    allow_bulk(connection)
     return connection.execute(_FORGET, {"before": before, "most": most}).rowcount

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from database.gathering import Gathering
 from database.pipeline import forget_prepared
+from database.stalled import Stalled, allow
 from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
 _SETTINGS = {
@@ -21,16 +24,40 @@ _SETTINGS = {
     "statement_timeout": "9s",
     "idle_in_transaction_session_timeout": "30s",
 }
-BULK_STATEMENT_TIMEOUT = "55min"
+TRANSACTION_SECONDS = 25
+"""A worker's transaction, with its commit: less than an attempt through the task queue has (`policies.LOCKED_WRITE`).
+
+A statement's limit doesn't count while a commit fires deferred triggers. PostgreSQL has this one since 17."""
+STALLED_SECONDS = TRANSACTION_SECONDS + 5
+"""After that time no answer comes any more: the server has given the transaction up, unless it is stopped itself."""
+BULK_SECONDS = 55 * 60
 """For transactions over a whole file or a whole warehouse."""
+_SINCE_17 = 170_000
+_NETWORK = {
+    # Of a host that isn't there: an attempt has ten seconds.
+    "connect_timeout": 5,
+    # What was sent and isn't acknowledged, and whether the other side is still there.
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 @dataclass(frozen=True)
 class Database:
-    """The database of the stock: its engine, the kinds of transaction on it, and where steps gather to share one."""
+    """The database of the stock: its engine, the kinds of transaction on it, and where steps gather to share one.
+
+    Attributes:
+        stalled: Its connections in use, which are closed if they are so for too long.
+    """
 
     engine: Engine
+    stalled: Stalled = field(init=False, repr=False, compare=False)
     gathering: Gathering[Any] = field(default_factory=Gathering, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stalled", Stalled(self.engine, STALLED_SECONDS))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -78,6 +105,7 @@ def connect(
     within_seconds: float = 30,
     role: str | None = None,
     application_name: str = "stockkeeper",
+    transaction_seconds: int | None = None,
 ) -> Engine:
     """An engine for this database; it connects when it is first used.
 
@@ -87,6 +115,8 @@ def connect(
         within_seconds: How long a transaction waits for one of them, if all are taken.
         role: The role to act as, such as ``stockkeeper_worker``; None: as the user in the URL.
         application_name: The name of these connections in the database's views.
+        transaction_seconds: How long a transaction may take, with its commit, before the server ends it; None: as long
+            as its statements take.
 
     Raises:
         StockkeeperError: The URL is malformed.
@@ -108,11 +138,32 @@ def connect(
         pool_use_lifo=True,
         # Values may be personal data; they stay out of error messages, which end up in workflow histories.
         hide_parameters=True,
-        connect_args={"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
+        connect_args=_NETWORK | {"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
         # No ping before each use: it would cost every call a round trip, and a connection that died while idle costs
         # one attempt, after which the pool has thrown out all that are as old.
         pool_pre_ping=False,
     )
     event.listen(engine, "rollback", forget_prepared)
     event.listen(engine, "rollback_savepoint", lambda connection, *_: forget_prepared(connection))
+    if transaction_seconds is not None:
+        event.listen(engine, "connect", partial(_limit_transactions, transaction_seconds))
     return engine
+
+
+def _limit_transactions(seconds: int, driver: psycopg.Connection[Any], _record: object) -> None:
+    # Not among the options: an older server would refuse the connection for a setting that it doesn't know.
+    if driver.info.server_version >= _SINCE_17:
+        driver.execute(f"SET transaction_timeout = '{seconds}s'")
+        driver.commit()
+
+
+def allow_bulk(connection: Connection) -> None:
+    """Let this transaction take as long as a large file or warehouse may take."""
+    allow(connection, BULK_SECONDS)
+    settings = {"statement_timeout": [f"{BULK_SECONDS}s"]}
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    if driver.info.server_version >= _SINCE_17:
+        # A timer that runs isn't moved: it is ended, and another one begun.
+        settings["transaction_timeout"] = ["0", f"{BULK_SECONDS}s"]
+    calls = [f"set_config('{name}', '{value}', true)" for name, values in settings.items() for value in values]
+    connection.execute(text(f"SELECT {', '.join(calls)}"))

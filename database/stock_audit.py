@@ -9,7 +9,7 @@ from sqlalchemy.types import BigInteger
 
 from database.document import Document
 from database.receipts import Receipts
-from database.sessions import BULK_STATEMENT_TIMEOUT
+from database.sessions import allow_bulk
 from stockkeeper.domain.stock_audit import FindingKind
 
 
@@ -107,5 +107,5 @@ def lines_are_their_receipts(document: Document, receipts: Receipts) -> Document
 
 def ask(connection: Connection, question: TextClause, asked: Mapping[str, Any]) -> Sequence[RowMapping]:
     """The rows of one question, for which a page of a large warehouse may take minutes."""
-    connection.execute(text(f"SET LOCAL statement_timeout = '{BULK_STATEMENT_TIMEOUT}'"))
+    allow_bulk(connection)
     return connection.execute(question, asked).mappings().all()

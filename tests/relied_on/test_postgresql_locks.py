@@ -161,6 +161,39 @@ def test_the_statements_limit_is_off_while_a_commit_checks_what_was_deferred(con
         connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # Asked for before the commit, it counts.
 
 
+def test_the_transactions_limit_ends_a_commit_that_checks_for_too_long_and_nothing_is_stored(connect: Connect) -> None:
+    connection = connect()
+    connection.execute("""
+        CREATE TABLE checked (quantity int);
+        CREATE FUNCTION check_slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(30); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON checked DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION check_slowly();
+    """)
+    connection.commit()
+    connection.execute("SET transaction_timeout = '100ms'")
+    connection.commit()
+    connection.execute("INSERT INTO checked VALUES (1)")
+    with pytest.raises(psycopg.Error) as caught:
+        connection.commit()
+    assert (caught.value.sqlstate, connection.closed) == ("25P04", True)
+    assert connect().execute("SELECT count(*) FROM checked").fetchall() == [(0,)]
+
+
+def test_a_transactions_limit_that_runs_is_not_moved_but_ended_and_begun_anew(connect: Connect) -> None:
+    ended, longer = connect(), connect()
+    for connection in (ended, longer):
+        connection.execute("SET transaction_timeout = '100ms'")
+        connection.commit()
+    longer.execute(
+        "SELECT set_config('transaction_timeout', '0', true), set_config('transaction_timeout', '30s', true)"
+    )
+    longer.execute("SELECT pg_sleep(0.2)")
+    ended.execute("SET LOCAL transaction_timeout = '30s'")
+    with pytest.raises(errors.TransactionTimeout):
+        ended.execute("SELECT pg_sleep(0.2)")
+
+
 def test_two_sessions_that_create_a_role_get_unique_violation_and_not_duplicate_object(connect: Connect) -> None:
     first, second = connect(), connect()
     first.execute("CREATE ROLE relied_on_role NOLOGIN")
