@@ -48,8 +48,9 @@ from activities.waiting import WaitingQuestions
 from activities.waking import Waking
 from database.migrate import newest_revision, require_schema
 from database.sessions import TRANSACTION_SECONDS, Database, connect
+from starter.ending import run_to_the_end
 from starter.namespace import missing_search_attributes
-from stockkeeper.client.connection import connect_temporal
+from stockkeeper.client.connection import connect_temporal, status_within
 from stockkeeper.contracts import (
     adjustment,
     cycle_count,
@@ -327,9 +328,15 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with build_worker(client, database, settings):
-        logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
-        await watch.until(stop)
+    try:
+        async with build_worker(client, database, settings):
+            logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
+            await watch.until(stop)
+    except RuntimeError as error:
+        # The SDK's words are about the part of the worker that failed; what the server said is behind them.
+        if (status := status_within(error.__cause__ or error)) is None:
+            raise
+        raise StockkeeperError(f"Temporal doesn't let this worker work: {status[1]}") from error
 
 
 def serve_metrics(settings: Settings) -> None:
@@ -390,7 +397,8 @@ def event_loop() -> asyncio.AbstractEventLoop:
     return new_event_loop()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Work, or say in one line what is missing."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         require_known(os.environ)
@@ -398,3 +406,7 @@ if __name__ == "__main__":
             runner.run(run(Settings()))
     except (StockkeeperError, ValidationError, SettingsError) as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    run_to_the_end(main)

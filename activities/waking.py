@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -81,6 +82,9 @@ class Waking:
                     self._listen(notifications, loop)
             except (SQLAlchemyError, psycopg.Error) as error:
                 _log.warning("the queue of waiting orders can't be looked at: %s", _why(error))
+            except CancelledError:
+                # The worker ends, and with it what this thread waits for.
+                return
             except Exception:  # noqa: BLE001 - waiting orders depend on this thread: better to begin again than to end
                 _log.exception("the queue of waiting orders can't be looked at")
             finally:

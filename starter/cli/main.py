@@ -1,8 +1,9 @@
 """`stockkeeper`: one command for everything that a person needs."""
 
 import io
-import os
 import sys
+
+from starter.ending import run_to_the_end
 
 
 def main() -> None:
@@ -16,13 +17,4 @@ def main() -> None:
         # A terminal whose encoding lacks a letter shows another one, and the command isn't lost by it.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    status: object = 0
-    try:
-        app()
-    except SystemExit as end:
-        status = end.code
-    # Everything is closed by now but the SDK's own threads, one of which may still be inside Python; taking the
-    # interpreter down under it aborts the process, with a status that isn't ours.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status if isinstance(status, int) else int(status is not None))
+    run_to_the_end(app)

@@ -1,10 +1,18 @@
 """Connections to Temporal, by the ``TEMPORAL_*`` variables and ``temporal.toml`` profiles, with our converter."""
 
+import asyncio
+import atexit
 import os
+import re
+import sys
+import threading
+import time
 from datetime import timedelta
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.errors import Unreachable
@@ -14,6 +22,15 @@ LOCAL_ADDRESS = "localhost:7233"
 
 ANSWER_WITHIN = timedelta(seconds=30)
 """How long a call waits for its answer. A healthy worker needs some hundredths of a second."""
+
+CONNECTED_WITHIN = timedelta(seconds=10)
+"""How long a server may take to answer a new connection. A healthy one needs some hundredths of a second."""
+
+_OUT_WITHIN = timedelta(seconds=2)
+"""How long the end of the process waits for threads of the SDK that are inside the interpreter."""
+
+_STATUS = re.compile(r'Status \{ code: (?P<code>\w+), message: "(?P<message>(?:[^"\\]|\\.)*)"')
+_REFUSALS = {"UNAUTHENTICATED", "PERMISSIONDENIED"}
 
 
 class Connection:
@@ -48,9 +65,14 @@ async def connect_temporal(address: str | None = None, namespace: str | None = N
         namespace: The same for the namespace; in the end ``default``.
 
     Raises:
-        Unreachable: No Temporal server answers at that address.
+        Unreachable: No Temporal server answers at that address, it refuses the API key or the certificate, or it has no
+            such namespace; the message says which, within `CONNECTED_WITHIN`.
     """
-    config = ClientConfig.load_client_connect_config()
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except (RuntimeError, OSError, ValueError) as error:
+        told = " ".join(str(error).split())
+        raise Unreachable(f"the settings of the connection to Temporal can't be read: {told}") from error
     config["target_host"] = address or config.get("target_host") or LOCAL_ADDRESS
     if namespace:
         config["namespace"] = namespace
@@ -61,13 +83,60 @@ async def connect_plainly(address: str, namespace: str) -> Client:
     """A client for a dev server on this machine: without the TLS or API key that the environment has for another.
 
     Raises:
-        Unreachable: No Temporal server answers at that address.
+        Unreachable: As with `connect_temporal`.
     """
     return await _connected({"target_host": address, "namespace": namespace})
 
 
+def status_within(error: BaseException) -> tuple[str, str] | None:
+    """The name of the status, and the server's message, in an error that the SDK has made a sentence of; or None."""
+    found = _STATUS.search(str(error))
+    return (found["code"], found["message"]) if found else None
+
+
 async def _connected(config: ClientConnectConfig) -> Client:
+    """Connect, and ask for the namespace: a server that refuses a key may let it connect all the same."""
+    address = config.get("target_host")
+    nobody = f"no Temporal server answers at {address}"
     try:
-        return await Client.connect(**config, data_converter=DATA_CONVERTER)
+        async with asyncio.timeout(CONNECTED_WITHIN.total_seconds()):
+            client = await Client.connect(**config, data_converter=DATA_CONVERTER)
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except TimeoutError as error:
+        raise Unreachable(f"{nobody} within {CONNECTED_WITHIN.seconds} seconds") from error
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Unreachable(f"Temporal at {address} has no namespace {config.get('namespace')}") from error
+        raise Unreachable(_why(address, error.status.name.replace("_", ""), error.message)) from error
     except (RuntimeError, ValueError) as error:
-        raise Unreachable(f"no Temporal server answers at {config.get('target_host')}") from error
+        if "InvalidContentType" in str(error):
+            no_tls = f"what answers at {address} doesn't speak TLS, which TEMPORAL_API_KEY and TEMPORAL_TLS ask for"
+            raise Unreachable(no_tls) from error
+        status = status_within(error)
+        raise Unreachable(_why(address, *status) if status else nobody) from error
+    return client
+
+
+def _why(address: str | None, code: str, message: str) -> str:
+    """What a status says, to whoever runs the process."""
+    if code.upper() in _REFUSALS:
+        return f"Temporal at {address} refuses: {message.removesuffix('.')}; check TEMPORAL_API_KEY, or the certificate"
+    return f"no Temporal server answers at {address}: {message}"
+
+
+def _leave_none_behind() -> None:
+    """Let the SDK's threads come out of the interpreter before it ends.
+
+    A thread of the SDK hands over each answer by a call into Python. The loop's thread may run on, to the end of the
+    process, before that call has returned; the interpreter then ends the thread within it, and aborts
+    (temporalio/sdk-python 300). A thread that is within a call has a frame, and is none of Python's own.
+    """
+    give_up_at = time.monotonic() + _OUT_WITHIN.total_seconds()
+    while sys._current_frames().keys() - {each.ident for each in threading.enumerate()}:  # noqa: SLF001 - documented
+        if time.monotonic() > give_up_at:
+            return
+        time.sleep(0.001)
+
+
+# Once: a process ends once, however many connections it has had.
+atexit.register(_leave_none_behind)
