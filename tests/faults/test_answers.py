@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from tests.support.commands import names
 from tests.support.outages import Outages
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import eventually
+from tests.support.wire import answer, eventually, few_at_once
 
 
 @pytest.fixture
@@ -122,10 +122,22 @@ async def test_orders_whose_callers_have_gone_are_not_held_when_the_database_is_
         with pytest.raises(Unreachable):
             await hasty.reserve(reference, [_line(item, 1)], performed_by="checkout")
 
+    async def will_be_late(reference: str) -> None:
+        """Wait until its next attempt is one that Temporal has scheduled after its caller gave up."""
+        handle = stock.client.get_workflow_handle(f"reservation-{reference}")
+
+        async def scheduled() -> list[datetime]:
+            pending = (await handle.describe()).raw_description.pending_activities
+            return [each.scheduled_time.ToDatetime(UTC) for each in pending if each.HasField("scheduled_time")]
+
+        await eventually(scheduled, lambda times: bool(times) and min(times) > gave_up)
+
     with nothing_changes(engine, item):
         with outages.database_away():
             await asyncio.gather(*map(gives_up, references))
-        ended = [await stock.client.get_workflow_handle(f"reservation-{each}").result() for each in references]
+            gave_up = datetime.now(UTC)
+            await few_at_once(*(lambda of=each: will_be_late(of) for each in references))
+        ended = [await answer(stock.client.get_workflow_handle(f"reservation-{each}").result()) for each in references]
         assert [each["status"] for each in ended] == ["REJECTED"] * 20
         assert all("wasn't held: it was to be held by" in each["notes"][0] for each in ended)
     # Who stays on the line is held, with the same reference.
