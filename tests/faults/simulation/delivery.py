@@ -15,6 +15,7 @@ from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowFailureError,
+    WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -112,6 +113,8 @@ class Delivery:
                 return await self._try(client, step), ""
         except TimeoutError:
             return None, "TIMEOUT: no answer in time"
+        except WorkflowQueryFailedError as error:
+            return None, f"QUERY: {error}"
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             return None, f"TIMEOUT: {error}"
         except RPCError as error:
@@ -202,7 +205,7 @@ async def _operate(client: Client, step: Operate) -> Outcome:
             await handle.terminate("the simulation's operator")
         case Intervention.CANCEL:
             await handle.cancel()
-        case Intervention.RESET:
+        case Intervention.RESET | Intervention.RESET_LAST as which:
             run_id = (await handle.describe()).run_id
             of_run = client.get_workflow_handle(step.workflow_id, run_id=run_id).fetch_history_events()
             done = [event.event_id async for event in of_run if event.event_type == _TASK_COMPLETED]
@@ -211,7 +214,7 @@ async def _operate(client: Client, step: Operate) -> Outcome:
                     namespace=client.namespace,
                     workflow_execution=WorkflowExecution(workflow_id=step.workflow_id, run_id=run_id),
                     reason="the simulation's operator",
-                    workflow_task_finish_event_id=done[0],
+                    workflow_task_finish_event_id=done[0 if which is Intervention.RESET else -1],
                     # A second try of the same reset is the same reset.
                     request_id=step.key,
                 )

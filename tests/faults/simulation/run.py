@@ -10,19 +10,20 @@ from temporalio.client import Client
 from tests.faults.simulation.checks import CHECKS, runs
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
+from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
 
-LANES: Sequence[type[Lane]] = (ReservationLane,)
+LANES: Sequence[type[Lane]] = (ReservationLane, PurchaseOrderLane)
 """Every kind of simulated client."""
 _LOOKS = 40
 _AGAIN_SECONDS = 0.5
 
 
-def new_run(seed: int, pace: Pace = REAL_TIME) -> Run:
+def new_run(seed: int, pace: Pace = REAL_TIME, *, over_delivery_percent: int = 0) -> Run:
     """A run with a name of its own."""
-    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}", pace)
+    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}", pace, over_delivery_percent)
 
 
 def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lane]] = LANES) -> list[Lane]:

@@ -107,7 +107,10 @@ class Intervention(StrEnum):
     TERMINATE = "terminate"
     CANCEL = "cancel"
     RESET = "reset"
-    """To the first workflow task, by which every signal and update is applied again."""
+    """To the first workflow task, by which every signal and update is applied again. Not of a run that has had both:
+    the SDK orders them otherwise in a replay than when they were applied again."""
+    RESET_LAST = "reset-last"
+    """To the last workflow task."""
 
 
 @dataclass(frozen=True)

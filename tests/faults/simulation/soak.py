@@ -13,7 +13,7 @@ from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.faults import Faults, Happened
 from tests.faults.simulation.run import compare, lanes_of, new_run
-from tests.faults.simulation.stage import Stage, staged
+from tests.faults.simulation.stage import OVER_DELIVERY_PERCENT, Stage, staged
 from tests.support.shop import Shop
 
 _QUIET_EVERY_SECONDS = 25.0
@@ -71,7 +71,7 @@ async def soak(
         say: Takes a line at each quiet point.
     """
     async with staged(directory, workers=workers) as stage:
-        run = new_run(seed)
+        run = new_run(seed, over_delivery_percent=OVER_DELIVERY_PERCENT)
         lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each)
         delivery = Delivery(stage.clients, stage.task_queue, patience=patience)
         driver = Driver(lanes, delivery)

@@ -27,6 +27,8 @@ from tests.faults.workplace import FORKS, WorkerProcess, worker_process, workers
 from tests.support.wire import eventually
 
 CLIENTS = "clients to Temporal"
+OVER_DELIVERY_PERCENT = 10
+"""The tolerance of receipts that workers are told."""
 NAMESPACE = "default"
 TASK_QUEUE = "stockkeeper"
 _BEGUN = "working on task queue"
@@ -277,7 +279,10 @@ def _doors(workers: int, ports: Sequence[int], temporal: int, postgres: int) -> 
 def _environment(database_url: str, port: dict[str, int], number: int, concurrency: int) -> dict[str, str]:
     url = make_url(database_url).set(port=port[to_postgres(number)]).render_as_string(hide_password=False)
     address = f"{LOOPBACK}:{port[to_temporal(number)]}"
-    own = {"STOCKKEEPER_CONCURRENCY": str(concurrency)}
+    own = {
+        "STOCKKEEPER_CONCURRENCY": str(concurrency),
+        "STOCKKEEPER_OVER_DELIVERY_PERCENT": str(OVER_DELIVERY_PERCENT),
+    }
     return workers_environment(url, address, NAMESPACE, TASK_QUEUE) | own
 
 

@@ -40,11 +40,13 @@ class Run:
         seed: Decides all.
         name: Begins every reference, and is new for every run: several may follow each other on one database.
         pace: How far away deadlines are.
+        over_delivery_percent: The tolerance of receipts that its workers are told.
     """
 
     seed: int
     name: str
     pace: Pace = REAL_TIME
+    over_delivery_percent: int = 0
 
 
 class Lane(ABC):
