@@ -125,6 +125,20 @@ class Process(Generic[S]):
         except InvalidRequest as refusal:
             self.note(f"signal {ATTEMPT_FAILED} refused: {refusal.code}: {refusal.message}")
 
+    @workflow.update(dynamic=True, description="An update of another name is refused, and changes nothing.")
+    async def unknown_update(self, name: str, payload: Sequence[RawValue]) -> None:
+        """Refuse an update that isn't a command: its validator has."""
+
+    @unknown_update.validator
+    def refuse_unknown(self, name: str, payload: Sequence[RawValue]) -> None:
+        """Refuse an update that isn't a command.
+
+        Raises:
+            InvalidRequest: Always.
+        """
+        del payload
+        raise InvalidRequest(f"update {name[:80]!r} isn't one of its commands")
+
     def note(self, text: str) -> None:
         """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
         entry = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC: {text}"

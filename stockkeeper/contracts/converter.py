@@ -3,16 +3,16 @@
 Every client and worker of ours connects with `DATA_CONVERTER`; a plain JSON client understands all of it.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
-from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
+    DataConverter,
     DefaultFailureConverter,
     PayloadConverter,
     SerializationContext,
@@ -125,8 +125,24 @@ def as_domain_error(error: BaseException | None) -> DomainError | None:
     return None
 
 
-DATA_CONVERTER = dataclasses.replace(
-    pydantic_data_converter,
+class _DataConverter(DataConverter):
+    """The SDK's, but for payloads that say that they are kept in a storage outside Temporal: they stay as they came.
+
+    There is no such storage here. The SDK would raise while it prepares a workflow's task, before anybody can refuse
+    the payload, so that anyone who sends a signal could stop a workflow for ever. Left alone, it is `Undecodable`.
+    """
+
+    async def _decode_reference_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def _external_retrieve_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def _transform_inbound_payloads(self, payloads: Payloads) -> None:
+        del payloads
+
+
+DATA_CONVERTER = _DataConverter(
     payload_converter_class=_PayloadConverter,
     failure_converter_class=_FailureConverter,
 )

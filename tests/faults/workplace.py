@@ -52,6 +52,11 @@ class WorkerProcess:
         assert self._process.exitcode is not None
         return self._process.exitcode
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it works."""
+        return self._process.is_alive()
+
     async def has_killed_itself(self) -> None:
         """Return once it has died by its own SIGKILL, in time."""
         assert await asyncio.wait_for(self.wait(), 30) == -signal.SIGKILL

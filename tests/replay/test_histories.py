@@ -225,7 +225,8 @@ def test_the_histories_end_in_each_way_that_the_process_can(process: str) -> Non
 
 def test_every_command_is_carried_out_in_some_history() -> None:
     known = [workflow._Definition.must_from_class(each) for each in WORKFLOWS]
-    commands = {(definition.name, name) for definition in known for name in definition.updates}
+    # The one without a name refuses all others, which leaves nothing in a history.
+    commands = {(definition.name, name) for definition in known for name in definition.updates if name is not None}
     assert {update for path in RECORDED for update in _updates(path)} == commands
 
 

@@ -108,6 +108,9 @@ def any_message(actor: str = "performed_by") -> dict[str, Spoil]:
         "bytes": raw(b"\x00\x01", encoding=b"binary/plain"),
         "an unknown encoding": raw(b"{}", encoding=b"binary/secret"),
         "no encoding": raw(b"{}"),
+        # Payloads that say that they are kept in a storage outside Temporal, for which the SDK looks by itself.
+        "kept elsewhere": raw(b"{}", encoding=b"json/external-storage-reference"),
+        "kept elsewhere by its mark": raw(b"[]", encoding=b"json/plain", __temporal_external_storage_reference=b"true"),
         "an unknown protobuf": raw(b"{}", encoding=b"json/protobuf", messageType=b"a.B"),
     }
 
