@@ -11,14 +11,20 @@ from temporalio.client import Client
 from tests.faults.simulation.delivery import Delivery, Stuck
 from tests.faults.simulation.lanes.lane import Lane
 from tests.faults.simulation.model.outcome import Outcome, Sent
-from tests.faults.simulation.script import Rest, Send, Step, Wait
+from tests.faults.simulation.script import Look, Operate, Rest, Result, Send, Step, Wait
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A thing that isn't as it has to be, in a sentence."""
+    """A thing that isn't as it has to be.
+
+    Attributes:
+        text: All of it: seed, command, what was expected and found.
+        brief: The same for a table; empty: the text is brief.
+    """
 
     text: str
+    brief: str = ""
 
 
 class Driver:
@@ -42,6 +48,8 @@ class Driver:
         """
         self.lanes = lanes
         self.violations: list[Violation] = []
+        self.wrong = asyncio.Event()
+        """Set as soon as a lane meets a violation."""
         self._delivery = delivery
         self._commands_each = commands_each
         self._wait = wait
@@ -94,7 +102,8 @@ class Driver:
             while not self._is_over(lane, step):
                 step = script.send(await self._carry_out(client, lane, step))
         except _Wrong as wrong:
-            self.violations.append(Violation(f"seed {lane.seed}, lane {lane.name}, {wrong}"))
+            self.violations.append(Violation(f"seed {lane.seed}, lane {lane.name}, {wrong}", wrong.brief))
+            self.wrong.set()
         finally:
             await self._rests(lane)
 
@@ -117,9 +126,10 @@ class Driver:
         try:
             outcome = await self._delivery.carry_out(client, step)
         except Stuck as stuck:
-            raise _Wrong(f"command {len(lane.digest.after)}: {step}: {stuck}") from None
+            raise _Wrong(f"command {len(lane.digest.after)}: {step}: {stuck}", f"{_brief(step)}: {stuck}") from None
         if (problem := step.expected.differs(outcome)) is not None:
-            raise _Wrong(f"command {len(lane.digest.after)}: {step}: {problem}; answered: {outcome}")
+            text = f"command {len(lane.digest.after)}: {step}: {problem}; answered: {outcome}"
+            raise _Wrong(text, f"{_brief(step)}: {problem}")
         return outcome
 
     async def _rests(self, lane: Lane) -> None:
@@ -130,3 +140,19 @@ class Driver:
 
 class _Wrong(Exception):
     """It came out otherwise."""
+
+    def __init__(self, text: str, brief: str) -> None:
+        super().__init__(text)
+        self.brief = brief
+
+
+def _brief(step: Send | Result | Look | Operate) -> str:
+    """What was sent or asked for, without its numbers."""
+    match step:
+        case Send(command):
+            workflow = command.workflow_type or command.workflow_id.partition("-")[0]
+            return f"{command.how} {command.name or 'nothing'} to {workflow}"
+        case Result(workflow_id) | Look(workflow_id):
+            return f"{type(step).__name__.lower()} of {workflow_id.partition('-')[0]}"
+        case Operate(intervention, workflow_id):
+            return f"{intervention} of {workflow_id.partition('-')[0]}"

@@ -56,9 +56,10 @@ async def soak(
     workers: int = 2,
     often: float = 1.0,
     patience: float = 90.0,
+    broken: str | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Soaked:
-    """Simulate, and end at the first quiet point that finds a violation.
+    """Simulate, and end at the first violation.
 
     Args:
         directory: Keeps all data and logs.
@@ -68,9 +69,10 @@ async def soak(
         workers: Worker processes.
         often: How many times as often as usual faults come.
         patience: Seconds until a command without an answer is stuck.
+        broken: A promise of `breaking` that our code is to break.
         say: Takes a line at each quiet point.
     """
-    async with staged(directory, workers=workers) as stage:
+    async with staged(directory, workers=workers, broken=broken) as stage:
         run = new_run(seed, over_delivery_percent=OVER_DELIVERY_PERCENT)
         lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each)
         delivery = Delivery(stage.clients, stage.task_queue, patience=patience)
@@ -79,10 +81,14 @@ async def soak(
         began = time.monotonic()
         quiet_points = 0
         driving = asyncio.create_task(driver.run())
+        wrong = asyncio.create_task(driver.wrong.wait())
         async with faults.happening():
             while not driver.violations and not driving.done():
                 left = began + seconds - time.monotonic()
-                await asyncio.wait([driving], timeout=min(left, _QUIET_EVERY_SECONDS))
+                timeout = min(left, _QUIET_EVERY_SECONDS)
+                await asyncio.wait([driving, wrong], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                if driver.violations:
+                    break
                 await faults.rest()
                 quiet_points += 1
                 async with driver.quiet():
@@ -94,11 +100,13 @@ async def soak(
                 if time.monotonic() > began + seconds:
                     break
                 faults.go_on()
+        seconds = time.monotonic() - began
         driver.stop()
+        wrong.cancel()
         await driving
         return Soaked(
             seed=seed,
-            seconds=time.monotonic() - began,
+            seconds=seconds,
             sent=delivery.sent,
             again=delivery.again,
             happened=faults.happened,

@@ -22,6 +22,7 @@ from devstack.setup import set_up
 from devstack.temporal import DevServer
 from stockkeeper import Connection
 from stockkeeper.client.connection import connect_plainly
+from tests.faults.simulation.breaking import BROKEN_PROMISE, break_database
 from tests.faults.simulation.proxy import Doors, DoorSpec, Moment
 from tests.faults.workplace import FORKS, WorkerProcess, worker_process, workers_environment
 from tests.support.wire import eventually
@@ -231,7 +232,9 @@ def _kill_child(server: EmbeddedServer, chance: random.Random) -> None:
 
 
 @asynccontextmanager
-async def staged(directory: Path, *, workers: int = 2, clients: int = 4, concurrency: int = 10) -> AsyncIterator[Stage]:
+async def staged(
+    directory: Path, *, workers: int = 2, clients: int = 4, concurrency: int = 10, broken: str | None = None
+) -> AsyncIterator[Stage]:
     """Set up everything, and take it down afterwards.
 
     Args:
@@ -239,6 +242,7 @@ async def staged(directory: Path, *, workers: int = 2, clients: int = 4, concurr
         workers: Workers, each in a process of its own.
         clients: Connections of clients.
         concurrency: Of each worker.
+        broken: A promise of `breaking` that our code is to break.
     """
     ports = free_ports(3 + 2 * workers)
     logs = directory / "logs"
@@ -256,11 +260,14 @@ async def staged(directory: Path, *, workers: int = 2, clients: int = 4, concurr
             await stage.client.get_schedule_handle(schedule.id).pause(note="a lane triggers it")
         stage.engine = connect(postgres.url, pool_size=10, application_name="simulation")
         stops.callback(stage.engine.dispose)
+        if broken is not None:
+            break_database(stage.engine, broken)
         specs = _doors(workers, ports, int(temporal.address.rpartition(":")[2]), make_url(postgres.url).port or 0)
         stage.doors = await stops.enter_async_context(Doors(FORKS, specs))
         port = {spec.name: spec.port for spec in specs}
         stage.benches = [
-            Bench(number, _environment(postgres.url, port, number, concurrency), logs) for number in range(workers)
+            Bench(number, _environment(postgres.url, port, number, concurrency, broken), logs)
+            for number in range(workers)
         ]
         await stops.enter_async_context(_kept(stage.benches))
         await asyncio.gather(*(bench.works(0) for bench in stage.benches))
@@ -276,13 +283,17 @@ def _doors(workers: int, ports: Sequence[int], temporal: int, postgres: int) -> 
     return [DoorSpec(name, port, server) for (name, server), port in zip(leads_to.items(), ports, strict=True)]
 
 
-def _environment(database_url: str, port: dict[str, int], number: int, concurrency: int) -> dict[str, str]:
+def _environment(
+    database_url: str, port: dict[str, int], number: int, concurrency: int, broken: str | None
+) -> dict[str, str]:
     url = make_url(database_url).set(port=port[to_postgres(number)]).render_as_string(hide_password=False)
     address = f"{LOOPBACK}:{port[to_temporal(number)]}"
     own = {
         "STOCKKEEPER_CONCURRENCY": str(concurrency),
         "STOCKKEEPER_OVER_DELIVERY_PERCENT": str(OVER_DELIVERY_PERCENT),
     }
+    if broken is not None:
+        own[BROKEN_PROMISE] = broken
     return workers_environment(url, address, NAMESPACE, TASK_QUEUE) | own
 
 

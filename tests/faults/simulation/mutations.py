@@ -1,0 +1,110 @@
+"""Shows that the simulation finds what is broken: ``python -m tests.faults.simulation.mutations [NAME ...]``.
+
+Each promise of `breaking` is broken in a simulation of its own, with the faults of any other, until a violation is
+found. A run without anything broken finds none: that is `make soak`.
+"""
+
+import argparse
+import asyncio
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from tests.faults.simulation.breaking import MUTATIONS
+from tests.faults.simulation.report import PAGE
+from tests.faults.simulation.soak import Soaked, soak
+
+SECONDS = 120.0
+"""Within which each has to be found."""
+_PATIENCE = 30.0
+"""Seconds until a command without an answer is stuck: shorter than a soak's, because these two minutes are short."""
+_BEGIN = "<!-- What the simulation finds, by `python -m tests.faults.simulation.mutations --write`: begin -->\n"
+_END = "<!-- What the simulation finds: end -->\n"
+_WORDS = 160
+
+
+class Tried(NamedTuple):
+    """What came of one.
+
+    Attributes:
+        name: Its name.
+        found: The violation that was found first; None: none was.
+        seconds: After how long.
+        commands: After how many commands and looks.
+        faults: After how many faults.
+    """
+
+    name: str
+    found: str | None
+    seconds: float
+    commands: int
+    faults: int
+
+
+async def tried(name: str, seed: int, *, seconds: float = SECONDS, each: int = 2) -> Tried:
+    """Simulate with something broken, until it is found or the time is over."""
+    with TemporaryDirectory(prefix="stockkeeper-mutation-", ignore_cleanup_errors=True) as directory:
+        soaked = await soak(Path(directory), seed, seconds, each=each, patience=_PATIENCE, broken=name)
+    return Tried(name, _first(soaked), soaked.seconds, sum(soaked.sent.values()), len(soaked.happened))
+
+
+def _first(soaked: Soaked) -> str | None:
+    return soaked.violations[0].brief or soaked.violations[0].text if soaked.violations else None
+
+
+def render(all_tried: Sequence[Tried]) -> str:
+    """A table of what was broken and what was found."""
+    return "\n".join(_rows(all_tried)) + "\n"
+
+
+def _rows(all_tried: Sequence[Tried]) -> Iterator[str]:
+    yield "| broken | found as | seconds | commands and looks | faults |"
+    yield "|---|---|---:|---:|---:|"
+    for each in all_tried:
+        found = "**not found**" if each.found is None else _cell(each.found)
+        broken = MUTATIONS[each.name].broken
+        yield f"| {broken} | {found} | {each.seconds:.0f} | {each.commands:,} | {each.faults} |"
+
+
+def _cell(violation: str) -> str:
+    """A violation without what differs from run to run, and no longer than a cell of a table should be."""
+    text = re.sub(r"^seed \d+, ", "", violation)
+    text = re.sub(r"\bs\d+x[0-9a-f]{6}-", "", text).replace("|", "\\|").replace("\n", " ")
+    if len(text) <= _WORDS:
+        return text
+    head, tail = text[: _WORDS // 2].rsplit(" ", 1)[0], text[-_WORDS // 2 :].split(" ", 1)[-1]
+    return f"{head} … {tail}"
+
+
+def write(section: str, page: Path = PAGE) -> None:
+    """Put the table in place of the last one."""
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{after}")
+
+
+def main(words: Sequence[str]) -> int:
+    """Try them; the exit status is 1 if one wasn't found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation.mutations")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, unless named: {', '.join(MUTATIONS)}")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks/faults.md")
+    asked = parser.parse_args(words)
+    if unknown := sorted(set(asked.names) - MUTATIONS.keys()):
+        parser.error(f"there is no {', '.join(unknown)}")
+    all_tried = []
+    for name in asked.names or MUTATIONS:
+        all_tried.append(asyncio.run(tried(name, asked.seed)))
+        sys.stderr.write(f"{all_tried[-1]}\n")
+    table = render(all_tried)
+    sys.stdout.write(table)
+    if asked.write:
+        write(table)
+    return 1 if any(each.found is None for each in all_tried) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
