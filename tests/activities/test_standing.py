@@ -7,17 +7,15 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
-from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
-from temporalio.service import RPCError
 
-from activities.standing import NoWork, Routing, Watch, routing_of, standing
+from activities.standing import NoWork, Routing, Watch, standing
 from database.migrate import AnotherSchema, upgrade
 from database.sessions import Database
 from tests.activities.test_older_workers import newer_version
 from tests.support.shop import new_reference
-from tests.support.wire import eventually
+from tests.support.versions import set_current
 from worker import Settings, build_worker
 
 V1, V2 = WorkerDeploymentVersion("stock", "v1"), WorkerDeploymentVersion("stock", "v2")
@@ -70,23 +68,6 @@ async def versioned(our_client: Client, database: Database, settings: Settings) 
         yield settings
 
 
-async def set_current(client: Client, settings: Settings, build_id: str) -> None:
-    """Make a version current, or workers without one; as soon as Temporal knows its workers."""
-    request = SetWorkerDeploymentCurrentVersionRequest(
-        namespace=client.namespace, deployment_name=settings.deployment_name, build_id=build_id
-    )
-
-    async def is_set() -> bool:
-        try:
-            await client.workflow_service.set_worker_deployment_current_version(request)
-        except RPCError:
-            return False
-        current = (await routing_of(client, settings.task_queue)).current
-        return (current.build_id if current else "") == build_id
-
-    await eventually(is_set, bool)
-
-
 def watch(client: Client, database: Database, settings: Settings, *, of_version: bool) -> Watch:
     """The watch of a worker on this task queue."""
     return Watch(client, database.engine, settings.task_queue, settings.version if of_version else None)
@@ -110,7 +91,7 @@ async def test_a_worker_without_a_version_is_refused_or_told_when_a_version_is_c
     await without.look_again()
     assert caplog.record_tuples == [("stockkeeper", logging.WARNING, waits)]
 
-    await set_current(our_client, versioned, "v2")
+    await set_current(our_client, queue, queue, "v2")
     caplog.clear()
     for _ in range(2):
         await without.look_again()
@@ -124,7 +105,7 @@ async def test_a_worker_without_a_version_is_refused_or_told_when_a_version_is_c
         await watch(our_client, database, versioned, of_version=False).begin()
     assert str(refused.value) == starved
 
-    await set_current(our_client, versioned, "")
+    await set_current(our_client, queue, queue, "")
     caplog.clear()
     await without.look_again()
     await of_version.look_again()
