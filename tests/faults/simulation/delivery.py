@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.faults.simulation.model.outcome import Answered, NotRunning, Outcome, Refused, Sent
 from tests.faults.simulation.script import Command, How, Intervention, Json, Look, Operate, Result, Send
 
-_AGAIN_SECONDS = 0.1
+_AGAIN_SECONDS, _AGAIN_SECONDS_AT_MOST = 0.1, 2.0
 _TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 BRISK = timedelta(seconds=1)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
@@ -86,6 +86,7 @@ class Delivery:
     async def _until_definite(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
         deadline = asyncio.get_running_loop().time() + self._patience
         is_again = False
+        pause = _AGAIN_SECONDS
         while True:
             outcome, problem = await self._once(client, step)
             if (
@@ -104,7 +105,8 @@ class Delivery:
             if problem:
                 self.again[problem.partition(":")[0]] += 1
                 is_again = True
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _AGAIN_SECONDS_AT_MOST)
 
     async def _once(self, client: Client, step: Send | Result | Look | Operate) -> tuple[Outcome | None, str]:
         """One try: what came of it, or else what went wrong."""

@@ -9,13 +9,18 @@ from temporalio.client import Client
 
 from tests.faults.simulation.checks import CHECKS, runs
 from tests.faults.simulation.driver import Driver, Violation
+from tests.faults.simulation.lanes.adjustment import AdjustmentLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
 
-LANES: Sequence[type[Lane]] = (ReservationLane, PurchaseOrderLane)
+LANES: Sequence[type[Lane]] = (
+    ReservationLane,
+    AdjustmentLane,
+    PurchaseOrderLane,
+)
 """Every kind of simulated client."""
 _LOOKS = 40
 _AGAIN_SECONDS = 0.5

@@ -4,11 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from tests.faults.simulation.checks import purchase_order, reservation, stock
+from tests.faults.simulation.checks import adjustment, purchase_order, reservation, stock
 from tests.faults.simulation.model.model import Model
 
 Check = Callable[[Connection, Sequence[Model]], Iterator[str]]
 """Compares rows with all models, and says in a sentence each thing that is otherwise."""
 
-CHECKS: Sequence[Check] = (stock.compare, reservation.compare, purchase_order.compare)
+CHECKS: Sequence[Check] = (
+    stock.compare,
+    reservation.compare,
+    adjustment.compare,
+    purchase_order.compare,
+)
 """All comparisons with the database; each by SQL of its own."""

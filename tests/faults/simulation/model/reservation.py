@@ -55,6 +55,8 @@ class Order:
         notes: What each note has to say, in turn.
         queue: While it waits, its places as they were when it was put into the queue.
         has_waited: Whether it was cancelled while it waited: no row of a hold tells of it.
+        gave_way: Whether its hold ended because its stock was missing; it can be held again.
+        place: Its place in the order in which holds were placed.
         may_never_have_been_held: Whether its cancellation may have come before its hold.
     """
 
@@ -68,6 +70,8 @@ class Order:
     queue: list[Json] = field(default_factory=list)
     has_waited: bool = False
     may_never_have_been_held: bool = False
+    gave_way: bool = False
+    place: int = 0
 
     @property
     def workflow_id(self) -> str:
@@ -83,6 +87,10 @@ class Order:
     def open_units(self) -> int:
         """Units still held."""
         return sum(line.open for line in self.lines) if self.status == "ACTIVE" else 0
+
+    def open_of(self, key: Key) -> int:
+        """Units of an item still held."""
+        return sum(line.open for line in self.lines if line.key == key) if self.status == "ACTIVE" else 0
 
     def state(self) -> Json:
         """The state as a client has to see it."""
@@ -121,6 +129,7 @@ class Orders:
         self._model = model
         self._books = model.books
         self.all: dict[str, Order] = {}
+        self._placed = 0
         self.waiting: list[Order] = []
         """Orders that wait, the first first."""
         model.documents[KIND] = self.all
@@ -233,6 +242,39 @@ class Orders:
         for held in order.lines:
             self._books.hold(held.key, held.quantity)
         order.status = "ACTIVE"
+        self._placed += 1
+        order.place = self._placed
+
+    def placed(self, key: Key) -> list[Order]:
+        """Orders that hold units of an item, in the order in which they were placed."""
+        return sorted((order for order in self.active() if order.open_of(key)), key=lambda order: order.place)
+
+    def loses(self, order: Order) -> None:
+        """Promised stock is missing: the order ends, with all of its lines."""
+        self.end(order, "CANCELLED")
+        order.gave_way = True
+        order.notes.append("the hold gave way: ")
+
+    def hold_again(self, order: Order) -> Expected:
+        """The start of an order that gave way, to be held again as it was."""
+        wanted = Counter[Key]()
+        for line in order.lines:
+            wanted[line.key] += line.open
+        short = [
+            {**key._asdict(), "requested": units, "available": self.seen(key)}
+            for key, units in wanted.items()
+            if units > self.seen(key)
+        ]
+        if short:
+            self._model.ends(order.workflow_id)
+            return Refusal("InsufficientStock", InAnyOrder(short))
+        for line in order.lines:
+            self._books.hold(line.key, line.open)
+        order.status, order.gave_way, order.notes = "ACTIVE", False, []
+        self._placed += 1
+        order.place = self._placed
+        self._model.begins(order.workflow_id)
+        return Answer(order.state())
 
     def serve(self) -> list[Order]:
         """The waiting orders whose turn it is now, the first first; they are held."""
