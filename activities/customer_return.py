@@ -39,6 +39,7 @@ from stockkeeper.contracts.customer_return import (
     ReturnStep,
     StoredReturn,
 )
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE
 from stockkeeper.contracts.messages import counted, state_of
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.domain.conflicts import already_exists, done_differently
@@ -126,7 +127,7 @@ class ReturnSteps(WithLimit, ReturnActivities):
 
         def effect(connection: Connection, operation: Operation) -> None:
             returned = lock_return(connection, step.return_number)
-            returned.after(ReturnEvent.INSPECT)
+            returned.after(ReturnEvent.INSPECT, APPROVE_DIFFERENCE.name)
             store_difference_approval(connection, operation, RETURN, returned.return_number, step, step.as_of)
 
         return self._once(step, effect)

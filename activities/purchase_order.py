@@ -108,7 +108,7 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
             order = lock_purchase_order(connection, step.po_number)
             if is_amended_by(connection, operation):
                 return
-            order.require_version(step.version)
+            order.require_version(step.version, PurchaseOrderEvent.AMEND)
             order.after(PurchaseOrderEvent.AMEND)
             require_items(connection, {ItemKey(order.warehouse_id, line.product_id) for line in step.line_items})
             stored = stored_order(connection, step.po_number)

@@ -18,6 +18,7 @@ from database.purchase_order_goods import RECEIPTS, brought_by, insert_return, r
 from database.purchase_order_reading import lock_purchase_order
 from database.receipts import booked, insert_receipt
 from database.stock_reading import Wants
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE
 from stockkeeper.contracts.purchase_order import (
     ApproveOrderDifferenceStep,
     CorrectReceiptStep,
@@ -102,7 +103,7 @@ class OrderGoodsSteps(OrderSteps):
         def effect(connection: Connection, operation: Operation) -> None:
             order = lock_purchase_order(connection, step.po_number)
             if order.status is not PurchaseOrderStatus.RECEIVED:
-                order.after(PurchaseOrderEvent.RECEIVE)
+                order.after(PurchaseOrderEvent.RECEIVE, APPROVE_DIFFERENCE.name)
             store_difference_approval(connection, operation, PURCHASE_ORDER, order.po_number, step, step.as_of)
 
         return self._once(step, effect)

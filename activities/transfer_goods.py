@@ -29,6 +29,7 @@ from database.transfer_reading import (
 )
 from database.worth import worth_of_products
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
+from stockkeeper.contracts.difference import APPROVE_DIFFERENCE
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.receipt import RECEIPTS_SHOWN
 from stockkeeper.contracts.transfer import (
@@ -175,7 +176,7 @@ class TransitSteps(WithLimit):
         """
 
         def plan(locked: LockedTransfer, operation: Operation) -> Plan:
-            locked.transfer.after(TransferEvent.RECEIVE)
+            locked.transfer.after(TransferEvent.RECEIVE, APPROVE_DIFFERENCE.name)
 
             def carry_out(stock: LockedStock) -> None:
                 number = step.transfer_number

@@ -85,7 +85,7 @@ class ReturnWorkflow(Document[ReturnState, StoredReturn, _Stamp]):
     @command(APPROVE_DIFFERENCE)
     async def approve_difference(self, message: ApproveDifference, key: str) -> None:
         """More may be restocked than the order has shipped. `{approver, value, unvalued_units, note}`."""
-        self.require(ReturnEvent.INSPECT)
+        self.require(ReturnEvent.INSPECT, APPROVE_DIFFERENCE.name)
         activity = ReturnActivities.approve_return_difference
         await self.approve_up_to(activity, ApproveReturnDifferenceStep, message, key)
 

@@ -239,13 +239,13 @@ class Document(Process[S], Generic[S, D, St]):
         await self.answer_to_start()
         return self.state
 
-    def require(self, event: Any) -> None:
-        """Refuse a command that the status doesn't allow.
+    def require(self, event: Any, command: str = "") -> None:
+        """Refuse a command that the status doesn't allow; ``command`` if it has another name than the event.
 
         Raises:
             InvalidState: The transition table doesn't have that pair.
         """
-        self.transitions.next(self.state.status, event, of=self.number)
+        self.transitions.next(self.state.status, event, of=self.number, command=command)
 
     async def apply(self, activity: Callable[[Any, T], D], step: T, summary: str) -> None:
         """Carry a step out, once, and adopt the answer.

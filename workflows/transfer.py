@@ -142,7 +142,7 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
     @command(APPROVE_DIFFERENCE)
     async def approve_difference(self, message: ApproveDifference, key: str) -> None:
         """Units may be lost or damaged up to this worth in all. `{approver, value, unvalued_units, note}`."""
-        self.require(TransferEvent.RECEIVE)
+        self.require(TransferEvent.RECEIVE, APPROVE_DIFFERENCE.name)
         activity = TransferActivities.approve_transfer_difference
         await self.approve_up_to(activity, ApproveTransferDifferenceStep, message, key)
 

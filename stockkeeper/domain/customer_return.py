@@ -105,13 +105,13 @@ class CustomerReturn:
         """Whether any unit has come back."""
         return any(line.inspected for line in self.lines)
 
-    def after(self, event: ReturnEvent) -> ReturnStatus:
-        """The status after an event.
+    def after(self, event: ReturnEvent, command: str = "") -> ReturnStatus:
+        """The status after an event; ``command`` if what asks has another name than that.
 
         Raises:
             InvalidState: It can't happen now.
         """
-        return RETURN.next(self.status, event, of=self.return_number)
+        return RETURN.next(self.status, event, of=self.return_number, command=command)
 
     def plan_inspection(self, found: Mapping[int, Taken]) -> dict[int, Taken]:
         """Share of each line in the inspected units: ``{line_number: Taken}``, without lines that get none.

@@ -162,13 +162,13 @@ class PurchaseOrder:
         """Whether anything has entered stock."""
         return any(line.quantity_received for line in self.lines)
 
-    def after(self, event: PurchaseOrderEvent) -> PurchaseOrderStatus:
-        """The status after an event.
+    def after(self, event: PurchaseOrderEvent, command: str = "") -> PurchaseOrderStatus:
+        """The status after an event; ``command`` if what asks has another name than that.
 
         Raises:
             InvalidState: It can't happen now.
         """
-        return PURCHASE_ORDER.next(self.status, event, of=self.po_number)
+        return PURCHASE_ORDER.next(self.status, event, of=self.po_number, command=command)
 
     def after_cancel(self) -> PurchaseOrderStatus:
         """The status after a cancellation, which is possible as long as nothing was delivered.
@@ -212,15 +212,15 @@ class PurchaseOrder:
         status = self.after(PurchaseOrderEvent.APPROVE)
         return self.after(PurchaseOrderEvent.SUBMIT) if self.approval.is_complete_with(approver) else status
 
-    def require_version(self, version: int | None) -> None:
-        """Refuse an approval of another version than the present one; None: whichever is the present one.
+    def require_version(self, version: int | None, event: PurchaseOrderEvent = PurchaseOrderEvent.APPROVE) -> None:
+        """Refuse to approve or amend another version than the present one; None: whichever is the present one.
 
         Raises:
             InvalidState: It has been amended since.
         """
         if version is not None and version != self.version:
             message = f"{self._name} has been amended: it is version {self.version}, not {version}; look at it again"
-            raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.APPROVE))
+            raise InvalidState(message, str(self.status), str(event))
 
     def plan_amendment(self, total: Decimal, required: int) -> "Amendment":
         """What an amendment makes of it.

@@ -147,13 +147,13 @@ class Transfer:
             return None
         return dispatched_at + timedelta(hours=self.expected_transit_hours)
 
-    def after(self, event: TransferEvent) -> TransferStatus:
-        """The status after an event.
+    def after(self, event: TransferEvent, command: str = "") -> TransferStatus:
+        """The status after an event; ``command`` if what asks has another name than that.
 
         Raises:
             InvalidState: It can't happen now.
         """
-        return TRANSFER.next(self.status, event, of=self.transfer_number)
+        return TRANSFER.next(self.status, event, of=self.transfer_number, command=command)
 
     def after_dispatch(self) -> TransferStatus:
         """The status after a departure.

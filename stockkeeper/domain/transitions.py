@@ -57,7 +57,7 @@ class TransitionTable(Generic[Status, Event]):
         for (status, after), events in arrows.items():
             self._allowed[status].update(dict.fromkeys(events, after))
 
-    def next(self, status: Status, event: Event, *, of: str = "", part: str = "") -> Status:
+    def next(self, status: Status, event: Event, *, of: str = "", part: str = "", command: str = "") -> Status:
         """The status after ``event``.
 
         Args:
@@ -65,6 +65,7 @@ class TransitionTable(Generic[Status, Event]):
             event: The event.
             of: The document's number, for the message.
             part: The part of the document whose status it is, for the message: ``product 7``.
+            command: The command that asks, if it has another name than the event.
 
         Raises:
             InvalidState: The table doesn't have that pair.
@@ -72,7 +73,7 @@ class TransitionTable(Generic[Status, Event]):
         try:
             return self._allowed[status][event]
         except KeyError:
-            raise self.refusal(status, event, of=of, part=part) from None
+            raise self.refusal(status, command or event, of=of, part=part) from None
 
     def allows(self, status: str, event: str) -> bool:
         """Whether the table has that pair."""

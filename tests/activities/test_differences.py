@@ -93,7 +93,7 @@ def test_units_of_unknown_cost_have_a_limit_of_their_own(moving: TransferCalls, 
 def test_goods_that_are_not_on_their_way_have_no_difference(moving: TransferCalls, shop: Shop) -> None:
     item = shop.item(10)
     number = moving.held(shop.warehouse(), (item, 4))
-    state = {"status": "PENDING", "command": "receive"}
+    state = {"status": "PENDING", "command": "approve_difference"}
     assert refused(partial(moving.approve_difference, number, "1")) == ("InvalidState", state)
 
 

@@ -157,7 +157,7 @@ def test_an_amendment_comes_too_late_or_is_of_another_version(buying: Buying, sh
             assert refusal == ("InvalidState", {"status": status.value, "command": "amend"})
     with order_stays(engine, draft, item):
         for wrong in (partial(buying.amend, draft, wanted(item, 6), version=2),):
-            assert refused(wrong) == ("InvalidState", {"status": "SUBMITTED", "command": "approve"})
+            assert refused(wrong) == ("InvalidState", {"status": "SUBMITTED", "command": "amend"})
         unknown = wanted(item._replace(product_id=10**12), 6)
         assert refused(partial(buying.amend, draft, unknown))[0] == "UnknownProduct"
 

@@ -144,7 +144,7 @@ class PurchaseOrder(Document):
             if self.amendments[name] != lines:
                 raise No("OperationConflict")
             return
-        self._require_version(sent, "approve")
+        self._require_version(sent, "amend")
         self._require_status("amend", "DRAFT", "SUBMITTED")
         if self.receipts:
             raise wrong_state(self.status, "amend")
