@@ -10,9 +10,12 @@ from temporalio.client import Client
 from tests.faults.simulation.checks import CHECKS, runs
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.adjustment import AdjustmentLane
+from tests.faults.simulation.lanes.customer_return import CustomerReturnLane
+from tests.faults.simulation.lanes.cycle_count import CycleCountLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
+from tests.faults.simulation.lanes.transfer import TransferLane
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
 
@@ -20,6 +23,9 @@ LANES: Sequence[type[Lane]] = (
     ReservationLane,
     AdjustmentLane,
     PurchaseOrderLane,
+    TransferLane,
+    CustomerReturnLane,
+    CycleCountLane,
 )
 """Every kind of simulated client."""
 _LOOKS = 40

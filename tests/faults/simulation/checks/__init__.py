@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from tests.faults.simulation.checks import adjustment, purchase_order, reservation, stock
+from tests.faults.simulation.checks import (
+    adjustment,
+    customer_return,
+    cycle_count,
+    purchase_order,
+    reservation,
+    stock,
+    transfer,
+)
 from tests.faults.simulation.model.model import Model
 
 Check = Callable[[Connection, Sequence[Model]], Iterator[str]]
@@ -15,5 +23,8 @@ CHECKS: Sequence[Check] = (
     reservation.compare,
     adjustment.compare,
     purchase_order.compare,
+    transfer.compare,
+    customer_return.compare,
+    cycle_count.compare,
 )
 """All comparisons with the database; each by SQL of its own."""

@@ -27,6 +27,7 @@ class DocumentLane(Lane):
     answer: str
     """The update that answers the start."""
     open_at_most = 5
+    opening_stock = 400
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Three products in the first of two warehouses."""
@@ -35,7 +36,7 @@ class DocumentLane(Lane):
         self.warehouses = [self.new_warehouse(catalogue) for _ in range(2)]
         self.supplier = self.new_supplier(catalogue)
         for product in self.products:
-            self.new_item(catalogue, 400, product=product, warehouse=self.warehouses[0])
+            self.new_item(catalogue, self.opening_stock, product=product, warehouse=self.warehouses[0])
         known = {product: cost for product, cost in zip(self.products, costs, strict=True) if cost is not None}
         self.place = Place(self.model, self.run.over_delivery_percent, known)
         self.open: list[Document] = []
