@@ -48,12 +48,13 @@ RULES = (
         """,
     ),
     # The later of two open orders by the reorder run is the one too many: expected none of its units, owed are these.
+    # Unless it was made because the earlier one comes too late or brings too few, which its line then says (ADR 0037).
     document_rule(
         FindingKind.REORDERED_TWICE,
         """
             WITH owed AS (
                 SELECT po_id AS id, po_number AS number, warehouse_id, product_id, line_number,
-                    qty - quantity_received AS units
+                    qty - quantity_received AS units, coalesce(note, '') AS note
                 FROM purchase_orders JOIN purchase_order_lines USING (po_id)
                 WHERE po_number LIKE 'RO-%' AND requested_by = 'reorder' AND quantity_received < qty
                     AND status IN ('DRAFT', 'SUBMITTED', 'CONFIRMED')
@@ -64,7 +65,8 @@ RULES = (
             WHERE EXISTS (
                 SELECT FROM owed AS earlier
                 WHERE (earlier.warehouse_id, earlier.product_id) = (later.warehouse_id, later.product_id)
-                    AND (earlier.id, earlier.line_number) < (later.id, later.line_number))
+                    AND (earlier.id, earlier.line_number) < (later.id, later.line_number)
+                    AND position('; ' || earlier.number || ' brings ' IN later.note) = 0)
         """,
     ),
 )
