@@ -23,6 +23,7 @@ from database.migrate import AnotherSchema, require_schema
 from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
 EVERY = timedelta(minutes=1)
+_WITHIN = timedelta(seconds=10)
 _SET_CURRENT = "temporal worker deployment set-current-version --deployment-name"
 
 _log = logging.getLogger("stockkeeper")
@@ -94,7 +95,8 @@ async def routing_of(client: Client, task_queue: str) -> Routing:
             namespace=client.namespace,
             task_queue=TaskQueue(name=task_queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
+        ),
+        timeout=_WITHIN,
     )
     versions = (answer.versioning_info.current_deployment_version, answer.versioning_info.ramping_deployment_version)
     current, ramping = (
@@ -144,12 +146,20 @@ class Watch:
         Raises:
             AnotherSchema: The database doesn't serve this worker any more.
         """
-        while not stop.is_set():
-            await self.look_again()
+        stopped = asyncio.create_task(stop.wait())
+        while not stopped.done():
+            looking = asyncio.create_task(self.look_again())
+            # A server that doesn't answer holds up no worker that is to stop.
+            await asyncio.wait([looking, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                looking.cancel()
+                return
             try:
-                await asyncio.wait_for(stop.wait(), every.total_seconds())
-            except TimeoutError:
-                continue
+                await looking
+            except AnotherSchema:
+                stopped.cancel()
+                raise
+            await asyncio.wait([stopped], timeout=every.total_seconds())
 
     async def look_again(self) -> None:
         """Say what has changed, and each time that a worker without a version gets nothing.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from temporalio.common import WorkerDeploymentVersion
 
 from activities.standing import NoWork, Routing, Watch, standing
 from database.migrate import AnotherSchema, upgrade
-from database.sessions import Database
+from database.sessions import Database, connect
 from tests.activities.test_older_workers import newer_version
 from tests.support.shop import new_reference
 from tests.support.versions import set_current
@@ -130,3 +131,15 @@ async def test_a_watch_ends_with_its_worker(our_client: Client, database: Databa
     working = asyncio.create_task(Watch(our_client, database.engine, new_reference("queue"), None).until(stop))
     stop.set()
     await working
+
+
+async def test_a_server_that_does_not_answer_keeps_no_worker_from_stopping(our_client: Client) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        engine = connect(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nowhere")
+        working = asyncio.create_task(Watch(our_client, engine, new_reference("queue"), None).until(stop))
+        connection, _ = await loop.sock_accept(silent)
+        stop.set()
+        await working
+        connection.close()

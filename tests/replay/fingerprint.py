@@ -1,8 +1,8 @@
 """Fingerprints of the workflows: what each would do today in every run that was ever recorded, command by command.
 
 A replay compares kind and order of the commands, and the names of activities. It doesn't compare what a step is asked:
-a step that is asked under another operation id, or with another field, is replayed without complaint, and takes effect
-twice when a run moves from an older worker to a newer one, or is refused by the older. So the commands stand in
+one under another operation id is replayed without complaint, and takes effect twice when a run moves from an older
+worker to a newer one within it; one with other contents is taken for a conflict. So the commands stand in
 `tests/replay/fingerprints`, a file for each process with a section for each recorded run and one with the fields of the
 messages, and `test_fingerprints.py` compares.
 
@@ -11,13 +11,16 @@ messages, and `test_fingerprints.py` compares.
 """
 
 import asyncio
+import functools
+import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_type_hints
 
+from pydantic import BaseModel, SecretStr
 from temporalio.api.common.v1 import Payload
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_commands import UpdateResponse, WorkflowCommand
@@ -26,10 +29,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import Info, _Definition
 
+from activities.edge import at_the_edge
 from stockkeeper.contracts.converter import DATA_CONVERTER
+from stockkeeper.contracts.messages import Step
 from tests.replay.record import PROCESSES
 from tests.replay.recording import HISTORIES, load
-from worker import WORKFLOW_RUNNER, WORKFLOWS
+from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, build_database, build_steps
 
 FINGERPRINTS = Path(__file__).parent / "fingerprints"
 RECORDED = sorted(HISTORIES.glob("*.json"))
@@ -113,7 +118,8 @@ def _asked(command: WorkflowCommand) -> Iterator[Asked]:
     match kind:
         case "schedule_activity" | "schedule_local_activity":
             way = "local step" if kind == "schedule_local_activity" else "step"
-            yield _sending(f"{way} {asked.activity_type}", asked.activity_type, asked.arguments)
+            contents = _contents(asked.activity_type, asked.arguments)
+            yield _sending(f"{way} {asked.activity_type}", asked.activity_type, asked.arguments, contents)
         case "signal_external_workflow_execution":
             to = asked.workflow_execution.workflow_id
             yield _sending(f"signal {asked.signal_name} to {to}", asked.signal_name, asked.args)
@@ -160,11 +166,20 @@ def _answer(response: UpdateResponse) -> Iterator[Asked]:
             yield Asked("take an update")
 
 
-def _sending(line: str, name: str, arguments: Sequence[Payload]) -> Asked:
+def _contents(activity: str, arguments: Sequence[Payload]) -> str:
+    """What a step is compared by where its operation was carried out before: a few digits that change with it."""
+    model = messages_of_activities()[activity]
+    if not issubclass(model, Step):
+        return ""
+    contents = json.dumps(model.model_validate_json(arguments[0].data).contents(), sort_keys=True)
+    return f" of {hashlib.sha256(contents.encode()).hexdigest()[:8]}"
+
+
+def _sending(line: str, name: str, arguments: Sequence[Payload], contents: str = "") -> Asked:
     """A command that sends a message: a step has its operation in the line."""
     values = [json.loads(each.data) if each.data else None for each in arguments]
     operations = [f" as {each['operation_id']}" for each in values if isinstance(each, dict) and "operation_id" in each]
-    return Asked(line + "".join(operations), (name, "; ".join(map(_fields, values))))
+    return Asked(line + "".join(operations) + contents, (name, "; ".join(map(_fields, values))))
 
 
 def _fields(value: object) -> str:
@@ -189,6 +204,23 @@ async def replay(workflows: Sequence[type] = WORKFLOWS, paths: Sequence[Path] = 
             )
             async for result in results
         }
+
+
+@functools.cache
+def messages_of_activities() -> Mapping[str, type[BaseModel]]:
+    """The message of each activity of a worker, by the activity's name."""
+    settings = Settings(database_url=SecretStr("postgresql://nobody@localhost/nowhere"))
+    return {
+        vars(at_the_edge(member))["__temporal_activity_definition"].name: _message_of(member)
+        for steps in build_steps(build_database(settings), settings)
+        for member in (getattr(steps, name) for name in dir(steps))
+        if hasattr(member, "__temporal_activity_definition")
+    }
+
+
+def _message_of(member: Callable[..., Any]) -> type[BaseModel]:
+    [message] = [hint for name, hint in get_type_hints(member).items() if name != "return"]
+    return cast("type[BaseModel]", message)
 
 
 def fingerprint_of(process: str, replayed: Mapping[Path, Replayed]) -> str:
