@@ -126,9 +126,9 @@ class Driver:
         try:
             outcome = await self._delivery.carry_out(client, step)
         except Stuck as stuck:
-            raise _Wrong(f"command {len(lane.digest.after)}: {step}: {stuck}", f"{_brief(step)}: {stuck}") from None
+            raise _Wrong(f"command {len(lane.digest.after)}: {stuck}; to {step}", f"{_brief(step)}: {stuck}") from None
         if (problem := step.expected.differs(outcome)) is not None:
-            text = f"command {len(lane.digest.after)}: {step}: {problem}; answered: {outcome}"
+            text = f"command {len(lane.digest.after)}: {problem}; answered: {outcome}; to {step}"
             raise _Wrong(text, f"{_brief(step)}: {problem}")
         return outcome
 

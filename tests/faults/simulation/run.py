@@ -16,11 +16,13 @@ from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.lanes.transfer import TransferLane
+from tests.faults.simulation.lanes.waiting import WaitingLane
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
 
 LANES: Sequence[type[Lane]] = (
     ReservationLane,
+    WaitingLane,
     AdjustmentLane,
     PurchaseOrderLane,
     TransferLane,

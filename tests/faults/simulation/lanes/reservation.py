@@ -127,6 +127,7 @@ class ReservationLane(OrdersLane):
 
     def _start_again(self, chance: random.Random, order: Order) -> Script:
         """Perhaps for another time; the hold that is there stays as it is."""
+        yield from self.seen()  # It is answered beside the commands, and not after them.
         other = chance.choice([{}, {"ttl_minutes": self.far_minutes / 2}])
         start = self.start(order.reference, order.asked, **other)
         yield from self.ask(start, self.orders.reserve(order.reference, order.asked))
