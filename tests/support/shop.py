@@ -2,9 +2,11 @@
 
 import itertools
 import uuid
+from collections.abc import Sequence
 from decimal import Decimal
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, insert, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from database import ledger, operations, tables
 from database.locks import lock_items
@@ -17,6 +19,13 @@ _numbers = itertools.count(1)
 def new_reference(prefix: str = "order") -> str:
     """A reference that nobody has used."""
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+_SOLD_WEEKLY = text("""
+    INSERT INTO imported_demand (warehouse_id, product_id, day, quantity)
+    SELECT :warehouse_id, :product_id, current_date - ago, (:units)[ago % 7 + 1]
+    FROM generate_series(0, :days) AS ago
+""").bindparams(bindparam("units", type_=ARRAY(BigInteger)))
 
 
 class Shop:
@@ -54,6 +63,27 @@ class Shop:
                 insert(tables.suppliers).values(values).returning(tables.suppliers.c.supplier_id)
             )
             return int(added.scalar_one())
+
+    def supply(self, product: int, supplier: int, *, unit_cost: Decimal, lead_time_days: int, pack: int) -> None:
+        """Let a supplier have a product, in packs."""
+        values = {"product_id": product, "supplier_id": supplier, "unit_cost": unit_cost, "pack_size": pack}
+        with self.engine.begin() as connection:
+            terms = insert(tables.product_suppliers).values(values | {"lead_time_days": lead_time_days})
+            connection.execute(terms)
+
+    def set_point(self, item: tuple[int, int], point: int, quantity: int) -> None:
+        """Order so much of an item, of this warehouse and product, when less than its point is available."""
+        column = tables.inventory_items.c
+        this = (column.warehouse_id == item[0]) & (column.product_id == item[1])
+        values = {"reorder_point": point, "reorder_quantity": quantity, "planning": "manual"}
+        with self.engine.begin() as connection:
+            connection.execute(update(tables.inventory_items).where(this).values(values))
+
+    def sold_weekly(self, item: tuple[int, int], units: Sequence[int], weeks: int) -> None:
+        """So many units of an item were sold on each day of every week, in an earlier system."""
+        values = {"warehouse_id": item[0], "product_id": item[1], "units": list(units), "days": 7 * weeks}
+        with self.engine.begin() as connection:
+            connection.execute(_SOLD_WEEKLY, values)
 
     def item(self, units: int, *, product: int | None = None, warehouse: int | None = None) -> ItemKey:
         """An item with this opening stock, of a new product in a new warehouse unless told otherwise."""

@@ -14,6 +14,7 @@ from tests.faults.simulation.lanes.customer_return import CustomerReturnLane
 from tests.faults.simulation.lanes.cycle_count import CycleCountLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
+from tests.faults.simulation.lanes.reorder import PlanLane, ReorderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.lanes.transfer import TransferLane
 from tests.faults.simulation.lanes.waiting import WaitingLane
@@ -28,8 +29,12 @@ LANES: Sequence[type[Lane]] = (
     TransferLane,
     CustomerReturnLane,
     CycleCountLane,
+    ReorderLane,
+    PlanLane,
 )
 """Every kind of simulated client."""
+IN_SKIPPED_TIME: Sequence[type[Lane]] = tuple(lane for lane in LANES if lane.bears_skipped_time)
+"""Those that a server may drive that skips days."""
 _LOOKS = 40
 _AGAIN_SECONDS = 0.5
 

@@ -39,7 +39,7 @@ from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.lane import Lane
 from tests.faults.simulation.pace import SKIPPED_TIME
-from tests.faults.simulation.run import LANES, compare, lanes_of, new_run
+from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, lanes_of, new_run
 from tests.faults.workplace import Workplace
 from tests.support.outages import Outages
 from tests.support.shop import Shop
@@ -195,7 +195,7 @@ async def simulate(
     *,
     seconds: float,
     each: int = 2,
-    kinds: Sequence[type[Lane]] = LANES,
+    kinds: Sequence[type[Lane]] = IN_SKIPPED_TIME,
     commands_each: int | None = None,
 ) -> Report:
     """Drive all lanes for so long, or until a year is nearly over; or each for so many commands.

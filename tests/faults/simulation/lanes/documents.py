@@ -54,9 +54,7 @@ class DocumentLane(Lane):
             yield from self.on_ended(chance, chance.choice(self.ended))
             return
         document = chance.choice(self.open)
-        if not document.is_running:
-            yield from self.start_again(document)
-        elif chance.random() < _INTERVENTIONS and self.run.pace == REAL_TIME:
+        if chance.random() < _INTERVENTIONS and self.run.pace == REAL_TIME:
             yield from chance.choice([self._terminate, self._reset, self._cancel])(chance, document)
         elif chance.random() < 0.06:
             yield from self.start_again(document)
@@ -157,11 +155,10 @@ class DocumentLane(Lane):
     def _terminate(self, chance: random.Random, document: Document) -> Script:
         """Its run is gone, and the document stays as it is, until the same start continues it."""
         self.model.ends(document.workflow_id, "TERMINATED")
-        yield Operate(Intervention.TERMINATE, document.workflow_id, _DONE)
+        yield Operate(Intervention.TERMINATE, document.workflow_id, DONE)
         if chance.random() < 0.3:
             yield from self._too_late(document)
-        if chance.random() < 0.7:
-            yield from self.start_again(document)
+        yield from self.start_again(document)
 
     def _reset(self, chance: random.Random, document: Document) -> Script:
         """What is applied again has no second effect."""
@@ -169,7 +166,7 @@ class DocumentLane(Lane):
         if len(document.ways) == 1 and chance.random() < 0.7:
             reset = Intervention.RESET
             document.decided_anew()
-        yield Operate(reset, document.workflow_id, _DONE, key=self.reference("reset"))
+        yield Operate(reset, document.workflow_id, DONE, key=self.reference("reset"))
         yield Look(document.workflow_id, document.answer(), patience=True)
         yield from self.came_of_it(document)
 
@@ -177,11 +174,11 @@ class DocumentLane(Lane):
         """The button in the UI does what the command does that fits."""
         del chance
         expected = document.cancelled_by_an_operator()
-        yield Operate(Intervention.CANCEL, document.workflow_id, _DONE)
+        yield Operate(Intervention.CANCEL, document.workflow_id, DONE)
         yield Result(document.workflow_id, expected)
 
 
-_DONE = OneOf((Taken(), NoRun()))
+DONE = OneOf((Taken(), NoRun()))
 """The second try of an intervention may find that the first has ended the run."""
 
 

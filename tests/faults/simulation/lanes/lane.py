@@ -2,6 +2,7 @@
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Protocol
@@ -29,6 +30,18 @@ class Catalogue(Protocol):
 
     def item(self, units: int, *, product: int, warehouse: int) -> object:
         """A new item with this opening stock."""
+        ...
+
+    def supply(self, product: int, supplier: int, *, unit_cost: Decimal, lead_time_days: int, pack: int) -> None:
+        """Let a supplier have a product, in packs."""
+        ...
+
+    def set_point(self, item: tuple[int, int], point: int, quantity: int) -> None:
+        """Order so much of an item, of this warehouse and product, when less than its point is available."""
+        ...
+
+    def sold_weekly(self, item: tuple[int, int], units: Sequence[int], weeks: int) -> None:
+        """So many units of an item were sold on each day of every week, in an earlier system."""
         ...
 
 
@@ -63,6 +76,8 @@ class Lane(ABC):
     kind: ClassVar[str]
     is_own: ClassVar[bool] = True
     """Whether nobody else touches its stock."""
+    bears_skipped_time: ClassVar[bool] = True
+    """Whether it may be driven by a server that skips days."""
 
     def __init__(self, run: Run, number: int, model: Model | None = None) -> None:
         self.run = run
