@@ -23,9 +23,10 @@ from activities.writes import database_errors, operation_of, with_effects
 from database.gathering import Gathering
 from database.locked_stock import LockedStock
 from database.operations import Operation, StoredOperation, claim, find_stored, stored_by_id
+from database.patience import SHORT_LOCK_TIMEOUT
 from database.pipeline import Statement, send
 from database.sessions import Database
-from database.stock_reading import SHORT_LOCK_TIMEOUT, Wants, lock_stock
+from database.stock_reading import Wants, lock_stock
 from stockkeeper.contracts.messages import Step, StockAnswer
 from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError

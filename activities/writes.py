@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from activities.trouble import COME_AGAIN, trouble_of
 from database.corrections import Correction
 from database.document import Document
 from database.operations import Operation, once
+from database.patience import HeldUp
 from database.sessions import Database
 from database.stock_reading import PlacedMeanwhile
 from stockkeeper.contracts.converter import as_application_error
@@ -45,6 +46,9 @@ class OnDatabase:
 
 
 _GAVE_WAY_BYTES = 1024 * 1024
+_LATER_IN_A_TASK = timedelta(milliseconds=250)
+_LATER_IN_THE_QUEUE = timedelta(milliseconds=500)
+_LATEST = timedelta(seconds=8)
 
 
 def page_of(
@@ -218,5 +222,14 @@ def database_errors() -> Iterator[None]:
         raise trouble from None
     except PlacedMeanwhile as error:
         raise ApplicationError(str(error), type=DATABASE_BUSY, next_retry_delay=COME_AGAIN) from None
+    except HeldUp:
+        raise ApplicationError("lock timeout", type=DATABASE_BUSY, next_retry_delay=_later()) from None
     except NoConnectionInTime:
         raise ApplicationError("no connection to the database came free", type=DATABASE_BUSY) from None
+
+
+def _later() -> timedelta:
+    """After a lock that many wait for: soon within a workflow's task, later each time through the task queue."""
+    if not activity.in_activity() or activity.info().is_local:
+        return _LATER_IN_A_TASK
+    return min(_LATER_IN_THE_QUEUE * (1 << min(activity.info().attempt - 1, 9)), _LATEST)

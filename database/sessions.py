@@ -9,8 +9,10 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from database.gathering import Gathering
+from database.patience import Patience
 from database.pipeline import forget_prepared
 from database.stalled import Stalled, allow
 from stockkeeper.domain.errors import StockkeeperError, Unreachable
@@ -50,22 +52,29 @@ class Database:
 
     Attributes:
         stalled: Its connections in use, which are closed if they are so for too long.
+        patience: Who of its transactions may wait long for a lock: half as many as there are connections.
     """
 
     engine: Engine
     stalled: Stalled = field(init=False, repr=False, compare=False)
+    patience: Patience = field(init=False, repr=False, compare=False)
     gathering: Gathering[Any] = field(default_factory=Gathering, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stalled", Stalled(self.engine, STALLED_SECONDS))
+        connections = cast("QueuePool", self.engine.pool).size()
+        object.__setattr__(self, "patience", Patience(max(1, connections // 2)))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction at READ COMMITTED: committed at the end, rolled back on any exception.
 
         Rows are locked by name (`database.locks`), so every statement after a lock sees what was committed before it.
+
+        Raises:
+            HeldUp: A row is locked for which many transactions of this worker wait already.
         """
-        with self.engine.begin() as connection:
+        with self.engine.begin() as connection, self.patience.within(connection):
             yield connection
 
     @contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from database.locked_stock import LockedStock
 from database.locks import WANTED_ITEMS, create_items, lock_wanted
 from database.operations import Operation, claim, find_stored, stored_by_id
+from database.patience import SHORT_LOCK_TIMEOUT
 from database.pipeline import Statement, numbers, send, texts
 from database.stock_rows import Reference, StockItem, StockLine
 from database.waiting import Waiting, lock_waits, read_queue
@@ -123,10 +124,6 @@ _OFFERS = """
 # Before the clock is read: whoever asks for the stock at an instant waits for those who are writing (`history`).
 _WRITING = "LOCK TABLE stock_movements IN ROW EXCLUSIVE MODE"
 
-SHORT_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
-"""For steps that share a transaction: an item that stays locked holds up only the step that needs it. The transaction
-of another worker's steps takes a tenth of that."""
-
 
 class PlacedMeanwhile(Exception):
     """An order was placed after the items of its step had been looked up: the next attempt locks them all.
@@ -191,6 +188,7 @@ def lock_stock(
         PlacedMeanwhile: Nothing has changed.
     """
     read = _reads(wants)
+    # An item that stays locked holds up only the step that needs it.
     before = [Statement(SHORT_LOCK_TIMEOUT)] if is_shared else []
     if operations:
         before.append(claim(each.operation_id for each in operations))

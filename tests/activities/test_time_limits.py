@@ -1,18 +1,24 @@
 """How long the database may take: the server ends what is slow, and the worker what has no answer any more."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.writes import database_errors
+from database.locks import lock_items
+from database.patience import HeldUp
 from database.pipeline import Statement, send
 from database.sessions import STALLED_SECONDS, TRANSACTION_SECONDS, Database, allow_bulk, connect
 from stockkeeper.contracts.policies import LOCKED_WRITE
+from tests.support.shop import Shop
 
 SLOW_COMMIT = """
     CREATE TABLE slow_to_commit (units int);
@@ -82,6 +88,37 @@ def test_a_worker_limits_its_transactions_within_an_attempt(database: Database) 
         assert connection.execute(text("SHOW transaction_timeout")).scalar_one() == f"{TRANSACTION_SECONDS}s"
     assert STALLED_SECONDS > TRANSACTION_SECONDS
     assert LOCKED_WRITE["start_to_close_timeout"].total_seconds() > TRANSACTION_SECONDS
+
+
+def test_half_of_the_connections_may_wait_long_for_a_lock_and_the_others_come_again(engine: Engine, shop: Shop) -> None:
+    item = shop.item(1)
+    database = Database(connect(engine.url.render_as_string(hide_password=False), pool_size=3))
+    with engine.begin() as holder, database.transaction() as first:
+        lock_items(holder, [item])
+        with pytest.raises(ApplicationError) as caught, database_errors(), database.transaction() as second:
+            lock_items(second, [item])
+        assert first.execute(text("SHOW lock_timeout")).scalar_one() == "5s"
+    error = caught.value
+    assert (error.type, error.message, error.next_retry_delay) == (
+        *("DatabaseBusy", "lock timeout", timedelta(milliseconds=250)),
+    )
+    with database.transaction() as next_one:
+        assert next_one.execute(text("SHOW lock_timeout")).scalar_one() == "5s"
+        lock_items(next_one, [item])
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 0.5), (2, 1), (3, 2), (4, 4), (5, 8), (6, 8), (100, 8)], ids=str)
+def test_a_step_that_is_held_up_comes_again_later_each_time(attempt: int, seconds: float) -> None:
+    def be_held_up() -> None:
+        with database_errors():
+            raise HeldUp
+
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, attempt=attempt, is_local=False)
+    with pytest.raises(ApplicationError) as caught:
+        environment.run(be_held_up)
+    assert caught.value.next_retry_delay == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(

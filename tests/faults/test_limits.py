@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from tests.support.books import level
 from tests.support.outages import Outages
 from tests.support.reservation import Orders
+from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
 
@@ -67,3 +68,21 @@ async def test_a_run_whose_database_is_away_says_so_and_the_attempts_say_why_in_
         (f"attempt N of fulfill_reservation for reservation-{reference} failed: DatabaseAway: {why}", False)
     }
     assert level(engine, item) == (6, 0)
+
+
+async def test_a_row_that_stays_locked_holds_up_those_who_want_it_and_nobody_else(
+    orders: Orders, shop: Shop, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those are more than a worker carries out at a time, and more than it has connections."""
+    popular, other = shop.items(2, units=100)
+    async with locked(engine, popular) as lock:
+        held_up = [asyncio.ensure_future(orders.reserve(new_reference(), (popular, 2))) for _ in range(45)]
+        await lock.has_somebody_waiting()
+        for _ in range(5):
+            assert (await orders.reserve(new_reference(), (other, 3)))["status"] == "ACTIVE"
+        assert not any(each.done() for each in held_up)
+    assert {state["status"] for state in await asyncio.gather(*held_up)} == {"ACTIVE"}
+    assert [level(engine, each) for each in (popular, other)] == [(100, 90), (100, 15)]
+    whys = {message.rpartition(": ")[2] for message, _ in log_of_attempts(caplog)}
+    assert "lock timeout" in whys
+    assert "no connection to the database came free" not in whys
