@@ -11,19 +11,19 @@ else is left to the part on the real server.
 import argparse
 import asyncio
 import contextlib
+import json
 import random
 import shutil
 import sys
 import sysconfig
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydantic import SecretStr
 from sqlalchemy import Engine
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -32,7 +32,7 @@ from temporalio.testing import WorkflowEnvironment
 from database.migrate import upgrade
 from database.sessions import connect
 from devstack.postgres import EmbeddedPostgres
-from devstack.stack import DEFAULT_NAMESPACE, StackInfo
+from devstack.stack import DEFAULT_TASK_QUEUE
 from stockkeeper.contracts import search_attributes
 from tests.faults.simulation.checks import runs
 from tests.faults.simulation.delivery import Delivery
@@ -40,13 +40,17 @@ from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.lane import Lane
 from tests.faults.simulation.pace import SKIPPED_TIME
 from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, lanes_of, new_run
-from tests.faults.workplace import Workplace
+from tests.faults.workplace import WorkerProcess, worker_process, workers_environment
 from tests.support.outages import Outages
 from tests.support.shop import Shop
-from worker import Settings
 
 MOST_DAYS = 360
 """Far deadlines are a year away, and mustn't come."""
+_HOURS = SKIPPED_TIME.far / 3_600
+_SETTINGS = {
+    # The deadlines of adjustments are the same for all.
+    "STOCKKEEPER_ADJUSTMENT": json.dumps({"remind_after_hours": _HOURS, "cancel_after_hours": _HOURS}),
+}
 _CLIENTS = 4
 _WORKERS = 2
 _QUIET_EVERY_SECONDS = 30.0
@@ -122,25 +126,28 @@ class Report:
 class _Crew:
     """The workers."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        self.task_queue = workplace.settings.task_queue
-        self._workplace = workplace
-        self._alive = AsyncExitStack()
-        self._at_work = 0
+    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+        self._environment = environment
+        self._logs = logs
+        self._started = 0
+        self._workers: list[WorkerProcess] = []
 
     async def replace(self) -> int:
         """Kill all workers, and start others; how many were killed."""
-        killed = self._at_work
-        await self.kill()
+        killed = await self.kill()
         for _ in range(_WORKERS):
-            await self._alive.enter_async_context(self._workplace.worker("forgetful"))
-            self._at_work += 1
+            self._started += 1
+            log = self._logs / f"worker-{self._started}.log"
+            self._workers.append(worker_process(self._environment, log, how_to_die=("forgetful",)))
         return killed
 
-    async def kill(self) -> None:
-        """Kill all workers."""
-        await self._alive.aclose()
-        self._at_work = 0
+    async def kill(self) -> int:
+        """Kill all workers; how many there were."""
+        killed, self._workers = self._workers, []
+        for worker in killed:
+            worker.kill()
+            await worker.wait()
+        return len(killed)
 
 
 @dataclass
@@ -174,9 +181,8 @@ async def _running(directory: Path) -> AsyncIterator[_Place]:
             # The environment's own client lets time pass whenever it waits for a result.
             clients = [await Client.connect(address) for _ in range(_CLIENTS)]
             clock = Clock(environment, await environment.get_current_time())
-            stack = StackInfo(address, DEFAULT_NAMESPACE, "", None, postgres.url)
-            settings = Settings(database_url=SecretStr(postgres.url))
-            crew = _Crew(Workplace(stack, clients[0], settings, directory))
+            of_workers = workers_environment(postgres.url, address, client.namespace, DEFAULT_TASK_QUEUE)
+            crew = _Crew({**of_workers, **_SETTINGS}, directory)
             await crew.replace()
             ticking = asyncio.create_task(clock.run())
             try:
@@ -212,7 +218,7 @@ async def simulate(
     async with _running(directory) as place:
         run = new_run(seed, SKIPPED_TIME)
         lanes = await asyncio.to_thread(lanes_of, run, Shop(place.engine), each, kinds)
-        delivery = Delivery(place.clients, place.crew.task_queue)
+        delivery = Delivery(place.clients, DEFAULT_TASK_QUEUE)
         driver = Driver(lanes, delivery, commands_each=commands_each, wait=place.clock.wait)
         driving = asyncio.create_task(driver.run())
         over = asyncio.create_task(asyncio.sleep(seconds))

@@ -7,7 +7,7 @@ from tests.faults.simulation.lanes.documents import PEOPLE, REQUESTER, UNKNOWN, 
 from tests.faults.simulation.model.outcome import ANYTHING, Refusal, Taken
 from tests.faults.simulation.model.purchase_order import Line, PurchaseOrder
 from tests.faults.simulation.pace import REAL_TIME
-from tests.faults.simulation.script import Command, How, Look, Result, Script, Send
+from tests.faults.simulation.script import Command, How, Look, Result, Script, Send, Wait
 
 Json = Any
 _FAR = ("2090-05-17", "2091-01-31", "2092-02-29")
@@ -76,10 +76,12 @@ class PurchaseOrderLane(DocumentLane):
     def _new_lapsing(self, chance: random.Random) -> Script:
         """A draft whose last deadline comes soon; nobody waits for its answer, which may come later than that."""
         start = self._start(chance) | {"line_items": [self._lines(chance)[0] | {"qty": 1, "unit_cost": "100000.00"}]}
-        policy = {"tiers": [{"up_to": None, "approvals": 1}], **_hours(chance.choice(self.run.pace.short))}
+        seconds = chance.choice(self.run.pace.short)
+        policy = {"tiers": [{"up_to": None, "approvals": 1}], **_hours(seconds)}
         order = PurchaseOrder(self.place, start | {"approval": policy})
         order.begin()
         yield Send(Command(How.START, order.workflow_id, "", (), order.kind, order.start), Taken())
+        yield Wait(seconds)
         yield Result(order.workflow_id, order.lapses())
         self.ended.append(order)
 
