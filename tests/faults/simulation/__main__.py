@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
 from tests.faults.simulation.report import render, write
 from tests.faults.simulation.soak import soak
 
@@ -20,6 +22,9 @@ def main() -> int:
     parser.add_argument("--often", type=float, default=1.0, help="how many times as often as usual faults come")
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
     options = parser.parse_args()
+    # What a client tries again is counted; the SDK's own word for each try is too much.
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
     directory = Path(mkdtemp(prefix="stockkeeper-simulation-"))
     soaked = asyncio.run(
         soak(

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from temporalio.client import Client
 
@@ -123,12 +124,14 @@ class Driver:
             return Sent()
         if isinstance(step, Send):
             lane.digest.add(step.command)
+        sent = datetime.now(UTC)
         try:
             outcome = await self._delivery.carry_out(client, step)
         except Stuck as stuck:
             raise _Wrong(f"command {len(lane.digest.after)}: {stuck}; to {step}", f"{_brief(step)}: {stuck}") from None
         if (problem := step.expected.differs(outcome)) is not None:
-            text = f"command {len(lane.digest.after)}: {problem}; answered: {outcome}; to {step}"
+            when = f"from {sent:%H:%M:%S.%f} to {datetime.now(UTC):%H:%M:%S.%f} UTC"
+            text = f"command {len(lane.digest.after)}, {when}: {problem}; answered: {outcome}; to {step}"
             raise _Wrong(text, f"{_brief(step)}: {problem}")
         return outcome
 

@@ -37,7 +37,7 @@ LANES: Sequence[type[Lane]] = (
 """Every kind of simulated client."""
 IN_SKIPPED_TIME: Sequence[type[Lane]] = tuple(lane for lane in LANES if lane.bears_skipped_time)
 """Those that a server may drive that skips days."""
-_LOOKS = 40
+_LOOKS = 120
 _AGAIN_SECONDS = 0.5
 
 
@@ -57,8 +57,8 @@ def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lan
 async def compare(driver: Driver, engine: Engine, client: Client, open_runs: runs.OpenRuns = runs.listed) -> None:
     """Compare the world with the models, at a quiet point; `open_runs` finds the open runs.
 
-    Signals are carried out some time after they were taken, so what differs is looked at again for a while. It is a
-    violation if it goes on to differ.
+    Signals are carried out some time after they were taken, so what differs is looked at again for a while: for longer
+    than a step waits whose worker has died with it. It is a violation if it goes on to differ.
     """
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
     seed, name = driver.lanes[0].seed, driver.lanes[0].run.name
