@@ -10,7 +10,6 @@ from sqlalchemy.types import BigInteger, Integer, Text
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
-from activities.heartbeats import heartbeats
 from activities.writes import OnDatabase, database_errors
 from database.clock import clock, clock_of_all_years, clocked
 from database.columns import INSTANT
@@ -137,7 +136,7 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
 
         The daily demand has been brought up to date before. Operation: none; doing it again changes nothing.
         """
-        with heartbeats(), database_errors(), self._database.transaction() as connection:
+        with database_errors(), self._database.transaction() as connection:
             allow_bulk(connection)
             classes = self._classify(connection, step)
             items = [

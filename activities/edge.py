@@ -6,11 +6,13 @@ is tried again for ever, and its caller never gets an answer.
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, get_type_hints
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.heartbeats import heartbeats
 from activities.writes import database_errors
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.messages import Step, parse
@@ -51,8 +53,13 @@ def at_the_edge(implementation: Callable[..., Any]) -> Callable[..., Any]:
 
     def in_a_thread(*payload: Any) -> Any:
         # The database may also fail where an activity doesn't mind it itself.
-        with database_errors():
+        with _signs_of_life(), database_errors():
             return implementation(checked(payload))
 
     in_a_thread.__name__ = implementation.__name__
     return defined(in_a_thread)
+
+
+def _signs_of_life() -> AbstractContextManager[None]:
+    """Heartbeats, if Temporal waits for them."""
+    return heartbeats() if activity.info().heartbeat_timeout else nullcontext()

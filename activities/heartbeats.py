@@ -1,4 +1,4 @@
-"""Heartbeats of an activity that waits for one long statement."""
+"""Heartbeats of an activity that waits for the database."""
 
 import contextvars
 import threading
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from temporalio import activity
 
-_EVERY_SECONDS = 5.0
+_EVERY_SECONDS = 3.0
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, or_, select
 from temporalio import activity
 
-from activities.heartbeats import heartbeats
 from activities.import_stock import apply_stock
 from activities.writes import OnDatabase, database_errors, effect_once
 from database.import_file import load, lock_target, stage, upsert
@@ -85,10 +84,9 @@ class ImportSteps(OnDatabase, ImportActivities):
         Raises:
             InvalidRequest: Pages are missing, or rows are bad: the details name the first ten.
         """
-        with heartbeats():
-            return effect_once(
-                self._database, step, Applied, lambda connection, operation: _apply(connection, operation, step)
-            )[0]
+        return effect_once(
+            self._database, step, Applied, lambda connection, operation: _apply(connection, operation, step)
+        )[0]
 
     @activity.defn(name="discard_import", no_thread_cancel_exception=True)
     def discard_import(self, step: DiscardImportStep) -> Discarded:

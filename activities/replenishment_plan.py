@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
-from activities.heartbeats import heartbeats
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
 from database.demand import roll_up, usages
@@ -79,7 +78,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
 
         Locks: the known days of all warehouses, then the new items. Operation: none; doing it again changes nothing.
         """
-        with heartbeats(), database_errors(), self._database.transaction() as connection:
+        with database_errors(), self._database.transaction() as connection:
             allow_bulk(connection)
             written = roll_up(connection, step.as_of).days_written
             create_items_with_demand(connection)
@@ -106,8 +105,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             allow_bulk(connection)
             return self._plan(connection, step)
 
-        with heartbeats():
-            return effect_once(self._database, step, PlannedPage, effect)[0]
+        return effect_once(self._database, step, PlannedPage, effect)[0]
 
     @activity.defn(name="set_planning", no_thread_cancel_exception=True)
     def set_planning(self, step: SetPlanningStep) -> ItemPlan:

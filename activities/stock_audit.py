@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
-from activities.heartbeats import heartbeats
 from activities.writes import database_errors
 from database import stock_audit_queries
 from database.audit_findings import close_unseen, keep
@@ -218,14 +217,14 @@ class StockAuditSteps(StockAuditActivities):
     @activity.defn(name="forget_operations", no_thread_cancel_exception=True)
     def forget_operations(self, step: ForgetOperationsStep) -> ForgottenOperations:
         """Delete some operations that are older than any repeat can be."""
-        with heartbeats(), database_errors(), self._database.transaction() as connection:
+        with database_errors(), self._database.transaction() as connection:
             forgotten = forget(connection, before=step.before, most=OPERATIONS_A_PAGE)
         return ForgottenOperations(forgotten=forgotten, more=forgotten == OPERATIONS_A_PAGE)
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
         """One instant of everything that is compared."""
-        with heartbeats(), database_errors(), self._database.snapshot() as connection:
+        with database_errors(), self._database.snapshot() as connection:
             yield connection
 
     def _keep(self, step: AuditStep, differences: Sequence[Difference]) -> _Kept:
@@ -233,7 +232,7 @@ class StockAuditSteps(StockAuditActivities):
         seen = list({each.key: each for each in differences}.values())
         if not seen:
             return _Kept([], 0, 0)
-        with heartbeats(), database_errors(), self._database.transaction() as connection:
+        with database_errors(), self._database.transaction() as connection:
             kept = keep(
                 connection,
                 seen,

@@ -26,6 +26,9 @@ LOCAL_WRITE: dict[str, Any] = {
 
 LOCKED_WRITE: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
+    # Every activity that has such a limit sends a sign of life every few seconds (`activities.edge`), so a worker that
+    # was killed is missed before the attempt's time is over: its command waits ten seconds and not thirty.
+    "heartbeat_timeout": timedelta(seconds=10),
     # For ever, because the effect is owed: the database being away is no reason to lose it. The operator sees the
     # attempts and the last error under "pending activities".
     "retry_policy": RetryPolicy(
@@ -39,8 +42,7 @@ LOCKED_WRITE: dict[str, Any] = {
 BULK_WRITE: dict[str, Any] = {
     # One transaction over a whole file: a million rows take minutes; an attempt may take an hour.
     "start_to_close_timeout": timedelta(hours=1),
-    # The activity sends a sign of life every few seconds (`activities.heartbeats`); a worker that was killed is missed
-    # soon, and not after the hour.
+    # A worker that was killed is missed soon, and not after the hour.
     "heartbeat_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
