@@ -19,7 +19,7 @@ from tests.faults.simulation.soak import Soaked, soak
 
 SECONDS = 120.0
 """Within which each has to be found."""
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 """Seconds until a command without an answer is stuck: shorter than a soak's, because these two minutes are short."""
 _BEGIN = "<!-- What the simulation finds, by `python -m tests.faults.simulation.mutations --write`: begin -->\n"
 _END = "<!-- What the simulation finds: end -->\n"

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+from tests.faults.simulation.lanes.documents import DONE
 from tests.faults.simulation.lanes.lane import Catalogue
 from tests.faults.simulation.lanes.orders import OrdersLane, line
 from tests.faults.simulation.model.adjustment import KIND as ADJUSTMENT
@@ -116,7 +117,8 @@ class WaitingLane(OrdersLane):
         extend = Command(How.UPDATE, order.workflow_id, "extend", (payload,), key=self.key(order))
         yield Send(extend, Answer({"reference_id": first, "status": ANYTHING}))
         if chance.random() < 0.5:
-            yield Operate(Intervention.TERMINATE, order.workflow_id, Taken())
+            # The deadline may have come before.
+            yield Operate(Intervention.TERMINATE, order.workflow_id, DONE)
             self.orders.end(order, "EXPIRED")
             self.model.ends(order.workflow_id, "TERMINATED")
         else:
