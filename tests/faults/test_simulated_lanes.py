@@ -6,6 +6,12 @@ from temporalio.client import Client
 from devstack.stack import StackInfo
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver
+from tests.faults.simulation.lanes.adjustment import AdjustmentLane
+from tests.faults.simulation.lanes.reservation import ReservationLane
+from tests.faults.simulation.model.books import Key
+from tests.faults.simulation.model.hot import Bounds, HeldOrShort
+from tests.faults.simulation.model.outcome import Answered, InAnyOrder, Refused, difference
+from tests.faults.simulation.model.sourcing import places_of
 from tests.faults.simulation.run import compare, lanes_of, new_run
 from tests.support.shop import Shop
 
@@ -16,8 +22,8 @@ async def test_every_client_gets_what_the_model_says_and_the_same_seed_sends_the
     del worker
 
     async def simulate(seed: int, *, wrong_by: int = 0) -> Driver:
-        lanes = lanes_of(new_run(seed), shop, each=1)
-        driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=30)
+        lanes = lanes_of(new_run(seed), shop, 1, (ReservationLane, AdjustmentLane))
+        driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=15)
         await driver.run()
         [key, *_] = lanes[0].model.books.items
         lanes[0].model.books.items[key].on_hand += wrong_by
@@ -26,7 +32,50 @@ async def test_every_client_gets_what_the_model_says_and_the_same_seed_sends_the
 
     once, again, other = [await simulate(1), await simulate(1), await simulate(2, wrong_by=1)]
     assert [*once.violations, *again.violations] == []
-    assert once.digest(30) == again.digest(30) != other.digest(30)
+    assert once.digest(15) == again.digest(15) != other.digest(15)
     # A model that is off by one unit is found to be: the comparison does compare.
     [violation] = other.violations
     assert " has on hand, reserved, available (" in violation.text
+
+
+def test_an_answer_is_compared_field_by_field() -> None:
+    assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2, "c": 3}], "d": 4}) is None
+    assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == ".a[1].b is 3, not 2"
+    assert difference({"a": 1}, {"a": True}) == ".a is True, not 1"
+    assert difference({"a": 1}, {}) == ".a is missing"
+    assert difference(InAnyOrder([1, 2]), [2, 1]) is None
+    assert difference(InAnyOrder([1, 2]), [2, 1, 1]) == "it has also [1]"
+    assert difference(InAnyOrder([1, 1]), [1]) == "it is [1], without 1"
+
+
+def test_a_refusal_is_right_only_if_units_may_have_been_missing_during_the_call() -> None:
+    key, bounds = Key(1, 2), Bounds()
+    bounds.begin_with(key, 10)
+
+    def refused(available: int) -> Refused:
+        short = {"warehouse_id": 1, "product_id": 2, "requested": 4, "available": available}
+        return Refused("InsufficientStock", [short], "")
+
+    first = bounds.takes({key: 4})
+    expected = HeldOrShort(first, {})
+    assert expected.differs(Answered({})) is None
+    assert expected.differs(refused(3)) is not None  # Nobody else has taken anything.
+    bounds.took(bounds.takes({key: 7}), accepted=True)
+    assert [expected.differs(refused(each)) is None for each in (2, 3, 4)] == [False, True, False]
+    assert expected.differs(Answered({})) is None  # It may have come before the other.
+    bounds.took(first, accepted=False)
+    assert bounds.exact(key) == 3
+    late = HeldOrShort(bounds.takes({key: 4}), {})
+    assert late.differs(Answered({})) == f"4 of {key} are held, and never more than 3 were available"
+    assert late.differs(refused(3)) is None
+    bounds.gives({key: 1})
+    assert late.differs(Answered({})) is None
+    assert bounds.exact(key) is None
+
+
+def test_open_lines_come_from_the_fewest_warehouses_then_parts_then_the_first_ranks() -> None:
+    ranks = {place: (100, place) for place in (1, 2, 3)} | {4: (1, 4)}
+    assert places_of(5, {1: 3, 2: 5, 3: 9, 4: 4}, (), ranks) == [(2, 5)]
+    assert places_of(5, {1: 3, 2: 5, 4: 4}, (1,), ranks) == [(2, 5)]
+    assert places_of(6, {1: 3, 2: 5, 4: 4}, (), ranks) == [(4, 4), (1, 2)]
+    assert places_of(7, {1: 3, 2: 5, 4: 4}, (1,), ranks) == [(4, 4), (1, 3)]

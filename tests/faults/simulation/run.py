@@ -12,6 +12,7 @@ from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.adjustment import AdjustmentLane
 from tests.faults.simulation.lanes.customer_return import CustomerReturnLane
 from tests.faults.simulation.lanes.cycle_count import CycleCountLane
+from tests.faults.simulation.lanes.hot import HotLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.operator import OperatorLane
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
@@ -33,6 +34,7 @@ LANES: Sequence[type[Lane]] = (
     ReorderLane,
     PlanLane,
     OperatorLane,
+    HotLane,
 )
 """Every kind of simulated client."""
 IN_SKIPPED_TIME: Sequence[type[Lane]] = tuple(lane for lane in LANES if lane.bears_skipped_time)
@@ -48,7 +50,7 @@ def new_run(seed: int, pace: Pace = REAL_TIME, *, over_delivery_percent: int = 0
 
 def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lane]] = LANES) -> list[Lane]:
     """So many clients of each kind, ready to drive."""
-    lanes = [kind(run, number) for kind in kinds for number in range(each)]
+    lanes = [lane for kind in kinds for lane in kind.team(run, each)]
     for lane in lanes:
         lane.set_up(catalogue)
     return lanes

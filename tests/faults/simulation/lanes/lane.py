@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.model import Model
@@ -86,6 +86,11 @@ class Lane(ABC):
         self.model = Model() if model is None else model
         self.digest = Digest({run.name: "RUN"})
         self._references = 0
+
+    @classmethod
+    def team(cls, run: Run, count: int) -> Sequence[Self]:
+        """So many clients of this kind."""
+        return [cls(run, number) for number in range(count)]
 
     @abstractmethod
     def set_up(self, catalogue: Catalogue) -> None:

@@ -82,7 +82,7 @@ class Adjustments:
         self._model = model
         self._books = model.books
         self._orders = orders
-        self._costs = costs
+        self.costs = costs
         self.all: dict[str, Adjustment] = {}
         model.documents[KIND] = self.all
 
@@ -105,7 +105,7 @@ class Adjustments:
             self._model.ends(new.workflow_id)
             return Refusal("InsufficientStock", InAnyOrder(short))
         for line in lines:
-            cost = self._costs[line["product_id"]]
+            cost = self.costs[line["product_id"]]
             new.value += abs(line["quantity"]) * (cost or 0)
             new.unvalued += 0 if cost is not None else abs(line["quantity"])
         new.shown = self._would_end(new)
@@ -153,7 +153,7 @@ class Adjustments:
         ending: list[Order] = []
         for key, units in _changes(adjustment):
             level = self._books.items[key]
-            missing = level.reserved - max(level.on_hand + units, 0)
+            missing = level.reserved - max(level.on_hand + units, 0) if units < 0 else 0
             for order in reversed(self._orders.placed(key)):
                 if missing > 0:
                     ending.append(order)

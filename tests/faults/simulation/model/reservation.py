@@ -162,6 +162,19 @@ class Orders:
         self._model.begins(order.workflow_id)
         return Answer(order.state())
 
+    def unanswered(self, reference: str, lines: Sequence[Json]) -> Order:
+        """A start of which nobody knows yet whether it is held."""
+        order = self.all[reference] = Order(reference, list(lines), "REJECTED")
+        return order
+
+    def settle(self, order: Order, *, held: bool) -> None:
+        """Its answer has come."""
+        if held:
+            self._place(order)
+            self._model.begins(order.workflow_id)
+        else:
+            self._model.ends(order.workflow_id)
+
     def _look_again(self, known: Order, lines: Sequence[Json]) -> Expected:
         """The start of an order that has ended: a new run looks, and ends as well."""
         if list(lines) != known.asked and not known.has_waited:
