@@ -46,7 +46,12 @@ LAST_LOOK = timedelta(seconds=5)
 """How long the database is asked for after a call without an answer."""
 _STARTS = 3
 
-_NO_ANSWER = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+_NO_ANSWER = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+}
 # Temporal's words for an update that came while the workflow's task had failed or timed out: a worker in trouble.
 _NOT_READY = "Workflow Task in failed state"
 PAUSED = "its run is paused, and takes no commands until `temporal workflow unpause`"
@@ -54,6 +59,8 @@ PAUSED = "its run is paused, and takes no commands until `temporal workflow unpa
 _PAUSED = "Workflow is paused"
 # The words of temporalio 1.35, which doesn't know paused runs, for a query to one.
 _PAUSED_TO_THE_SDK = "is not a valid WorkflowExecutionStatus"
+# Temporal's words for the eleventh update of a run that has answered none of ten; the SDK has tried it again by then.
+_IN_FLIGHT = "concurrent in-flight updates"
 # Temporal's words for an update that no worker had seen when the run ended.
 _ENDED_MEANWHILE = "aborted by closing workflow"
 
@@ -159,6 +166,8 @@ def _as_ours(error: RPCError, what: str, if_lost: str | None) -> StockkeeperErro
         return NotFound(f"{what} doesn't exist")
     if _PAUSED in error.message:
         return Unreachable(f"{what}: {PAUSED}")
+    if _IN_FLIGHT in error.message:
+        return Unreachable(_unknown(what, "too many commands at once wait for an answer", if_lost))
     if error.status in _NO_ANSWER or _NOT_READY in error.message:
         return Unreachable(_unknown(what, f"no answer: {error.message}", if_lost))
     return StockkeeperError(f"{what}: Temporal refuses: {error.message}")

@@ -47,6 +47,18 @@ def _rpc(message: str, status: RPCStatusCode) -> Exception:
             *(Interrupted, f"{AGAIN}its run ended meanwhile"),
         ),
         (_rpc("connection reset", RPCStatusCode.UNAVAILABLE), Unreachable, f"{AGAIN}no answer: connection reset"),
+        (
+            _rpc(
+                "limit on number of concurrent in-flight updates has been reached (10)",
+                RPCStatusCode.RESOURCE_EXHAUSTED,
+            ),
+            *(Unreachable, f"{AGAIN}too many commands at once wait for an answer"),
+        ),
+        (
+            _rpc("namespace rate limit exceeded", RPCStatusCode.RESOURCE_EXHAUSTED),
+            Unreachable,
+            f"{AGAIN}no answer: namespace rate limit exceeded",
+        ),
         (_rpc("workflow execution already completed", RPCStatusCode.NOT_FOUND), NotFound, "T-7 doesn't exist"),
         (_rpc("no", RPCStatusCode.PERMISSION_DENIED), StockkeeperError, "T-7: Temporal refuses: no"),
     ],
