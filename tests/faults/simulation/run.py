@@ -13,6 +13,7 @@ from tests.faults.simulation.lanes.adjustment import AdjustmentLane
 from tests.faults.simulation.lanes.customer_return import CustomerReturnLane
 from tests.faults.simulation.lanes.cycle_count import CycleCountLane
 from tests.faults.simulation.lanes.hot import HotLane
+from tests.faults.simulation.lanes.import_file import ImportLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.operator import OperatorLane
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
@@ -35,6 +36,7 @@ LANES: Sequence[type[Lane]] = (
     PlanLane,
     OperatorLane,
     HotLane,
+    ImportLane,
 )
 """Every kind of simulated client."""
 IN_SKIPPED_TIME: Sequence[type[Lane]] = tuple(lane for lane in LANES if lane.bears_skipped_time)

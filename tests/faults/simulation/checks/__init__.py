@@ -8,6 +8,7 @@ from tests.faults.simulation.checks import (
     adjustment,
     customer_return,
     cycle_count,
+    import_file,
     purchase_order,
     reservation,
     stock,
@@ -26,5 +27,6 @@ CHECKS: Sequence[Check] = (
     transfer.compare,
     customer_return.compare,
     cycle_count.compare,
+    import_file.compare,
 )
 """All comparisons with the database; each by SQL of its own."""
