@@ -36,17 +36,20 @@ _KEEP_UNIT_COSTS = """
         WHERE known.last_unit_cost IS DISTINCT FROM excluded.last_unit_cost
 """
 
-# Days from the order's submission to the last receipt that put some of the product into stock.
+# Days from the order's submission to the last receipt that put some of the product into stock. A product of which all
+# was corrected hasn't come.
 _KEEP_LEAD_TIMES = """
     INSERT INTO supplier_lead_times (po_id, product_id, supplier_id, lead_time_days)
     SELECT po_id, line.product_id, supplier_id,
-        round(greatest(extract(epoch FROM max(received_at) - submitted_at), 0) / 86400, 6)
+        round(greatest(extract(epoch FROM
+            max(received_at) FILTER (WHERE came.quantity > 0) - submitted_at), 0) / 86400, 6)
     FROM purchase_orders
     JOIN purchase_order_lines AS line USING (po_id)
     JOIN purchase_order_receipt_lines AS came USING (po_id, line_number)
     JOIN purchase_order_receipts USING (po_id, receipt_id)
-    WHERE po_id = ANY (%s::bigint[]) AND came.quantity > 0
+    WHERE po_id = ANY (%s::bigint[])
     GROUP BY po_id, line.product_id, supplier_id, submitted_at
+    HAVING sum(came.quantity) > 0
 """
 
 # Mean and sample standard deviation, over all orders of the product from this supplier.

@@ -222,18 +222,19 @@ class PurchaseOrder:
             message = f"{self._name} has been amended: it is version {self.version}, not {version}; look at it again"
             raise InvalidState(message, str(self.status), str(event))
 
-    def plan_amendment(self, total: Decimal, required: int) -> "Amendment":
+    def plan_amendment(self, total: Decimal, required: int, *, has_come: bool = False) -> "Amendment":
         """What an amendment makes of it.
 
         Args:
             total: The new total.
             required: Approvals that an order like that needs.
+            has_come: Whether a receipt was booked, also if all of it was corrected since: it stands on the lines.
 
         Raises:
             InvalidState: It has been confirmed or has ended, or goods have come.
         """
         self.after(PurchaseOrderEvent.AMEND)
-        if any(line.quantity_received or line.quantity_rejected for line in self.lines):
+        if has_come or any(line.quantity_received or line.quantity_rejected for line in self.lines):
             message = f"{self._name} has received goods and can't be amended; close it short, and order the rest anew"
             raise InvalidState(message, str(self.status), str(PurchaseOrderEvent.AMEND))
         if self.status is PurchaseOrderStatus.DRAFT:

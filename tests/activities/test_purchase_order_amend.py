@@ -143,6 +143,19 @@ def test_a_repeated_start_finds_the_order_that_was_amended(buying: Buying, shop:
     assert refused(partial(start, [wanted(item, 6)])) == ("OperationConflict", {})
 
 
+def test_a_receipt_stands_on_its_lines_also_after_all_of_it_was_corrected(
+    buying: Buying, shop: Shop, engine: Engine
+) -> None:
+    item, other = shop.items(2, units=0)
+    po = buying.order(shop, (item, 5), (other, 5))
+    buying.receive(po, "1", came(other, 5))
+    buying.correct(po, "c-1", "1", came(other, 5))
+    with order_stays(engine, po, item):
+        refusal = refused(partial(buying.amend, po, wanted(item, 6)))
+    assert refusal == ("InvalidState", {"status": "SUBMITTED", "command": "amend"})
+    assert buying.cancel(po).status is S.CANCELLED
+
+
 def test_an_amendment_comes_too_late_or_is_of_another_version(buying: Buying, shop: Shop, engine: Engine) -> None:
     item = _one(shop)
     confirmed, received, rejected, ended, draft = (buying.order(shop, (item, 5)) for _ in range(5))

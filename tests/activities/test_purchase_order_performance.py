@@ -108,6 +108,20 @@ def test_the_time_counts_from_the_submission_and_not_from_the_draft(buying: Buyi
     assert _lead_times(engine, po_number) == [(item.product_id, Decimal(7))]
 
 
+def test_a_product_of_which_every_unit_was_corrected_has_no_lead_time(
+    buying: Buying, shop: Shop, engine: Engine
+) -> None:
+    tea, mug = shop.items(2, units=0)
+    received, cancelled = buying.order(shop, (tea, 5), (mug, 5)), buying.order(shop, (tea, 5))
+    for po in (received, cancelled):
+        buying.receive(po, "1", came(tea, 2), as_of=NOON + DAY)
+        buying.correct(po, "c-1", "1", came(tea, 2), as_of=NOON + 2 * DAY)
+    buying.receive(received, "2", came(mug, 3), as_of=NOON + 3 * DAY)
+    assert buying.close_short(received, as_of=NOON + 4 * DAY).status is S.RECEIVED
+    assert buying.close_short(cancelled, as_of=NOON + 4 * DAY).status is S.CANCELLED
+    assert (_lead_times(engine, received), _lead_times(engine, cancelled)) == ([(mug.product_id, Decimal(3))], [])
+
+
 @pytest.mark.parametrize(
     "receipts",
     # The first receipt fills the first line only, or both at once.
