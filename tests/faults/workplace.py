@@ -57,6 +57,12 @@ class WorkerProcess:
         """Whether it works."""
         return self._process.is_alive()
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     async def has_killed_itself(self) -> None:
         """Return once it has died by its own SIGKILL, in time."""
         assert await asyncio.wait_for(self.wait(), 30) == -signal.SIGKILL
