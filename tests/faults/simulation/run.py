@@ -1,6 +1,7 @@
 """One run of the simulation: lanes, quiet points, violations."""
 
 import asyncio
+import random
 import uuid
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ def new_run(seed: int, pace: Pace = REAL_TIME, *, over_delivery_percent: int = 0
 
 def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lane]] = LANES) -> list[Lane]:
     """So many clients of each kind, ready to drive."""
-    lanes = [lane for kind in kinds for lane in kind.team(run, each)]
+    lanes = [lane for kind in kinds for lane in kind.team(run, max(1, round(each * kind.share)))]
     for lane in lanes:
         lane.set_up(catalogue)
     return lanes
@@ -71,8 +72,9 @@ async def compare(driver: Driver, engine: Engine, client: Client, open_runs: run
         problems = [problem async for problem in runs.compare(client, models, name, open_runs)]
         problems += await asyncio.to_thread(_compare_rows, engine, models)
         if not problems:
-            return
+            break
         await asyncio.sleep(_AGAIN_SECONDS)
+    problems += await runs.failed_tasks(client, models, random.Random(driver.commands))
     driver.violations += [Violation(f"seed {seed}, after {driver.commands} commands: {each}") for each in problems]
 
 

@@ -1,10 +1,11 @@
 """The runs: open or closed as the model says, and none of them stuck."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.enums.v1 import EventType, WorkflowExecutionStatus, WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse
 from temporalio.client import Client
 
@@ -60,3 +61,28 @@ async def compare(
             yield f"{workflow_id} has the pending activity {pending.activity_type.name}, attempt {pending.attempt}"
         if state.HasField("pending_workflow_task"):
             yield f"{workflow_id} has a pending workflow task, attempt {state.pending_workflow_task.attempt}"
+
+
+_HISTORIES = 30
+_NOBODYS_FAULT = {
+    # A signal came while the task was under way, or an operator reset the run.
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE,
+}
+
+
+async def failed_tasks(client: Client, models: Sequence[Model], chance: random.Random) -> list[str]:
+    """Workflow tasks that workers have failed, in the latest runs of some workflows of the models."""
+    known = sorted({workflow_id for model in models for workflow_id in (*model.open_runs, *model.ended_runs)})
+    sample = chance.sample(known, min(len(known), _HISTORIES))
+    return [each for found in await asyncio.gather(*(_failed(client, each) for each in sample)) for each in found]
+
+
+async def _failed(client: Client, workflow_id: str) -> list[str]:
+    return [
+        f"{workflow_id} has a failed workflow task: {event.workflow_task_failed_event_attributes.failure.message}"
+        async for event in client.get_workflow_handle(workflow_id).fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+        and event.workflow_task_failed_event_attributes.cause not in _NOBODYS_FAULT
+    ]

@@ -76,6 +76,8 @@ class Lane(ABC):
     kind: ClassVar[str]
     is_own: ClassVar[bool] = True
     """Whether nobody else touches its stock."""
+    share: ClassVar[float] = 1.0
+    """How many of its kind there are, beside those of other kinds."""
     bears_skipped_time: ClassVar[bool] = True
     """Whether it may be driven by a server that skips days."""
 

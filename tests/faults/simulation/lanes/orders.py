@@ -108,7 +108,7 @@ class OrdersLane(Lane):
             return
         update = Send(Command(How.UPDATE, order.workflow_id, name, (payload,), key=key), expected)
         yield update
-        for _ in range(chance.choices([0, 1, 2], [7, 2, 1])[0]):
+        for _ in range(chance.choices([0, 1, 2, 3], [4, 3, 2, 1])[0]):
             yield update
 
     def key(self, order: Order) -> str:

@@ -18,6 +18,7 @@ class ReservationLane(OrdersLane):
     """Orders on four items in two warehouses."""
 
     kind = "reservation"
+    share = 3.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in two warehouses."""
@@ -34,12 +35,12 @@ class ReservationLane(OrdersLane):
     def turn(self, chance: random.Random) -> Script:
         """One command on an order, or a new one."""
         held = self.orders.active()
-        if not held or (len(held) < _OPEN_AT_MOST and chance.random() < 0.25):
+        if not held or (len(held) < _OPEN_AT_MOST and chance.random() < 0.1):
             kinds = [self._reserve, self._short, self._expires, self._withdrawn, self._wrong_start, self._too_late]
             yield from chance.choices(kinds, [20, 2, 2, 1, 1, 1])[0](chance)
             return
         self._ended = [*(order for order in self._ended[-3:]), *held][-6:]
-        if chance.random() < 0.12:
+        if chance.random() < 0.2:
             order = chance.choice([each for each in self._ended if each.status != "ACTIVE"] or held)
             again = [self._start_again, self._start_otherwise, self.ship_all, self.cancel, self._extend]
             if order.status != "ACTIVE":
@@ -48,12 +49,12 @@ class ReservationLane(OrdersLane):
         order = chance.choice(held)
         commands = [self._ship, self._release, self.ship_all, self.cancel, self._extend, self._start_again]
         commands += [self._too_much, self._malformed, self._ends_soon, self._gives_no_way, self._unknown_signal]
-        yield from chance.choices(commands, [12, 8, 2, 1, 4, 2, 2, 4, 1, 2, 1])[0](chance, order)
+        yield from chance.choices(commands, [14, 10, 1, 0.5, 4, 1, 2, 3, 0.5, 2, 0.5])[0](chance, order)
 
     def _lines(self, chance: random.Random) -> list[Json]:
         """Up to three lines; the first may leave its warehouse open, and two may be of the same item."""
         keys = chance.choices(self._keys, k=chance.choice([1, 1, 2, 3]))
-        lines = [line(key, chance.randint(2, 9)) for key in keys]
+        lines = [line(key, chance.randint(5, 20)) for key in keys]
         open_product = keys[0].product_id
         if chance.random() < 0.3 and all(key.product_id != open_product for key in keys[1:]):
             lines[0]["warehouse_id"] = None
