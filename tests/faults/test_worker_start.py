@@ -14,7 +14,12 @@ from devstack.processes import free_port
 from devstack.stack import StackInfo
 from starter.ending import run_to_the_end
 from tests.faults.workplace import FORKS
-from tests.support.refusing_temporal import refuses_all, refuses_all_but_the_greeting, refusing_temporal
+from tests.support.refusing_temporal import (
+    refuses_after_the_first_question,
+    refuses_all,
+    refuses_all_but_the_greeting,
+    refusing_temporal,
+)
 
 
 def _as_a_program(environment: dict[str, str], log: Path) -> None:
@@ -44,8 +49,12 @@ def _nobody() -> Iterator[str]:
             lambda: refusing_temporal(refuses_all_but_the_greeting),
             "Temporal at {} refuses: Request unauthorized; check TEMPORAL_API_KEY, or the certificate",
         ),
+        (
+            lambda: refusing_temporal(refuses_after_the_first_question()),
+            "Temporal doesn't let this worker work: Request unauthorized.",
+        ),
     ],
-    ids=["away", "a wrong key", "a wrong key, after the greeting"],
+    ids=["away", "a wrong key", "a wrong key, after the greeting", "a key that may do little"],
 )
 def test_a_worker_says_in_one_line_why_it_cannot_begin(
     stack: StackInfo,
@@ -62,5 +71,5 @@ def test_a_worker_says_in_one_line_why_it_cannot_begin(
         process = FORKS.Process(target=_as_a_program, args=(environment, log))
         process.start()
         process.join(60)
-        assert (process.exitcode, log.read_text().splitlines()[-1]) == (1, told.format(address))
+        assert (process.exitcode, log.read_text().splitlines()[-1]) == (1, told.format(address)), log.read_text()
     assert "Traceback" not in log.read_text()

@@ -27,6 +27,16 @@ def refuses_all_but_the_greeting(message: bytes) -> tuple[int, str]:
     return (7, "Request unauthorized.") if message else (0, "")
 
 
+def refuses_after_the_first_question() -> Answer:
+    """A key that is taken back, or that may do very little."""
+    questions = iter([True])
+
+    def answer(message: bytes) -> tuple[int, str]:
+        return (7, "Request unauthorized.") if message and not next(questions, False) else (0, "")
+
+    return answer
+
+
 @contextlib.contextmanager
 def refusing_temporal(answer: Answer) -> Iterator[str]:
     """Such a server on a port of its own; its address."""
