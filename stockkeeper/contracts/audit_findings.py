@@ -5,14 +5,14 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_ID, Actor, Id, Message, Page, Reason, Step, Timestamp
+from stockkeeper.contracts.messages import MAX_ID, Actor, Asked, Id, Message, Page, Reason, Timestamp
 from stockkeeper.contracts.stock_audit import FindingState
 from stockkeeper.domain.stock_audit import FindingStatus
 
 FINDINGS_A_PAGE = 500
 
 
-class DecideFindingStep(Step):
+class DecideFindingStep(Asked):
     """A person's decision about a finding: repair it, or accept it as it is."""
 
     performed_by: Actor

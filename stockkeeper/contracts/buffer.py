@@ -5,11 +5,11 @@ from typing import Annotated, Protocol
 from pydantic import Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_UNITS, Actor, Step
+from stockkeeper.contracts.messages import MAX_UNITS, Actor, Asked
 from stockkeeper.contracts.stock import Name, StockLevel
 
 
-class SetBufferStep(Step):
+class SetBufferStep(Asked):
     """Keep so many units of an item from sale: a hold may not take them. 0: none."""
 
     performed_by: Actor

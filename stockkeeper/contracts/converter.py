@@ -26,6 +26,9 @@ MAX_PENDING_FAILURE_BYTES = 3_000
 _MESSAGE_LENGTH = 500
 _STACK_LENGTH = 500
 
+_LONGEST_MESSAGE = 2_000
+"""Letters at most of an error's message; a name that is shown in it may have been anything."""
+
 
 @dataclass(frozen=True)
 class Undecodable:
@@ -103,7 +106,7 @@ def as_application_error(error: DomainError) -> ApplicationError:
     It is benign: out of stock is an answer, not an incident, and must raise no alarm.
     """
     translated = ApplicationError(
-        error.message,
+        error.message if len(error.message) <= _LONGEST_MESSAGE else f"{error.message[: _LONGEST_MESSAGE - 1]}…",
         error.details,
         type=error.code,
         non_retryable=True,

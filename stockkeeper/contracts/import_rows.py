@@ -135,6 +135,8 @@ _OrNull = BeforeValidator(_or_null)
 
 # Validators that read a cell stand last: the last one is the first to see it.
 Key = Annotated[str, Field(max_length=_KEY_LENGTH), _Text, _Given]
+KeyOfMessage = Annotated[str, Field(max_length=_KEY_LENGTH), _Text, AfterValidator(_given)]
+"""The same where it isn't a cell: text already, and nothing else is made text of."""
 Name = Annotated[str, Field(max_length=500), _Text, _Given]
 Text = Annotated[Annotated[str, Field(max_length=10_000), AfterValidator(_lines)] | None, _OrNull]
 Email = Annotated[Annotated[str, Field(max_length=320), _Text, AfterValidator(_email)] | None, _OrNull]

@@ -98,6 +98,12 @@ class Step(BaseModel):
         return self.model_dump(mode="json", exclude=left_out)
 
 
+class Asked(Step):
+    """A step that a client asks for by itself, as it asks a question: read as strictly as any message from outside."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
 class Page(BaseModel):
     """A part of a long answer to a question."""
 

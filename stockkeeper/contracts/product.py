@@ -5,18 +5,18 @@ from typing import Annotated, Protocol
 from pydantic import AfterValidator, BaseModel
 from temporalio import activity
 
-from stockkeeper.contracts.import_rows import Key
-from stockkeeper.contracts.messages import Actor, Message, Step, Timestamp
+from stockkeeper.contracts.import_rows import KeyOfMessage
+from stockkeeper.contracts.messages import Actor, Asked, Message, Timestamp
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.names import require_sku
 
 
-class RenameProductStep(Step):
+class RenameProductStep(Asked):
     """Give a product another SKU. Its former one still leads to it, and no other product may have it."""
 
     performed_by: Actor
     product: Name
-    sku: Annotated[Key, AfterValidator(require_sku)]
+    sku: Annotated[KeyOfMessage, AfterValidator(require_sku)]
 
 
 class ShowProduct(Message):

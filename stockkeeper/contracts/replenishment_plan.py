@@ -6,7 +6,19 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_UNITS, Actor, Id, Message, Money, Notes, Page, State, Step, Timestamp
+from stockkeeper.contracts.messages import (
+    MAX_UNITS,
+    Actor,
+    Asked,
+    Id,
+    Message,
+    Money,
+    Notes,
+    Page,
+    State,
+    Step,
+    Timestamp,
+)
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
 from stockkeeper.contracts.stock import ItemsQuestion, Name
@@ -104,7 +116,7 @@ class PlannedPage(BaseModel):
     items_skipped: int = 0
 
 
-class SetPlanningStep(Step):
+class SetPlanningStep(Asked):
     """Set an item's reorder point and quantity by hand, or return it to automatic planning."""
 
     performed_by: Actor

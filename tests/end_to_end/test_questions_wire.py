@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from temporalio.api.common.v1 import Payload
 from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from database.sessions import Database
@@ -23,6 +25,10 @@ MALFORMED: dict[str, tuple[Sequence[Json], str]] = {
     "several": ([{}, {}], "{model} has to be one JSON object; 2 arguments were sent"),
     "null": ([None], "{model} has to be a JSON object; null was sent"),
     "a number": ([1e-9], "{model} has to be a JSON object; a number was sent"),
+    "what is kept elsewhere": (
+        [RawValue(Payload(metadata={"encoding": b"json/external-storage-reference"}, data=b"{}"))],
+        "{model} has to be a JSON object: the payload can't be read (KeyError)",
+    ),
     "bytes": ([b"\x00"], "{model} has to be a JSON object; something else was sent"),
 }
 """Payloads that no activity takes, and the refusal."""
@@ -64,6 +70,23 @@ FIELDS: list[tuple[str, Json, str]] = [
             "quantity": -1,
         },
         "quantity: Input should be greater than or equal to 0",
+    ),
+    (
+        "set_buffer",
+        {
+            "operation_id": "o",
+            "performed_by": "ann",
+            "as_of": "2026-01-01T00:00:00Z",
+            "product": "x",
+            "warehouse": "y",
+            "quantity": "5",
+        },
+        "quantity: Input should be a valid integer",
+    ),
+    (
+        "rename_product",
+        {"operation_id": "o", "performed_by": "ann", "as_of": "2026-01-01T00:00:00Z", "product": "x", "sku": [[]]},
+        "sku: Input should be a valid string",
     ),
     (
         "rename_product",

@@ -34,23 +34,25 @@ _FAR_AWAY = text("""
 _STORED = text("""
     SELECT
         (SELECT string_agg(concat_ws('/', item_id, quantity_on_hand, quantity_reserved, quantity_buffer), ' '
-            ORDER BY item_id) FROM inventory_items WHERE warehouse_id = ANY (:warehouses)),
-        (SELECT count(*) FROM stock_movements WHERE warehouse_id = ANY (:warehouses)),
+            ORDER BY item_id) FROM inventory_items WHERE warehouse_id = ANY (:warehouses)) AS quantities,
+        (SELECT count(*) FROM stock_movements WHERE warehouse_id = ANY (:warehouses)) AS movements,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM reservations
-            WHERE warehouse_id = ANY (:warehouses)),
+            WHERE warehouse_id = ANY (:warehouses)) AS reservations,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM purchase_orders
-            WHERE warehouse_id = ANY (:warehouses) AND po_number !~ '^RO-'),
+            WHERE warehouse_id = ANY (:warehouses) AND po_number ~ :own) AS purchase_orders,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM transfer_orders
-            WHERE from_warehouse_id = ANY (:warehouses)),
+            WHERE from_warehouse_id = ANY (:warehouses)) AS transfers,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM cycle_counts
-            WHERE warehouse_id = ANY (:warehouses)),
-        (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM returns WHERE warehouse_id = ANY (:warehouses)),
+            WHERE warehouse_id = ANY (:warehouses) AND count_number ~ :own) AS counts,
+        (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM returns
+            WHERE warehouse_id = ANY (:warehouses)) AS returns,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM adjustments
-            WHERE warehouse_id = ANY (:warehouses)),
-        (SELECT count(*) FROM operations WHERE workflow_id = ANY (:workflows))
+            WHERE warehouse_id = ANY (:warehouses)) AS adjustments,
+        (SELECT count(*) FROM operations WHERE workflow_id = ANY (:workflows)) AS operations
 """)
-"""Quantities, documents and ledger of some warehouses, and the number of operations of some workflows. An order that a
-reorder run has drafted doesn't count: a run goes over all warehouses."""
+"""Quantities, documents and ledger of some warehouses, and the number of operations of some workflows. An order or a
+count that a run has begun doesn't count: such a run goes over all warehouses."""
+_OWN_NUMBER = "^[0-9a-f]{16}"
 
 
 class Belongings:
@@ -81,11 +83,11 @@ class Belongings:
         """A number that no document has: as short as digests are, so that it may be one."""
         return uuid.uuid4().hex[:16]
 
-    def stored(self, workflows: Sequence[str]) -> tuple[Any, ...]:
+    def stored(self, workflows: Sequence[str]) -> dict[str, Any]:
         """What the database has of this lane, to be compared."""
+        values = {"warehouses": list(self.stock.warehouses), "workflows": list(workflows), "own": _OWN_NUMBER}
         with self._engine.connect() as connection:
-            values = {"warehouses": list(self.stock.warehouses), "workflows": list(workflows)}
-            return tuple(connection.execute(_STORED, values).one())
+            return dict(connection.execute(_STORED, values).mappings().one())
 
     def put_into(self, value: Json, number: str) -> Json:
         """The message as this lane sends it.

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -76,6 +77,8 @@ class Case:
     stage: int
 
 
+_AMONG_OURSELVES = ("attempt_failed", "stock_came")
+"""Signals that our own parts send; whoever can signal a run can send them, too."""
 STRANGE_NAMES = ("Fulfill", "cancel ", "__init__", "reserve", "x" * 200, "état", "fulfill_signal")
 """Names that no process has a command by."""
 
@@ -100,6 +103,7 @@ def targets(steps: Sequence[str]) -> list[Target]:
             found.append(Target(Way.QUERY, kind, "state", None))
             found.append(Target(Way.STRANGE_UPDATE, kind, "", None))
             found.append(Target(Way.STRANGE_SIGNAL, kind, "", None))
+            found.extend(Target(Way.SIGNAL, kind, name, None) for name in _AMONG_OURSELVES)
     for name, question in SCHEMA["questions"].items():
         found.append(Target(Way.ACTIVITY, "", name, question["question"]["$ref"]))
         found.append(Target(Way.WORKFLOW, "", name, question["question"]["$ref"]))
@@ -127,34 +131,40 @@ def _sent_to(target: Target) -> SearchStrategy[list[Any]]:
 
 
 def cases(number_of_cases: int, at: int, every: Sequence[Target]) -> list[Case]:
-    """So many cases, each target about as often as any other.
+    """So many cases, each target about as often as any other; the first ones are the same for any number.
 
     Args:
         number_of_cases: How many.
         at: The seed.
         every: The targets.
     """
-    drawn = st.integers(0, len(every) - 1).flatmap(
-        lambda place: st.tuples(st.just(every[place]), _sent_to(every[place]), st.integers(0, STAGES - 1))
-    )
-    made: list[Case] = []
+    return [_case(number, at, every) for number in range(number_of_cases)]
 
-    @seed(at)
+
+def _case(number: int, at: int, every: Sequence[Target]) -> Case:
+    """One case, by a run of Hypothesis of its own: within a run it changes what it has made already.
+
+    Its first example is always the simplest, and the second is by chance.
+    """
+    target = every[Random(f"{at}/{number}").randrange(len(every))]
+    drawn: list[tuple[list[Any], int]] = []
+
+    @seed(f"{at}/{number}")
     @settings(
-        max_examples=number_of_cases,
+        max_examples=2,
         phases=[Phase.generate],
         database=None,
         deadline=None,
         derandomize=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(drawn)
-    def make(each: tuple[Target, list[Any], int]) -> None:
-        target, payload, stage = each
-        made.append(Case(len(made), target, payload, stage))
+    @given(st.tuples(_sent_to(target), st.integers(0, STAGES - 1)))
+    def draw(each: tuple[list[Any], int]) -> None:
+        drawn.append(each)
 
-    make()
-    return made
+    draw()
+    payload, stage = drawn[-1]
+    return Case(number, target, payload, stage)
 
 
 NUMBER_FIELDS: Mapping[str, tuple[str, ...]] = {

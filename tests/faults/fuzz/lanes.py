@@ -132,7 +132,7 @@ class Lane:
             raise Violation(f"not refused as {INVALID}, but {came!r:.500}")
         if isinstance(came, Refused):
             await self._require_unchanged(before, begun, came)
-        else:
+        elif case.target.way not in (Way.QUERY, Way.ANSWER):
             await self._all_quiet()
         self._tally.count(case, came.type if isinstance(came, Refused) else type(came).__name__)
 
@@ -269,7 +269,7 @@ class Lane:
         after = await handle.query("state")
         for note in after["notes"][len(before["notes"]) :]:
             told = note.partition(" UTC: ")[2]
-            if strange and told.startswith("signal ") and told.endswith("isn't one of its commands"):
+            if told.startswith("signal ") and told.endswith("isn't one of its commands"):
                 return Refused(INVALID, told)
             if told.startswith(f"signal {name} refused: "):
                 code, _, message = told.removeprefix(f"signal {name} refused: ").partition(": ")
@@ -317,7 +317,7 @@ class Lane:
             if not seen.is_open:
                 del self._open[workflow_id]
 
-    async def _require_unchanged(self, before: tuple[Any, ...], begun: datetime, came: Refused) -> None:
+    async def _require_unchanged(self, before: dict[str, Any], begun: datetime, came: Refused) -> None:
         after = self._own.stored(self.workflow_ids)
         if after == before:
             return
@@ -325,5 +325,5 @@ class Lane:
         if any(begun - timedelta(seconds=5) < each < datetime.now(UTC) for each in deadlines):
             self._tally.unjudged += 1
             return
-        changes = [f"{was} became {is_}" for was, is_ in zip(before, after, strict=True) if was != is_]
+        changes = [f"{name} {was} became {after[name]}" for name, was in before.items() if was != after[name]]
         raise Violation(f"refused with {came}, and something changed: {changes}")

@@ -14,7 +14,7 @@ from tests.faults.fuzz.outcome import Violation
 from tests.support.wire import ANSWER_SECONDS
 
 _DEADLINE = SearchAttributeKey.for_datetime("StockDeadline")
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.03
 _ATTEMPTS = 3
 """More attempts of a step than these say that it isn't carried out."""
 

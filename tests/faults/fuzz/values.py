@@ -47,7 +47,6 @@ def own(kind: str, places: int = 1) -> SearchStrategy[Own]:
 
 _NUMBER: SearchStrategy[Json] = st.one_of(
     st.just(Own("number")),
-    st.just(Own("number")),
     st.builds(Own, st.just("number"), st.just(0), st.text(_LETTERS, max_size=20)),
 )
 _NAME = st.sampled_from(["ann", "bob", "cid", "rita", "shop"])
