@@ -3,16 +3,21 @@
 import asyncio
 import logging
 import re
+from collections.abc import Iterator
 
+import psycopg
 import pytest
-from sqlalchemy import Engine
+from pydantic import SecretStr
+from sqlalchemy import Engine, event, make_url, text
+from temporalio.client import Client, WorkflowUpdateFailedError
 
 from tests.support.books import level
 from tests.support.outages import Outages
 from tests.support.reservation import Orders
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import eventually
+from tests.support.wire import at_once, eventually
+from worker import Settings, build_database, build_worker
 
 SDK_LOG = "temporalio.activity"
 
@@ -86,3 +91,82 @@ async def test_a_row_that_stays_locked_holds_up_those_who_want_it_and_nobody_els
     whys = {message.rpartition(": ")[2] for message, _ in log_of_attempts(caplog)}
     assert "lock timeout" in whys
     assert "no connection to the database came free" not in whys
+
+
+@pytest.fixture
+def narrow_login(engine: Engine) -> Iterator[str]:
+    """The database's address for a login that is a worker's, and may have two connections."""
+    login = new_reference("worker").replace("-", "_")
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'narrow' CONNECTION LIMIT 2"))
+        connection.execute(text(f"GRANT stockkeeper_worker TO {login}"))
+    yield engine.url.set(username=login, password="narrow").render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP ROLE {login}"))
+
+
+async def test_a_server_that_takes_no_more_connections_delays_orders_and_refuses_none(
+    narrow_login: str,
+    our_client: Client,
+    plain_client: Client,
+    settings: Settings,
+    shop: Shop,
+    engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At first it has none for the worker, and then two, of which one listens for stock; the worker wants twenty."""
+    item = shop.item(20)
+    queue = new_reference("queue")
+    narrow = settings.model_copy(update={"database_url": SecretStr(narrow_login), "task_queue": queue})
+    database = build_database(narrow)
+    libpq = narrow_login.replace("+psycopg", "")
+    orders = Orders(plain_client, queue)
+    login = make_url(narrow_login).username
+    told = f'DatabaseAway: the database takes no more connections: too many connections for role "{login}"'
+
+    async def whys() -> set[str]:
+        return {message.partition(" failed: ")[2] for message, _ in log_of_attempts(caplog)}
+
+    others = [psycopg.connect(libpq) for _ in range(2)]
+    async with build_worker(our_client, database, narrow):
+        calls = [orders.reserve(new_reference(), (item, 2)) for _ in range(12)]
+        answering = asyncio.gather(*calls, return_exceptions=True)
+        await eventually(whys, lambda seen: told in seen)
+        assert not answering.done()
+        for other in others:
+            other.close()
+        answers = await answering
+    database.engine.dispose()
+    refused = [str(each.cause) for each in answers if isinstance(each, WorkflowUpdateFailedError)]
+    short = f"product {item.product_id} in warehouse {item.warehouse_id}: requested 2, available 0"
+    assert refused == [f"InsufficientStock: {short}"] * 2
+    assert [each["status"] for each in answers if not isinstance(each, BaseException)] == ["ACTIVE"] * 10
+    assert level(engine, item) == (20, 20)
+    assert await whys() == {told}
+
+
+async def test_a_thousand_lines_of_which_one_stays_locked_do_not_keep_small_orders_waiting(
+    our_client: Client, plain_client: Client, settings: Settings, shop: Shop, engine: Engine
+) -> None:
+    """It has locked all of its other items by then, and gives them up; here after half a second instead of five."""
+    warehouse = shop.warehouse()
+    items = sorted(shop.item(10, warehouse=warehouse) for _ in range(200))
+    queue = new_reference("queue")
+    database = build_database(settings)
+    event.listen(database.engine, "connect", _wait_for_half_a_second)
+    orders = Orders(plain_client, queue)
+    async with build_worker(our_client, database, settings.model_copy(update={"task_queue": queue})):
+        async with locked(engine, items[-1]) as lock:
+            large = asyncio.ensure_future(orders.reserve(new_reference(), *((item, 1) for item in items * 5)))
+            await lock.has_somebody_waiting()
+            small = [orders.reserve(new_reference(), (item, 2)) for item in items[:20]]
+            assert {state["status"] for state in await at_once(*small)} == {"ACTIVE"}
+            assert not large.done()
+        assert len((await large)["lines"]) == 1_000
+    database.engine.dispose()
+    assert [level(engine, item) for item in (items[0], items[-1])] == [(10, 7), (10, 5)]
+
+
+def _wait_for_half_a_second(driver: psycopg.Connection[object], _record: object) -> None:
+    driver.execute("SET lock_timeout = '500ms'")
+    driver.commit()
