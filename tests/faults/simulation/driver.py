@@ -12,7 +12,7 @@ from temporalio.client import Client
 from tests.faults.simulation.delivery import Delivery, Stuck
 from tests.faults.simulation.lanes.lane import Lane
 from tests.faults.simulation.model.outcome import Outcome, Sent
-from tests.faults.simulation.script import Look, Operate, Rest, Result, Send, Step, Wait
+from tests.faults.simulation.script import Look, Operate, Rest, Result, Send, Step, Together, Wait
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,16 @@ class Driver:
         if isinstance(step, Wait):
             await self._wait(step.seconds)
             return Sent()
+        if isinstance(step, Together):
+            for each in step.sends:
+                lane.digest.add(each.command)
+            await asyncio.gather(*(self._deliver(client, lane, each) for each in step.sends))
+            return Sent()
         if isinstance(step, Send):
             lane.digest.add(step.command)
+        return await self._deliver(client, lane, step)
+
+    async def _deliver(self, client: Client, lane: Lane, step: Send | Result | Look | Operate) -> Outcome:
         sent = datetime.now(UTC)
         try:
             outcome = await self._delivery.carry_out(client, step)

@@ -17,6 +17,7 @@ from tests.faults.simulation.lanes.hot import HotLane
 from tests.faults.simulation.lanes.import_file import ImportLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
 from tests.faults.simulation.lanes.operator import OperatorLane
+from tests.faults.simulation.lanes.packing import PackingLane
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
 from tests.faults.simulation.lanes.reorder import PlanLane, ReorderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
@@ -27,6 +28,7 @@ from tests.faults.simulation.pace import REAL_TIME, Pace
 
 LANES: Sequence[type[Lane]] = (
     ReservationLane,
+    PackingLane,
     WaitingLane,
     AdjustmentLane,
     PurchaseOrderLane,

@@ -81,6 +81,13 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Send several commands at once, which come out alike in any order."""
+
+    sends: tuple[Send, ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """Wait for the end of a run, and compare its result."""
 
@@ -139,7 +146,7 @@ class Rest:
     """A point at which the model says what is so, and the client may be held up for a comparison."""
 
 
-Step = Send | Result | Look | Operate | Wait | Rest
+Step = Send | Together | Result | Look | Operate | Wait | Rest
 Script = Generator[Step, Outcome, None]
 """Steps to carry out; each one's outcome comes back. It is as expected, or the script is over."""
 Part = Generator[Step, Outcome, Outcome]

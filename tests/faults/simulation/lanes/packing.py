@@ -1,0 +1,68 @@
+"""A packing station: it ships the units of an order one by one, by signals, many at once, and says some of it twice."""
+
+import random
+from typing import Any, ClassVar
+
+from tests.faults.simulation.lanes.lane import Catalogue
+from tests.faults.simulation.lanes.orders import OrdersLane, line
+from tests.faults.simulation.model.outcome import Answer, Taken
+from tests.faults.simulation.model.reservation import Orders
+from tests.faults.simulation.script import Command, How, Result, Script, Send, Together
+
+Json = Any
+_AT_ONCE = 12
+
+
+class PackingLane(OrdersLane):
+    """Large orders of one or two items."""
+
+    kind = "packing"
+    share: ClassVar[float] = 4.0
+
+    def set_up(self, catalogue: Catalogue) -> None:
+        """Two products in one warehouse."""
+        warehouse = self.new_warehouse(catalogue)
+        products = [self.new_product(catalogue) for _ in range(2)]
+        self._keys = [self.new_item(catalogue, 200_000, product=product, warehouse=warehouse) for product in products]
+        self.orders = Orders(self.model)
+
+    def turn(self, chance: random.Random) -> Script:
+        """A new order, and every parcel of it."""
+        reference = self.reference()
+        lines = [line(key, chance.randint(20, 60)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
+        yield from self.ask(self.start(reference, lines), self.orders.reserve(reference, lines))
+        order = self.orders.all[reference]
+        parcels = [self._parcel(number, each) for number, each in enumerate(self._units(chance, lines))]
+        for payload in parcels:
+            self.orders.fulfill(order, payload["lines"], payload["fulfillment_id"], "")
+        # A run is open until its last unit leaves, so the last ones of both lines are said once, and at the end.
+        *early, last = [parcels[begin : begin + _AT_ONCE] for begin in range(0, len(parcels), _AT_ONCE)]
+        for some in early:
+            said = [*some, *chance.sample(some, chance.choice([0, 1, 3]))]
+            chance.shuffle(said)
+            yield self._together(order.workflow_id, said)
+        yield self._together(order.workflow_id, last)
+        yield Result(order.workflow_id, Answer(order.state()))
+
+    def _units(self, chance: random.Random, lines: list[Json]) -> list[Json]:
+        """Lines of one to three units, which add up to these."""
+        units = []
+        for each in lines:
+            left = each["quantity"]
+            while left:
+                units.append(each | {"quantity": min(left, chance.choice([1, 1, 2, 3]))})
+                left -= units[-1]["quantity"]
+        chance.shuffle(units)
+        return units
+
+    def _parcel(self, number: int, some: Json) -> Json:
+        return {"performed_by": self.name, "lines": [some], "fulfillment_id": f"parcel-{number}"}
+
+    def _together(self, workflow_id: str, parcels: list[Json]) -> Together:
+        turn = f"{workflow_id}-{len(self.digest.after)}"
+        return Together(
+            tuple(
+                Send(Command(How.SIGNAL, workflow_id, "fulfill", (parcel,), key=f"{turn}-{number}"), Taken())
+                for number, parcel in enumerate(parcels)
+            )
+        )
