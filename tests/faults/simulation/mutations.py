@@ -44,7 +44,7 @@ class Tried(NamedTuple):
     faults: int
 
 
-async def tried(name: str, seed: int, *, seconds: float = SECONDS, each: int = 2) -> Tried:
+async def tried(name: str, seed: int, *, seconds: float = SECONDS, each: int = 1) -> Tried:
     """Simulate with something broken, until it is found or the time is over."""
     with TemporaryDirectory(prefix="stockkeeper-mutation-", ignore_cleanup_errors=True) as directory:
         soaked = await soak(Path(directory), seed, seconds, each=each, patience=_PATIENCE, broken=name)

@@ -120,8 +120,15 @@ async def soak(
 async def _compare_all(stage: Stage, driver: Driver, faults: Faults, number: int) -> None:
     await compare(driver, stage.engine, stage.client)
     name = driver.lanes[0].run.name
-    problems = [*faults.broken, *stage.faults, *await _audit(stage.client, stage.task_queue, f"{name}-audit-{number}")]
+    problems = [*faults.broken, *stage.faults, *_deadlocks(stage.postgres.log)]
+    problems += await _audit(stage.client, stage.task_queue, f"{name}-audit-{number}")
     driver.violations += [Violation(f"seed {driver.lanes[0].seed}, quiet point {number}: {each}") for each in problems]
+
+
+def _deadlocks(log: Path) -> list[str]:
+    """What PostgreSQL's log says of transactions that waited for each other in a circle."""
+    found = log.read_text(errors="replace").count("deadlock detected")
+    return [f"PostgreSQL broke {found} deadlocks"] if found else []
 
 
 async def _audit(client: Client, task_queue: str, workflow_id: str) -> list[str]:

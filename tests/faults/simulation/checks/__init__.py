@@ -9,6 +9,7 @@ from tests.faults.simulation.checks import (
     customer_return,
     cycle_count,
     import_file,
+    ledger,
     purchase_order,
     reservation,
     stock,
@@ -28,5 +29,6 @@ CHECKS: Sequence[Check] = (
     customer_return.compare,
     cycle_count.compare,
     import_file.compare,
+    ledger.compare,
 )
 """All comparisons with the database; each by SQL of its own."""
