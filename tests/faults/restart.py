@@ -7,6 +7,7 @@ workflow task failed, the worker ended, or a level isn't as it should be.
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import psutil
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
+from temporalio.client import Client, RPCTimeoutOrCancelledError
 
 from database.sessions import connect
 from devstack.setup import set_up
@@ -56,7 +57,7 @@ class Figures:
                 f"| open holds, and commands that waited | {self.open_holds:,} |",
                 f"| worker that held them: memory, MB | {self.before:.0f} |",
                 f"| worker that began among them: most memory, MB | {self.most:.0f} |",
-                f"| first new order held after, s | {self.first_answer:.1f} |",
+                f"| a new order, which stands behind them: held after, s | {self.first_answer:.1f} |",
                 f"| all commands carried out after, s | {self.all_done:.1f} |",
                 f"| workflow tasks that failed | {self.failed_tasks} |",
             ]
@@ -113,7 +114,11 @@ class _Restart:
         began = time.perf_counter()
         second = self.worker()
         watching = asyncio.ensure_future(self.watched(second, figures, began))
-        await self.orders.reserve(new_reference(), (item, 1), ttl_minutes=_DAY)
+        reference, is_held = new_reference(), False
+        while not is_held:
+            # It stands behind all commands in the queue: whoever has no answer in time asks again.
+            with contextlib.suppress(TimeoutError, RPCTimeoutOrCancelledError):
+                is_held = (await hold(reference, (item, 1)))["status"] == "ACTIVE"
         figures.first_answer = time.perf_counter() - began
         await watching
         second.kill()
