@@ -37,6 +37,7 @@ class HotLane(OrdersLane):
     """One of the shops."""
 
     kind = "hot"
+    share = 2.0
     is_own: ClassVar[bool] = False
 
     def __init__(self, run: Run, number: int, market: Market) -> None:

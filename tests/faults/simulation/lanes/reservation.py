@@ -18,7 +18,7 @@ class ReservationLane(OrdersLane):
     """Orders on four items in two warehouses."""
 
     kind = "reservation"
-    share = 3.0
+    share = 8.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in two warehouses."""

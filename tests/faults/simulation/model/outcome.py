@@ -166,9 +166,18 @@ class OneOf:
 
 
 def saying(notes: Sequence[str]) -> Such:
-    """Notes that say each of these in turn, and nothing else."""
+    """Notes that say all of these, and nothing else.
+
+    In any order: a signal of another name is noted at once, and a refusal when it is the command's turn.
+    """
 
     def holds(found: Json) -> bool:
-        return len(found) == len(notes) and all(text in note for text, note in zip(notes, found, strict=True))
+        left = list(found)
+        for text in notes:
+            note = next((each for each in left if text in each), None)
+            if note is None:
+                return False
+            left.remove(note)
+        return not left
 
     return Such(holds, f"notes that say {list(notes)!r}")
