@@ -11,7 +11,8 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,8 +74,15 @@ class _Restart:
         self.orders = Orders(client, stack.task_queue)
         self.shop = shop
 
-    def worker(self) -> WorkerProcess:
-        return worker_process(self._environment, self._logs / f"{new_reference('worker')}.log")
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[WorkerProcess]:
+        """A worker, which is killed in the end."""
+        worker = worker_process(self._environment, self._logs / f"{new_reference('worker')}.log")
+        try:
+            yield worker
+        finally:
+            worker.kill()
+            await worker.wait()
 
     async def running(self) -> int:
         query = 'WorkflowType="ReservationWorkflow" AND ExecutionStatus="Running"'
@@ -95,13 +103,10 @@ class _Restart:
         figures = Figures(open_holds)
         item = self.shop.item(2 * open_holds + 1)
         references = [new_reference() for _ in range(open_holds)]
-        first = self.worker()
         hold = partial(self.orders.reserve, ttl_minutes=_DAY)
-        await few_at_once(*(partial(hold, each, (item, 2)) for each in references), lanes=LANES)
-        figures.before = _memory(first)
-        first.kill()
-        await first.wait()
-
+        async with self.worker() as first:
+            await few_at_once(*(partial(hold, each, (item, 2)) for each in references), lanes=LANES)
+            figures.before = _memory(first)
         ship = ("fulfill", {"performed_by": "picker"})
         cancel = ("cancel", {"performed_by": "shop", "reason": "too late"})
         await few_at_once(
@@ -111,18 +116,18 @@ class _Restart:
             ),
             lanes=LANES,
         )
-        began = time.perf_counter()
-        second = self.worker()
-        watching = asyncio.ensure_future(self.watched(second, figures, began))
-        reference, is_held = new_reference(), False
-        while not is_held:
-            # It stands behind all commands in the queue: whoever has no answer in time asks again.
-            with contextlib.suppress(TimeoutError, RPCTimeoutOrCancelledError):
-                is_held = (await hold(reference, (item, 1)))["status"] == "ACTIVE"
-        figures.first_answer = time.perf_counter() - began
-        await watching
-        second.kill()
-        await second.wait()
+        async with self.worker() as second:
+            began = time.perf_counter()
+            watching = asyncio.ensure_future(self.watched(second, figures, began))
+            reference, is_held = new_reference(), False
+            while not is_held:
+                if watching.done():
+                    watching.result()
+                # It stands behind all commands in the queue: whoever has no answer in time asks again.
+                with contextlib.suppress(TimeoutError, RPCTimeoutOrCancelledError):
+                    is_held = (await hold(reference, (item, 1)))["status"] == "ACTIVE"
+            figures.first_answer = time.perf_counter() - began
+            await watching
         failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
         found = await few_at_once(*(partial(self.orders.history, each, failed) for each in references), lanes=LANES)
         figures.failed_tasks = sum(map(len, found))
