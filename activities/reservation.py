@@ -9,23 +9,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic import BaseModel
 from sqlalchemy import Connection
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.holding import hold_lines_again, holding
 from activities.serving import answer_of, leave_queue, reserve_or_wait, serve, waiting
 from activities.sourcing import wants_of
 from activities.stock_steps import Decision, stock_once
-from activities.writes import OnDatabase, scheduled_at
+from activities.writes import OnDatabase, effect_once, scheduled_at
 from database import holds
 from database.locked_stock import LockedStock
 from database.locks import read_reservation
-from database.operations import Operation
+from database.operations import Operation, claim
+from database.pipeline import send
 from database.reservation import read_names
 from database.stock_reading import Wants
 from database.stock_rows import Reference
 from database.waiting_looks import read_wait
-from stockkeeper.contracts.messages import state_of
+from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     FulfillLine,
@@ -40,6 +44,7 @@ from stockkeeper.contracts.reservation import (
     ServeWaitingStep,
 )
 from stockkeeper.domain.conflicts import twin_of
+from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
@@ -53,6 +58,11 @@ from stockkeeper.domain.reservation import (
 )
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.waiting import WaitStatus
+
+
+class Withdrawn(BaseModel):
+    """The result of a withdrawal."""
+
 
 ORDER = "ORDER"
 """Reference type of an order's hold; a transfer's has another."""
@@ -87,13 +97,17 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got one of those named.
             InvalidRequest: A product isn't sold any more.
             InsufficientStock: With the numbers of every item that is short.
-            InvalidState: It begins later than ``not_after``. Nothing is held.
+            InvalidState: It begins later than ``not_after``, or its run was cancelled before it. Nothing is held.
             OperationConflict: The reference has a reservation with other contents.
         """
-        began_at = scheduled_at(step)
-        return self._once(
-            step, lambda stock, operation: reserve_or_wait(stock, operation, step, began_at), _wants(step)
-        )
+        began_at, withdrawal = scheduled_at(step), _withdrawal()
+
+        def hold(stock: LockedStock, operation: Operation) -> StockAnswer | None:
+            if withdrawal in stock.stored:
+                raise RESERVATION.refusal(ReservationStatus.CANCELLED, "reserve", of=step.reference_id)
+            return reserve_or_wait(stock, operation, step, began_at)
+
+        return self._once(step, hold, replace(_wants(step), unless=withdrawal))
 
     @activity.defn(name="serve_waiting", no_thread_cancel_exception=True)
     def serve_waiting(self, step: ServeWaitingStep) -> Holding:
@@ -162,10 +176,11 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         An expiry changes nothing if the hold has ended already, released for a buyer who was short. If one line has
         given way, because its promised stock is missing, the others are released as well. An order that waits for stock
-        only leaves the queue.
+        only leaves the queue. If nothing is held to be cancelled, nothing will be by this run: an attempt of an earlier
+        task may still be under way, where a worker or its connection was given up.
 
         Locks: its wait, if it has one; the reservation's items. Operation: ``{workflow}/cancel/{command}``,
-        ``{workflow}/give_way/{command}`` or ``{workflow}/expire``.
+        ``{workflow}/give_way/{command}`` or ``{workflow}/expire``; and ``{workflow}/withdrawn/{run}``.
 
         Raises:
             InvalidState: It is to be cancelled, and isn't open or its deadline has come; or it is to give way, and none
@@ -192,7 +207,30 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 gave_way_to=followed,
             )
 
-        return self._once(step, end, Wants(waits_of=[step.reference_id]))
+        wants = Wants(waits_of=[step.reference_id])
+        try:
+            return self._once(step, end, wants)
+        except ApplicationError as error:
+            refusal = as_domain_error(error)
+            was_held = not isinstance(refusal, InvalidState) or refusal.status != ReservationStatus.REJECTED
+            if was_held or step.status is not ReservationStatus.CANCELLED or step.gave_way:
+                raise
+        self._withdraw(step)
+        return self._once(step, end, wants)
+
+    def _withdraw(self, step: ReleaseReservationStep) -> None:
+        """Let no attempt of this run to hold the order succeed from here on; one that is under way is waited for."""
+        info = activity.info()
+
+        def effect(connection: Connection, operation: Operation) -> Withdrawn:
+            del operation
+            reserve = f"{info.workflow_id}/reserve"
+            send(connection, [claim([reserve, f"{reserve}/{info.workflow_run_id}"])])
+            return Withdrawn()
+
+        effect_once(
+            self._database, step.model_copy(update={"operation_id": _withdrawal(), "reason": ""}), Withdrawn, effect
+        )
 
     @activity.defn(name="lower_reservation", no_thread_cancel_exception=True)
     def lower_reservation(self, step: LowerReservationStep) -> Holding:
@@ -239,6 +277,12 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             decide,
             lambda stock: answer_of(stock, reference, step.as_of),
         )
+
+
+def _withdrawal() -> str:
+    """The operation by which a run is cancelled before it has held anything."""
+    info = activity.info()
+    return f"{info.workflow_id}/withdrawn/{info.workflow_run_id}"
 
 
 def _wants(step: ReserveStockStep | ServeWaitingStep) -> Wants:

@@ -150,6 +150,7 @@ class Wants:
             item are read as well.
         twins_of: Its operation id and reference, if a shipment may differ from an earlier one by upper and lower case.
         gave_way: Whether the lines of its references may be held again, so that their offers are needed.
+        unless: The id of an operation of which it needs to know whether it was carried out.
         as_of: The workflow's time, which decides what is overdue; needed with ``units`` and ``sourced``.
     """
 
@@ -164,6 +165,7 @@ class Wants:
     units: Mapping[ItemKey, int] = field(default_factory=dict)
     twins_of: tuple[str, str] | None = None
     gave_way: bool = False
+    unless: str | None = None
     as_of: datetime | None = None
 
 
@@ -192,7 +194,8 @@ def lock_stock(
     before = [Statement(SHORT_LOCK_TIMEOUT)] if is_shared else []
     if operations:
         before.append(claim(each.operation_id for each in operations))
-        read["stored"] = find_stored(each.operation_id for each in operations)
+        others = (each.unless for each in wants if each.unless is not None)
+        read["stored"] = find_stored([*(each.operation_id for each in operations), *others])
     if arriving := {item for each in wants for item in each.arriving}:
         before.append(create_items(arriving))
     rows = dict(zip(read, send(connection, [*before, *read.values()])[len(before) :], strict=True))

@@ -1,5 +1,6 @@
 """A hold that is lowered: units are given up line by line, and the rest stays held."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -53,6 +54,24 @@ def test_what_is_given_up_is_available_and_the_rest_still_held(steps: Steps, sho
     shipped = steps.fulfill(order)
     assert (shipped.status, [each.quantity_fulfilled for each in shipped.lines]) == (FULFILLED, [0, 3, 1])
     assert [level(engine, item) for item in (tea, mug)] == [(9, 9), (7, 0)]
+
+
+@pytest.mark.parametrize("wait", [None, 60 * MINUTE])
+def test_what_was_cancelled_before_it_was_held_is_held_by_no_late_attempt(
+    steps: Steps, shop: Shop, engine: Engine, wait: timedelta | None
+) -> None:
+    """A worker's connection stalls, its task is given up, and the next one takes the cancellation first."""
+    item, order = shop.item(4), new_reference()
+    assert refused(partial(steps.cancel, order)) == ("InvalidState", {"status": "REJECTED", "command": "cancel"})
+    with nothing_changes(engine, item):
+        late = partial(steps.reserve, order, (item, 3), wait=wait)
+        assert refused(late) == ("InvalidState", {"status": "CANCELLED", "command": "reserve"})
+        # Cancelled once more, as by a third task: nothing is held still.
+        again = partial(steps.cancel, order)
+        assert refused(again) == ("InvalidState", {"status": "REJECTED", "command": "cancel"})
+    # Whoever asks for the same order again has another run.
+    assert steps.reserve(order, (item, 3), run_id="another").status is ACTIVE
+    assert steps.cancel(order).status is CANCELLED
 
 
 @pytest.mark.parametrize(("shipped", "status"), [(0, CANCELLED), (1, FULFILLED)])
