@@ -9,7 +9,7 @@ from tests.faults.simulation.lanes.lane import Catalogue
 from tests.faults.simulation.lanes.orders import OrdersLane, line
 from tests.faults.simulation.model.adjustment import KIND, Adjustment, Adjustments
 from tests.faults.simulation.model.books import Key
-from tests.faults.simulation.model.outcome import Answer, Expected, NoRun, Refusal, Taken
+from tests.faults.simulation.model.outcome import Answer, Ended, Expected, NoRun, Refusal, Taken
 from tests.faults.simulation.model.reservation import Order, Orders
 from tests.faults.simulation.script import Command, How, Look, Result, Script, Send
 
@@ -88,6 +88,8 @@ class AdjustmentLane(OrdersLane):
         yield from self.seen()
         expected = self.adjustments.submit(number, self._warehouse, lines, self.name)
         yield self._ask(number, lines, expected)
+        if self.adjustments.all[number].status != "PENDING":
+            yield Result(f"adjustment-{number}", Ended())
 
     def _ask(self, number: str, lines: Sequence[Json], expected: Expected) -> Send:
         start = {

@@ -7,7 +7,7 @@ from typing import Any
 from tests.faults.simulation.lanes.lane import Lane, Run
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.model import Model
-from tests.faults.simulation.model.outcome import Answer, Answered, Expected, NoRun, Refusal, Taken
+from tests.faults.simulation.model.outcome import Answer, Answered, Ended, Expected, NoRun, Refusal, Taken
 from tests.faults.simulation.model.reservation import KIND, Order, Orders
 from tests.faults.simulation.script import Command, How, Look, Result, Script, Send
 
@@ -45,7 +45,9 @@ class OrdersLane(Lane):
             yield from self.look(self._unseen[reference])
         command = Command(How.ASK, f"reservation-{reference}", update, (), KIND, start)
         outcome = yield Send(command, expected)
-        if isinstance(outcome, Answered) and (order := self.orders.all[reference]).status == "ACTIVE":
+        if command.workflow_id not in self.model.open_runs:
+            yield Result(command.workflow_id, Ended())
+        elif isinstance(outcome, Answered) and (order := self.orders.all[reference]).status == "ACTIVE":
             self._learn(order, outcome.state)
 
     def begin(self, start: Json) -> Script:
@@ -110,6 +112,9 @@ class OrdersLane(Lane):
         yield update
         for _ in range(chance.choices([0, 1, 2, 3], [4, 3, 2, 1])[0]):
             yield update
+        if was_open and not order.is_open:
+            yield Result(order.workflow_id, Answer(order.state()))
+            self._unseen.pop(order.reference, None)
 
     def key(self, order: Order) -> str:
         """A new number for a command on an order."""

@@ -154,6 +154,15 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """The end of a run, however it ended: an answer may come a moment before it."""
+
+    def differs(self, outcome: Outcome) -> str | None:
+        """See `Expected`."""
+        return None if isinstance(outcome, Answered | Refused) else f"it was {outcome}"
+
+
+@dataclass(frozen=True)
 class OneOf:
     """Any of these, where the contract leaves the choice."""
 
