@@ -107,8 +107,8 @@ class Process(Generic[S]):
         """The end that the run before this one has left to it."""
 
     @workflow.query(name="state", description="The present state; answers after the run has ended, too.")
-    def state_now(self) -> S:
-        """Return the state."""
+    def state_now(self, *_payload: Any) -> S:
+        """Return the state. What comes with the query is passed over, also what can't be read."""
         return self.state
 
     @workflow.signal(dynamic=True, description="A signal of another name is noted, and changes nothing.")

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Engine
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 
 from tests.support.bad import Spoil
 from tests.support.books import nothing_is_stored
@@ -108,8 +110,9 @@ async def payloads_are_passed_over(
     caller: Caller, engine: Engine, number: str, before: Json, *payloads: list[Json]
 ) -> None:
     """The update that answers the start, and the query, answer the same with whatever arguments."""
+    unreadable = RawValue(Payload(metadata={"encoding": b"binary/secret"}, data=b"{}"))
     with nothing_is_stored(engine):
-        for payload in payloads:
+        for payload in (*payloads, [unreadable]):
             assert _is_unchanged(await caller.update(number, caller.answer_to_start, *payload), before)
             asked = await answer(caller.handle(number).query("state", args=payload[:1]))
             assert _is_unchanged(asked, before)

@@ -4,21 +4,23 @@ The workers are processes of their own, so that one that crashes is seen. The ex
 payload that isn't in the contract; the same seed and number send the same payloads again.
 """
 
+import argparse
 import asyncio
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from database.migrate import upgrade
 from database.sessions import connect
 from devstack.stack import running_stack
 from starter.namespace import register_search_attributes
 from tests.faults.fuzz.lanes import Tally
+from tests.faults.fuzz.report import render, write
 from tests.faults.fuzz.run import made, send_all
 from tests.faults.workplace import Workplace
 from tests.support.auditor import assert_books_agree, auditors_engine
@@ -51,23 +53,24 @@ async def fuzz(seed: int, payloads: int, logs: Path) -> Tally:
 
 def main() -> int:
     """Fuzz, and print what came of it."""
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    payloads = int(sys.argv[2]) if len(sys.argv) > 2 else PAYLOADS
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.fuzz")
+    parser.add_argument("seed", type=int, nargs="?", default=15)
+    parser.add_argument("payloads", type=int, nargs="?", default=PAYLOADS)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
+    options = parser.parse_args()
+    # Of large payloads the SDK warns, and there are many.
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as logs:
-        tally = asyncio.run(fuzz(seed, payloads, Path(logs)))
-    took = time.monotonic() - begun
-    for (way, what), number in sorted(tally.outcomes.items()):
-        print(f"{way:32} {what:20} {number:6}")
-    for violation in tally.violations:
-        print(f"violation: {violation}")
-    answered = Counter[str]()
-    for (_, what), number in tally.outcomes.items():
-        answered[what] += number
-    print(
-        f"seed {seed}: {payloads} payloads in {took:.0f} s, {len(tally.violations)} violations, "
-        f"{tally.unjudged} refusals beside a deadline; {dict(answered)}"
-    )
+    with tempfile.TemporaryDirectory(prefix="stockkeeper-fuzz-") as logs:
+        tally = asyncio.run(fuzz(options.seed, options.payloads, Path(logs)))
+    seconds = time.monotonic() - begun
+    section = render(tally, seed=options.seed, payloads=options.payloads, seconds=seconds)
+    sys.stdout.write(section)
+    if options.write:
+        write(section)
+    if tally.violations:
+        sys.stdout.write(f"\nAgain: python -m tests.faults.fuzz {options.seed} {options.payloads}\n")
     return 1 if tally.violations else 0
 
 

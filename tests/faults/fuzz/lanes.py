@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _IN_TIME = timedelta(seconds=20)
 _PAYLOADS_OF_A_DOCUMENT = 20
 """After so many, another document is opened."""
+TOO_LARGE = "too large for Temporal"
+"""What comes of a payload that Temporal takes from nobody: it isn't sent."""
 _MOST_BYTES = 1_900_000
 """Temporal refuses more than 2 MiB before anybody sees it."""
 _QUESTION = SCHEMA["question_workflow"]
@@ -114,7 +116,7 @@ class Lane:
         document = await self._document_for(case)
         sent = [self._own.put_into(each, document.number) for each in case.arguments]
         if sum(len(payload(each).payload.data) for each in sent) > _MOST_BYTES:
-            self._tally.count(case, "not sent, too large for Temporal")
+            self._tally.count(case, TOO_LARGE)
             return
         if case.target.way in (Way.START, Way.START_AND_ASK):
             document = self._started_by(document, sent)

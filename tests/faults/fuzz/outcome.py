@@ -10,7 +10,6 @@ from jsonschema import Draft202012Validator
 from temporalio.client import (
     ActivityFailureError,
     WorkflowFailureError,
-    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -70,8 +69,6 @@ def of_error(error: BaseException) -> Outcome:
         raise TimeoutError from error
     if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
         return Ended()
-    if isinstance(error, WorkflowQueryFailedError):
-        return Refused("query", str(error))
     cause = error.__cause__
     ours = isinstance(error, WorkflowUpdateFailedError | WorkflowFailureError | ActivityFailureError)
     if not ours or not isinstance(cause, ApplicationError) or cause.type is None or cause.type not in SCHEMA["errors"]:
