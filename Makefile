@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check lint types pytest format bench schema histories
+.PHONY: help install demo up test check lint types pytest format bench schema histories soak
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,3 +65,16 @@ histories: $(STAMP) ## record the replay tests' histories anew (look at the diff
 
 bench: $(STAMP) ## the benchmarks of benchmarks/README.md, as ratios measured in one run
 	$(BIN)/python -m benchmarks.run
+
+# Everything at once, for long: `make soak SEED=7 MINUTES=20`. The table of the first part goes into
+# docs/benchmarks/faults.md. A part that finds something doesn't keep the next ones from running.
+SEED ?= 1
+MINUTES ?= 20
+SKIPPED_MINUTES ?= 5
+PAYLOADS ?= 10000
+soak: $(STAMP) ## every process under faults, then with time skipped, then generated payloads
+	status=0; \
+	$(BIN)/python -m tests.faults.simulation $(SEED) $(MINUTES) --each 8 --often 1.5 --write || status=1; \
+	$(BIN)/python -m tests.faults.simulation.skipping $(SEED) $(SKIPPED_MINUTES) || status=1; \
+	$(BIN)/python -m tests.faults.fuzz $(SEED) $(PAYLOADS) || status=1; \
+	exit $$status

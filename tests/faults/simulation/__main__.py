@@ -20,6 +20,8 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=4, help="clients of each kind")
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
     parser.add_argument("--often", type=float, default=1.0, help="how many times as often as usual faults come")
+    parser.add_argument("--kills", type=int, default=0, help="go on until there have been so many")
+    parser.add_argument("--per-second", type=float, default=1_000.0, help="steps of clients at most")
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
     options = parser.parse_args()
     # What a client tries again is counted; the SDK's own word for each try is too much.
@@ -34,6 +36,8 @@ def main() -> int:
             each=options.each,
             workers=options.workers,
             often=options.often,
+            kills=options.kills,
+            per_second=options.per_second,
             say=lambda line: sys.stderr.write(f"{line}\n"),
         )
     )

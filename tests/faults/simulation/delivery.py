@@ -94,6 +94,7 @@ class Delivery:
                 and isinstance(outcome, NotRunning)
                 and isinstance(step, Send)
                 and step.command.how is How.SIGNAL
+                and step.expected.differs(Sent()) is None
             ):
                 return Sent()  # An earlier try was taken, and has ended the run: nobody else does.
             if outcome is not None and not _is_early(step, outcome):

@@ -12,11 +12,16 @@ from temporalio.client import Client
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.faults import Faults, Happened
+from tests.faults.simulation.model.outcome import Outcome
 from tests.faults.simulation.run import compare, lanes_of, new_run
+from tests.faults.simulation.script import Look, Operate, Result, Send
 from tests.faults.simulation.stage import OVER_DELIVERY_PERCENT, Stage, staged
 from tests.support.shop import Shop
 
-_QUIET_EVERY_SECONDS = 25.0
+EARLY_COMMANDS = 5
+"""Of each own lane: what every run gets to."""
+_SHORT_SECONDS = 300.0
+_QUIET_EVERY_SECONDS, _QUIET_EVERY_SECONDS_OF_A_LONG_RUN = 25.0, 60.0
 _AUDIT_WITHIN_SECONDS = 60.0
 
 
@@ -33,6 +38,7 @@ class Soaked:
         kills: How many of them by SIGKILL.
         quiet_points: How often everything was compared.
         digest: Of the own lanes' commands.
+        early_digest: Of their first few.
         violations: What wasn't as it has to be.
     """
 
@@ -44,7 +50,22 @@ class Soaked:
     kills: int
     quiet_points: int
     digest: str
+    early_digest: str
     violations: Sequence[Violation]
+
+
+class _Paced(Delivery):
+    """Carries so many steps a second at most."""
+
+    per_second: float
+    _next: float = 0.0
+
+    async def carry_out(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
+        """See `Delivery`."""
+        now = time.monotonic()
+        self._next = max(now, self._next) + 1 / self.per_second
+        await asyncio.sleep(self._next - 1 / self.per_second - now)
+        return await super().carry_out(client, step)
 
 
 async def soak(
@@ -55,6 +76,8 @@ async def soak(
     each: int = 4,
     workers: int = 2,
     often: float = 1.0,
+    kills: int = 0,
+    per_second: float = 1_000.0,
     patience: float = 90.0,
     broken: str | None = None,
     say: Callable[[str], object] = lambda line: None,
@@ -68,6 +91,8 @@ async def soak(
         each: Clients of each kind.
         workers: Worker processes.
         often: How many times as often as usual faults come.
+        kills: It goes on until there have been so many.
+        per_second: Steps at most, of all clients.
         patience: Seconds until a command without an answer is stuck.
         broken: A promise of `breaking` that our code is to break.
         say: Takes a line at each quiet point.
@@ -75,17 +100,19 @@ async def soak(
     async with staged(directory, workers=workers, broken=broken) as stage:
         run = new_run(seed, over_delivery_percent=OVER_DELIVERY_PERCENT)
         lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each)
-        delivery = Delivery(stage.clients, stage.task_queue, patience=patience)
+        delivery = _Paced(stage.clients, stage.task_queue, patience=patience)
+        delivery.per_second = per_second
         driver = Driver(lanes, delivery)
         faults = Faults(stage, delivery, seed, often=often)
         began = time.monotonic()
         quiet_points = 0
+        every = _QUIET_EVERY_SECONDS if seconds <= _SHORT_SECONDS else _QUIET_EVERY_SECONDS_OF_A_LONG_RUN
         driving = asyncio.create_task(driver.run())
         wrong = asyncio.create_task(driver.wrong.wait())
         async with faults.happening():
             while not driver.violations and not driving.done():
                 left = began + seconds - time.monotonic()
-                timeout = min(left, _QUIET_EVERY_SECONDS)
+                timeout = min(left, every) if left > 0 else every
                 await asyncio.wait([driving, wrong], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
                 if driver.violations:
                     break
@@ -97,7 +124,7 @@ async def soak(
                     f"{time.monotonic() - began:.0f} s: {driver.commands} commands, {len(faults.happened)} faults, "
                     f"{faults.kills} kills, {len(driver.violations)} violations"
                 )
-                if time.monotonic() > began + seconds:
+                if time.monotonic() > began + seconds and faults.kills >= kills:
                     break
                 faults.go_on()
         seconds = time.monotonic() - began
@@ -113,6 +140,7 @@ async def soak(
             kills=faults.kills,
             quiet_points=quiet_points,
             digest=driver.digest(),
+            early_digest=driver.digest(EARLY_COMMANDS),
             violations=driver.violations,
         )
 

@@ -1,0 +1,33 @@
+"""Everything at once, for two minutes: all kinds of clients, while processes are killed and connections break."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from devstack.stack import StackInfo
+from tests.faults.simulation.delivery import Delivery
+from tests.faults.simulation.driver import Driver
+from tests.faults.simulation.run import lanes_of, new_run
+from tests.faults.simulation.soak import EARLY_COMMANDS, soak
+from tests.support.shop import Shop
+
+SEED = 15
+
+
+async def test_nothing_is_lost_in_two_minutes_with_thirty_kills(
+    tmp_path: Path, stack: StackInfo, plain_client: Client, worker: None, engine: Engine
+) -> None:
+    del worker
+    # A dozen steps a second: other tests run beside it.
+    soaked = await soak(tmp_path / "stage", SEED, 120, each=1, often=2, kills=30, per_second=12)
+    assert [violation.text for violation in soaked.violations] == []
+    assert soaked.kills >= 30
+    assert soaked.quiet_points >= 3
+
+    # Without a fault, on another stack, the same seed sends the same.
+    lanes = lanes_of(new_run(SEED), Shop(engine), each=1)
+    driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=EARLY_COMMANDS)
+    await driver.run()
+    assert [violation.text for violation in driver.violations] == []
+    assert driver.digest(EARLY_COMMANDS) == soaked.early_digest
