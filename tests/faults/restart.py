@@ -1,4 +1,6 @@
-"""`python -m tests.faults.restart`: a worker that begins among 10,000 open holds and as many commands; `--open`.
+"""`python -m tests.faults.restart`: a worker that begins among 10,000 open holds and as many commands.
+
+`--open` is another number of them; `--write` puts the figures into docs/benchmarks/faults.md.
 
 The worker that held them was killed. While there is none, half of the orders are shipped and half cancelled, by
 signals; the new worker then finds all of them waiting, and has none of the runs in its cache. The status is 1 if a
@@ -25,6 +27,7 @@ from database.sessions import connect
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_temporal
+from tests.faults.simulation.report import PAGE
 from tests.faults.workplace import WorkerProcess, worker_process, workers_environment
 from tests.support.auditor import assert_books_agree, auditors_engine
 from tests.support.books import level
@@ -33,6 +36,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.wire import few_at_once
 
 LANES = 40
+_BEGIN, _END = "<!-- The restart, by `python -m tests.faults.restart`: begin -->\n", "<!-- The restart: end -->\n"
 _LOOKS_EVERY = 0.2
 _DAY = 24 * 60
 _MEGABYTE = 1024 * 1024
@@ -157,12 +161,23 @@ async def measure(open_holds: int) -> Figures:
     return figures
 
 
+def write(table: str, page: Path = PAGE) -> None:
+    """Put the figures in place of the last run's."""
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{table}\n\n{_END}{after}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--open", type=int, default=10_000)
-    figures = asyncio.run(measure(parser.parse_args(arguments).open))
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks/faults.md")
+    asked = parser.parse_args(arguments)
+    figures = asyncio.run(measure(asked.open))
     sys.stdout.write(f"{figures.table()}\n")
+    if asked.write:
+        write(figures.table())
     sys.exit(int(figures.failed_tasks > 0))
 
 
