@@ -66,7 +66,7 @@ histories: $(STAMP) ## record the replay tests' histories anew (look at the diff
 bench: $(STAMP) ## the benchmarks of benchmarks/README.md, as ratios measured in one run
 	$(BIN)/python -m benchmarks.run
 
-# Everything at once, for long: `make soak SEED=7 MINUTES=20`. The table of the first part goes into
+# Everything at once, for long: `make soak SEED=7 MINUTES=20`. The tables go into
 # docs/benchmarks/faults.md. A part that finds something doesn't keep the next ones from running.
 SEED ?= 1
 MINUTES ?= 20
@@ -76,5 +76,5 @@ soak: $(STAMP) ## every process under faults, then with time skipped, then gener
 	status=0; \
 	$(BIN)/python -m tests.faults.simulation $(SEED) $(MINUTES) --each 8 --often 1.5 --write || status=1; \
 	$(BIN)/python -m tests.faults.simulation.skipping $(SEED) $(SKIPPED_MINUTES) || status=1; \
-	$(BIN)/python -m tests.faults.fuzz $(SEED) $(PAYLOADS) || status=1; \
+	$(BIN)/python -m tests.faults.fuzz $(SEED) $(PAYLOADS) --write || status=1; \
 	exit $$status

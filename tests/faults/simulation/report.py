@@ -9,6 +9,7 @@ from tests.faults.simulation.faults import Happened
 from tests.faults.simulation.soak import Soaked
 
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks" / "faults.md"
+_LOOKS = ("look", "result")
 _BEGIN, _END = "<!-- The soak, by `make soak`: begin -->\n", "<!-- The soak: end -->\n"
 
 
@@ -18,11 +19,13 @@ def render(soaked: Soaked) -> str:
 
 
 def _sums(soaked: Soaked) -> Iterator[str]:
-    commands = sum(soaked.sent.values())
-    ways = ", ".join(f"{count:,} by {way}" for way, count in soaked.sent.most_common())
+    looked = sum(soaked.sent[way] for way in _LOOKS)
+    commands = soaked.sent.total() - looked
+    ways = ", ".join(f"{count:,} by {way}" for way, count in soaked.sent.most_common() if way not in _LOOKS)
     again = ", ".join(f"{count:,} x {problem}" for problem, count in soaked.again.most_common()) or "none"
     yield f"- **Seed** {soaked.seed}, {soaked.seconds / 60:.1f} minutes, {soaked.quiet_points} quiet points."
-    yield f"- **{commands:,} commands and looks** ({ways}): {commands / soaked.seconds:.0f} a second."
+    rate = commands / soaked.seconds
+    yield f"- **{commands:,} commands** ({ways}), {rate:.0f} a second; {looked:,} looks at results."
     yield f"- Sent again because no answer came: {again}."
     yield f"- **{len(soaked.happened):,} faults**, {soaked.kills:,} of them by SIGKILL."
     yield f"- The own lanes' commands: `{soaked.digest}`; the same for every run of this seed."
@@ -42,6 +45,7 @@ def _faults(happened: Sequence[Happened]) -> Iterator[str]:
 
 def _violations(soaked: Soaked) -> Iterator[str]:
     yield f"**{len(soaked.violations)} violations.**"
+    yield ""
     yield from (f"- {violation.text}" for violation in soaked.violations)
 
 
