@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.heartbeats import heartbeats
+from activities.heartbeats import heartbeats, heartbeats_in_the_loop
 from activities.writes import database_errors
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.messages import Step, parse
@@ -46,7 +46,10 @@ def at_the_edge(implementation: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(implementation):
 
         async def in_the_loop(*payload: Any) -> Any:
-            return await implementation(checked(payload))
+            if not activity.info().heartbeat_timeout:
+                return await implementation(checked(payload))
+            async with heartbeats_in_the_loop():
+                return await implementation(checked(payload))
 
         in_the_loop.__name__ = implementation.__name__
         return defined(in_the_loop)

@@ -1,9 +1,10 @@
 """Heartbeats of an activity that waits for the database."""
 
+import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from temporalio import activity
 
@@ -30,3 +31,19 @@ def heartbeats() -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+@asynccontextmanager
+async def heartbeats_in_the_loop() -> AsyncIterator[None]:
+    """The same of an activity that waits in the event loop."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

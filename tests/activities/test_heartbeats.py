@@ -1,5 +1,6 @@
 """Signs of life from beside an activity that waits."""
 
+import asyncio
 import dataclasses
 import threading
 from datetime import timedelta
@@ -52,3 +53,20 @@ def test_every_activity_sends_them_for_which_temporal_waits(limit: timedelta | N
     step = {"operation_id": "import-1/discard", "performed_by": "tests", "as_of": "2026-11-29T08:00:00Z"}
     environment.run(at_the_edge(waits), step | {"import_id": "1"})
     assert seen == [threads]
+
+
+async def test_so_does_one_that_waits_in_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeats, "_EVERY_SECONDS", 0.001)
+    heard = asyncio.Event()
+
+    @activity.defn(name="waits_in_the_loop")
+    async def waits_in_the_loop(step: DiscardImportStep) -> None:
+        del step
+        await asyncio.wait_for(heard.wait(), 10)
+
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, heartbeat_timeout=timedelta(seconds=10))
+    environment.on_heartbeat = lambda *details: heard.set()
+    step = {"operation_id": "import-1/discard", "performed_by": "tests", "as_of": "2026-11-29T08:00:00Z"}
+    await environment.run(at_the_edge(waits_in_the_loop), step | {"import_id": "1"})
+    assert heard.is_set()
