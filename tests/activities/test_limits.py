@@ -13,8 +13,6 @@ from tests.support.disk import IS_THERE, no_room_for_large_answers
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.reservation import Steps
 
-LINES = 1_000
-
 
 @pytest.fixture
 def narrow(engine: Engine) -> Iterator[Database]:
@@ -29,23 +27,25 @@ def narrow(engine: Engine) -> Iterator[Database]:
 def test_a_large_order_that_the_disk_has_no_room_for_leaves_nothing_and_small_ones_go_on(
     narrow: Database, shop: Shop, engine: Engine
 ) -> None:
-    item, other = shop.items(2, 2 * LINES)
+    warehouse, other = shop.warehouse(), shop.item(100)
+    # Of so many items that the answer, compressed, is larger than a page of the file that can't grow.
+    items = [shop.item(10, warehouse=warehouse) for _ in range(200)]
     steps, reference = Steps(narrow), new_reference()
-    large = [(item, 1)] * LINES
+    large = [(item, 1) for item in items * 5]
     with no_room_for_large_answers(engine) as disk:
         with narrow.transaction() as connection:
             process = disk.for_session(connection)
         for _ in range(2):
-            with nothing_changes(engine, item), pytest.raises(ApplicationError) as caught:
+            with nothing_changes(engine, *items), pytest.raises(ApplicationError) as caught:
                 steps.reserve(reference, *large)
             assert (caught.value.type, caught.value.non_retryable) == ("DatabaseFull", False)
             assert caught.value.message.startswith("the database's disk is full: could not extend file")
             steps.reserve(new_reference(), (other, 3))
-        assert level(engine, other) == (2 * LINES, 6)
+        assert level(engine, other) == (100, 6)
         disk.is_over(process)
-        assert len(steps.reserve(reference, *large).lines) == LINES
-    held = ItemBooks(on_hand=2 * LINES, reserved=LINES, held=LINES, open_lines=LINES, movements=1, moved=2 * LINES)
-    assert books(engine, item).items == (held,)
+        assert len(steps.reserve(reference, *large).lines) == 1_000
+    held = ItemBooks(on_hand=10, reserved=5, held=5, open_lines=5, movements=1, moved=10)
+    assert set(books(engine, *items).items) == {held}
 
 
 @contextmanager
