@@ -18,7 +18,6 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.faults.fuzz.spoiled import arguments
 from tests.faults.fuzz.values import SCHEMA, anything, message
-from tests.support.wire import Json
 
 STAGES = 3
 """How far a document may have come that a command is sent to: `lanes` knows what that is for each kind."""
@@ -116,18 +115,17 @@ def answers_of(described: Mapping[str, Any]) -> list[str]:
 
 
 @cache
-def _sent_to(target: Target) -> SearchStrategy[list[Any]]:
-    if target.reference is None:
+def _sent_to(reference: str | None, question: str | None) -> SearchStrategy[list[Any]]:
+    """What is sent to all that take this message; as the start of a workflow that asks a question, if there is one."""
+    if reference is None:
         passed_over = st.dictionaries(st.sampled_from(["performed_by", "lines", "ttl_minutes"]), anything())
         return arguments(passed_over, anything())
-
-    def of_it(*, likely: bool) -> SearchStrategy[Json]:
-        right = message(target.reference or "", likely=likely)
-        if target.way is not Way.WORKFLOW:
-            return right
-        return st.builds(lambda each: {"question": target.name, "payload": each}, right)
-
-    return arguments(of_it(likely=True), of_it(likely=False))
+    likely, fitting = (message(reference, likely=each) for each in (True, False))
+    if question is not None:
+        likely, fitting = (
+            st.builds(lambda each: {"question": question, "payload": each}, right) for right in (likely, fitting)
+        )
+    return arguments(likely, fitting)
 
 
 def cases(number_of_cases: int, at: int, every: Sequence[Target]) -> list[Case]:
@@ -147,6 +145,7 @@ def _case(number: int, at: int, every: Sequence[Target]) -> Case:
     Its first example is always the simplest, and the second is by chance.
     """
     target = every[Random(f"{at}/{number}").randrange(len(every))]
+    question = target.name if target.way is Way.WORKFLOW else None
     drawn: list[tuple[list[Any], int]] = []
 
     @seed(f"{at}/{number}")
@@ -158,7 +157,7 @@ def _case(number: int, at: int, every: Sequence[Target]) -> Case:
         derandomize=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.tuples(_sent_to(target), st.integers(0, STAGES - 1)))
+    @given(st.tuples(_sent_to(target.reference, question), st.integers(0, STAGES - 1)))
     def draw(each: tuple[list[Any], int]) -> None:
         drawn.append(each)
 
