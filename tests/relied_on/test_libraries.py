@@ -12,6 +12,10 @@ import apprise
 import pytest
 from openpyxl import Workbook, load_workbook
 from pydantic import BaseModel, ConfigDict, ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import DataConverter
+
+from stockkeeper.contracts.converter import DATA_CONVERTER, Undecodable
 
 
 class _Lax(BaseModel):
@@ -114,3 +118,15 @@ def test_apprise_asks_a_service_who_has_a_notice_and_says_who_took_it(
     assert bool(apprise.Apprise(service).notify(body="body", title="title"))
     assert "office" in marked
     assert "dock" not in marked
+
+
+async def test_the_sdk_raises_for_a_payload_that_says_that_it_is_kept_elsewhere() -> None:
+    mark = {"encoding": b"json/plain", "__temporal_external_storage_reference": b"true"}
+    kept_elsewhere = [
+        Payload(metadata={"encoding": b"json/external-storage-reference"}, data=b"7"),
+        Payload(metadata=mark, data=b"7"),
+    ]
+    for payload in kept_elsewhere:
+        with pytest.raises(RuntimeError, match="external storage is not configured"):
+            await DataConverter.default.decode([payload])
+    assert await DATA_CONVERTER.decode(kept_elsewhere) == [Undecodable("the payload can't be read (KeyError)"), 7]
