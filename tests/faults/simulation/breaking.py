@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, text
 from temporalio import activity
 
 from activities import document_steps, edge, stock_steps, writes
@@ -50,11 +50,10 @@ def break_worker(name: str) -> None:
         in_worker()
 
 
-def break_database(engine: Engine, name: str) -> None:
+def break_database(connection: Connection, name: str) -> None:
     """Break a database that has its migrations, as its owner."""
-    with engine.begin() as connection:
-        for statement in MUTATIONS[name].in_database:
-            connection.execute(text(statement))
+    for statement in MUTATIONS[name].in_database:
+        connection.execute(text(statement))
 
 
 def _put(module: object, name: str, value: object) -> None:

@@ -261,7 +261,8 @@ async def staged(
         stage.engine = connect(postgres.url, pool_size=10, application_name="simulation")
         stops.callback(stage.engine.dispose)
         if broken is not None:
-            break_database(stage.engine, broken)
+            with stage.engine.begin() as connection:
+                break_database(connection, broken)
         specs = _doors(workers, ports, int(temporal.address.rpartition(":")[2]), make_url(postgres.url).port or 0)
         stage.doors = await stops.enter_async_context(Doors(FORKS, specs))
         port = {spec.name: spec.port for spec in specs}
