@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.faults.simulation.breaking import MUTATIONS
-from tests.faults.simulation.report import PAGE
+from tests.faults.simulation.report import write
 from tests.faults.simulation.soak import Soaked, soak
 
 SECONDS = 120.0
@@ -79,13 +79,6 @@ def _cell(violation: str) -> str:
     return f"{head} … {tail}"
 
 
-def write(section: str, page: Path = PAGE) -> None:
-    """Put the table in place of the last one."""
-    before, _, rest = page.read_text().partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{after}")
-
-
 def main(words: Sequence[str]) -> int:
     """Try them; the exit status is 1 if one wasn't found."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation.mutations")
@@ -102,7 +95,7 @@ def main(words: Sequence[str]) -> int:
     table = render(all_tried)
     sys.stdout.write(table)
     if asked.write:
-        write(table)
+        write(table, begin=_BEGIN, end=_END)
     return 1 if any(each.found is None for each in all_tried) else 0
 
 

@@ -49,8 +49,8 @@ def _violations(soaked: Soaked) -> Iterator[str]:
     yield from (f"- {violation.text}" for violation in soaked.violations)
 
 
-def write(section: str, page: Path = PAGE) -> None:
-    """Put the section in place of the last run's."""
-    before, _, rest = page.read_text().partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{after}")
+def write(section: str, page: Path = PAGE, *, begin: str = _BEGIN, end: str = _END) -> None:
+    """Put the section in place of the last run's, between these lines."""
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{section}\n{end}{after}")

@@ -18,7 +18,7 @@ import sys
 import sysconfig
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,11 +39,14 @@ from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.lane import Lane
 from tests.faults.simulation.pace import SKIPPED_TIME
+from tests.faults.simulation.report import write
 from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, lanes_of, new_run
 from tests.faults.workplace import WorkerProcess, worker_process, workers_environment
 from tests.support.outages import Outages
 from tests.support.shop import Shop
 
+_BEGIN = "<!-- Skipped time, by `python -m tests.faults.simulation.skipping --write`: begin -->\n"
+_END = "<!-- Skipped time: end -->\n"
 MOST_DAYS = 360
 """Far deadlines are a year away, and mustn't come."""
 _HOURS = SKIPPED_TIME.far / 3_600
@@ -262,21 +265,30 @@ async def _cut(outages: Outages, chance: random.Random, report: Report) -> None:
             await asyncio.sleep(seconds)
 
 
+def _lines(report: Report) -> Iterator[str]:
+    faults = ", ".join(f"{count} x {kind}" for kind, count in sorted(report.faults.items()))
+    yield f"- **Seed** {report.seed}, {report.quiet_points} quiet points."
+    yield f"- **{report.commands:,} commands over {report.days:.0f} simulated days.**"
+    yield f"- Faults: {faults}."
+    yield f"- The own lanes' commands: `{report.digest}`; the same for every run of this seed."
+    yield ""
+    yield f"**{len(report.violations)} violations.**"
+    yield from (f"- {violation.text}" for violation in report.violations)
+
+
 def main(words: Sequence[str]) -> int:
     """``python -m tests.faults.simulation.skipping [SEED] [MINUTES]``; exit status 1 if there is a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation.skipping", description=__doc__)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("minutes", type=float, nargs="?", default=2.0)
+    parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
     asked = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="skipping-") as directory:
         report = asyncio.run(simulate(asked.seed, Path(directory), seconds=asked.minutes * 60))
-    lines = [
-        f"{report.commands} commands over {report.days:.1f} days, {report.quiet_points} quiet points",
-        f"commands {report.digest}",
-        *(f"{count:6} {kind}" for kind, count in sorted(report.faults.items())),
-        *(f"VIOLATION: {violation.text}" for violation in report.violations),
-    ]
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    section = "".join(f"{line}\n" for line in _lines(report))
+    sys.stdout.write(section)
+    if asked.write:
+        write(section, begin=_BEGIN, end=_END)
     return 1 if report.violations else 0
 
 
