@@ -109,6 +109,21 @@ def _without_address(urls: SecretStr) -> SecretStr:
     return urls
 
 
+def _build_id(text: str) -> str:
+    if not 0 < len(text) <= _NAME_LENGTH or text.startswith("__"):
+        raise ValueError(f"has 1 to {_NAME_LENGTH} characters and doesn't begin with two underscores")
+    return text
+
+
+def _deployment_name(text: str) -> str:
+    if {".", ":"} & {*text}:
+        raise ValueError("has neither . nor :")
+    return _build_id(text)
+
+
+_NAME_LENGTH = 200
+BuildId = Annotated[str, AfterValidator(_build_id)]
+DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 SupplierNoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
 NoticeUrls = Annotated[SecretStr, AfterValidator(_without_address), AfterValidator(_notice_urls)]
 
@@ -130,11 +145,11 @@ class Settings(BaseSettings):
     task_queue: str = TASK_QUEUE
     concurrency: PositiveInt = 10
     """Activities through the task queue at once; three times as many local ones, twice as many connections."""
-    build_id: Annotated[str, Field(pattern=r"^_?[^_]", max_length=200)] | None = Field(
+    build_id: BuildId | None = Field(
         None, validation_alias=AliasChoices("STOCKKEEPER_BUILD_ID", "TEMPORAL_WORKER_BUILD_ID")
     )
     """This worker's version, such as a release or a commit; None: workers have no versions (ADR 0051)."""
-    deployment_name: Annotated[str, Field(pattern=r"^_?[^_.:][^.:]*$", max_length=200)] = Field(
+    deployment_name: DeploymentName = Field(
         "stockkeeper", validation_alias=AliasChoices("STOCKKEEPER_DEPLOYMENT_NAME", "TEMPORAL_DEPLOYMENT_NAME")
     )
     """The deployment whose versions they are."""

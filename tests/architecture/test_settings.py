@@ -2,11 +2,9 @@
 
 import json
 import os
-import runpy
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +24,8 @@ from stockkeeper.contracts.settings import OTHER_SETTINGS, WORKER_SETTINGS, Unkn
 from stockkeeper.domain.cycle_count import Tolerance
 from stockkeeper.domain.cycle_count_plan import CountClass, Cycle
 from stockkeeper.domain.errors import StockkeeperError
-from worker import CONNECTION_WITHIN_SECONDS, Settings, serve_metrics
+from worker import CONNECTION_WITHIN_SECONDS, Settings, main, serve_metrics
 
-WORKER = Path(__file__).parents[2] / "worker.py"
 HOURS = {"remind_after_hours": 1, "escalate_after_hours": 2.5, "cancel_after_hours": 3}
 TIERS = [{"up_to": "500.00", "approvals": 0}, {"up_to": None, "approvals": 3}]
 NOTICE_URLS = (
@@ -279,7 +276,7 @@ def test_a_worker_with_a_wrong_setting_says_so_and_ends(environ: Set, name: str,
     environ(name, value)
     with pytest.raises(SystemExit) as caught:
         # In this process: the settings are read before anything is begun.
-        runpy.run_path(str(WORKER), run_name="__main__")
+        main()
     message = caught.value.code
     assert isinstance(message, str)
     assert name.removeprefix("STOCKKEEPER_").lower() in message
@@ -325,10 +322,19 @@ def test_the_version_may_come_from_the_controller_of_temporals_own_deployments(
     assert Settings().version == WorkerDeploymentVersion("shops/stockkeeper", "1.2.3")
 
 
-@pytest.mark.parametrize(("name", "value"), [("BUILD_ID", "__1"), ("BUILD_ID", ""), ("DEPLOYMENT_NAME", "a.b")])
-def test_a_version_that_temporal_would_not_take_is_refused(environ: Set, name: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("BUILD_ID", "__1", "has 1 to 200 characters and doesn't begin with two underscores"),
+        ("BUILD_ID", "", "has 1 to 200 characters and doesn't begin with two underscores"),
+        ("BUILD_ID", "v" * 201, "has 1 to 200 characters and doesn't begin with two underscores"),
+        ("DEPLOYMENT_NAME", "__stock", "has 1 to 200 characters and doesn't begin with two underscores"),
+        ("DEPLOYMENT_NAME", "stock.shop", "has neither . nor :"),
+    ],
+)
+def test_a_version_that_temporal_would_not_take_is_refused(environ: Set, name: str, value: str, message: str) -> None:
     environ(f"STOCKKEEPER_{name}", value)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match=message):
         Settings()
 
 
@@ -355,7 +361,7 @@ def test_a_worker_and_a_stack_with_a_strange_setting_say_so_and_end(environ: Set
     environ("STOCKKEEPER_NOTICE_URL", "json://s3cret")
     told = "STOCKKEEPER_NOTICE_URL isn't a setting of Stockkeeper; did you mean STOCKKEEPER_NOTICE_URLS?"
     with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(WORKER), run_name="__main__")
+        main()
     assert caught.value.code == told
     for command in (["up"], ["stock", "show"], ["po", "list"], ["setup"]):
         result = CliRunner().invoke(app, command, env={"DATABASE_URL": "postgresql://127.0.0.1:1/none"})

@@ -55,6 +55,8 @@ async def test_open_holds_go_to_the_next_version_and_back_under_load(
     assert upgraded.levels() == {"held": (ON_HAND, OPEN), "sold": (ON_HAND - figures.shipped, 0)}
     assert await upgraded.open_runs(OPEN) == OPEN
     assert require_schema(engine) == NEWER_REVISION
+    status, last_line = await upgraded.without_a_version()
+    assert (status, "this one, without a version, gets none: set STOCKKEEPER_BUILD_ID" in last_line) == (1, True)
     assert_books_agree(auditor)
     engine.dispose()
     auditor.dispose()

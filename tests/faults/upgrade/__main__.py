@@ -56,7 +56,7 @@ def table(figures: Figures) -> str:
         ),
         "",
         f"Workflow tasks that failed: {figures.not_completed['failed']}.",
-        f"Tasks that were given to another worker, because theirs had stopped: {figures.not_completed['timed out']}.",
+        f"Tasks that waited a second for the worker that had the run before: {figures.not_completed['timed out']}.",
         *(f"Runs with the change of v2, {name}: {count:,}." for name, count in sorted(figures.changed.items())),
     ]
     return "\n".join(lines)

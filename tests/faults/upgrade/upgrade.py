@@ -107,6 +107,7 @@ class Upgrade:
         self._references: list[str] = []
         self._held: Iterator[str] = iter(())
         self._changed = ""
+        self._log = logs
         shop = Shop(engine)
         self._items = {"held": shop.item(ON_HAND), "sold": shop.item(ON_HAND)}
         self.figures = Figures(0)
@@ -132,7 +133,7 @@ class Upgrade:
             await self._under_load(commands, self._go_back)
             await _stopped(second)
             async with self._load():
-                await _at_least(2 * commands, self.figures.stretches[-1])
+                await _more(commands, self.figures.stretches[-1])
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -166,6 +167,11 @@ class Upgrade:
 
         return await eventually(count, lambda found: found == expected)
 
+    async def without_a_version(self) -> tuple[int, str]:
+        """Status and last line of a worker that has no version, where one is current."""
+        worker = self._start("")
+        return await worker.wait(), self._log.read_text().splitlines()[-1]
+
     async def _upgrade(self) -> WorkerProcess:
         await asyncio.to_thread(self._migrate)
         worker = self._start(V2)
@@ -187,9 +193,11 @@ class Upgrade:
     def _start(self, build_id: str) -> WorkerProcess:
         environment = workers_environment(
             self._stack.database_url, self._stack.temporal_address, self._stack.namespace, self._queue
-        ) | {"STOCKKEEPER_BUILD_ID": build_id, "STOCKKEEPER_DEPLOYMENT_NAME": self._queue}
-        log = self._logs / f"worker-{len(self._workers)}-{build_id}.log"
-        process = FORKS.Process(target=work, args=(environment, log), kwargs={"begins": build_id == V2})
+        )
+        if build_id:
+            environment |= {"STOCKKEEPER_BUILD_ID": build_id, "STOCKKEEPER_DEPLOYMENT_NAME": self._queue}
+        self._log = self._logs / f"worker-{len(self._workers)}.log"
+        process = FORKS.Process(target=work, args=(environment, self._log), kwargs={"begins": build_id == V2})
         process.start()
         self._workers.append(WorkerProcess(process))
         return self._workers[-1]
@@ -201,9 +209,9 @@ class Upgrade:
     async def _under_load(self, commands: int, switch: Callable[[], Awaitable[WorkerProcess]]) -> WorkerProcess:
         """Send commands, switch meanwhile, and send on until there were as many after the switch."""
         async with self._load():
-            await _at_least(commands, self.figures.stretches[-1])
+            await _more(commands, self.figures.stretches[-1])
             begun = await switch()
-            await _at_least(commands, self.figures.stretches[-1])
+            await _more(commands, self.figures.stretches[-1])
         return begun
 
     @asynccontextmanager
@@ -258,8 +266,9 @@ class Upgrade:
             stretch.last_of_another = max(stretch.last_of_another, (at - stretch.since).total_seconds())
 
 
-async def _at_least(commands: int, stretch: Stretch) -> None:
-    while stretch.commands < commands:  # noqa: ASYNC110 - the senders go on however long it takes
+async def _more(commands: int, stretch: Stretch) -> None:
+    enough = stretch.commands + commands
+    while stretch.commands < enough:  # noqa: ASYNC110 - the senders go on however long it takes
         await asyncio.sleep(0.02)
 
 
