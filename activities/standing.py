@@ -147,7 +147,7 @@ class Watch:
             AnotherSchema: The database doesn't serve this worker any more.
         """
         stopped = asyncio.create_task(stop.wait())
-        while not stopped.done():
+        while not stop.is_set():
             looking = asyncio.create_task(self.look_again())
             # A server that doesn't answer holds up no worker that is to stop.
             await asyncio.wait([looking, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -126,13 +126,6 @@ async def test_a_running_worker_ends_when_the_database_serves_it_no_more(our_cli
         await working
 
 
-async def test_a_watch_ends_with_its_worker(our_client: Client, database: Database) -> None:
-    stop = asyncio.Event()
-    working = asyncio.create_task(Watch(our_client, database.engine, new_reference("queue"), None).until(stop))
-    stop.set()
-    await working
-
-
 async def test_a_server_that_does_not_answer_keeps_no_worker_from_stopping(our_client: Client) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as silent:
