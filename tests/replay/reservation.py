@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from temporalio.api.enums.v1 import EventType
+
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
 from tests.support.reservation import Orders, request
-from tests.support.wire import line, refusal
+from tests.support.wire import eventually, line, refusal
 
 
 class ReservationScenes(Scenes[Orders]):
@@ -160,6 +162,15 @@ class ReservationScenes(Scenes[Orders]):
             await self._scheduled(reference)
         await self._caller.update(reference, "reserved")
         await self._caller.fulfill(reference)
+
+    async def told_of_attempts(self, reference: str) -> None:
+        """An attempt tells the run that the database is still away, and the run shows it."""
+        signals = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+        await self._caller.reserve(reference, (self._shop.item(5), 2))
+        with self._stage.outages.database_away():
+            shipping = asyncio.ensure_future(self._caller.fulfill(reference))
+            await eventually(lambda: self._caller.history(reference, signals), lambda told: len(told) == 1)
+        await shipping
 
     async def named(self, reference: str) -> None:
         """The run that has answered a start under a fixed update id, and that another one follows for this reason."""
