@@ -103,7 +103,7 @@ class Lane:
             async with asyncio.timeout(4 * ANSWER_SECONDS):
                 await self._send(case)
         except (Violation, TimeoutError) as violation:
-            told = f"{case.number}, {case.target}: {violation or 'no end'}; sent {case.arguments!r:.1000}"
+            told = f"{case.number}, {case.target}: {str(violation) or 'no end'}; sent {case.arguments!r:.1000}"
             self._tally.violations.append(told)
             _log.warning("%s", told)
             self._open.clear()

@@ -18,6 +18,7 @@ Place = tuple[str | int, ...]
 Bytes = tuple[bytes, dict[str, bytes]]
 """A payload as it travels: its data, and what it says of itself."""
 
+_SMALL_LETTERS = 1_500
 PLAIN = {"encoding": b"json/plain"}
 
 
@@ -75,7 +76,9 @@ def _as_text(at: Json, name: str | int, odd: Json) -> None:
 def _repeat(at: Json, name: str | int, odd: Json) -> None:
     del odd
     if isinstance(at, list):
-        at.extend(copy.deepcopy(at[int(name) : int(name) + 1]) * (1_001 if len(at) == 1 else 1))
+        # Too many of small things only: repeated within each other they would be more than any memory holds.
+        times = 1_001 if len(at) == 1 and len(repr(at)) < _SMALL_LETTERS else 1
+        at.extend(copy.deepcopy(at[int(name) : int(name) + 1]) * times)
 
 
 def _add(at: Json, name: str | int, odd: Json) -> None:
