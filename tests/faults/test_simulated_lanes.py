@@ -21,21 +21,17 @@ async def test_clients_get_what_the_model_says_and_a_wrong_model_is_found_out(
 ) -> None:
     del worker
 
-    async def simulate(seed: int, *, wrong_by: int = 0) -> Driver:
-        lanes = lanes_of(new_run(seed), shop, 1, (ReservationLane, AdjustmentLane))
-        driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=15)
-        await driver.run()
-        [key, *_] = lanes[0].model.books.items
-        lanes[0].model.books.items[key].on_hand += wrong_by
-        await compare(driver, engine, plain_client)
-        return driver
-
-    right, wrong = [await simulate(1), await simulate(2, wrong_by=1)]
-    assert right.violations == []
-    assert right.digest(15) != wrong.digest(15)
+    lanes = lanes_of(new_run(1), shop, 1, (ReservationLane, AdjustmentLane))[-2:]
+    driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=20)
+    await driver.run()
+    await compare(driver, engine, plain_client)
+    assert driver.violations == []
     # A model that is off by one unit is found to be: the comparison does compare.
-    [violation] = wrong.violations
-    assert " has on hand, reserved, available (" in violation.text
+    [key, *_] = lanes[0].model.books.items
+    lanes[0].model.books.items[key].on_hand += 1
+    await compare(driver, engine, plain_client, looks=1)
+    [violation] = driver.violations
+    assert f"{key} has on hand, reserved, available (" in violation.text
 
 
 def test_an_answer_is_compared_field_by_field() -> None:

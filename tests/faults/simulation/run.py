@@ -61,16 +61,30 @@ def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lan
     return lanes
 
 
-async def compare(driver: Driver, engine: Engine, client: Client, open_runs: runs.OpenRuns = runs.listed) -> None:
-    """Compare the world with the models, at a quiet point; `open_runs` finds the open runs.
+async def compare(
+    driver: Driver,
+    engine: Engine,
+    client: Client,
+    open_runs: runs.OpenRuns = runs.listed,
+    *,
+    looks: int = _LOOKS,
+) -> None:
+    """Compare the world with the models, at a quiet point.
 
     Signals are carried out some time after they were taken, so what differs is looked at again for a while: for longer
     than a step waits whose worker has died with it. It is a violation if it goes on to differ.
+
+    Args:
+        driver: Has the models, and takes the violations.
+        engine: The database.
+        client: Any client.
+        open_runs: Finds the open runs.
+        looks: How often it is looked at what differs.
     """
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
     seed, name = driver.lanes[0].seed, driver.lanes[0].run.name
     problems: list[str] = []
-    for _ in range(_LOOKS):
+    for _ in range(looks):
         problems = [problem async for problem in runs.compare(client, models, name, open_runs)]
         problems += await asyncio.to_thread(_compare_rows, engine, models)
         if not problems:
