@@ -37,10 +37,10 @@ from stockkeeper.contracts import search_attributes
 from tests.faults.simulation.checks import runs
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
-from tests.faults.simulation.lanes.lane import Lane
+from tests.faults.simulation.lanes.lane import Catalogue, Lane
 from tests.faults.simulation.pace import SKIPPED_TIME
 from tests.faults.simulation.report import write
-from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, lanes_of, new_run
+from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, new_run
 from tests.faults.workplace import WorkerProcess, worker_process, workers_environment
 from tests.support.outages import Outages
 from tests.support.shop import Shop
@@ -213,14 +213,15 @@ async def simulate(
         seed: Decides the commands and the faults.
         directory: Takes data and logs.
         seconds: How long, on the clock on the wall.
-        each: Lanes of each kind.
+        each: Lanes of each kind: as many of one as of another, because all have deadlines.
         kinds: The kinds.
         commands_each: Commands of each lane; None: as many as it can.
     """
     report = Report(seed)
     async with _running(directory) as place:
         run = new_run(seed, SKIPPED_TIME)
-        lanes = await asyncio.to_thread(lanes_of, run, Shop(place.engine), each, kinds)
+        lanes = [lane for kind in kinds for lane in kind.team(run, each)]
+        await asyncio.to_thread(_set_up, lanes, Shop(place.engine))
         delivery = Delivery(place.clients, DEFAULT_TASK_QUEUE)
         driver = Driver(lanes, delivery, commands_each=commands_each, wait=place.clock.wait)
         driving = asyncio.create_task(driver.run())
@@ -241,6 +242,11 @@ async def simulate(
         report.commands, report.days, report.digest = driver.commands, place.clock.days, driver.digest()
         report.violations = driver.violations
     return report
+
+
+def _set_up(lanes: Sequence[Lane], catalogue: Catalogue) -> None:
+    for lane in lanes:
+        lane.set_up(catalogue)
 
 
 async def _quiet_point(place: _Place, driver: Driver, report: Report) -> None:
