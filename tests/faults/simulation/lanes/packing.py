@@ -10,26 +10,26 @@ from tests.faults.simulation.model.reservation import Orders
 from tests.faults.simulation.script import Command, How, Result, Script, Send, Together
 
 Json = Any
-_AT_ONCE = 12
+_AT_ONCE = 24
 
 
 class PackingLane(OrdersLane):
     """Large orders of one or two items."""
 
     kind = "packing"
-    share: ClassVar[float] = 4.0
+    share: ClassVar[float] = 8.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in one warehouse."""
         warehouse = self.new_warehouse(catalogue)
         products = [self.new_product(catalogue) for _ in range(2)]
-        self._keys = [self.new_item(catalogue, 200_000, product=product, warehouse=warehouse) for product in products]
+        self._keys = [self.new_item(catalogue, 1_000_000, product=product, warehouse=warehouse) for product in products]
         self.orders = Orders(self.model)
 
     def turn(self, chance: random.Random) -> Script:
         """A new order, and every parcel of it."""
         reference = self.reference()
-        lines = [line(key, chance.randint(20, 60)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
+        lines = [line(key, chance.randint(60, 150)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
         yield from self.ask(self.start(reference, lines), self.orders.reserve(reference, lines))
         order = self.orders.all[reference]
         parcels = [self._parcel(number, each) for number, each in enumerate(self._units(chance, lines))]
@@ -38,19 +38,19 @@ class PackingLane(OrdersLane):
         # A run is open until its last unit leaves, so the last ones of both lines are said once, and at the end.
         *early, last = [parcels[begin : begin + _AT_ONCE] for begin in range(0, len(parcels), _AT_ONCE)]
         for some in early:
-            said = [*some, *chance.sample(some, chance.choice([0, 1, 3]))]
+            said = [*some, *chance.sample(some, chance.choice([0, 2, 6]))]
             chance.shuffle(said)
             yield self._together(order.workflow_id, said)
         yield self._together(order.workflow_id, last)
         yield Result(order.workflow_id, Answer(order.state()))
 
     def _units(self, chance: random.Random, lines: list[Json]) -> list[Json]:
-        """Lines of one to three units, which add up to these."""
+        """Lines of one or two units, which add up to these."""
         units = []
         for each in lines:
             left = each["quantity"]
             while left:
-                units.append(each | {"quantity": min(left, chance.choice([1, 1, 2, 3]))})
+                units.append(each | {"quantity": min(left, chance.choice([1, 1, 1, 2]))})
                 left -= units[-1]["quantity"]
         chance.shuffle(units)
         return units
