@@ -31,13 +31,17 @@ class Mutation:
 
     Attributes:
         broken: What is broken, for readers of the report.
+        clients: The kinds of simulated clients whose promise it is: in two minutes, these alone are driven.
         in_worker: Breaks it in this process, a worker's.
         in_database: Statements that break it in the database, as its owner.
+        more: A fault that it takes to see it, by its name among the faults on request; empty: it takes none.
     """
 
     broken: str
+    clients: Sequence[str]
     in_worker: Callable[[], None] | None = None
     in_database: Sequence[str] = ()
+    more: str = ""
 
 
 BROKEN_PROMISE = "SIMULATION_BROKEN_PROMISE"
@@ -193,9 +197,10 @@ _ANYBODY_MAY_APPROVE = """
 """
 
 MUTATIONS: Mapping[str, Mutation] = {
-    "lock_order": Mutation("items are locked in any order", _lock_in_any_order),
+    "lock_order": Mutation("items are locked in any order", ("hot",), _lock_in_any_order),
     "lock": Mutation(
         "items aren't locked, and the database's checks behind that are gone",
+        ("hot",),
         _lock_nothing,
         (
             "ALTER TABLE inventory_items DROP CONSTRAINT inventory_items_never_oversold",
@@ -204,19 +209,46 @@ MUTATIONS: Mapping[str, Mutation] = {
             "DROP TRIGGER inventory_items_need_a_movement ON inventory_items",
         ),
     ),
-    "operation": Mutation("operations that were carried out aren't found again", _forget_operations),
-    "attempt": Mutation("a second attempt at a step counts as another operation", _name_each_attempt),
-    "contents": Mutation("a repeat with other contents is taken for the same", _take_any_repeat),
-    "commit": Mutation("commits don't wait until they are stored", _commit_without_waiting),
-    "append_only": Mutation(
-        "the ledger's past can be changed", None, ("DROP TRIGGER stock_movements_append_only ON stock_movements",)
+    "operation": Mutation(
+        "operations that were carried out aren't found again", ("reservation", "transfer"), _forget_operations
     ),
-    "deadline": Mutation("an overdue hold keeps its units from a buyer", _keep_overdue_holds),
-    "clock": Mutation("steps decide by the worker's clock, not by the workflow's", _decide_by_the_workers_clock),
-    "queue": Mutation("whoever comes takes the units that others wait for", _serve_whoever_comes),
-    "release": Mutation("a hold that is cancelled keeps its units", _keep_cancelled_units),
-    "compensation": Mutation("units of a transfer cancelled on the way don't come back", _bring_nothing_back),
-    "four_eyes": Mutation("one may approve one's own request", _approve_ones_own, (_ANYBODY_MAY_APPROVE,)),
-    "giving_way": Mutation("the first promise gives way to a correction, not the last", _give_way_in_turn),
-    "cover": Mutation("a reorder run orders what is on order", _order_what_is_ordered),
+    "attempt": Mutation(
+        "a second attempt at a step counts as another operation",
+        ("reservation", "waiting"),
+        _name_each_attempt,
+        more="answer",
+    ),
+    "contents": Mutation(
+        "a repeat with other contents is taken for the same", ("reservation", "transfer"), _take_any_repeat
+    ),
+    "commit": Mutation(
+        "commits don't wait until they are stored", ("reservation", "hot"), _commit_without_waiting, more="crash"
+    ),
+    "append_only": Mutation(
+        "the ledger's past can be changed",
+        ("reservation", "hot"),
+        in_database=("DROP TRIGGER stock_movements_append_only ON stock_movements",),
+    ),
+    "deadline": Mutation("an overdue hold keeps its units from a buyer", ("waiting",), _keep_overdue_holds),
+    "clock": Mutation(
+        "steps decide by the worker's clock, not by the workflow's",
+        ("waiting", "hot"),
+        _decide_by_the_workers_clock,
+        more="clock",
+    ),
+    "queue": Mutation("whoever comes takes the units that others wait for", ("waiting",), _serve_whoever_comes),
+    "release": Mutation("a hold that is cancelled keeps its units", ("waiting", "adjustment"), _keep_cancelled_units),
+    "compensation": Mutation(
+        "units of a transfer cancelled on the way don't come back", ("transfer",), _bring_nothing_back
+    ),
+    "four_eyes": Mutation(
+        "one may approve one's own request",
+        ("adjustment", "purchase-order"),
+        _approve_ones_own,
+        (_ANYBODY_MAY_APPROVE,),
+    ),
+    "giving_way": Mutation(
+        "the first promise gives way to a correction, not the last", ("adjustment",), _give_way_in_turn
+    ),
+    "cover": Mutation("a reorder run orders what is on order", ("reorder", "plan"), _order_what_is_ordered),
 }

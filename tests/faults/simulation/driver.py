@@ -22,10 +22,12 @@ class Violation:
     Attributes:
         text: All of it: seed, command, what was expected and found.
         brief: The same for a table; empty: the text is brief.
+        is_vague: It doesn't tell what is wrong: no answer came in time, or a process didn't come back.
     """
 
     text: str
     brief: str = ""
+    is_vague: bool = False
 
 
 class Driver:
@@ -86,11 +88,14 @@ class Driver:
 
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
-        """Hold all lanes up at their next rest; the body runs when everything in flight has been answered."""
+        """Hold all lanes up at their next rest; the body runs when everything in flight has been answered.
+
+        Or as soon as there is a violation.
+        """
         self._open.clear()
         try:
             async with self._rested:
-                await self._rested.wait_for(lambda: not self._busy)
+                await self._rested.wait_for(lambda: not self._busy or bool(self.violations))
             yield
         finally:
             self._open.set()
@@ -104,7 +109,8 @@ class Driver:
             while not self._is_over(lane, step):
                 step = script.send(await self._carry_out(client, lane, step))
         except _Wrong as wrong:
-            self.violations.append(Violation(f"seed {lane.seed}, lane {lane.name}, {wrong}", wrong.brief))
+            text = f"seed {lane.seed}, lane {lane.name}, {wrong}"
+            self.violations.append(Violation(text, wrong.brief, wrong.is_vague))
             self.wrong.set()
         finally:
             await self._rests(lane)
@@ -137,7 +143,8 @@ class Driver:
         try:
             outcome = await self._delivery.carry_out(client, step)
         except Stuck as stuck:
-            raise _Wrong(f"command {len(lane.digest.after)}: {stuck}; to {step}", f"{_brief(step)}: {stuck}") from None
+            text = f"command {len(lane.digest.after)}: {stuck}; to {step}"
+            raise _Wrong(text, f"{_brief(step)}: {stuck}", is_vague=True) from None
         if (problem := step.expected.differs(outcome)) is not None:
             when = f"from {sent:%H:%M:%S.%f} to {datetime.now(UTC):%H:%M:%S.%f} UTC"
             text = f"command {len(lane.digest.after)}, {when}: {problem}; answered: {outcome}; to {step}"
@@ -153,9 +160,10 @@ class Driver:
 class _Wrong(Exception):
     """It came out otherwise."""
 
-    def __init__(self, text: str, brief: str) -> None:
+    def __init__(self, text: str, brief: str, *, is_vague: bool = False) -> None:
         super().__init__(text)
         self.brief = brief
+        self.is_vague = is_vague
 
 
 def _brief(step: Send | Result | Look | Operate) -> str:

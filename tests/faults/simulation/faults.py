@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tests.faults.simulation.delivery import Delivery
@@ -140,6 +140,14 @@ class Stream:
     kinds: Mapping[Fault, int]
 
 
+ON_REQUEST: Mapping[str, Fault] = {
+    "answer": _lose_commit,
+    "clock": _put_a_clock_off,
+    "crash": _kill_postgres,
+}
+"""Faults of which a simulation may have more than the streams bring."""
+_MORE_EVERY_SECONDS = 3.0
+
 STREAMS = (
     Stream(
         "workers",
@@ -190,6 +198,8 @@ class Faults:
     seed: int
     often: float = 1.0
     """How many times as often as the streams have it."""
+    more: str = ""
+    """One of `ON_REQUEST`, beside the streams; empty: none."""
     happened: list[Happened] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     _may: asyncio.Event = field(default_factory=asyncio.Event)
@@ -211,7 +221,9 @@ class Faults:
     async def happening(self) -> AsyncIterator[None]:
         """Let all streams flow meanwhile."""
         self._may.set()
-        streams = [asyncio.create_task(self._flow(stream)) for stream in STREAMS]
+        wanted = [replace(each, gap=each.gap / self.often) for each in STREAMS]
+        wanted += [Stream(self.more, _MORE_EVERY_SECONDS, {ON_REQUEST[self.more]: 1})] if self.more else []
+        streams = [asyncio.create_task(self._flow(stream)) for stream in wanted]
         try:
             yield
         finally:
@@ -234,7 +246,7 @@ class Faults:
         number = 0
         while True:
             chance = random.Random(f"{self.seed}/faults/{stream.name}/{number}")
-            await asyncio.sleep(chance.uniform(0.2, 1.8) * stream.gap / self.often)
+            await asyncio.sleep(chance.uniform(0.2, 1.8) * stream.gap)
             await self._may.wait()
             self._going_on[stream.name] += 1
             try:

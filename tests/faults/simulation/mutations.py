@@ -1,7 +1,7 @@
 """Shows that the simulation finds what is broken: ``python -m tests.faults.simulation.mutations [NAME ...]``.
 
-Each promise of `breaking` is broken in a simulation of its own, with the faults of any other, until a violation is
-found. A run without anything broken finds none: that is `make soak`.
+Each promise of `breaking` is broken in a simulation of its own, with a third of a soak's faults, until a violation is
+found. ``--sound`` breaks nothing: the same clients and faults, for two minutes each, and nothing may be found.
 """
 
 import argparse
@@ -15,12 +15,15 @@ from typing import NamedTuple
 
 from tests.faults.simulation.breaking import MUTATIONS
 from tests.faults.simulation.report import write
+from tests.faults.simulation.run import LANES
 from tests.faults.simulation.soak import Soaked, soak
 
 SECONDS = 120.0
 """Within which each has to be found."""
 _PATIENCE = 60.0
 """Seconds until a command without an answer is stuck: shorter than a soak's, because these two minutes are short."""
+_CLIENTS = 12
+_OFTEN = 0.33
 _BEGIN = "<!-- What the simulation finds, by `python -m tests.faults.simulation.mutations --write`: begin -->\n"
 _END = "<!-- What the simulation finds: end -->\n"
 _WORDS = 160
@@ -44,15 +47,29 @@ class Tried(NamedTuple):
     faults: int
 
 
-async def tried(name: str, seed: int, *, seconds: float = SECONDS, each: int = 1) -> Tried:
+async def tried(name: str, seed: int, *, is_broken: bool = True, seconds: float = SECONDS) -> Tried:
     """Simulate with something broken, until it is found or the time is over."""
+    mutation = MUTATIONS[name]
+    kinds = [kind for kind in LANES if kind.kind in mutation.clients]
     with TemporaryDirectory(prefix="stockkeeper-mutation-", ignore_cleanup_errors=True) as directory:
-        soaked = await soak(Path(directory), seed, seconds, each=each, patience=_PATIENCE, broken=name)
+        soaked = await soak(
+            Path(directory),
+            seed,
+            seconds,
+            each=max(1, round(_CLIENTS / sum(kind.share for kind in kinds))),
+            often=_OFTEN,
+            patience=_PATIENCE,
+            kinds=kinds,
+            more=mutation.more,
+            brisk=True,
+            broken=name if is_broken else None,
+        )
     return Tried(name, _first(soaked), soaked.seconds, sum(soaked.sent.values()), len(soaked.happened))
 
 
 def _first(soaked: Soaked) -> str | None:
-    return soaked.violations[0].brief or soaked.violations[0].text if soaked.violations else None
+    """What was wrong, if one tells it."""
+    return next((each.brief or each.text for each in soaked.violations if not each.is_vague), None)
 
 
 def render(all_tried: Sequence[Tried]) -> str:
@@ -84,19 +101,20 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation.mutations")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, unless named: {', '.join(MUTATIONS)}")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sound", action="store_true", help="break nothing; nothing may be found")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks/faults.md")
     asked = parser.parse_args(words)
     if unknown := sorted(set(asked.names) - MUTATIONS.keys()):
         parser.error(f"there is no {', '.join(unknown)}")
     all_tried = []
     for name in asked.names or MUTATIONS:
-        all_tried.append(asyncio.run(tried(name, asked.seed)))
+        all_tried.append(asyncio.run(tried(name, asked.seed, is_broken=not asked.sound)))
         sys.stderr.write(f"{all_tried[-1]}\n")
     table = render(all_tried)
     sys.stdout.write(table)
     if asked.write:
         write(table, begin=_BEGIN, end=_END)
-    return 1 if any(each.found is None for each in all_tried) else 0
+    return 1 if any((each.found is None) is not asked.sound for each in all_tried) else 0
 
 
 if __name__ == "__main__":

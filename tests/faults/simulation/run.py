@@ -44,7 +44,9 @@ LANES: Sequence[type[Lane]] = (
 """Every kind of simulated client."""
 IN_SKIPPED_TIME: Sequence[type[Lane]] = tuple(lane for lane in LANES if lane.bears_skipped_time)
 """Those that a server may drive that skips days."""
-_LOOKS = 120
+LOOKS = 120
+CALM_LOOKS = 10
+"""How often a hasty run looks at what differs while no run has anything under way."""
 _AGAIN_SECONDS = 0.5
 
 
@@ -67,7 +69,8 @@ async def compare(
     client: Client,
     open_runs: runs.OpenRuns = runs.listed,
     *,
-    looks: int = _LOOKS,
+    looks: int = LOOKS,
+    calm_looks: int = LOOKS,
 ) -> None:
     """Compare the world with the models, at a quiet point.
 
@@ -80,14 +83,17 @@ async def compare(
         client: Any client.
         open_runs: Finds the open runs.
         looks: How often it is looked at what differs.
+        calm_looks: How often if no run has anything under way, one time after another.
     """
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
     seed, name = driver.lanes[0].seed, driver.lanes[0].run.name
     problems: list[str] = []
+    calm = 0
     for _ in range(looks):
         problems = [problem async for problem in runs.compare(client, models, name, open_runs)]
+        calm = 0 if problems else calm + 1
         problems += await asyncio.to_thread(_compare_rows, engine, models)
-        if not problems:
+        if not problems or calm == calm_looks:
             break
         await asyncio.sleep(_AGAIN_SECONDS)
     problems += await runs.failed_tasks(client, models, random.Random(driver.commands))

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from temporalio.client import Client
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.faults import Faults, Happened
+from tests.faults.simulation.lanes.lane import Lane
 from tests.faults.simulation.model.outcome import Outcome
-from tests.faults.simulation.run import compare, lanes_of, new_run
+from tests.faults.simulation.run import CALM_LOOKS, LANES, LOOKS, compare, lanes_of, new_run
 from tests.faults.simulation.script import Look, Operate, Result, Send
 from tests.faults.simulation.stage import OVER_DELIVERY_PERCENT, Stage, staged
 from tests.support.shop import Shop
@@ -22,6 +24,7 @@ EARLY_COMMANDS = 5
 """Of each own lane: what every run gets to."""
 _SHORT_SECONDS = 300.0
 _QUIET_EVERY_SECONDS, _QUIET_EVERY_SECONDS_OF_A_LONG_RUN = 25.0, 60.0
+_QUIET_EVERY_SECONDS_IF_BRISK = 10.0
 _AUDIT_WITHIN_SECONDS = 60.0
 
 
@@ -79,6 +82,9 @@ async def soak(
     kills: int = 0,
     per_second: float = 1_000.0,
     patience: float = 90.0,
+    kinds: Sequence[type[Lane]] = LANES,
+    more: str = "",
+    brisk: bool = False,
     broken: str | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Soaked:
@@ -94,19 +100,23 @@ async def soak(
         kills: It goes on until there have been so many.
         per_second: Steps at most, of all clients.
         patience: Seconds until a command without an answer is stuck.
+        kinds: The kinds of clients.
+        more: Of which fault there are more than usual, by its name in `ON_REQUEST`.
+        brisk: Compare every few seconds, and don't look long at what differs while no run has anything under way.
         broken: A promise of `breaking` that our code is to break.
         say: Takes a line at each quiet point.
     """
     async with staged(directory, workers=workers, broken=broken) as stage:
         run = new_run(seed, over_delivery_percent=OVER_DELIVERY_PERCENT)
-        lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each)
+        lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each, kinds)
         delivery = _Paced(stage.clients, stage.task_queue, patience=patience)
         delivery.per_second = per_second
         driver = Driver(lanes, delivery)
-        faults = Faults(stage, delivery, seed, often=often)
+        faults = Faults(stage, delivery, seed, often=often, more=more)
         began = time.monotonic()
         quiet_points = 0
         every = _QUIET_EVERY_SECONDS if seconds <= _SHORT_SECONDS else _QUIET_EVERY_SECONDS_OF_A_LONG_RUN
+        every = _QUIET_EVERY_SECONDS_IF_BRISK if brisk else every
         driving = asyncio.create_task(driver.run())
         wrong = asyncio.create_task(driver.wrong.wait())
         async with faults.happening():
@@ -119,7 +129,9 @@ async def soak(
                 await faults.rest()
                 quiet_points += 1
                 async with driver.quiet():
-                    await _compare_all(stage, driver, faults, quiet_points)
+                    if driver.violations:
+                        break
+                    await _compare_all(stage, driver, faults, quiet_points, brisk=brisk)
                 say(
                     f"{time.monotonic() - began:.0f} s: {driver.commands} commands, {len(faults.happened)} faults, "
                     f"{faults.kills} kills, {len(driver.violations)} violations"
@@ -130,7 +142,10 @@ async def soak(
         seconds = time.monotonic() - began
         driver.stop()
         wrong.cancel()
-        await driving
+        if driver.violations:
+            driving.cancel()  # What else is under way tells nothing more.
+        with suppress(asyncio.CancelledError):
+            await driving
         return Soaked(
             seed=seed,
             seconds=seconds,
@@ -145,12 +160,14 @@ async def soak(
         )
 
 
-async def _compare_all(stage: Stage, driver: Driver, faults: Faults, number: int) -> None:
-    await compare(driver, stage.engine, stage.client)
+async def _compare_all(stage: Stage, driver: Driver, faults: Faults, number: int, *, brisk: bool) -> None:
+    await compare(driver, stage.engine, stage.client, calm_looks=CALM_LOOKS if brisk else LOOKS)
     name = driver.lanes[0].run.name
-    problems = [*faults.broken, *stage.faults, *_deadlocks(stage.postgres.log)]
+    problems = [*stage.faults, *_deadlocks(stage.postgres.log)]
     problems += await _audit(stage.client, stage.task_queue, f"{name}-audit-{number}")
-    driver.violations += [Violation(f"seed {driver.lanes[0].seed}, quiet point {number}: {each}") for each in problems]
+    where = f"seed {driver.lanes[0].seed}, quiet point {number}"
+    driver.violations += [Violation(f"{where}: {each}") for each in problems]
+    driver.violations += [Violation(f"{where}: {each}", is_vague=True) for each in faults.broken]
 
 
 def _deadlocks(log: Path) -> list[str]:
