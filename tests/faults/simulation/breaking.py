@@ -35,6 +35,7 @@ class Mutation:
         in_worker: Breaks it in this process, a worker's.
         in_database: Statements that break it in the database, as its owner.
         more: A fault that it takes to see it, by its name among the faults on request; empty: it takes none.
+        workers: Worker processes. Each has one transaction over stock at a time.
     """
 
     broken: str
@@ -42,6 +43,7 @@ class Mutation:
     in_worker: Callable[[], None] | None = None
     in_database: Sequence[str] = ()
     more: str = ""
+    workers: int = 2
 
 
 BROKEN_PROMISE = "SIMULATION_BROKEN_PROMISE"
@@ -197,7 +199,8 @@ _ANYBODY_MAY_APPROVE = """
 """
 
 MUTATIONS: Mapping[str, Mutation] = {
-    "lock_order": Mutation("items are locked in any order", ("hot",), _lock_in_any_order),
+    # Two transactions meet in a moment; a third has them wait in the middle of it.
+    "lock_order": Mutation("items are locked in any order", ("hot",), _lock_in_any_order, workers=5),
     "lock": Mutation(
         "items aren't locked, and the database's checks behind that are gone",
         ("hot",),

@@ -57,6 +57,7 @@ async def tried(name: str, seed: int, *, is_broken: bool = True, seconds: float 
             seed,
             seconds,
             each=max(1, round(_CLIENTS / sum(kind.share for kind in kinds))),
+            workers=mutation.workers,
             often=_OFTEN,
             patience=_PATIENCE,
             kinds=kinds,
