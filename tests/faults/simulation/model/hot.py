@@ -16,9 +16,9 @@ from tests.faults.simulation.model.outcome import Answer, Answered, Outcome, Ref
 Json = Any
 
 
-@dataclass
+@dataclass(eq=False)
 class Window:
-    """What was available during one call, beside the call's own units.
+    """What was available during one call, beside the call's own units. Two calls may want the same.
 
     Attributes:
         wanted: Units by item that the call wants.
