@@ -69,6 +69,18 @@ def test_a_refusal_is_right_only_if_units_may_have_been_missing_during_the_call(
     assert bounds.exact(key) is None
 
 
+def test_two_calls_for_the_same_units_are_two() -> None:
+    key, bounds = Key(1, 2), Bounds()
+    bounds.begin_with(key, 10)
+    first, second = bounds.takes({key: 4}), bounds.takes({key: 4})
+    bounds.took(second, accepted=True)
+    bounds.took(bounds.takes({key: 5}), accepted=True)
+    short = {"warehouse_id": 1, "product_id": 2, "requested": 4, "available": 1}
+    assert HeldOrShort(first, {}).differs(Refused("InsufficientStock", [short], "")) is None
+    bounds.took(first, accepted=False)
+    assert bounds.exact(key) == 1
+
+
 def test_open_lines_come_from_the_fewest_warehouses_then_parts_then_the_first_ranks() -> None:
     ranks = {place: (100, place) for place in (1, 2, 3)} | {4: (1, 4)}
     assert places_of(5, {1: 3, 2: 5, 3: 9, 4: 4}, (), ranks) == [(2, 5)]

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
-from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-
-from tests.faults.simulation.report import render, write
+from tests.faults.simulation.report import render, silence_the_sdk, write
 from tests.faults.simulation.soak import soak
 
 
@@ -24,9 +22,7 @@ def main() -> int:
     parser.add_argument("--per-second", type=float, default=1_000.0, help="steps of clients at most")
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
     options = parser.parse_args()
-    # What a client tries again is counted; the SDK's own word for each try is too much.
-    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
+    silence_the_sdk()
     directory = Path(mkdtemp(prefix="stockkeeper-simulation-"))
     soaked = asyncio.run(
         soak(

@@ -1,7 +1,7 @@
 """Shows that the simulation finds what is broken: ``python -m tests.faults.simulation.mutations [NAME ...]``.
 
 Each promise of `breaking` is broken in a simulation of its own, with a third of a soak's faults, until a violation is
-found. ``--sound`` breaks nothing: the same clients and faults, for two minutes each, and nothing may be found.
+found. ``--sound`` breaks nothing: the same clients and faults for as long, and nothing may be found.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.faults.simulation.breaking import MUTATIONS
-from tests.faults.simulation.report import write
+from tests.faults.simulation.report import silence_the_sdk, write
 from tests.faults.simulation.run import LANES
 from tests.faults.simulation.soak import Soaked, soak
 
@@ -90,6 +90,8 @@ def _rows(all_tried: Sequence[Tried]) -> Iterator[str]:
 def _cell(violation: str) -> str:
     """A violation without what differs from run to run, and no longer than a cell of a table should be."""
     text = re.sub(r"^seed \d+, ", "", violation)
+    text = re.sub(r"Answered\(state=\{.*?'status': '(\w+)'.*\}\)", r"answered with the status \1", text)
+    text = re.sub(r"Refused\(type='(\w+)', details=.*, message='(.*)'\)", r"refused as \1, \2", text)
     text = re.sub(r"\bs\d+x[0-9a-f]{6}-", "", text).replace("|", "\\|").replace("\n", " ")
     if len(text) <= _WORDS:
         return text
@@ -102,14 +104,16 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.simulation.mutations")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, unless named: {', '.join(MUTATIONS)}")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="within which each has to be found")
     parser.add_argument("--sound", action="store_true", help="break nothing; nothing may be found")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks/faults.md")
     asked = parser.parse_args(words)
     if unknown := sorted(set(asked.names) - MUTATIONS.keys()):
         parser.error(f"there is no {', '.join(unknown)}")
+    silence_the_sdk()
     all_tried = []
     for name in asked.names or MUTATIONS:
-        all_tried.append(asyncio.run(tried(name, asked.seed, is_broken=not asked.sound)))
+        all_tried.append(asyncio.run(tried(name, asked.seed, is_broken=not asked.sound, seconds=asked.seconds)))
         sys.stderr.write(f"{all_tried[-1]}\n")
     table = render(all_tried)
     sys.stdout.write(table)

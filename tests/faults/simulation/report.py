@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
 from tests.faults.simulation.faults import Happened
 from tests.faults.simulation.soak import Soaked
 
@@ -47,6 +49,12 @@ def _violations(soaked: Soaked) -> Iterator[str]:
     yield f"**{len(soaked.violations)} violations.**"
     yield ""
     yield from (f"- {violation.text}" for violation in soaked.violations)
+
+
+def silence_the_sdk() -> None:
+    """What a client tries again is counted; the SDK's own word for each try is too much."""
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
 
 
 def write(section: str, page: Path = PAGE, *, begin: str = _BEGIN, end: str = _END) -> None:

@@ -124,6 +124,7 @@ async def soak(
                 left = began + seconds - time.monotonic()
                 timeout = min(left, every) if left > 0 else every
                 await asyncio.wait([driving, wrong], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                driver.violations += [Violation(f"seed {seed}: {each}") for each in _deadlocks(stage.postgres.log)]
                 if driver.violations:
                     break
                 await faults.rest()
