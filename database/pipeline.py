@@ -173,7 +173,8 @@ def _results(server: pq.abc.PGconn) -> list[pq.abc.PGresult]:
     except psycopg.OperationalError:
         while (result := server.get_result()) is not None:
             results.append(result)
-        _raise_first(results)
+        # What has no code isn't the server's: libpq says so that the connection is lost.
+        _raise_first(result for result in results if result.error_field(pq.DiagnosticField.SQLSTATE))
         raise
     return results
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
+from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import CliRunner
 
 from devstack.stack import StackInfo
@@ -122,6 +123,15 @@ async def test_orders_whose_callers_have_gone_are_not_held_when_the_database_is_
         with pytest.raises(Unreachable):
             await hasty.reserve(reference, [_line(item, 1)], performed_by="checkout")
 
+    async def is_known(reference: str) -> bool:
+        try:
+            await stock.client.get_workflow_handle(f"reservation-{reference}").describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
     async def will_be_late(reference: str) -> None:
         """Wait until its next attempt is one that Temporal has scheduled after its caller gave up."""
         handle = stock.client.get_workflow_handle(f"reservation-{reference}")
@@ -136,9 +146,12 @@ async def test_orders_whose_callers_have_gone_are_not_held_when_the_database_is_
         with outages.database_away():
             await asyncio.gather(*map(gives_up, references))
             gave_up = datetime.now(UTC)
+            # On a busy machine some may not have come as far as Temporal.
+            references = [each for each in references if await is_known(each)]
+            assert references
             await few_at_once(*(lambda of=each: will_be_late(of) for each in references))
         ended = [await answer(stock.client.get_workflow_handle(f"reservation-{each}").result()) for each in references]
-        assert [each["status"] for each in ended] == ["REJECTED"] * 20
+        assert [each["status"] for each in ended] == ["REJECTED"] * len(references)
         assert all("wasn't held: it was to be held by" in each["notes"][0] for each in ended)
     # Who stays on the line is held, with the same reference.
     assert (await stock.reserve(references[0], [_line(item, 1)], performed_by="checkout")).state.status == "ACTIVE"
