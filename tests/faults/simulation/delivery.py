@@ -89,14 +89,8 @@ class Delivery:
         pause = _AGAIN_SECONDS
         while True:
             outcome, problem = await self._once(client, step)
-            if (
-                is_again
-                and isinstance(outcome, NotRunning)
-                and isinstance(step, Send)
-                and step.command.how is How.SIGNAL
-                and step.expected.differs(Sent()) is None
-            ):
-                return Sent()  # An earlier try was taken, and has ended the run: nobody else does.
+            if is_again and isinstance(outcome, NotRunning) and isinstance(step, Send):
+                outcome, problem = await self._after_the_end(client, step, outcome)
             if outcome is not None and not _is_early(step, outcome):
                 return outcome
             if asyncio.get_running_loop().time() > deadline:
@@ -108,6 +102,16 @@ class Delivery:
                 is_again = True
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _AGAIN_SECONDS_AT_MOST)
+
+    async def _after_the_end(self, client: Client, step: Send, outcome: NotRunning) -> tuple[Outcome | None, str]:
+        """What came of a command whose earlier try may have ended the run; nobody else ends it."""
+        if step.expected.differs(outcome) is None:
+            return outcome, ""
+        if step.command.how is How.SIGNAL and step.expected.differs(Sent()) is None:
+            return Sent(), ""
+        if step.command.how is How.UPDATE:
+            return await self._once(client, Look(step.command.workflow_id, step.expected))
+        return outcome, ""
 
     async def _once(self, client: Client, step: Send | Result | Look | Operate) -> tuple[Outcome | None, str]:
         """One try: what came of it, or else what went wrong."""
