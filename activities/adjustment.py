@@ -14,7 +14,7 @@ from activities.adjustment_posting import keep_would_end, post, require_on_hand
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment
-from database.corrections import would_end
+from database.corrections import is_reviewed, would_end
 from database.document import close_document, insert_document, is_stored, read_document
 from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
@@ -89,7 +89,8 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             changes = adjustment.changes
             levels = lock_or_create_items(connection, changes)
             require_on_hand(adjustment, levels)
-            adjustment.require_seen(would_end(connection, changes, levels, step.as_of))
+            ending = would_end(connection, changes, levels, step.as_of)
+            adjustment.require_seen(ending, none=is_reviewed(connection, operation, "approve"))
             asked_and_approved = f"asked for by {adjustment.requested_by}, approved by {step.performed_by}"
             return post(
                 connection,

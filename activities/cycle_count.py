@@ -14,7 +14,7 @@ from temporalio import activity
 from activities.catalogue import require_items
 from activities.cycle_count_lines import is_approved, lock_item, post_line, stored_line
 from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
-from database.corrections import would_end
+from database.corrections import is_reviewed, would_end
 from database.cycle_count import (
     CYCLE_COUNT,
     cancel_count_lines,
@@ -145,7 +145,8 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
                 line, step.performed_by, last_posted_at(connection, item), last_correction(connection, item)
             )
             if -entry.delta <= level.on_hand:
-                count.require_seen(line, would_end(connection, {item: entry.delta}, {item: level}, step.as_of))
+                ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
+                count.require_seen(line, ending, none=is_reviewed(connection, operation, "approve_variance"))
             try:
                 return post_line(connection, operation, count, line, entry, level, step, approver=step.performed_by)
             except InsufficientStock:

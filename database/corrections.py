@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from database import holds, ledger
 from database.given_way import OFFERS_SHOWN, read_offers
-from database.operations import Operation
+from database.operations import Operation, result_of
 from database.stock_reading import Wants, locked_stock
 from stockkeeper.domain.errors import InsufficientStock, Shortage
 from stockkeeper.domain.promise import Promise, promises_of
@@ -90,6 +90,21 @@ def correct(
         gave_way=gave_way,
         held_before=tuple(read_offers(connection, as_of, OFFERS_SHOWN, items=put_back)) if put_back else (),
     )
+
+
+def is_reviewed(connection: Connection, operation: Operation, command: str) -> bool:
+    """Whether an earlier attempt at this approval was refused, and the holds that it would end were shown upon that.
+
+    A worker may die between the two and Temporal's hearing of them. The command is then tried anew, and nobody has
+    looked at the holds: it stays refused.
+
+    Args:
+        connection: Within the attempt's transaction.
+        operation: The approval's.
+        command: Its name in its operation id.
+    """
+    key = operation.operation_id.removeprefix(f"{operation.workflow_id}/{command}/")
+    return result_of(connection, f"{operation.workflow_id}/review/{key}") is not None
 
 
 def would_end(

@@ -143,10 +143,15 @@ class Adjustment:
         self.approval.require_may_approve(approver)
         return status
 
-    def require_seen(self, ending: Iterable[Promise]) -> None:
+    def require_seen(self, ending: Iterable[Promise], *, none: bool = False) -> None:
         """Refuse an approval by which holds would end that weren't shown for it.
+
+        Args:
+            ending: The holds that would end now.
+            none: Nobody has looked at what was shown.
 
         Raises:
             NotPermitted: With these holds.
         """
-        require_seen(self.name, ending, [Promise(**each) for each in self.would_end])
+        seen = [] if none else [Promise(**each) for each in self.would_end]
+        require_seen(self.name, ending, seen)

@@ -239,13 +239,19 @@ class CycleCount:
         counters = line.counters[-1:] if line.would_end else line.counters
         return Approval(document=self._named(line), involved=counters, involvement="counted")
 
-    def require_seen(self, line: CountLine, ending: Iterable[Promise]) -> None:
+    def require_seen(self, line: CountLine, ending: Iterable[Promise], *, none: bool = False) -> None:
         """Refuse an approval by which holds would end that weren't shown for it.
+
+        Args:
+            line: The line.
+            ending: The holds that would end now.
+            none: Nobody has looked at what was shown.
 
         Raises:
             NotPermitted: With these holds.
         """
-        require_seen(self._named(line), ending, [Promise(**each) for each in line.would_end])
+        seen = [] if none else [Promise(**each) for each in line.would_end]
+        require_seen(self._named(line), ending, seen)
 
     def approve(
         self, line: CountLine, approver: str, last_posted_at: datetime | None, last_correction: int

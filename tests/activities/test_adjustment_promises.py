@@ -103,6 +103,22 @@ def test_an_approval_ends_only_holds_that_were_shown(
     assert (posted.status, posted.would_end, level(engine, item)) == (S.POSTED, [], (2, 0))
 
 
+def test_an_approval_that_was_refused_stays_so_when_its_worker_dies_before_anybody_hears_of_it(
+    putting_right: AdjustmentCalls, steps: Steps, shop: Shop, engine: Engine
+) -> None:
+    """The holds are shown by then, and nobody has looked at them."""
+    item = dear_item(shop)
+    number = putting_right.submit(new_reference("a"), (item, -10)).adjustment_number
+    [late] = _held(steps, item, 3)
+    unseen = {"reference_type": "ORDER", "reference_id": late, "product_id": item.product_id, "quantity": 3}
+    refusal = ("NotPermitted", {"ends": [unseen]})
+    assert refused(partial(putting_right.approve, number, operation="1")) == refusal
+    putting_right.review(number, operation="1")
+    with adjustment_stays(engine, number, item):
+        assert refused(partial(putting_right.approve, number, operation="1")) == refusal
+    assert putting_right.approve(number, operation="2").status is S.POSTED
+
+
 def test_an_approval_may_end_fewer_holds_than_were_shown(
     putting_right: AdjustmentCalls, steps: Steps, shop: Shop, engine: Engine
 ) -> None:

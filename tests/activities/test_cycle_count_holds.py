@@ -97,6 +97,23 @@ def test_an_approval_ends_no_hold_that_was_not_shown(
     assert _told(counting.approve(number, item, operation="again")) == [(second, 1), (first, 8)]
 
 
+def test_an_approval_that_was_refused_stays_so_when_its_worker_dies_before_anybody_hears_of_it(
+    counting: CountCalls, steps: Steps, shop: Shop, engine: Engine
+) -> None:
+    """The holds are shown by then, and nobody has looked at them."""
+    item = shop.item(10)
+    number = counting.opened(item)
+    counting.record(number, item, 6)
+    [order] = _promised(steps, item, 7)
+    unseen = {"reference_type": "ORDER", "reference_id": order, "product_id": item.product_id, "quantity": 7}
+    refusal = ("NotPermitted", {"ends": [unseen]})
+    assert refused(partial(counting.approve, number, item, operation="1")) == refusal
+    counting.review(number, item, operation="1")
+    with count_stays(engine, number, item):
+        assert refused(partial(counting.approve, number, item, operation="1")) == refusal
+    assert _told(counting.approve(number, item, operation="2")) == [(order, 7)]
+
+
 def test_one_person_alone_posts_no_count_above_the_limit_of_value(
     counting: CountCalls, shop: Shop, engine: Engine
 ) -> None:

@@ -15,6 +15,7 @@ from tests.faults.simulation.model.outcome import (
     NoRun,
     Refusal,
     Such,
+    naming,
     saying,
 )
 from tests.faults.simulation.model.reservation import Order, Orders
@@ -126,7 +127,7 @@ class Adjustments:
         ending = self._would_end(adjustment)
         if unseen := [order for order in ending if order not in adjustment.shown]:
             adjustment.shown = ending
-            ends = InAnyOrder([{"reference_id": order.reference} for order in unseen])
+            ends = naming([order.reference for order in unseen], [order.reference for order in ending])
             return Refusal("NotPermitted", {"ends": ends})
         adjustment.approved_by = approver
         self._post(adjustment, f"{adjustment.workflow_id}/approve/")

@@ -13,6 +13,7 @@ from tests.faults.simulation.model.document import (
     takes_two_people,
     wrong_state,
 )
+from tests.faults.simulation.model.outcome import naming
 from tests.faults.simulation.model.reservation import Order, Orders
 
 _TOLERANCE_UNITS = 1
@@ -128,7 +129,8 @@ class CycleCount(Document):
         unseen = [order for order in ending if order not in line.ends]
         if unseen:
             line.ends = ending
-            raise No("NotPermitted", {"ends": [self._ending(order, line) for order in unseen]})
+            references = [[order.reference for order in orders] for orders in (unseen, ending)]
+            raise No("NotPermitted", {"ends": naming(*references)})
         self._post(line, look, cause, approver, f"approve_variance/{key}")
 
     def cancel(self, _sent: Json, _key: str) -> None:
@@ -171,14 +173,6 @@ class CycleCount(Document):
 
     def _held(self, order: Order, line: Line) -> int:
         return sum(each.open for each in order.lines if each.key == self._key(line)) if order.status == "ACTIVE" else 0
-
-    def _ending(self, order: Order, line: Line) -> Json:
-        return {
-            "reference_type": "ORDER",
-            "reference_id": order.reference,
-            "product_id": line.product,
-            "quantity": self._held(order, line),
-        }
 
     def _on_hand(self, line: Line) -> int:
         level = self.place.model.books.items.get(self._key(line))

@@ -174,6 +174,19 @@ class OneOf:
         return None if None in problems else "; and ".join(str(problem) for problem in problems)
 
 
+def naming(unseen: Sequence[str], ending: Sequence[str]) -> Such:
+    """Holds that end: those by these references which nobody could have seen, and at most all that end.
+
+    A worker may die with the refusal, when it has shown them: then it can't tell any more which are new.
+    """
+
+    def holds(found: Json) -> bool:
+        named = {each["reference_id"] for each in found}
+        return len(named) == len(found) and set(unseen) <= named <= set(ending)
+
+    return Such(holds, f"the holds of {list(unseen)!r}, of all of {list(ending)!r}")
+
+
 def saying(notes: Sequence[str]) -> Such:
     """Notes that say all of these, and nothing else.
 
