@@ -11,6 +11,7 @@ else is left to the part on the real server.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import shutil
@@ -48,8 +49,8 @@ from tests.support.shop import Shop
 
 _BEGIN = "<!-- Skipped time, by `python -m tests.faults.simulation.skipping --write`: begin -->\n"
 _END = "<!-- Skipped time: end -->\n"
-MOST_DAYS = 360
-"""Far deadlines are a year away, and mustn't come."""
+MOST_DAYS = 350
+"""Far deadlines are a year away, and mustn't come; some days are skipped between two looks."""
 _HOURS = SKIPPED_TIME.far / 3_600
 _SETTINGS = {
     # The deadlines of adjustments are the same for all.
@@ -59,8 +60,10 @@ _SLEEP_AT_MOST = timedelta(hours=1)
 """On the clock on the wall: far longer than any simulation."""
 _CLIENTS = 4
 _WORKERS = 2
-_QUIET_EVERY_SECONDS = 30.0
 _REST_EVERY_SECONDS = 10.0
+_REST_SECONDS = 86_400.0
+"""How much time a rest skips."""
+_RESTS_TO_A_QUIET_POINT = 3
 _BETWEEN_CUTS_SECONDS = (2.0, 8.0)
 _CUTS = 0.7
 """Of all that happens to the database; the rest of the time it is away."""
@@ -98,12 +101,23 @@ class Clock:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            while self._waiting:
-                await self._sleep(max(min(self._waiting)[0] - self.now, timedelta(0)))
-                self.now = await self._environment.get_current_time()
-                come = [each for each in self._waiting if each[0] <= self.now]
-                self._waiting = [each for each in self._waiting if each[0] > self.now]
-                for _, waiting in come:
+            try:
+                await self._until_all_have_come()
+            except Exception as failure:
+                for _, waiting in self._waiting:
+                    if not waiting.cancelled():
+                        waiting.set_exception(failure)
+                raise
+
+    async def _until_all_have_come(self) -> None:
+        while self._waiting:
+            first = min(until for until, _ in self._waiting)
+            await self._sleep(max(first - self.now, timedelta(0)))
+            self.now = await self._environment.get_current_time()
+            come = [each for each in self._waiting if each[0] <= self.now]
+            self._waiting = [each for each in self._waiting if each[0] > self.now]
+            for _, waiting in come:
+                if not waiting.cancelled():
                     waiting.set_result(None)
 
     async def _sleep(self, duration: timedelta) -> None:
@@ -242,16 +256,14 @@ async def simulate(
         over = asyncio.create_task(asyncio.sleep(seconds))
         cutting = asyncio.create_task(_cut(place.outages, random.Random(f"{seed}/database"), report))
         try:
-            while not (driving.done() or over.done() or driver.violations or place.clock.days > MOST_DAYS):
-                quiet_at = asyncio.get_running_loop().time() + _QUIET_EVERY_SECONDS
-                while asyncio.get_running_loop().time() < quiet_at and not (driving.done() or over.done()):
-                    await asyncio.wait({driving, over}, timeout=_REST_EVERY_SECONDS, return_when="FIRST_COMPLETED")
-                    async with driver.quiet():
-                        pass  # While many commands are under way, no time passes for those who wait.
-                await _quiet_point(place, driver, report)
+            for number in itertools.count(1):
+                await asyncio.wait({driving, over}, timeout=_REST_EVERY_SECONDS, return_when="FIRST_COMPLETED")
+                if driving.done() or over.done() or driver.violations or place.clock.days > MOST_DAYS:
+                    break
+                await _rest(place, driver, report, compared=number % _RESTS_TO_A_QUIET_POINT == 0)
             driver.stop()
             await driving
-            await _quiet_point(place, driver, report)
+            await _rest(place, driver, report, compared=True)
         finally:
             for task in (driving, over, cutting):
                 task.cancel()
@@ -267,12 +279,17 @@ def _set_up(lanes: Sequence[Lane], catalogue: Catalogue) -> None:
         lane.set_up(catalogue)
 
 
-async def _quiet_point(place: _Place, driver: Driver, report: Report) -> None:
-    """Compare everything, and go on with other workers."""
+async def _rest(place: _Place, driver: Driver, report: Report, *, compared: bool) -> None:
+    """Let a day pass while all clients rest; perhaps compare everything then, and go on with other workers.
+
+    While commands are under way no time passes, and so the clients that wait for a deadline wait for a rest.
+    """
     async with driver.quiet():
-        await compare(driver, place.engine, place.clients[0], runs.described)
-        report.faults["worker killed"] += await place.crew.replace()
-    report.quiet_points += 1
+        await place.clock.wait(_REST_SECONDS)
+        if compared:
+            await compare(driver, place.engine, place.clients[0], runs.described)
+            report.faults["worker killed"] += await place.crew.replace()
+            report.quiet_points += 1
 
 
 async def _cut(outages: Outages, chance: random.Random, report: Report) -> None:
