@@ -12,7 +12,7 @@ from tests.faults.workplace import Workplace
 from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL
 from tests.support.books import level
 from tests.support.outages import Outages
-from tests.support.purchase_order import Purchasing, came, draft, quantities, wanted
+from tests.support.purchase_order import Purchasing, approval, came, draft, quantities, wanted
 from tests.support.purchase_order_rows import purchases, supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, less_notices
@@ -88,6 +88,25 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
     for (number, item, _), units in zip(outcomes, (0, 0, 0, 3, 3), strict=True):
         assert level(engine, item) == (4 + units, 0)
         assert [moved for _, moved, *_ in purchases(engine, number)] == ([units] if units else [])
+
+
+async def test_what_was_refused_in_the_task_that_a_worker_died_with_is_decided_anew(
+    workplace: Callable[[], Workplace], our_client: Client, database: Database, shop: Shop
+) -> None:
+    """Each command is carried out once, or refused; what a refusal says is of the task that told of it."""
+    place, number, item, supplier = workplace(), new_reference("po"), shop.item(4), shop.supplier()
+    start = draft(number, supplier, item.warehouse_id, wanted(item, 10), approval=ONE_APPROVAL)
+    await place.purchasing.start(number, [start])
+    for approver in ("rita", "ann"):
+        await place.purchasing.signal(number, "approve", approval(approver))
+    # It refuses the requester, and dies with the other's approval.
+    async with place.worker("approve_purchase_order", "after") as deadly:
+        await deadly.has_killed_itself()
+    async with build_worker(our_client, database, place.settings):
+        why = f"{number} has been sent to the supplier and can't be approved any more"
+        assert await place.purchasing.noted(number, 1) == [f"signal approve refused: InvalidState: {why}"]
+        state = await place.purchasing.state(number)
+        assert (state["status"], [each["approver"] for each in state["approvals"]]) == ("SUBMITTED", ["ann"])
 
 
 async def test_a_database_that_is_away_delays_the_answers(

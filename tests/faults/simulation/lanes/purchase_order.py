@@ -115,6 +115,7 @@ class PurchaseOrderLane(DocumentLane):
             order.signalled("approve", payload)
             signal = Command(How.SIGNAL, order.workflow_id, "approve", (payload,), key=self.key(order))
             yield Send(signal, Taken())
+        order.perhaps_decided_anew()
         yield Look(order.workflow_id, order.answer(), patience=True)
 
     # Commands.

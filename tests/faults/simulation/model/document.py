@@ -14,6 +14,8 @@ LIMIT = Decimal("500.00")
 """The worth up to which one person makes or loses stock alone, unless the settings say otherwise."""
 LIMIT_UNITS = 100
 """The same in units of a product whose cost nobody knows."""
+Note = str | tuple[str, ...]
+"""What a note has to say; or one of these."""
 Approved = tuple[str, Decimal, int]
 """Who has approved a difference: a value, and units of unknown cost."""
 
@@ -64,7 +66,7 @@ class Document:
 
     place: Place
     start: Json
-    notes: list[str] = field(default_factory=list, kw_only=True)
+    notes: list[Note] = field(default_factory=list, kw_only=True)
     refused: list[tuple[str, Json, str, bool]] = field(default_factory=list, kw_only=True)
     ways: set[str] = field(default_factory=set, kw_only=True)
 
@@ -162,12 +164,24 @@ class Document:
     def decided_anew(self) -> None:
         """A reset: what was carried out has no second effect, and what was refused is decided by what is so now."""
         refused, self.refused = self.refused, []
-        self.notes.clear()
+        self.notes = []
         for command, sent, key, is_signal in refused:
             if is_signal:
                 self.signalled(command, sent)
             else:
                 self.decide(command, sent, key)
+
+    def perhaps_decided_anew(self) -> None:
+        """Several signals may have been carried out in one task: if its worker has died with it, that is done again.
+
+        Each signal that was refused is then decided by what those after it have brought about, and refused again.
+        """
+        first = self.notes
+        self.decided_anew()
+        self.notes = [
+            said if said == again else (*_texts(said), *_texts(again))
+            for said, again in zip(first, self.notes, strict=True)
+        ]
 
     def cancelled_by_an_operator(self) -> Expected:
         """The button in the UI: the run's result."""
@@ -217,14 +231,18 @@ class Document:
             raise No("InsufficientStock", short)
 
 
-def _with(notes: Sequence[str]) -> Such:
+def _with(notes: Sequence[Note]) -> Such:
     """Notes that say each of these in turn, among other remarks."""
 
     def holds(found: Json) -> bool:
         said = iter(found)
-        return all(any(text in note for note in said) for text in notes)
+        return all(any(text in note for note in said for text in _texts(due)) for due in notes)
 
     return Such(holds, f"notes that say {list(notes)!r}")
+
+
+def _texts(note: Note) -> tuple[str, ...]:
+    return (note,) if isinstance(note, str) else note
 
 
 def wrong_state(status: str, command: str) -> No:
