@@ -123,6 +123,8 @@ class Delivery:
         except WorkflowQueryFailedError as error:
             return None, f"QUERY: {error}"
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from error  # Nobody waits for it any more.
             return None, f"TIMEOUT: {error}"
         except RPCError as error:
             if _is_not_running(error):

@@ -89,7 +89,7 @@ def _rows(all_tried: Sequence[Tried]) -> Iterator[str]:
 
 def _cell(violation: str) -> str:
     """A violation without what differs from run to run, and no longer than a cell of a table should be."""
-    text = re.sub(r"^seed \d+, ", "", violation)
+    text = re.sub(r"^seed \d+[,:] ", "", violation)
     text = re.sub(r"Answered\(state=\{.*?'status': '(\w+)'.*\}\)", r"answered with the status \1", text)
     text = re.sub(r"Refused\(type='(\w+)', details=.*, message='(.*)'\)", r"refused as \1, \2", text)
     text = re.sub(r"\bs\d+x[0-9a-f]{6}-", "", text).replace("|", "\\|").replace("\n", " ")

@@ -140,11 +140,11 @@ async def soak(
                 if time.monotonic() > began + seconds and faults.kills >= kills:
                     break
                 faults.go_on()
-        seconds = time.monotonic() - began
+            seconds = time.monotonic() - began
+            if driver.violations:
+                driving.cancel()  # What else is under way tells nothing more, and nobody waits for it.
         driver.stop()
         wrong.cancel()
-        if driver.violations:
-            driving.cancel()  # What else is under way tells nothing more.
         with suppress(asyncio.CancelledError):
             await driving
         return Soaked(
