@@ -109,14 +109,16 @@ def answer_of(stock: LockedStock, reference: Reference, as_of: datetime) -> Hold
 
 
 def waiting(wait: Wait, places: Sequence[Place]) -> Holding:
-    """An order that waits, or has ended while it did."""
+    """An order that waits, or has ended while it did. Its places come in the order of its lines."""
     is_waiting = wait.status is WaitStatus.WAITING
     ended = ReservationStatus.CANCELLED if wait.status is WaitStatus.CANCELLED else ReservationStatus.REJECTED
+    numbers = {(line.product_id, line.warehouse_id): number for number, line in reversed([*enumerate(wait.lines)])}
+    in_turn = sorted(places, key=lambda place: numbers[place.product_id, place.warehouse_id])
     return Holding(
         status=ReservationStatus.WAITING if is_waiting else ended,
         expires_at=None,
         waiting_until=wait.waiting_until if is_waiting else None,
-        queue=[QueuePlace(**asdict(place)) for place in places],
+        queue=[QueuePlace(**asdict(place)) for place in in_turn],
         shortages=[ShortageState(**asdict(short)) for short in wait.shortages],
         lines=[
             HeldLineState(

@@ -212,6 +212,17 @@ def test_a_start_that_is_repeated_keeps_its_place(steps: Steps, queue: Line, ite
         assert refused(lambda: other((item, 6)))[0] == "OperationConflict"
 
 
+def test_places_are_in_the_order_of_the_lines_however_often_it_is_asked(steps: Steps, shop: Shop) -> None:
+    items = [shop.item(4), shop.item(4)]
+    for lines in (items, items[::-1]):
+        reference, asked = new_reference(), [(item, 5) for item in lines]
+        first = steps.reserve(reference, *asked, wait=HOUR)
+        again = steps.reserve(reference, *asked, wait=HOUR)
+        looked = steps.serve(reference, *asked, look="1")
+        found = [[place.product_id for place in each.queue] for each in (first, again, looked)]
+        assert found == [[item.product_id for item in lines]] * 3
+
+
 def test_after_a_rejection_the_same_reference_may_wait_again(queue: Line, item: ItemKey, steps: Steps) -> None:
     queue.asks("a", 5)
     queue.asks("b", 5)
