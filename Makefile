@@ -74,7 +74,7 @@ SKIPPED_MINUTES ?= 5
 PAYLOADS ?= 10000
 soak: $(STAMP) ## every process under faults, then with time skipped, then generated payloads
 	status=0; \
-	$(BIN)/python -m tests.faults.simulation $(SEED) $(MINUTES) --each 8 --often 1.5 --write || status=1; \
+	$(BIN)/python -m tests.faults.simulation $(SEED) $(MINUTES) --each 4 --often 1.4 --write || status=1; \
 	$(BIN)/python -m tests.faults.simulation.skipping $(SEED) $(SKIPPED_MINUTES) --write || status=1; \
 	$(BIN)/python -m tests.faults.fuzz $(SEED) $(PAYLOADS) --write || status=1; \
 	exit $$status

@@ -364,6 +364,8 @@ class PurchaseOrder(Document):
 def _take(product: int, wanted: int, its: Sequence[int], there: Sequence[int], taken: list[int]) -> None:
     """Take units back from the lines that have them."""
     if wanted > sum(there):
-        raise No("InvalidRequest", {"product_id": product, "quantity": wanted, "received": sum(there)})
+        # A product that the receipt hasn't brought has no numbers.
+        numbers = {"quantity": wanted, "received": sum(there)} if its else {}
+        raise No("InvalidRequest", {"product_id": product} | numbers)
     for index, units in zip(its, fill(there, wanted), strict=True):
         taken[index] = units
