@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from starter.cli.output import err
 from starter.cli.printing import print_afterwards
 from stockkeeper.contracts.notice import NO_ADDRESS, Audience, NoticeOutcome, NoticeState
 
@@ -24,8 +25,15 @@ TITLE = "Purchase order PO-7"
     ],
 )
 def test_a_notice_to_the_supplier_that_was_not_sent_says_so(
-    capsys: pytest.CaptureFixture[str], audience: Audience, outcome: str, reason: str | None, printed: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    audience: Audience,
+    outcome: str,
+    reason: str | None,
+    printed: str,
 ) -> None:
+    # Where pytest runs in several processes, it asks for the width of its own terminal.
+    monkeypatch.setattr(err, "_width", None)
     notice = NoticeState(
         at=datetime(2026, 6, 1, 12, tzinfo=UTC),
         audience=audience,
