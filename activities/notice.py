@@ -11,6 +11,7 @@ from sqlalchemy import select
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.heartbeats import report
 from activities.notice_ways import ADDRESS, AddressRefused, Taken, Way, urls_of, ways_of
 from activities.writes import OnDatabase, database_errors
 from database.sessions import Database
@@ -59,7 +60,7 @@ class NoticeSteps(OnDatabase, NoticeActivities):
         _LOG.info("notice to %s: %s", notice.audience.lower(), notice.title)
         ways, undeliverable = self._to(notice)
         info = activity.info()
-        taken = Taken(f"{info.workflow_run_id} {info.activity_id}", info.heartbeat_details, activity.heartbeat)
+        taken = Taken(f"{info.workflow_run_id} {info.activity_id}", info.heartbeat_details, report)
         refusing = [told for way in ways if (told := _send(way, notice, taken))]
         if refusing:
             _LOG.warning("notice to %s not taken by %s", notice.audience.lower(), ", ".join(refusing))

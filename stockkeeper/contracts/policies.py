@@ -53,6 +53,8 @@ BULK_WRITE: dict[str, Any] = {
 NOTICE: dict[str, Any] = {
     # A mail server may take its time.
     "start_to_close_timeout": timedelta(minutes=1),
+    # A worker that was killed is missed sooner: the run of a document ends once its notices have gone out.
+    "heartbeat_timeout": timedelta(seconds=10),
     # Long enough for a mail server that is down over a weekend, and for a night without a worker. A process that has
     # ended stays open meanwhile, with the pending notice and its last error for the operator to see.
     "schedule_to_close_timeout": timedelta(days=3),

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import queue
 import threading
 from datetime import timedelta
 
@@ -27,6 +28,24 @@ def test_an_activity_that_waits_is_heard_of_until_it_ends(monkeypatch: pytest.Mo
 
     environment.run(waits)
     assert "heartbeats" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_it_has_reported_goes_on_in_every_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeats, "_EVERY_SECONDS", 0.001)
+    heard: queue.Queue[tuple[object, ...]] = queue.Queue()
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, heartbeat_details=["by the attempt before"])
+    environment.on_heartbeat = lambda *details: heard.put(details)
+
+    def reports() -> None:
+        with heartbeats.heartbeats():
+            assert heard.get(timeout=10) == ("by the attempt before",)
+            heartbeats.report("first", "second")
+            while (details := heard.get(timeout=10)) == ("by the attempt before",):
+                pass
+            assert [details, heard.get(timeout=10), heard.get(timeout=10)] == [("first", "second")] * 3
+
+    environment.run(reports)
 
 
 def test_they_end_with_an_activity_that_fails() -> None:
