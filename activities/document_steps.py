@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from activities.together import SharedStep, answer_of, carry_out
-from activities.writes import database_errors, operation_of, with_effects
+from activities.writes import as_repeat, database_errors, operation_of, with_effects
 from database.gathering import Gathering
 from database.locked_stock import LockedStock
 from database.operations import Operation, StoredOperation, claim, find_stored, stored_by_id
@@ -230,8 +230,9 @@ class DocumentSteps(Generic[D, Result]):
                 raise
             return refusal
         answer = with_effects(self._room.answer(documents[step.command.number], step.command.operation), on_others)
-        if not plan.is_repeat:
-            stock.add_done(step.command.operation, answer.model_dump_json())
+        if plan.is_repeat:
+            return as_repeat(answer)
+        stock.add_done(step.command.operation, answer.model_dump_json())
         return answer
 
 

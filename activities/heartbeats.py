@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from temporalio import activity
@@ -48,7 +48,9 @@ def heartbeats() -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(_EVERY_SECONDS):
-            context.run(reported.beat)
+            # The worker's loop takes it within ten seconds, unless it is held up: then the next one may go through.
+            with suppress(TimeoutError):
+                context.run(reported.beat)
 
     thread = threading.Thread(target=beat, name="heartbeats", daemon=True)
     thread.start()

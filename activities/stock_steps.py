@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from activities.together import SharedStep, answer_of, carry_out
-from activities.writes import database_errors, operation_of, with_effects
+from activities.writes import as_repeat, database_errors, operation_of, with_effects
 from database.locked_stock import LockedStock
 from database.operations import Operation
 from database.sessions import Database
@@ -98,7 +98,7 @@ def _outcome_of(stock: LockedStock, step: _StockStep[Result]) -> Result | Domain
 def _decided(stock: LockedStock, step: _StockStep[Result]) -> Result:
     if (stored := stock.stored.get(step.operation.operation_id)) is not None:
         stored.require_same(step.operation)
-        return with_effects(step.read(stock), step.effects_before(stored))
+        return as_repeat(with_effects(step.read(stock), step.effects_before(stored)))
     on_others = step.decide(stock, step.operation)
     answer = with_effects(step.read(stock), on_others)
     stock.add_done(step.operation, answer.model_dump_json())

@@ -20,7 +20,7 @@ from database.patience import HeldUp
 from database.sessions import Database
 from database.stock_reading import PlacedMeanwhile
 from stockkeeper.contracts.converter import as_application_error
-from stockkeeper.contracts.messages import MAX_GAVE_WAY, GaveWay, HeldBefore, Step, StockAnswer
+from stockkeeper.contracts.messages import MAX_GAVE_WAY, DocumentAnswer, GaveWay, HeldBefore, Step, StockAnswer
 from stockkeeper.contracts.outage import DATABASE_BUSY
 from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
@@ -45,6 +45,7 @@ class OnDatabase:
         self._database = database
 
 
+_EFFECTS = StockAnswer.model_fields.keys() - DocumentAnswer.model_fields
 _GAVE_WAY_BYTES = 1024 * 1024
 _LATER_IN_A_TASK = timedelta(milliseconds=250)
 _LATER_IN_THE_QUEUE = timedelta(milliseconds=500)
@@ -116,14 +117,19 @@ def document_once(
         return answer
     with database_errors(), database.transaction() as connection:
         # The first answer may never have arrived, and so the effects on others are in the repeat's answer, too.
-        return with_effects(read(connection), answer if isinstance(answer, StockAnswer) else None)
+        return as_repeat(with_effects(read(connection), answer if isinstance(answer, StockAnswer) else None))
 
 
 def with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
     """The answer with a step's effects on others, if there are any."""
     if on_others is None:
         return answer
-    return answer.model_copy(update={name: getattr(on_others, name) for name in StockAnswer.model_fields})
+    return answer.model_copy(update={name: getattr(on_others, name) for name in _EFFECTS})
+
+
+def as_repeat(answer: Result) -> Result:
+    """The answer to a step that had been carried out before."""
+    return answer.model_copy(update={"is_repeat": True}) if isinstance(answer, DocumentAnswer) else answer
 
 
 def columns_of(step: Step, document: Document) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.difference import ApproveDifference
-from stockkeeper.contracts.messages import Message, Step, StockAnswer, parse
+from stockkeeper.contracts.messages import DocumentAnswer, Message, Step, StockAnswer, parse
 from stockkeeper.contracts.messages import amount as money_amount
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import ShortageState, shortages_of
-from stockkeeper.domain.errors import DomainError, InsufficientStock
+from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidState
 from stockkeeper.domain.transitions import TransitionTable
 from workflows.commands import handler_of
 from workflows.process import Carried, Handler, Noted, Process, Stamp
@@ -114,6 +114,8 @@ class Document(Process[S], Generic[S, D, St]):
         """The database's latest answer; None as long as nothing is stored."""
         self.lines = 0
         """The number of lines in an answer, which decides how a step is sent (`workflows.steps.write`)."""
+        self._is_ahead = False
+        """Whether the state may show what commands have done whose turn is still to come."""
 
     @property
     def number(self) -> str:
@@ -245,7 +247,13 @@ class Document(Process[S], Generic[S, D, St]):
         Raises:
             InvalidState: The transition table doesn't have that pair.
         """
-        self.transitions.next(self.state.status, event, of=self.number, command=command)
+        try:
+            self.transitions.next(self.state.status, event, of=self.number, command=command)
+        except InvalidState:
+            # An attempt at this task was lost after its steps: the first one's repeat shows what they all have done.
+            # Whether this command is one of them, only the database knows; it refuses any other one.
+            if not self._is_ahead:
+                raise
 
     async def apply(self, activity: Callable[[Any, T], D], step: T, summary: str) -> None:
         """Carry a step out, once, and adopt the answer.
@@ -278,6 +286,9 @@ class Document(Process[S], Generic[S, D, St]):
     def keep(self, stored: D) -> None:
         """Keep an answer that the state already shows, react to the difference, and publish it."""
         before, self.stored = self.stored, stored
+        if isinstance(stored, DocumentAnswer) and stored.is_repeat:
+            self._is_ahead = True
+            self.stored = stored = cast("D", stored.model_copy(update={"is_repeat": False}))
         if isinstance(stored, StockAnswer):
             # These are news of this one step: a run that continues from the answer must not act on them again.
             none = {"fell_below": False, "gave_way": [], "gave_way_untold": 0, "held_before": []}

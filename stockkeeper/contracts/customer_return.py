@@ -2,7 +2,7 @@
 
 from typing import Annotated, Protocol, TypedDict
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from temporalio import activity
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
@@ -10,6 +10,7 @@ from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
     Actor,
+    DocumentAnswer,
     Id,
     Message,
     Notes,
@@ -151,7 +152,7 @@ class StoredReturnLine(ReturnLineState):
         return self.quantity - self.restocked - self.scrapped
 
 
-class StoredReturn(BaseModel):
+class StoredReturn(DocumentAnswer):
     """A return as stored: the answer to every step."""
 
     return_id: int

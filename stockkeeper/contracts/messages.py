@@ -132,7 +132,26 @@ class HeldBefore(BaseModel):
     expires_at: AwareDatetime | None = Field(description="Its deadline; null: it has none, as a transfer.")
 
 
-class StockAnswer(BaseModel):
+class DocumentAnswer(BaseModel):
+    """The answer to a step on a document.
+
+    Attributes:
+        is_repeat: The step had been carried out before, and the answer shows the document as it is now, with whatever
+            has come since: also what a lost attempt of the same task has done after it.
+    """
+
+    is_repeat: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        """Whether they say the same of the document: how an answer came about is no part of that."""
+        if isinstance(other, DocumentAnswer):
+            other = other.model_copy(update={"is_repeat": self.is_repeat})
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class StockAnswer(DocumentAnswer):
     """The answer to a step that may have reduced stock.
 
     Attributes:

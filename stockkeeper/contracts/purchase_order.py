@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import ClassVar, Literal, Protocol, TypedDict
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from temporalio import activity
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
 from stockkeeper.contracts.messages import (
     Day,
+    DocumentAnswer,
     Money,
     Step,
     money,
@@ -150,7 +151,7 @@ class StoredLine(PurchaseOrderLineState):
     sku: str
 
 
-class StoredPurchaseOrder(BaseModel):
+class StoredPurchaseOrder(DocumentAnswer):
     """A purchase order as stored: the answer to every step.
 
     Attributes:

@@ -24,7 +24,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         item, number = shop.item(12, product=priced(shop, "100.00")), new_reference("a")
         await place.orders.reserve(buyer, (item, 5))
         assert (await place.adjusting.adjust(number, (item, -10)))["status"] == "PENDING"
-        # A notice that dies with its worker is missed only after a minute.
+        # A notice that dies with its worker is missed only after ten seconds.
         await place.adjusting.quiet(number, 1)
         answered = asyncio.ensure_future(place.adjusting.approve(number))
         await deadly.has_killed_itself()

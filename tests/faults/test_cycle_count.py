@@ -38,7 +38,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
             await place.counts.open(number, item)
             if step == "approve_count":
                 await place.counts.record(number, item, found)
-                # A notice that dies with its worker is missed only after a minute.
+                # A notice that dies with its worker is missed only after ten seconds.
                 await place.counts.quiet(number, 2)
                 recording = asyncio.ensure_future(place.counts.approve(number, item))
             else:

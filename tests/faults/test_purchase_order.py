@@ -31,7 +31,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         async with place.worker(step, "after") as deadly:
             if prepare is not None:
                 await prepare(place.purchasing, number, item)
-                # A notice that dies with its worker is missed only after a minute.
+                # A notice that dies with its worker is missed only after ten seconds.
                 await place.purchasing.quiet(number)
             answered = asyncio.ensure_future(call(place.purchasing, number, item))
             await deadly.has_killed_itself()

@@ -31,7 +31,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         async with place.worker(step, "after") as deadly:
             for each in prepare:
                 await each(place.transfers, one)
-                # A notice that dies with its worker is missed only after a minute.
+                # A notice that dies with its worker is missed only after ten seconds.
                 await place.transfers.quiet(one.number)
             answered = asyncio.ensure_future(call(place.transfers, one))
             await deadly.has_killed_itself()
