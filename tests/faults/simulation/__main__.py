@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
+from tests.faults.simulation.faults import STREAMS
 from tests.faults.simulation.report import render, silence_the_sdk, write
 from tests.faults.simulation.soak import soak
 
@@ -18,8 +19,12 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=4, help="clients of each kind")
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
     parser.add_argument("--often", type=float, default=1.0, help="how many times as often as usual faults come")
+    for stream in STREAMS:
+        told = f"the same of the faults of {stream.name}, beside that"
+        parser.add_argument(f"--often-{stream.name}", type=float, default=1.0, help=told)
     parser.add_argument("--kills", type=int, default=0, help="go on until there have been so many")
     parser.add_argument("--per-second", type=float, default=1_000.0, help="steps of clients at most")
+    parser.add_argument("--patience", type=float, default=90.0, help="seconds until a command is stuck")
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks/faults.md")
     options = parser.parse_args()
     silence_the_sdk()
@@ -32,8 +37,10 @@ def main() -> int:
             each=options.each,
             workers=options.workers,
             often=options.often,
+            often_by_stream={each.name: vars(options)[f"often_{each.name}"] for each in STREAMS},
             kills=options.kills,
             per_second=options.per_second,
+            patience=options.patience,
             say=lambda line: sys.stderr.write(f"{line}\n"),
         )
     )

@@ -29,12 +29,16 @@ from tests.faults.simulation.script import Command, How, Intervention, Json, Loo
 
 _AGAIN_SECONDS, _AGAIN_SECONDS_AT_MOST = 0.1, 2.0
 _TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-BRISK = timedelta(seconds=1)
+BRISK = timedelta(seconds=4)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
 
 
 class Stuck(Exception):
     """No definite answer within the patience."""
+
+
+class _TooEarly(Exception):
+    """A run can't be reset before a worker has seen it."""
 
 
 class Delivery:
@@ -120,6 +124,8 @@ class Delivery:
                 return await self._try(client, step), ""
         except TimeoutError:
             return None, "TIMEOUT: no answer in time"
+        except _TooEarly:
+            return None, "TOO EARLY: no worker has carried out a task of the run yet"
         except WorkflowQueryFailedError as error:
             return None, f"QUERY: {error}"
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
@@ -218,6 +224,8 @@ async def _operate(client: Client, step: Operate) -> Outcome:
             run_id = (await handle.describe()).run_id
             of_run = client.get_workflow_handle(step.workflow_id, run_id=run_id).fetch_history_events()
             done = [event.event_id async for event in of_run if event.event_type == _TASK_COMPLETED]
+            if not done:
+                raise _TooEarly
             await client.workflow_service.reset_workflow_execution(
                 ResetWorkflowExecutionRequest(
                     namespace=client.namespace,

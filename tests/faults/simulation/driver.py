@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -111,6 +112,10 @@ class Driver:
         except _Wrong as wrong:
             text = f"seed {lane.seed}, lane {lane.name}, {wrong}"
             self.violations.append(Violation(text, wrong.brief, wrong.is_vague))
+            self.wrong.set()
+        except Exception:  # noqa: BLE001 - whatever it is, the simulation has it
+            text = f"seed {lane.seed}, lane {lane.name}, command {len(lane.digest.after)}: {traceback.format_exc()}"
+            self.violations.append(Violation(text, "the simulation itself failed", is_vague=True))
             self.wrong.set()
         finally:
             await self._rests(lane)

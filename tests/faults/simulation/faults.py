@@ -198,6 +198,8 @@ class Faults:
     seed: int
     often: float = 1.0
     """How many times as often as the streams have it."""
+    often_by_stream: Mapping[str, float] = field(default_factory=dict)
+    """The same for a stream by its name, beside that."""
     more: str = ""
     """One of `ON_REQUEST`, beside the streams; empty: none."""
     happened: list[Happened] = field(default_factory=list)
@@ -221,7 +223,8 @@ class Faults:
     async def happening(self) -> AsyncIterator[None]:
         """Let all streams flow meanwhile."""
         self._may.set()
-        wanted = [replace(each, gap=each.gap / self.often) for each in STREAMS]
+        times = {each.name: self.often * self.often_by_stream.get(each.name, 1.0) for each in STREAMS}
+        wanted = [replace(each, gap=each.gap / times[each.name]) for each in STREAMS]
         wanted += [Stream(self.more, _MORE_EVERY_SECONDS, {ON_REQUEST[self.more]: 1})] if self.more else []
         streams = [asyncio.create_task(self._flow(stream)) for stream in wanted]
         try:

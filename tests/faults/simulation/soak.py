@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from temporalio.client import Client
 
@@ -23,7 +24,7 @@ from tests.support.shop import Shop
 EARLY_COMMANDS = 5
 """Of each own lane: what every run gets to."""
 _SHORT_SECONDS = 300.0
-_QUIET_EVERY_SECONDS, _QUIET_EVERY_SECONDS_OF_A_LONG_RUN = 25.0, 60.0
+_QUIET_EVERY_SECONDS, _QUIET_EVERY_SECONDS_OF_A_LONG_RUN = 25.0, 120.0
 _QUIET_EVERY_SECONDS_IF_BRISK = 10.0
 _AUDIT_WITHIN_SECONDS = 60.0
 
@@ -79,6 +80,7 @@ async def soak(
     each: int = 4,
     workers: int = 2,
     often: float = 1.0,
+    often_by_stream: Mapping[str, float] = MappingProxyType({}),
     kills: int = 0,
     per_second: float = 1_000.0,
     patience: float = 90.0,
@@ -97,6 +99,7 @@ async def soak(
         each: Clients of each kind.
         workers: Worker processes.
         often: How many times as often as usual faults come.
+        often_by_stream: The same of the faults of one stream, by its name, beside that.
         kills: It goes on until there have been so many.
         per_second: Steps at most, of all clients.
         patience: Seconds until a command without an answer is stuck.
@@ -112,7 +115,7 @@ async def soak(
         delivery = _Paced(stage.clients, stage.task_queue, patience=patience)
         delivery.per_second = per_second
         driver = Driver(lanes, delivery)
-        faults = Faults(stage, delivery, seed, often=often, more=more)
+        faults = Faults(stage, delivery, seed, often=often, often_by_stream=often_by_stream, more=more)
         began = time.monotonic()
         quiet_points = 0
         every = _QUIET_EVERY_SECONDS if seconds <= _SHORT_SECONDS else _QUIET_EVERY_SECONDS_OF_A_LONG_RUN
