@@ -75,7 +75,7 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
 
     Args:
         how_to_die: A step, and ``before`` or ``after``; ``in a group``, and how many steps it has; empty for a worker
-            that dies by another's hand; ``forgetful`` for one of that kind that keeps no run in its memory.
+            that dies by another's hand.
         environment: The process's environment variables; it has no others.
         log: Takes the process's output.
         hours_off: How much Python's clock is fast here, or slow if it is negative.
@@ -91,15 +91,13 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
         time_machine.travel(timedelta(hours=hours_off)).start()
     if (promise := environment.get(BROKEN_PROMISE)) is not None:
         break_worker(promise)
-    forgets = how_to_die == ("forgetful",)
     if how_to_die[:1] == ("in a group",):
         die_in_a_group(int(how_to_die[1]))
-    elif how_to_die and not forgets:
+    elif how_to_die:
         step_name, moment = how_to_die
         [activities] = [each for each in map(worker.steps_of, PROCESSES) if hasattr(each, step_name)]
         make_deadly(activities, step_name, moment)
     # Tasks that a dead worker had kept for itself come back after a second instead of ten.
-    brisk: dict[str, Any] = {"sticky_queue_schedule_to_start_timeout": timedelta(seconds=1)}
-    kept = {"max_cached_workflows": 0} if forgets else brisk
-    setattr(worker, "Worker", functools.partial(Worker, **kept))  # noqa: B010
+    brisk = timedelta(seconds=1)
+    setattr(worker, "Worker", functools.partial(Worker, sticky_queue_schedule_to_start_timeout=brisk))  # noqa: B010
     asyncio.run(worker.run(worker.Settings()))

@@ -3,9 +3,10 @@
 The same lanes and the same model, at another pace (`pace.py`), with Temporal's time-skipping test server in place of
 the real one. That has one clock for all runs, which goes on to the next timer whenever no run has anything to do, as
 long as somebody lets time pass. It can't list runs and has no schedules, keeps everything in memory, and doesn't
-deliver a task again that a killed worker had kept for itself, nor an update that it hadn't answered. So here workers
-keep no run in their memory, and are killed at quiet points; the database's connections are cut at any time; and all
-else is left to the part on the real server.
+deliver a task again that a killed worker had kept for itself, nor an update that it hadn't answered. A
+worker that keeps no run in its memory, and so none for itself, loses local activities, and gets updates before signals
+that came earlier. So here the workers live; the database's connections are cut at any time, and all else is left to the
+part on the real server.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import sys
 import sysconfig
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ from tests.faults.simulation.lanes.lane import Catalogue, Lane
 from tests.faults.simulation.pace import SKIPPED_TIME
 from tests.faults.simulation.report import write
 from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, new_run
-from tests.faults.workplace import WorkerProcess, worker_process, workers_environment
+from tests.faults.workplace import worker_process, workers_environment
 from tests.support.outages import Outages
 from tests.support.shop import Shop
 
@@ -154,33 +155,6 @@ class Report:
     digest: str = ""
 
 
-class _Crew:
-    """The workers."""
-
-    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
-        self._environment = environment
-        self._logs = logs
-        self._started = 0
-        self._workers: list[WorkerProcess] = []
-
-    async def replace(self) -> int:
-        """Kill all workers, and start others; how many were killed."""
-        killed = await self.kill()
-        for _ in range(_WORKERS):
-            self._started += 1
-            log = self._logs / f"worker-{self._started}.log"
-            self._workers.append(worker_process(self._environment, log, how_to_die=("forgetful",)))
-        return killed
-
-    async def kill(self) -> int:
-        """Kill all workers; how many there were."""
-        killed, self._workers = self._workers, []
-        for worker in killed:
-            worker.kill()
-            await worker.wait()
-        return len(killed)
-
-
 @dataclass
 class _Place:
     """Everything that runs."""
@@ -188,7 +162,6 @@ class _Place:
     engine: Engine
     clients: list[Client]
     clock: Clock
-    crew: "_Crew"
     outages: Outages
 
 
@@ -213,14 +186,17 @@ async def _running(directory: Path) -> AsyncIterator[_Place]:
             clients = [await Client.connect(address) for _ in range(_CLIENTS)]
             clock = Clock(environment, await environment.get_current_time())
             of_workers = workers_environment(postgres.url, address, client.namespace, DEFAULT_TASK_QUEUE)
-            crew = _Crew({**of_workers, **_SETTINGS}, directory)
-            await crew.replace()
+            workers = [
+                worker_process(of_workers | _SETTINGS, directory / f"worker-{number}.log") for number in range(_WORKERS)
+            ]
             ticking = asyncio.create_task(clock.run())
             try:
-                yield _Place(engine, clients, clock, crew, Outages(postgres.url))
+                yield _Place(engine, clients, clock, Outages(postgres.url))
             finally:
                 ticking.cancel()
-                await crew.kill()
+                for worker in workers:
+                    worker.kill()
+                    await worker.wait()
                 engine.dispose()
     finally:
         await asyncio.to_thread(postgres.stop)
@@ -280,15 +256,14 @@ def _set_up(lanes: Sequence[Lane], catalogue: Catalogue) -> None:
 
 
 async def _rest(place: _Place, driver: Driver, report: Report, *, compared: bool) -> None:
-    """Let a day pass while all clients rest; perhaps compare everything then, and go on with other workers.
+    """Let a day pass while all clients rest; perhaps compare everything then.
 
     While commands are under way no time passes, and so the clients that wait for a deadline wait for a rest.
     """
     async with driver.quiet():
         await place.clock.wait(_REST_SECONDS)
-        if compared:
+        if compared and not driver.violations:
             await compare(driver, place.engine, place.clients[0], runs.described)
-            report.faults["worker killed"] += await place.crew.replace()
             report.quiet_points += 1
 
 
