@@ -51,7 +51,13 @@ class Delivery:
     """
 
     def __init__(
-        self, clients: Sequence[Client], task_queue: str, *, patience: float = 90.0, answer_within: float = 10.0
+        self,
+        clients: Sequence[Client],
+        task_queue: str,
+        *,
+        patience: float = 90.0,
+        answer_within: float = 10.0,
+        task_timeout: timedelta = BRISK,
     ) -> None:
         """Connect nothing.
 
@@ -60,11 +66,13 @@ class Delivery:
             task_queue: Where the workers are.
             patience: Seconds until a command without an answer is stuck.
             answer_within: Seconds that one try waits for its answer.
+            task_timeout: How long Temporal waits for a worker that has a workflow task of a run that is started here.
         """
         self._clients = itertools.cycle(clients)
         self._task_queue = task_queue
         self._patience = patience
         self._answer_within = answer_within
+        self._task_timeout = task_timeout
         self.sent: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
         self.in_flight: set[asyncio.Event] = set()
@@ -183,7 +191,7 @@ class Delivery:
                 command.start,
                 id=command.workflow_id,
                 task_queue=self._task_queue,
-                task_timeout=BRISK,
+                task_timeout=self._task_timeout,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
         return Sent()
@@ -194,7 +202,7 @@ class Delivery:
             command.start,
             id=command.workflow_id,
             task_queue=self._task_queue,
-            task_timeout=BRISK,
+            task_timeout=self._task_timeout,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         try:

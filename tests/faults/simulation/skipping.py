@@ -2,11 +2,10 @@
 
 The same lanes and the same model, at another pace (`pace.py`), with Temporal's time-skipping test server in place of
 the real one. That has one clock for all runs, which goes on to the next timer whenever no run has anything to do, as
-long as somebody lets time pass. It can't list runs and has no schedules, keeps everything in memory, and doesn't
-deliver a task again that a killed worker had kept for itself, nor an update that it hadn't answered. A
-worker that keeps no run in its memory, and so none for itself, loses local activities, and gets updates before signals
-that came earlier. So here the workers live; the database's connections are cut at any time, and all else is left to the
-part on the real server.
+long as a client lets time pass. It can't list runs and has no schedules, keeps everything in memory, and doesn't
+deliver a task again that a killed worker had kept for itself, nor an update that it hadn't answered. A worker that
+keeps no run in its memory, and so none for itself, loses local activities there. So here the workers live; the
+database's connections are cut at any time, and all else is left to the part on the real server.
 """
 
 import argparse
@@ -61,10 +60,14 @@ _SLEEP_AT_MOST = timedelta(hours=1)
 """On the clock on the wall: far longer than any simulation."""
 _CLIENTS = 4
 _WORKERS = 2
-_REST_EVERY_SECONDS = 10.0
-_REST_SECONDS = 86_400.0
+_TASK_TIMEOUT = timedelta(minutes=1)
+"""As long as that server allows. When a workflow task times out, the server keeps the signals that came during it until
+the next task has ended, and gives that task the updates that came after them: a run would carry them out first."""
+_REST_EVERY_SECONDS = 3.0
+"""Clients that wait for a deadline do nothing until the next rest, so rests are often."""
+_REST_SECONDS = 2 * 86_400.0
 """How much time a rest skips."""
-_RESTS_TO_A_QUIET_POINT = 3
+_RESTS_TO_A_QUIET_POINT = 5
 _BETWEEN_CUTS_SECONDS = (2.0, 8.0)
 _CUTS = 0.7
 """Of all that happens to the database; the rest of the time it is away."""
@@ -226,7 +229,7 @@ async def simulate(
         run = new_run(seed, SKIPPED_TIME)
         lanes = [lane for kind in kinds for lane in kind.team(run, each)]
         await asyncio.to_thread(_set_up, lanes, Shop(place.engine))
-        delivery = Delivery(place.clients, DEFAULT_TASK_QUEUE)
+        delivery = Delivery(place.clients, DEFAULT_TASK_QUEUE, task_timeout=_TASK_TIMEOUT)
         driver = Driver(lanes, delivery, commands_each=commands_each, wait=place.clock.wait)
         driving = asyncio.create_task(driver.run())
         over = asyncio.create_task(asyncio.sleep(seconds))
@@ -256,7 +259,7 @@ def _set_up(lanes: Sequence[Lane], catalogue: Catalogue) -> None:
 
 
 async def _rest(place: _Place, driver: Driver, report: Report, *, compared: bool) -> None:
-    """Let a day pass while all clients rest; perhaps compare everything then.
+    """Let two days pass while all clients rest; perhaps compare everything then.
 
     While commands are under way no time passes, and so the clients that wait for a deadline wait for a rest.
     """

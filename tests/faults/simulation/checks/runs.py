@@ -13,6 +13,7 @@ from tests.faults.simulation.model.model import Model
 
 OpenRuns = Callable[[Client, Sequence[Model], str], Awaitable[set[str]]]
 """Finds the workflow ids of the open runs."""
+_DESCRIBED_AT_ONCE = 50
 
 
 async def listed(client: Client, models: Sequence[Model], prefix: str) -> set[str]:
@@ -22,12 +23,18 @@ async def listed(client: Client, models: Sequence[Model], prefix: str) -> set[st
 
 
 async def described(client: Client, models: Sequence[Model], prefix: str) -> set[str]:
-    """Those of the model's runs that are open, one after another: for a server that has no list."""
+    """Those of the model's runs that are open, some at once: for a server that has no list."""
     del prefix
     known = [workflow_id for model in models for workflow_id in (*model.open_runs, *model.ended_runs)]
-    states = [(await _describe(client, each)).workflow_execution_info.status for each in known]
     running = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
-    return {each for each, state in zip(known, states, strict=True) if state == running}
+    found: set[str] = set()
+    for begin in range(0, len(known), _DESCRIBED_AT_ONCE):
+        some = known[begin : begin + _DESCRIBED_AT_ONCE]
+        states = await asyncio.gather(*(_describe(client, each) for each in some))
+        found.update(
+            each for each, state in zip(some, states, strict=True) if state.workflow_execution_info.status == running
+        )
+    return found
 
 
 async def _describe(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse:
