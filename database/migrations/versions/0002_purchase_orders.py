@@ -10,6 +10,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 ORDERS = """
 ALTER TABLE purchase_orders
     ADD COLUMN total numeric(38, 6) NOT NULL CHECK (total >= 0),

@@ -11,6 +11,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 TRANSFERS = """
 ALTER TABLE transfer_orders
     ADD COLUMN expected_transit_hours double precision CHECK (expected_transit_hours > 0),

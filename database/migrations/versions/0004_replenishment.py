@@ -7,6 +7,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 ITEMS = """
 ALTER TABLE inventory_items
     ADD COLUMN planning text NOT NULL DEFAULT 'auto' CHECK (planning IN ('auto', 'manual')),

@@ -11,6 +11,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 ITEMS = """
 ALTER TABLE inventory_items
     -- Whether its latest count was beyond tolerance: then it is counted again soon.

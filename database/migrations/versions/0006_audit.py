@@ -7,6 +7,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 BALANCES = """
 -- What an item had at an instant: one look-up in stock_movements_by_item.
 CREATE FUNCTION balance_at(warehouse bigint, product bigint, instant timestamptz)

@@ -7,6 +7,8 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 RULE = """
 -- The rule of stockkeeper/domain/approval.py: enough different people have approved, none of whom is involved. A change
 -- of the rule is a CREATE OR REPLACE of this function; rows that are there already aren't checked again.

@@ -9,6 +9,8 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # Not unique: a database may have such twins from before, which go on being found by their exact names.
 INDEXES = """
 CREATE INDEX products_sku_in_any_case ON products (lower(sku));

@@ -9,6 +9,8 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 FILES = """
 -- One row for each time that a file was applied. The position rises in the order in which files of a kind took effect.
 CREATE TABLE imported_files (

@@ -9,6 +9,8 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 PARTS = """
 ALTER TABLE transfer_order_lines
     DROP CONSTRAINT transfer_order_lines_whole,

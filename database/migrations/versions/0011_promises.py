@@ -9,6 +9,8 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 SEEN = """
 -- The holds that a correction would end, as its approver has seen them.
 ALTER TABLE adjustments

@@ -9,6 +9,8 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # The database's clock, beside the time at which the workflow asked for the step. Earlier receipts have none.
 BOOKED = """
 ALTER TABLE purchase_order_receipts ADD COLUMN booked_at timestamptz;

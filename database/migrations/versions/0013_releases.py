@@ -9,6 +9,8 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 RELEASES = """
 ALTER TABLE reservations
     ADD COLUMN quantity_released bigint NOT NULL DEFAULT 0,

@@ -9,6 +9,8 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # An order has one expected day for all of its lines, that of the slowest product: it isn't late for the others.
 LEAD_TIME = """
 ALTER TABLE purchase_orders ADD COLUMN longest_lead_time_days numeric(9, 3);

@@ -9,6 +9,8 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 STATED = """
 CREATE TABLE stated_quantities (
     warehouse_id bigint NOT NULL,

@@ -9,6 +9,8 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 TABLE = """
 CREATE TABLE former_skus (
     former_sku_id bigint GENERATED ALWAYS AS IDENTITY,

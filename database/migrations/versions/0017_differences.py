@@ -9,6 +9,8 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 APPROVALS = """
 -- How much of a difference a document may have: a person's approval, given before it is booked.
 CREATE TABLE difference_approvals (

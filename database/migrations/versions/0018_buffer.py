@@ -9,6 +9,8 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # An expression of a generated column can't be changed before PostgreSQL 17, so the columns are made anew, and the view
 # that reads them with them.
 AVAILABLE = """

@@ -9,6 +9,8 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # NULL: when it was booked. A movement is never of the future.
 COLUMNS = """
 ALTER TABLE stock_movements

@@ -9,6 +9,8 @@ down_revision = "0019"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 VERSIONS = """
 ALTER TABLE purchase_orders
     ADD COLUMN version integer NOT NULL DEFAULT 1,

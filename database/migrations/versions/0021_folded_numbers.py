@@ -9,6 +9,8 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # Not unique: a database may have such twins from before, which go on as they are.
 INDEXES = """
 CREATE INDEX purchase_orders_folded ON purchase_orders (lower(po_number));

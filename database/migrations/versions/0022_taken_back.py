@@ -9,6 +9,8 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 TABLES = """
 -- A purchase's counter-entry is a purchase of negative units; a trigger compares them with the order's lines.
 ALTER TABLE stock_movements

@@ -9,6 +9,8 @@ down_revision = "0022"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 COLUMNS = """
 ALTER TABLE warehouses
     ADD COLUMN priority integer NOT NULL DEFAULT 100,

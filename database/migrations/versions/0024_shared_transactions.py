@@ -9,6 +9,8 @@ down_revision = "0023"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 STEPS = """
 GRANT USAGE ON SEQUENCE reservations_reservation_id_seq TO stockkeeper_worker;
 """

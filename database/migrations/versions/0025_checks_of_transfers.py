@@ -16,6 +16,8 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 _SUMS = """
             SELECT {key}coalesce(sum(quantity) FILTER (WHERE kind = 'DISPATCHED'), 0) AS dispatched,
                 coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,

@@ -9,6 +9,8 @@ down_revision = "0025"
 branch_labels = None
 depends_on = None
 
+serves_older_workers = False
+
 # A wait is numbered like the lines of a hold, so that a list of orders has one order of both; a later one has a higher
 # number, which is its place in the queue.
 TABLES = """
