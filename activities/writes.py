@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -44,6 +45,9 @@ class OnDatabase:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+
+BOOKED_LATER: ContextVar[bool] = ContextVar("booked_later", default=False)
+"""Whether steps are carried out long after the workflow's time, as after a restore: then that is when goods moved."""
 
 _EFFECTS = StockAnswer.model_fields.keys() - DocumentAnswer.model_fields
 _GAVE_WAY_BYTES = 1024 * 1024
@@ -203,7 +207,7 @@ def operation_of(step: Step) -> Operation:
         performed_by=step.performed_by,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
-        occurred_at=step.occurred_at,
+        occurred_at=step.took_place_at if BOOKED_LATER.get() else step.occurred_at,
     )
 
 

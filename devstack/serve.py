@@ -65,9 +65,12 @@ async def serving(
     postgres_port: int | None = None,
     max_connections: int = MAX_CONNECTIONS,
     fast: bool = False,
+    with_worker: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[StackInfo]:
     """Run a stack and one worker; the arguments are those of `devstack.stack.running_stack`.
+
+    Without the worker nothing goes on by itself: for the look after a restore.
 
     On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. The URL
     of any other database may name another role, which is left as it is.
@@ -91,6 +94,9 @@ async def serving(
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
         await set_up(Connection(client, info.task_queue), info.database_url)
+        if not with_worker:
+            yield info
+            return
         settings = settings.model_copy(
             update={
                 "database_url": SecretStr(info.database_url),

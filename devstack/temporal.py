@@ -86,6 +86,11 @@ class DevServer(EmbeddedServer):
         )
 
     @property
+    def file(self) -> Path:
+        """All that the server keeps."""
+        return self._directory / "temporal.db"
+
+    @property
     def address(self) -> str:
         """Where clients and workers connect to."""
         return f"{LOOPBACK}:{self._port}"
@@ -112,7 +117,7 @@ class DevServer(EmbeddedServer):
             *("--ip", LOOPBACK, "--port", str(self._port)),
             *(["--headless"] if self._headless else ["--ui-port", str(self._ui_port), "--ui-disable-news-fetch"]),
             *("--namespace", self._namespace),
-            *("--db-filename", str(self._directory / "temporal.db")),
+            *("--db-filename", str(self.file)),
             *_repeated("--sqlite-pragma", self._sqlite_pragmas),
             *_repeated(
                 "--dynamic-config-value", {key: json.dumps(value) for key, value in self._dynamic_config.items()}

@@ -103,10 +103,10 @@ def _this_stack() -> dict[str, str] | None:
     return None if ClientConfig.load_client_connect_config().get("target_host") else running_here()
 
 
-def running_here() -> dict[str, str] | None:
-    """Addresses of this directory's stack; None if none is up."""
+def running_here(data_dir: Path = DATA_DIR) -> dict[str, str] | None:
+    """Addresses of this directory's stack, or of the one that keeps its data elsewhere; None if none is up."""
     try:
-        stack = json.loads((DATA_DIR / STACK_FILE).read_text())
+        stack = json.loads((data_dir / STACK_FILE).read_text())
     except (OSError, ValueError):
         return None
     return stack if isinstance(stack, dict) else None

@@ -32,6 +32,9 @@ def up(
             min=30, max=10_000, help="Of PostgreSQL, by all workers and tools; 100 unless given. A worker takes 20."
         ),
     ] = None,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Without one nothing goes on: for a look after a restore.")
+    ] = True,
     ready_file: Annotated[Path | None, typer.Option(help="Written when all is up: its addresses, JSON.")] = None,
 ) -> None:
     """Run PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
@@ -57,7 +60,7 @@ def up(
             ready_file.unlink(missing_ok=True)
             if not ready_file.absolute().parent.is_dir():
                 raise StockkeeperError(f"{ready_file} can't be written: its directory isn't there")
-        err.print("bringing up PostgreSQL, Temporal and a worker …")
+        err.print(f"bringing up PostgreSQL, Temporal and {'a' if worker else 'no'} worker …")
         # The worker's log for an operator: notices, first of all.
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("stockkeeper").setLevel(logging.INFO)
@@ -70,6 +73,7 @@ def up(
             ui_port=ui_at,
             postgres_port=postgres_port,
             max_connections=max_connections or MAX_CONNECTIONS,
+            with_worker=worker,
         ) as info:
             for file in files:
                 info.write_ready_file(file)

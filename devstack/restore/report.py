@@ -1,0 +1,105 @@
+"""The look after a restore in words: the checks of `stockkeeper doctor --after-restore`, and all gaps for programs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from devstack.restore.after_restore import AfterRestore, Look, Mended, settings_for
+from devstack.restore.gaps import GapKind
+from stockkeeper import Connection
+from stockkeeper.contracts.messages import counted
+
+_NAMED = 10
+"""Gaps of one kind that a check names; the report has all."""
+
+_MEANINGS: Mapping[GapKind, tuple[str, str]] = {
+    GapKind.STEP_LOST: (
+        "that Temporal knows as done, and the database has lost",
+        "--mend carries each out again, in their order, once",
+    ),
+    GapKind.RUN_MISSING: (
+        "of open documents, that Temporal doesn't have",
+        "--mend starts each with the request that the document's rows have",
+    ),
+    GapKind.RUN_BEHIND: (
+        "whose document has gone on without them",
+        "--mend replaces each by a run with the same request, which finds the document as it is",
+    ),
+    GapKind.RUN_UNREADABLE: (
+        "whose history this version can't replay",
+        "compare each document with its run in the Temporal UI; --mend leaves them as they are",
+    ),
+    GapKind.OTHER_PRODUCT: (
+        "that runs know by another number than the database",
+        "--mend does nothing: docs/backup.md, 'Products with other numbers', says what to do",
+    ),
+}
+_THINGS = {GapKind.STEP_LOST: "step", GapKind.OTHER_PRODUCT: "product"}
+
+
+async def after_restore(connection: Connection, database_url: str, mended_by: str | None) -> dict[str, Any]:
+    """Compare both stores, mend if somebody lets it, and report.
+
+    Args:
+        connection: Temporal, and the workers' task queue.
+        database_url: The database.
+        mended_by: Who lets it be mended; None: it is only looked at.
+
+    Returns:
+        ``checks`` as of any doctor, as they are at the end; ``gaps`` as they were at first, all of them; the moments of
+        both stores; and ``mended``, what was done.
+
+    Raises:
+        StockkeeperError: It can't be looked at or mended.
+    """
+    stores = AfterRestore(connection, settings_for(database_url, connection.task_queue))
+    try:
+        look = await stores.look()
+        mended = None if mended_by is None else await stores.mend(look, mended_by)
+    finally:
+        stores.close()
+    at_the_end = look if mended is None or mended.left is None else mended.left
+    return {
+        "checks": _checks(at_the_end, mended),
+        "database_at": _instant(look.database_at),
+        "temporal_at": _instant(look.temporal_at),
+        "since": _instant(look.since),
+        "runs_compared": look.runs_read,
+        "gaps": [{"kind": gap.kind, "workflow_id": gap.workflow_id, "detail": gap.detail} for gap in look.gaps],
+        "mended": None if mended is None else _mended(mended),
+    }
+
+
+def _mended(mended: Mended) -> dict[str, Any]:
+    return {
+        "steps_repeated": mended.repeated,
+        "steps_refused": [
+            {"workflow_id": each.gap.workflow_id, "detail": each.gap.detail, "message": each.why}
+            for each in mended.refused
+        ],
+        "runs_started": mended.started,
+        "runs_replaced": mended.replaced,
+    }
+
+
+def _checks(look: Look, mended: Mended | None) -> list[dict[str, Any]]:
+    refused = [] if mended is None else [f"{each.gap.detail}: {each.why}" for each in mended.refused]
+    stop = "stop them, and wait a minute: what they do meanwhile can't be told from what is missing"
+    checks = [_check("no worker", f"{counted(len(look.workers), 'worker')} may be working", look.workers, stop)]
+    for kind, (meaning, advice) in _MEANINGS.items():
+        gaps = look.of(kind)
+        what = f"{counted(len(gaps), _THINGS.get(kind, 'run'))} {meaning}"
+        checks.append(_check(kind.lower().replace("_", " "), what, [gap.detail for gap in gaps], advice))
+    if mended is not None:
+        what = f"{counted(len(refused), 'step')} refused when it was carried out again"
+        checks.append(_check("step refused", what, refused, "decide each by hand: count the product, then adjust it"))
+    return checks
+
+
+def _check(name: str, what: str, found: Sequence[str], advice: str) -> dict[str, Any]:
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    detail = f"{what}: {'; '.join(found[:_NAMED])}{more}" if found else what
+    return {"name": name, "ok": not found, "detail": detail, "advice": advice if found else ""}
+
+
+def _instant(moment: Any) -> str | None:
+    return None if moment is None else moment.isoformat()

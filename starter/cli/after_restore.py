@@ -1,0 +1,60 @@
+"""`stockkeeper doctor --after-restore`: what doesn't fit between database and Temporal, and the way to mend it."""
+
+import os
+from datetime import datetime
+from typing import Any
+
+from rich.markup import escape
+
+from starter.cli import context
+from starter.cli.output import out, print_json, table
+from starter.cli.times import to_the_second
+from stockkeeper.contracts.messages import counted
+
+
+def after_restore(*, mend: bool, performed_by: str, json: bool) -> None:
+    """Look, mend if told, and end with exit status 1 if something is left."""
+    try:
+        from devstack.restore.report import after_restore as look_and_mend  # noqa: PLC0415 - the worker is an extra
+    except ImportError as error:
+        context.extra_missing("worker", error)
+    database_url = os.environ.get("DATABASE_URL") or (context.running_here() or {}).get("database_url")
+    if not database_url:
+        context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
+
+    async def work() -> dict[str, Any]:
+        stock = await context.connect()
+        return await look_and_mend(stock.connection, database_url, performed_by if mend else None)
+
+    report = context.run(work())
+    if json:
+        print_json(report)
+    else:
+        _print(report)
+    if not all(check["ok"] for check in report["checks"]):
+        raise SystemExit(1)
+
+
+def _print(report: dict[str, Any]) -> None:
+    out.print(
+        f"the database's last step is of {_moment(report['database_at'])}, Temporal's last event of "
+        f"{_moment(report['temporal_at'])}; {counted(report['runs_compared'], 'run')} compared since "
+        f"{_moment(report['since'])}",
+        soft_wrap=True,
+    )
+    if (mended := report["mended"]) is not None:
+        out.print(
+            f"{counted(mended['steps_repeated'], 'step')} carried out again, "
+            f"{counted(mended['runs_started'], 'run')} started, {counted(mended['runs_replaced'], 'run')} replaced",
+            soft_wrap=True,
+        )
+    wrong = [check for check in report["checks"] if not check["ok"]]
+    if wrong:
+        rows = [[escape(check["name"]), escape(check["detail"]), escape(check["advice"])] for check in wrong]
+        out.print(table(["doesn't fit", "found", "what to do"], rows))
+    else:
+        out.print("[green]database and Temporal fit[/green]: start the workers, then run `stockkeeper audit`")
+
+
+def _moment(instant: str | None) -> str:
+    return "never" if instant is None else to_the_second(datetime.fromisoformat(instant))
