@@ -50,6 +50,7 @@ from database.migrate import newest_revision, require_schema
 from database.sessions import TRANSACTION_SECONDS, Database, connect
 from starter.ending import run_to_the_end
 from starter.namespace import missing_search_attributes
+from starter.secret_files import read_secret_files
 from stockkeeper.client.connection import connect_temporal, status_within
 from stockkeeper.contracts import (
     adjustment,
@@ -417,6 +418,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         require_known(os.environ)
+        read_secret_files(os.environ)
         with asyncio.Runner(loop_factory=event_loop) as runner:
             runner.run(run(Settings()))
     except (StockkeeperError, ValidationError, SettingsError) as error:

@@ -1,5 +1,6 @@
 """The commands, put together."""
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from starter.cli import count_questions, cycle_count, inbox, product, replenishm
 from starter.cli.context import read_input
 from starter.cli.output import for_programs, print_json
 from starter.cli.times import DATE_FORMAT, write_days_as
+from starter.secret_files import read_secret_files
 from stockkeeper.contracts.processes import PROCESSES
 
 _MISTYPED: type[Any] = typer.BadParameter.__bases__[0]
@@ -58,6 +60,7 @@ def every_command(
     ] = None,
 ) -> None:
     """Stock: on hand, reserved, on order and in transit, and why it changed."""
+    read_input(lambda: read_secret_files(os.environ))
     write_days_as(None)
     if date_format:
         read_input(lambda: write_days_as(date_format))

@@ -33,8 +33,12 @@ WORKER_SETTINGS = frozenset(
     }
 )
 """The worker's, without the prefix."""
-OTHER_SETTINGS = frozenset({"CURRENCY", "DATE_FORMAT", "DB_PASSWORD", "UI_URL"})
-"""Those of docker-compose.yml and of the command line."""
+SECRET_SETTINGS = frozenset({"ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_NOTICE_URLS", "WAREHOUSE_NOTICE_URLS"})
+"""Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
+OTHER_SETTINGS = frozenset(
+    {"CURRENCY", "DATE_FORMAT", "SECRETS", "UI_URL", "WORKERS", *(f"{name}_FILE" for name in SECRET_SETTINGS)}
+)
+"""Those of docker-compose.yml and of the command line, and the names of files."""
 
 # Kubernetes sets these for each Service beside a pod: ours may well be named stockkeeper, or stockkeeper-ui.
 _OF_KUBERNETES = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")

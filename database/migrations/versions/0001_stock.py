@@ -315,7 +315,10 @@ CREATE CONSTRAINT TRIGGER inventory_items_begin_with_a_movement
 # The worker may do what its activities do. It may add to the ledger, and change nothing that stands there.
 GRANTS = """
 DO $$ BEGIN
-    CREATE ROLE stockkeeper_worker NOLOGIN;
+    -- An owner who may make no roles finds it made, as docker-compose.yml does it, with a password to log in by.
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'stockkeeper_worker') THEN
+        CREATE ROLE stockkeeper_worker NOLOGIN;
+    END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
     NULL; -- Roles belong to the whole server: another database's set-up may have made it.
 END $$;
