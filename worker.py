@@ -5,9 +5,11 @@ import inspect
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -32,6 +34,8 @@ from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.differences import WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
+from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
+from activities.health_server import answering, host_and_port
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps, NoticeWays
@@ -122,7 +126,15 @@ def _deployment_name(text: str) -> str:
     return _build_id(text)
 
 
+def _address(text: str) -> str:
+    if text:
+        host_and_port(text)
+    return text
+
+
+_LOOPBACK = "127.0.0.1"
 _NAME_LENGTH = 200
+Address = Annotated[str, AfterValidator(_address)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 SupplierNoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
@@ -156,6 +168,8 @@ class Settings(BaseSettings):
     """The deployment whose versions they are."""
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
+    health_address: Address | None = None
+    """Answer ``GET /livez`` and ``GET /readyz`` here, such as ``0.0.0.0:8086`` (ADR 0055)."""
     approval: ApprovalPolicy = DEFAULT_APPROVAL
     """Approval policy of purchase orders that bring none, as JSON; for orders drafted from now on."""
     over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
@@ -334,7 +348,7 @@ async def run(settings: Settings) -> None:
     """
     if not settings.database_url.get_secret_value():
         raise StockkeeperError("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
-    serve_metrics(settings)
+    metrics = serve_metrics(settings)
     database = build_database(settings)
     tell_schema(database)
     client = await connect_temporal()
@@ -345,7 +359,7 @@ async def run(settings: Settings) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     try:
-        async with build_worker(client, database, settings):
+        async with serve_health(client, settings, metrics, stop), build_worker(client, database, settings):
             logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
             await watch.until(stop)
     except RuntimeError as error:
@@ -355,24 +369,79 @@ async def run(settings: Settings) -> None:
         raise StockkeeperError(f"Temporal doesn't let this worker work: {status[1]}") from error
 
 
-def serve_metrics(settings: Settings) -> None:
+def serve_metrics(settings: Settings) -> tuple[str, int] | None:
     """Serve Prometheus metrics, if the settings say where; before the first connection to Temporal.
+
+    A worker's health is read off them. If only that is asked for, they are served on a free port to this machine alone.
+
+    Returns:
+        Where this process can read them, for its health; None: nobody wants to.
 
     Raises:
         StockkeeperError: The address isn't one, or its port is taken.
     """
-    if not settings.metrics_address:
-        return
+    address = settings.metrics_address
+    if not address:
+        if not settings.health_address:
+            return None
+        with socket.create_server((_LOOPBACK, 0)) as free:
+            address = f"{_LOOPBACK}:{free.getsockname()[1]}"
     try:
-        runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=settings.metrics_address)))
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
     except ValueError as error:
         problem = (
             "must be an IP address and a port, such as 0.0.0.0:9464"
             if "syntax" in str(error)
             else f"can't be listened on: {str(error).rpartition(': ')[2]}"
         )
-        raise StockkeeperError(f"STOCKKEEPER_METRICS_ADDRESS {settings.metrics_address} {problem}") from None
+        raise StockkeeperError(f"STOCKKEEPER_METRICS_ADDRESS {address} {problem}") from None
     Runtime.set_default(runtime)
+    if not settings.health_address:
+        return None
+    try:
+        host, port = host_and_port(address)
+    except ValueError as error:
+        raise StockkeeperError(f"STOCKKEEPER_METRICS_ADDRESS {address} {error}") from None
+    everywhere = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 - an address of the settings is looked up
+    return everywhere.get(host, host), port
+
+
+@asynccontextmanager
+async def serve_health(
+    client: Client, settings: Settings, metrics: tuple[str, int] | None, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """Answer whether the worker lives and is ready, as long as it works, if the settings say where.
+
+    Args:
+        client: Its connection to Temporal.
+        settings: Its settings.
+        metrics: Where its metrics can be read, by `serve_metrics`.
+        stop: Set when it is to stop.
+
+    Raises:
+        StockkeeperError: The address can't be listened on.
+    """
+    if not settings.health_address or metrics is None:
+        yield
+        return
+    # Beside the worker's pool, whose connections may all be in use; for a moment at a time.
+    engine = connect(
+        settings.database_url.get_secret_value(),
+        pool_size=1,
+        role=settings.database_role,
+        application_name="stockkeeper-health",
+    )
+    looks = [
+        database_look(engine),
+        temporal_look(client),
+        search_attributes_look(lambda: missing_search_attributes(client)),
+        work_look(client, settings.task_queue, settings.version),
+    ]
+    health = Health(metrics, looks, stop)
+    routes = {"/livez": health.live, "/readyz": health.ready}
+    with answering(host_and_port(settings.health_address), routes):
+        async with health.while_working():
+            yield
 
 
 def tell_schema(database: Database) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL, make_url
 
+from database.inspection import WORKER_ROLE
 from devstack.postgres import PROGRAMS, EmbeddedPostgres
 from devstack.processes import StackError
 from starter.cli.context import DATA_DIR, STACK_FILE, running_here
@@ -22,7 +23,6 @@ from stockkeeper.domain.errors import StockkeeperError
 
 DATABASE_FILE = "stockkeeper.dump"
 TEMPORAL_FILE = "temporal.db"
-WORKER_ROLE = "stockkeeper_worker"
 
 
 def dump_database(database_url: str, to: Path) -> None:

@@ -1,5 +1,6 @@
 """A whole Stockkeeper in one process: the stack, set up, with a worker on it."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,15 +10,15 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
 from activities.standing import Watch
+from database.inspection import WORKER_ROLE
 from devstack.postgres import MAX_CONNECTIONS
 from devstack.processes import StackError
+from devstack.settings import in_a_line
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
 from stockkeeper.contracts.settings import require_known
-from worker import Settings, build_database, build_worker, serve_metrics
-
-WORKER_ROLE = "stockkeeper_worker"
+from worker import Settings, build_database, build_worker, serve_health, serve_metrics
 
 
 class _Unset(Settings):
@@ -44,16 +45,7 @@ def _settings(environ: Mapping[str, str]) -> Settings:
     try:
         return Settings()
     except (ValidationError, SettingsError) as error:
-        raise StackError(f"the environment has a setting that is wrong: {_in_a_line(error)}") from None
-
-
-def _in_a_line(error: ValidationError | SettingsError) -> str:
-    if isinstance(error, SettingsError):
-        return str(error)
-    return "; ".join(
-        f"STOCKKEEPER_{str(problem['loc'][0]).upper()}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_context=False, include_url=False)
-    )
+        raise StackError(f"the environment has a setting that is wrong: {in_a_line(error)}") from None
 
 
 @asynccontextmanager
@@ -80,7 +72,7 @@ async def serving(
         UnknownSetting: A variable begins like a setting, and isn't one.
     """
     settings = _settings(environ)
-    serve_metrics(settings)
+    metrics = serve_metrics(settings)
     async with running_stack(
         data_dir,
         temporal_port=temporal_port,
@@ -111,7 +103,8 @@ async def serving(
         database = build_database(settings)
         try:
             await Watch(client, database.engine, settings.task_queue, settings.version).begin()
-            async with build_worker(client, database, settings):
+            health = serve_health(client, settings, metrics, asyncio.Event())
+            async with health, build_worker(client, database, settings):
                 yield info
         finally:
             database.engine.dispose()

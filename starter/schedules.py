@@ -160,6 +160,7 @@ class ScheduleShown:
         next_at: When it runs next; None while it is paused.
         last_at: When it ran last.
         last_workflow_id: That run's id.
+        task_queue: The task queue of its runs.
     """
 
     schedule_id: str
@@ -169,6 +170,7 @@ class ScheduleShown:
     next_at: datetime | None
     last_at: datetime | None
     last_workflow_id: str | None
+    task_queue: str
 
 
 async def schedules(connection: Connection) -> list[ScheduleShown]:
@@ -181,6 +183,21 @@ async def schedules(connection: Connection) -> list[ScheduleShown]:
     return [await _shown(connection, planned) for planned in _PLANS]
 
 
+async def schedules_there(connection: Connection) -> tuple[list[ScheduleShown], list[str]]:
+    """The schedules that have been set up, and the names of those that haven't, both in order.
+
+    Raises:
+        Unreachable: Temporal doesn't answer.
+    """
+    there, missing = [], []
+    for planned in _PLANS:
+        try:
+            there.append(await _shown(connection, planned))
+        except NotFound:
+            missing.append(planned.schedule_id)
+    return there, missing
+
+
 async def _shown(connection: Connection, planned: _Planned) -> ScheduleShown:
     handle = _handle(connection, planned.schedule_id)
     try:
@@ -188,6 +205,7 @@ async def _shown(connection: Connection, planned: _Planned) -> ScheduleShown:
             found = await handle.describe()
     except NotFound as error:
         raise NotFound(f"{error}; `stockkeeper setup` makes it") from None
+    action = found.schedule.action
     recent: Sequence[object] = found.info.recent_actions
     last = found.info.recent_actions[-1] if recent else None
     paused = found.schedule.state.paused
@@ -199,6 +217,7 @@ async def _shown(connection: Connection, planned: _Planned) -> ScheduleShown:
         next_at=None if paused else next(iter(found.info.next_action_times), None),
         last_at=last.started_at if last else None,
         last_workflow_id=getattr(last.action, "workflow_id", None) if last else None,
+        task_queue=action.task_queue if isinstance(action, ScheduleActionStartWorkflow) else "",
     )
 
 

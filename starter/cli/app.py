@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.cli import count_questions, cycle_count, inbox, product, replenishment, schedule, stack, stock
+from starter.cli import count_questions, cycle_count, doctor, inbox, product, replenishment, schedule, stack, stock
 from starter.cli.context import read_input
 from starter.cli.output import for_programs, print_json
 from starter.cli.times import DATE_FORMAT, write_days_as
@@ -69,6 +69,7 @@ def every_command(
 app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.setup)
+app.command()(doctor.doctor)
 count_questions.register(cycle_count.app)
 for process in PROCESSES:
     # A process without a file here has its commands with another one: a plan's stand with those of reordering.

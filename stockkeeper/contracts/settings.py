@@ -22,6 +22,7 @@ WORKER_SETTINGS = frozenset(
         "DATABASE_ROLE",
         "DEPLOYMENT_NAME",
         "ESCALATION_NOTICE_URLS",
+        "HEALTH_ADDRESS",
         "HOLDING_COST_RATE",
         "METRICS_ADDRESS",
         "NOTICE_URLS",

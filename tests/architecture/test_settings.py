@@ -377,6 +377,16 @@ def test_a_metrics_address_that_is_none_is_refused_in_one_line(address: str) -> 
     )
 
 
+@pytest.mark.parametrize("address", ["8086", "localhost:8086", "127.0.0.1:99999", ":8086"])
+def test_an_address_for_probes_that_is_none_is_refused_by_name(environ: Set, address: str) -> None:
+    environ("STOCKKEEPER_HEALTH_ADDRESS", address)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "must be an IP address and a port, such as 0.0.0.0:8086" in str(caught.value)
+    environ("STOCKKEEPER_HEALTH_ADDRESS", "")
+    assert not Settings().health_address
+
+
 def test_a_worker_has_a_thread_for_each_activity_and_fewer_connections() -> None:
     settings = Settings(concurrency=4)
     assert (settings.local_slots, settings.threads, settings.connections) == (12, 16, 8)

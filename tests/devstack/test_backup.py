@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from database.inspection import WORKER_ROLE
 from devstack import backup
-from devstack.backup import DATABASE_FILE, TEMPORAL_FILE, WORKER_ROLE, restore, save
+from devstack.backup import DATABASE_FILE, TEMPORAL_FILE, restore, save
 from devstack.postgres import EmbeddedPostgres
 from devstack.processes import StackError
 from devstack.stack import StackInfo

@@ -25,6 +25,7 @@ from starter.schedules import (
     pause_schedule,
     resume_schedule,
     schedules,
+    schedules_there,
     set_up_schedules,
     trigger_schedule,
 )
@@ -200,6 +201,16 @@ async def test_one_is_paused_and_resumed_with_a_note(our_client: Client) -> None
         (True, NOTE),
         (True, NOTE),
     ]
+
+
+async def test_those_that_are_there_are_told_from_those_that_are_missing(our_client: Client) -> None:
+    assert await schedules_there(Connection(our_client, NOBODY)) == ([], SCHEDULES)
+    await made(our_client)
+    await our_client.get_schedule_handle(DAILY).delete()
+    there, missing = await schedules_there(Connection(our_client, "another-queue"))
+    assert missing == [DAILY]
+    seen = [(each.schedule_id, each.paused, each.note, each.task_queue) for each in there]
+    assert seen == [(name, True, NOTE, NOBODY) for name in SCHEDULES if name != DAILY]
 
 
 async def test_what_is_not_set_up_cannot_be_commanded(our_client: Client) -> None:

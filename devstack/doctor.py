@@ -1,0 +1,120 @@
+"""The doctor: looks at an installation as its workers see it, and says of each part whether it is well.
+
+A check that can't be made because its server doesn't answer is left out: the server's own check says so.
+"""
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import temporalio
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
+
+from database.inspection import WORKER_ROLE
+from database.migrate import newest_revision
+from devstack.doctor_database import database_checks
+from devstack.doctor_temporal import temporal_checks
+from devstack.settings import in_a_line
+from starter.checks import Check
+from stockkeeper.client.connection import Connection
+from stockkeeper.contracts.settings import UnknownSetting, require_known
+from worker import Settings
+
+CONNECTIONS_BESIDE_THE_POOL = 1
+"""A worker's connection that listens for stock."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is looked at.
+
+    Attributes:
+        settings: A worker's settings, by this process's environment.
+        is_ours: Whether the database is that of `stockkeeper up`.
+        problem: What is wrong with the settings; empty: nothing.
+    """
+
+    settings: Settings
+    is_ours: bool
+    problem: str = ""
+
+
+async def examine(connect: Callable[[], Awaitable[Connection]], stack: Mapping[str, str] | None) -> list[Check]:
+    """Make all checks; nothing is changed.
+
+    Args:
+        connect: Connects to Temporal as the command line does.
+        stack: The addresses of this directory's stack, if one is up.
+    """
+    patient = read_settings(stack)
+    settings = patient.settings
+    database, temporal = await asyncio.gather(
+        database_checks(
+            settings.database_url.get_secret_value(),
+            settings.database_role,
+            connections=settings.connections + CONNECTIONS_BESIDE_THE_POOL,
+            is_ours=patient.is_ours,
+        ),
+        temporal_checks(connect, settings.version),
+    )
+    return [_versions(), _settings(patient.problem), _notices(settings), *database, *temporal]
+
+
+def read_settings(stack: Mapping[str, str] | None) -> Patient:
+    """A worker's settings as it would read them here; of a stack that is up here, those that its worker has."""
+    problems = []
+    try:
+        require_known(os.environ)
+    except UnknownSetting as error:
+        problems.append(str(error))
+    try:
+        settings = Settings()
+    except (ValidationError, SettingsError) as error:
+        problems.append(in_a_line(error))
+        url, role = os.environ.get("DATABASE_URL", ""), os.environ.get("STOCKKEEPER_DATABASE_ROLE") or None
+        settings = Settings.model_construct(database_url=SecretStr(url), database_role=role)
+    is_ours = not settings.database_url.get_secret_value() and stack is not None
+    if is_ours and stack is not None:
+        settings = settings.model_copy(
+            update={
+                "database_url": SecretStr(stack["database_url"]),
+                "database_role": settings.database_role or WORKER_ROLE,
+                "build_id": None,
+            }
+        )
+    return Patient(settings, is_ours, "; ".join(problems))
+
+
+def _versions() -> Check:
+    parts = {
+        "Python": platform.python_version(),
+        "temporalio": temporalio.service.__version__,
+        "schema": newest_revision(),
+    }
+    return Check("versions", ok=True, detail=", ".join(f"{name} {version}" for name, version in parts.items()))
+
+
+def _settings(problem: str) -> Check:
+    if problem:
+        advice = "correct the variable; a worker with it doesn't start"
+        return Check("settings", ok=False, detail=problem, advice=advice)
+    return Check("settings", ok=True, detail="all variables are known, and their values make sense")
+
+
+def _notices(settings: Settings) -> Check:
+    ways = settings.notice_ways
+    told = {"procurement": ways.procurement, "suppliers": ways.supplier}
+    to_the_log = [audience for audience, urls in told.items() if not urls]
+    if not to_the_log:
+        return Check("notices", ok=True, detail="procurement and suppliers are written to")
+    variables = {"procurement": "STOCKKEEPER_NOTICE_URLS", "suppliers": "STOCKKEEPER_SUPPLIER_NOTICE_URLS"}
+    return Check(
+        "notices",
+        ok=True,
+        detail=f"nothing is set up by which {' and '.join(to_the_log)} get mail: what they should know is in the "
+        "worker's log, and in the state of each document",
+        advice=f"set {' and '.join(variables[audience] for audience in to_the_log)}, for the workers",
+    )

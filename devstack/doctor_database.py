@@ -1,0 +1,123 @@
+"""What the doctor looks at in the database."""
+
+import asyncio
+from collections.abc import Iterator
+
+from sqlalchemy import Engine
+
+from database.inspection import WORKER_ROLE, Facts, inspect_database
+from database.migrate import AnotherSchema, require_schema
+from database.sessions import connect
+from starter.checks import Check, Reading
+from stockkeeper.contracts.errors import StockkeeperError, Unreachable
+
+OLDEST = 14
+_WITHIN_SECONDS = 5
+
+
+async def database_checks(url: str, role: str | None, *, connections: int, is_ours: bool) -> list[Check]:
+    """Look at the database as a worker does.
+
+    Args:
+        url: The worker's.
+        role: The role that it acts as; None: the user in the URL.
+        connections: How many a worker takes.
+        is_ours: Whether `stockkeeper up` has made it, whose worker logs in as the owner.
+    """
+    if not url:
+        advice = "give the doctor the environment of a worker, or run it where `stockkeeper up` runs"
+        return [Check("database", ok=False, detail="DATABASE_URL isn't set", advice=advice)]
+    try:
+        engine = connect(url, pool_size=1, within_seconds=_WITHIN_SECONDS, role=role, application_name="doctor")
+    except StockkeeperError as error:
+        return [Check("database", ok=False, detail=str(error))]
+    try:
+        return await asyncio.to_thread(_look, engine, connections, is_ours)
+    finally:
+        engine.dispose()
+
+
+def _look(engine: Engine, connections: int, is_ours: bool) -> list[Check]:  # noqa: FBT001 - a private function
+    try:
+        facts = inspect_database(engine)
+    except Unreachable as error:
+        advice = "start PostgreSQL, or correct DATABASE_URL and STOCKKEEPER_DATABASE_ROLE"
+        return [Check("database", ok=False, detail=str(error), advice=advice)]
+    return [*judged(facts, connections=connections, is_ours=is_ours), _schema(engine)]
+
+
+def judged(facts: Facts, *, connections: int, is_ours: bool) -> Iterator[Check]:
+    """The checks of what a database tells of itself; the arguments are those of `database_checks`."""
+    yield _database(facts)
+    yield _role(facts, is_ours=is_ours)
+    yield _durability(facts)
+    yield _connections(facts, connections)
+    yield Reading.of(facts.clock, asked=facts.asked, answered=facts.answered).check("database_clock", "PostgreSQL")
+
+
+def _database(facts: Facts) -> Check:
+    found = f"PostgreSQL {facts.version}, database {facts.database} as {facts.logged_in_as}"
+    if facts.is_standby:
+        advice = "let DATABASE_URL lead to the primary server"
+        return Check("database", ok=False, detail=f"{found}: a standby, which takes no writes", advice=advice)
+    if facts.version_number < OLDEST * 10_000:
+        advice = f"Stockkeeper needs PostgreSQL {OLDEST} or newer"
+        return Check("database", ok=False, detail=found, advice=advice)
+    return Check("database", ok=True, detail=found)
+
+
+def _role(facts: Facts, *, is_ours: bool) -> Check:
+    acts_as, user = facts.acts_as, facts.logged_in_as
+    if powers := _powers(facts, acts_as):
+        advice = (
+            f"let the worker log in by a user whose only right is to be a member of {WORKER_ROLE}, or name that role "
+            "in STOCKKEEPER_DATABASE_ROLE; and give the doctor the worker's environment, not that of setup"
+        )
+        return Check("role", ok=False, detail=f"a worker acts as {acts_as}, {powers}", advice=advice)
+    if powers := _powers(facts, user):
+        advice = (
+            "that is how `stockkeeper up` works; a worker in production logs in by another user"
+            if is_ours
+            else f"let the worker log in by a user whose only right is to be a member of {WORKER_ROLE}"
+        )
+        detail = f"a worker acts as {acts_as}; but it logs in as {user}, {powers}, and may go back to that"
+        return Check("role", ok=is_ours, detail=detail, advice=advice)
+    logs_in = "" if acts_as == user else f" and logs in as {user}"
+    return Check("role", ok=True, detail=f"a worker acts as {acts_as}{logs_in}, which can't change the ledger's past")
+
+
+def _powers(facts: Facts, role: str) -> str:
+    """What a role may do and shouldn't; empty if that is nothing."""
+    if role in facts.superusers:
+        return "a superuser"
+    if ledgers := facts.rewriters.get(role):
+        return f"which may change the past of {' and '.join(ledgers)}"
+    return ""
+
+
+def _durability(facts: Facts) -> Check:
+    if not facts.unsafe:
+        return Check("durability", ok=True, detail="what is committed survives a crash and a power cut")
+    named = ", ".join(f"{name} is {value}" for name, value in facts.unsafe.items())
+    return Check(
+        "durability",
+        ok=False,
+        detail=f"a crash or a power cut may lose what was committed: {named}",
+        advice="switch it on: Temporal takes for done what the database would have forgotten",
+    )
+
+
+def _connections(facts: Facts, needed: int) -> Check:
+    detail = f"{facts.connections} in use, {facts.connections_left} left; a worker takes {needed}"
+    enough = facts.connections_left >= needed
+    advice = "" if enough else "raise max_connections before you start another worker"
+    return Check("connections", ok=facts.connections_left > 0, detail=detail, advice=advice)
+
+
+def _schema(engine: Engine) -> Check:
+    try:
+        revision = require_schema(engine)
+    except AnotherSchema as error:
+        found, _, advice = str(error).partition(": ")
+        return Check("schema", ok=False, detail=found, advice=advice)
+    return Check("schema", ok=True, detail=f"revision {revision}, which serves this version")
