@@ -75,6 +75,7 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         super().__init__(CycleCountState(), payload)
         self._notices = Notices(self)
         self._corrected_by = ""
+        self._recorded: dict[str, Record] = {}
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self.continue_from(carried.state, carried.stored(), lines=len(carried.state.lines))
 
@@ -90,10 +91,15 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
 
     @command(RECORD)
     async def record(self, message: Record, key: str) -> None:
-        """The units that were there. `{performed_by, product_id, counted_quantity, root_cause}`."""
+        """The units that were there. `{performed_by, product_id, counted_quantity, root_cause, record_id}`."""
+        if message.record_id is not None and self._recorded.get(message.record_id) == message:
+            return  # Sent twice: whoever had to be told has been.
+        key = message.record_id or key
         step = self.step_of(RecordCountStep, message, "record", key, performed_by=message.performed_by)
         summary = f"{self._sku(message.product_id)}: {message.counted_quantity} counted by {message.performed_by}"
         await self._apply_line(CycleCountActivities.record_count, step, summary)
+        if message.record_id is not None:
+            self._recorded[message.record_id] = message
 
     @command(APPROVE_VARIANCE)
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.notice import Audience, NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.search_attributes import REFUSED
 from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain.errors import DomainError
 
+_UNBROKEN = 15
 _ROWS_SHOWN = 20
 _NOTES_SHOWN = 5
 _NOTICES_SHOWN = 5
@@ -22,6 +25,24 @@ _OUTCOMES = {
 def details(status: str, text: str, table: Sequence[str], notes: Sequence[str]) -> str:
     """Status, a sentence with the next step, a small table, and the latest notes."""
     return "\n".join([f"**{status}** · {text}", "", *table, "", *(f"- {note}" for note in notes[-_NOTES_SHOWN:])])
+
+
+def refused(failure: DomainError) -> str:
+    """The details of a run whose start is refused."""
+    text = f"{failure.code}: {failure.message}. Nothing has changed. Next: correct the request, and start it again."
+    return details(REFUSED, text, [], [])
+
+
+def continued(summary: str) -> str:
+    """The paragraph that comes first in a run that follows another one.
+
+    Temporal gives such a run neither the summary nor the details of the start.
+
+    Args:
+        summary: What the summary of the start says; empty: the start can't be read.
+    """
+    about = f"{summary[:1].upper()}{summary[1:]}. " if summary else ""
+    return f"{about}This run goes on where an earlier one has ended: *Relationships* leads to that."
 
 
 def notices(sent: Sequence[NoticeState]) -> list[str]:
@@ -67,13 +88,18 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
     if not listed:
         return []
     lines = [
-        _row(column.removeprefix("#") for column in columns),
+        _row(_unbroken(column.removeprefix("#")) for column in columns),
         "|" + "|".join("---:" if column.startswith("#") else "---" for column in columns) + "|",
         *(_row(row) for row in listed[:_ROWS_SHOWN]),
     ]
     if len(listed) > _ROWS_SHOWN:
         lines.append(_row([f"and {len(listed) - _ROWS_SHOWN} more", *("" for _ in columns[1:])]))
     return lines
+
+
+def _unbroken(head: str) -> str:
+    """The head of a column; a short one stays on one line, because in two it runs into the one beside it."""
+    return head.replace(" ", "\u00a0") if len(head) <= _UNBROKEN else head
 
 
 def _row(cells: Iterable[object]) -> str:

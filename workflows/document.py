@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.difference import ApproveDifference
@@ -316,6 +317,15 @@ class Document(Process[S], Generic[S, D, St]):
             ],
             shown.memo,
         )
+
+    def read_summary(self) -> str:
+        """The summary of the start."""
+        return parse(self.process.start, self.payload[:1]).summary
+
+    def found_by(self) -> Sequence[SearchAttributeUpdate[Any]]:
+        """The document's number, if the start could be read."""
+        number = search_attributes.keyword(self.number)
+        return [search_attributes.REFERENCE.value_set(number)] if number else []
 
     def _status_and_number(self) -> list[Any]:
         return [

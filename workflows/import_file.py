@@ -1,11 +1,12 @@
 """The import of a file: its rows come in pages, and count all at once or not at all."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pydantic import AwareDatetime
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.common import SearchAttributeUpdate, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
@@ -294,15 +295,18 @@ class ImportWorkflow(Process[ImportState]):
         self.state.status = IMPORT.next(self.state.status, event, of=self.state.file_name)
         self.publish()
 
+    def read_summary(self) -> str:
+        """The summary of the start."""
+        return parse(ImportRequest, self.payload[:1]).summary
+
+    def found_by(self) -> Sequence[SearchAttributeUpdate[Any]]:
+        """The file's name, if the start could be read."""
+        name = search_attributes.keyword(self.state.file_name)
+        return [search_attributes.REFERENCE.value_set(name)] if name else []
+
     def publish(self) -> None:
         """Bring details and search attributes up to date."""
-        self.show(
-            _details(self.state),
-            [
-                search_attributes.STATUS.value_set(self.state.status),
-                search_attributes.REFERENCE.value_set(search_attributes.keyword(self.state.file_name)),
-            ],
-        )
+        self.show(_details(self.state), [search_attributes.STATUS.value_set(self.state.status), *self.found_by()])
 
     # The signals of the commands.
     add_page_signal = signal_of(add_page)

@@ -7,6 +7,9 @@ begins it. docs/operations.md, *Changing a workflow*, has the steps.
 
 NAMED_ANSWERS = "named-answers"
 """A run that has answered a start under a fixed update id goes on in another run."""
+REFUSED = "refused"
+"""A run whose start is refused says so in its `StockStatus`. It is asked for in the last task of such a run only, so no
+run that is open has it, and it needs no version that only understands it."""
 SUPPLIER_WITHOUT_ADDRESS = "tell procurement of a supplier without an address"
 WITHDRAWN = "withdrawn"
 """An order that is cancelled before anything else is done is held at no moment."""

@@ -16,13 +16,15 @@ from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate
 
+from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.contracts.outage import ATTEMPT_FAILED, AttemptFailed
 from stockkeeper.domain.errors import DomainError, InvalidRequest
+from workflows.details import continued, refused
 from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
-from workflows.patches import NAMED_ANSWERS
+from workflows.patches import NAMED_ANSWERS, REFUSED
 from workflows.waits import Waits
 
 NOTES_KEPT = 100
@@ -97,6 +99,7 @@ class Process(Generic[S]):
         """Held by the command that is changing the state."""
         self._signals = 0
         self._details = ""
+        self._continued: str | None = None
         self.waits = Waits(self._show_details)
         """The steps under way that the database doesn't carry out at present."""
         self._leaving: asyncio.Task[None] | None = None
@@ -189,7 +192,30 @@ class Process(Generic[S]):
             workflow.upsert_memo(memo)
 
     def _show_details(self) -> None:
-        workflow.set_current_details("\n\n".join(each for each in (self.waits.text, self._details) if each))
+        if self._continued is None:
+            self._continued = continued(self.summary) if workflow.info().continued_run_id else ""
+        shown = (self.waits.text, self._continued, self._details)
+        workflow.set_current_details("\n\n".join(each for each in shown if each))
+
+    @property
+    def summary(self) -> str:
+        """What the summary of the start says; empty: the start can't be read."""
+        try:
+            return self.read_summary()
+        except InvalidRequest:
+            return ""
+
+    def read_summary(self) -> str:
+        """The summary of the start.
+
+        Raises:
+            InvalidRequest: It can't be read.
+        """
+        raise NotImplementedError
+
+    def found_by(self) -> Sequence[SearchAttributeUpdate[Any]]:
+        """The search attributes, beside the status, by which a run whose start is refused is found."""
+        return ()
 
     def require_workflow_id(self, expected: str, of: str) -> None:
         """Refuse a start under another id: two runs must never command one document.
@@ -343,10 +369,15 @@ class Process(Generic[S]):
             raise self._failure
 
     async def failed(self, failure: DomainError) -> NoReturn:
-        """End the run with this error, once every waiting caller has received it."""
+        """End the run with this error, once every waiting caller has received it: its start is refused."""
+        self._details = refused(failure)
+        self._show_details()
         self.start_answered(failure)
         await self._end_in_another_run(failure)
         await workflow.wait_condition(self.drained)
+        if workflow.patched(REFUSED):
+            status = search_attributes.STATUS.value_set(search_attributes.REFUSED)
+            self.show(self._details, [status, *self.found_by()])
         raise failure
 
     async def ended(self) -> S:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 from temporalio import workflow
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
-from stockkeeper.contracts.messages import counted, utc
+from stockkeeper.contracts.messages import Start, counted, parse, utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
     PROCESS,
@@ -198,8 +198,7 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
 
     async def _draft(self) -> None:
         """Check the start, and store it; or find the order that is to be resumed."""
-        start = self.payload[0] if self.payload else None
-        if isinstance(start, dict) and "resume" in start:
+        if self._is_resumed:
             resumed = self.read_start(ResumePurchaseOrder)
             run = workflow.info().run_id
             again = ResumePurchaseOrderStep(**self.step_stamp("resume", run, performed_by=resumed.performed_by))
@@ -216,6 +215,17 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         )
         if self.stored is not None and self._is_draft() and not self.stored.drafted_by_another_run:
             self._notices.send(texts.approval_wanted(self.stored))
+
+    def read_summary(self) -> str:
+        """The summary of the start: of a new order, or of one that is taken up again."""
+        model: type[Start] = ResumePurchaseOrder if self._is_resumed else PurchaseOrderRequest
+        return parse(model, self.payload[:1]).summary
+
+    @property
+    def _is_resumed(self) -> bool:
+        """Whether the start takes up an order that is stored."""
+        start = self.payload[0] if self.payload else None
+        return isinstance(start, dict) and "resume" in start
 
     async def _until_it_has_come(self) -> None:
         """Wait for approvals and then for the goods; an amendment leads back to the approvals."""

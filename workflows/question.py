@@ -1,13 +1,15 @@
 """Answers one question: for servers that have standalone activities switched off, and for clients without them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
 
-from stockkeeper.contracts import policies
+from stockkeeper.contracts import policies, search_attributes
 from stockkeeper.contracts.messages import parse
 from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE, QuestionRequest
 from stockkeeper.domain.errors import DomainError, InvalidRequest
+from workflows.patches import REFUSED
 from workflows.steps import through_the_queue
 
 
@@ -27,9 +29,18 @@ class QuestionWorkflow:
             InvalidRequest: No question has that name, or its fields are wrong.
             DomainError: The question's own refusal, such as `UnknownProduct`.
         """
-        request = parse(QuestionRequest, payload)
-        question = QUESTIONS.get(request.question)
-        if question is None:
-            raise InvalidRequest(f"question: none is named {request.question!r}; there are {', '.join(QUESTIONS)}")
-        asked = parse(question.model, [request.payload])
-        return await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
+        try:
+            return await _answer(payload)
+        except DomainError:
+            if workflow.patched(REFUSED):
+                workflow.upsert_search_attributes([search_attributes.STATUS.value_set(search_attributes.REFUSED)])
+            raise
+
+
+async def _answer(payload: Sequence[Any]) -> Any:
+    request = parse(QuestionRequest, payload)
+    question = QUESTIONS.get(request.question)
+    if question is None:
+        raise InvalidRequest(f"question: none is named {request.question!r}; there are {', '.join(QUESTIONS)}")
+    asked = parse(question.model, [request.payload])
+    return await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)

@@ -59,6 +59,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         super().__init__(ReorderState(), payload, ReorderRequest, REQUESTED_BY)
         self._looks_wanted = 0
         self._looks = 0
+        self._names: dict[tuple[str, int], str] = {}
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self.state = carried.state
             self._looks = carried.looks
@@ -118,6 +119,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
             "what is below its point?",
             policies.REORDER,
         )
+        self._names |= texts.names_of(below.groups)
         self.state.items_below = below.items_below
         self.state.items_covered = below.items_covered
         self.state.covered = below.covered
@@ -245,4 +247,4 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
 
     def details(self) -> str:
         """The run in a few lines of Markdown."""
-        return texts.details_of(self.state)
+        return texts.details_of(self.state, self._names)

@@ -1,6 +1,6 @@
 """Texts about a reorder run: in the Temporal UI, and in notices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from stockkeeper.contracts.messages import amount, counted
@@ -35,15 +35,30 @@ def ordered(drafted: Sequence[tuple[Group, PurchaseOrderRequest]], below: Below)
     return Notice(audience=Audience.PROCUREMENT, title=f"Reordered: {orders} drafted", body="\n".join(lines))
 
 
-def details_of(state: ReorderState) -> str:
-    """The run in a few lines of Markdown: items below their point, orders drafted, items not ordered."""
+def names_of(groups: Sequence[Group]) -> dict[tuple[str, int], str]:
+    """What the suppliers and warehouses of these groups are called."""
+    suppliers = {("supplier", group.supplier_id): group.supplier for group in groups}
+    return suppliers | {("warehouse", group.warehouse_id): group.warehouse for group in groups}
+
+
+def details_of(state: ReorderState, names: Mapping[tuple[str, int], str]) -> str:
+    """The run in a few lines of Markdown: items below their point, orders drafted, items not ordered.
+
+    Args:
+        state: The state.
+        names: Suppliers and warehouses whose names this run has come across; the others are shown by their ids.
+    """
+
+    def named(kind: str, its_id: int) -> str:
+        return names.get((kind, its_id), f"{kind} {its_id}")
+
     drafted = table(
         ["order", "supplier", "warehouse", "#items", "#total"],
         [
             (
                 order.po_number or "(would be drafted)",
-                f"supplier {order.supplier_id}",
-                f"warehouse {order.warehouse_id}",
+                named("supplier", order.supplier_id),
+                named("warehouse", order.warehouse_id),
                 order.items,
                 amount(order.total),
             )
@@ -51,12 +66,12 @@ def details_of(state: ReorderState) -> str:
         ],
     )
     covered = [
-        f"- covered: product {each.product_id} in warehouse {each.warehouse_id}, {covered_by(each)}"
+        f"- covered: product {each.product_id} in {named('warehouse', each.warehouse_id)}, {covered_by(each)}"
         for each in state.covered[:_COVERED_TOLD]
     ]
     skipped = table(
         ["not ordered", "warehouse", "because"],
-        [(f"product {each.product_id}", f"warehouse {each.warehouse_id}", each.reason) for each in state.skipped],
+        [(f"product {each.product_id}", named("warehouse", each.warehouse_id), each.reason) for each in state.skipped],
     )
     text = (
         f"{counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "

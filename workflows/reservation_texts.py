@@ -18,7 +18,7 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
     text = {
         ReservationStatus.ACTIVE: f"Stock is held for {of}{until}. Next: `fulfill`, `release`, `cancel` or `extend`; "
         "otherwise it is released at the deadline.",
-        ReservationStatus.FULFILLED: f"Everything has left for {of}.",
+        ReservationStatus.FULFILLED: f"{_all_of(held)} has left for {of}.",
         ReservationStatus.CANCELLED: f"Cancelled: nothing is held for {of} any more.",
         ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
         ReservationStatus.REJECTED: f"{'Out of stock' if state.shortages else 'Too late'}: nothing was held for {of}.",
@@ -36,6 +36,11 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
         rows = [(*row, line.quantity_released) for row, line in zip(rows, held, strict=True)]
     lines = table(columns, rows)
     return details(state.status, text.get(state.status, ""), lines, state.notes)
+
+
+def _all_of(held: Sequence[HeldLineState]) -> str:
+    """What leaves of an order: everything, unless a part of it was given up."""
+    return "What wasn't given up" if any(line.quantity_released for line in held) else "Everything"
 
 
 def _waiting(state: ReservationState, of: str, until: datetime, lines: Sequence[HeldLineState]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from temporalio import workflow
 
 from stockkeeper.contracts import search_attributes
-from stockkeeper.contracts.messages import Message, parse
+from stockkeeper.contracts.messages import Start, parse
 from stockkeeper.domain.errors import DomainError
 from workflows.process import Carried, Noted, Process, Stamp
 
@@ -22,7 +22,7 @@ class ScheduledState(Noted, Protocol):
 
 
 S = TypeVar("S", bound=ScheduledState)
-Q = TypeVar("Q", bound=Message)
+Q = TypeVar("Q", bound=Start)
 
 
 class ScheduledRun(Process[S], Generic[S, Q]):
@@ -115,6 +115,10 @@ class ScheduledRun(Process[S], Generic[S, Q]):
     def step_stamp(self, *step: str) -> Stamp:
         """The fields that every step has. A schedule's runs share no operations, but those of one chain of runs do."""
         return self.stamp(workflow.info().first_execution_run_id, *step, performed_by=self._actor)
+
+    def read_summary(self) -> str:
+        """The summary of the start."""
+        return parse(self._start_model, self.payload[:1]).summary
 
     def publish(self) -> None:
         """Bring details and the status up to date."""

@@ -35,9 +35,10 @@ def details_of(state: StockAuditState) -> str:
         )
     )
     agree = state.status is AuditStatus.DONE and not state.findings_in_all
-    text = f"{looked_at} looked at. " + (
-        "Everything agrees." if agree else f"{counted(state.findings_in_all, 'finding')}."
-    )
+    findings = f"{counted(state.findings_in_all, 'finding')}."
+    if state.findings_in_all:
+        findings += " Next: `stockkeeper audit list` names products and warehouses; `repair` or `accept` each."
+    text = f"{looked_at} looked at. {'Everything agrees.' if agree else findings}"
     rows = table(
         ["finding", "what doesn't agree", "product", "warehouse", "of", "#expected", "#is"],
         [

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.cli import count_questions, cycle_count, doctor, inbox, product, replenishment, schedule, stack, stock
+from starter.cli import (
+    count_questions,
+    cycle_count,
+    doctor,
+    inbox,
+    product,
+    replenishment,
+    schedule,
+    stack,
+    stock,
+    views,
+)
 from starter.cli.context import read_input
 from starter.cli.output import for_programs, print_json
 from starter.cli.times import DATE_FORMAT, write_days_as
@@ -76,6 +87,7 @@ for process in PROCESSES:
     if find_spec(module := f"starter.cli.{process.kind}"):
         import_module(module).register(app)
 app.command("inbox")(inbox.inbox)
+app.command("views")(views.views)
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(product.app, name="product")

@@ -98,6 +98,12 @@ def ui_url() -> str | None:
     return (os.environ.get(UI_URL) or (_this_stack() or {}).get("ui_url") or "").rstrip("/") or None
 
 
+def namespace() -> str:
+    """The namespace that the environment names, or else the connected stack's."""
+    named = (_this_stack() or {}).get("namespace") or ClientConfig.load_client_connect_config().get("namespace")
+    return named or "default"
+
+
 def _this_stack() -> dict[str, str] | None:
     """This directory's stack, unless the environment names another Temporal."""
     return None if ClientConfig.load_client_connect_config().get("target_host") else running_here()

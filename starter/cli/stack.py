@@ -86,6 +86,7 @@ def up(
                     "In this directory, `stockkeeper` finds it by itself; elsewhere:\n"
                     f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}\n"
                     f"{_links_to(info.ui_url)}"
+                    "`stockkeeper views` prints links to what waits, is overdue, or has failed.\n"
                     "Ctrl-C stops it.",
                     soft_wrap=True,
                 )
@@ -132,6 +133,7 @@ def setup() -> None:
         out.print(f"schedules: {', '.join(report.schedules_added) or 'all there'}")
         way = "standalone activities" if report.standalone_activities else "a workflow: no standalone activities here"
         out.print(f"questions: by {way}")
+        out.print("views of the Temporal UI: `stockkeeper views` prints their links")
 
     run(work())
 

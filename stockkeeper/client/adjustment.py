@@ -12,7 +12,6 @@ from stockkeeper.client.lines import Line, Named
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import adjustment
 from stockkeeper.contracts.adjustment import AdjustmentRequest, AdjustmentState, AdjustmentStatus, is_same_person
-from stockkeeper.contracts.messages import counted
 
 
 class Adjustment(Document[AdjustmentState]):
@@ -59,13 +58,6 @@ class Adjustment(Document[AdjustmentState]):
 
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is AdjustmentStatus.PENDING else None
-
-    @staticmethod
-    def _summary(request: AdjustmentRequest) -> str:
-        put_in = sum(max(line.quantity, 0) for line in request.lines)
-        taken_off = sum(max(-line.quantity, 0) for line in request.lines)
-        units = f"{counted(put_in, 'unit')} in, {taken_off} out"
-        return f"adjustment {request.adjustment_number}: {counted(len(request.lines), 'line')}, {units}"
 
     @staticmethod
     def _contents(document: AdjustmentRequest | AdjustmentState) -> object:

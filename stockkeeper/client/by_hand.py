@@ -10,7 +10,7 @@ from stockkeeper.client.connection import Connection
 from stockkeeper.client.questions import require_database
 from stockkeeper.client.runs import is_paused
 from stockkeeper.contracts.errors import Unreachable
-from stockkeeper.contracts.messages import Message, State
+from stockkeeper.contracts.messages import Start, State
 from stockkeeper.contracts.process import ProcessSpec
 
 S = TypeVar("S", bound=State)
@@ -21,14 +21,13 @@ _LOOKS_EVERY = 2.0
 """Seconds of waiting after which it is looked whether an operator has paused the run."""
 
 
-async def run_now(connection: Connection, process: ProcessSpec, request: Message, *, summary: str, state: type[S]) -> S:
+async def run_now(connection: Connection, process: ProcessSpec, request: Start, *, state: type[S]) -> S:
     """Start a process that schedules start otherwise, under an id of its own, and wait until it has ended.
 
     Args:
         connection: Temporal client and task queue.
         process: The process.
         request: The start.
-        summary: The line that an operator reads beside the run.
         state: The model of the result.
 
     Raises:
@@ -43,7 +42,7 @@ async def run_now(connection: Connection, process: ProcessSpec, request: Message
             id=f"{name}-{uuid.uuid4()}",
             task_queue=connection.task_queue,
             result_type=state,
-            static_summary=summary,
+            static_summary=f"{request.summary}, by hand",
         )
         ended = asyncio.create_task(run.result())
         try:

@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts.converter import as_domain_error
-from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, StockkeeperError, Unreachable
+from stockkeeper.contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.outage import DATABASE_AWAY, DATABASE_LOST
 from stockkeeper.contracts.process import Command, ProcessSpec
@@ -267,7 +267,6 @@ async def command(
     refusal: Callable[[S], InvalidState],
     is_over: Callable[[S], bool],
     within: timedelta,
-    update_id: str | None = None,
     if_lost: str = MAY_BE_DONE,
     send_by: Callable[[str], Awaitable[Any]] | None = None,
 ) -> S:
@@ -288,8 +287,6 @@ async def command(
         refusal: The error for this command in the last state.
         is_over: Whether a state is final, so that the command can't be carried out any more.
         within: How long to wait for the answer.
-        update_id: The caller's own name for this very command. Temporal keeps the answer under it, and a refusal, too;
-            so the state is read again, and a refusal is asked for anew.
         if_lost: The words if its outcome can't be known.
         send_by: Another way to send it under an update id than to the run that is running.
 
@@ -297,24 +294,15 @@ async def command(
         InvalidState: The process has ended otherwise.
         DomainError, NotFound, Unreachable: See `answer`.
     """
-    key = update_id or str(uuid.uuid4())
-
-    async def send(by: str) -> S:
+    # Random: Temporal keeps an answer under its id, and what came too early yesterday may be right today.
+    key = str(uuid.uuid4())
+    try:
         async with answer(what, within, if_lost=if_lost):
             if send_by is None:
-                state_then = await handle.execute_update(sent.name, message, id=by, result_type=state)
+                state_then = await handle.execute_update(sent.name, message, id=key, result_type=state)
             else:
-                state_then = await send_by(by)
+                state_then = await send_by(key)
         return state.model_validate(state_then)
-
-    try:
-        try:
-            answered = await send(key)
-        except DomainError:
-            if update_id is None:
-                raise
-            # A command that came too early yesterday may be right today.
-            return await send(str(uuid.uuid4()))
     except (NotFound, Unreachable) as error:
         # A run that has ended takes no commands, and a command that met the end may never be answered.
         last_look = min(within, LAST_LOOK)
@@ -330,5 +318,3 @@ async def command(
         if isinstance(error, Unreachable) and not is_over(last):
             raise
         raise refusal(last) from None
-    # An answer under a fixed id may be that of the first time.
-    return answered if update_id is None else await last_state()

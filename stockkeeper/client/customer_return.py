@@ -9,7 +9,6 @@ from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import InspectionLine, Line, Named
 from stockkeeper.contracts import customer_return
 from stockkeeper.contracts.customer_return import ReturnActivities, ReturnRequest, ReturnState, ReturnStatus
-from stockkeeper.contracts.messages import counted
 
 
 class CustomerReturn(WithDifference[ReturnState]):
@@ -65,11 +64,6 @@ class CustomerReturn(WithDifference[ReturnState]):
             performed_by=performed_by,
             reason=reason,
         )
-
-    @staticmethod
-    def _summary(request: ReturnRequest) -> str:
-        units = sum(line.quantity for line in request.lines)
-        return f"return {request.return_number}: {counted(len(request.lines), 'line')}, {counted(units, 'unit')}"
 
     @staticmethod
     def _contents(document: ReturnRequest | ReturnState) -> object:

@@ -1,10 +1,11 @@
 """Cycle counts: open a count, record what was on the shelf, approve a variance, and see how accurate stock was."""
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 
 from stockkeeper.client.by_hand import run_now
-from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status, update_id_of
+from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
@@ -61,13 +62,12 @@ class CycleCount(Document[CycleCountState]):
             counted_quantity=counted_quantity,
             root_cause=root_cause,
         )
-        update_id = update_id_of(cycle_count.RECORD, message)
+        record_id = _record_id(message)
         return await self._command(
             cycle_count.RECORD,
-            message,
+            message.model_copy(update={"record_id": record_id}),
             lambda last: _is_recorded(self._line(last, message.product_id), message),
-            Numbered(update_id, CycleCountActivities.record_count),
-            update_id,
+            Numbered(record_id, CycleCountActivities.record_count),
         )
 
     async def approve_variance(self, product_id: Named, *, approver: str, root_cause: RootCause) -> CycleCountState:
@@ -109,14 +109,16 @@ class CycleCount(Document[CycleCountState]):
         return next((line for line in state.lines if line.product_id == product_id), None)
 
     @staticmethod
-    def _summary(request: CycleCountRequest) -> str:
-        return f"count {request.count_number}: {counted(len(request.product_ids), 'item')}"
-
-    @staticmethod
     def _contents(document: CycleCountRequest | CycleCountState) -> object:
         if isinstance(document, CycleCountRequest):
             return document.warehouse_id, document.product_ids
         return document.warehouse_id, [line.product_id for line in document.lines]
+
+
+def _record_id(message: Record) -> str:
+    """The number of a count, by its contents: whoever sends the same again means the same count."""
+    contents = message.model_dump_json(exclude={"record_id"})
+    return f"{cycle_count.RECORD.name}-{hashlib.sha256(contents.encode()).hexdigest()[:32]}"
 
 
 def _is_recorded(line: CountLineState | None, message: Record) -> bool:
@@ -178,13 +180,7 @@ class CycleCounts(Part):
             Unreachable: Temporal doesn't answer.
         """
         request, _ = await with_ids(self.connection, CycleCountPlanRequest, warehouse_id=warehouse_id)
-        return await run_now(
-            self.connection,
-            cycle_count_plan.PROCESS,
-            request,
-            summary="counts that are due, started by hand",
-            state=CycleCountPlanState,
-        )
+        return await run_now(self.connection, cycle_count_plan.PROCESS, request, state=CycleCountPlanState)
 
     async def variances(
         self, *, warehouse: Named | None = None, count_number: str | None = None

@@ -1,7 +1,6 @@
 """The parts that all documents share: start or find one, command it, list those of a kind, and print one."""
 
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -126,7 +125,7 @@ class Document(Generic[S]):
     @staticmethod
     def _summary(request: Any) -> str:
         """The line that an operator reads beside the run of this start."""
-        raise NotImplementedError
+        return str(request.summary)
 
     @staticmethod
     def _terms(request: Any) -> Mapping[str, object] | None:
@@ -243,7 +242,6 @@ class Document(Generic[S]):
         message: M,
         done_already: Callable[[S], bool],
         numbered: Numbered | None = None,
-        update_id: str | None = None,
     ) -> S:
         """Command the document, and keep the state of now.
 
@@ -252,7 +250,6 @@ class Document(Generic[S]):
             message: Its payload.
             done_already: Whether, by a state, the command has nothing left to do.
             numbered: Its own number, under which it is carried out once.
-            update_id: Its own update id, where its payload has no field for a number.
         """
 
         async def was_done(key: str) -> bool:
@@ -299,7 +296,6 @@ class Document(Generic[S]):
                 refusal=lambda last: self.process.refusal(_status_of(last), sent.name, self.name),
                 is_over=lambda last: self.process.is_over(_status_of(last)),
                 within=self._connection.answer_within,
-                update_id=update_id,
                 if_lost=MAY_BE_DONE if is_repeatable else LOOK_FIRST,
                 send_by=through_a_run if sent.name in self.after_the_end else None,
             )
@@ -456,9 +452,3 @@ def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, 
     """Whether this receipt, by its number and its units, has been booked."""
     wanted = (receipt_id, accepted, unfit)
     return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
-
-
-def update_id_of(sent: Command[M], message: M) -> str:
-    """An id for a command whose payload has no number of its own: the same command sent again has the same one."""
-    content = hashlib.sha256(message.model_dump_json().encode()).hexdigest()
-    return f"{sent.name}-{content[:32]}"

@@ -169,7 +169,7 @@ async def _send(connection: Connection, file: CsvFile, performed_by: str, progre
         request,
         what=what,
         workflow_id=workflow_id(file.kind, file.digest),
-        summary=f"{file.kind} from {request.file_name}: {counted(file.rows, 'row')}",
+        summary=f"{request.summary}: {counted(file.rows, 'row')}",
         state=ImportState,
     )
     # By its id alone: a long import goes on in another run.

@@ -12,7 +12,7 @@ from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import purchase_order, purchase_order_state
-from stockkeeper.contracts.messages import Message, amount, counted
+from stockkeeper.contracts.messages import Message, amount
 from stockkeeper.contracts.purchase_order import PurchaseOrderActivities
 from stockkeeper.contracts.purchase_order_state import (
     ApprovalPolicy,
@@ -241,11 +241,6 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
 
     def _deadline(self) -> datetime | None:
         return self.state.approve_by if self.state.status is PurchaseOrderStatus.DRAFT else None
-
-    @staticmethod
-    def _summary(request: PurchaseOrderRequest) -> str:
-        total = amount(sum((line.qty * line.unit_cost for line in request.line_items), Decimal(0)))
-        return f"purchase order {request.po_number}: {counted(len(request.line_items), 'line')}, {total}"
 
     @staticmethod
     def _contents(document: PurchaseOrderRequest | PurchaseOrderState) -> object:

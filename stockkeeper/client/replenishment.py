@@ -37,8 +37,7 @@ class Replenishment(Part):
             Unreachable: Temporal doesn't answer.
         """
         request, _ = await with_ids(self.connection, ReorderRequest, warehouse_id=warehouse_id, dry_run=dry_run)
-        summary = "dry run of a reorder" if dry_run else "reorder of items below their reorder point, by hand"
-        return await run_now(self.connection, reorder.PROCESS, request, summary=summary, state=ReorderState)
+        return await run_now(self.connection, reorder.PROCESS, request, state=ReorderState)
 
     async def run_plan(
         self,
@@ -75,13 +74,7 @@ class Replenishment(Part):
             holding_cost_rate=holding_cost_rate,
             bulk_factor=bulk_factor,
         )
-        return await run_now(
-            self.connection,
-            replenishment_plan.PROCESS,
-            request,
-            summary="planning of every item, by hand",
-            state=PlanState,
-        )
+        return await run_now(self.connection, replenishment_plan.PROCESS, request, state=PlanState)
 
     async def plans(self, *, product: Named | None = None, warehouse: Named | None = None) -> AsyncIterator[ItemPlan]:
         """Reorder points and the numbers behind them, in the order of SKU and warehouse, read page by page.

@@ -15,7 +15,7 @@ from stockkeeper.client.questions import pages
 from stockkeeper.client.runs import status_of_run
 from stockkeeper.contracts import reservation
 from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, Unreachable
-from stockkeeper.contracts.messages import MAX_MINUTES, counted, utc
+from stockkeeper.contracts.messages import MAX_MINUTES, utc
 from stockkeeper.contracts.question import SHOW_WAITING
 from stockkeeper.contracts.reservation import (
     ReservationActivities,
@@ -169,8 +169,7 @@ class Hold(Document[ReservationState]):
 
     @staticmethod
     def _summary(request: ReservationRequest) -> str:
-        until = datetime.now(UTC) + timedelta(minutes=request.ttl_minutes)
-        return f"order {request.reference_id}: {counted(len(request.lines), 'line')} until {utc(until)}"
+        return f"{request.summary} until {utc(datetime.now(UTC) + timedelta(minutes=request.ttl_minutes))}"
 
     @staticmethod
     def _terms(request: ReservationRequest) -> Mapping[str, object] | None:

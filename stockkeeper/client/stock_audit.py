@@ -27,9 +27,7 @@ class StockAudits(Part):
             Unreachable: Temporal doesn't answer.
         """
         request, _ = await with_ids(self.connection, StockAuditRequest, warehouse_id=warehouse_id)
-        return await run_now(
-            self.connection, PROCESS, request, summary="an audit, started by hand", state=StockAuditState
-        )
+        return await run_now(self.connection, PROCESS, request, state=StockAuditState)
 
     async def findings(self, *, status: FindingStatus | None = FindingStatus.OPEN) -> AsyncIterator[FindingShown]:
         """Findings of audits, the latest first, read page by page.

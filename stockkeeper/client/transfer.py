@@ -10,7 +10,6 @@ from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import pages
 from stockkeeper.contracts import transfer, transfer_state
-from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.question import SHOW_IN_TRANSIT
 from stockkeeper.contracts.stock import InTransit, ShowInTransit
 from stockkeeper.contracts.transfer import TransferActivities
@@ -144,12 +143,6 @@ class Transfer(WithDifference[TransferState]):
 
     def _deadline(self) -> datetime | None:
         return self.state.due_at if self.state.status is TransferStatus.IN_TRANSIT else None
-
-    @staticmethod
-    def _summary(request: TransferRequest) -> str:
-        units = sum(line.quantity for line in request.line_items)
-        lines = counted(len(request.line_items), "line")
-        return f"transfer {request.transfer_number}: {lines}, {counted(units, 'unit')}"
 
     @staticmethod
     def _contents(document: TransferRequest | TransferState) -> object:

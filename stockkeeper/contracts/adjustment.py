@@ -25,10 +25,12 @@ from stockkeeper.contracts.messages import (
     ReasonedCommand,
     Reference,
     Rejection,
+    Start,
     State,
     Step,
     StockAnswer,
     Timestamp,
+    counted,
     money,
 )
 from stockkeeper.contracts.notice import Notices
@@ -93,7 +95,7 @@ class AdjustmentLine(Message):
     quantity: SignedUnits
 
 
-class AdjustmentRequest(Message):
+class AdjustmentRequest(Start):
     """Start of an `AdjustmentWorkflow`: change on hand by these lines, all of them or none."""
 
     adjustment_number: Reference = Field(description="Number of the adjustment, also part of the workflow id.")
@@ -102,6 +104,14 @@ class AdjustmentRequest(Message):
     reason: Reason
     performed_by: Actor
     occurred_at: OccurredAt = None
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        put_in = sum(max(line.quantity, 0) for line in self.lines)
+        taken_off = sum(max(-line.quantity, 0) for line in self.lines)
+        units = f"{counted(put_in, 'unit')} in, {taken_off} out"
+        return f"adjustment {self.adjustment_number}: {counted(len(self.lines), 'line')}, {units}"
 
 
 class ApproveAdjustment(Message):

@@ -17,9 +17,11 @@ from stockkeeper.contracts.messages import (
     OccurredAt,
     ReasonedCommand,
     Reference,
+    Start,
     State,
     Step,
     Units,
+    counted,
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
@@ -38,7 +40,7 @@ class ReturnLine(Message):
     quantity: Units
 
 
-class ReturnRequest(Message):
+class ReturnRequest(Start):
     """Start of a `ReturnWorkflow`: these goods are expected back."""
 
     return_number: Reference = Field(description="Number of the return, also part of the workflow id.")
@@ -46,6 +48,12 @@ class ReturnRequest(Message):
     reference_id: Reference = Field(description="Number of the order that sold the goods.")
     lines: Annotated[list[ReturnLine], Field(min_length=1, max_length=MAX_LINES)]
     performed_by: Actor
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        units = sum(line.quantity for line in self.lines)
+        return f"return {self.return_number}: {counted(len(self.lines), 'line')}, {counted(units, 'unit')}"
 
 
 class InspectedLine(CheckedLine):

@@ -17,6 +17,7 @@ from stockkeeper.contracts.messages import (
     Notes,
     ReasonedCommand,
     Reference,
+    Start,
     State,
     Step,
     StockAnswer,
@@ -84,7 +85,7 @@ class CountPolicy(BaseModel):
 DEFAULT_COUNTING = CountPolicy()
 
 
-class CycleCountRequest(Message):
+class CycleCountRequest(Start):
     """Start of a `CycleCountWorkflow`: these products are to be counted."""
 
     count_number: Reference = Field(description="Number of the count, also part of the workflow id.")
@@ -97,6 +98,11 @@ class CycleCountRequest(Message):
     def _once_each(cls, product_ids: list[int]) -> list[int]:
         return list(dict.fromkeys(product_ids))
 
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return f"count {self.count_number}: {counted(len(self.product_ids), 'item')}"
+
 
 class Record(Message):
     """Command ``record``: the counted quantity of a product. A second count has to be another person's."""
@@ -105,6 +111,10 @@ class Record(Message):
     product_id: Id
     counted_quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units on the shelf; 0 if there are none.")]
     root_cause: RootCause | None = Field(default=None, description="Cause of the variance, if known.")
+    record_id: Reference | None = Field(
+        default=None,
+        description="Number of this count of the product: sent again, the same one counts once. Null: the update id.",
+    )
 
 
 class ApproveVariance(Message):

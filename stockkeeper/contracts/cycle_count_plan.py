@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Id, Message, Notes, State, Step
+from stockkeeper.contracts.messages import Id, Notes, Start, State, Step
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus as CountPlanStatus  # noqa: PLC0414 - part of the contract
 
@@ -24,13 +24,18 @@ def count_number(warehouse_id: int, day: date) -> str:
     return f"CC-{warehouse_id}-{day.isoformat()}"
 
 
-class CycleCountPlanRequest(Message):
+class CycleCountPlanRequest(Start):
     """Start of a `CycleCountPlanWorkflow`: one count for each warehouse, of the items that are due there today."""
 
     warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
     from_hour: Annotated[int, Field(ge=0, le=23)] | None = Field(
         default=None, description="Only warehouses where it is this hour of the day or later. Null: at any hour."
     )
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return "counts that are due"
 
 
 class PlannedCountState(State):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Actor, Message, Notes, Reference, State, Step
+from stockkeeper.contracts.messages import Actor, Message, Notes, Reference, Start, State, Step
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import IMPORT
@@ -46,7 +46,7 @@ def workflow_id(kind: ImportKind, digest: str) -> str:
     return f"import-{kind}-{digest}"
 
 
-class ImportRequest(Message):
+class ImportRequest(Start):
     """Start of an `ImportWorkflow`: a file of this kind, with these columns, is about to come."""
 
     kind: ImportKind
@@ -56,6 +56,11 @@ class ImportRequest(Message):
     ]
     columns: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=50)]
     performed_by: Actor
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return f"{self.kind} from {self.file_name}"
 
 
 class AddPage(Message):

@@ -51,6 +51,15 @@ class Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Start(Message):
+    """A message that starts a process."""
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside a run that it has started."""
+        raise NotImplementedError
+
+
 class State(BaseModel):
     """An answer of a process. Only its workflow changes it, in place."""
 

@@ -7,7 +7,7 @@ the scenes of the demo, the audit's rules and the lists of the tests. `stockkeep
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from stockkeeper.contracts.messages import Message, State
+from stockkeeper.contracts.messages import Message, Start, State
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
@@ -56,14 +56,14 @@ class ProcessSpec:
 
     name: str
     workflow_type: str
-    start: type[Message]
+    start: type[Start]
     state: type[State]
     activities: type[Any]
     commands: tuple[Command[Message], ...] = ()
     workflow_id: str
     answer: str | None = None
     answer_at_once: str | None = None
-    resume: type[Message] | None = None
+    resume: type[Start] | None = None
     memo: type[Any] | None = None
     movement_types: frozenset[MovementType] = frozenset()
     finding: FindingKind | None = None

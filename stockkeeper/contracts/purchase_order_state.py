@@ -22,10 +22,13 @@ from stockkeeper.contracts.messages import (
     ReasonedCommand,
     Reference,
     Rejection,
+    Start,
     State,
     Timestamp,
     UnitCost,
     Units,
+    amount,
+    counted,
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command
@@ -92,7 +95,7 @@ class PurchaseOrderLine(Message):
     note: Note | None = Field(default=None, description="Reason why it is on the order, or any other remark.")
 
 
-class PurchaseOrderRequest(Message):
+class PurchaseOrderRequest(Start):
     """Start of a `PurchaseOrderWorkflow`: a draft, on its way to approval."""
 
     po_number: Reference = Field(description="Number of the order, also part of the workflow id.")
@@ -103,6 +106,12 @@ class PurchaseOrderRequest(Message):
     requested_by: Actor
     reason: Reason
     approval: ApprovalPolicy | None = Field(default=None, description="Null: the policy in the workers' settings.")
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        total = amount(sum((line.qty * line.unit_cost for line in self.line_items), Decimal(0)))
+        return f"purchase order {self.po_number}: {counted(len(self.line_items), 'line')}, {total}"
 
 
 class Approve(Message):
@@ -192,12 +201,17 @@ class ReturnGoods(Message):
     lines: Annotated[list[SentBackLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
-class ResumePurchaseOrder(Message):
+class ResumePurchaseOrder(Start):
     """Start of a `PurchaseOrderWorkflow` for an order that is stored: it takes commands, and ends if the order has."""
 
     po_number: Reference
     resume: Literal[True]
     performed_by: Actor
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return f"purchase order {self.po_number}, taken up again"
 
 
 class CloseShort(ReasonedCommand):

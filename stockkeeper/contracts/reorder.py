@@ -6,7 +6,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Day, Id, Message, Money, Notes, State, Step, Timestamp
+from stockkeeper.contracts.messages import Day, Id, Money, Notes, Start, State, Step, Timestamp
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
@@ -30,11 +30,16 @@ LINES_SHOWN = 2_000
 """Lines of all orders together: Temporal refuses a result of more than 2 MiB, and a line may have half a kilobyte."""
 
 
-class ReorderRequest(Message):
+class ReorderRequest(Start):
     """Start of a `ReorderWorkflow`: order items below their reorder point."""
 
     warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
     dry_run: bool = Field(default=False, description="Only show what would be ordered, and why.")
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return "dry run of a reorder" if self.dry_run else "reorder of items below their reorder point"
 
 
 class ReorderLine(State):

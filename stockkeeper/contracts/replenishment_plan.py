@@ -11,10 +11,10 @@ from stockkeeper.contracts.messages import (
     Actor,
     Asked,
     Id,
-    Message,
     Money,
     Notes,
     Page,
+    Start,
     State,
     Step,
     Timestamp,
@@ -35,7 +35,7 @@ Rate = Annotated[float, Field(ge=0, le=100, description="Fraction of the unit co
 BulkFactor = Annotated[float, Field(ge=1, le=1_000_000)]
 
 
-class ReplenishmentPlanRequest(Message):
+class ReplenishmentPlanRequest(Start):
     """Start of a `ReplenishmentPlanWorkflow`: plan every item anew, from the demand up to and with yesterday."""
 
     warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
@@ -52,6 +52,11 @@ class ReplenishmentPlanRequest(Message):
         description="Days with more than this many times the median of the days with demand are left out, as one-off "
         "bulk orders. Null: from the settings, which leave none out unless set.",
     )
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return "planning of every item"
 
 
 class PlanState(State):

@@ -19,11 +19,13 @@ from stockkeeper.contracts.messages import (
     OccurredAt,
     ReasonedCommand,
     Reference,
+    Start,
     State,
     Step,
     StockAnswer,
     Timestamp,
     Units,
+    counted,
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
@@ -45,7 +47,7 @@ class ReservationLine(Message):
     quantity: Units
 
 
-class ReservationRequest(Message):
+class ReservationRequest(Start):
     """Start of a `ReservationWorkflow`: hold all of these lines, or none."""
 
     reference_type: Literal["ORDER"] = "ORDER"
@@ -72,6 +74,11 @@ class ReservationRequest(Message):
         description="The hold of this reference gave way to a correction: hold its lines again, until the deadline "
         "that it had. `ttl_minutes` isn't looked at.",
     )
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return f"order {self.reference_id}: {counted(len(self.lines), 'line')}"
 
 
 class FulfillLine(Message):

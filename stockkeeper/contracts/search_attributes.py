@@ -23,6 +23,9 @@ TYPES: dict[str, "IndexedValueType.ValueType"] = {
 }
 """The search attributes that a namespace needs before a worker can run."""
 
+REFUSED = "REFUSED"
+"""The `StockStatus` of a run that has failed because its start was refused: a failed run without it is a fault."""
+
 _VALUE_BYTES = 1_800
 """Temporal refuses a value above 2 KiB, and ends a workflow whose search attributes are refused."""
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import Id, Message, Notes, State, Step, Timestamp
+from stockkeeper.contracts.messages import Id, Notes, Start, State, Step, Timestamp
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain.stock_audit import AuditStatus as AuditStatus  # noqa: PLC0414 - part of the contract
@@ -23,10 +23,15 @@ FINDINGS_SHOWN = 500
 OPERATIONS_A_PAGE = 20_000
 
 
-class StockAuditRequest(Message):
+class StockAuditRequest(Start):
     """Start of a `StockAuditWorkflow`: prove that the books agree, and report every difference as a finding."""
 
     warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        return "an audit"
 
 
 class FindingState(State):

@@ -16,9 +16,11 @@ from stockkeeper.contracts.messages import (
     OccurredAt,
     ReasonedCommand,
     Reference,
+    Start,
     State,
     Timestamp,
     Units,
+    counted,
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command
@@ -38,7 +40,7 @@ class TransferLine(Message):
     quantity: Units
 
 
-class TransferRequest(Message):
+class TransferRequest(Start):
     """Start of a `TransferWorkflow`: hold all of these lines at the source, or none."""
 
     transfer_number: Reference = Field(description="Number of the transfer, also part of the workflow id.")
@@ -55,6 +57,13 @@ class TransferRequest(Message):
         if self.from_warehouse_id == self.to_warehouse_id:
             raise ValueError("to_warehouse_id: must be another warehouse than from_warehouse_id")
         return self
+
+    @property
+    def summary(self) -> str:
+        """The line that an operator reads beside its run."""
+        units = sum(line.quantity for line in self.line_items)
+        lines = counted(len(self.line_items), "line")
+        return f"transfer {self.transfer_number}: {lines}, {counted(units, 'unit')}"
 
 
 PartOfIt = Annotated[list[TransferLine], Field(min_length=1, max_length=MAX_LINES)]

@@ -41,6 +41,8 @@ BAD: dict[str, dict[str, Spoil]] = {
         "counted_quantity null": with_fields(counted_quantity=None),
         "counted_quantity a fraction": with_fields(counted_quantity=1.5),
         "counted_quantity a float": with_fields(counted_quantity=1.0),
+        # Without a number it goes by its update id.
+        **{name: spoil for name, spoil in bad_text("record_id").items() if name != "record_id null"},
         "what the system has": with_fields(system_quantity=10),
         "an approver": with_fields(approver="cid"),
     },

@@ -120,6 +120,28 @@ async def test_a_command_with_the_same_update_id_happens_once(counts: Counts, sh
         assert await counts.record(number, item, 7, "bob", update_id="the-command") == first
 
 
+async def test_a_count_with_a_number_happens_once_and_is_no_other_count(
+    counts: Counts, shop: Shop, engine: Engine
+) -> None:
+    number, first, second = await half_counted(counts, shop, 9)
+    said = counted(second, 5) | {"record_id": "note-1"}
+    in_doubt = await counts.update(number, "record", said)
+    assert lines(in_doubt)[1] == Line("REVIEW", 5, "ann")
+    with nothing_is_stored(engine):
+        assert await counts.update(number, "record", said) == in_doubt
+        for other in ({"counted_quantity": 6}, {"product_id": first.product_id}):
+            assert (await refusal(counts.update(number, "record", said | other))).type == "OperationConflict"
+        await counts.handle(number).terminate("by mistake")
+        await counts.open(number, first, second)
+        # Another run doesn't know it, and the database does.
+        again = await counts.update(number, "record", said)
+    assert less_notices(again) == less_notices(in_doubt)
+    assert [entry[:3] for entry in entries(engine, number)] == [
+        (first.product_id, "ann", 9),
+        (second.product_id, "ann", 5),
+    ]
+
+
 async def test_slashes_in_names_keep_operations_apart(counts: Counts, shop: Shop) -> None:
     number, item = await one_count(counts, shop)
     await counts.record(number, item, 5, update_id="x/open")

@@ -163,6 +163,7 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
         (
             f"database: at revision {newest_revision()}\nsearch attributes: all there\nschedules: all there\n"
             "questions: by standalone activities\n"
+            "views of the Temporal UI: `stockkeeper views` prints their links\n"
         ),
     )
 

@@ -108,6 +108,28 @@ async def test_lists_keep_what_a_run_last_said_of_itself_after_it_was_terminated
     await until(listed_as_terminated)
 
 
+async def test_lists_by_what_an_attribute_is_not_leave_out_runs_without_it(
+    temporal: Client, our_client: Client
+) -> None:
+    del our_client
+    status = TypedSearchAttributes([SearchAttributePair(search_attributes.STATUS, "KNOWN")])
+    for name, attributes in (("is-not-with", status), ("is-not-without", TypedSearchAttributes.empty)):
+        await temporal.start_workflow(Waits.run, id=name, task_queue=QUEUE, search_attributes=attributes)
+
+    async def found(condition: str) -> list[str]:
+        search = f'WorkflowId STARTS_WITH "is-not-" AND {condition}'
+        return sorted([run.id async for run in temporal.list_workflows(search)])
+
+    async def both() -> bool:
+        return await found('(StockStatus != "OTHER" OR StockStatus IS NULL)') == ["is-not-with", "is-not-without"]
+
+    await until(both)
+    assert await found('StockStatus != "OTHER"') == ["is-not-with"]
+    assert await found("StockStatus IS NULL") == ["is-not-without"]
+    for name in ("is-not-with", "is-not-without"):
+        await temporal.get_workflow_handle(name).terminate()
+
+
 async def test_lists_of_keywords_ignore_case_on_the_embedded_server(temporal: Client, our_client: Client) -> None:
     del our_client
     handle = await temporal.start_workflow(

@@ -60,10 +60,12 @@ class Replayed:
     Attributes:
         failure: What the replay failed with.
         commands: What the workflow asked for.
+        details: What the run shows of itself at last.
     """
 
     failure: Exception | None
     commands: Sequence[Asked]
+    details: str
 
 
 class _Watched(WorkflowInstance):
@@ -102,6 +104,7 @@ class WatchedRunner(WorkflowRunner):
     def __init__(self, runner: WorkflowRunner = WORKFLOW_RUNNER) -> None:
         self._runner = runner
         self.commands: dict[str, list[Asked]] = {}
+        self._runs: dict[str, Any] = {}
 
     def prepare_workflow(self, defn: _Definition) -> None:
         """Load the workflow."""
@@ -109,7 +112,13 @@ class WatchedRunner(WorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Begin a run."""
-        return _Watched(self._runner.create_instance(det), self.commands.setdefault(det.info.run_id, []))
+        run = self._runs[det.info.run_id] = self._runner.create_instance(det)
+        return _Watched(run, self.commands.setdefault(det.info.run_id, []))
+
+    def replayed(self, run_id: str, failure: Exception | None) -> Replayed:
+        """What became of a run."""
+        details = str(self._runs[run_id].workflow_get_current_details()) if run_id in self._runs else ""
+        return Replayed(failure, self.commands.get(run_id, []), details)
 
 
 def _asked(command: WorkflowCommand) -> Iterator[Asked]:
@@ -199,9 +208,7 @@ async def replay(workflows: Sequence[type] = WORKFLOWS, paths: Sequence[Path] = 
 
     async with replayer.workflow_replay_iterator(each()) as results:
         return {
-            path_of[result.history.run_id]: Replayed(
-                result.replay_failure, runner.commands.get(result.history.run_id, [])
-            )
+            path_of[result.history.run_id]: runner.replayed(result.history.run_id, result.replay_failure)
             async for result in results
         }
 

@@ -19,8 +19,10 @@ from tests.replay.fingerprint import (
     messages_of_activities,
     replay,
 )
+from tests.replay.purchase_order import PurchaseOrderScenes
 from tests.replay.record import PROCESSES
 from tests.replay.reservation import ReservationScenes
+from tests.replay.stock_audit import StockAuditScenes
 from tests.support.wire import Json
 from workflows.process import Process
 from workflows.reservation import ReservationWorkflow
@@ -86,6 +88,56 @@ async def test_a_step_with_other_contents_is_found_although_it_is_replayed(monke
     assert [each.line for each in changed[held].commands][1] == (
         "local step reserve_stock as reservation-held/reserve of 1a87ba77"
     )
+
+
+SUMMARIES = {
+    "adjustment_continued": "Adjustment continued: 1 line, 0 units in, 10 out",
+    "customer_return_continued": "Return continued: 1 line, 5 units",
+    "cycle_count_continued": "Count continued: 2 items",
+    "cycle_count_plan_continued": "Counts that are due",
+    "import_file_continued": "Suppliers from suppliers.csv",
+    "purchase_order_continued_draft": "Purchase order continued_draft: 1 line, 5.00",
+    "purchase_order_continued_late": "Purchase order continued_late: 1 line, 5.00",
+    "reorder_continued": "Reorder of items below their reorder point",
+    "replenishment_plan_continued": "Planning of every item",
+    "reservation_continued": "Order continued: 1 line",
+    "reservation_named_rejected": "Order named_rejected: 1 line",
+    "reservation_named_unknown_product": "Order named_unknown_product: 1 line",
+    "reservation_wait_continued": "Order wait_continued: 1 line",
+    "stock_audit_continued": "An audit",
+    "transfer_continued": "Transfer continued: 1 line, 5 units",
+    "transfer_continued_overdue": "Transfer continued_overdue: 1 line, 5 units",
+}
+
+
+def test_a_run_that_follows_another_one_says_what_the_summary_of_its_start_says(
+    replayed: Mapping[Path, Replayed],
+) -> None:
+    def follows(path: Path) -> bool:
+        started = json.loads(path.read_text())["events"][0]["workflowExecutionStartedEventAttributes"]
+        return bool(started.get("continuedExecutionRunId"))
+
+    first = {path.stem: replayed[path].details.partition("\n")[0] for path in RECORDED if follows(path)}
+    leads = "This run goes on where an earlier one has ended: *Relationships* leads to that."
+    assert first == {name: f"{summary}. {leads}" for name, summary in SUMMARIES.items()}
+    assert [path.stem for path in RECORDED if leads in replayed[path].details and not follows(path)] == []
+
+
+def test_details_say_what_has_become_of_it_and_what_comes_next(replayed: Mapping[Path, Replayed]) -> None:
+    def sentence(path: Path) -> str:
+        return next(line for line in replayed[path].details.splitlines() if line.startswith("**"))
+
+    assert sentence(ReservationScenes.path("fulfilled")) == "**FULFILLED** · Everything has left for order fulfilled."
+    assert sentence(ReservationScenes.path("lowered")) == (
+        "**FULFILLED** · What wasn't given up has left for order lowered."
+    )
+    assert sentence(StockAuditScenes.path("agreed")).endswith(" looked at. Everything agrees.")
+    assert sentence(StockAuditScenes.path("found")).endswith(
+        " findings. Next: `stockkeeper audit list` names products and warehouses; `repair` or `accept` each."
+    )
+    # The heads of a table aren't parted, unless they are long.
+    assert "|unit\u00a0cost\u2003|" in replayed[PurchaseOrderScenes.path("submitted")].details
+    assert "|what doesn't agree\u2003|" in replayed[StockAuditScenes.path("found")].details
 
 
 def test_a_difference_names_the_run_and_both_ways() -> None:

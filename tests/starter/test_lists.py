@@ -325,7 +325,7 @@ async def test_a_run_started_by_hand_is_not_waited_for_while_it_is_paused(
         return [run.id async for run in our_client.list_workflows(query)]
 
     request = StockAuditRequest()
-    waiting = by_hand.run_now(stock.connection, unknown, request, summary="an audit", state=StockAuditState)
+    waiting = by_hand.run_now(stock.connection, unknown, request, state=StockAuditState)
     running = asyncio.create_task(waiting)
     [run] = await eventually(begun, bool)
     async with paused(our_client, run):

@@ -267,7 +267,8 @@ def texts(value: Json) -> Iterator[str]:
 
 def cells(details: str) -> list[list[str]]:
     """The rows of the tables in a run's details, heads and rulers among them."""
-    rows = [row for row in details.splitlines() if row.startswith("|")]
+    # Words of a head aren't parted into two lines.
+    rows = [row.replace("\u00a0", " ") for row in details.splitlines() if row.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
