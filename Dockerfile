@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,worker]'
+    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,tracing,worker]'
 
 FROM python:3.13-slim
 RUN useradd --system --no-create-home stockkeeper

@@ -22,7 +22,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.adjustment import AdjustmentSteps
 from activities.attempts import AttemptsToldToRuns, log_attempts_in_one_line
@@ -53,8 +53,10 @@ from activities.waking import Waking
 from database.migrate import newest_revision, require_schema
 from database.sessions import TRANSACTION_SECONDS, Database, connect
 from starter.ending import run_to_the_end
+from starter.logs import LogFormat, log_as
 from starter.namespace import missing_search_attributes
 from starter.secret_files import read_secret_files
+from stockkeeper.client import tracing
 from stockkeeper.client.connection import connect_temporal, status_within
 from stockkeeper.contracts import (
     adjustment,
@@ -74,6 +76,7 @@ from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, 
 from stockkeeper.contracts.settings import require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
+from workflows.failed_before import TellsOfFailuresBefore
 from workflows.question import QuestionWorkflow
 
 
@@ -166,6 +169,8 @@ class Settings(BaseSettings):
         "stockkeeper", validation_alias=AliasChoices("STOCKKEEPER_DEPLOYMENT_NAME", "TEMPORAL_DEPLOYMENT_NAME")
     )
     """The deployment whose versions they are."""
+    log_format: LogFormat = LogFormat.TEXT
+    """The form of the log: a line of text, or a JSON object in a line."""
     metrics_address: str | None = None
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
     health_address: Address | None = None
@@ -318,7 +323,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         workflow_runner=WORKFLOW_RUNNER,
         deployment_config=_deployment(settings.version),
         patch_activation_callback=lambda asked: patches.begins(asked.patch_id),
-        interceptors=[AttemptsToldToRuns(client)],
+        interceptors=[*_traced(database), AttemptsToldToRuns(client), TellsOfFailuresBefore()],
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,
@@ -329,6 +334,23 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
             SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working),
         ],
     )
+
+
+def _traced(database: Database) -> list[Interceptor]:
+    """What makes spans of runs, steps and statements, if this process makes traces; otherwise nothing is imported.
+
+    Raises:
+        StockkeeperError: OpenTelemetry was set up in a way that isn't safe for replays.
+    """
+    if not tracing.is_set_up():
+        return []
+    from activities.tracing import TracedSteps  # noqa: PLC0415 - an extra
+    from database.spans import make_spans  # noqa: PLC0415
+    from workflows.tracing import TracedRuns  # noqa: PLC0415
+
+    tracing.require_safe_for_replays()
+    make_spans(database.engine)
+    return [TracedSteps(), TracedRuns()]
 
 
 def _deployment(version: WorkerDeploymentVersion | None) -> WorkerDeploymentConfig | None:
@@ -483,14 +505,20 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 def main() -> None:
-    """Work, or say in one line what is missing."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    """Work, or say in one line what is missing; where logs are JSON, that is one, too."""
+    form = LogFormat.TEXT
     try:
         require_known(os.environ)
         read_secret_files(os.environ)
+        settings = Settings()
+        log_as(form := settings.log_format)
+        tracing.set_up("stockkeeper-worker")
         with asyncio.Runner(loop_factory=event_loop) as runner:
-            runner.run(run(Settings()))
+            runner.run(run(settings))
     except (StockkeeperError, ValidationError, SettingsError) as error:
+        if form is LogFormat.JSON:
+            logging.getLogger("stockkeeper").critical("%s", error)
+            sys.exit(1)
         sys.exit(str(error))
 
 

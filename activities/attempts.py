@@ -1,4 +1,4 @@
-"""What operators see of attempts that fail: one line in the log, and a word to the run that waits."""
+"""What operators see of attempts that fail or are refused: one line in the log, and a word to a run that waits."""
 
 import contextlib
 import logging
@@ -11,7 +11,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.step_log import log_if_recovered, log_refused
 from stockkeeper.contracts.outage import ATTEMPT_FAILED, DATABASE_TROUBLES, AttemptFailed
+from stockkeeper.domain.errors import DomainError
 
 _TOLD = (4, 8, 16, 32)
 """Attempts of which a run is told: a few soon, and none of those that a deadlock costs."""
@@ -29,7 +31,8 @@ def is_told(attempt: int) -> bool:
 class AttemptsToldToRuns(Interceptor):
     """Tells a run that a step of it waits for the database, so that its details in the Temporal UI say so.
 
-    Only of attempts through the task queue: what becomes of the local ones, the run sees for itself.
+    Only of attempts through the task queue: what becomes of the local ones, the run sees for itself. The log has a line
+    for each step that is refused, and for each that is done after attempts that failed.
 
     Args:
         client: Temporal, where the runs are.
@@ -50,11 +53,18 @@ class _Telling(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         try:
-            return await super().execute_activity(input)
+            answer = await super().execute_activity(input)
         except ApplicationError as error:
             if error.type in DATABASE_TROUBLES:
                 await self._tell(error.message)
+            elif error.type in DomainError.codes:
+                log_refused(input.args, error.type)
             raise
+        except DomainError as refusal:
+            log_refused(input.args, refusal.code)
+            raise
+        log_if_recovered(input.args, list(input.headers))
+        return answer
 
     async def _tell(self, why: str) -> None:
         info = activity.info()

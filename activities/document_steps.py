@@ -18,6 +18,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from activities.step_log import log_repeated
 from activities.together import SharedStep, answer_of, carry_out
 from activities.writes import as_repeat, database_errors, operation_of, with_effects
 from database.gathering import Gathering
@@ -146,7 +147,10 @@ class DocumentSteps(Generic[D, Result]):
             with self._alone_on(number) as is_alone:
                 if is_alone:
                     self._gatherings[hash(number) % _AT_ONCE].join(this, self._carry_out)
-            return answer_of(this, self._in_one_transaction)
+            answer = answer_of(this, self._in_one_transaction)
+        if this.is_repeat:
+            log_repeated(operation)
+        return answer
 
     @contextmanager
     def _alone_on(self, number: str) -> Iterator[bool]:
@@ -204,6 +208,7 @@ class DocumentSteps(Generic[D, Result]):
             document = self._room.require(documents, step.command.number)
             if (before := stored.get(operation.operation_id)) is not None:
                 before.require_same(operation)
+                step.is_repeat = True
                 return Plan(Wants(), partial(_effects_before, step, before), is_repeat=True)
             plan = step.plan(document, operation)
         except DomainError as refusal:

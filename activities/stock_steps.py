@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from activities.step_log import log_repeated
 from activities.together import SharedStep, answer_of, carry_out
 from activities.writes import as_repeat, database_errors, operation_of, with_effects
 from database.locked_stock import LockedStock
@@ -72,7 +73,10 @@ def stock_once(
     with database_errors():
         require_past(step.occurred_at, step.as_of)
         database.gathering.join(this, partial(_carry_out, database))
-        return answer_of(this, partial(_in_one_transaction, database))
+        answer = answer_of(this, partial(_in_one_transaction, database))
+    if this.is_repeat:
+        log_repeated(this.operation)
+    return answer
 
 
 def _carry_out(database: Database, steps: Sequence[_StockStep[Any]]) -> None:
@@ -98,6 +102,7 @@ def _outcome_of(stock: LockedStock, step: _StockStep[Result]) -> Result | Domain
 def _decided(stock: LockedStock, step: _StockStep[Result]) -> Result:
     if (stored := stock.stored.get(step.operation.operation_id)) is not None:
         stored.require_same(step.operation)
+        step.is_repeat = True
         return as_repeat(with_effects(step.read(stock), step.effects_before(stored)))
     on_others = step.decide(stock, step.operation)
     answer = with_effects(step.read(stock), on_others)

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from database.operations import Operation, StoredOperation
+from database.tracing import around_transaction, here
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.domain.errors import DomainError
 
@@ -16,11 +17,18 @@ Result = TypeVar("Result", bound=BaseModel)
 
 @dataclass(slots=True)
 class SharedStep(Generic[Result]):
-    """A step, with a place for its outcome: its answer or its refusal; None as long as it has none."""
+    """A step, with a place for its outcome: its answer or its refusal; None as long as it has none.
+
+    Attributes:
+        is_repeat: Whether its operation was carried out before.
+        span: The span that it was asked for in.
+    """
 
     operation: Operation
     result: type[Result]
     outcome: Result | DomainError | None = field(default=None, init=False)
+    is_repeat: bool = field(default=False, init=False)
+    span: object = field(default_factory=here, init=False, repr=False, compare=False)
 
     def effects_before(self, stored: StoredOperation) -> StockAnswer | None:
         """The effects on others that it had the first time, whose answer may never have arrived."""
@@ -41,7 +49,7 @@ def carry_out(steps: Sequence[SharedStep[Any]], in_one_transaction: InOneTransac
     if len(steps) == 1:
         steps[0].outcome = _carry_out_alone(steps[0], in_one_transaction)
         return
-    with suppress(Exception):
+    with suppress(Exception), around_transaction([step.span for step in steps]):
         for step, outcome in zip(steps, in_one_transaction(steps), strict=True):
             step.outcome = outcome
 
@@ -62,7 +70,8 @@ def answer_of(step: SharedStep[Result], in_one_transaction: InOneTransaction) ->
 def _carry_out_alone(step: SharedStep[Result], in_one_transaction: InOneTransaction) -> Result | DomainError:
     outcome: Result | DomainError | None
     try:
-        [outcome] = in_one_transaction([step])
+        with around_transaction([step.span]):
+            [outcome] = in_one_transaction([step])
     except DomainError as refusal:
         return refusal
     if outcome is None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.step_log import log_repeated
 from activities.trouble import COME_AGAIN, trouble_of
 from database.corrections import Correction
 from database.document import Document
@@ -86,6 +87,8 @@ def effect_once(
         require_past(step.occurred_at, step.as_of)
     with database_errors(), database.transaction() as connection:
         outcome = once(connection, operation, lambda: effect(connection, operation).model_dump(mode="json"))
+    if outcome.done_already:
+        log_repeated(operation)
     return result.model_validate(outcome.result), outcome.done_already
 
 

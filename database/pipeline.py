@@ -27,6 +27,8 @@ from psycopg.errors import error_from_result
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from database.tracing import around_pipeline
+
 _SETTINGS = {"plan_cache_mode": ("force_generic_plan", "auto"), "enable_seqscan": ("off", "on")}
 _PREPARED = "statements prepared by database.pipeline"
 
@@ -88,7 +90,8 @@ def send(connection: Connection, statements: Sequence[Statement], *, commit: boo
     try:
         if (prepared := connection.info.get(_PREPARED)) is None:
             prepared = connection.info[_PREPARED] = _prepared_on(driver)
-        results = _exchange(driver.pgconn, [_BY_KEY, *statements, last], prepared)
+        with around_pipeline(statements, commits=last is _COMMIT):
+            results = _exchange(driver.pgconn, [_BY_KEY, *statements, last], prepared)
     except psycopg.Error as error:
         if driver.closed:
             # Which fails, so that SQLAlchemy sees that the connection is lost. It doesn't know why.

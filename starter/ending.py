@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from stockkeeper.client import tracing
+
 
 def run_to_the_end(main: Callable[[], object]) -> NoReturn:
     """Run a program, and end its process with the program's status.
@@ -27,6 +29,7 @@ def run_to_the_end(main: Callable[[], object]) -> NoReturn:
         status = 1
     if isinstance(status, str):
         sys.stderr.write(f"{status}\n")
+    tracing.flush()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -60,6 +60,11 @@ class Waits:
             waiting.text = f"**`{activity.__name__}` fails** since {utc(waiting.since)}, and is tried again: {why}"
         self._show()
 
+    def have_failed(self, step: str) -> bool:
+        """Whether attempts at a step that is under way have failed."""
+        waiting = self._steps.get(step)
+        return waiting is not None and bool(waiting.text)
+
     def attempt_failed(self, failed: AttemptFailed) -> None:
         """An attempt through the task queue has met trouble with the database. One of a step that is over is late."""
         if (waiting := self._steps.get(failed.step)) is not None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from temporalio.envconfig import ClientConfig
 
 from starter.cli.output import err, for_programs, print_json
+from stockkeeper.client import tracing
 from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import DomainError, StockkeeperError
@@ -36,6 +37,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except StockkeeperError as error:
         work.close()
         fail(error)
+    tracing.set_up("stockkeeper")
     try:
         return asyncio.run(work)
     except StockkeeperError as error:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from starter.cli import context
 from starter.cli.context import DATA_DIR, STACK_FILE, run
 from starter.cli.output import err, out
+from starter.logs import LOG_FORMAT, LogFormat, log_as
 from stockkeeper.contracts.errors import StockkeeperError
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one unless given.")]
@@ -62,7 +63,7 @@ def up(
                 raise StockkeeperError(f"{ready_file} can't be written: its directory isn't there")
         err.print(f"bringing up PostgreSQL, Temporal and {'a' if worker else 'no'} worker …")
         # The worker's log for an operator: notices, first of all.
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        log_as(LogFormat.JSON if os.environ.get(LOG_FORMAT) == LogFormat.JSON else LogFormat.TEXT, logging.WARNING)
         logging.getLogger("stockkeeper").setLevel(logging.INFO)
         # The usual ports where nothing else has them, so that clients and bookmarks find this one by themselves.
         at = temporal_port or (free_or_none(USUAL_PORT) if ui_port != USUAL_PORT else None)

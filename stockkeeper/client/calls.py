@@ -23,6 +23,7 @@ from temporalio.exceptions import TimeoutError as TimeoutFailure
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.tracing import goes_to
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.messages import Message, State, parse
@@ -208,6 +209,7 @@ async def start_and_ask(
     Raises:
         DomainError, Unreachable: See `answer`.
     """
+    goes_to(workflow_id)
 
     async def ask() -> S:
         # Each attempt needs an operation of its own.

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from stockkeeper.client.tracing import plugins
 from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.errors import Unreachable
 from stockkeeper.contracts.policies import TASK_QUEUE
@@ -100,7 +101,7 @@ async def _connected(config: ClientConnectConfig) -> Client:
     nobody = f"no Temporal server answers at {address}"
     try:
         async with asyncio.timeout(CONNECTED_WITHIN.total_seconds()):
-            client = await Client.connect(**config, data_converter=DATA_CONVERTER)
+            client = await Client.connect(**config, data_converter=DATA_CONVERTER, plugins=plugins())
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except TimeoutError as error:
         raise Unreachable(f"{nobody} within {CONNECTED_WITHIN.seconds} seconds") from error

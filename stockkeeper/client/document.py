@@ -19,6 +19,7 @@ from stockkeeper.client.names import Names, with_ids
 from stockkeeper.client.operations import Numbered, was_carried_out
 from stockkeeper.client.questions import require_database
 from stockkeeper.client.runs import Listed, list_documents, read_document
+from stockkeeper.client.tracing import goes_to, trace_calls
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.errors import DomainError, Unreachable, already_exists
 from stockkeeper.contracts.messages import Message, State, counted
@@ -44,6 +45,10 @@ class Document(Generic[S]):
     process: ClassVar[ProcessSpec]
     after_the_end: ClassVar[frozenset[str]] = frozenset()
     """Commands that are right after the end of the document's run, too: a new run takes them then."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        trace_calls(cls, cls.__name__)
 
     def __init__(self, connection: Connection, name: str, state: S, names: Names | None = None) -> None:
         self._connection = connection
@@ -251,6 +256,7 @@ class Document(Generic[S]):
             done_already: Whether, by a state, the command has nothing left to do.
             numbered: Its own number, under which it is carried out once.
         """
+        goes_to(self._handle.id)
 
         async def was_done(key: str) -> bool:
             workflow_id = self._handle.id
@@ -352,6 +358,10 @@ class Part:
     """The methods of `Stockkeeper` that belong to one document or subject."""
 
     connection: Connection
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        trace_calls(cls, "Stockkeeper")
 
     async def waiting(self, now: datetime) -> list[InboxItem]:
         """All in this part that waits for a person at this instant.

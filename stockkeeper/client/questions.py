@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.calls import MAY_BE_DONE, answer
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.tracing import span
 from stockkeeper.contracts.messages import Page, Step
 from stockkeeper.contracts.policies import READ
 from stockkeeper.contracts.question import (
@@ -45,6 +46,11 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
         DomainError: The question was refused.
         Unreachable: No worker answered.
     """
+    with span(question.name):
+        return await _answer_to(connection, question, asked, prefix)
+
+
+async def _answer_to(connection: Connection, question: Question[Q, A], asked: Q, prefix: str) -> A:
     if_lost = None
     if issubclass(question.model, Step):
         # It changes something: if the database is away by now, nothing was sent, and that is certain.

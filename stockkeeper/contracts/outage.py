@@ -23,6 +23,9 @@ ATTEMPT_FAILED = "attempt_failed"
 It changes nothing of the process. Not every attempt sends one: a run that waits for days mustn't get a history by it.
 """
 
+FAILED_BEFORE = "stockkeeper-failed-before"
+"""Header of a step through the task queue whose attempts in the workflow's task have failed."""
+
 
 class AttemptFailed(Message):
     """Payload of the signal: an attempt of a step has met trouble with the database, and is tried again."""

@@ -24,6 +24,7 @@ WORKER_SETTINGS = frozenset(
         "ESCALATION_NOTICE_URLS",
         "HEALTH_ADDRESS",
         "HOLDING_COST_RATE",
+        "LOG_FORMAT",
         "METRICS_ADDRESS",
         "NOTICE_URLS",
         "ORDER_COST",

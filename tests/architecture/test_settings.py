@@ -1,6 +1,7 @@
 """A worker's settings: what they mean, and that a wrong one is told without what may be a password."""
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from temporalio import activity, workflow
 from temporalio.common import WorkerDeploymentVersion
 from typer.testing import CliRunner
 
 from activities.notice import NoticeWays
 from database.sessions import _SETTINGS
 from starter.cli.app import app
+from starter.logs import LogFormat
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import LOCAL_WRITE
@@ -281,6 +284,30 @@ def test_a_worker_with_a_wrong_setting_says_so_and_ends(environ: Set, name: str,
     assert isinstance(message, str)
     assert name.removeprefix("STOCKKEEPER_").lower() in message
     assert "s3cret" not in message
+
+
+@pytest.mark.parametrize("value", ["xml", "JSON", "", "true"])
+def test_a_form_of_the_log_that_there_is_not_is_refused(environ: Set, value: str) -> None:
+    assert Settings().log_format is LogFormat.TEXT
+    environ("STOCKKEEPER_LOG_FORMAT", "json")
+    assert Settings().log_format is LogFormat.JSON
+    environ("STOCKKEEPER_LOG_FORMAT", value)
+    with pytest.raises(ValidationError, match=r"\nlog_format\n"):
+        Settings()
+
+
+def test_a_worker_that_logs_in_json_says_why_it_ends_in_json(
+    environ: Set, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for of_the_sdk, switch in ((activity, "activity_info_on_message"), (workflow, "workflow_info_on_message")):
+        monkeypatch.setattr(of_the_sdk.logger, switch, True)
+    environ("STOCKKEEPER_LOG_FORMAT", "json")
+    with pytest.raises(SystemExit) as caught:
+        main()
+    why = "DATABASE_URL isn't set: postgresql://user:password@host:port/database"
+    assert (caught.value.code, caplog.record_tuples) == (1, [("stockkeeper", logging.CRITICAL, why)])
+    assert (activity.logger.activity_info_on_message, workflow.logger.workflow_info_on_message) == (False, False)
 
 
 def test_every_setting_of_the_worker_is_known_by_name() -> None:

@@ -145,7 +145,8 @@ def test_a_service_imports_its_own_modules_and_no_database(python: Path, service
         "import sys, contracts, domain, stockkeeper, worker, workflows\n"
         "print(*(each.__file__ for each in (contracts, domain, worker, workflows)), sep='\\n')\n"
         "print(stockkeeper.__file__)\n"
-        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'sqlalchemy', 'psycopg', 'typer', 'rich'}))",
+        "others = {'opentelemetry', 'sqlalchemy', 'psycopg', 'typer', 'rich'}\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & others))",
         cwd=service,
     ).splitlines()
     assert all(Path(each).is_relative_to(service) for each in shown[:4])
