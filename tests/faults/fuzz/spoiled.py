@@ -76,9 +76,10 @@ def _as_text(at: Json, name: str | int, odd: Json) -> None:
 def _repeat(at: Json, name: str | int, odd: Json) -> None:
     del odd
     if isinstance(at, list):
-        # Too many of small things only: repeated within each other they would be more than any memory holds.
+        # Too many of small things only, and each a thing of its own: repeated within each other, as the next change may
+        # do it, they would be more than any memory holds.
         times = 1_001 if len(at) == 1 and len(repr(at)) < _SMALL_LETTERS else 1
-        at.extend(copy.deepcopy(at[int(name) : int(name) + 1]) * times)
+        at.extend([copy.deepcopy(at[int(name)]) for _ in range(times)])
 
 
 def _add(at: Json, name: str | int, odd: Json) -> None:

@@ -1,4 +1,4 @@
-"""A packing station: it ships the units of an order one by one, by signals, many at once, and says some of it twice."""
+"""A packing station: it ships the units of an order one by one, by signals, and says many of them twice."""
 
 import random
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ class PackingLane(OrdersLane):
     """Large orders of one or two items."""
 
     kind = "packing"
-    share: ClassVar[float] = 6.0
+    share: ClassVar[float] = 9.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in one warehouse."""
@@ -29,7 +29,7 @@ class PackingLane(OrdersLane):
     def turn(self, chance: random.Random) -> Script:
         """A new order, and every parcel of it."""
         reference = self.reference()
-        lines = [line(key, chance.randint(60, 120)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
+        lines = [line(key, chance.randint(40, 80)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
         yield from self.ask(self.start(reference, lines), self.orders.reserve(reference, lines))
         order = self.orders.all[reference]
         parcels = [self._parcel(number, each) for number, each in enumerate(self._units(chance, lines))]
@@ -37,7 +37,7 @@ class PackingLane(OrdersLane):
             *some, last = parcels[begin : begin + _AT_ONCE]
             for payload in some:
                 self.orders.fulfill(order, payload["lines"], payload["fulfillment_id"], "")
-            said = [*some, *chance.sample(some, min(len(some), chance.choice([0, 2, 6])))]
+            said = [*some, *chance.sample(some, min(len(some), chance.choice([2, 8, 19])))]
             chance.shuffle(said)
             yield self._together(order.workflow_id, said)
             # Commands are carried out in the order in which Temporal has them: this one is answered after the others,
