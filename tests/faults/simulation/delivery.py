@@ -228,7 +228,7 @@ async def _operate(client: Client, step: Operate) -> Outcome:
             await handle.terminate("the simulation's operator")
         case Intervention.CANCEL:
             await handle.cancel()
-        case Intervention.RESET | Intervention.RESET_LAST as which:
+        case Intervention.RESET:
             run_id = (await handle.describe()).run_id
             of_run = client.get_workflow_handle(step.workflow_id, run_id=run_id).fetch_history_events()
             done = [event.event_id async for event in of_run if event.event_type == _TASK_COMPLETED]
@@ -239,7 +239,7 @@ async def _operate(client: Client, step: Operate) -> Outcome:
                     namespace=client.namespace,
                     workflow_execution=WorkflowExecution(workflow_id=step.workflow_id, run_id=run_id),
                     reason="the simulation's operator",
-                    workflow_task_finish_event_id=done[0 if which is Intervention.RESET else -1],
+                    workflow_task_finish_event_id=done[-1],
                     # A second try of the same reset is the same reset.
                     request_id=step.key,
                 )

@@ -114,10 +114,8 @@ class Intervention(StrEnum):
     TERMINATE = "terminate"
     CANCEL = "cancel"
     RESET = "reset"
-    """To the first workflow task, by which every signal and update is applied again. Not of a run that has had both:
-    the SDK orders them otherwise in a replay than when they were applied again."""
-    RESET_LAST = "reset-last"
-    """To the last workflow task."""
+    """To the last workflow task. To an earlier one operators are told not to (docs/operations.md): Temporal may refuse
+    for ever a task of a run whose updates it has applied again, once a worker has died with them."""
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ class AuditedLane(OrdersLane):
     def audit_disturbed(self, chance: random.Random) -> Script:
         """One whose run an operator begins anew, ends by force, or cancels; then another one."""
         workflow_id = yield from self._start_audit()
-        what = chance.choice([Intervention.TERMINATE, Intervention.CANCEL, Intervention.RESET_LAST])
-        if what is Intervention.RESET_LAST:
+        what = chance.choice([Intervention.TERMINATE, Intervention.CANCEL, Intervention.RESET])
+        if what is Intervention.RESET:
             yield Result(workflow_id, self._found(()))
         yield Operate(what, workflow_id, DONE, key=self.reference("reset"))
-        if what is Intervention.RESET_LAST:
+        if what is Intervention.RESET:
             yield Result(workflow_id, self._found(()))
         elif what is Intervention.CANCEL:
             stopped = [Answer({"status": status, "findings": []}) for status in ("STOPPED", "DONE")]

@@ -162,11 +162,8 @@ class DocumentLane(Lane):
 
     def _reset(self, chance: random.Random, document: Document) -> Script:
         """What is applied again has no second effect."""
-        reset = Intervention.RESET_LAST
-        if len(document.ways) == 1 and chance.random() < 0.7:
-            reset = Intervention.RESET
-            document.decided_anew()
-        yield Operate(reset, document.workflow_id, DONE, key=self.reference("reset"))
+        del chance
+        yield Operate(Intervention.RESET, document.workflow_id, DONE, key=self.reference("reset"))
         yield Look(document.workflow_id, document.answer(), patience=True)
         yield from self.came_of_it(document)
 

@@ -94,7 +94,7 @@ class ImportLane(Lane):
         for number, rows in enumerate(pages):
             yield from self._page(file, number, rows, Answer(loading(pages[: number + 1])))
         if chance.random() < 0.2:
-            yield Operate(Intervention.RESET_LAST, file.workflow_id, DONE, key=self.reference("reset"))
+            yield Operate(Intervention.RESET, file.workflow_id, DONE, key=self.reference("reset"))
             yield Look(file.workflow_id, Answer(loading(pages)), patience=True)
         done = Answer(self.demand.imported(file))
         if chance.random() < 0.3:

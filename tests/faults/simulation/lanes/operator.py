@@ -49,11 +49,11 @@ class OperatorLane(AuditedLane):
         if held:
             order = chance.choice(held)
             choices += [(2, self._ship(chance, order)), (3, self._terminate(chance, order))]
-            choices += [(3, self._reset(chance, order)), (1, self._cancel(order))]
+            choices += [(3, self._reset(order)), (1, self._cancel(order))]
         if pending:
             adjustment = chance.choice(pending)
             choices += [(1, self._approve(adjustment)), (2, self._terminate_adjustment(adjustment))]
-            choices += [(2, self._reset_adjustment(chance, adjustment)), (1, self._cancel_adjustment(adjustment))]
+            choices += [(2, self._reset_adjustment(adjustment)), (1, self._cancel_adjustment(adjustment))]
         yield from chance.choices([each for _, each in choices], [weight for weight, _ in choices])[0]
 
     # Orders.
@@ -93,10 +93,9 @@ class OperatorLane(AuditedLane):
         self.model.begins(order.workflow_id)
         yield from self.ask(self.start(order.reference, order.asked), Answer(order.state()))
 
-    def _reset(self, chance: random.Random, order: Order) -> Script:
+    def _reset(self, order: Order) -> Script:
         """Its shipments are applied again, and nothing leaves twice."""
-        reset = chance.choice([Intervention.RESET, Intervention.RESET_LAST])
-        yield Operate(reset, order.workflow_id, DONE, key=self.reference("reset"))
+        yield Operate(Intervention.RESET, order.workflow_id, DONE, key=self.reference("reset"))
         yield Look(order.workflow_id, Answer(order.state()), patience=True)
 
     def _cancel(self, order: Order) -> Script:
@@ -150,9 +149,8 @@ class OperatorLane(AuditedLane):
         yield Operate(Intervention.TERMINATE, adjustment.workflow_id, DONE)
         yield self._submit(adjustment.number, adjustment.lines)
 
-    def _reset_adjustment(self, chance: random.Random, adjustment: Adjustment) -> Script:
-        reset = chance.choice([Intervention.RESET, Intervention.RESET_LAST])
-        yield Operate(reset, adjustment.workflow_id, DONE, key=self.reference("reset"))
+    def _reset_adjustment(self, adjustment: Adjustment) -> Script:
+        yield Operate(Intervention.RESET, adjustment.workflow_id, DONE, key=self.reference("reset"))
         yield Look(adjustment.workflow_id, Answer(adjustment.state()), patience=True)
 
     def _cancel_adjustment(self, adjustment: Adjustment) -> Script:

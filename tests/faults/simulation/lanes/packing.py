@@ -17,7 +17,7 @@ class PackingLane(OrdersLane):
     """Large orders of one or two items."""
 
     kind = "packing"
-    share: ClassVar[float] = 9.0
+    share: ClassVar[float] = 6.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in one warehouse."""
@@ -29,7 +29,7 @@ class PackingLane(OrdersLane):
     def turn(self, chance: random.Random) -> Script:
         """A new order, and every parcel of it."""
         reference = self.reference()
-        lines = [line(key, chance.randint(40, 80)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
+        lines = [line(key, chance.randint(60, 120)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
         yield from self.ask(self.start(reference, lines), self.orders.reserve(reference, lines))
         order = self.orders.all[reference]
         parcels = [self._parcel(number, each) for number, each in enumerate(self._units(chance, lines))]

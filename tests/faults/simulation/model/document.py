@@ -56,7 +56,6 @@ class Document:
         start: The start's payload.
         notes: What the notes have to say of refused signals.
         refused: Commands that its run has refused: name, payload, key, and whether it was a signal.
-        ways: The ways by which its run was told anything: updates, signals.
     """
 
     kind: ClassVar[str]
@@ -68,7 +67,6 @@ class Document:
     start: Json
     notes: list[Note] = field(default_factory=list, kw_only=True)
     refused: list[tuple[str, Json, str, bool]] = field(default_factory=list, kw_only=True)
-    ways: set[str] = field(default_factory=set, kw_only=True)
 
     @property
     def status(self) -> str:
@@ -105,7 +103,6 @@ class Document:
             return Refusal(no.kind, no.details)
         of_this_kind = self.place.model.documents.setdefault(self.kind, {})
         cast("dict[str, Document]", of_this_kind)[self.number] = self
-        self.ways.add("update")
         self.runs()
         return self.answer()
 
@@ -128,9 +125,7 @@ class Document:
                 return Refusal("OperationConflict")
             self.notes.clear()
             self.refused.clear()
-            self.ways.clear()
             self.runs()
-        self.ways.add("update")
         return self.answer_to_start()
 
     def answer_to_start(self) -> Expected:
@@ -139,12 +134,10 @@ class Document:
 
     def carry_out(self, command: str, sent: Json, key: str) -> Expected:
         """A command, as an update."""
-        self.ways.add("update")
         return self.decide(command, sent, key) if self.is_running else NoRun()
 
     def signalled(self, command: str, sent: Json) -> None:
         """A command, as a signal: a refusal becomes a note. Its key is Temporal's choice."""
-        self.ways.add("signal")
         expected = self.decide(command, sent, "", is_signal=True)
         if isinstance(expected, Refusal):
             self.notes.append(f"signal {command} refused: {expected.type}")
@@ -161,8 +154,8 @@ class Document:
             self.place.model.ends(self.workflow_id)
         return self.answer()
 
-    def decided_anew(self) -> None:
-        """A reset: what was carried out has no second effect, and what was refused is decided by what is so now."""
+    def _decided_anew(self) -> None:
+        """What was carried out has no second effect, and what was refused is decided by what is so now."""
         refused, self.refused = self.refused, []
         self.notes = []
         for command, sent, key, is_signal in refused:
@@ -177,7 +170,7 @@ class Document:
         Each signal that was refused is then decided by what those after it have brought about, and refused again.
         """
         first = self.notes
-        self.decided_anew()
+        self._decided_anew()
         self.notes = [
             said if said == again else (*_texts(said), *_texts(again))
             for said, again in zip(first, self.notes, strict=True)
