@@ -15,6 +15,7 @@ LEDGERS = ("stock_movements", "transit_movements")
 _SAFE = ("fsync", "full_page_writes", "synchronous_commit")
 _RESERVED = "superuser_reserved_connections"
 
+# Not from pg_stat_activity, which shows hardly anything of other users' connections.
 _ABOUT = text("""
     SELECT current_setting('server_version') AS version,
         current_setting('server_version_num')::int AS version_number,
@@ -22,7 +23,7 @@ _ABOUT = text("""
         session_user::text AS logged_in_as,
         current_user::text AS acts_as,
         pg_is_in_recovery() AS is_standby,
-        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections
+        (SELECT sum(numbackends)::int FROM pg_stat_database) AS connections
 """)
 _SUPERUSERS = text("SELECT rolname::text FROM pg_roles WHERE rolsuper AND rolname IN (session_user, current_user)")
 # An owner may do anything with a table, and whoever is a member of the owner may become it.

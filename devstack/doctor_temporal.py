@@ -123,7 +123,8 @@ def judged_retention(namespace: str, kept: timedelta) -> Check:
         else "documents and stock stay, but a run's notes and history are gone by then: "
         f"`temporal operator namespace update --namespace {namespace} --retention 30d`"
     )
-    return Check("retention", ok=True, detail=f"runs that have ended are kept for {days:g} days", advice=advice)
+    detail = f"runs that have ended are kept for {days:g} day{'' if days == 1 else 's'}"
+    return Check("retention", ok=True, detail=detail, advice=advice)
 
 
 async def _search_attributes(client: Client) -> Check:

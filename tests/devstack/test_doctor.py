@@ -148,6 +148,7 @@ def test_a_short_retention_is_a_note() -> None:
     short = judged_retention("ns", timedelta(hours=36))
     assert (short.ok, short.detail) == (True, "runs that have ended are kept for 1.5 days")
     assert short.advice.endswith("`temporal operator namespace update --namespace ns --retention 30d`")
+    assert judged_retention("ns", timedelta(days=1)).detail == "runs that have ended are kept for 1 day"
     assert judged_retention("ns", timedelta()).detail == "Temporal doesn't say how long it keeps runs that have ended"
 
 

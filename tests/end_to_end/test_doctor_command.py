@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
@@ -65,7 +65,11 @@ def wrong(found: dict[str, Any]) -> set[str]:
     return {name for name, each in found.items() if not each["ok"]}
 
 
-async def test_every_part_is_looked_at(doctor: Doctor, stack: StackInfo) -> None:
+async def test_every_part_is_looked_at(doctor: Doctor, stack: StackInfo, engine: Engine) -> None:
+    with engine.connect() as connection:
+        others = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        ).scalar_one()
     found = found_in(await doctor("--json"))
     assert [*found] == CHECKS
     assert wrong(found) == OF_THE_TESTS
@@ -75,6 +79,10 @@ async def test_every_part_is_looked_at(doctor: Doctor, stack: StackInfo) -> None
         "a worker acts as stockkeeper_worker; but it logs in as postgres, a superuser, and may go back to that"
     )
     assert found["durability"]["detail"].endswith(": fsync is off, full_page_writes is off")
+    # Those of another user, the owner, count as well: the doctor acts as the worker's role.
+    in_use = int(found["connections"]["detail"].partition(" in use, ")[0])
+    assert others > 1
+    assert in_use >= others
     assert found["schedules"] == {
         "name": "schedules",
         "ok": False,
