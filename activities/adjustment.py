@@ -13,7 +13,7 @@ from temporalio import activity
 from activities.adjustment_posting import keep_would_end, post, require_on_hand
 from activities.catalogue import require_items
 from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
-from database.adjustment import ADJUSTMENT, lock_adjustment
+from database.adjustment import ADJUSTMENT, lock_adjustment, read_effective_time
 from database.corrections import is_reviewed, would_end
 from database.document import close_document, insert_document, is_stored, read_document
 from database.locks import lock_items, lock_or_create_items
@@ -22,7 +22,9 @@ from database.sessions import Database
 from database.worth import unit_costs
 from stockkeeper.contracts.adjustment import (
     AdjustmentActivities,
+    AdjustmentLine,
     AdjustmentPolicy,
+    AdjustmentRequest,
     AdjustmentState,
     AdjustmentStep,
     EndAdjustmentStep,
@@ -209,3 +211,16 @@ def _stored(connection: Connection, adjustment_number: str) -> StoredAdjustment:
     adjustment |= {"would_end": ending[:PROMISES_SHOWN], "would_end_total": len(ending)}
     by_another_run = adjustment.pop("run_id") != activity.info().workflow_run_id
     return StoredAdjustment.model_validate(adjustment | {"submitted_by_another_run": by_another_run})
+
+
+def start_again(connection: Connection, number: str, _as_of: datetime, _person: str) -> AdjustmentRequest:
+    """The start of another run for a stored adjustment: `devstack.restore`."""
+    stored = _stored(connection, number)
+    return AdjustmentRequest(
+        adjustment_number=number,
+        warehouse_id=stored.warehouse_id,
+        lines=[AdjustmentLine(product_id=line.product_id, quantity=line.quantity) for line in stored.lines],
+        reason=stored.reason,
+        performed_by=stored.requested_by,
+        occurred_at=read_effective_time(connection, number),
+    )

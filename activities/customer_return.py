@@ -35,6 +35,8 @@ from stockkeeper.contracts.customer_return import (
     InspectReturnStep,
     RegisterReturnStep,
     ReturnActivities,
+    ReturnLine,
+    ReturnRequest,
     ReturnState,
     ReturnStep,
     StoredReturn,
@@ -211,3 +213,15 @@ def _stored(connection: Connection, return_number: str) -> StoredReturn:
     returned = read_return(connection, return_number, inspections=RECEIPTS_SHOWN)
     approvals = read_difference_approvals(connection, RETURN, return_number)
     return StoredReturn.model_validate(returned | {"difference_approvals": approvals})
+
+
+def start_again(connection: Connection, number: str, _as_of: datetime, _person: str) -> ReturnRequest:
+    """The start of another run for a stored return: `devstack.restore`."""
+    stored = _stored(connection, number)
+    return ReturnRequest(
+        return_number=number,
+        warehouse_id=stored.warehouse_id,
+        reference_id=stored.reference_id,
+        lines=[ReturnLine(product_id=line.product_id, quantity=line.quantity) for line in stored.lines],
+        performed_by=stored.requested_by,
+    )

@@ -38,6 +38,7 @@ from stockkeeper.contracts.cycle_count import (
     CountPolicy,
     CountStep,
     CycleCountActivities,
+    CycleCountRequest,
     CycleCountState,
     OpenCountStep,
     RecordCountStep,
@@ -237,3 +238,14 @@ def show(connection: Connection, count_number: str, _as_of: datetime) -> CycleCo
 def _stored(connection: Connection, count_number: str) -> StoredCount:
     """The count as it is in this transaction."""
     return StoredCount.model_validate(read_cycle_count(connection, count_number))
+
+
+def start_again(connection: Connection, number: str, _as_of: datetime, _person: str) -> CycleCountRequest:
+    """The start of another run for a stored count: `devstack.restore`."""
+    stored = _stored(connection, number)
+    return CycleCountRequest(
+        count_number=number,
+        warehouse_id=stored.warehouse_id,
+        product_ids=[line.product_id for line in stored.lines],
+        requested_by=stored.requested_by,
+    )

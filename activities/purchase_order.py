@@ -40,7 +40,7 @@ from stockkeeper.contracts.purchase_order import (
     StoredLine,
     StoredPurchaseOrder,
 )
-from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, PurchaseOrderState
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, PurchaseOrderState, ResumePurchaseOrder
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.purchase_order import (
     PurchaseOrderEvent,
@@ -238,3 +238,8 @@ def show(connection: Connection, po_number: str, _as_of: datetime) -> PurchaseOr
         return None
     stored = stored_order(connection, po_number)
     return state_of(PurchaseOrderState, stored, approve_by=stored.deadlines.end_at)
+
+
+def start_again(_connection: Connection, number: str, _as_of: datetime, person: str) -> ResumePurchaseOrder:
+    """The start of another run for a stored order: `devstack.restore`."""
+    return ResumePurchaseOrder(po_number=number, resume=True, performed_by=person)

@@ -7,7 +7,7 @@ movement in the ledger.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -24,7 +24,7 @@ from database.locked_stock import LockedStock
 from database.locks import read_reservation
 from database.operations import Operation, claim
 from database.pipeline import send
-from database.reservation import read_names
+from database.reservation import read_asked_for, read_names
 from database.stock_reading import Wants
 from database.stock_rows import Reference
 from database.waiting_looks import read_wait
@@ -39,9 +39,11 @@ from stockkeeper.contracts.reservation import (
     LowerReservationStep,
     ReleaseReservationStep,
     ReservationActivities,
+    ReservationRequest,
     ReservationState,
     ReserveStockStep,
     ServeWaitingStep,
+    requested_lines,
 )
 from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.errors import InvalidState
@@ -337,3 +339,19 @@ def _show_waiting(connection: Connection, reference_id: str, as_of: datetime) ->
         return None
     found = waiting(seen.wait, seen.places)
     return state_of(ReservationState, found, reference_type=ORDER, reference_id=reference_id)
+
+
+def start_again(connection: Connection, number: str, as_of: datetime, _person: str) -> ReservationRequest:
+    """The start of another run for an order that is held or waits: `devstack.restore`.
+
+    A wait goes on until its end, and at least for a second; the hold that is there has its own deadline.
+    """
+    state = show(connection, number, as_of)
+    performed_by, waiting_until = read_asked_for(connection, number)
+    wait = timedelta() if waiting_until is None else max(waiting_until - as_of, timedelta(seconds=1))
+    return ReservationRequest(
+        reference_id=number,
+        lines=[] if state is None else requested_lines(state.lines),
+        wait_minutes=wait / timedelta(minutes=1),
+        performed_by=performed_by,
+    )

@@ -34,7 +34,7 @@ from stockkeeper.contracts.transfer import (
     TransferActivities,
     TransferStep,
 )
-from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferState
+from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferLine, TransferRequest, TransferState
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, require_given_way, status_of
@@ -252,3 +252,16 @@ def show(connection: Connection, transfer_number: str, _as_of: datetime) -> Tran
     if not is_stored(connection, TRANSFER, transfer_number):
         return None
     return state_of(TransferState, stored_transfer(connection, transfer_number))
+
+
+def start_again(connection: Connection, number: str, _as_of: datetime, _person: str) -> TransferRequest:
+    """The start of another run for a stored transfer: `devstack.restore`."""
+    stored = stored_transfer(connection, number)
+    return TransferRequest(
+        transfer_number=number,
+        from_warehouse_id=stored.from_warehouse_id,
+        to_warehouse_id=stored.to_warehouse_id,
+        line_items=[TransferLine(product_id=line.product_id, quantity=line.quantity) for line in stored.line_items],
+        expected_transit_hours=stored.expected_transit_hours,
+        requested_by=stored.requested_by,
+    )

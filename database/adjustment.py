@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, RowMapping, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, RowMapping, Text, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from database.columns import INSTANT, MONEY, TOTAL, needed, reference
@@ -101,3 +101,10 @@ def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustmen
     return lock_with_lines(
         connection, ADJUSTMENT, adjustment_number, Adjustment, status=AdjustmentStatus, line=AdjustedLine, lines=_LINES
     )
+
+
+def read_effective_time(connection: Connection, adjustment_number: str) -> datetime | None:
+    """The effective time that an adjustment was given; None: none. Locks nothing."""
+    query = select(adjustments.c.occurred_at).where(adjustments.c.adjustment_number == adjustment_number)
+    found: datetime | None = connection.execute(query).scalar_one()
+    return found

@@ -1,6 +1,6 @@
 """The database's side of the look after a restore, when it and Temporal may be of different moments."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import NamedTuple
@@ -10,8 +10,18 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.columns import INSTANT
 from database.document import Document
+from database.operations import Operation, once
+
+MENDING = "mend_after_restore"
+"""The kind of the operations that keep who has let the stores be mended."""
 
 _NEWEST = text("SELECT max(created_at) FROM operations WHERE workflow_id <> ''")
+
+_UNFINISHED = text("""
+    SELECT min((result->>'since')::timestamptz) FROM operations AS begun
+    WHERE kind = :kind AND result ? 'since'
+        AND NOT EXISTS (SELECT FROM operations WHERE operation_id = begun.operation_id || '/done')
+""")
 
 _SINCE = text("""
     SELECT operation_id, workflow_id, run_id, created_at FROM operations
@@ -43,27 +53,6 @@ _SKUS = text("""
     UNION ALL SELECT product_id, sku FROM former_skus WHERE sku = ANY (:skus)
 """).bindparams(bindparam("skus", type_=ARRAY(Text)))
 
-_REQUESTED = text("""
-    SELECT performed_by, expires_at FROM reservations
-    WHERE reference_type = 'ORDER' AND reference_id = :reference_id ORDER BY reservation_id LIMIT 1
-""")
-
-_WAITED = text("""
-    SELECT performed_by, waiting_until FROM waits WHERE reference_id = :reference_id AND is_waiting
-""")
-
-DOCUMENTS: dict[str, Document] = {
-    kind: getattr(import_module(f"database.{kind}"), name)
-    for kind, name in {
-        "purchase_order": "PURCHASE_ORDER",
-        "transfer": "TRANSFER",
-        "cycle_count": "CYCLE_COUNT",
-        "customer_return": "RETURN",
-        "adjustment": "ADJUSTMENT",
-    }.items()
-}
-"""The documents with a header of their own; a reservation is its lines, and its wait."""
-
 
 class StoredStep(NamedTuple):
     """An operation as the database has it."""
@@ -74,11 +63,21 @@ class StoredStep(NamedTuple):
     created_at: datetime
 
 
-class Requested(NamedTuple):
-    """Who asked for an order, and until when it is held or waits."""
+def begin_mending(connection: Connection, operation_id: str, person: str, since: datetime) -> None:
+    """Keep who lets the stores be mended, and since when they are compared, before anything is done."""
+    operation = Operation(operation_id, MENDING, {}, person, "", "")
+    once(connection, operation, lambda: {"since": since.isoformat()})
 
-    performed_by: str
-    until: datetime | None
+
+def end_mending(connection: Connection, operation_id: str, person: str, done: Mapping[str, int]) -> None:
+    """Keep that it has come to its end, and what was done."""
+    once(connection, Operation(f"{operation_id}/done", MENDING, {}, person, "", ""), lambda: dict(done))
+
+
+def unfinished_mending(connection: Connection) -> datetime | None:
+    """Since when the stores were compared that somebody began to mend and didn't come to the end; None: nobody."""
+    found: datetime | None = connection.execute(_UNFINISHED, {"kind": MENDING}).scalar_one()
+    return found
 
 
 def newest_operation(connection: Connection) -> datetime | None:
@@ -97,17 +96,25 @@ def stored_among(connection: Connection, operation_ids: Collection[str]) -> set[
     return set(connection.execute(_STORED, {"ids": list(operation_ids)}).scalars())
 
 
-def open_documents(connection: Connection, as_of: datetime) -> list[tuple[str, str]]:
+def open_documents(connection: Connection, kinds: Iterable[str], as_of: datetime) -> list[tuple[str, str]]:
     """Kind and number of every document that a run should take commands for.
 
     A draft of a reorder run that nobody has started is left to the next reorder run.
+
+    Args:
+        connection: A snapshot.
+        kinds: The kinds of documents, which are the names of their rooms; a reservation is its lines, and its wait.
+        as_of: The present: a wait that is over needs no run.
     """
     found = [("reservation", number) for number in connection.execute(_HELD).scalars()]
     found += [("reservation", number) for number in connection.execute(_WAITING, {"as_of": as_of}).scalars()]
-    for kind, document in DOCUMENTS.items():
-        header = document.header.c
-        still_open = select(document.number).where(header.closed_at.is_(None), header.run_id != "")
-        found += [(kind, number) for number in connection.execute(still_open.order_by(document.key)).scalars()]
+    for kind in kinds:
+        for document in vars(import_module(f"database.{kind}")).values():
+            if isinstance(document, Document):
+                header = document.header.c
+                still_open = select(document.number).where(header.closed_at.is_(None), header.run_id != "")
+                numbers = connection.execute(still_open.order_by(document.key)).scalars()
+                found += [(kind, number) for number in numbers]
     return list(dict.fromkeys(found))
 
 
@@ -124,19 +131,3 @@ def staged_pages(connection: Connection) -> dict[str, int]:
 def products_by(connection: Connection, skus: Collection[str]) -> set[tuple[int, str]]:
     """The products that have or had one of these SKUs, each id with the SKU."""
     return {(row.product_id, row.sku) for row in connection.execute(_SKUS, {"skus": sorted(skus)})}
-
-
-def request_of_order(connection: Connection, reference_id: str) -> Requested | None:
-    """Who asked for an order that waits or is held, and until when; None: neither."""
-    for query in (_WAITED, _REQUESTED):
-        if (row := connection.execute(query, {"reference_id": reference_id}).one_or_none()) is not None:
-            return Requested(*row)
-    return None
-
-
-def adjusted_at(connection: Connection, adjustment_number: str) -> datetime | None:
-    """The effective time of an adjustment; None: it has none."""
-    header = DOCUMENTS["adjustment"].header.c
-    query = select(header.occurred_at).where(header.adjustment_number == adjustment_number)
-    found: datetime | None = connection.execute(query).scalar_one()
-    return found

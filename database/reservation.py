@@ -175,3 +175,18 @@ def read_names(connection: Connection, reference_type: str, reference_id: str) -
     """The ``sku`` and the ``warehouse`` of each line, by reservation_id. Locks nothing."""
     found = connection.execute(_NAMES, {"reference_type": reference_type, "reference_id": reference_id})
     return {row.reservation_id: row for row in found}
+
+
+_ASKED_FOR = text("""
+    SELECT performed_by, waiting_until FROM waits WHERE reference_id = :reference_id AND is_waiting
+    UNION ALL (
+        SELECT performed_by, NULL FROM reservations
+        WHERE reference_type = 'ORDER' AND reference_id = :reference_id ORDER BY reservation_id LIMIT 1)
+    LIMIT 1
+""")
+
+
+def read_asked_for(connection: Connection, reference_id: str) -> tuple[str, datetime | None]:
+    """Who asked for an order that waits or is held, and until when it waits; None: it doesn't."""
+    row = connection.execute(_ASKED_FOR, {"reference_id": reference_id}).one()
+    return row.performed_by, row.waiting_until

@@ -8,26 +8,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
 
 from database import after_restore as database_after_restore
 from database.migrate import require_schema
-from database.operations import Operation, once
 from devstack.restore import runs as temporal_runs
 from devstack.restore.gaps import Books, Gap, GapKind, done_since, find_gaps, other_products, products_of
 from devstack.restore.recorded import read
 from devstack.restore.repeating import Refused, Steps
 from devstack.restore.restarting import Starts
 from devstack.restore.runs import Run
+from devstack.settings import in_a_line
 from stockkeeper import Connection
 from stockkeeper.contracts.import_file import ApplyImportStep
 from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.processes import DOCUMENTS
 from stockkeeper.domain.errors import StockkeeperError
 from worker import Settings, build_database
 
 CLOCKS = timedelta(minutes=10)
 """How much earlier than the older store's last moment is looked at: clocks differ, and transactions take their time."""
-_MENDED = "mend_after_restore"
+_THE_BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,12 @@ class AfterRestore:
         """Give the database's connections back."""
         self._database.engine.dispose()
 
-    async def look(self) -> Look:
+    async def look(self, since: datetime | None = None) -> Look:
         """Compare, and change nothing.
+
+        Args:
+            since: Both know the same before this instant; None: it is found. It can't be found where work has gone on
+                since the restore.
 
         Raises:
             AnotherSchema: The database doesn't serve this version.
@@ -109,11 +115,11 @@ class AfterRestore:
         await asyncio.to_thread(require_schema, self._database.engine)
         workers = await temporal_runs.pollers_of(self._client, self._task_queue, datetime.now(UTC))
         still_open = await temporal_runs.open_runs(self._client)
-        moments = await self._moments(still_open)
+        moments = await self._moments(still_open, since)
         since = moments.since
         with self._database.snapshot() as connection:
             operations = database_after_restore.operations_since(connection, since)
-            documents = database_after_restore.open_documents(connection, datetime.now(UTC))
+            documents = database_after_restore.open_documents(connection, DOCUMENTS, datetime.now(UTC))
             gave_way = database_after_restore.workflows_of_holds_that_gave_way(connection, since)
             pages = database_after_restore.staged_pages(connection)
         concerned = {each.workflow_id for each in operations} | gave_way
@@ -141,7 +147,9 @@ class AfterRestore:
         """
         require_no_workers(look, self._task_queue)
         require_same_products(look.of(GapKind.OTHER_PRODUCT))
-        mended = Mended()
+        mended, since = Mended(), look.since
+        name = f"after-restore/{uuid.uuid4()}"
+        await asyncio.to_thread(self._begin, name, person, since)
         otherwise: list[Gap] = []
         steps = Steps(self._database, self._settings)
         for part in until_each_import(look.of(GapKind.STEP_LOST)):
@@ -152,7 +160,7 @@ class AfterRestore:
             # A file that is imported again may have given its products other numbers.
             await asyncio.to_thread(self._require_same_products, look)
         if mended.repeated:
-            look = await self.look()
+            look = await self.look(since)
         behind = look.of(GapKind.RUN_BEHIND)
         behind += _of_open_runs(otherwise, behind)
         starts = Starts(self._client, self._database, self._task_queue, person)
@@ -160,19 +168,22 @@ class AfterRestore:
         await starts.start_missing(missing)
         await starts.replace(behind)
         mended.started, mended.replaced = len(missing), len(behind)
-        await asyncio.to_thread(self._keep, person, mended)
-        mended.left = await self.look()
+        mended.left = await self.look(since)
+        await asyncio.to_thread(self._end, name, person, mended)
         return mended
 
-    async def _moments(self, still_open: Sequence[Run]) -> _Moments:
+    async def _moments(self, still_open: Sequence[Run], since: datetime | None) -> _Moments:
         with self._database.snapshot() as connection:
             database_at = database_after_restore.newest_operation(connection)
+            # What was carried out again by then makes the database look newer than it is.
+            since = since or database_after_restore.unfinished_mending(connection)
         ended_at = await temporal_runs.last_end(self._client)
         moments = [run.last_event_at for run in still_open] + ([] if ended_at is None else [ended_at])
         temporal_at = max(moments, default=None)
         known = [each for each in (database_at, temporal_at) if each is not None]
-        # What has nothing at all is compared from the beginning.
-        since = min(known) - CLOCKS if len(known) == len(("database", "Temporal")) else datetime(1970, 1, 2, tzinfo=UTC)
+        if since is None:
+            # What has nothing at all is compared from the beginning.
+            since = min(known) - CLOCKS if len(known) == len(("database", "Temporal")) else _THE_BEGINNING
         return _Moments(database_at, temporal_at, since)
 
     async def _sure(self, gaps: Sequence[Gap]) -> list[Gap]:
@@ -186,17 +197,26 @@ class AfterRestore:
             found = database_after_restore.products_by(connection, {sku for _, sku in look.products})
         require_same_products(other_products(look.products, found))
 
-    def _keep(self, person: str, mended: Mended) -> None:
-        """Leave who has let it be mended among the operations."""
-        contents = {"repeated": mended.repeated, "started": mended.started, "replaced": mended.replaced}
-        operation = Operation(f"after-restore/{uuid.uuid4()}", _MENDED, contents, person, "", "")
+    def _begin(self, name: str, person: str, since: datetime) -> None:
         with self._database.transaction() as connection:
-            once(connection, operation, lambda: contents)
+            database_after_restore.begin_mending(connection, name, person, since)
+
+    def _end(self, name: str, person: str, mended: Mended) -> None:
+        done = {"repeated": mended.repeated, "started": mended.started, "replaced": mended.replaced}
+        with self._database.transaction() as connection:
+            database_after_restore.end_mending(connection, name, person, done)
 
 
 def settings_for(database_url: str, task_queue: str) -> Settings:
-    """The workers' settings as the environment has them, on this database."""
-    return Settings(database_url=SecretStr(database_url), task_queue=task_queue)
+    """The workers' settings as the environment has them, on this database.
+
+    Raises:
+        StockkeeperError: One of them is wrong.
+    """
+    try:
+        return Settings(database_url=SecretStr(database_url), task_queue=task_queue)
+    except (ValidationError, SettingsError) as error:
+        raise StockkeeperError(f"the environment has a setting that is wrong: {in_a_line(error)}") from None
 
 
 def require_no_workers(look: Look, task_queue: str) -> None:

@@ -1,6 +1,7 @@
 """The look after a restore in words: the checks of `stockkeeper doctor --after-restore`, and all gaps for programs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from devstack.restore.after_restore import AfterRestore, Look, Mended, settings_for
@@ -36,13 +37,16 @@ _MEANINGS: Mapping[GapKind, tuple[str, str]] = {
 _THINGS = {GapKind.STEP_LOST: "step", GapKind.OTHER_PRODUCT: "product"}
 
 
-async def after_restore(connection: Connection, database_url: str, mended_by: str | None) -> dict[str, Any]:
+async def after_restore(
+    connection: Connection, database_url: str, mended_by: str | None, since: datetime | None = None
+) -> dict[str, Any]:
     """Compare both stores, mend if somebody lets it, and report.
 
     Args:
         connection: Temporal, and the workers' task queue.
         database_url: The database.
         mended_by: Who lets it be mended; None: it is only looked at.
+        since: Both know the same before this instant; None: it is found.
 
     Returns:
         ``checks`` as of any doctor, as they are at the end; ``gaps`` as they were at first, all of them; the moments of
@@ -53,7 +57,7 @@ async def after_restore(connection: Connection, database_url: str, mended_by: st
     """
     stores = AfterRestore(connection, settings_for(database_url, connection.task_queue))
     try:
-        look = await stores.look()
+        look = await stores.look(since)
         mended = None if mended_by is None else await stores.mend(look, mended_by)
     finally:
         stores.close()
@@ -101,5 +105,5 @@ def _check(name: str, what: str, found: Sequence[str], advice: str) -> dict[str,
     return {"name": name, "ok": not found, "detail": detail, "advice": advice if found else ""}
 
 
-def _instant(moment: Any) -> str | None:
+def _instant(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from temporalio.api.common.v1 import Payloads, WorkflowType
@@ -18,7 +19,7 @@ from temporalio.client import Client
 from database.sessions import Database
 from devstack.restore.gaps import STARTED_BY, Gap
 from devstack.restore.repeating import in_run
-from devstack.restore.requests import Request, request_of
+from stockkeeper.contracts.messages import Message
 from stockkeeper.contracts.processes import DOCUMENTS
 
 _AT_ONCE = 20
@@ -74,10 +75,13 @@ class Starts:
             workflow_id_conflict_policy=WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
         )
 
-    def _request(self, kind: str, number: str) -> Request:
-        def read() -> Request:
+    def _request(self, kind: str, number: str) -> Message:
+        start_again = import_module(f"activities.{kind}").start_again
+
+        def read() -> Message:
             with self._database.snapshot() as connection:
-                return request_of(connection, kind, number, as_of=datetime.now(UTC), person=self._person)
+                start: Message = start_again(connection, number, datetime.now(UTC), self._person)
+            return start
 
         return in_run(DOCUMENTS[kind].id_of(number), "", "show_document").run(read)
 

@@ -8,23 +8,24 @@ from rich.markup import escape
 
 from starter.cli import context
 from starter.cli.output import out, print_json, table
-from starter.cli.times import to_the_second
+from starter.cli.times import instant_or_none, to_the_second
 from stockkeeper.contracts.messages import counted
 
 
-def after_restore(*, mend: bool, performed_by: str, json: bool) -> None:
+def after_restore(*, mend: bool, performed_by: str, json: bool, since: str | None = None) -> None:
     """Look, mend if told, and end with exit status 1 if something is left."""
     try:
         from devstack.restore.report import after_restore as look_and_mend  # noqa: PLC0415 - the worker is an extra
     except ImportError as error:
         context.extra_missing("worker", error)
+    instant = context.read_input(lambda: instant_or_none(since, "--since"))
     database_url = os.environ.get("DATABASE_URL") or (context.running_here() or {}).get("database_url")
     if not database_url:
         context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
 
     async def work() -> dict[str, Any]:
         stock = await context.connect()
-        return await look_and_mend(stock.connection, database_url, performed_by if mend else None)
+        return await look_and_mend(stock.connection, database_url, performed_by if mend else None, instant)
 
     report = context.run(work())
     if json:

@@ -23,6 +23,12 @@ def doctor(
     mend: Annotated[
         bool, typer.Option("--mend", help="With --after-restore: bring each to what the other one knows.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="With --after-restore: the moment of the older one, if workers have run since."
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Look at the whole installation, and say what to do; exit status 1 if something is wrong.
@@ -30,10 +36,10 @@ def doctor(
     Run it with the environment of a worker: it looks with the worker's rights. Only --mend changes anything.
     """
     if restored:
-        after_restore(mend=mend, performed_by=performed_by, json=as_json)
+        after_restore(mend=mend, performed_by=performed_by, json=as_json, since=since)
         return
-    if mend:
-        raise typer.BadParameter("--mend goes with --after-restore")
+    if mend or since:
+        raise typer.BadParameter("--mend and --since go with --after-restore")
     try:
         from devstack.doctor import examine  # noqa: PLC0415 - the worker is an extra
     except ImportError as error:

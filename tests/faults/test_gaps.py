@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 
-from database.after_restore import StoredStep
+from database.after_restore import StoredStep, begin_mending, end_mending, unfinished_mending
 from database.sessions import Database
 from devstack.restore.after_restore import Look, require_no_workers, require_same_products, until_each_import
 from devstack.restore.gaps import STARTED_BY, Books, Gap, GapKind, done_since, find_gaps, other_products
@@ -288,3 +288,16 @@ async def test_steps_in_another_order_are_carried_out_once_and_what_is_short_is_
     with engine.connect() as connection:
         moved = text("SELECT occurred_at FROM stock_movements WHERE reference_id = :order")
         assert connection.execute(moved, {"order": first}).scalars().all() == [AT]
+
+
+def test_a_mending_that_was_interrupted_is_taken_up_from_where_it_began(engine: Engine) -> None:
+    first, second = new_reference("after-restore"), new_reference("after-restore")
+    with engine.begin() as connection:
+        assert unfinished_mending(connection) is None
+        begin_mending(connection, first, "olga", minute(3))
+        begin_mending(connection, second, "olga", minute(1))
+        assert unfinished_mending(connection) == minute(1)
+        end_mending(connection, second, "olga", {"repeated": 7})
+        assert unfinished_mending(connection) == minute(3)
+        end_mending(connection, first, "olga", {"repeated": 0})
+        assert unfinished_mending(connection) is None

@@ -110,6 +110,7 @@ async def go_on(life: Life, place: Place) -> None:
             assert (await orders.result(f"{turn}-{number}"))["status"] == status
         state = await place.adjusting.result(f"broken-{number}")
         assert (state["status"], state["approved_by"]) == ("POSTED", "ann")
+        assert (await place.adjusting.approve(f"missing-{number}", "ann"))["status"] == "POSTED"
     assert (await orders.fulfill("of-a-new-product"))["status"] == "FULFILLED"
     assert await eventually(place.findings, lambda found: found == 0) == 0
 

@@ -145,6 +145,8 @@ class Life:
         await place.returns.inspect(f"comes-{number}", found(items.given, 1), inspection_id="first")
         await place.returns.create(f"comes-too-{number}", (items.given, 3))
         await place.adjusting.approve(f"broken-{number}", "ann")
+        state = await place.adjusting.adjust(f"missing-{number}", (items.given, -200))
+        assert state["status"] == "PENDING", state
         await self._is(f"promised-{number}", "CANCELLED")
         await self._is(f"ends-{number}", "EXPIRED")
 

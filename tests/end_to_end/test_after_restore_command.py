@@ -1,0 +1,83 @@
+"""`stockkeeper doctor --after-restore` as an operator runs it, where nothing was restored and a worker goes on."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import Engine, text
+from typer.testing import CliRunner, Result
+
+from devstack.stack import StackInfo
+from starter.cli.app import app
+from tests.support.reservation import Orders
+from tests.support.shop import Shop, new_reference
+
+Doctor = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+async def doctor(stack: StackInfo, worker: None) -> Doctor:
+    """Runs the doctor in the environment of the session's worker, but for some variables."""
+    del worker
+    environment = {
+        "DATABASE_URL": stack.database_url,
+        "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
+        "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
+        "TEMPORAL_ADDRESS": stack.temporal_address,
+        "TEMPORAL_NAMESPACE": stack.namespace,
+    }
+
+    async def run(*options: str, **other: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, ["doctor", *options], env=environment | other)
+
+    return run
+
+
+def operations(engine: Engine) -> int:
+    """How many the database has."""
+    with engine.connect() as connection:
+        found: int = connection.execute(text("SELECT count(*) FROM operations")).scalar_one()
+    return found
+
+
+async def test_only_the_worker_is_in_the_way_where_both_stores_fit(
+    doctor: Doctor, orders: Orders, shop: Shop, engine: Engine
+) -> None:
+    item, kept, shipped = shop.item(5), new_reference(), new_reference()
+    for reference in (kept, shipped):
+        await orders.reserve(reference, (item, 2))
+    await orders.fulfill(shipped)
+    before = operations(engine)
+
+    done = await doctor("--after-restore", "--json")
+
+    report = json.loads(done.stdout)
+    ours = [gap for gap in report["gaps"] if gap["workflow_id"] in {f"reservation-{kept}", f"reservation-{shipped}"}]
+    assert (done.exit_code, done.stderr, ours, report["mended"]) == (1, "", [], None)
+    [wrong] = [check for check in report["checks"] if check["name"] == "no worker"]
+    assert (wrong["ok"], wrong["detail"][:25]) == (False, "1 worker may be working: ")
+    assert report["since"] < min(report["database_at"], report["temporal_at"])
+    since = json.loads((await doctor("--after-restore", "--json", "--since", "2026-11-29T10:00:00Z")).stdout)["since"]
+    assert since == "2026-11-29T10:00:00+00:00"
+    assert operations(engine) == before
+
+
+async def test_nothing_is_mended_while_a_worker_goes_on(doctor: Doctor, engine: Engine, stack: StackInfo) -> None:
+    before = operations(engine)
+    done = await doctor("--after-restore", "--mend", "--performed-by", "olga")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("StockkeeperError: 1 worker (")
+    stop = "stop them, wait a minute, and mend then; nothing was done"
+    assert done.stderr.endswith(f") may be working on task queue {stack.task_queue}: {stop}\n")
+    assert operations(engine) == before
+
+
+async def test_a_wrong_setting_and_a_wrong_option_are_told_in_one_line(doctor: Doctor) -> None:
+    done = await doctor("--after-restore", STOCKKEEPER_CONCURRENCY="none")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        "StockkeeperError: the environment has a setting that is wrong: STOCKKEEPER_CONCURRENCY"
+    )
+    done = await doctor("--mend")
+    assert (done.exit_code, done.stdout, "--mend and --since go with --after-restore" in done.stderr) == (2, "", True)
