@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 
 from stockkeeper.contracts import (
     adjustment,
-    customer_return,
     cycle_count,
     purchase_order,
     reservation,
@@ -19,7 +18,6 @@ from stockkeeper.contracts import (
     transfer,
 )
 from stockkeeper.contracts.adjustment import AdjustmentStatus
-from stockkeeper.contracts.customer_return import ReturnStatus
 from stockkeeper.contracts.cycle_count import CountStatus
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderStatus
@@ -99,11 +97,6 @@ VIEWS: Sequence[View] = (
         "Counts in review",
         "counts with a line that another person has to count again or approve",
         _open(cycle_count.PROCESS, CountStatus.REVIEW),
-    ),
-    View(
-        "Returns expected",
-        "returns whose goods are to be inspected",
-        _open(customer_return.PROCESS, ReturnStatus.EXPECTED),
     ),
     View(
         "Overdue deliveries",

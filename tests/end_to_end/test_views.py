@@ -17,7 +17,6 @@ from starter.views import VIEWS, View
 from stockkeeper.contracts import search_attributes
 from tests.support.adjustment import Adjusting, pending
 from tests.support.commands import Command
-from tests.support.customer_return import Returns, sent
 from tests.support.cycle_count import Counts, one_count
 from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders, one_hold, request
@@ -53,18 +52,16 @@ async def test_what_waits_for_a_person_is_found(
     purchasing: Purchasing,
     adjusting: Adjusting,
     counts: Counts,
-    returns: Returns,
     transfers: Transfers,
     orders: Orders,
     shop: Shop,
 ) -> None:
     item, order, late = shop.item(1), new_reference("po"), new_reference("po")
     waits = new_reference()
-    short, journeyed, (count, _), (back, _), (adjusted, _), hold, longer, *_ = await at_once(
+    short, journeyed, (count, _), (adjusted, _), hold, longer, *_ = await at_once(
         orders.ask_raw(waits, [request(waits, (item, 3), wait_minutes=30)], command=("placed", None)),
         journey(transfers, shop, expected_transit_hours=0.0001),
         one_count(counts, shop, first=5),
-        sent(returns, shop),
         pending(adjusting, shop),
         one_hold(orders, shop, 2, ttl_minutes=10),
         one_hold(orders, shop, 2, ttl_minutes=60),
@@ -77,7 +74,6 @@ async def test_what_waits_for_a_person_is_found(
         "Overdue deliveries": (f"purchase-order-{late}", f"purchase-order-{order}"),
         "Adjustments to approve": (f"adjustment-{adjusted}", ""),
         "Counts in review": (f"cycle-count-{count}", ""),
-        "Returns expected": (f"return-{back}", ""),
         "Overdue transfers": (f"transfer-{journeyed.number}", ""),
         "Holds about to expire": (f"reservation-{hold.reference}", f"reservation-{longer.reference}"),
         "Orders that wait for stock": (f"reservation-{waits}", f"reservation-{hold.reference}"),

@@ -161,6 +161,10 @@ class AdjustmentScenes(Scenes[Adjusting]):
         item = self._shop.item(5)._replace(product_id=10**12)
         await refusal(self._caller.adjust(number, (item, 1)))
 
+    async def refused_start(self, number: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_product(number)
+
     async def database_away(self, number: str) -> None:
         """The steps go by the task queue."""
         request = self._request(number, self._dear_item(), -10)

@@ -114,6 +114,10 @@ class ReturnScenes(Scenes[Returns]):
     async def unknown_product(self, number: str) -> None:
         await refusal(self._caller.create(number, (self._shop.item(0)._replace(product_id=10**12), 5)))
 
+    async def refused_start(self, number: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_product(number)
+
     async def database_away(self, number: str) -> None:
         """The first step goes by the task queue."""
         item = self._shop.item(0)

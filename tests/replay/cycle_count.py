@@ -155,6 +155,19 @@ class CycleCountScenes(Scenes[Counts]):
     async def unknown_product(self, number: str) -> None:
         await refusal(self._caller.open(number, ItemKey(self._shop.warehouse(), 10**12)))
 
+    async def refused_start(self, number: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_product(number)
+
+    async def numbered(self, number: str) -> None:
+        """A count with a number of its own, sent twice; and the same number for another count."""
+        first, second = await self._open(number, 2)
+        said = counted(first, 9) | {"record_id": "note-1"}
+        for _ in range(2):
+            await self._caller.update(number, "record", said)
+        await refusal(self._caller.update(number, "record", said | {"counted_quantity": 8}))
+        await self._caller.record(number, second, 10)
+
     async def database_away(self, number: str) -> None:
         """The step goes by the task queue."""
         item = self._shop.item(10)

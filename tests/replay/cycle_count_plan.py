@@ -74,6 +74,10 @@ class CycleCountPlanScenes(Scenes[CountPlans]):
     async def unknown_warehouse(self, name: str) -> None:
         await self._fail(name, warehouse_id=10**12)
 
+    async def refused_start(self, name: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_warehouse(name)
+
     def _opened(self) -> tuple[int, str]:
         """A new warehouse with something in it, where it is midday, and the number of its count of the day."""
         here = self._shop.item(10).warehouse_id

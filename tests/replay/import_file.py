@@ -119,6 +119,10 @@ class ImportScenes(Scenes[_Files]):
     async def failed(self, name: str) -> None:
         await self._file(name).begin("phone")
 
+    async def refused_start(self, name: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.failed(name)
+
     async def continued(self, name: str) -> None:
         """The run that goes on after a long one, with the page that came before."""
         file, digest = self._file(name), self.reference_of(name)

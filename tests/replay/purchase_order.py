@@ -240,6 +240,10 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
     async def unknown_supplier(self, po_number: str) -> None:
         await refusal(self._caller.draft(po_number, 10**12, [(self._item(), 5)]))
 
+    async def refused_start(self, po_number: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_supplier(po_number)
+
     async def database_away(self, po_number: str) -> None:
         """The steps go by the task queue."""
         request = self._request(po_number, ONE_APPROVAL)

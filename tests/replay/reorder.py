@@ -120,6 +120,10 @@ class ReorderScenes(Scenes[Reorders]):
     async def unknown_warehouse(self, name: str) -> None:
         await self._fail(name, warehouse_id=10**12)
 
+    async def refused_start(self, name: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_warehouse(name)
+
     async def database_away(self, name: str) -> None:
         """Each step is tried until it succeeds."""
         [item] = self._below(1)

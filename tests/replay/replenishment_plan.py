@@ -51,6 +51,10 @@ class ReplenishmentPlanScenes(Scenes[Plans]):
     async def unknown_warehouse(self, name: str) -> None:
         await self._fail(name, warehouse_id=10**12)
 
+    async def refused_start(self, name: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_warehouse(name)
+
     def _sold(self, units: int) -> ItemKey:
         """An item with so many units on the shelf, of which fifty are sold a day."""
         item = self._shop.item(units)

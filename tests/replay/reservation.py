@@ -77,6 +77,10 @@ class ReservationScenes(Scenes[Orders]):
         item = self._shop.item(5)._replace(product_id=10**12)
         await refusal(self._caller.reserve(reference, (item, 1)))
 
+    async def refused_start(self, reference: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_product(reference)
+
     async def released_by_signal(self, reference: str) -> None:
         item = self._shop.item(5)
         await self._caller.reserve(reference, (item, 2))
@@ -184,6 +188,10 @@ class ReservationScenes(Scenes[Orders]):
         """The run that fails in place of the one that has told why."""
         item = self._shop.item(5)._replace(product_id=10**12)
         await refusal(self._caller.reserve(reference, (item, 1), update_id="the-order"))
+
+    async def named_refused_start(self, reference: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.named_unknown_product(reference)
 
     async def named_short_and_begun_anew(self, reference: str) -> None:
         """The run that was to end with the shortage, and is asked again once there is stock."""

@@ -90,6 +90,10 @@ class StockAuditScenes(Scenes[Audits]):
     async def unknown_warehouse(self, name: str) -> None:
         await self._fail(name, warehouse_id=10**12)
 
+    async def refused_start(self, name: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_warehouse(name)
+
     def _off(self) -> ItemKey:
         """An item that doesn't agree."""
         item = self._shop.item(10)

@@ -215,6 +215,10 @@ class TransferScenes(Scenes[Transfers]):
         item = self._shop.item(5)._replace(product_id=10**12)
         await refusal(self._caller.create(number, self._shop.warehouse(), [(item, 5)]))
 
+    async def refused_start(self, number: str) -> None:
+        """Since such a run says in its status that it is refused."""
+        await self.unknown_product(number)
+
     async def database_away(self, number: str) -> None:
         """The steps go by the task queue."""
         request = self._request(number, item := self._shop.item(5))
