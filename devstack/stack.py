@@ -14,7 +14,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from devstack.postgres import MAX_CONNECTIONS, EmbeddedPostgres
 from devstack.processes import StackError
 from devstack.server import EmbeddedServer
-from devstack.temporal import DevServer
+from devstack.temporal import DYNAMIC_CONFIG, DevServer
 
 DEFAULT_NAMESPACE = "default"
 DEFAULT_TASK_QUEUE = "stockkeeper"
@@ -58,6 +58,7 @@ async def running_stack(
     max_connections: int = MAX_CONNECTIONS,
     fast: bool = False,
     headless: bool = False,
+    dynamic_config: Mapping[str, object] = DYNAMIC_CONFIG,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[StackInfo]:
     """Runs what a worker needs, and stops it on leaving, cancelled or not.
@@ -73,6 +74,7 @@ async def running_stack(
         max_connections: The embedded PostgreSQL's connections at most.
         fast: For throwaway data: PostgreSQL's commits don't wait for the disk.
         headless: Leaves the Web UI out.
+        dynamic_config: The dev server's settings that differ from Temporal's defaults.
         environ: The environment's variables.
 
     Raises:
@@ -85,7 +87,14 @@ async def running_stack(
     if not environ.get("DATABASE_URL"):
         postgres = EmbeddedPostgres(data_dir / "postgres", postgres_port, fast=fast, max_connections=max_connections)
     if "target_host" not in configured:
-        temporal = DevServer(data_dir / "temporal", temporal_port, ui_port, namespace=namespace, headless=headless)
+        temporal = DevServer(
+            data_dir / "temporal",
+            temporal_port,
+            ui_port,
+            namespace=namespace,
+            headless=headless,
+            dynamic_config=dynamic_config,
+        )
     async with _all_running([server for server in (postgres, temporal) if server is not None]):
         yield StackInfo(
             temporal_address=temporal.address if temporal else configured["target_host"],
