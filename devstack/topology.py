@@ -15,7 +15,9 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from random import SystemRandom
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -24,7 +26,7 @@ from ruamel.yaml import YAML
 from sqlalchemy import make_url
 
 from devstack.postgres import PROGRAMS
-from devstack.processes import LOOPBACK, GuardedProcess, StackError, free_ports
+from devstack.processes import LOOPBACK, GuardedProcess, StackError, free_or_none
 from devstack.stack import StackInfo, running_stack
 from devstack.temporal import DYNAMIC_CONFIG
 
@@ -37,6 +39,7 @@ SECRETS = "/run/secrets"
 METRICS, HEALTH = "0.0.0.0:9464", "0.0.0.0:8086"
 _WATCH_SECONDS = 0.5
 _READY_SECONDS = 60.0
+_QUIET = range(20_000, 30_000)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,11 @@ async def running_topology(
         setup = _moved(shared | _variables(deploy / "env" / "setup.env"), places)
         await asyncio.to_thread(_run, [sys.executable, "-m", "starter", "setup"], {"HOME": str(data_dir)} | setup)
         settings = shared | _variables(deploy / "env" / "worker.env")
-        started = [_Worker.start(number, settings, places, data_dir, running) for number in range(1, workers + 1)]
+        ports = _quiet_ports(2 * workers)
+        started = [
+            _Worker.start(number, (ports.pop(), ports.pop()), settings, places, data_dir, running)
+            for number in range(1, workers + 1)
+        ]
         for worker in started:
             await asyncio.to_thread(worker.wait_until_ready)
         async with asyncio.TaskGroup() as watching:
@@ -130,13 +137,14 @@ class _Worker:
     def start(
         cls,
         number: int,
+        ports: tuple[int, int],
         settings: Mapping[str, str],
         places: Mapping[str, str],
         data_dir: Path,
         running: AsyncExitStack,
     ) -> "_Worker":
         name = f"worker-{number}"
-        health, metrics = (f"{LOOPBACK}:{port}" for port in free_ports(2))
+        health, metrics = (f"{LOOPBACK}:{port}" for port in ports)
         process = GuardedProcess.start(
             [sys.executable, "worker.py"],
             log=data_dir / f"{name}.log",
@@ -167,6 +175,12 @@ async def _end_with_the_first(workers: Sequence[_Worker]) -> None:
         await asyncio.sleep(_WATCH_SECONDS)
     ended = next(worker for worker in workers if not worker.process.is_alive)
     raise StackError(f"{ended.name} ended with status {ended.process.exit_status}:\n{ended.process.log_tail()}")
+
+
+def _quiet_ports(count: int) -> list[int]:
+    """Free loopback ports below those that connections get: a worker listens only seconds after it was started."""
+    free = (port for port in SystemRandom().sample(_QUIET, len(_QUIET)) if free_or_none(port))
+    return list(islice(free, count))
 
 
 def _variables(path: Path) -> dict[str, str]:
