@@ -7,10 +7,11 @@ a signal lasts from its arrival to its answer.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer, use_span
+from opentelemetry.context import attach
+from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer, set_span_in_context
 from temporalio import workflow
 from temporalio.worker import (
     ExecuteWorkflowInput,
@@ -40,7 +41,7 @@ class _TracedRun(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
         run = _begin(f"RunWorkflow:{workflow.info().workflow_type}")
         run.end()
-        with use_span(run, record_exception=False, set_status_on_exception=False):
+        with _within(run):
             return await super().execute_workflow(input)
 
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
@@ -62,10 +63,25 @@ def _begin(name: str) -> Span:
 
 
 @contextmanager
+def _within(span: Span) -> Iterator[None]:
+    """Make what follows belong to a span.
+
+    A run that a process leaves behind at its end is closed by the garbage collector, in any context; OpenTelemetry
+    would log an error of that.
+    """
+    token = attach(set_span_in_context(span))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            token.var.reset(token)
+
+
+@contextmanager
 def _until_it_is_done(name: str) -> Iterator[None]:
     handling = _begin(name)
     # Messages of errors stay out: they may have anybody's name in them.
-    with use_span(handling, record_exception=False, set_status_on_exception=False):
+    with _within(handling):
         try:
             yield
         except DomainError as refusal:

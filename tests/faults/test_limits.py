@@ -20,6 +20,7 @@ from tests.support.wire import at_once, eventually
 from worker import Settings, build_database, build_worker
 
 SDK_LOG = "temporalio.activity"
+STEPS_LOG = "stockkeeper.steps"
 
 
 def log_of_attempts(caplog: pytest.LogCaptureFixture) -> set[tuple[str, bool]]:
@@ -50,6 +51,7 @@ async def test_a_run_whose_database_is_away_says_so_and_the_attempts_say_why_in_
     [note] = await orders.noted(reference, 1)
     assert "signal attempt_failed refused: InvalidRequest: step: Input should be a valid string" in note
     before = await details()
+    caplog.set_level(logging.INFO, logger=STEPS_LOG)
     with caplog.at_level(logging.INFO, logger=SDK_LOG), outages.database_away():
         shipping = asyncio.ensure_future(orders.fulfill(reference))
         await eventually(details, lambda seen: seen.startswith("**waiting for the database** since "))
@@ -72,6 +74,14 @@ async def test_a_run_whose_database_is_away_says_so_and_the_attempts_say_why_in_
     assert log_of_attempts(caplog) == {
         (f"attempt N of fulfill_reservation for reservation-{reference} failed: DatabaseAway: {why}", False)
     }
+    # Three in the workflow's task, and four or more through the queue.
+    [recovered] = [record for record in caplog.records if record.name == STEPS_LOG]
+    assert re.fullmatch(
+        rf"recovered: fulfill_reservation of reservation-{reference}, done at attempt \d+ after [\d.]+ s "
+        rf"\(reservation-{reference}/fulfill/[\w-]+\)",
+        recovered.getMessage(),
+    )
+    assert vars(recovered)["stockkeeper"]["attempt"] > 3 + 4
     assert level(engine, item) == (6, 0)
 
 
