@@ -131,7 +131,7 @@ def main() -> None:
         else:
             restore(asked.directory, asked.data_dir)
             sys.stdout.write(
-                f"restored into {asked.data_dir}: start it with `stockkeeper up --data-dir {asked.data_dir} "
+                f"restored into {asked.data_dir}: put it in the place of .stockkeeper, start it with `stockkeeper up "
                 "--no-worker`, then `stockkeeper doctor --after-restore`\n"
             )
     except StockkeeperError as error:
