@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -34,10 +34,13 @@ from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.differences import WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
+from activities.gauges import Gauges
 from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
 from activities.health_server import answering, host_and_port
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
+from activities.measured import MeasuredAttempts, PendingNotices
+from activities.metrics import BUCKETS, Metrics
 from activities.notice import NoticeSteps, NoticeWays
 from activities.notice_ways import ADDRESS, ways_of
 from activities.operations import OperationQuestions
@@ -242,8 +245,17 @@ def build_database(settings: Settings) -> Database:
             role=settings.database_role,
             application_name="stockkeeper-worker",
             transaction_seconds=TRANSACTION_SECONDS,
-        )
+        ),
+        measures=metrics_of(settings),
     )
+
+
+def metrics_of(settings: Settings) -> Metrics | None:
+    """The worker's own metrics, on the SDK's meter; None: nobody asks for any.
+
+    Made again, they are the same ones.
+    """
+    return Metrics(Runtime.default().metric_meter) if settings.metrics_address else None
 
 
 def activities_of(*implementations: object) -> list[Callable[..., Any]]:
@@ -312,6 +324,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
     while it waits in a queue inside the worker, which Temporal can't see.
     """
     log_attempts_in_one_line()
+    measuring, looking = _measured(client, database, settings)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -323,7 +336,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         workflow_runner=WORKFLOW_RUNNER,
         deployment_config=_deployment(settings.version),
         patch_activation_callback=lambda asked: patches.begins(asked.patch_id),
-        interceptors=[*_traced(database), AttemptsToldToRuns(client), TellsOfFailuresBefore()],
+        interceptors=[*_traced(database), *measuring, AttemptsToldToRuns(client), TellsOfFailuresBefore()],
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,
@@ -332,6 +345,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         plugins=[
             SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working),
             SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working),
+            *looking,
         ],
     )
 
@@ -351,6 +365,18 @@ def _traced(database: Database) -> list[Interceptor]:
     tracing.require_safe_for_replays()
     make_spans(database.engine)
     return [TracedSteps(), TracedRuns()]
+
+
+def _measured(
+    client: Client, database: Database, settings: Settings
+) -> tuple[Sequence[Interceptor], Sequence[SimplePlugin]]:
+    """What counts the worker's attempts and shows its gauges, if anybody asks for metrics."""
+    if (metrics := metrics_of(settings)) is None:
+        return [], []
+    metrics.begin(client.namespace, settings.task_queue)
+    pending = PendingNotices()
+    gauges = Gauges(metrics, database, pending)
+    return [MeasuredAttempts(metrics, pending)], [SimplePlugin("stockkeeper-gauges", run_context=gauges.while_working)]
 
 
 def _deployment(version: WorkerDeploymentVersion | None) -> WorkerDeploymentConfig | None:
@@ -409,7 +435,8 @@ def serve_metrics(settings: Settings) -> tuple[str, int] | None:
         with socket.create_server((_LOOPBACK, 0)) as free:
             address = f"{_LOOPBACK}:{free.getsockname()[1]}"
     try:
-        runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
+        exporter = PrometheusConfig(bind_address=address, histogram_bucket_overrides=BUCKETS)
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=exporter))
     except ValueError as error:
         problem = (
             "must be an IP address and a port, such as 0.0.0.0:9464"

@@ -170,7 +170,7 @@ class DocumentSteps(Generic[D, Result]):
 
     def _in_one_transaction(self, steps: Sequence[_DocumentStep[D, Result]]) -> list[Result | DomainError | None]:
         is_shared = len(steps) > 1
-        with self._database.transaction() as connection:
+        with self._database.transaction(steps=len(steps)) as connection:
             stored, documents = self._lock(connection, [step.command for step in steps], is_shared=is_shared)
             planned = [self._planned(step, stored, documents) for step in steps]
             if not is_shared and isinstance(planned[0], DomainError):

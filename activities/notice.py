@@ -18,6 +18,11 @@ from database.sessions import Database
 from database.tables import suppliers
 from stockkeeper.contracts.notice import NO_ADDRESS, NOT_SET_UP, Audience, Notice, NoticeActivities, NoticeSent
 
+NOT_TAKEN = "NoticeNotTaken"
+"""Type of the failure of an attempt that a service didn't take; Temporal tries again."""
+UNDELIVERABLE = "NoticeUndeliverable"
+"""... whose address can't be written to; trying again is no use."""
+
 _LOG = logging.getLogger("stockkeeper.notices")
 
 
@@ -64,10 +69,10 @@ class NoticeSteps(OnDatabase, NoticeActivities):
         refusing = [told for way in ways if (told := _send(way, notice, taken))]
         if refusing:
             _LOG.warning("notice to %s not taken by %s", notice.audience.lower(), ", ".join(refusing))
-            raise ApplicationError(f"not taken by {', '.join(refusing)}", type="NoticeNotTaken")
+            raise ApplicationError(f"not taken by {', '.join(refusing)}", type=NOT_TAKEN)
         if undeliverable:
             _LOG.warning("notice to %s not sent: %s", notice.audience.lower(), undeliverable)
-            raise ApplicationError(undeliverable, type="NoticeUndeliverable", non_retryable=True)
+            raise ApplicationError(undeliverable, type=UNDELIVERABLE, non_retryable=True)
         return NoticeSent(ways=len(ways), not_sent=None if ways else self._reason(notice))
 
     def _to(self, notice: Notice) -> tuple[Sequence[Way], str | None]:

@@ -84,7 +84,7 @@ def _carry_out(database: Database, steps: Sequence[_StockStep[Any]]) -> None:
 
 
 def _in_one_transaction(database: Database, steps: Sequence[_StockStep[Result]]) -> list[Result | DomainError]:
-    with database.transaction() as connection:
+    with database.transaction(steps=len(steps)) as connection:
         wants, operations = [step.wants for step in steps], [step.operation for step in steps]
         stock = lock_stock(connection, wants, operations, is_shared=len(steps) > 1)
         outcomes = [_outcome_of(stock, step) for step in steps]

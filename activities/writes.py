@@ -85,7 +85,7 @@ def effect_once(
     operation = operation_of(step)
     with database_errors():
         require_past(step.occurred_at, step.as_of)
-    with database_errors(), database.transaction() as connection:
+    with database_errors(), database.transaction(steps=1) as connection:
         outcome = once(connection, operation, lambda: effect(connection, operation).model_dump(mode="json"))
     if outcome.done_already:
         log_repeated(operation)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, RowMapping, Text, select, text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Index, RowMapping, Text, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from database.columns import INSTANT, MONEY, TOTAL, needed, reference
@@ -25,6 +25,7 @@ adjustments = document_table(
     Column("approval_note", Text),
     needed("would_end", JSONB, server_default=text("'[]'")),
     Column("occurred_at", INSTANT),
+    Index("adjustments_pending", "created_at", postgresql_where=text("status = 'PENDING'")),
     key="adjustment_id",
     number="adjustment_number",
 )

@@ -17,6 +17,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from database import stock_changes
+from database.measures import GAVE_WAY, Tally, tally_of
 from database.operations import Operation, StoredOperation, insert_operations
 from database.pipeline import Statement, send
 from database.stock_rows import GivenUp, GivenWay, HeldAgain, Movement, Reference, StockItem, StockLine
@@ -175,6 +176,8 @@ class LockedStock:
             beside: What is to be written beside it, after it.
             commit: Commit in the same round trip, unless the transaction is a part of another.
         """
+        if (tally := tally_of(self.connection)) is not None:
+            self._count(tally)
         statements = [*self._changes(), *beside]
         if statements or commit:
             send(self.connection, statements, commit=commit)
@@ -184,6 +187,20 @@ class LockedStock:
             line.placed_by, line.has_changed = None, False
         for written in (self._movements, self._given_up, self._given_way, self._held_again, self._done):
             written.clear()
+
+    def _count(self, tally: Tally) -> None:
+        gave_way = {each.line.reservation_id for each in self._given_way}
+        for line in self._lines.values():
+            if line.placed_by is not None and line.reference is not None:
+                tally.placed[line.reference.reference_type] += 1
+            if line.has_changed and line.held.status is not ReservationStatus.ACTIVE:
+                ended = GAVE_WAY if line.held.reservation_id in gave_way else line.held.status
+                tally.ended[ended] += 1
+                if ended is ReservationStatus.EXPIRED and line.held.expires_at is not None:
+                    tally.overdue_since.append(line.held.expires_at)
+        tally.held_again += len(self._held_again)
+        tally.waits_begun += self.waiting.begun
+        tally.waits_ended.update(self.waiting.ended)
 
     def _changes(self) -> Iterable[Statement]:
         if self._done:

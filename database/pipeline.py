@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from time import perf_counter
 from typing import Any, NamedTuple, cast
 
 import psycopg
@@ -27,6 +28,7 @@ from psycopg.errors import error_from_result
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from database.measures import tally_of
 from database.tracing import around_pipeline
 
 _SETTINGS = {"plan_cache_mode": ("force_generic_plan", "auto"), "enable_seqscan": ("off", "on")}
@@ -90,8 +92,11 @@ def send(connection: Connection, statements: Sequence[Statement], *, commit: boo
     try:
         if (prepared := connection.info.get(_PREPARED)) is None:
             prepared = connection.info[_PREPARED] = _prepared_on(driver)
+        began = perf_counter()
         with around_pipeline(statements, commits=last is _COMMIT):
             results = _exchange(driver.pgconn, [_BY_KEY, *statements, last], prepared)
+        if (tally := tally_of(connection)) is not None:
+            tally.measures.round_trip(perf_counter() - began, commits=last is _COMMIT)
     except psycopg.Error as error:
         if driver.closed:
             # Which fails, so that SQLAlchemy sees that the connection is lost. It doesn't know why.

@@ -59,6 +59,7 @@ CREATE TABLE adjustments (
     CONSTRAINT adjustments_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
 );
 CREATE INDEX adjustments_folded ON adjustments USING btree (lower(adjustment_number));
+CREATE INDEX adjustments_pending ON adjustments USING btree (created_at) WHERE status = 'PENDING'::text;
 CREATE CONSTRAINT TRIGGER adjustments_are_booked AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_booked();
 CREATE CONSTRAINT TRIGGER adjustments_end_holds_approved AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from database.gathering import Gathering
+from database.measures import Measures, measuring, time_statements
 from database.patience import Patience
 from database.pipeline import forget_prepared
 from database.stalled import Stalled, allow
@@ -51,11 +52,13 @@ class Database:
     """The database of the stock: its engine, the kinds of transaction on it, and where steps gather to share one.
 
     Attributes:
+        measures: Who is told what is measured of its transactions; None: nothing is measured.
         stalled: Its connections in use, which are closed if they are so for too long.
         patience: Who of its transactions may wait long for a lock: half as many as there are connections.
     """
 
     engine: Engine
+    measures: Measures | None = field(default=None, kw_only=True, repr=False, compare=False)
     stalled: Stalled = field(init=False, repr=False, compare=False)
     patience: Patience = field(init=False, repr=False, compare=False)
     gathering: Gathering[Any] = field(default_factory=Gathering, init=False, repr=False, compare=False)
@@ -64,18 +67,29 @@ class Database:
         object.__setattr__(self, "stalled", Stalled(self.engine, STALLED_SECONDS))
         connections = cast("QueuePool", self.engine.pool).size()
         object.__setattr__(self, "patience", Patience(max(1, connections // 2)))
+        if self.measures is not None:
+            time_statements(self.engine, self.measures)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, steps: int = 0) -> Iterator[Connection]:
         """One transaction at READ COMMITTED: committed at the end, rolled back on any exception.
 
         Rows are locked by name (`database.locks`), so every statement after a lock sees what was committed before it.
 
+        Args:
+            steps: How many steps share it, to be measured; 0: it isn't a step's.
+
         Raises:
             HeldUp: A row is locked for which many transactions of this worker wait already.
         """
-        with self.engine.begin() as connection, self.patience.within(connection):
+        with (
+            measuring(self.measures, steps) as measured,
+            self.engine.begin() as connection,
+            self.patience.within(connection),
+        ):
+            measured.begin(connection)
             yield connection
+            measured.is_done(connection)
 
     @contextmanager
     def rehearsal(self) -> Iterator[Connection]:

@@ -212,6 +212,16 @@ class Waiting:
         self._lines = [line for line in self._lines if line.wait_id != wait.wait_id]
         self._ended.append(Ended(wait, operation, status, as_of, reason, shortages))
 
+    @property
+    def begun(self) -> int:
+        """How many waits have begun since it was read or written."""
+        return len(self._begun)
+
+    @property
+    def ended(self) -> Sequence[WaitStatus]:
+        """How those have ended that have since then."""
+        return [each.status for each in self._ended]
+
     def changes(self) -> list[Statement]:
         """What has changed since it was read or written, as statements; it counts as written from now on."""
         begun, looked, ended = self._begun, self._looked, self._ended

@@ -20,6 +20,7 @@ from temporalio.workflow import UpdateMethodMultiParam
 from stockkeeper.contracts.messages import Message, parse
 from stockkeeper.contracts.process import Command
 from stockkeeper.domain.errors import InvalidRequest
+from workflows.counters import counting_refusals
 from workflows.process import Handler, Process
 
 M = TypeVar("M", bound=Message)
@@ -45,12 +46,14 @@ def command(declared: Command[M]) -> Callable[[Callable[[P, M, str], Awaitable[N
             if info is None:
                 raise InvalidRequest(f"{declared.name} has to be an update")
             message = cast("M | None", self.checked.pop(info.id, None))
-            await self.carry_out(handler, message or parse(declared.message, payload), info.id)
+            with counting_refusals(declared.name):
+                await self.carry_out(handler, message or parse(declared.message, payload), info.id)
             return self.state
 
         @update.validator
         def validate(self: P, *payload: Any) -> None:
-            message = parse(declared.message, payload)
+            with counting_refusals(declared.name):
+                message = parse(declared.message, payload)
             # A replay doesn't validate again what was accepted.
             if info := workflow.current_update_info():
                 self.checked[info.id] = message

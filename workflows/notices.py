@@ -16,6 +16,7 @@ from stockkeeper.contracts.notice import (
     NoticeOutcome,
     NoticeState,
 )
+from workflows.counters import count_notice
 from workflows.patches import SUPPLIER_WITHOUT_ADDRESS
 from workflows.waits import Waits
 
@@ -106,6 +107,7 @@ class Notices:
                     # Histories from before have this answer and no notice after it.
                     if entry.reason == NO_ADDRESS and workflow.patched(SUPPLIER_WITHOUT_ADDRESS):
                         self._ask_procurement(notice)
+        count_notice(entry.outcome)
         self._process.publish()
 
     def _not_sent(self, notice: Notice, reason: str) -> None:

@@ -19,9 +19,11 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
+from stockkeeper.contracts.metrics import START, UNKNOWN
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.contracts.outage import ATTEMPT_FAILED, AttemptFailed
 from stockkeeper.domain.errors import DomainError, InvalidRequest
+from workflows.counters import count_refusal, counting_refusals
 from workflows.details import continued, refused
 from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
 from workflows.patches import NAMED_ANSWERS, REFUSED
@@ -118,7 +120,9 @@ class Process(Generic[S]):
     async def unknown_signal(self, name: str, payload: Sequence[RawValue]) -> None:
         """Note a signal that isn't a command."""
         del payload
-        self.note(f"signal {name[:80]!r} isn't one of its commands")
+        refusal = InvalidRequest(f"signal {name[:80]!r} isn't one of its commands")
+        count_refusal(UNKNOWN, refusal)
+        self.note(refusal.message)
 
     @workflow.signal(name=ATTEMPT_FAILED, description="An attempt of a step has met trouble with the database.")
     def attempt_failed(self, *payload: Any) -> None:
@@ -140,7 +144,8 @@ class Process(Generic[S]):
             InvalidRequest: Always.
         """
         del payload
-        raise InvalidRequest(f"update {name[:80]!r} isn't one of its commands")
+        with counting_refusals(UNKNOWN):
+            raise InvalidRequest(f"update {name[:80]!r} isn't one of its commands")
 
     def note(self, text: str) -> None:
         """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
@@ -355,6 +360,9 @@ class Process(Generic[S]):
 
     def start_answered(self, failure: DomainError | None = None) -> None:
         """Record that the start is decided: early commands proceed, or fail as the run will."""
+        # A last word has been counted by the run before this one.
+        if failure is not None and not self._answered and self.last_word is None:
+            count_refusal(START, failure)
         self._failure = failure
         self._answered = True
 
@@ -421,6 +429,7 @@ class Process(Generic[S]):
             refusal = as_domain_error(error)
             if refusal is None:
                 raise
+            count_refusal(handler.name, refusal)
             self.note(f"signal {handler.name} refused: {refusal.code}: {refusal.message}")
 
 

@@ -32,6 +32,7 @@ from stockkeeper.contracts.reorder import (
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.reorder import ReorderStatus
 from workflows import reorder_texts as texts
+from workflows.counters import count_reorder_draft
 from workflows.notices import Notices
 from workflows.process import Carried
 from workflows.scheduled import ScheduledRun
@@ -197,6 +198,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                 if self.state.dry_run:
                     after = drafted.order.line_items[-1].product_id
                 else:
+                    count_reorder_draft()
                     await self._start(drafted.order)
             if not drafted.more or drafted.order is None or self._ends_here():
                 break

@@ -20,8 +20,9 @@ class Tampered(Database):
     connection: Connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, steps: int = 0) -> Iterator[Connection]:
         """A part of it that is taken back on any exception, and that is checked as at a commit."""
+        del steps
         with self.connection.begin_nested():
             yield self.connection
             self.connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))

@@ -1,21 +1,19 @@
 """Audits as a foreign service: a Temporal client, the contract, and plain JSON; and a place apart to audit all of."""
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pydantic import SecretStr
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from database.migrate import upgrade
-from database.sessions import Database, connect
+from database.sessions import Database
 from stockkeeper import Connection, Stockkeeper
 from stockkeeper.contracts.audit_findings import FindingShown
 from stockkeeper.domain.stock import ItemKey
+from tests.support.database_apart import database_apart
 from tests.support.reservation import Orders
-from tests.support.shop import Shop, new_reference
+from tests.support.shop import Shop
 from tests.support.transfer import Transfers
 from tests.support.wire import Json, RunCaller
 from worker import Settings, build_database, build_worker
@@ -110,19 +108,10 @@ class Apart:
 @asynccontextmanager
 async def apart_from_others(server: Engine, settings: Settings, ours: Client, plain: Client) -> AsyncIterator[Apart]:
     """Make it, and let it vanish at the end."""
-    name = f"apart_{uuid.uuid4().hex[:12]}"
-    autocommit = server.execution_options(isolation_level="AUTOCOMMIT")
-    with autocommit.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    url = make_url(settings.database_url.get_secret_value()).set(database=name).render_as_string(hide_password=False)
-    here = settings.model_copy(update={"database_url": SecretStr(url), "task_queue": new_reference("queue")})
-    engine, database = connect(url, pool_size=10), build_database(here)
-    try:
-        upgrade(engine)
-        async with build_worker(ours, database, here):
-            yield Apart(engine, database, here, ours, plain)
-    finally:
-        engine.dispose()
-        database.engine.dispose()
-        with autocommit.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    with database_apart(server, settings) as (engine, here):
+        database = build_database(here)
+        try:
+            async with build_worker(ours, database, here):
+                yield Apart(engine, database, here, ours, plain)
+        finally:
+            database.engine.dispose()
