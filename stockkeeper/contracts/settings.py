@@ -38,7 +38,7 @@ WORKER_SETTINGS = frozenset(
 SECRET_SETTINGS = frozenset({"ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_NOTICE_URLS", "WAREHOUSE_NOTICE_URLS"})
 """Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
 OTHER_SETTINGS = frozenset(
-    {"CURRENCY", "DATE_FORMAT", "SECRETS", "UI_URL", "WORKERS", *(f"{name}_FILE" for name in SECRET_SETTINGS)}
+    {"CURRENCY", "DATE_FORMAT", "SECRETS", "UI_URL", "WORKERS", *(f"{name}_FILE" for name in sorted(SECRET_SETTINGS))}
 )
 """Those of docker-compose.yml and of the command line, and the names of files."""
 
