@@ -39,7 +39,7 @@ def doctor(
         after_restore(mend=mend, performed_by=performed_by, json=as_json, since=since)
         return
     if mend or since:
-        raise typer.BadParameter("--mend and --since go with --after-restore")
+        context.fail("--mend and --since go with --after-restore")
     try:
         from devstack.doctor import examine  # noqa: PLC0415 - the worker is an extra
     except ImportError as error:

@@ -119,12 +119,6 @@ async def test_a_setting_that_is_misspelt_or_wrong_keeps_nothing_from_being_look
     assert "s3cret" not in result.stdout
 
 
-async def test_mending_is_for_what_was_restored(doctor: Doctor) -> None:
-    refused = await doctor("--mend")
-    told = "error: --mend goes with --after-restore\n"
-    assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", told)
-
-
 async def test_servers_that_are_away_are_one_finding_each(doctor: Doctor, stack: StackInfo) -> None:
     nobody = f"{LOOPBACK}:{free_port()}"
     url = make_url(stack.database_url).set(port=free_port())
