@@ -53,7 +53,7 @@ def _project() -> dict[str, list[str]]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+    return {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
 
 
 def test_a_service_needs_temporalio_and_pydantic_and_nothing_else() -> None:
