@@ -156,6 +156,11 @@ async def _watched(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
         if body is not None:
             body.uncancel()
         raise StackError("\n".join(_ended(server) for server in gone)) from None
+    except Exception:
+        # Whatever failed, it failed for want of the server: that has to be said.
+        if missing := [server for server in servers if not server.is_alive]:
+            raise StackError("\n".join(_ended(server) for server in missing)) from None
+        raise
     finally:
         watching.cancel()
 

@@ -25,6 +25,7 @@ from stockkeeper.contracts.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 from tests.devstack.processes import all_gone, below
 from tests.support.shop import Shop
+from tests.support.wire import eventually
 
 PASSWORDS = {
     "postgres": "unused@here",
@@ -155,12 +156,16 @@ async def test_two_workers_hold_stock_and_answer_questions_as_their_own_role(run
     levels = [(level.quantity_on_hand, level.quantity_reserved) async for level in stock.levels(item.product_id)]
     assert levels == [(10, 4)]
     for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-        described = await stock.connection.client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=running.topology.namespace, task_queue=TaskQueue(name="stockkeeper"), task_queue_type=kind
-            )
+        request = DescribeTaskQueueRequest(
+            namespace=running.topology.namespace, task_queue=TaskQueue(name="stockkeeper"), task_queue_type=kind
         )
-        assert len({poller.identity for poller in described.pollers}) == 2
+
+        async def pollers(asked: DescribeTaskQueueRequest = request) -> int:
+            described = await stock.connection.client.workflow_service.describe_task_queue(asked)
+            return len({poller.identity for poller in described.pollers})
+
+        # Temporal lists a worker once it has asked for a task.
+        assert await eventually(pollers, lambda found: found == 2) == 2
     with psycopg.connect(running.url("worker")) as connection:
         users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'stockkeeper-worker'"
         assert connection.execute(users).fetchall() == [("stockkeeper_worker",)]

@@ -96,7 +96,8 @@ async def test_a_count_with_a_long_history_goes_on_in_another_run_and_forgets_no
     await goes_on(counts, number, run)
     # Whatever was shown and told is; that somebody has to look again isn't told again.
     assert await counts.state(number) | {"notes": []} == before
-    assert await shown() == details
+    leads = "This run goes on where an earlier one has ended: *Relationships* leads to that."
+    assert await shown() == [f"Count {number}: 2 items. {leads}", *details]
     with nothing_is_stored(engine):
         await counts.signal(number, "record", counted(first, 10))
         assert (await counts.noted(number, 4))[-1].startswith("signal record refused: NotPermitted: ")

@@ -56,7 +56,7 @@ async def test_more_receivers_at_once_than_the_server_takes_all_book_once(
     async with place.worker():
         answers = dict(await asyncio.wait_for(asyncio.gather(patient, *begun), 30))
         # Those who were turned away send the same again.
-        answers |= dict([await receive(hasty, name) for name, _ in turned_away])
+        answers |= dict([await receive(purchasing, name) for name, _ in turned_away])
         assert list(answers.values()) == ["SUBMITTED"] * (IN_FLIGHT + 3)
     assert [units for _, units, *_ in purchases(engine, number)] == [1] * (IN_FLIGHT + 3)
     assert level(engine, item) == (IN_FLIGHT + 3, 0)

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from database.sessions import Database
 from devstack.temporal import DYNAMIC_CONFIG, DevServer
-from starter.namespace import has_standalone_activities
+from starter.namespace import has_standalone_activities, register_search_attributes
 from stockkeeper import (
     Connection,
     InvalidRequest,
@@ -42,6 +42,7 @@ async def old_server(
     await asyncio.to_thread(server.start)
     try:
         client = await connect_plainly(server.address, "default")
+        await register_search_attributes(client)
         async with build_worker(client, database, settings):
             yield client
     finally:
