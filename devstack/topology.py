@@ -252,10 +252,11 @@ async def _until_stopped(options: argparse.Namespace) -> None:
         headless=options.headless,
     ) as topology:
         told = json.dumps(asdict(topology), indent=2)
-        sys.stdout.write(f"{told}\nup; Ctrl-C stops it\n")
-        sys.stdout.flush()
+        # Before it is said: whoever waits for the line reads the file at once.
         if options.ready_file:
             options.ready_file.write_text(told)
+        sys.stdout.write(f"{told}\nup; Ctrl-C stops it\n")
+        sys.stdout.flush()
         await stop.wait()
 
 

@@ -75,12 +75,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         ) as process,
     ):
         assert process.stdout is not None
-        if not any(line.startswith(b"up") for line in process.stdout):
-            pytest.fail((place / "log").read_text())
-        yield Running(Topology(**json.loads(ready.read_text())), secrets, process)
-        started = below(process.pid)
-        process.send_signal(signal.SIGTERM)
-        assert (process.wait(60), all_gone(started)) == (0, True), (place / "log").read_text()
+        try:
+            if not any(line.startswith(b"up") for line in process.stdout):
+                pytest.fail((place / "log").read_text())
+            yield Running(Topology(**json.loads(ready.read_text())), secrets, process)
+            started = below(process.pid)
+            process.send_signal(signal.SIGTERM)
+            assert (process.wait(60), all_gone(started)) == (0, True), (place / "log").read_text()
+        finally:
+            # Whatever failed: it would be waited for.
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
