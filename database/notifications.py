@@ -23,14 +23,19 @@ class Notifications:
 
     def __init__(self, database: Database, channel: str) -> None:
         self.connection: Connection = database.engine.connect()
-        self._driver = cast("psycopg.Connection[object]", self.connection.connection.driver_connection)
-        self.connection.detach()
+        try:
+            self._driver = cast("psycopg.Connection[object]", self.connection.connection.driver_connection)
+            self.connection.detach()
+            self.connection.exec_driver_sql(f"LISTEN {channel}")
+            self.connection.commit()
+        except BaseException:
+            self.connection.close()
+            raise
+        # Last, when nothing more can fail: nobody else would close them.
         self._interrupt, self._interrupted = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._driver.fileno(), selectors.EVENT_READ)
         self._selector.register(self._interrupted, selectors.EVENT_READ)
-        self.connection.exec_driver_sql(f"LISTEN {channel}")
-        self.connection.commit()
 
     def __enter__(self) -> Self:
         return self
