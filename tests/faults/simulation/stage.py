@@ -224,8 +224,16 @@ def _kill_program(server: EmbeddedServer) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
+def _command_line(process: psutil.Process) -> str:
+    """Its command line; empty if it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def _kill_child(server: EmbeddedServer, chance: random.Random) -> None:
-    serving = [each for each in _program(server).children() if "stockkeeper" in " ".join(each.cmdline())]
+    serving = [each for each in _program(server).children() if "stockkeeper" in _command_line(each)]
     if serving:
         with suppress(psutil.NoSuchProcess):
             chance.choice(serving).kill()
