@@ -9,30 +9,17 @@ import asyncio
 import dataclasses
 import random
 import statistics
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from urllib.request import urlopen
 
 import psutil
 
 from benchmarks.order_life import ITEMS, WARM_UP, ratio
-from benchmarks.order_life_stage import Side, Stage, cpu_seconds, process, staged
+from benchmarks.order_life_stage import Side, cpu_seconds, staged, worker_on
 from devstack.processes import free_port
 
 WITH, WITHOUT = "with metrics", "without"
-
-
-@contextmanager
-def _worker(stage: Stage, queue: str, address: str | None) -> Iterator[psutil.Process]:
-    environment = {
-        "DATABASE_URL": stage.info.database_url,
-        "TEMPORAL_ADDRESS": stage.info.temporal_address,
-        "STOCKKEEPER_TASK_QUEUE": queue,
-        **({"STOCKKEEPER_METRICS_ADDRESS": address} if address else {}),
-    }
-    with process([sys.executable, "worker.py"], environment, until="working on task queue") as started:
-        yield started
 
 
 def _read(address: str) -> None:
@@ -51,7 +38,10 @@ async def measure(rounds: int, orders: int, at_once: int) -> dict[str, tuple[lis
     found: dict[str, tuple[list[float], list[float]]] = {WITH: ([], []), WITHOUT: ([], [])}
     address, chance = f"127.0.0.1:{free_port()}", random.Random(0)
     async with staged(ITEMS) as stage:
-        with _worker(stage, WITH, address) as one, _worker(stage, WITHOUT, None) as other:
+        with (
+            worker_on(stage, WITH, {"STOCKKEEPER_METRICS_ADDRESS": address}) as one,
+            worker_on(stage, WITHOUT, {}) as other,
+        ):
             sides: dict[str, tuple[Side, psutil.Process]] = {
                 name: (dataclasses.replace(stage.ours, queue=name), worker)
                 for name, worker in ((WITH, one), (WITHOUT, other))

@@ -10,7 +10,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,3 +216,16 @@ async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
         "WORKFLOW_PROPERTIES_MODIFIED",
     )
     return len(events), sum(seen[name] for name in one_each) + len(with_local_activities)
+
+
+@contextmanager
+def worker_on(stage: Stage, queue: str, variables: Mapping[str, str]) -> Iterator[psutil.Process]:
+    """A worker of ours on a task queue of its own, with these settings beside those that it needs."""
+    environment = {
+        "DATABASE_URL": stage.info.database_url,
+        "TEMPORAL_ADDRESS": stage.info.temporal_address,
+        "STOCKKEEPER_TASK_QUEUE": queue,
+        **variables,
+    }
+    with process([sys.executable, "worker.py"], environment, until="working on task queue") as started:
+        yield started

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import random
 import statistics
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.order_life_stage import Side, Stage, cpu_seconds, process, staged
+from benchmarks.order_life_stage import Side, cpu_seconds, staged, worker_on
 
 ITEMS = 1_000
 WARM_UP = 100
@@ -50,18 +49,6 @@ def _collector() -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
-@contextmanager
-def _worker(stage: Stage, queue: str, variables: Mapping[str, str]) -> Iterator[psutil.Process]:
-    environment = {
-        "DATABASE_URL": stage.info.database_url,
-        "TEMPORAL_ADDRESS": stage.info.temporal_address,
-        "STOCKKEEPER_TASK_QUEUE": queue,
-        **variables,
-    }
-    with process([sys.executable, "worker.py"], environment, until="working on task queue") as started:
-        yield started
-
-
 async def measure(rounds: int, orders: int, at_once: int) -> dict[str, list[float]]:
     """Worker CPU milliseconds an order, a value a round."""
     some = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.05"}
@@ -72,7 +59,7 @@ async def measure(rounds: int, orders: int, at_once: int) -> dict[str, list[floa
             sides: dict[str, tuple[Side, psutil.Process]] = {}
             for number, (name, variables) in enumerate({OFF: {}, SOME: collector | some, ALL: collector}.items()):
                 side = replace(stage.ours, queue=f"traces-{number}")
-                sides[name] = side, opened.enter_context(_worker(stage, side.queue, variables))
+                sides[name] = side, opened.enter_context(worker_on(stage, side.queue, variables))
             for side, _ in sides.values():
                 await side.lives(WARM_UP, at_once)
             order = random.Random(0)

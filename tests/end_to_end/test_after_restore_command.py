@@ -1,37 +1,21 @@
 """`stockkeeper doctor --after-restore` as an operator runs it, where nothing was restored and a worker goes on."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import Engine, text
-from typer.testing import CliRunner, Result
 
 from devstack.stack import StackInfo
-from starter.cli.app import app
+from tests.support.doctor import Doctor, doctor_of
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-
-Doctor = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture
 async def doctor(stack: StackInfo, worker: None) -> Doctor:
     """Runs the doctor in the environment of the session's worker, but for some variables."""
     del worker
-    environment = {
-        "DATABASE_URL": stack.database_url,
-        "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
-        "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
-        "TEMPORAL_ADDRESS": stack.temporal_address,
-        "TEMPORAL_NAMESPACE": stack.namespace,
-    }
-
-    async def run(*options: str, **other: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, ["doctor", *options], env=environment | other)
-
-    return run
+    return doctor_of(stack)
 
 
 def operations(engine: Engine) -> int:

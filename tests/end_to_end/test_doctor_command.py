@@ -1,27 +1,23 @@
 """`stockkeeper doctor` as an operator runs it: on an installation that is well, and on one in trouble."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, make_url
 from temporalio.client import Client
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from database.migrate import newest_revision
 from database.sessions import Database, connect
 from devstack import doctor_temporal
 from devstack.processes import LOOPBACK, free_port
 from devstack.stack import StackInfo
-from starter.cli.app import app
+from tests.support.doctor import Doctor, doctor_of
 from tests.support.schedules import SCHEDULES, forget_schedules
 from tests.support.shop import new_reference
 from worker import Settings, build_worker
-
-Doctor = Callable[..., Awaitable[Result]]
 
 CHECKS = [
     *("versions", "settings", "notices"),
@@ -38,18 +34,7 @@ async def doctor(stack: StackInfo, worker: None, our_client: Client) -> Doctor:
     """Runs the doctor in the environment of the session's worker, but for some variables."""
     del worker
     await forget_schedules(our_client)
-    environment = {
-        "DATABASE_URL": stack.database_url,
-        "STOCKKEEPER_DATABASE_ROLE": "stockkeeper_worker",
-        "STOCKKEEPER_TASK_QUEUE": stack.task_queue,
-        "TEMPORAL_ADDRESS": stack.temporal_address,
-        "TEMPORAL_NAMESPACE": stack.namespace,
-    }
-
-    async def run(*options: str, **other: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, ["doctor", *options], env=environment | other)
-
-    return run
+    return doctor_of(stack)
 
 
 def found_in(result: Result) -> dict[str, Any]:
