@@ -20,10 +20,19 @@ from sqlalchemy import Connection
 
 from activities.step_log import log_repeated
 from activities.together import SharedStep, answer_of, carry_out
-from activities.writes import as_repeat, database_errors, operation_of, with_effects
+from activities.writes import as_repeat, database_errors, operation_of, or_refused, with_effects
 from database.gathering import Gathering
 from database.locked_stock import LockedStock
-from database.operations import Operation, StoredOperation, claim, find_stored, stored_by_id
+from database.operations import (
+    Operation,
+    Refused,
+    StoredOperation,
+    claim,
+    find_refused,
+    find_stored,
+    refused_by_id,
+    stored_by_id,
+)
 from database.patience import SHORT_LOCK_TIMEOUT
 from database.pipeline import Statement, send
 from database.sessions import Database
@@ -98,6 +107,13 @@ class Room(Protocol[D, Shown_co]):
         """The document as it is now."""
 
 
+class _Known(NamedTuple):
+    """What is known of the operations: those that were carried out, and those that were refused, by id."""
+
+    stored: Mapping[str, StoredOperation]
+    refused: Mapping[str, Refused]
+
+
 @dataclass(slots=True)
 class _DocumentStep(SharedStep[Result], Generic[D, Result]):
     """A step on a document."""
@@ -137,7 +153,8 @@ class DocumentSteps(Generic[D, Result]):
             name: The caller's own number for the command, under which it may have been booked before.
 
         Raises:
-            DomainError: The step is refused, and nothing has changed.
+            DomainError: The step is refused, and nothing has changed; nor does an attempt that was begun earlier change
+                anything from here on.
             ApplicationError: The database failed; Temporal tries the step again.
         """
         operation = operation_of(step)
@@ -169,10 +186,16 @@ class DocumentSteps(Generic[D, Result]):
         carry_out(steps, self._in_one_transaction)
 
     def _in_one_transaction(self, steps: Sequence[_DocumentStep[D, Result]]) -> list[Result | DomainError | None]:
+        if len(steps) > 1:
+            return self._attempt(steps)
+        # One that is refused may have written past the memory by then, so its transaction is rolled back.
+        return or_refused(self._database, steps[0].operation, partial(self._attempt, steps))
+
+    def _attempt(self, steps: Sequence[_DocumentStep[D, Result]]) -> list[Result | DomainError | None]:
         is_shared = len(steps) > 1
         with self._database.transaction(steps=len(steps)) as connection:
-            stored, documents = self._lock(connection, [step.command for step in steps], is_shared=is_shared)
-            planned = [self._planned(step, stored, documents) for step in steps]
+            known, documents = self._lock(connection, [step.command for step in steps], is_shared=is_shared)
+            planned = [self._planned(step, known, documents) for step in steps]
             if not is_shared and isinstance(planned[0], DomainError):
                 raise planned[0]
             wants = [
@@ -183,6 +206,9 @@ class DocumentSteps(Generic[D, Result]):
                 self._outcome_of(step, plan, stock, documents, is_shared=is_shared)
                 for step, plan in zip(steps, planned, strict=True)
             ]
+            for step, outcome in zip(steps, outcomes, strict=True):
+                if isinstance(outcome, DomainError):
+                    stock.add_refused(step.operation, outcome)
             # In the order of the steps: of what two of them change, the last one counts.
             changed = [documents[number] for step in steps if (number := step.command.number) in documents]
             stock.write(commit=True, beside=self._room.changes(changed))
@@ -190,26 +216,29 @@ class DocumentSteps(Generic[D, Result]):
 
     def _lock(
         self, connection: Connection, commands: Sequence[Command], *, is_shared: bool
-    ) -> tuple[dict[str, StoredOperation], Mapping[str, D]]:
+    ) -> tuple[_Known, Mapping[str, D]]:
         wanted = [each.operation.operation_id for each in commands]
         before = [Statement(SHORT_LOCK_TIMEOUT)] if is_shared else []
         before += [claim(wanted), self._room.lock([each.number for each in commands])]
-        rows = send(connection, [*before, find_stored(wanted), *self._room.read(commands)])[len(before) :]
-        return stored_by_id(rows[0]), self._room.take_in(rows[1:])
+        known = [find_stored(wanted), find_refused(wanted)]
+        stored, refused, *rows = send(connection, [*before, *known, *self._room.read(commands)])[len(before) :]
+        return _Known(stored_by_id(stored), refused_by_id(refused)), self._room.take_in(rows)
 
     def _planned(
         self,
         step: _DocumentStep[D, Result],
-        stored: Mapping[str, StoredOperation],
+        known: _Known,
         documents: Mapping[str, D],
     ) -> Plan | DomainError:
         operation = step.command.operation
         try:
             document = self._room.require(documents, step.command.number)
-            if (before := stored.get(operation.operation_id)) is not None:
+            if (before := known.stored.get(operation.operation_id)) is not None:
                 before.require_same(operation)
                 step.is_repeat = True
                 return Plan(Wants(), partial(_effects_before, step, before), is_repeat=True)
+            if (refused := known.refused.get(operation.operation_id)) is not None:
+                refused.require_later(operation)
             plan = step.plan(document, operation)
         except DomainError as refusal:
             return refusal

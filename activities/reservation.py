@@ -210,14 +210,15 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             )
 
         wants = Wants(waits_of=[step.reference_id])
+        is_cancelled = step.status is ReservationStatus.CANCELLED and not step.gave_way
         try:
-            return self._once(step, end, wants)
+            return self._once(step, end, wants, keeps_refusal=not is_cancelled)
         except ApplicationError as error:
             refusal = as_domain_error(error)
-            was_held = not isinstance(refusal, InvalidState) or refusal.status != ReservationStatus.REJECTED
-            if was_held or step.status is not ReservationStatus.CANCELLED or step.gave_way:
+            if not is_cancelled or refusal is None:
                 raise
-        self._withdraw(step)
+            if isinstance(refusal, InvalidState) and refusal.status == ReservationStatus.REJECTED:
+                self._withdraw(step)
         return self._once(step, end, wants)
 
     def _withdraw(self, step: ReleaseReservationStep) -> None:
@@ -269,7 +270,9 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         return self._once(step, extend)
 
-    def _once(self, step: ReservationStep, decide: Decision, wants: Wants | None = None) -> Holding:
+    def _once(
+        self, step: ReservationStep, decide: Decision, wants: Wants | None = None, *, keeps_refusal: bool = True
+    ) -> Holding:
         reference = _reference(step)
         return stock_once(
             self._database,
@@ -278,6 +281,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             Holding,
             decide,
             lambda stock: answer_of(stock, reference, step.as_of),
+            keeps_refusal=keeps_refusal,
         )
 
 

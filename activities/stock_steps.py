@@ -40,6 +40,7 @@ class _StockStep(SharedStep[Result]):
     wants: Wants
     decide: Decision
     read: Callable[[LockedStock], Result]
+    keeps_refusal: bool
 
 
 def stock_once(
@@ -49,6 +50,8 @@ def stock_once(
     result: type[Result],
     decide: Decision,
     read: Callable[[LockedStock], Result],
+    *,
+    keeps_refusal: bool = True,
 ) -> Result:
     """Carry out a step on the stock once, and answer with what it is about as it is now.
 
@@ -64,12 +67,14 @@ def stock_once(
         result: The type of the answer.
         decide: Decides and changes.
         read: Reads the answer from the stock.
+        keeps_refusal: Whether a refusal is the last word on this attempt; False: it will be asked for again.
 
     Raises:
-        DomainError: The step is refused, and nothing has changed.
+        DomainError: The step is refused, and nothing has changed; nor does an attempt that was begun earlier change
+            anything from here on.
         ApplicationError: The database failed; Temporal tries the step again.
     """
-    this = _StockStep(operation_of(step), result, wants, decide, read)
+    this = _StockStep(operation_of(step), result, wants, decide, read, keeps_refusal)
     with database_errors():
         require_past(step.occurred_at, step.as_of)
         database.gathering.join(this, partial(_carry_out, database))
@@ -96,6 +101,8 @@ def _outcome_of(stock: LockedStock, step: _StockStep[Result]) -> Result | Domain
     try:
         return _decided(stock, step)
     except DomainError as refusal:
+        if step.keeps_refusal:
+            stock.add_refused(step.operation, refusal)
         return refusal
 
 
@@ -104,6 +111,8 @@ def _decided(stock: LockedStock, step: _StockStep[Result]) -> Result:
         stored.require_same(step.operation)
         step.is_repeat = True
         return as_repeat(with_effects(step.read(stock), step.effects_before(stored)))
+    if (refused := stock.refused.get(step.operation.operation_id)) is not None:
+        refused.require_later(step.operation)
     on_others = step.decide(stock, step.operation)
     answer = with_effects(step.read(stock), on_others)
     stock.add_done(step.operation, answer.model_dump_json())

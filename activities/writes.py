@@ -17,7 +17,7 @@ from activities.step_log import log_repeated
 from activities.trouble import COME_AGAIN, trouble_of
 from database.corrections import Correction
 from database.document import Document
-from database.operations import Operation, once
+from database.operations import Operation, Outcome, once, refuse
 from database.patience import HeldUp
 from database.sessions import Database
 from database.stock_reading import PlacedMeanwhile
@@ -79,17 +79,47 @@ def effect_once(
         The answer, and whether this was a repeat, which gets the answer of the first time.
 
     Raises:
-        DomainError: The step is refused. The transaction is rolled back: nothing has changed.
+        DomainError: The step is refused. The transaction is rolled back: nothing has changed, and no attempt that was
+            begun earlier changes anything from here on.
         ApplicationError: The database failed; Temporal tries the step again.
     """
     operation = operation_of(step)
+
+    def attempt() -> Outcome:
+        with database.transaction(steps=1) as connection:
+            return once(connection, operation, lambda: effect(connection, operation).model_dump(mode="json"))
+
     with database_errors():
         require_past(step.occurred_at, step.as_of)
-    with database_errors(), database.transaction(steps=1) as connection:
-        outcome = once(connection, operation, lambda: effect(connection, operation).model_dump(mode="json"))
+        outcome = or_refused(database, operation, attempt)
     if outcome.done_already:
         log_repeated(operation)
     return result.model_validate(outcome.result), outcome.done_already
+
+
+Decided = TypeVar("Decided")
+
+
+def or_refused(database: Database, operation: Operation, attempt: Callable[[], Decided]) -> Decided:
+    """Carry out an attempt whose refusal rolls its transaction back, and keep the refusal.
+
+    Args:
+        database: The database.
+        operation: The operation.
+        attempt: Carries it out in a transaction, or finds that it was carried out.
+
+    Raises:
+        DomainError: It is refused.
+    """
+    try:
+        return attempt()
+    except DomainError as refusal:
+        with database.transaction() as connection:
+            is_refused = refuse(connection, operation, refusal)
+        if is_refused:
+            raise
+    # Another attempt has carried it out between the two transactions.
+    return attempt()
 
 
 def document_once(
@@ -211,6 +241,7 @@ def operation_of(step: Step) -> Operation:
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
         occurred_at=step.took_place_at if BOOKED_LATER.get() else step.occurred_at,
+        as_of=step.as_of,
     )
 
 

@@ -18,10 +18,11 @@ from sqlalchemy import Connection
 
 from database import stock_changes
 from database.measures import GAVE_WAY, Tally, tally_of
-from database.operations import Operation, StoredOperation, insert_operations
+from database.operations import Operation, Refused, StoredOperation, insert_operations, insert_refused
 from database.pipeline import Statement, send
 from database.stock_rows import GivenUp, GivenWay, HeldAgain, Movement, Reference, StockItem, StockLine
 from database.waiting import Waiting
+from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.reservation import HeldLine, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level
 
@@ -42,6 +43,7 @@ class LockedStock:
         items: The items by key; also those wanted that have no row.
         products: The products that may come from any warehouse, by id; one without a SKU isn't in the catalogue.
         stored: Operations that were carried out before, by id.
+        refused: Operations of which a later attempt may have been refused, by id.
         offers: Units by reservation_id that gave way and haven't been held again, of the lines that were asked for.
         twins: Operation ids of shipments that differ by case alone, by the operation id that was asked for.
         waiting: Who waits for the products that are to be held, and the waits of the orders that were asked for.
@@ -52,6 +54,7 @@ class LockedStock:
     items: dict[ItemKey, StockItem]
     products: dict[int, StockItem]
     stored: dict[str, StoredOperation]
+    refused: dict[str, Refused]
     offers: dict[int, int]
     twins: dict[str, str]
     _free_ids: list[int]
@@ -63,6 +66,7 @@ class LockedStock:
     _given_way: list[GivenWay] = field(default_factory=list)
     _held_again: list[HeldAgain] = field(default_factory=list)
     _done: list[tuple[Operation, str]] = field(default_factory=list)
+    _refused: list[tuple[Operation, DomainError]] = field(default_factory=list)
 
     def levels(self, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
         """The levels of those of the items that have a row."""
@@ -169,6 +173,14 @@ class LockedStock:
         self._done.append((operation, result))
         self.stored[operation.operation_id] = StoredOperation(operation.kind, operation.fingerprint, result)
 
+    def add_refused(self, operation: Operation, refusal: DomainError) -> None:
+        """Add a refusal, which holds for the attempts that were begun earlier as well."""
+        known = self.refused.get(operation.operation_id)
+        if operation.as_of is None or (known is not None and known.as_of >= operation.as_of):
+            return
+        self._refused.append((operation, refusal))
+        self.refused[operation.operation_id] = Refused(operation.as_of, refusal)
+
     def write(self, *, commit: bool = False, beside: Iterable[Statement] = ()) -> None:
         """Write everything that has changed since it was read, or written.
 
@@ -185,7 +197,7 @@ class LockedStock:
             item.moved, item.held, item.has_changed = 0, 0, False
         for line in self._lines.values():
             line.placed_by, line.has_changed = None, False
-        for written in (self._movements, self._given_up, self._given_way, self._held_again, self._done):
+        for written in (self._movements, self._given_up, self._given_way, self._held_again, self._done, self._refused):
             written.clear()
 
     def _count(self, tally: Tally) -> None:
@@ -205,6 +217,8 @@ class LockedStock:
     def _changes(self) -> Iterable[Statement]:
         if self._done:
             yield insert_operations(self._done)
+        if self._refused:
+            yield insert_refused(self._refused)
         lines = self._lines.values()
         if new := [line for line in lines if line.placed_by is not None]:
             yield stock_changes.insert_lines(new)

@@ -3,6 +3,10 @@
 A workflow may be retried, replayed, reset, or run on two workers at the same time; the effect still happens once. As in
 TigerBeetle, a repeat is distinguished from a mistake: the same id with the same payload gets the stored result; the
 same id with another payload is an error.
+
+And a refusal is final for every attempt that was begun by then: one that a worker was slow with, and that Temporal has
+given up, would otherwise carry out after all what a later attempt has refused, and a caller has been told. So refusals
+are kept with the workflow's time, which is the server's clock and never goes back within a run.
 """
 
 import hashlib
@@ -15,10 +19,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, bindparam, null, select, text
 
-from database.pipeline import Statement, numbers, send, texts
+from database.pipeline import Statement, instants, numbers, send, texts
 from database.sessions import allow_bulk
 from database.tables import operations, stock_movements
 from stockkeeper.domain.conflicts import of_operation
+from stockkeeper.domain.errors import DomainError
 
 # Operations that may be repeated are kept: an open hold may be asked to ship the same parcel again, and a file may be
 # sent again after years.
@@ -33,10 +38,29 @@ _FORGET = text("""
         LIMIT :most)
 """).bindparams(bindparam("before", type_=operations.c.created_at.type))
 
+_FORGET_REFUSED = text("""
+    DELETE FROM refused_operations WHERE operation_id IN (
+        SELECT operation_id FROM refused_operations WHERE refused_at < :before ORDER BY refused_at LIMIT :most)
+""").bindparams(bindparam("before", type_=operations.c.created_at.type))
+
 _CLAIM = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
 
 _STORED = """
     SELECT operation_id, kind, fingerprint, result::text FROM operations WHERE operation_id = ANY (%s::text[])
+"""
+
+_REFUSED = "SELECT operation_id, as_of, refusal FROM refused_operations WHERE operation_id = ANY (%s::text[])"
+
+# What another attempt has carried out is not refused any more.
+_INSERT_REFUSED = """
+    INSERT INTO refused_operations AS known (operation_id, as_of, refusal)
+    SELECT operation_id, as_of, refusal
+    FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) AS refused (operation_id, as_of, refusal)
+    WHERE NOT EXISTS (SELECT FROM operations AS done WHERE done.operation_id = refused.operation_id)
+    ORDER BY operation_id
+    ON CONFLICT (operation_id) DO UPDATE
+        SET as_of = excluded.as_of, refusal = excluded.refusal, refused_at = excluded.refused_at
+        WHERE known.as_of < excluded.as_of
 """
 
 _INSERT = """
@@ -60,6 +84,8 @@ class Operation:
         workflow_id: The workflow whose step it is.
         run_id: The run of that workflow.
         occurred_at: When its goods moved, if that was before it is booked; None: now.
+        as_of: The workflow's time when the step was asked for; None: it isn't a workflow's, and no refusal of it is
+            kept.
     """
 
     operation_id: str
@@ -69,6 +95,7 @@ class Operation:
     workflow_id: str
     run_id: str
     occurred_at: datetime | None = None
+    as_of: datetime | None = None
 
     @property
     def origin(self) -> dict[str, str]:
@@ -107,6 +134,22 @@ class StoredOperation(NamedTuple):
             raise of_operation(operation.operation_id, self.kind)
 
 
+class Refused(NamedTuple):
+    """The latest refusal of an operation, and the workflow's time of the attempt that was refused."""
+
+    as_of: datetime
+    refusal: DomainError
+
+    def require_later(self, operation: Operation) -> None:
+        """Only an attempt that was begun after the refusal may decide anew.
+
+        Raises:
+            DomainError: The refusal itself.
+        """
+        if operation.as_of is not None and operation.as_of <= self.as_of:
+            raise self.refusal
+
+
 def claim(operation_ids: Iterable[str]) -> Statement:
     """Lock operations by their ids, whether they are stored or not; the first lock of every write.
 
@@ -128,6 +171,52 @@ def find_stored(operation_ids: Iterable[str]) -> Statement:
 def stored_by_id(rows: Iterable[Sequence[Any]]) -> dict[str, StoredOperation]:
     """The operations that `find_stored` has found, by id."""
     return {row[0]: StoredOperation(row[1], bytes(row[2]), row[3]) for row in rows}
+
+
+def find_refused(operation_ids: Iterable[str]) -> Statement:
+    """Read refusals as `refused_by_id` takes them."""
+    return Statement(_REFUSED, (texts(operation_ids),))
+
+
+def refused_by_id(rows: Iterable[Sequence[Any]]) -> dict[str, Refused]:
+    """The refusals that `find_refused` has found, by the operation's id."""
+    return {operation_id: Refused(as_of, _refusal_from(content)) for operation_id, as_of, content in rows}
+
+
+def insert_refused(refused: Sequence[tuple[Operation, DomainError]]) -> Statement:
+    """Keep refusals of operations that are locked; of those that a workflow's step has asked for."""
+    kept = {each.operation_id: (each, refusal) for each, refusal in refused if each.as_of is not None}.values()
+    return Statement(
+        _INSERT_REFUSED,
+        (
+            texts(each.operation_id for each, _ in kept),
+            instants(each.as_of for each, _ in kept),
+            texts(_content_of(refusal) for _, refusal in kept),
+        ),
+    )
+
+
+def _content_of(refusal: DomainError) -> str:
+    # In ASCII: PostgreSQL has no text with a NUL in it.
+    return json.dumps([refusal.code, refusal.message, refusal.details], default=str)
+
+
+def _refusal_from(content: str) -> DomainError:
+    code, message, details = json.loads(content)
+    return DomainError.codes[code].from_details(message, details)
+
+
+def refuse(connection: Connection, operation: Operation, refusal: DomainError) -> bool:
+    """Keep a refusal whose transaction was rolled back.
+
+    Locks: the operation.
+
+    Returns:
+        Whether the operation is refused now: another attempt may have carried it out since that transaction.
+    """
+    wanted = [operation.operation_id]
+    *_, rows = send(connection, [claim(wanted), insert_refused([(operation, refusal)]), find_stored(wanted)])
+    return not rows
 
 
 def insert_operations(done: Sequence[tuple[Operation, str]]) -> Statement:
@@ -199,12 +288,15 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
 
     Raises:
         OperationConflict: The id was used with another payload. Nothing is changed.
+        DomainError: A later attempt was refused with this.
     """
     wanted = [operation.operation_id]
-    _, rows = send(connection, [claim(wanted), find_stored(wanted)])
+    _, rows, refused = send(connection, [claim(wanted), find_stored(wanted), find_refused(wanted)])
     if (stored := stored_by_id(rows).get(operation.operation_id)) is not None:
         stored.require_same(operation)
         return Outcome(None if stored.result is None else json.loads(stored.result), done_already=True)
+    for before in refused_by_id(refused).values():
+        before.require_later(operation)
     result = effect()
     send(connection, [insert_operations([(operation, json.dumps(result))])])
     return Outcome(result, done_already=False)
@@ -213,8 +305,11 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
 def forget(connection: Connection, *, before: datetime, most: int) -> int:
     """Delete the oldest operations from before an instant, at most ``most``, that can't be repeated any more.
 
+    And as many refusals, whose attempts are over since long.
+
     Returns:
-        The number deleted.
+        The number of operations deleted.
     """
     allow_bulk(connection)
+    connection.execute(_FORGET_REFUSED, {"before": before, "most": most})
     return connection.execute(_FORGET, {"before": before, "most": most}).rowcount

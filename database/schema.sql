@@ -668,6 +668,16 @@ CREATE CONSTRAINT TRIGGER purchase_orders_are_their_lines AFTER UPDATE OF total,
     FOR EACH ROW WHEN (old.total <> new.total OR old.version <> new.version) EXECUTE FUNCTION require_the_total_to_be_the_lines();
 GRANT INSERT, SELECT, UPDATE ON purchase_orders TO stockkeeper_worker;
 
+CREATE TABLE refused_operations (
+    operation_id text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    refusal text NOT NULL,
+    refused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT refused_operations_pkey PRIMARY KEY (operation_id)
+);
+CREATE INDEX refused_operations_by_age ON refused_operations USING btree (refused_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON refused_operations TO stockkeeper_worker;
+
 CREATE TABLE reorder_points (
     warehouse_id bigint NOT NULL,
     product_id bigint NOT NULL,

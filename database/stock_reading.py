@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from database.locked_stock import LockedStock
 from database.locks import WANTED_ITEMS, create_items, lock_wanted
-from database.operations import Operation, claim, find_stored, stored_by_id
+from database.operations import Operation, claim, find_refused, find_stored, refused_by_id, stored_by_id
 from database.patience import SHORT_LOCK_TIMEOUT
 from database.pipeline import Statement, numbers, send, texts
 from database.stock_rows import Reference, StockItem, StockLine
@@ -196,6 +196,7 @@ def lock_stock(
         before.append(claim(each.operation_id for each in operations))
         others = (each.unless for each in wants if each.unless is not None)
         read["stored"] = find_stored([*(each.operation_id for each in operations), *others])
+        read["refused"] = find_refused(each.operation_id for each in operations)
     if arriving := {item for each in wants for item in each.arriving}:
         before.append(create_items(arriving))
     rows = dict(zip(read, send(connection, [*before, *read.values()])[len(before) :], strict=True))
@@ -207,6 +208,7 @@ def lock_stock(
         items,
         {row[0]: StockItem(ItemKey(0, row[0]), row[1], bool(row[2]), "", 0) for row in rows.get("products", ())},
         stored_by_id(rows.get("stored", ())),
+        refused_by_id(rows.get("refused", ())),
         dict(rows.get("offers", ())),
         dict(rows.get("twins", ())),
         free_ids,

@@ -182,6 +182,16 @@ operations = Table(
     Index("operations_by_age", "created_at"),
 )
 
+refused_operations = Table(
+    "refused_operations",
+    METADATA,
+    Column("operation_id", Text, primary_key=True),
+    needed("as_of", INSTANT),
+    needed("refusal", Text),
+    needed("refused_at", INSTANT, server_default=text("clock_timestamp()")),
+    Index("refused_operations_by_age", "refused_at"),
+)
+
 item_classes = Table(
     "item_classes",
     METADATA,

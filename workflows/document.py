@@ -24,6 +24,7 @@ from stockkeeper.contracts.stock import ShortageState, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidState
 from stockkeeper.domain.transitions import TransitionTable
 from workflows.commands import handler_of
+from workflows.patches import ASKED
 from workflows.process import Carried, Handler, Noted, Process, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
@@ -251,10 +252,20 @@ class Document(Process[S], Generic[S, D, St]):
         try:
             self.transitions.next(self.state.status, event, of=self.number, command=command)
         except InvalidState:
-            # An attempt at this task was lost after its steps: the first one's repeat shows what they all have done.
-            # Whether this command is one of them, only the database knows; it refuses any other one.
-            if not self._is_ahead:
+            if not self.may_have_been_done():
                 raise
+
+    def may_have_been_done(self) -> bool:
+        """Whether only the database knows if a command was carried out, which it refuses as well otherwise.
+
+        An attempt at this task may have been lost after its steps. If a repeat has shown that one was, the state is
+        ahead of the commands that are still to come. And an update of a lost task is given to the next one behind the
+        signals that have come since, which may have ended the document.
+        """
+        if self._is_ahead:
+            return True
+        is_update = self.stored is not None and workflow.current_update_info() is not None
+        return is_update and workflow.patched(ASKED)
 
     async def apply(self, activity: Callable[[Any, T], D], step: T, summary: str) -> None:
         """Carry a step out, once, and adopt the answer.

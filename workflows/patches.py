@@ -5,6 +5,8 @@ of each beside the other. The first version understands the change and begins it
 begins it. docs/operations.md, *Changing a workflow*, has the steps.
 """
 
+ASKED = "asked"
+"""Whether an update was carried out by a task that was lost, the database is asked before it is refused."""
 NAMED_ANSWERS = "named-answers"
 """A run that has answered a start under a fixed update id goes on in another run."""
 REFUSED = "refused"

@@ -233,6 +233,10 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             # It was asked for too late.
             self.end_rejected(refusal)
 
+    def may_have_been_done(self) -> bool:
+        """As for any document; nothing is done for an order that waits."""
+        return not self._waits and super().may_have_been_done()
+
     @property
     def _waits(self) -> bool:
         return self.state.status is ReservationStatus.WAITING

@@ -114,8 +114,8 @@ class AfterRestore:
         """
         await asyncio.to_thread(require_schema, self._database.engine)
         workers = await temporal_runs.pollers_of(self._client, self._task_queue, datetime.now(UTC))
-        still_open = await temporal_runs.open_runs(self._client)
-        moments = await self._moments(still_open, since)
+        listed = await temporal_runs.listed_as_open(self._client)
+        moments = await self._moments(listed, since)
         since = moments.since
         with self._database.snapshot() as connection:
             operations = database_after_restore.operations_since(connection, since)
@@ -124,7 +124,7 @@ class AfterRestore:
             pages = database_after_restore.staged_pages(connection)
         concerned = {each.workflow_id for each in operations} | gave_way
         to_read = [
-            *(run for run in still_open if run.last_event_at >= since or run.workflow_id in concerned),
+            *(run for run in listed if run.last_event_at >= since or run.workflow_id in concerned),
             *await temporal_runs.ended_since(self._client, since),
         ]
         found = await read(self._client, to_read)
@@ -134,7 +134,7 @@ class AfterRestore:
             stored = database_after_restore.stored_among(connection, ids)
             by_sku = database_after_restore.products_by(connection, {sku for _, sku in products})
         books = Books(operations, stored, documents, gave_way, pages, by_sku)
-        gaps = await self._sure(find_gaps(since, found, {run.workflow_id for run in still_open}, books))
+        gaps = await self._sure(find_gaps(since, found, {run.workflow_id for run in listed if run.is_open}, books))
         return Look(moments.database_at, moments.temporal_at, since, len(found), workers, products, gaps)
 
     async def mend(self, look: Look, person: str) -> Mended:
@@ -172,13 +172,13 @@ class AfterRestore:
         await asyncio.to_thread(self._end, name, person, mended)
         return mended
 
-    async def _moments(self, still_open: Sequence[Run], since: datetime | None) -> _Moments:
+    async def _moments(self, listed: Sequence[Run], since: datetime | None) -> _Moments:
         with self._database.snapshot() as connection:
             database_at = database_after_restore.newest_operation(connection)
             # What was carried out again by then makes the database look newer than it is.
             since = since or database_after_restore.unfinished_mending(connection)
         ended_at = await temporal_runs.last_end(self._client)
-        moments = [run.last_event_at for run in still_open] + ([] if ended_at is None else [ended_at])
+        moments = [run.last_event_at for run in listed] + ([] if ended_at is None else [ended_at])
         temporal_at = max(moments, default=None)
         known = [each for each in (database_at, temporal_at) if each is not None]
         if since is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import EventType, TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -37,6 +37,17 @@ _AT_ONCE = 20
 """Questions to Temporal under way at a time."""
 _POLLED_WITHIN = timedelta(seconds=75)
 """A worker that lives asks for work at least once a minute."""
+_ENDS = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+    }
+)
+"""Events that are the last of a run."""
 
 
 @dataclass(frozen=True)
@@ -58,28 +69,32 @@ class Run:
     last_event_at: datetime
 
 
-async def open_runs(client: Client) -> list[Run]:
-    """Every run that hasn't ended, paused ones among them."""
+async def listed_as_open(client: Client) -> list[Run]:
+    """Every run that the list of runs has as open, paused ones among them.
+
+    The list may be some moments old. One that has ended in the meantime is said to have, and the list of those that
+    ended may not have it yet.
+    """
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def with_its_last_event(found: WorkflowExecutionInfo) -> Run:
         async with free:
             last = await _last_event_of(client, found.execution)
-        return _run_of(found, last.event_time.ToDatetime(UTC), is_open=True)
+        return _run_of(found, last.event_time.ToDatetime(UTC), is_open=last.event_type not in _ENDS)
 
-    listed = [found async for found in _listed(client, "CloseTime IS NULL")]
-    return await asyncio.gather(*(with_its_last_event(found) for found in listed))
+    without_an_end = [found async for found in listed(client, "CloseTime IS NULL")]
+    return await asyncio.gather(*(with_its_last_event(found) for found in without_an_end))
 
 
 async def ended_since(client: Client, since: datetime) -> list[Run]:
     """Every run that has ended at an instant or later."""
     query = f'CloseTime >= "{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"'
-    return [_run_of(found, found.close_time.ToDatetime(UTC), is_open=False) async for found in _listed(client, query)]
+    return [_run_of(found, found.close_time.ToDatetime(UTC), is_open=False) async for found in listed(client, query)]
 
 
 async def last_end(client: Client) -> datetime | None:
     """When a run has ended for the last time; None: none has."""
-    async for found in _listed(client, "CloseTime IS NOT NULL", most=1):
+    async for found in listed(client, "CloseTime IS NOT NULL", most=1):
         return found.close_time.ToDatetime(UTC)
     return None
 
@@ -129,8 +144,8 @@ async def pollers_of(client: Client, task_queue: str, now: datetime) -> list[str
     return sorted(found)
 
 
-async def _listed(client: Client, condition: str, most: int | None = None) -> AsyncIterator[WorkflowExecutionInfo]:
-    """Runs of our processes that fulfil a condition, those that ended last first."""
+async def listed(client: Client, condition: str, most: int | None = None) -> AsyncIterator[WorkflowExecutionInfo]:
+    """Runs of our processes that fulfil a condition, by Temporal's list: those that ended last come first."""
     types = ", ".join(f'"{name}"' for name in PROCESSES)
     token = b""
     while True:

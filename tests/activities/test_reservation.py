@@ -165,7 +165,7 @@ def test_a_command_is_right_until_the_deadline_and_wrong_at_it(
                 "InvalidState",
                 {"status": "EXPIRED", "command": command},
             )
-    calls[command](as_of=deadline - A_MICROSECOND)
+    calls[command](as_of=deadline - A_MICROSECOND, operation="in time")
     assert (
         level(engine, item)
         == {

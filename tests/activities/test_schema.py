@@ -98,5 +98,6 @@ def test_every_table_is_within_the_workers_reach(engine: Engine) -> None:
     assert granted["reorder_points"] == "SELECT"
     # Which migrations serve older workers is written by `setup`.
     assert granted["schema_revisions"] == "SELECT"
-    # Deleting is for the pages of a file on its way in, and for operations that are older than any repeat.
-    assert {table for table, rights in granted.items() if "DELETE" in rights} == {"import_pages", "operations"}
+    # Deleting is for the pages of a file on its way in, and for operations and refusals that are older than any repeat.
+    deletable = {"import_pages", "operations", "refused_operations"}
+    assert {table for table, rights in granted.items() if "DELETE" in rights} == deletable

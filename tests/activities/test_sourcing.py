@@ -205,7 +205,7 @@ def test_what_comes_too_late_is_not_held_and_what_is_held_is_found(steps: Steps,
     item = shop.item(5)
     reference = new_reference()
     with nothing_changes(engine, item):
-        assert refused(lambda: steps.reserve(reference, (item, 1), not_after=NOON - MINUTE)) == (
+        assert refused(lambda: steps.reserve(reference, (item, 1), not_after=NOON - MINUTE, operation="too late")) == (
             "InvalidState",
             {"status": "REJECTED", "command": "reserve"},
         )

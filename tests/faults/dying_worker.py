@@ -1,8 +1,8 @@
 """A worker that is killed from within.
 
 It is the real one, except that it dies by SIGKILL at the first call of a step: before the step's transaction, or after
-its commit and before anybody hears of it; or after the commit of a group of steps. Without arguments it lives until it
-is killed from outside.
+its commit and before anybody hears of it; or after the commit of a group of steps. Or it pauses before the step, and
+dies after it. Without arguments it lives until it is killed from outside.
 """
 
 import asyncio
@@ -35,11 +35,16 @@ from tests.support import notices as notices  # noqa: PLC0414 - its service has 
 def make_deadly(activities: type[Any], step_name: str, moment: str) -> None:
     """Let the first call of this step kill the process."""
     original = getattr(activities, step_name)
+    pauses = iter([signal.SIGSTOP] if moment == "late" else [])
 
     def step_and_die(self: Any, step: Any) -> Any:
-        if moment == "after":
-            original(self, step)
-        os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            for pause in pauses:
+                os.kill(os.getpid(), pause)
+            if moment != "before":
+                original(self, step)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     # The name and the types of the original, without being marked as an activity already.
     deadly = functools.wraps(original, updated=())(step_and_die)
@@ -74,8 +79,8 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
     """Work, and die.
 
     Args:
-        how_to_die: A step, and ``before`` or ``after``; ``in a group``, and how many steps it has; empty for a worker
-            that dies by another's hand.
+        how_to_die: A step, and ``before``, ``after`` or ``late``; ``in a group``, and how many steps it has; empty for
+            a worker that dies by another's hand.
         environment: The process's environment variables; it has no others.
         log: Takes the process's output.
         hours_off: How much Python's clock is fast here, or slow if it is negative.

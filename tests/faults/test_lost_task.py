@@ -4,6 +4,7 @@ The next worker carries the commands out again from the first one on, whose repe
 is by then: as if the later ones had come before it.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from sqlalchemy import Engine
@@ -72,3 +73,23 @@ async def test_a_transfer_approved_twice_and_received_in_a_lost_task_takes_all(
         state = await place.transfers.result(number)
     assert (state["status"], units(state), state["notes"]) == ("RECEIVED", [Units(10, 10)], [])
     assert level(engine, source) == (2, 0)
+
+
+async def test_a_shipment_of_a_lost_task_is_told_of_although_the_order_was_cancelled_since(
+    workplace: Callable[[], Workplace], our_client: Client, database: Database, shop: Shop, engine: Engine
+) -> None:
+    place, reference, item = workplace(), new_reference(), shop.item(10)
+    async with place.worker():
+        await place.orders.reserve(reference, (item, 3))
+    async with place.worker("fulfill_reservation", "after") as deadly:
+        shipped = asyncio.create_task(place.orders.fulfill(reference, [line(item, 2)]))
+        await deadly.has_killed_itself()
+    assert level(engine, item) == (8, 1)
+    # Temporal gives signals to the next task before updates that no task has answered.
+    await place.orders.signal(reference, "cancel", {"performed_by": "shop", "reason": "not wanted"})
+    async with build_worker(our_client, database, place.settings):
+        answered = await shipped
+        state = await place.orders.result(reference)
+    assert (answered["status"], lines_of(answered)) == ("CANCELLED", [(item, 3, 2)])
+    assert (state["status"], lines_of(state), state["notes"]) == ("CANCELLED", [(item, 3, 2)], [])
+    assert level(engine, item) == (8, 0)

@@ -1,13 +1,20 @@
 """Both stores are restored to different moments under load: what doesn't fit is found, mended, and nothing is lost."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.client import Client
 
+from devstack.restore import runs
 from devstack.stack import StackInfo
+from stockkeeper.contracts.reservation import PROCESS
 from tests.faults.restore.drill import Copies, fits, go_on, live_and_copy, restored
 from tests.faults.restore.life import documents_of, kinds_of
 from tests.faults.restore.place import Backup
+from tests.support.shop import new_reference
+from tests.support.wire import eventually
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +72,28 @@ async def test_an_older_temporal_gets_runs_for_what_the_database_knows(
         async with mended.place.worker():
             await go_on(copies.life, mended.place)
         mended.place.require_books()
+
+
+async def test_a_run_that_has_ended_since_it_was_listed_is_not_open(
+    plain_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow_id = PROCESS.id_of(new_reference())
+    handle = await plain_client.start_workflow(PROCESS.workflow_type, id=workflow_id, task_queue="nobody-works-here")
+
+    async def look() -> list[WorkflowExecutionInfo]:
+        return [
+            found async for found in runs.listed(plain_client, f'CloseTime IS NULL AND WorkflowId = "{workflow_id}"')
+        ]
+
+    old_list = await eventually(look, lambda found: len(found) == 1)
+
+    async def listed(_client: Client, _condition: str) -> AsyncIterator[WorkflowExecutionInfo]:
+        for found in old_list:
+            yield found
+
+    monkeypatch.setattr(runs, "listed", listed)
+    [run] = await runs.listed_as_open(plain_client)
+    assert (run.workflow_id, run.run_id, run.is_open) == (workflow_id, handle.result_run_id, True)
+    await handle.terminate()
+    [run] = await runs.listed_as_open(plain_client)
+    assert (run.workflow_id, run.run_id, run.is_open) == (workflow_id, handle.result_run_id, False)

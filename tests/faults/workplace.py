@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
@@ -21,6 +22,7 @@ from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.transfer import Transfers
+from tests.support.wire import eventually
 from worker import Settings
 
 BRISK = timedelta(seconds=1)
@@ -66,6 +68,19 @@ class WorkerProcess:
     async def has_killed_itself(self) -> None:
         """Return once it has died by its own SIGKILL, in time."""
         assert await asyncio.wait_for(self.wait(), 30) == -signal.SIGKILL
+
+    async def has_paused(self) -> None:
+        """Return once it has paused by its own SIGSTOP, in time."""
+        status = psutil.Process(self.pid).status
+
+        async def look() -> str:
+            return str(status())
+
+        await eventually(look, lambda now: now == psutil.STATUS_STOPPED)
+
+    def goes_on(self) -> None:
+        """Let it go on after a pause."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """Send SIGKILL, unless the process has ended."""

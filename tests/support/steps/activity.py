@@ -25,14 +25,29 @@ def forget(engine: Engine, operation_id: str) -> None:
         assert gone.rowcount == 1
 
 
+_refused: dict[str, datetime] = {}
+"""When each operation was refused for the last time."""
+
+
 def run_activity(name: str, activity: Callable[[Any], R], step: Any, *, run_id: str = "run") -> R:
-    """The activity's answer to this step, asked for by a run of the workflow that the operation's id names."""
+    """The activity's answer to this step, asked for by a run of the workflow that the operation's id names.
+
+    One that was refused is asked for again a moment later, as a workflow would: an attempt of the same instant is
+    refused like the first.
+    """
+    before = _refused.get(step.operation_id)
+    if before is not None and step.as_of <= before < step.as_of + timedelta(milliseconds=1):
+        step = step.model_copy(update={"as_of": before + timedelta(microseconds=1)})
     environment = ActivityEnvironment()
     workflow_id = step.operation_id.partition("/")[0]
     environment.info = dataclasses.replace(
         environment.info, activity_type=name, workflow_id=workflow_id, workflow_run_id=run_id
     )
-    return environment.run(activity, step)
+    try:
+        return environment.run(activity, step)
+    except ApplicationError:
+        _refused[step.operation_id] = step.as_of
+        raise
 
 
 def refused(call: Callable[[], object]) -> tuple[str | None, Any]:
