@@ -28,7 +28,11 @@ from tests.faults.simulation.model.outcome import Answered, NotRunning, Outcome,
 from tests.faults.simulation.script import Command, How, Intervention, Json, Look, Operate, Result, Send
 
 _AGAIN_SECONDS, _AGAIN_SECONDS_AT_MOST = 0.1, 2.0
+_IN_FAILED_STATE = "Workflow Task in failed state"
 _TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+_REFUSED_SECONDS = 20.0
+"""How long an operator looks at a run that was reset and whose task Temporal refuses, before it is started again."""
+_REFUSED = "REFUSED AFTER A RESET"
 BRISK = timedelta(seconds=4)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
 
@@ -76,6 +80,7 @@ class Delivery:
         self.sent: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
         self.in_flight: set[asyncio.Event] = set()
+        self._reset: set[str] = set()
 
     def client(self) -> Client:
         """The client of one more lane."""
@@ -99,8 +104,14 @@ class Delivery:
         deadline = asyncio.get_running_loop().time() + self._patience
         is_again = False
         pause = _AGAIN_SECONDS
+        refused_since: float | None = None
         while True:
             outcome, problem = await self._once(client, step)
+            if isinstance(step, Look) and step.workflow_id in self._reset and _IN_FAILED_STATE in problem:
+                refused_since = refused_since or asyncio.get_running_loop().time()
+                if asyncio.get_running_loop().time() > refused_since + _REFUSED_SECONDS:
+                    refused_since = None
+                    problem = await self._begin_again(client, step.workflow_id)
             if is_again and isinstance(outcome, NotRunning) and isinstance(step, Send):
                 outcome, problem = await self._after_the_end(client, step, outcome)
             if outcome is not None and not _is_early(step, outcome):
@@ -114,6 +125,29 @@ class Delivery:
                 is_again = True
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _AGAIN_SECONDS_AT_MOST)
+
+    async def _begin_again(self, client: Client, workflow_id: str) -> str:
+        """Do what docs/operations.md says of a run that was reset and whose task Temporal refuses for ever.
+
+        Returns:
+            What went wrong: that, once more, so that it is counted.
+        """
+        handle = client.get_workflow_handle(workflow_id)
+        with contextlib.suppress(RPCError, TimeoutError):
+            async with asyncio.timeout(self._answer_within):
+                first = await anext(aiter(handle.fetch_history_events()))
+                started = first.workflow_execution_started_event_attributes
+                await handle.terminate("the simulation's operator: Temporal refuses its task")
+                await client.start_workflow(
+                    started.workflow_type.name,
+                    args=client.data_converter.payload_converter.from_payloads(started.input.payloads[:1]),
+                    id=workflow_id,
+                    task_queue=self._task_queue,
+                    task_timeout=self._task_timeout,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                )
+                return _REFUSED
+        return "TIMEOUT: no answer in time"
 
     async def _after_the_end(self, client: Client, step: Send, outcome: NotRunning) -> tuple[Outcome | None, str]:
         """What came of a command whose earlier try may have ended the run; nobody else ends it."""
@@ -159,6 +193,8 @@ class Delivery:
                 except WorkflowQueryRejectedError as error:
                     return NotRunning(str(error))
             case Operate():
+                if step.intervention is Intervention.RESET:
+                    self._reset.add(step.workflow_id)
                 return await _operate(client, step)
 
     async def _send(self, client: Client, command: Command) -> Outcome:
@@ -245,10 +281,6 @@ async def _operate(client: Client, step: Operate) -> Outcome:
                 )
             )
     return Sent()
-
-
-def _is_signal(step: object) -> bool:
-    return isinstance(step, Send) and step.command.how is How.SIGNAL
 
 
 def _is_early(step: Send | Result | Look | Operate, outcome: Outcome) -> bool:
