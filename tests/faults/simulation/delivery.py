@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, SignalWorkflowExecutionRequest
 from temporalio.client import (
     Client,
@@ -28,13 +29,17 @@ from tests.faults.simulation.model.outcome import Answered, NotRunning, Outcome,
 from tests.faults.simulation.script import Command, How, Intervention, Json, Look, Operate, Result, Send
 
 _AGAIN_SECONDS, _AGAIN_SECONDS_AT_MOST = 0.1, 2.0
-_IN_FAILED_STATE = "Workflow Task in failed state"
 _TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-_REFUSED_SECONDS = 20.0
-"""How long an operator looks at a run that was reset and whose task Temporal refuses, before it is started again."""
-_REFUSED = "REFUSED AFTER A RESET"
+_ACCEPTED, _COMPLETED = (
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
+)
+_RESET_WITHIN_SECONDS = 15.0
 BRISK = timedelta(seconds=4)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
+
+
+_TOO_EARLY = "TOO EARLY"
 
 
 class Stuck(Exception):
@@ -42,7 +47,7 @@ class Stuck(Exception):
 
 
 class _TooEarly(Exception):
-    """A run can't be reset before a worker has seen it."""
+    """A run has no task yet to which it could be reset."""
 
 
 class Delivery:
@@ -80,7 +85,6 @@ class Delivery:
         self.sent: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
         self.in_flight: set[asyncio.Event] = set()
-        self._reset: set[str] = set()
 
     def client(self) -> Client:
         """The client of one more lane."""
@@ -104,18 +108,16 @@ class Delivery:
         deadline = asyncio.get_running_loop().time() + self._patience
         is_again = False
         pause = _AGAIN_SECONDS
-        refused_since: float | None = None
         while True:
             outcome, problem = await self._once(client, step)
-            if isinstance(step, Look) and step.workflow_id in self._reset and _IN_FAILED_STATE in problem:
-                refused_since = refused_since or asyncio.get_running_loop().time()
-                if asyncio.get_running_loop().time() > refused_since + _REFUSED_SECONDS:
-                    refused_since = None
-                    problem = await self._begin_again(client, step.workflow_id)
             if is_again and isinstance(outcome, NotRunning) and isinstance(step, Send):
                 outcome, problem = await self._after_the_end(client, step, outcome)
             if outcome is not None and not _is_early(step, outcome):
                 return outcome
+            waited = self._patience + asyncio.get_running_loop().time() - deadline
+            if problem.startswith(_TOO_EARLY) and waited > _RESET_WITHIN_SECONDS:
+                self.again["RESET LEFT OUT"] += 1
+                return Sent()
             if asyncio.get_running_loop().time() > deadline:
                 if outcome is not None:
                     return outcome
@@ -125,29 +127,6 @@ class Delivery:
                 is_again = True
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _AGAIN_SECONDS_AT_MOST)
-
-    async def _begin_again(self, client: Client, workflow_id: str) -> str:
-        """Do what docs/operations.md says of a run that was reset and whose task Temporal refuses for ever.
-
-        Returns:
-            What went wrong: that, once more, so that it is counted.
-        """
-        handle = client.get_workflow_handle(workflow_id)
-        with contextlib.suppress(RPCError, TimeoutError):
-            async with asyncio.timeout(self._answer_within):
-                first = await anext(aiter(handle.fetch_history_events()))
-                started = first.workflow_execution_started_event_attributes
-                await handle.terminate("the simulation's operator: Temporal refuses its task")
-                await client.start_workflow(
-                    started.workflow_type.name,
-                    args=client.data_converter.payload_converter.from_payloads(started.input.payloads[:1]),
-                    id=workflow_id,
-                    task_queue=self._task_queue,
-                    task_timeout=self._task_timeout,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                )
-                return _REFUSED
-        return "TIMEOUT: no answer in time"
 
     async def _after_the_end(self, client: Client, step: Send, outcome: NotRunning) -> tuple[Outcome | None, str]:
         """What came of a command whose earlier try may have ended the run; nobody else ends it."""
@@ -167,7 +146,7 @@ class Delivery:
         except TimeoutError:
             return None, "TIMEOUT: no answer in time"
         except _TooEarly:
-            return None, "TOO EARLY: no worker has carried out a task of the run yet"
+            return None, f"{_TOO_EARLY}: no task is done that has no update"
         except WorkflowQueryFailedError as error:
             return None, f"QUERY: {error}"
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
@@ -193,8 +172,6 @@ class Delivery:
                 except WorkflowQueryRejectedError as error:
                     return NotRunning(str(error))
             case Operate():
-                if step.intervention is Intervention.RESET:
-                    self._reset.add(step.workflow_id)
                 return await _operate(client, step)
 
     async def _send(self, client: Client, command: Command) -> Outcome:
@@ -257,6 +234,25 @@ async def _taken(handle: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.wait_for(handle(), 1)
 
 
+async def _last_task(events: AsyncIterator[HistoryEvent]) -> int | None:
+    """The end of the last workflow task that is done, if an operator may reset a run to it (docs/operations.md).
+
+    Temporal refuses every task of a run for which it has admitted an update again, if the worker is lost before the
+    update is completed. So none may be under way, and none may have come with that task.
+    """
+    done, under_way, with_the_last = None, set[str](), False
+    async for event in events:
+        if event.event_type == _TASK_COMPLETED:
+            done, with_the_last = event.event_id, False
+        elif event.event_type == _ACCEPTED:
+            under_way.add(event.workflow_execution_update_accepted_event_attributes.protocol_instance_id)
+            with_the_last = True
+        elif event.event_type == _COMPLETED:
+            under_way.discard(event.workflow_execution_update_completed_event_attributes.meta.update_id)
+            with_the_last = True
+    return None if under_way or with_the_last else done
+
+
 async def _operate(client: Client, step: Operate) -> Outcome:
     handle = client.get_workflow_handle(step.workflow_id)
     match step.intervention:
@@ -266,21 +262,27 @@ async def _operate(client: Client, step: Operate) -> Outcome:
             await handle.cancel()
         case Intervention.RESET:
             run_id = (await handle.describe()).run_id
-            of_run = client.get_workflow_handle(step.workflow_id, run_id=run_id).fetch_history_events()
-            done = [event.event_id async for event in of_run if event.event_type == _TASK_COMPLETED]
-            if not done:
+            events = client.get_workflow_handle(step.workflow_id, run_id=run_id).fetch_history_events()
+            if (done := await _last_task(events)) is None:
+                # One without an update comes: it is for an order that waits, and to any other nothing.
+                if step.workflow_id.startswith("reservation-"):
+                    await handle.signal("stock_came")
                 raise _TooEarly
             await client.workflow_service.reset_workflow_execution(
                 ResetWorkflowExecutionRequest(
                     namespace=client.namespace,
                     workflow_execution=WorkflowExecution(workflow_id=step.workflow_id, run_id=run_id),
                     reason="the simulation's operator",
-                    workflow_task_finish_event_id=done[-1],
+                    workflow_task_finish_event_id=done,
                     # A second try of the same reset is the same reset.
                     request_id=step.key,
                 )
             )
     return Sent()
+
+
+def _is_signal(step: object) -> bool:
+    return isinstance(step, Send) and step.command.how is How.SIGNAL
 
 
 def _is_early(step: Send | Result | Look | Operate, outcome: Outcome) -> bool:

@@ -114,8 +114,8 @@ class Intervention(StrEnum):
     TERMINATE = "terminate"
     CANCEL = "cancel"
     RESET = "reset"
-    """To the last workflow task. To an earlier one operators are told not to (docs/operations.md): Temporal may refuse
-    for ever a task of a run whose updates it has applied again, once a worker has died with them."""
+    """To the last workflow task, if that has brought no update and none is under way; left out otherwise. Operators are
+    told so (docs/operations.md): Temporal may refuse for ever a task of a run whose updates it has applied again."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class OperatorLane(AuditedLane):
         yield from self.ask(self.start(order.reference, order.asked), Answer(order.state()))
 
     def _reset(self, order: Order) -> Script:
-        """Its shipments are applied again, and nothing leaves twice."""
+        """It goes on as it was."""
         yield Operate(Intervention.RESET, order.workflow_id, DONE, key=self.reference("reset"))
         yield Look(order.workflow_id, Answer(order.state()), patience=True)
 

@@ -44,7 +44,9 @@ class PackingLane(OrdersLane):
             # so that no more than these wait for a worker.
             expected = self.orders.fulfill(order, last["lines"], last["fulfillment_id"], "")
             key = f"{order.workflow_id}-{len(self.digest.after)}"
-            yield Send(Command(How.UPDATE, order.workflow_id, "fulfill", (last,), key=key), expected)
+            update = Send(Command(How.UPDATE, order.workflow_id, "fulfill", (last,), key=key), expected)
+            for _ in range(chance.choice([1, 1, 2, 3])):
+                yield update
             # A comparison needn't wait for the whole order.
             yield Rest()
         yield Result(order.workflow_id, Answer(order.state()))
