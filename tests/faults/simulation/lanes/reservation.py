@@ -184,7 +184,12 @@ class ReservationLane(OrdersLane):
         yield from self.command(chance, order, "extend", payload, self.orders.extend(order), was_open=was_open)
 
     def _ends_soon(self, chance: random.Random, order: Order) -> Script:
-        """A deadline that comes; nobody waits for the command's answer, which may come later than that."""
+        """A deadline that comes; nobody waits for the command's answer, which may come later than that.
+
+        What was refused before is decided anew if its task is lost, and would be too late by then.
+        """
+        if order.reference in self._unseen:
+            yield from self.look(order)
         seconds = chance.choice(self.run.pace.short)
         payload = {"performed_by": self.name, "ttl_minutes": seconds / 60}
         yield Send(Command(How.SIGNAL, order.workflow_id, "extend", (payload,), key=self.key(order)), Taken())
