@@ -85,6 +85,7 @@ class Delivery:
         self.sent: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
         self.in_flight: set[asyncio.Event] = set()
+        self._keys: set[str] = set()
 
     def client(self) -> Client:
         """The client of one more lane."""
@@ -106,7 +107,9 @@ class Delivery:
 
     async def _until_definite(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
         deadline = asyncio.get_running_loop().time() + self._patience
-        is_again = False
+        is_again = isinstance(step, Send) and bool(step.command.key) and step.command.key in self._keys
+        if isinstance(step, Send):
+            self._keys.add(step.command.key)
         pause = _AGAIN_SECONDS
         while True:
             outcome, problem = await self._once(client, step)
