@@ -240,7 +240,7 @@ class Document(Process[S], Generic[S, D, St]):
             DomainError: The start failed.
         """
         self.keep_no_answer()
-        await self.answer_to_start()
+        await self.answer_to_start_caught_up()
         return self.state
 
     def require(self, event: Any, command: str = "") -> None:

@@ -26,11 +26,13 @@ from stockkeeper.domain.errors import DomainError, InvalidRequest
 from workflows.counters import count_refusal, counting_refusals
 from workflows.details import continued, refused
 from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
-from workflows.patches import NAMED_ANSWERS, REFUSED
+from workflows.patches import CAUGHT_UP, NAMED_ANSWERS, REFUSED
 from workflows.waits import Waits
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
+_CATCH_UP = timedelta(seconds=1)
+"""How long the repeat of a start waits for what is under way; longer than the rest of a task takes."""
 
 
 class Noted(Protocol):
@@ -375,6 +377,26 @@ class Process(Generic[S]):
         await workflow.wait_condition(lambda: self._answered)
         if self._failure is not None:
             raise self._failure
+
+    async def answer_to_start_caught_up(self) -> None:
+        """Wait until the start is decided; if it has been, for a moment until nothing is under way.
+
+        Of what comes in one task, the SDK carries out signals and updates before the results of activities. So the
+        state would be older than what a query has shown, which is answered after all of it.
+
+        Raises:
+            DomainError: The run fails with this.
+        """
+        is_repeat = self._answered
+        await self.answer_to_start()
+        if is_repeat and self._is_busy() and workflow.patched(CAUGHT_UP):
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: not self._is_busy(), timeout=_CATCH_UP, timeout_summary="wait for what is under way"
+                )
+
+    def _is_busy(self) -> bool:
+        return self.command_lock.locked() or bool(self._under_way)
 
     async def failed(self, failure: DomainError) -> NoReturn:
         """End the run with this error, once every waiting caller has received it: its start is refused."""

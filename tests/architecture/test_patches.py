@@ -22,7 +22,11 @@ def _asked() -> list[str]:
 
 def test_each_patch_is_a_name_of_the_list_and_each_of_the_list_is_asked_for() -> None:
     listed = {name for name, value in vars(patches).items() if name.isupper() and isinstance(value, str)}
-    assert set(_asked()) == listed == {"ASKED", "NAMED_ANSWERS", "REFUSED", "SUPPLIER_WITHOUT_ADDRESS", "WITHDRAWN"}
+    assert (
+        set(_asked())
+        == listed
+        == {"ASKED", "CAUGHT_UP", "NAMED_ANSWERS", "REFUSED", "SUPPLIER_WITHOUT_ADDRESS", "WITHDRAWN"}
+    )
 
 
 def test_what_is_only_understood_is_listed() -> None:

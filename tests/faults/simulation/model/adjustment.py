@@ -165,7 +165,8 @@ class Adjustments:
         adjustment.status = "POSTED"
         ending = self._would_end(adjustment)
         for order in ending:
-            key = Key(adjustment.warehouse_id, adjustment.lines[0]["product_id"])
+            fell = next(line["product_id"] for line in adjustment.lines if line["quantity"] < 0)
+            key = Key(adjustment.warehouse_id, fell)
             adjustment.gave_way[order.reference] = order.open_of(key)
             self._orders.loses(order)
         for key, units in _changes(adjustment):
