@@ -10,14 +10,14 @@ from tests.faults.simulation.model.reservation import Orders
 from tests.faults.simulation.script import Command, How, Rest, Result, Script, Send, Together
 
 Json = Any
-_AT_ONCE = 20
+_AT_ONCE = 14
 
 
 class PackingLane(OrdersLane):
     """Large orders of one or two items."""
 
     kind = "packing"
-    share: ClassVar[float] = 9.0
+    share: ClassVar[float] = 7.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in one warehouse."""
@@ -37,7 +37,7 @@ class PackingLane(OrdersLane):
             *some, last = parcels[begin : begin + _AT_ONCE]
             for payload in some:
                 self.orders.fulfill(order, payload["lines"], payload["fulfillment_id"], "")
-            said = [*some, *chance.sample(some, min(len(some), chance.choice([2, 8, 19])))]
+            said = [*some, *chance.sample(some, min(len(some), chance.choice([2, 6, 13])))]
             chance.shuffle(said)
             yield self._together(order.workflow_id, said)
             # Commands are carried out in the order in which Temporal has them: this one is answered after the others,
