@@ -241,7 +241,8 @@ def operation_of(step: Step) -> Operation:
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
         occurred_at=step.took_place_at if BOOKED_LATER.get() else step.occurred_at,
-        as_of=step.as_of,
+        # What is carried out again in another order may be right when what comes before it is there.
+        as_of=None if BOOKED_LATER.get() else step.as_of,
     )
 
 

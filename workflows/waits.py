@@ -45,7 +45,8 @@ class Waits:
             waiting.calls -= 1
             if not waiting.calls:
                 del self._steps[name]
-                if waiting.text:
+                # Not where a worker drops the run from its memory.
+                if waiting.text and workflow.in_workflow():
                     self._show()
 
     def local_attempts_failed(self, activity: Callable[..., Any], failure: FailureError) -> None:

@@ -90,10 +90,10 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         assert [moved for _, moved, *_ in purchases(engine, number)] == ([units] if units else [])
 
 
-async def test_what_was_refused_in_the_task_that_a_worker_died_with_is_decided_anew(
+async def test_what_was_refused_in_the_task_that_a_worker_died_with_is_refused_as_it_was(
     workplace: Callable[[], Workplace], our_client: Client, database: Database, shop: Shop
 ) -> None:
-    """Each command is carried out once, or refused; what a refusal says is of the task that told of it."""
+    """Each command is carried out once, or refused: the refusal was kept, though the order has gone out by then."""
     place, number, item, supplier = workplace(), new_reference("po"), shop.item(4), shop.supplier()
     start = draft(number, supplier, item.warehouse_id, wanted(item, 10), approval=ONE_APPROVAL)
     await place.purchasing.start(number, [start])
@@ -103,8 +103,8 @@ async def test_what_was_refused_in_the_task_that_a_worker_died_with_is_decided_a
     async with place.worker("approve_purchase_order", "after") as deadly:
         await deadly.has_killed_itself()
     async with build_worker(our_client, database, place.settings):
-        why = f"{number} has been sent to the supplier and can't be approved any more"
-        assert await place.purchasing.noted(number, 1) == [f"signal approve refused: InvalidState: {why}"]
+        why = f"{number} was requested by rita; another person has to approve it"
+        assert await place.purchasing.noted(number, 1) == [f"signal approve refused: NotPermitted: {why}"]
         state = await place.purchasing.state(number)
         assert (state["status"], [each["approver"] for each in state["approvals"]]) == ("SUBMITTED", ["ann"])
 
