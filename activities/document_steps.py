@@ -31,6 +31,7 @@ from database.operations import (
     find_refused,
     find_stored,
     refused_by_id,
+    require_later,
     stored_by_id,
 )
 from database.patience import SHORT_LOCK_TIMEOUT
@@ -237,8 +238,7 @@ class DocumentSteps(Generic[D, Result]):
                 before.require_same(operation)
                 step.is_repeat = True
                 return Plan(Wants(), partial(_effects_before, step, before), is_repeat=True)
-            if (refused := known.refused.get(operation.operation_id)) is not None:
-                refused.require_later(operation)
+            require_later(operation, known.refused)
             plan = step.plan(document, operation)
         except DomainError as refusal:
             return refusal

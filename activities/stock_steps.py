@@ -18,7 +18,7 @@ from activities.step_log import log_repeated
 from activities.together import SharedStep, answer_of, carry_out
 from activities.writes import as_repeat, database_errors, operation_of, with_effects
 from database.locked_stock import LockedStock
-from database.operations import Operation
+from database.operations import Operation, require_later
 from database.sessions import Database
 from database.stock_reading import Wants, lock_stock
 from stockkeeper.contracts.messages import Step, StockAnswer
@@ -111,8 +111,7 @@ def _decided(stock: LockedStock, step: _StockStep[Result]) -> Result:
         stored.require_same(step.operation)
         step.is_repeat = True
         return as_repeat(with_effects(step.read(stock), step.effects_before(stored)))
-    if (refused := stock.refused.get(step.operation.operation_id)) is not None:
-        refused.require_later(step.operation)
+    require_later(step.operation, stock.refused)
     on_others = step.decide(stock, step.operation)
     answer = with_effects(step.read(stock), on_others)
     stock.add_done(step.operation, answer.model_dump_json())

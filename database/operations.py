@@ -140,14 +140,16 @@ class Refused(NamedTuple):
     as_of: datetime
     refusal: DomainError
 
-    def require_later(self, operation: Operation) -> None:
-        """Only an attempt that was begun after the refusal may decide anew.
 
-        Raises:
-            DomainError: The refusal itself.
-        """
-        if operation.as_of is not None and operation.as_of <= self.as_of:
-            raise self.refusal
+def require_later(operation: Operation, refused: Mapping[str, Refused]) -> None:
+    """Only an attempt that was begun after the latest refusal of its operation may decide anew.
+
+    Raises:
+        DomainError: That refusal.
+    """
+    latest = refused.get(operation.operation_id)
+    if latest is not None and operation.as_of is not None and operation.as_of <= latest.as_of:
+        raise latest.refusal
 
 
 def claim(operation_ids: Iterable[str]) -> Statement:
@@ -295,8 +297,7 @@ def once(connection: Connection, operation: Operation, effect: Callable[[], Any]
     if (stored := stored_by_id(rows).get(operation.operation_id)) is not None:
         stored.require_same(operation)
         return Outcome(None if stored.result is None else json.loads(stored.result), done_already=True)
-    for before in refused_by_id(refused).values():
-        before.require_later(operation)
+    require_later(operation, refused_by_id(refused))
     result = effect()
     send(connection, [insert_operations([(operation, json.dumps(result))])])
     return Outcome(result, done_already=False)

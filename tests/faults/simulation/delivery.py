@@ -35,11 +35,9 @@ _ACCEPTED, _COMPLETED = (
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
 )
 _RESET_WITHIN_SECONDS = 15.0
+_TOO_EARLY = "TOO EARLY"
 BRISK = timedelta(seconds=4)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
-
-
-_TOO_EARLY = "TOO EARLY"
 
 
 class Stuck(Exception):
@@ -282,10 +280,6 @@ async def _operate(client: Client, step: Operate) -> Outcome:
                 )
             )
     return Sent()
-
-
-def _is_signal(step: object) -> bool:
-    return isinstance(step, Send) and step.command.how is How.SIGNAL
 
 
 def _is_early(step: Send | Result | Look | Operate, outcome: Outcome) -> bool:
