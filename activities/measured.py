@@ -1,4 +1,4 @@
-"""Attempts of activities as metrics: refused holds, attempts that are tried again, notices that nobody takes."""
+"""Attempts of activities as metrics: refused holds, attempts that are tried again, notices that no service takes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple

@@ -1,7 +1,7 @@
 """One line in the log for each step that was refused, repeated, or done after attempts that failed.
 
 A line has the step, its workflow, its operation, and of a refusal the error's name. The refusal's words aren't in it:
-they may have somebody's name, and they are in the answer and in the run. Where logs are JSON, all of these are fields.
+they may have a person's name, and they are in the answer and in the run. Where logs are JSON, all of these are fields.
 """
 
 import logging

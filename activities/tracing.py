@@ -20,7 +20,7 @@ from stockkeeper.contracts.tracing import (
 
 
 class TracedSteps(Interceptor):
-    """Makes a span of each attempt at an activity, in the trace of whoever asked for it."""
+    """Makes a span of each attempt at an activity, in the trace of its caller."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
         """Put it around every activity."""
@@ -41,7 +41,7 @@ class _Traced(ActivityInboundInterceptor):
             f"RunActivity:{info.activity_type}",
             kind=SpanKind.SERVER,
             attributes={name: value for name, value in attributes.items() if value is not None},
-            # A message may have anybody's name in it.
+            # A message may have a person's name in it.
             record_exception=False,
             set_status_on_exception=False,
         ) as span:

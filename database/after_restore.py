@@ -75,7 +75,7 @@ def end_mending(connection: Connection, operation_id: str, person: str, done: Ma
 
 
 def unfinished_mending(connection: Connection) -> datetime | None:
-    """Since when the stores were compared that somebody began to mend and didn't come to the end; None: nobody."""
+    """The instant since which an unfinished mending compares the stores; None: no mending is unfinished."""
     found: datetime | None = connection.execute(_UNFINISHED, {"kind": MENDING}).scalar_one()
     return found
 

@@ -87,7 +87,7 @@ class Measuring:
 
 
 class _Unmeasured(Measuring):
-    """A transaction of which nobody wants to know anything."""
+    """A transaction that isn't measured."""
 
     def __init__(self) -> None:
         """There is nothing to keep."""
@@ -99,7 +99,7 @@ class _Unmeasured(Measuring):
         """Take no time."""
 
     def is_committed(self) -> None:
-        """Tell nobody."""
+        """Record nothing."""
 
 
 _UNMEASURED = _Unmeasured()
