@@ -48,7 +48,8 @@ RULES = (
         """,
     ),
     # The later of two open orders by the reorder run is the one too many: expected none of its units, owed are these.
-    # Unless it was made because the earlier one comes too late or brings too few, which its line then says (ADR 0037).
+    # Unless it was made because the earlier one comes too late or brings too few, which its line then says (ADR 0037);
+    # a line names a few such orders, and counts the others.
     document_rule(
         FindingKind.REORDERED_TWICE,
         """
@@ -62,11 +63,12 @@ RULES = (
             SELECT id, number, warehouse_id, product_id, 'line ' || line_number AS detail, 0 AS expected,
                 units AS actual
             FROM owed AS later
-            WHERE EXISTS (
-                SELECT FROM owed AS earlier
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS orders FROM owed AS earlier
                 WHERE (earlier.warehouse_id, earlier.product_id) = (later.warehouse_id, later.product_id)
                     AND (earlier.id, earlier.line_number) < (later.id, later.line_number)
-                    AND position('; ' || earlier.number || ' brings ' IN later.note) = 0)
+                    AND position('; ' || earlier.number || ' brings ' IN later.note) = 0) AS unnamed
+            WHERE unnamed.orders > coalesce(substring(later.note FROM '; and ([0-9]+) more$')::integer, 0)
         """,
     ),
 )

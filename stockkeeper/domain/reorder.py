@@ -16,11 +16,11 @@ class ReorderStatus(StrEnum):
 
 
 _COUNTED = 1e15
-_NUMBER_SHOWN = 30
+_NUMBER_SHOWN = 24
 MISSING_TO_ORDERED = 10
 """How many times the units on order may be missing; with more the order is too small to matter."""
 ORDERS_SHOWN_A_LINE = 2
-"""Open orders that the reason of a line names."""
+"""Open orders that the reason of a line names; it counts the others."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,18 @@ def reason_for(
     planned: PlannedNumbers | None,
     open_orders: Sequence[OpenOrder] = (),
 ) -> str:
-    """Reason of an order of an item, as numbers that a person can check; with the open orders that don't cover it."""
-    return _numbers(position, point, terms, planned) + "".join(
+    """Reason of an order of an item, as numbers that a person can check; with the open orders that don't cover it.
+
+    The audit reads those orders there (`database.audit_rules.purchase_order`): without them, and without the number of
+    those that aren't named, it takes the new order for one too many.
+    """
+    shown = "".join(
         f"; {each.po_number[:_NUMBER_SHOWN]} brings {each.units}"
         f"{'' if each.expected is None else f' on {each.expected}'}: too {'few' if each.is_in_time else 'late'}"
         for each in open_orders[:ORDERS_SHOWN_A_LINE]
     )
+    more = len(open_orders) - ORDERS_SHOWN_A_LINE
+    return _numbers(position, point, terms, planned) + shown + (f"; and {more} more" if more > 0 else "")
 
 
 def _numbers(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:

@@ -30,7 +30,7 @@ from tests.support.steps.activity import MINUTE, NOON, refused
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import Reordering
 from tests.support.steps.reservation import Steps
-from tests.support.steps.stock_audit import Auditing
+from tests.support.steps.stock_audit import Auditing, Off, off
 from tests.support.steps.transfer import TransferCalls, arrived
 from tests.support.transfer_rows import movements
 from tests.support.wire import at_once, eventually
@@ -213,6 +213,37 @@ def test_a_postponed_receipt_is_not_ordered_again(
     assert _quantities(engine, item) == [6, 6]
     with tampering(engine) as untouched:
         assert Auditing(untouched, item.warehouse_id).found() == []
+
+
+def test_an_order_after_many_postponed_ones_is_not_taken_for_one_too_many(
+    reordering: Reordering, buying: Buying, engine: Engine, needed: tuple[ItemKey, int]
+) -> None:
+    """A line names two of the orders that come too late, and counts the others, for the audit as well."""
+    item, supplier = needed
+    postponed = NOON.date() + timedelta(days=9)
+    for _ in range(4):
+        number = reordering.order(supplier, item.warehouse_id).po_number
+        buying.confirm(number, postponed)
+    last = reordering.order(supplier, item.warehouse_id).po_number
+    notes = [(row.note or "").partition("pack 1; ")[2] for row in ordered(engine, item.warehouse_id)]
+    first, second = (
+        f"{row.po_number} brings 6 on {postponed}: too late" for row in ordered(engine, item.warehouse_id)[:2]
+    )
+    assert notes == [
+        "",
+        first,
+        f"{first}; {second}",
+        f"{first}; {second}; and 1 more",
+        f"{first}; {second}; and 2 more",
+    ]
+    with tampering(engine) as tampered:
+        audit = Auditing(tampered, item.warehouse_id)
+        assert audit.found() == []
+        # One that isn't counted.
+        change = "UPDATE purchase_order_lines SET note = replace(note, '; and 2 more', '; and 1 more')"
+        tampered.tamper(f"{change} WHERE note LIKE '%; and 2 more'")
+        document = f"purchase order {last}, line 1"
+        assert [off(each) for each in audit.found()] == [Off("REORDERED_TWICE", item, 0, 6, document)]
 
 
 def test_two_receipts_of_the_whole_order_are_not_both_booked(

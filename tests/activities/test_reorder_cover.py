@@ -223,7 +223,7 @@ def test_an_order_covers_with_a_tenth_of_the_missing_units(
     if drafted:
         assert drafted.line_items[0].note == (
             f"point 398 (set by hand); available 4, on order {units}, in transit 0; minimum 1, pack 1; "
-            f"{number[:30]} brings {units}: too few"
+            f"{number[:24]} brings {units}: too few"
         )
 
 
@@ -262,7 +262,7 @@ def test_an_order_that_comes_later_than_a_new_one_does_not_cover(
         assert line.qty == 6
         assert line.note == (
             "point 10 (set by hand); available 4, on order 0, in transit 0; minimum 1, pack 1; "
-            f"{number[:30]} brings 100 on {expected}: too late"
+            f"{number[:24]} brings 100 on {expected}: too late"
         )
         # The new one covers it.
         assert need.reordering.draft(need.supplier, here).order is None

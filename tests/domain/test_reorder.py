@@ -148,7 +148,7 @@ def test_a_reason_fits_on_its_line_whatever_its_numbers(number: float) -> None:
     )
     position = Position(MOST_STORED - 1, MOST_STORED, MOST_STORED)
     longest = OpenOrder("P" * 200, MOST_STORED, date.max, is_in_time=False)
-    told = reason_for(position, MOST_STORED, Terms(MOST_UNITS, MOST_UNITS), largest, [longest] * 5)
+    told = reason_for(position, MOST_STORED, Terms(MOST_UNITS, MOST_UNITS), largest, [longest] * 1_000)
     assert told.startswith(f"point {MOST_STORED} = usage ")
     assert told.isprintable()
     # As much as a note may have.
@@ -162,5 +162,5 @@ def test_the_reason_names_the_open_orders_that_do_not_cover_the_item() -> None:
     )
     assert reason_for(Position(300, 1), 400, Terms(1, 6), None, [late, small, small]) == (
         "point 400 (set by hand); available 300, on order 1, in transit 0; minimum 1, pack 6; PO-7 brings 400 on "
-        "2027-01-05: too late; PO-8 brings 1: too few"
+        "2027-01-05: too late; PO-8 brings 1: too few; and 1 more"
     )
