@@ -203,6 +203,36 @@ class RunsOneActivity:
         )
 
 
+@workflow.defn
+class CountsAfterAnActivity:
+    """Runs an activity, and counts beside it."""
+
+    @workflow.init
+    def __init__(self) -> None:
+        """Begin with nothing seen."""
+        self.seen: list[str] = []
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        """Answer with what was seen, in its order, once the activity has ended and something was counted."""
+        await workflow.execute_activity(takes_a_number, 1, start_to_close_timeout=timedelta(seconds=20))
+        self.seen.append("activity")
+        await workflow.wait_condition(lambda: len(self.seen) == 2)
+        return self.seen
+
+    @workflow.update
+    async def count(self) -> list[str]:
+        """Count, and answer with what was seen before."""
+        before = list(self.seen)
+        self.seen.append("update")
+        return before
+
+    @workflow.query
+    def state(self) -> list[str]:
+        """What was seen."""
+        return self.seen
+
+
 @workflow.defn(name="Changes")
 class Before:
     """A workflow before its code changed."""
@@ -246,5 +276,5 @@ class After:
         self.ends = True
 
 
-WORKFLOWS = [Waits, TakesANumber, EndsAfterALocalActivity, ComesAgain, RunsOneActivity]
+WORKFLOWS = [Waits, TakesANumber, EndsAfterALocalActivity, ComesAgain, RunsOneActivity, CountsAfterAnActivity]
 ACTIVITIES: list[Callable[..., Any]] = [held, fails_after_two_heartbeats, takes_a_number, answers_with]
