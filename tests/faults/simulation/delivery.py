@@ -36,7 +36,7 @@ _ACCEPTED, _COMPLETED = (
 )
 _RESET_WITHIN_SECONDS = 15.0
 _TOO_EARLY = "TOO EARLY"
-BRISK = timedelta(seconds=4)
+BRISK = timedelta(seconds=5)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
 
 

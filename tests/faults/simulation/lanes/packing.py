@@ -10,7 +10,7 @@ from tests.faults.simulation.model.reservation import Orders
 from tests.faults.simulation.script import Command, How, Rest, Result, Script, Send, Together
 
 Json = Any
-_AT_ONCE = 14
+_AT_ONCE = 20
 
 
 class PackingLane(OrdersLane):
@@ -29,7 +29,7 @@ class PackingLane(OrdersLane):
     def turn(self, chance: random.Random) -> Script:
         """A new order, and every parcel of it."""
         reference = self.reference()
-        lines = [line(key, chance.randint(60, 120)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
+        lines = [line(key, chance.randint(40, 80)) for key in chance.sample(self._keys, chance.choice([1, 2]))]
         yield from self.ask(self.start(reference, lines), self.orders.reserve(reference, lines))
         order = self.orders.all[reference]
         parcels = [self._parcel(number, each) for number, each in enumerate(self._units(chance, lines))]
