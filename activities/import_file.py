@@ -1,16 +1,23 @@
-"""The steps of an import: its pages are staged in `import_pages`, and all rows are written in one transaction."""
+"""The steps of an import: its pages are staged in `import_pages`, and all rows are written in one transaction.
 
-from datetime import timedelta
+Pages have no operations: a page that is sent again replaces itself. But an attempt that a worker was slow with may come
+after Temporal has given its step to another one, and after the file was applied, discarded or opened again; so each of
+these refuses what was begun before, by the workflow's time (`database.operations`).
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, or_, select
 from temporalio import activity
 
 from activities.import_stock import apply_stock
-from activities.writes import OnDatabase, database_errors, effect_once
+from activities.writes import OnDatabase, database_errors, effect_once, operation_of
 from database.import_file import load, lock_target, stage, upsert
 from database.import_file_checks import require_sound
 from database.imported_files import keep_import, read_earlier
-from database.operations import Operation
+from database.operations import Operation, claim, find_refused, insert_refused, refused_by_id, require_later
+from database.pipeline import send
 from database.sessions import allow_bulk
 from database.tables import import_pages
 from stockkeeper.contracts.import_file import (
@@ -19,6 +26,7 @@ from stockkeeper.contracts.import_file import (
     Discarded,
     DiscardImportStep,
     ImportActivities,
+    ImportStep,
     Opened,
     OpenImportStep,
     Staged,
@@ -27,11 +35,13 @@ from stockkeeper.contracts.import_file import (
 )
 from stockkeeper.contracts.import_rows import read_rows, rows_as_json
 from stockkeeper.contracts.messages import counted
-from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.import_file import ImportKind, bad_columns, refusal
 
 _LEFT_BEHIND_AFTER = timedelta(days=1)
 """Older pages belong to a terminated workflow: any other deletes its pages within hours."""
+_INSTANT = timedelta(microseconds=1)
+_ENDED = InvalidState("the file has been applied, discarded or opened again since this was sent")
 
 
 class ImportSteps(OnDatabase, ImportActivities):
@@ -42,10 +52,18 @@ class ImportSteps(OnDatabase, ImportActivities):
         """Find out whether the file was the last of its kind, and delete pages that an earlier run left behind.
 
         Only staged pages change, so it needs no operation.
+
+        Locks: the file's pages.
+
+        Raises:
+            InvalidState: The file was opened again, or has ended, since this attempt was begun. Nothing has changed.
         """
         ours = import_pages.c.import_id == step.import_id
         left_behind = import_pages.c.staged_at < step.as_of - _LEFT_BEHIND_AFTER
         with database_errors(), self._database.transaction() as connection:
+            pages = _lock_pages(connection, step)
+            # Another attempt at this step may come at the same time as this one, and the first pages as well.
+            _refuse_earlier(connection, pages, until=step.as_of - _INSTANT)
             connection.execute(delete(import_pages).where(or_(ours, left_behind)))
             earlier = read_earlier(connection, step.import_id)
         applied = None if earlier.result is None else Applied.model_validate(earlier.result)
@@ -59,8 +77,11 @@ class ImportSteps(OnDatabase, ImportActivities):
 
         The page's number is its key, so that a repeat replaces it: it needs no operation.
 
+        Locks: the file's pages.
+
         Raises:
             InvalidRequest: It isn't a page, or has bad rows. It isn't staged.
+            InvalidState: The file was opened again, or has ended, since this attempt was begun. It isn't staged.
         """
         with database_errors():
             if wrong := bad_columns(step.kind, step.columns):
@@ -69,6 +90,7 @@ class ImportSteps(OnDatabase, ImportActivities):
             if bad:
                 raise refusal(bad, len(bad))
             with self._database.transaction() as connection:
+                _lock_pages(connection, step)
                 as_json = rows_as_json(step.kind, rows)
                 stage(connection, step.import_id, step.page, as_json, row_count=len(rows), staged_at=step.as_of)
                 pages, row_count = _staged(connection, step.import_id)
@@ -78,26 +100,71 @@ class ImportSteps(OnDatabase, ImportActivities):
     def apply_import(self, step: ApplyImportStep) -> Applied:
         """Check every row against the database, and write all of them, or none.
 
-        Locks: the table for the rows, against other writers; for stock no table, but the items, sorted.
+        Locks: the file's pages; the table for the rows, against other writers; for stock no table, but the items,
+        sorted.
         Operation: ``{workflow}/apply``; of a file that is applied again after another, ``{workflow}/apply/2`` and on.
 
         Raises:
             InvalidRequest: Pages are missing, or rows are bad: the details name the first ten.
         """
-        return effect_once(
+        applied, done_already = effect_once(
             self._database, step, Applied, lambda connection, operation: _apply(connection, operation, step)
-        )[0]
+        )
+        if done_already:
+            # A run that an operator has reset has staged its pages again.
+            with database_errors(), self._database.transaction() as connection:
+                _end(connection, step)
+        return applied
 
     @activity.defn(name="discard_import", no_thread_cancel_exception=True)
     def discard_import(self, step: DiscardImportStep) -> Discarded:
-        """Delete the staged pages. A repeat finds none, so it needs no operation."""
+        """Delete the staged pages. A repeat finds none, so it needs no operation.
+
+        Locks: the file's pages.
+
+        Raises:
+            InvalidState: The file was opened again since this attempt was begun. Nothing has changed.
+        """
         with database_errors(), self._database.transaction() as connection:
-            return Discarded(pages=_delete_pages(connection, step.import_id))
+            return Discarded(pages=_end(connection, step))
+
+
+def _lock_pages(connection: Connection, step: ImportStep, *, repeats: bool = False) -> Operation:
+    """Lock a file's pages for an attempt that was begun after the latest step that has refused earlier ones.
+
+    Args:
+        connection: The transaction.
+        step: The step.
+        repeats: Whether that may be another attempt at the same step.
+
+    Returns:
+        What stands for all pages of the file among operations.
+
+    Raises:
+        InvalidState: The attempt was begun before.
+    """
+    pages = replace(operation_of(step), operation_id=f"{step.import_id}/pages")
+    _, refused = send(connection, [claim([pages.operation_id]), find_refused([pages.operation_id])])
+    at = None if pages.as_of is None else pages.as_of + (_INSTANT if repeats else timedelta())
+    require_later(replace(pages, as_of=at), refused_by_id(refused))
+    return pages
+
+
+def _refuse_earlier(connection: Connection, pages: Operation, *, until: datetime) -> None:
+    send(connection, [insert_refused([(replace(pages, as_of=until), _ENDED)])])
+
+
+def _end(connection: Connection, step: ImportStep) -> int:
+    """Delete the staged pages; what was begun by now stages no more of them."""
+    pages = _lock_pages(connection, step, repeats=True)
+    _refuse_earlier(connection, pages, until=step.as_of)
+    return connection.execute(delete(import_pages).where(import_pages.c.import_id == step.import_id)).rowcount
 
 
 def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) -> Applied:
     # A million rows take longer than the few of an order; the setting ends with this transaction.
     allow_bulk(connection)
+    _lock_pages(connection, step, repeats=True)
     pages, rows = _staged(connection, step.import_id)
     if (pages, rows) != (step.pages, step.rows):
         raise InvalidRequest(
@@ -115,7 +182,7 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
         unchanged = rows - inserted - updated
         applied = Applied(rows=rows, inserted=inserted, updated=updated, unchanged=unchanged)
     keep_import(connection, operation, step.kind, step.import_id)
-    _delete_pages(connection, step.import_id)
+    _end(connection, step)
     return applied
 
 
@@ -127,7 +194,3 @@ def _staged(connection: Connection, import_id: str) -> tuple[int, int]:
         )
     ).one()
     return int(counted[0]), int(counted[1])
-
-
-def _delete_pages(connection: Connection, import_id: str) -> int:
-    return connection.execute(delete(import_pages).where(import_pages.c.import_id == import_id)).rowcount

@@ -144,40 +144,41 @@ class ImportState(State):
     notes: Notes = Field(default_factory=list)
 
 
-class OpenImportStep(Step):
-    """Find out whether this file was the last of its kind, and delete the pages of an earlier attempt."""
+class ImportStep(Step):
+    """A step of an import."""
 
     import_id: str
+
+
+class OpenImportStep(ImportStep):
+    """Find out whether this file was the last of its kind, and delete the pages of an earlier attempt."""
+
     apply_operation_id: str
 
 
-class StagePageStep(Step):
+class StagePageStep(ImportStep):
     """Store a page until the file is whole."""
 
-    import_id: str
     kind: ImportKind
     columns: list[str]
     page: int
     rows: str
 
 
-class ApplyImportStep(Step):
+class ApplyImportStep(ImportStep):
     """Check all rows against the database, and write all of them or none."""
 
     # The id stands for kind and content. Who sent the file, under which name and in how many pages, is no difference.
     not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"performed_by", "pages"}
 
-    import_id: str
     kind: ImportKind
     columns: list[str]
     pages: int
     rows: int
 
 
-class DiscardImportStep(Step):
+class DiscardImportStep(ImportStep):
     """Delete the pages of a file that won't be applied."""
-
-    import_id: str
 
 
 class WantedAdjustment(BaseModel):

@@ -1,6 +1,7 @@
 """The steps of an import on PostgreSQL: pages that wait, and one transaction in which they count."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -42,40 +43,48 @@ class Loading:
         self.import_id = new_name(f"import-{kind}")
         self.kind = ImportKind(kind)
         self.columns = list(columns)
+        self._steps = itertools.count()
 
-    def stage(self, *rows: Cells, page: int = 0, first_line: int = 2) -> Staged:
+    def stage(self, *rows: Cells, page: int = 0, first_line: int = 2, as_of: datetime | None = None) -> Staged:
         """A page of rows."""
         return self.stage_packed(
-            pack_rows([encode_row(line, cells) for line, cells in enumerate(rows, first_line)]), page
+            pack_rows([encode_row(line, cells) for line, cells in enumerate(rows, first_line)]), page, as_of
         )
 
-    def stage_packed(self, packed: str, page: int = 0) -> Staged:
+    def stage_packed(self, packed: str, page: int = 0, as_of: datetime | None = None) -> Staged:
         """A page as it is on the wire."""
-        step = self._step(StagePageStep, f"page/{page}", **self._file, page=page, rows=packed)
+        step = self._step(StagePageStep, f"page/{page}", as_of, **self._file, page=page, rows=packed)
         return _run("stage_page", self.steps.stage_page, step)
 
-    def apply(self, rows: int, pages: int = 1, performed_by: str = "importer") -> Applied:
+    def apply(
+        self, rows: int, pages: int = 1, performed_by: str = "importer", as_of: datetime | None = None
+    ) -> Applied:
         """All of it, or nothing."""
         of_all = {"performed_by": performed_by, "pages": pages, "rows": rows}
-        step = self._step(ApplyImportStep, "apply", **self._file, **of_all)
+        step = self._step(ApplyImportStep, "apply", as_of, **self._file, **of_all)
         return _run("apply_import", self.steps.apply_import, step)
 
-    def open(self, as_of: datetime = NOON) -> Applied | None:
+    def open(self, as_of: datetime | None = None) -> Applied | None:
         """What is known of the file."""
-        step = self._step(OpenImportStep, "open", as_of=as_of, apply_operation_id=f"{self.import_id}/apply")
+        step = self._step(OpenImportStep, "open", as_of, apply_operation_id=f"{self.import_id}/apply")
         return _run("open_import", self.steps.open_import, step).applied
 
-    def discard(self) -> int:
+    def discard(self, as_of: datetime | None = None) -> int:
         """Forget the pages."""
-        return _run("discard_import", self.steps.discard_import, self._step(DiscardImportStep, "discard")).pages
+        step = self._step(DiscardImportStep, "discard", as_of)
+        return _run("discard_import", self.steps.discard_import, step).pages
 
     @property
     def _file(self) -> dict[str, Any]:
         return {"kind": self.kind, "columns": self.columns}
 
-    def _step(self, step: type[S], operation: str, **fields: Any) -> S:
-        """A step of this import, by the importer at noon unless told otherwise."""
-        usual = {"performed_by": "importer", "as_of": NOON, "import_id": self.import_id}
+    def _step(self, step: type[S], operation: str, as_of: datetime | None, **fields: Any) -> S:
+        """A step of this import, by the importer and a second after the one before, unless told otherwise."""
+        usual = {
+            "performed_by": "importer",
+            "as_of": as_of or NOON + timedelta(seconds=next(self._steps)),
+            "import_id": self.import_id,
+        }
         return step.model_validate({"operation_id": f"{self.import_id}/{operation}"} | usual | fields)
 
 
@@ -120,6 +129,57 @@ def test_applied_twice_it_happens_once_and_answers_the_same(database: Database, 
     assert loading.open() == applied
     assert _pages(engine, loading.import_id) == []
     assert _suppliers(engine, name) == [(name, None)]
+
+
+def test_an_attempt_that_was_begun_before_the_file_ended_or_was_opened_again_changes_no_page(
+    database: Database, engine: Engine
+) -> None:
+    loading, name = Loading(database, "suppliers", "name"), new_name("supplier")
+    second = timedelta(seconds=1)
+    ended = ("InvalidState", {"status": "", "command": ""})
+
+    def is_refused(*calls: Callable[[], object]) -> None:
+        before = _pages(engine, loading.import_id)
+        assert [refused(call) for call in calls] == [ended] * len(calls)
+        assert _pages(engine, loading.import_id) == before
+
+    loading.open(as_of=NOON)
+    loading.stage((name,), as_of=NOON)
+    # Opened twice, as the answer of the first time was lost: the page is sent again.
+    loading.open(as_of=NOON)
+    loading.stage((name,), as_of=NOON + second)
+    is_refused(
+        lambda: loading.open(as_of=NOON - second),
+        lambda: loading.stage((name,), page=1, as_of=NOON - second),
+        lambda: loading.discard(as_of=NOON - second),
+    )
+    assert loading.discard(as_of=NOON + 2 * second) == 1
+    assert loading.discard(as_of=NOON + 2 * second) == 0
+    is_refused(
+        lambda: loading.stage((name,), as_of=NOON + 2 * second),
+        lambda: loading.open(as_of=NOON + second),
+    )
+
+    # Sent again.
+    loading.open(as_of=NOON + 3 * second)
+    loading.stage((name,), as_of=NOON + 4 * second)
+    applied = loading.apply(rows=1, as_of=NOON + 4 * second)
+    assert applied == Applied(rows=1, inserted=1, updated=0, unchanged=0)
+    is_refused(lambda: loading.stage((name,), as_of=NOON + 4 * second))
+    assert _pages(engine, loading.import_id) == []
+
+
+def test_pages_that_a_run_has_staged_again_are_deleted_by_the_repeat_of_their_application(
+    database: Database, engine: Engine
+) -> None:
+    loading, name = Loading(database, "suppliers", "name"), new_name("supplier")
+    loading.stage((name,))
+    applied = loading.apply(rows=1)
+    # An operator has reset the run.
+    loading.stage((name,))
+    assert _pages(engine, loading.import_id) == [0]
+    assert loading.apply(rows=1) == applied
+    assert _pages(engine, loading.import_id) == []
 
 
 def test_two_workers_that_apply_at_once_do_it_once(database: Database, engine: Engine) -> None:
