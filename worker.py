@@ -22,7 +22,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
-from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.adjustment import AdjustmentSteps
 from activities.attempts import AttemptsToldToRuns, log_attempts_in_one_line
@@ -81,6 +81,7 @@ from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
 from workflows.failed_before import TellsOfFailuresBefore
 from workflows.question import QuestionWorkflow
+from workflows.runner import RecordableRunner
 
 
 def workflow_of(process: ProcessSpec) -> type[Any]:
@@ -106,7 +107,7 @@ WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), QuestionWorkflow]
 
 # Without the sandbox, which would load each workflow's module again for every run and watch each activation: what it
 # watches for, tests keep out of all that is replayed, and they replay every history in the sandbox as well (ADR 0026).
-WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
+WORKFLOW_RUNNER = RecordableRunner()
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:

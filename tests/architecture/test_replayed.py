@@ -22,8 +22,9 @@ NOT_IN_A_RUN = {
     "stockkeeper/contracts/schema.py": ["sys"],
     "stockkeeper/contracts/import_rows.py": ["zoneinfo.available_timezones"],
 }
-# A worker's interceptors, which stand around runs: what they do in a replay, `tests/end_to_end/test_tracing.py` tries.
-AROUND_RUNS = {REPOSITORY / "workflows" / name for name in ("failed_before.py", "tracing.py")}
+# A worker's interceptors and its runner, which stand around runs: what they do in a replay,
+# `tests/end_to_end/test_tracing.py` and `tests/relied_on/test_tasks.py` try.
+AROUND_RUNS = {REPOSITORY / "workflows" / name for name in ("failed_before.py", "runner.py", "tracing.py")}
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,7 @@ class CountsAfterAnActivity:
     async def run(self) -> list[str]:
         """Answer with what was seen, in its order, once the activity has ended and something was counted."""
         await workflow.execute_activity(takes_a_number, 1, start_to_close_timeout=timedelta(seconds=20))
+        workflow.upsert_memo({"looked": True})
         self.seen.append("activity")
         await workflow.wait_condition(lambda: len(self.seen) == 2)
         return self.seen

@@ -26,7 +26,13 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_commands import UpdateResponse, WorkflowCommand
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.worker import (
+    Replayer,
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
 from temporalio.workflow import Info, _Definition
 
 from activities.edge import at_the_edge
@@ -34,7 +40,7 @@ from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.messages import Step
 from tests.replay.record import PROCESSES
 from tests.replay.recording import HISTORIES, load
-from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, build_database, build_steps
+from worker import WORKFLOWS, Settings, build_database, build_steps
 
 FINGERPRINTS = Path(__file__).parent / "fingerprints"
 RECORDED = sorted(HISTORIES.glob("*.json"))
@@ -101,8 +107,8 @@ class WatchedRunner(WorkflowRunner):
         commands: By the run's id.
     """
 
-    def __init__(self, runner: WorkflowRunner = WORKFLOW_RUNNER) -> None:
-        self._runner = runner
+    def __init__(self, runner: WorkflowRunner | None = None) -> None:
+        self._runner = runner or UnsandboxedWorkflowRunner()
         self.commands: dict[str, list[Asked]] = {}
         self._runs: dict[str, Any] = {}
 
