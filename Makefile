@@ -76,7 +76,7 @@ PAYLOADS ?= 10000
 soak: $(STAMP) ## every process under faults, then with time skipped, then generated payloads
 	status=0; \
 	$(BIN)/python -m tests.faults.simulation $(SEED) $(MINUTES) --patience 180 \
-		--often-workers 0.06 --often-connections 0.6 --often-servers 0.3 --write || status=1; \
+		--often-workers 0.06 --often-connections 0.65 --often-servers 0.3 --write || status=1; \
 	$(BIN)/python -m tests.faults.simulation.skipping $(SEED) $(SKIPPED_MINUTES) --write || status=1; \
 	$(BIN)/python -m tests.faults.fuzz $(SEED) $(PAYLOADS) --write || status=1; \
 	exit $$status

@@ -10,14 +10,14 @@ from tests.faults.simulation.model.reservation import Orders
 from tests.faults.simulation.script import Command, How, Rest, Result, Script, Send, Together
 
 Json = Any
-_AT_ONCE = 20
+_AT_ONCE = 24
 
 
 class PackingLane(OrdersLane):
     """Large orders of one or two items."""
 
     kind = "packing"
-    share: ClassVar[float] = 7.0
+    share: ClassVar[float] = 10.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in one warehouse."""
