@@ -72,11 +72,16 @@ async def compare(
 
 _HISTORIES = 30
 _NOBODYS_FAULT = {
-    # A signal came while the task was under way, or an operator reset the run.
+    # A signal or an update came while the task was under way, or an operator reset or terminated the run.
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_UPDATE,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE,
 }
+
+_COMES_AGAIN = "a query has brought events before their task did"
+"""What the worker fails rather than record it: it comes again."""
 
 
 async def failed_tasks(client: Client, models: Sequence[Model], chance: random.Random) -> list[str]:
@@ -92,4 +97,5 @@ async def _failed(client: Client, workflow_id: str) -> list[str]:
         async for event in client.get_workflow_handle(workflow_id).fetch_history_events()
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
         and event.workflow_task_failed_event_attributes.cause not in _NOBODYS_FAULT
+        and not event.workflow_task_failed_event_attributes.failure.message.startswith(_COMES_AGAIN)
     ]
