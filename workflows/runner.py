@@ -14,7 +14,7 @@ whole history at once; effects happen once, whatever it had begun (``database/op
 import logging
 from typing import TYPE_CHECKING, Any
 
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import Info
@@ -35,6 +35,7 @@ _FROM_EVENTS = frozenset(
         "cancel_workflow",
     }
 )
+_LOCAL = "the result of a local activity"
 _ASIDE = frozenset({"query_workflow", "remove_from_cache"})
 """What is no part of a task."""
 _RECORDED = frozenset({"upsert_workflow_search_attributes", "modify_workflow_properties", "schedule_activity"})
@@ -69,15 +70,16 @@ class _Recordable(WorkflowInstance):
     def __init__(self, run: WorkflowInstance) -> None:
         self._run = run
         self._length = 0
-        self._shortest = 0
-        """The events that there are at the start of the next task, at least."""
+        self._of_events = False
+        self._commands = 0
+        self._local: set[int] = set()
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """Go on with the run."""
-        jobs = {str(job.WhichOneof("variant")) for job in act.jobs}
+        jobs = {_kind_of(job) for job in act.jobs}
         if jobs <= _ASIDE:
             return self._run.activate(act)
-        if self._length < act.history_length < self._shortest:
+        if self._length < act.history_length < self._length_of_the_next():
             _log.warning("workflow %s: %s", self.get_info().workflow_id, _AGAIN)
             failed = WorkflowActivationCompletion(run_id=act.run_id)
             failed.failed.failure.message = _AGAIN
@@ -85,12 +87,22 @@ class _Recordable(WorkflowInstance):
         completion = self._run.activate(act)
         if act.history_length > self._length:
             self._length = act.history_length
-            of_events = not act.is_replaying and jobs & _FROM_EVENTS
-            self._shortest = act.history_length + _BETWEEN_TASKS if of_events else 0
-        if self._shortest:
-            commands = completion.successful.commands
-            self._shortest += sum(command.WhichOneof("variant") in _RECORDED for command in commands)
+            self._of_events = not act.is_replaying and bool(jobs & _FROM_EVENTS)
+            self._commands = 0
+        self._local -= {job.resolve_activity.seq for job in act.jobs if _kind_of(job) == _LOCAL}
+        for command in completion.successful.commands:
+            kind = command.WhichOneof("variant")
+            self._commands += kind in _RECORDED
+            if kind == "schedule_local_activity":
+                self._local.add(command.schedule_local_activity.seq)
         return completion
+
+    def _length_of_the_next(self) -> int:
+        """The events that there are at the start of the next task, at least."""
+        if not self._of_events:
+            return 0
+        # A task that takes long because of a local activity is completed without its commands, and goes on in another.
+        return self._length + _BETWEEN_TASKS + (0 if self._local else self._commands)
 
     def get_serialization_context(self, command_info: Any) -> Any:
         """As of the run."""
@@ -107,3 +119,8 @@ class _Recordable(WorkflowInstance):
     def get_thread_id(self) -> int | None:
         """As of the run."""
         return self._run.get_thread_id()
+
+
+def _kind_of(job: WorkflowActivationJob) -> str:
+    kind = str(job.WhichOneof("variant"))
+    return _LOCAL if kind == "resolve_activity" and job.resolve_activity.is_local else kind

@@ -234,6 +234,28 @@ class CountsAfterAnActivity:
         return self.seen
 
 
+@workflow.defn
+class NotesBeforeALocalActivity:
+    """Has a command to be recorded while a local activity is under way."""
+
+    @workflow.init
+    def __init__(self) -> None:
+        """Begin without a key."""
+        self.key = ""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait for a key, note it, and call the activity with it."""
+        await workflow.wait_condition(lambda: bool(self.key))
+        workflow.upsert_memo({"key": self.key})
+        await workflow.execute_local_activity(held, self.key, start_to_close_timeout=timedelta(seconds=30))
+
+    @workflow.signal
+    async def begin(self, key: str) -> None:
+        """Begin."""
+        self.key = key
+
+
 @workflow.defn(name="Changes")
 class Before:
     """A workflow before its code changed."""
@@ -277,5 +299,13 @@ class After:
         self.ends = True
 
 
-WORKFLOWS = [Waits, TakesANumber, EndsAfterALocalActivity, ComesAgain, RunsOneActivity, CountsAfterAnActivity]
+WORKFLOWS = [
+    Waits,
+    TakesANumber,
+    EndsAfterALocalActivity,
+    ComesAgain,
+    RunsOneActivity,
+    CountsAfterAnActivity,
+    NotesBeforeALocalActivity,
+]
 ACTIVITIES: list[Callable[..., Any]] = [held, fails_after_two_heartbeats, takes_a_number, answers_with]

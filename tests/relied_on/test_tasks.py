@@ -2,11 +2,13 @@
 
 import asyncio
 from asyncio import Task
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
@@ -20,8 +22,10 @@ from temporalio.workflow import NondeterminismError
 
 from tests.relied_on import probes
 from tests.relied_on.conftest import until
-from tests.relied_on.probes import CountsAfterAnActivity, Waits
+from tests.relied_on.probes import CountsAfterAnActivity, NotesBeforeALocalActivity, Waits, may_end
 from worker import WORKFLOW_RUNNER
+
+_THREADS = ThreadPoolExecutor(2)
 
 
 def _worker(client: Client, queue: str, runner: WorkflowRunner = probes.RUNNER, *, keeps: int = 0) -> Worker:
@@ -34,6 +38,9 @@ def _worker(client: Client, queue: str, runner: WorkflowRunner = probes.RUNNER, 
         task_queue=queue,
         workflows=probes.WORKFLOWS,
         workflow_runner=runner,
+        activities=[probes.held],
+        activity_executor=_THREADS,
+        no_remote_activities=True,
         max_cached_workflows=keeps,
         max_concurrent_workflow_task_polls=2 if keeps else 1,
     )
@@ -155,3 +162,30 @@ async def test_a_query_brings_events_whose_task_then_cannot_be_replayed(
     ).replay_failure
     assert isinstance(failure, NondeterminismError) is not is_replayed
     assert (failure is None) is is_replayed
+
+
+async def test_a_local_activity_that_takes_longer_than_its_task_goes_on_in_another_one_and_none_is_failed(
+    temporal: Client,
+) -> None:
+    queue = "longer-task"
+    handle = await temporal.start_workflow(
+        NotesBeforeALocalActivity.run, id=queue, task_queue=queue, task_timeout=timedelta(seconds=1)
+    )
+    async with _worker(temporal, queue, WORKFLOW_RUNNER, keeps=10):
+
+        async def is_in_another_task() -> bool:
+            return (await _types(handle)).count(EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED) > 3
+
+        await handle.signal("begin", queue)
+        await until(is_in_another_task)
+        may_end(queue).set()
+        await handle.result()
+    types = await _types(handle)
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in types
+    assert types.count(EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED) == types.count(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    )
+
+
+async def _types(handle: WorkflowHandle[Any, Any]) -> list[EventType.ValueType]:
+    return [event.event_type for event in (await handle.fetch_history()).events]

@@ -17,7 +17,7 @@ class PackingLane(OrdersLane):
     """Large orders of one or two items."""
 
     kind = "packing"
-    share: ClassVar[float] = 10.0
+    share: ClassVar[float] = 7.0
 
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in one warehouse."""
