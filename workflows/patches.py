@@ -8,7 +8,7 @@ begins it. docs/operations.md, *Changing a workflow*, has the steps.
 ASKED = "asked"
 """Whether an update was carried out by a task that was lost, the database is asked before it is refused."""
 CAUGHT_UP = "caught-up"
-"""The repeat of a start is answered after what is under way, or in a second."""
+"""The repeat of a start is answered after the commands before it."""
 NAMED_ANSWERS = "named-answers"
 """A run that has answered a start under a fixed update id goes on in another run."""
 REFUSED = "refused"

@@ -31,8 +31,6 @@ from workflows.waits import Waits
 
 NOTES_KEPT = 100
 NOTE_LENGTH = 500
-_CATCH_UP = timedelta(seconds=1)
-"""How long the repeat of a start waits for what is under way; longer than the rest of a task takes."""
 
 
 class Noted(Protocol):
@@ -379,24 +377,22 @@ class Process(Generic[S]):
             raise self._failure
 
     async def answer_to_start_caught_up(self) -> None:
-        """Wait until the start is decided; if it has been, for a moment until nothing is under way.
+        """Wait until the start is decided; if it has been, until the commands before this have been carried out.
 
         Of what comes in one task, the SDK carries out signals and updates before the results of activities. So the
         state would be older than what a query has shown, which is answered after all of it.
+
+        What comes in one task on one worker may come in two when another one replays the run. So nothing is asked of
+        Temporal here, a timer for example, that depends on what is under way.
 
         Raises:
             DomainError: The run fails with this.
         """
         is_repeat = self._answered
         await self.answer_to_start()
-        if is_repeat and self._is_busy() and workflow.patched(CAUGHT_UP):
-            with contextlib.suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: not self._is_busy(), timeout=_CATCH_UP, timeout_summary="wait for what is under way"
-                )
-
-    def _is_busy(self) -> bool:
-        return self.command_lock.locked() or bool(self._under_way)
+        if is_repeat and workflow.patched(CAUGHT_UP):
+            async with self.command_lock:
+                pass
 
     async def failed(self, failure: DomainError) -> NoReturn:
         """End the run with this error, once every waiting caller has received it: its start is refused."""
