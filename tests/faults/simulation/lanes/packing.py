@@ -10,7 +10,7 @@ from tests.faults.simulation.model.reservation import Orders
 from tests.faults.simulation.script import Command, How, Rest, Result, Script, Send, Together
 
 Json = Any
-_AT_ONCE = 24
+_AT_ONCE = 20
 
 
 class PackingLane(OrdersLane):

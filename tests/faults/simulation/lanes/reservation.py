@@ -229,8 +229,14 @@ class ReservationLane(OrdersLane):
         yield from self.command(chance, order, name, payload, Refusal("InvalidRequest", ANYTHING))
 
     def _gives_no_way(self, chance: random.Random, order: Order) -> Script:
+        """Refused, and told before the order is cancelled.
+
+        If its task is lost it is decided anew, and the lines of an order that has been cancelled have ended.
+        """
         payload = {"performed_by": self.name, "reason": "a mistake"}
         yield from self.command(chance, order, "give_way", payload, self.orders.give_way(order))
+        if order.is_open:
+            yield from self.look(order)
 
     def _unknown_signal(self, chance: random.Random, order: Order) -> Script:
         name = chance.choice(["ship", "Fulfill", "resume"])
