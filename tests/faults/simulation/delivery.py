@@ -21,7 +21,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -35,6 +35,9 @@ _ACCEPTED, _COMPLETED = (
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
 )
 _RESET_WITHIN_SECONDS = 15.0
+_ONE_RUN = WorkflowIDReusePolicy.REJECT_DUPLICATE
+_REUSE = dict.fromkeys(("ReorderWorkflow", "ReplenishmentPlanWorkflow", "StockAuditWorkflow"), _ONE_RUN)
+"""A run that does its work once more if the answer to its start is lost, and it has ended before the next try."""
 _TOO_EARLY = "TOO EARLY"
 BRISK = timedelta(seconds=5)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
@@ -207,6 +210,7 @@ class Delivery:
                 task_queue=self._task_queue,
                 task_timeout=self._task_timeout,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=_REUSE.get(command.workflow_type, WorkflowIDReusePolicy.ALLOW_DUPLICATE),
             )
         return Sent()
 
