@@ -29,7 +29,9 @@ async def test_a_repeat_with_other_contents_that_is_taken_for_the_same_is_found(
     place = workplace()
     async with place.worker():
         lanes = lanes_of(new_run(1), shop, 1, [ReservationLane])
-        driver = Driver(lanes, Delivery([plain_client], place.settings.task_queue), commands_each=300)
+        # A signal that isn't refused is found out by the note that doesn't come.
+        delivery = Delivery([plain_client], place.settings.task_queue, patience=30)
+        driver = Driver(lanes, delivery, commands_each=300)
         await driver.run()
     # Every client meets it sooner or later, and nothing else.
     assert len(driver.violations) == len(lanes)
