@@ -113,7 +113,7 @@ class ImportSteps(OnDatabase, ImportActivities):
         if done_already:
             # A run that an operator has reset has staged its pages again.
             with database_errors(), self._database.transaction() as connection:
-                _end(connection, step)
+                _end(connection, step, _lock_pages(connection, step, repeats=True))
         return applied
 
     @activity.defn(name="discard_import", no_thread_cancel_exception=True)
@@ -126,7 +126,7 @@ class ImportSteps(OnDatabase, ImportActivities):
             InvalidState: The file was opened again since this attempt was begun. Nothing has changed.
         """
         with database_errors(), self._database.transaction() as connection:
-            return Discarded(pages=_end(connection, step))
+            return Discarded(pages=_end(connection, step, _lock_pages(connection, step, repeats=True)))
 
 
 def _lock_pages(connection: Connection, step: ImportStep, *, repeats: bool = False) -> Operation:
@@ -154,17 +154,16 @@ def _refuse_earlier(connection: Connection, pages: Operation, *, until: datetime
     send(connection, [insert_refused([(replace(pages, as_of=until), _ENDED)])])
 
 
-def _end(connection: Connection, step: ImportStep) -> int:
-    """Delete the staged pages; what was begun by now stages no more of them."""
-    pages = _lock_pages(connection, step, repeats=True)
-    _refuse_earlier(connection, pages, until=step.as_of)
+def _end(connection: Connection, step: ImportStep, locked: Operation) -> int:
+    """Delete the staged pages, which are locked; what was begun by now stages no more of them."""
+    _refuse_earlier(connection, locked, until=step.as_of)
     return connection.execute(delete(import_pages).where(import_pages.c.import_id == step.import_id)).rowcount
 
 
 def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) -> Applied:
     # A million rows take longer than the few of an order; the setting ends with this transaction.
     allow_bulk(connection)
-    _lock_pages(connection, step, repeats=True)
+    locked = _lock_pages(connection, step, repeats=True)
     pages, rows = _staged(connection, step.import_id)
     if (pages, rows) != (step.pages, step.rows):
         raise InvalidRequest(
@@ -182,7 +181,7 @@ def _apply(connection: Connection, operation: Operation, step: ApplyImportStep) 
         unchanged = rows - inserted - updated
         applied = Applied(rows=rows, inserted=inserted, updated=updated, unchanged=unchanged)
     keep_import(connection, operation, step.kind, step.import_id)
-    _end(connection, step)
+    _end(connection, step, locked)
     return applied
 
 

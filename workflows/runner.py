@@ -2,7 +2,7 @@
 
 A worker that gets a query of a run that it doesn't know replays the run for it: with all events that there are, also
 those that no workflow task has brought to a worker yet. The task that comes next brings only what is newer, such as an
-update; but who replays it gets all of these events at once, and the SDK begins with signals and updates and goes on
+update; but a later replay gets all of these events at once, and the SDK begins with signals and updates and goes on
 with the results of activities and with timers. So its commands are recorded in one order and replayed in another: the
 task is refused as not deterministic, and the run stands still for ever, on every worker. Seen with temporalio 1.35.0
 (``findings/update-after-a-query.sh``).
@@ -101,7 +101,7 @@ class _Recordable(WorkflowInstance):
         """The events that there are at the start of the next task, at least."""
         if not self._of_events:
             return 0
-        # A task that takes long because of a local activity is completed without its commands, and goes on in another.
+        # A task that takes long because of a local activity goes on in another, maybe before its commands are recorded.
         return self._length + _BETWEEN_TASKS + (0 if self._local else self._commands)
 
     def get_serialization_context(self, command_info: Any) -> Any:

@@ -98,7 +98,7 @@ async def _arrived(handle: WorkflowHandle[Any, Any]) -> None:
 
 
 async def _with_an_activity(client: Client, queue: str) -> WorkflowHandle[CountsAfterAnActivity, list[str]]:
-    """A run whose activity nobody has begun, and which no worker knows."""
+    """A run whose activity is scheduled and not started, and which no worker has in its cache."""
     handle = await client.start_workflow(
         CountsAfterAnActivity.run, id=queue, task_queue=queue, task_timeout=timedelta(seconds=2)
     )
@@ -127,7 +127,7 @@ async def _end_the_activity(client: Client, queue: str) -> None:
 async def _task_lost_before_a_query(client: Client, name: str) -> tuple[WorkflowHandle[Any, Any], str, Task[Any]]:
     """A run whose activity has ended, whose task was lost, and of which a query was asked before.
 
-    Whoever asks for tasks gets the query or the task, and only one will do.
+    A poll gets the query or the task; a run whose query it got is given up for another one.
     """
     for number in range(50):
         handle = await _with_an_activity(client, queue := f"{name}-{number}")
