@@ -5,6 +5,7 @@ after Temporal has given its step to another one, and after the file was applied
 these refuses what was begun before, by the workflow's time (`database.operations`).
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -111,8 +112,8 @@ class ImportSteps(OnDatabase, ImportActivities):
             self._database, step, Applied, lambda connection, operation: _apply(connection, operation, step)
         )
         if done_already:
-            # A run that an operator has reset has staged its pages again.
-            with database_errors(), self._database.transaction() as connection:
+            # A run that an operator has reset has staged its pages again; those of a later attempt are not this one's.
+            with database_errors(), self._database.transaction() as connection, suppress(InvalidState):
                 _end(connection, step, _lock_pages(connection, step, repeats=True))
         return applied
 

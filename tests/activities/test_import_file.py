@@ -191,6 +191,17 @@ def test_two_workers_that_apply_at_once_do_it_once(database: Database, engine: E
     assert _suppliers(engine, name) == [(name, None)]
 
 
+def test_an_attempt_begun_before_the_one_that_applied_gets_its_result(database: Database, engine: Engine) -> None:
+    loading, name = Loading(database, "suppliers", "name"), new_name("supplier")
+    loading.stage((name,))
+    first = loading.apply(rows=1, as_of=NOON + timedelta(hours=2))
+    loading.open(as_of=NOON + timedelta(hours=3))
+    loading.stage((name,), as_of=NOON + timedelta(hours=4))
+    assert loading.apply(rows=1, as_of=NOON + timedelta(hours=1)) == first
+    assert first == Applied(rows=1, inserted=1, updated=0, unchanged=0)
+    assert _pages(engine, loading.import_id) == [0]  # They wait for the run that sent them.
+
+
 def test_files_about_the_same_things_wait_for_each_other(database: Database, engine: Engine) -> None:
     names = [new_name("supplier") for _ in range(50)]
     loadings = [Loading(database, "suppliers", "name", "email") for _ in range(6)]
