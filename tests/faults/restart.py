@@ -37,7 +37,8 @@ from tests.support.wire import few_at_once
 
 LANES = 40
 _BEGIN, _END = "<!-- The restart, by `python -m tests.faults.restart`: begin -->\n", "<!-- The restart: end -->\n"
-_LOOKS_EVERY = 0.2
+_LOOKS_EVERY = 1.0
+"""Seconds: counting ten thousand runs costs the server work that the worker waits for."""
 _DAY = 24 * 60
 _MEGABYTE = 1024 * 1024
 
@@ -104,13 +105,14 @@ class _Restart:
             await asyncio.sleep(_LOOKS_EVERY)
 
     async def run(self, open_holds: int) -> Figures:
-        figures = Figures(open_holds)
+        figures, first_began = Figures(open_holds), time.perf_counter()
         item = self.shop.item(2 * open_holds + 1)
         references = [new_reference() for _ in range(open_holds)]
         hold = partial(self.orders.reserve, ttl_minutes=_DAY)
         async with self.worker() as first:
             await few_at_once(*(partial(hold, each, (item, 2)) for each in references), lanes=LANES)
             figures.before = _memory(first)
+        _say(first_began, f"{open_holds:,} holds are open, and their worker is killed")
         ship = ("fulfill", {"performed_by": "picker"})
         cancel = ("cancel", {"performed_by": "shop", "reason": "too late"})
         await few_at_once(
@@ -120,6 +122,7 @@ class _Restart:
             ),
             lanes=LANES,
         )
+        _say(first_began, "as many commands wait for the next worker")
         async with self.worker() as second:
             began = time.perf_counter()
             watching = asyncio.ensure_future(self.watched(second, figures, began))
@@ -131,7 +134,9 @@ class _Restart:
                 with contextlib.suppress(TimeoutError, RPCTimeoutOrCancelledError):
                     is_held = (await hold(reference, (item, 1)))["status"] == "ACTIVE"
             figures.first_answer = time.perf_counter() - began
+            _say(first_began, "a new order is held")
             await watching
+        _say(first_began, "all commands are carried out")
         failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
         found = await few_at_once(*(partial(self.orders.history, each, failed) for each in references), lanes=LANES)
         figures.failed_tasks = sum(map(len, found))
@@ -139,6 +144,10 @@ class _Restart:
         if level(self.shop.engine, item) != expected:
             raise RuntimeError(f"{level(self.shop.engine, item)} instead of {expected}")
         return figures
+
+
+def _say(began: float, what: str) -> None:
+    sys.stderr.write(f"{time.perf_counter() - began:6.0f} s: {what}\n")
 
 
 def _memory(worker: WorkerProcess) -> float:
