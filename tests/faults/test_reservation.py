@@ -21,6 +21,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, eventually, line
 from worker import build_worker
 
+CUTS = 10
 Call = Callable[[Orders, str, ItemKey], Awaitable[Json]]
 
 
@@ -110,22 +111,25 @@ async def test_workers_killed_under_load_lose_and_double_nothing(
 
 
 async def test_cut_connections_reach_no_caller(orders: Orders, outages: Outages, shop: Shop, engine: Engine) -> None:
-    item = shop.item(100)
-
-    async def serve() -> None:
-        reference = new_reference()
-        await orders.reserve(reference, (item, 2))
-        assert lines_of(await orders.fulfill(reference, [line(item, 1)])) == [(item, 2, 1)]
-
+    item = shop.item(10_000)
     cuts = 0
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(30):
-            tasks.create_task(serve())
-        for _ in range(15):
-            cuts += await asyncio.to_thread(outages.cut_connections)
-            await asyncio.sleep(0.05)
-    assert cuts > 10
-    assert level(engine, item) == (70, 30)
+
+    async def serve_customers() -> int:
+        served = 0
+        while cuts <= CUTS:
+            reference = new_reference()
+            await orders.reserve(reference, (item, 2))
+            assert lines_of(await orders.fulfill(reference, [line(item, 1)])) == [(item, 2, 1)]
+            served += 1
+        return served
+
+    customers = [asyncio.ensure_future(serve_customers()) for _ in range(8)]
+    while cuts <= CUTS:
+        cuts += await asyncio.to_thread(outages.cut_connections)
+        await asyncio.sleep(0.05)
+    served = sum(await asyncio.gather(*customers))
+    assert served >= len(customers)
+    assert level(engine, item) == (10_000 - served, served)
 
 
 async def test_a_database_that_is_away_delays_the_answer(
