@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from typing import Any, TypeVar
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from sqlalchemy import Engine
 from temporalio.client import Client
+from typer.main import get_command
 
 from database.migrate import upgrade
 from database.sessions import Database, connect
@@ -55,6 +57,14 @@ BEGIN_FIRST = "tests/faults/test_simulation.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the longest file begin first; the others stay in the order of the folders."""
     items.sort(key=lambda item: not item.nodeid.startswith(BEGIN_FIRST))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_made_once() -> Iterator[None]:
+    """Typer's runner makes all commands anew for each call, which takes longer than what most of them do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
