@@ -12,7 +12,8 @@ from temporalio import activity
 from activities.catalogue import require_warehouse
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
-from database.demand import roll_up, usages
+from database.demand import roll_up
+from database.demand_sums import demand_of_items
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from database.replenishment_plan import (
@@ -166,7 +167,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         )
         plans = {}
         bulk_factor = self._bulk_factor if step.bulk_factor is None else step.bulk_factor
-        known = usages(connection, page, step.history_days, step.as_of, bulk_factor)
+        sums = demand_of_items(connection, page, step.history_days, step.as_of, bulk_factor)
+        known = {item: each.usage for item, each in sums.items()}
         for item in supplied:
             if (usage := known.get(item)) is None:
                 continue

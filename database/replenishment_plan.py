@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Table,
+    Text,
     bindparam,
     column,
     func,
@@ -46,6 +47,21 @@ item_plans = Table(
     needed("reorder_point", BigInteger),
     needed("reorder_quantity", BigInteger),
     needed("planned_at", INSTANT),
+    needed("service_measure", Text, server_default=text("'cycle'")),
+    Column("method", Text, server_default=text("'seed'")),
+    Column("demand_class", Text),
+    Column("days_with_demand", Integer),
+    Column("order_cost", Double),
+    Column("holding_cost_rate", Double),
+    Column("unit_cost", Double),
+    Column("order_squares", Double),
+    Column("undershoot", Double),
+    Column("outgoing_mean", Double),
+    Column("outgoing_deviation", Double),
+    Column("outgoing_skewness", Double),
+    Column("factor", Double),
+    Column("expected_cycle_service", Double),
+    Column("expected_fill_rate", Double),
     item_key("item_plans_item"),
 )
 
@@ -119,7 +135,10 @@ _SET_POINTS = text("""
     RETURNING item.is_below_reorder_point AND NOT plan.was_below AS fell_below
 """).bindparams(*_POINTS)
 
-_NUMBERS = [each.name for each in item_plans.columns if each.name not in ("warehouse_id", "product_id", "planned_at")]
+_NUMBERS = [
+    *("supplier_id", "days", "daily_mean", "daily_deviation", "lead_time_days", "lead_time_deviation_days"),
+    *("service_level", "safety_stock", "economic_order_quantity", "reorder_point", "reorder_quantity"),
+]
 
 
 def _insert_plans() -> Insert:

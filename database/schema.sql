@@ -215,7 +215,9 @@ CREATE TABLE daily_demand (
     product_id bigint NOT NULL,
     day date NOT NULL,
     quantity bigint NOT NULL,
-    CONSTRAINT daily_demand_pkey PRIMARY KEY (warehouse_id, product_id, day),
+    order_squares double precision,
+    CONSTRAINT daily_demand_pkey PRIMARY KEY (warehouse_id, product_id, day) INCLUDE (quantity, order_squares),
+    CONSTRAINT daily_demand_order_squares_check CHECK (order_squares >= 0::double precision),
     CONSTRAINT daily_demand_quantity_check CHECK (quantity >= 0),
     CONSTRAINT daily_demand_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
     CONSTRAINT daily_demand_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
@@ -394,17 +396,43 @@ CREATE TABLE item_plans (
     reorder_point bigint NOT NULL,
     reorder_quantity bigint NOT NULL,
     planned_at timestamp with time zone NOT NULL,
+    service_measure text DEFAULT 'cycle'::text NOT NULL,
+    method text DEFAULT 'seed'::text,
+    demand_class text,
+    days_with_demand integer,
+    order_cost double precision,
+    holding_cost_rate double precision,
+    unit_cost double precision,
+    order_squares double precision,
+    undershoot double precision,
+    outgoing_mean double precision,
+    outgoing_deviation double precision,
+    outgoing_skewness double precision,
+    factor double precision,
+    expected_cycle_service double precision,
+    expected_fill_rate double precision,
     CONSTRAINT item_plans_pkey PRIMARY KEY (warehouse_id, product_id),
+    CONSTRAINT item_plans_check CHECK (days_with_demand >= 0 AND days_with_demand <= days),
     CONSTRAINT item_plans_daily_deviation_check CHECK (daily_deviation >= 0::double precision),
     CONSTRAINT item_plans_daily_mean_check CHECK (daily_mean >= 0::double precision),
     CONSTRAINT item_plans_days_check CHECK (days > 0),
+    CONSTRAINT item_plans_demand_class_check CHECK (demand_class = ANY (ARRAY['smooth'::text, 'erratic'::text, 'intermittent'::text, 'lumpy'::text])),
     CONSTRAINT item_plans_economic_order_quantity_check CHECK (economic_order_quantity >= 0::double precision),
+    CONSTRAINT item_plans_expected_cycle_service_check CHECK (expected_cycle_service >= 0::double precision AND expected_cycle_service <= 1::double precision),
+    CONSTRAINT item_plans_expected_fill_rate_check CHECK (expected_fill_rate >= 0::double precision AND expected_fill_rate <= 1::double precision),
+    CONSTRAINT item_plans_holding_cost_rate_check CHECK (holding_cost_rate >= 0::double precision),
     CONSTRAINT item_plans_lead_time_days_check CHECK (lead_time_days >= 0::double precision),
     CONSTRAINT item_plans_lead_time_deviation_days_check CHECK (lead_time_deviation_days >= 0::double precision),
+    CONSTRAINT item_plans_order_cost_check CHECK (order_cost >= 0::double precision),
+    CONSTRAINT item_plans_order_squares_check CHECK (order_squares >= 0::double precision),
+    CONSTRAINT item_plans_outgoing_deviation_check CHECK (outgoing_deviation >= 0::double precision),
+    CONSTRAINT item_plans_outgoing_mean_check CHECK (outgoing_mean >= 0::double precision),
     CONSTRAINT item_plans_reorder_point_check CHECK (reorder_point >= 0),
     CONSTRAINT item_plans_reorder_quantity_check CHECK (reorder_quantity > 0),
-    CONSTRAINT item_plans_safety_stock_check CHECK (safety_stock >= 0::double precision),
     CONSTRAINT item_plans_service_level_check CHECK (service_level > 0::double precision AND service_level < 1::double precision),
+    CONSTRAINT item_plans_service_measure_check CHECK (service_measure = ANY (ARRAY['cycle'::text, 'fill'::text])),
+    CONSTRAINT item_plans_undershoot_check CHECK (undershoot >= 0::double precision),
+    CONSTRAINT item_plans_unit_cost_check CHECK (unit_cost >= 0::double precision),
     CONSTRAINT item_plans_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id),
     CONSTRAINT item_plans_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
 );
@@ -424,6 +452,27 @@ CREATE TABLE operations (
 );
 CREATE INDEX operations_by_age ON operations USING btree (created_at);
 GRANT DELETE, INSERT, SELECT, UPDATE ON operations TO stockkeeper_worker;
+
+CREATE TABLE plan_months (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    month date NOT NULL,
+    method text,
+    demand_class text,
+    service_measure text NOT NULL,
+    service_level double precision NOT NULL,
+    expected_cycle_service double precision,
+    expected_fill_rate double precision,
+    reorder_point bigint NOT NULL,
+    reorder_quantity bigint NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    units bigint,
+    CONSTRAINT plan_months_pkey PRIMARY KEY (warehouse_id, product_id, month),
+    CONSTRAINT plan_months_month_check CHECK (EXTRACT(day FROM month) = 1::numeric),
+    CONSTRAINT plan_months_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+CREATE INDEX plan_months_open ON plan_months USING btree (month) WHERE units IS NULL;
+GRANT INSERT, SELECT, UPDATE ON plan_months TO stockkeeper_worker;
 
 CREATE TABLE product_suppliers (
     product_id bigint NOT NULL,
@@ -668,6 +717,23 @@ CREATE CONSTRAINT TRIGGER purchase_orders_are_their_lines AFTER UPDATE OF total,
     FOR EACH ROW WHEN (old.total <> new.total OR old.version <> new.version) EXECUTE FUNCTION require_the_total_to_be_the_lines();
 GRANT INSERT, SELECT, UPDATE ON purchase_orders TO stockkeeper_worker;
 
+CREATE TABLE refused_demand (
+    operation_id text NOT NULL,
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    month date NOT NULL,
+    refused_at timestamp with time zone NOT NULL,
+    units bigint NOT NULL,
+    CONSTRAINT refused_demand_pkey PRIMARY KEY (operation_id, warehouse_id, product_id),
+    CONSTRAINT refused_demand_month_check CHECK (EXTRACT(day FROM month) = 1::numeric),
+    CONSTRAINT refused_demand_units_check CHECK (units > 0),
+    CONSTRAINT refused_demand_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT refused_demand_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE INDEX refused_demand_by_item ON refused_demand USING btree (warehouse_id, product_id, refused_at);
+CREATE INDEX refused_demand_by_month ON refused_demand USING btree (month);
+GRANT INSERT, SELECT, UPDATE ON refused_demand TO stockkeeper_worker;
+
 CREATE TABLE refused_operations (
     operation_id text NOT NULL,
     as_of timestamp with time zone NOT NULL,
@@ -687,6 +753,23 @@ CREATE TABLE reorder_points (
     CONSTRAINT reorder_points_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
 );
 GRANT SELECT ON reorder_points TO stockkeeper_worker;
+
+CREATE TABLE replenishment_cycles (
+    po_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    month date NOT NULL,
+    ordered_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    ran_out boolean NOT NULL,
+    CONSTRAINT replenishment_cycles_pkey PRIMARY KEY (po_id, product_id),
+    CONSTRAINT replenishment_cycles_month_check CHECK (EXTRACT(day FROM month) = 1::numeric),
+    CONSTRAINT replenishment_cycles_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id),
+    CONSTRAINT replenishment_cycles_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT replenishment_cycles_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE INDEX replenishment_cycles_by_month ON replenishment_cycles USING btree (month);
+GRANT INSERT, SELECT, UPDATE ON replenishment_cycles TO stockkeeper_worker;
 
 CREATE TABLE reservation_releases (
     reservation_id bigint NOT NULL,

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -217,7 +218,7 @@ def _demand_table(name: str, *columns: SchemaItem) -> Table:
 
 
 imported_demand = _demand_table("imported_demand", needed("exclude", Boolean, server_default=text("false")))
-daily_demand = _demand_table("daily_demand")
+daily_demand = _demand_table("daily_demand", Column("order_squares", Double))
 
 demand_days = Table(
     "demand_days",

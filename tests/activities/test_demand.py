@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from database import demand as rollup
+from database.demand_sums import demand_of_items
 from database.sessions import Database
 from stockkeeper.contracts import import_rows
 from stockkeeper.domain.replenishment import usage_of
@@ -169,7 +170,7 @@ def test_demand_is_what_is_sold_or_sent_away_and_nothing_else(
         units = -7 if leaves or movement_type is MovementType.ADJUSTMENT else 7
         write(connection, item, [(LATE, movement_type, units)])
         rollup.roll_up(connection, AS_OF)
-        found = rollup.usages(connection, [item], 2, AS_OF)[item]
+        found = demand_of_items(connection, [item], 2, AS_OF)[item].usage
         # Some of these have no document behind them, which the auditor would find.
         connection.rollback()
     assert found == usage_of([0, 7 if leaves else 0])
@@ -185,7 +186,7 @@ def test_what_comes_back_does_not_lower_the_demand_of_its_day(past: Past, engine
     with engine.connect() as connection:
         write(connection, item, moved)
         rollup.roll_up(connection, AS_OF)
-        found = rollup.usages(connection, [item], 2, AS_OF)[item]
+        found = demand_of_items(connection, [item], 2, AS_OF)[item].usage
         # There is no return behind it, which the auditor would find.
         connection.rollback()
     assert found == usage_of([0, 33])

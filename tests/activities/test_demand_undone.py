@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from database.demand import usages
+from database.demand_sums import demand_of_items
 from database.sessions import Database
 from stockkeeper.domain.replenishment import usage_of, without_bulk
 from stockkeeper.domain.stock import ItemKey
@@ -202,5 +202,5 @@ def test_bulk_orders_are_left_out_by_the_rule_of_the_domain(
     item = past.seller(*daily)
     planning.roll_up()
     with database.transaction() as connection:
-        found = usages(connection, [item], 90, AS_OF, factor)[item]
+        found = demand_of_items(connection, [item], 90, AS_OF, factor)[item].usage
     assert found == usage_of(daily if factor is None else without_bulk(daily, factor))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, text
 
-from database.demand import usages
+from database.demand_sums import demand_of_items
 from database.sessions import Database
 from stockkeeper.domain.replenishment import Usage
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -28,7 +28,8 @@ _NOON = time(12)
 def usage(database: Database, item: ItemKey, *, as_of: datetime = AS_OF, history_days: int = 90) -> Usage | None:
     """What leaves an item, as the worker's role sees it; None: nothing is known of it."""
     with database.transaction() as connection:
-        return usages(connection, [item], history_days, as_of).get(item)
+        known = demand_of_items(connection, [item], history_days, as_of).get(item)
+    return None if known is None else known.usage
 
 
 def demand(engine: Engine, item: ItemKey) -> dict[str, int]:
@@ -67,7 +68,7 @@ _ITEM = text("""
 _MOVE = text("""
     INSERT INTO stock_movements (warehouse_id, product_id, movement_type, quantity, balance_after, reference_id,
         performed_by, reason, operation_id, workflow_id, run_id, created_at)
-    VALUES (:warehouse_id, :product_id, :movement_type, :quantity, :balance_after, 'the past', 'tests', 'long ago',
+    VALUES (:warehouse_id, :product_id, :movement_type, :quantity, :balance_after, :reference_id, 'tests', 'long ago',
         :operation_id, 'test', 'test', :created_at)
 """)
 _KEEP = text("""
@@ -76,7 +77,7 @@ _KEEP = text("""
 """)
 
 
-def write(connection: Connection, item: ItemKey, moved: Iterable[Moved]) -> None:
+def write(connection: Connection, item: ItemKey, moved: Iterable[Moved], *, reference: str = "the past") -> None:
     """Write movements at these instants, as the ledger would have: in turn, each with its balance.
 
     Only the database's owner may, and only of what comes after all that the item has.
@@ -93,6 +94,7 @@ def write(connection: Connection, item: ItemKey, moved: Iterable[Moved]) -> None
             "movement_type": movement_type,
             "quantity": units,
             "balance_after": balance,
+            "reference_id": reference,
             "operation_id": operation_id,
             "created_at": at,
         }
