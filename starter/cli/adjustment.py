@@ -16,9 +16,8 @@ from starter.cli.times import instant_or_none, shown
 from starter.cli.zones import occurred, zone_of
 from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus, worth
+from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus
 from stockkeeper.contracts.errors import InsufficientStock
-from stockkeeper.contracts.messages import amount as figures
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Correct stock by hand: ask, approve, reject.")
@@ -36,15 +35,10 @@ def _short(what: str, requested: int, on_hand: int) -> str:
     return f"{what}: {requested} to be taken off, {on_hand} on hand"
 
 
-def _value(value: Decimal, unvalued_units: int) -> str:
-    """The value in words, with the currency of the settings."""
-    return worth(value, unvalued_units).replace(figures(value), amount(value), 1)
-
-
 def _headline(before: AdjustmentState, state: AdjustmentState) -> str:
     status = changed_status(before.status, state.status)
     # The value of one that was short is unknown.
-    value = "" if state.shortages else f", worth {_value(state.value, state.unvalued_units)}"
+    value = "" if state.shortages else f", worth {printing.worth_shown(state.value, state.unvalued_units)}"
     return f"adjustment [bold]{escape(state.adjustment_number)}[/bold]: {status}{value}"
 
 
@@ -137,7 +131,7 @@ def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) 
         lambda waiting: [
             escape(waiting.adjustment_number),
             escape(waiting.warehouse),
-            _value(waiting.value, waiting.unvalued_units),
+            printing.worth_shown(waiting.value, waiting.unvalued_units),
             str(waiting.would_end or ""),
             escape(waiting.requested_by),
             escape(waiting.reason),
@@ -158,7 +152,7 @@ add_list(
     lambda row: [
         escape(row["adjustment_number"]),
         printing.text(row["warehouse"]),
-        _value(Decimal(row["value"]), row["unvalued_units"]) if row["value"] else "",
+        printing.worth_shown(Decimal(row["value"]), row["unvalued_units"]) if row["value"] else "",
         printing.text(row["requested_by"]),
         printing.text(row["reason"]),
         printing.joined(row["skus"]),

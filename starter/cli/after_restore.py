@@ -37,17 +37,15 @@ def after_restore(*, mend: bool, performed_by: str, json: bool, since: str | Non
 
 
 def _print(report: dict[str, Any]) -> None:
-    out.print(
+    out.sentence(
         f"the database's last step is of {_moment(report['database_at'])}, Temporal's last event of "
         f"{_moment(report['temporal_at'])}; {counted(report['runs_compared'], 'run')} compared since "
-        f"{_moment(report['since'])}",
-        soft_wrap=True,
+        f"{_moment(report['since'])}"
     )
     if (mended := report["mended"]) is not None:
-        out.print(
+        out.sentence(
             f"{counted(mended['steps_repeated'], 'step')} carried out again, "
-            f"{counted(mended['runs_started'], 'run')} started, {counted(mended['runs_replaced'], 'run')} replaced",
-            soft_wrap=True,
+            f"{counted(mended['runs_started'], 'run')} started, {counted(mended['runs_replaced'], 'run')} replaced"
         )
     wrong = [check for check in report["checks"] if not check["ok"]]
     if wrong:

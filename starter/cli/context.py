@@ -73,13 +73,10 @@ def as_json(error: StockkeeperError | str, *, of: str = "") -> dict[str, Any]:
 
 
 def explain(error: StockkeeperError | str, *, of: str = "") -> None:
-    """Print an error in one line; ``of`` names which of several documents it concerns."""
+    """Print an error, in one line off a terminal; ``of`` names which of several documents it concerns."""
     which = f"{escape(of)}: " if of else ""
-    if isinstance(error, str):
-        err.print(f"{which}[red]error:[/red] {escape(error)}", soft_wrap=True)
-    else:
-        code = getattr(error, "code", type(error).__name__)
-        err.print(f"{which}[red]{code}:[/red] {escape(str(error))}", soft_wrap=True)
+    code = "error" if isinstance(error, str) else getattr(error, "code", type(error).__name__)
+    err.sentence(f"{which}[red]{code}:[/red] {escape(str(error))}")
 
 
 async def connect() -> Stockkeeper:

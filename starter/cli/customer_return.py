@@ -43,6 +43,7 @@ def _show(answer: Answer[ReturnState], found: FoundItems) -> None:
         f"order {escape(state.reference_id)} → {printing.warehouse(found, state.warehouse_id)}"
     )
     out.print(f"registered by {escape(state.requested_by)}")
+    printing.print_difference_approvals(state.difference_approvals, before.difference_approvals)
     printing.print_receipts(state.inspections, before.inspections, unfit="scrapped", what="inspection")
     if state.closed_reason:
         what = "nothing came" if state.status is ReturnStatus.CANCELLED else "the rest never came"

@@ -111,19 +111,18 @@ def _cells(change: FileChange) -> list[str]:
 def _show_stock(state: ImportState) -> None:
     """What a stock file has adjusted, and what it has left alone."""
     for each in state.adjustments:
-        out.print(
+        out.sentence(
             f"adjustment [bold]{escape(each.adjustment_number)}[/bold]: {counted(each.lines, 'item')}; "
-            f"`stockkeeper adjust show` says whether it waits for approval",
-            soft_wrap=True,
+            f"`stockkeeper adjust show` says whether it waits for approval"
         )
     for row in state.skipped:
-        out.print(f"line {row.line}: {escape(row.message)}", soft_wrap=True)
+        out.sentence(f"line {row.line}: {escape(row.message)}")
     if state.skipped_total > len(state.skipped):
         out.print(f"{counted(state.skipped_total - len(state.skipped), 'more row')} skipped")
 
 
 def _note(note: str) -> None:
-    err.print(escape(note), style="dim", soft_wrap=True)
+    err.sentence(escape(note), style="dim")
 
 
 def summary(state: ImportState, kind: ImportKind) -> str:

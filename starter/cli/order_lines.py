@@ -128,7 +128,7 @@ def _rows(
     if left_out:
         err.print(f"{counted(left_out, 'row')} without a {units} left out", style="dim")
     for note in lines.notes:
-        err.print(escape(note), style="dim", soft_wrap=True)
+        err.sentence(escape(note), style="dim")
     return found
 
 

@@ -9,13 +9,16 @@ from pydantic import BaseModel
 from rich.markup import escape
 
 from starter.cli.context import connect, run
-from starter.cli.output import coloured, err, out, print_json, table
+from starter.cli.output import amount, coloured, err, out, print_json, table
 from starter.cli.times import shown
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.adjustment import worth
+from stockkeeper.contracts.difference import DifferenceApprovalState
 from stockkeeper.contracts.giving_way import PromiseState
 from stockkeeper.contracts.messages import GaveWay, HeldBefore, counted, money
-from stockkeeper.contracts.notice import Audience, NoticeState
+from stockkeeper.contracts.messages import amount as figures
+from stockkeeper.contracts.notice import Audience, NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.stock import FoundItems, ShortageState
 
@@ -210,6 +213,8 @@ def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) 
         outcome = notice.outcome.lower()
         if notice.audience is Audience.SUPPLIER and notice.not_sent:
             outcome = f"NOT sent: {escape(notice.not_sent)}"
+        elif notice.outcome is NoticeOutcome.FAILED:
+            outcome = f"not delivered: {escape(notice.not_sent or '')}"
         err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
     for note in notes:
         err.print(f"note: {escape(note)}", style="yellow")
@@ -246,6 +251,22 @@ def print_would_end(promises: Sequence[PromiseState], total: int, found: FoundIt
         out.print(f"an approval would end the hold of {held}: {units}")
     if total > len(promises):
         out.print(f"and {total - len(promises)} more")
+
+
+def worth_shown(value: Decimal, unvalued_units: int) -> str:
+    """A value in words, with the currency of the settings."""
+    return worth(value, unvalued_units).replace(figures(value), amount(value), 1)
+
+
+def print_difference_approvals(
+    approvals: Sequence[DifferenceApprovalState], before: Sequence[DifferenceApprovalState]
+) -> None:
+    """Print approvals of differences."""
+    for each in approvals:
+        new = "" if each in before else " [bold](new)[/bold]"
+        note = f": {escape(each.note)}" if each.note else ""
+        up_to = worth_shown(each.value, each.unvalued_units)
+        out.print(f"a difference up to {up_to} approved by {escape(each.approver)} at {shown(each.at)}{note}{new}")
 
 
 def print_receipts(

@@ -66,6 +66,7 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
         note = f": {escape(approval.note)}" if approval.note else ""
         new = "" if approval in before.approvals else " [bold](new)[/bold]"
         out.print(f"approved by {escape(approval.approver)} at {shown(approval.at)}{note}{new}")
+    printing.print_difference_approvals(state.difference_approvals, before.difference_approvals)
     printing.print_receipts(state.receipts, before.receipts, unfit="rejected")
     for fix in state.corrections:
         out.print(f"receipt {escape(fix.correction_id)} corrects {escape(fix.receipt_id)}: {escape(fix.reason)}")

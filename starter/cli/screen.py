@@ -34,6 +34,10 @@ class Screen(Console):
     def size(self, new_size: tuple[int, int]) -> None:
         self.width, self.height = new_size
 
+    def sentence(self, text: str, *, style: str | None = None) -> None:
+        """Print a sentence: broken between words on a terminal, and off it one line, also where a width is set."""
+        self.print(text, style=style, soft_wrap=not self.is_terminal)
+
     def render_str(self, text: str, **options: Any) -> Text:
         """The text with its markup, without control characters."""
         return super().render_str(printable(text), **options)

@@ -65,6 +65,7 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
                 f"departure{number} by {escape(departure.performed_by)} at {shown(departure.at)}: "
                 f"{counted(departure.quantity, 'unit')}{new}"
             )
+    printing.print_difference_approvals(state.difference_approvals, before.difference_approvals)
     printing.print_receipts(state.receipts, before.receipts, unfit="damaged")
     for lost in state.write_offs if state.status is TransferStatus.IN_TRANSIT else []:
         number = f" {escape(lost.write_off_id)}" if lost.write_off_id else ""

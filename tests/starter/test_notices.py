@@ -22,6 +22,12 @@ TITLE = "Purchase order PO-7"
         (Audience.SUPPLIER, "FAILED", None, "notice to supplier (NOT sent: it was not taken)"),
         (Audience.SUPPLIER, "FAILED", "not taken by E-Mail", "notice to supplier (NOT sent: not taken by E-Mail)"),
         (Audience.WAREHOUSE, "LOGGED", None, "notice to warehouse (logged)"),
+        (
+            Audience.WAREHOUSE,
+            "FAILED",
+            "not taken by E-Mail",
+            "notice to warehouse (not delivered: not taken by E-Mail)",
+        ),
     ],
 )
 def test_a_notice_to_the_supplier_that_was_not_sent_says_so(

@@ -62,6 +62,17 @@ def test_every_word_is_whole_at_every_width(length: int) -> None:
         assert max(len(line.rstrip()) for line in lines) <= width
 
 
+def test_a_sentence_is_broken_between_words_on_a_terminal_and_nowhere_off_it() -> None:
+    said = "InvalidRequest: " + "the order is too long for this line, " * 3
+    on, off = io.StringIO(), io.StringIO()
+    Screen(file=on, width=40, force_terminal=True, color_system=None).sentence(said)
+    Screen(file=off, width=40).sentence(said)
+    assert off.getvalue() == f"{said}\n"
+    lines = on.getvalue().splitlines()
+    assert [len(line) <= 40 for line in lines] == [True] * 4
+    assert " ".join(line.strip() for line in lines) == said.strip()
+
+
 def test_letters_that_no_terminal_shows_are_replaced() -> None:
     harmful = "TEA\x1b[2J\x07\u202e\x9b\ud800 100\ttab"
     assert printable(harmful) == "TEA\ufffd[2J\ufffd\ufffd\ufffd\ufffd 100\ufffdtab"
