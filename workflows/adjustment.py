@@ -31,6 +31,7 @@ from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import adjustment_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, REMINDER, ApprovalWait
 from workflows.commands import command, signal_of
+from workflows.details import ended_by
 from workflows.document import Shown, StockDocument, answer_to_start
 from workflows.giving_way import inform_holders, show_gave_way, show_held_before
 from workflows.notices import Notices
@@ -141,7 +142,7 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
     async def _end(self, event: EndEvent, performed_by: str, reason: str, *key: str) -> None:
         self.require(event)
         step = EndAdjustmentStep(**self.step_stamp(event, *key, performed_by=performed_by), event=event, reason=reason)
-        await self.apply(AdjustmentActivities.end_adjustment, step, f"{event}: {reason}")
+        await self.apply(AdjustmentActivities.end_adjustment, step, ended_by(event, performed_by, reason))
 
     def _is_pending(self) -> bool:
         return self.state.status is AdjustmentStatus.PENDING

@@ -6,7 +6,7 @@ from stockkeeper.contracts.adjustment import AdjustmentState, StoredAdjustment, 
 from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.adjustment import AdjustmentStatus
-from workflows.details import details, notices, shortages, table
+from workflows.details import details, named_by, notices, plain, shortages, table
 from workflows.giving_way import held_before_lines, named, promised
 from workflows.notices import cut
 
@@ -50,7 +50,8 @@ def held_before(adjustment: StoredAdjustment) -> Notice:
 
 def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
     """The run in a few lines of Markdown: changes and their reason, the approval, and the next step."""
-    asked = f"Asked for by {adjustment.requested_by} at {utc(adjustment.requested_at)}: {adjustment.reason}"
+    by, why = plain(adjustment.requested_by), plain(adjustment.reason)
+    asked = f"Asked for by {by} at {utc(adjustment.requested_at)}: {why}"
     skus = _skus(adjustment)
     lines = table(
         ["product", "#units", "#unit cost", "#value"],
@@ -72,15 +73,16 @@ def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
     )
     parts = [asked, "", *lines, "", *at_stake, *gave_way, "", *notices(state.notices)]
     value = worth(adjustment.value, adjustment.unvalued_units)
-    text = f"{adjustment.warehouse}, worth {value}. {_next(adjustment)}"
+    text = f"{plain(adjustment.warehouse)}, worth {value}. {_next(adjustment)}"
     return details(adjustment.status, text, parts, state.notes)
 
 
 def rejection_of(state: AdjustmentState) -> str:
     """The details of an adjustment that was rejected: nothing is stored, so SKUs and names are unknown."""
     short = shortages("#to be taken off", "#on hand", state.shortages)
-    text = f"Less is on hand than adjustment {state.adjustment_number} takes off: nothing was changed."
-    return details(state.status, text, short, state.notes)
+    text = f"Less is on hand than adjustment {plain(state.adjustment_number)} takes off: nothing was changed."
+    more = named_by("adjust show", state.adjustment_number)
+    return details(state.status, text, [*short, "", more], state.notes)
 
 
 def _next(adjustment: StoredAdjustment) -> str:
@@ -91,16 +93,16 @@ def _next(adjustment: StoredAdjustment) -> str:
             if adjustment.would_end_total:
                 why = f"Would end {counted(adjustment.would_end_total, 'hold')}"
             return (
-                f"{why}: waits for an approval, by a person other than {adjustment.requested_by}. "
+                f"{why}: waits for an approval, by a person other than {plain(adjustment.requested_by)}. "
                 f"Next: `approve`, `reject` or `cancel`; otherwise it is cancelled {until}."
             )
         case AdjustmentStatus.POSTED:
             if adjustment.approved_by is None:
                 return "In the books. Within the limit: no approval was needed."
-            note = f": {adjustment.approval_note}" if adjustment.approval_note else ""
-            return f"In the books. Approved by {adjustment.approved_by}{note}."
+            note = f": {plain(adjustment.approval_note)}" if adjustment.approval_note else ""
+            return f"In the books. Approved by {plain(adjustment.approved_by)}{note}."
         case _:
-            return f"Nothing was changed: {adjustment.closed_reason}."
+            return f"Nothing was changed: {plain(adjustment.closed_reason)}."
 
 
 def _skus(adjustment: StoredAdjustment) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.domain.customer_return import ReturnStatus
-from workflows.details import details, receipts, table
+from workflows.details import details, differences, plain, receipts, table
 
 
 def details_of(state: ReturnState, returned: StoredReturn) -> str:
@@ -16,9 +16,14 @@ def details_of(state: ReturnState, returned: StoredReturn) -> str:
         [head for head, _ in columns], [[getattr(line, name) for _, name in columns] for line in returned.lines]
     )
     found = receipts(["inspection", "at", "by", "#restocked", "#scrapped"], returned.inspections)
-    text = f"{counted(returned.units, 'unit')} of order {returned.reference_id} → {returned.warehouse}."
-    asked = f"Registered by {returned.requested_by} at {utc(returned.requested_at)}."
-    return details(returned.status, f"{text} {_next(returned)}", [asked, "", *lines, "", *found], state.notes)
+    text = f"{counted(returned.units, 'unit')} of order {plain(returned.reference_id)} → {plain(returned.warehouse)}."
+    asked = f"Registered by {plain(returned.requested_by)} at {utc(returned.requested_at)}."
+    return details(
+        returned.status,
+        f"{text} {_next(returned)}",
+        [asked, "", *lines, "", *found, "", *differences(returned.difference_approvals)],
+        state.notes,
+    )
 
 
 _COLUMNS = (("product", "sku"), ("#units", "quantity"), ("#restocked", "restocked"), ("#scrapped", "scrapped"))
@@ -32,6 +37,7 @@ def _next(returned: StoredReturn) -> str:
                 "Next: `inspect` what has come, or `close_short`: the rest won't."
             )
         case ReturnStatus.CANCELLED:
-            return f"Nothing came: {returned.closed_reason}."
+            return f"Nothing came: {plain(returned.closed_reason)}."
         case _:
-            return f"The rest never came: {returned.closed_reason}." if returned.closed_reason else "All of it came."
+            why = plain(returned.closed_reason or "")
+            return f"The rest never came: {why}." if why else "All of it came."

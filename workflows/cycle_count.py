@@ -33,6 +33,7 @@ from stockkeeper.domain.cycle_count import CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import cycle_count_texts as texts
 from workflows.commands import command, signal_of
+from workflows.details import ended_by
 from workflows.document import Document, Shown, answer_to_start
 from workflows.giving_way import inform_holders, show_gave_way, show_held_before
 from workflows.notices import Notices
@@ -126,7 +127,8 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         step = CancelCountStep(
             **self.step_stamp("cancel", key, performed_by=message.performed_by), reason=message.reason
         )
-        await self.apply(CycleCountActivities.cancel_count, step, f"cancel: {message.reason}")
+        summary = ended_by(CountEvent.CANCEL, message.performed_by, message.reason)
+        await self.apply(CycleCountActivities.cancel_count, step, summary)
 
     async def _open(self) -> None:
         """Check the start, and store it."""

@@ -187,10 +187,12 @@ class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanReq
     def details(self) -> str:
         """The run in a few lines of Markdown."""
         state = self.state
-        text = (
+        text = self.stopped_early + (
             f"{counted(state.counts_started, 'count')} started, {counted(state.items, 'item')} in all; "
             f"{counted(len(state.skipped), 'warehouse')} without a new one."
         )
+        if state.status is CountPlanStatus.DONE and not (state.counts or state.skipped or self.stopped):
+            text = "It isn't time to count in any warehouse: no count was started."
         started = table(
             ["count", "warehouse", "#items", "#late"],
             [(each.count_number, self._named(each.warehouse_id), each.items, each.late) for each in state.counts],

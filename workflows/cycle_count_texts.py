@@ -6,7 +6,7 @@ from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, S
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.cycle_count import CountStatus
-from workflows.details import details, notices, table
+from workflows.details import details, notices, plain, table
 from workflows.giving_way import held_before_lines, named
 from workflows.notices import cut
 
@@ -78,9 +78,12 @@ def details_of(state: CycleCountState, count: StoredCount) -> str:
             for line in lines
         ],
     )
-    ended = [f"- {named(hold)} of {skus.get(hold.product_id, hold.product_id)}: gave way" for hold in state.gave_way]
-    asked = f"Requested by {state.requested_by} at {utc(count.requested_at)}."
-    text = f"{count.warehouse}, {progress(state)}. {_next(state)}"
+    ended = [
+        f"- {plain(named(hold))} of {plain(skus.get(hold.product_id, hold.product_id))}: gave way"
+        for hold in state.gave_way
+    ]
+    asked = f"Requested by {plain(state.requested_by)} at {utc(count.requested_at)}."
+    text = f"{plain(count.warehouse)}, {progress(state)}. {_next(state)}"
     return details(state.status, text, [asked, "", *rows, "", *ended[-5:], "", *notices(state.notices)], state.notes)
 
 
@@ -93,7 +96,7 @@ def _next(state: CycleCountState) -> str:
                 return "A hold would end by it. Next: `approve_variance` with a root cause, after `count review`."
             return "Next: `record` by a person who hasn't counted it, or `approve_variance` with a root cause."
         case CountStatus.CANCELLED:
-            return f"Given up: {state.closed_reason}. What is in the books stays."
+            return f"Given up: {plain(state.closed_reason)}. What is in the books stays."
         case _:
             return _found(state.lines)
 

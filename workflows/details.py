@@ -1,35 +1,58 @@
 """The details of a run in the Temporal UI: a few lines of Markdown."""
 
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 
+from stockkeeper.contracts.difference import DifferenceApprovalState
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.notice import Audience, NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.contracts.search_attributes import REFUSED
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.errors import DomainError
+from stockkeeper.domain.worth import Worth
 
+_MARKDOWN = re.compile(r"[\\`*\[~]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+"""What Markdown would take for something else than the letters that they are. The UI leaves HTML and pictures out."""
+_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) (UTC)")
+_BAR = "\\|"
 _UNBROKEN = 15
 _ROWS_SHOWN = 20
 _NOTES_SHOWN = 5
 _NOTICES_SHOWN = 5
 _RECEIPTS_SHOWN = 10
+_APPROVALS_SHOWN = 5
+_ENDED = {"cancel": "cancelled", "close_short": "closed short", "lapse": "cancelled", "reject": "rejected"}
 _OUTCOMES = {
     NoticeOutcome.PENDING: " (under way)",
     NoticeOutcome.SENT: "",
     NoticeOutcome.LOGGED: " (logged only)",
-    NoticeOutcome.FAILED: " (not delivered)",
 }
 
 
+def plain(text: object) -> str:
+    """What a person has typed or a program has answered, in Markdown, so that it is read as it is and in one line."""
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(str(text).splitlines()))
+
+
 def details(status: str, text: str, table: Sequence[str], notes: Sequence[str]) -> str:
-    """Status, a sentence with the next step, a small table, and the latest notes."""
-    return "\n".join([f"**{status}** · {text}", "", *table, "", *(f"- {note}" for note in notes[-_NOTES_SHOWN:])])
+    """Status, a sentence with the next step, a small table, and the latest notes, in Markdown but for the notes."""
+    latest = [f"- {plain(note)}" for note in notes[-_NOTES_SHOWN:]]
+    return "\n".join([f"**{status}** · {text}", "", *table, "", *latest])
+
+
+def ended_by(event: str, performed_by: str, reason: str) -> str:
+    """The summary of a step that ends a document: ``closed short by kim: the factory burnt down``."""
+    return f"{_ENDED[event]} by {performed_by}: {reason}"
 
 
 def refused(failure: DomainError) -> str:
     """The details of a run whose start is refused."""
-    text = f"{failure.code}: {failure.message}. Nothing has changed. Next: correct the request, and start it again."
+    text = (
+        f"{failure.code}: {plain(failure.message)}. Nothing has changed. Next: correct the request, and start it again."
+    )
     return details(REFUSED, text, [], [])
 
 
@@ -41,14 +64,14 @@ def continued(summary: str) -> str:
     Args:
         summary: What the summary of the start says; empty: the start can't be read.
     """
-    about = f"{summary[:1].upper()}{summary[1:]}. " if summary else ""
+    about = f"{plain(summary[:1].upper() + summary[1:])}. " if summary else ""
     return f"{about}This run goes on where an earlier one has ended: *Relationships* leads to that."
 
 
 def notices(sent: Sequence[NoticeState]) -> list[str]:
     """The latest notices, with their outcome."""
     return [
-        f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_outcome(notice)}: {notice.title}"
+        f"- {utc(notice.at)}: notice to {notice.audience.lower()}{_outcome(notice)}: {plain(notice.title)}"
         for notice in sent[-_NOTICES_SHOWN:]
     ]
 
@@ -56,7 +79,9 @@ def notices(sent: Sequence[NoticeState]) -> list[str]:
 def _outcome(notice: NoticeState) -> str:
     # Nobody but the supplier needs an order to act on.
     if notice.audience is Audience.SUPPLIER and notice.not_sent:
-        return f" (NOT sent: {notice.not_sent})"
+        return f" (NOT sent: {plain(notice.not_sent)})"
+    if notice.outcome is NoticeOutcome.FAILED:
+        return f" (not delivered: {plain(notice.not_sent)})"
     return _OUTCOMES[notice.outcome]
 
 
@@ -65,10 +90,30 @@ def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str
     return table(
         columns,
         [
-            (each.receipt_id, utc(each.at), each.performed_by, each.accepted, each.unfit)
+            (_short(each.receipt_id), utc(each.at), each.performed_by, each.accepted, each.unfit)
             for each in booked[-_RECEIPTS_SHOWN:]
         ],
     )
+
+
+def _short(number: str) -> str:
+    """A receipt's number; the key of a command that had none is cut, because no column is wide enough for it."""
+    run, _, command = number.partition("/")
+    return (command or f"{run[:8]}…") if _KEY.fullmatch(run) else number
+
+
+def differences(approvals: Sequence[DifferenceApprovalState]) -> list[str]:
+    """The latest approvals of differences."""
+    return [
+        f"- {utc(each.at)}: a difference up to {Worth(each.value, each.unvalued_units)} approved by "
+        f"{plain(each.approver)}{f': {plain(each.note)}' if each.note else ''}"
+        for each in approvals[-_APPROVALS_SHOWN:]
+    ]
+
+
+def named_by(command: str, number: str) -> str:
+    """Where the names of products and warehouses are that a run knows by their ids alone."""
+    return f"`stockkeeper {command} {shlex.quote(number)}` names products and warehouses."
 
 
 def shortages(requested: str, available: str, short: Sequence[ShortageState]) -> list[str]:
@@ -104,8 +149,9 @@ def _unbroken(head: str) -> str:
 
 def _row(cells: Iterable[object]) -> str:
     # The UI sets a table without any space between its columns.
-    return "|" + "|".join(f"{_escaped(str(cell))}\u2003" for cell in cells) + "|"
+    return "|" + "|".join(f"{_cell(plain(cell))}\u2003" for cell in cells) + "|"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
+def _cell(text: str) -> str:
+    """The text of a cell; an instant stays on one line."""
+    return _INSTANT.sub("\\1\u00a0\\2\u00a0\\3", text).replace("|", _BAR)

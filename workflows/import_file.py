@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from pydantic import AwareDatetime
@@ -36,9 +37,11 @@ from stockkeeper.contracts.messages import counted, parse, utc
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.commands import command, signal_of
-from workflows.details import details, table
+from workflows.details import details, plain, table
 from workflows.process import Carried, Process, Stamp
 from workflows.steps import through_the_queue, write
+
+_PATIENCE = counted(ABANDONED_AFTER // timedelta(minutes=1), "minute")
 
 
 class _Carried(Carried):
@@ -212,7 +215,7 @@ class ImportWorkflow(Process[ImportState]):
             async with self.command_lock:
                 # Pages that came meanwhile have moved the deadline; one timer for an hour, not one for each page.
                 if self.state.status is ImportStatus.LOADING and self._heard_at + ABANDONED_AFTER <= workflow.now():
-                    await self._abandon(f"nothing came for {ABANDONED_AFTER}")
+                    await self._abandon(f"no page came for {_PATIENCE}")
 
     async def _apply(self, message: Finish) -> Applied:
         again = [str(self._applications + 1)] if self._applications else []
@@ -315,11 +318,12 @@ class ImportWorkflow(Process[ImportState]):
 
 def _details(state: ImportState) -> str:
     """The run in a few lines of Markdown: rows received, the next step, bad rows."""
+    rows = counted(state.rows, "row")
     text = {
-        ImportStatus.LOADING: f"{state.rows} rows on {state.pages} pages have come. Next: `add_page` or `finish`; "
-        "otherwise it is abandoned, and nothing has changed.",
-        ImportStatus.APPLYING: f"{state.rows} rows are being checked and written, all or none.",
-        ImportStatus.IMPORTED: f"{state.rows} rows: {state.inserted} new, {state.updated} updated, "
+        ImportStatus.LOADING: f"{rows} on {counted(state.pages, 'page')} so far. Next: `add_page` or `finish`; "
+        f"if no page comes for {_PATIENCE} it is abandoned, and nothing has changed.",
+        ImportStatus.APPLYING: f"{rows} under way: they are checked and written, all or none.",
+        ImportStatus.IMPORTED: f"{rows}: {state.inserted} new, {state.updated} updated, "
         f"{state.unchanged} unchanged, {state.skipped_total} skipped.",
         ImportStatus.REFUSED: "Nothing has changed. Mend what is wrong and send the file again.",
         ImportStatus.ABANDONED: "Nothing has changed.",
@@ -327,4 +331,11 @@ def _details(state: ImportState) -> str:
     bad_rows = table(
         ["#line", "column", "what is wrong"], [(bad.line, bad.column or "", bad.message) for bad in state.errors]
     )
-    return details(state.status, f"{state.kind} from {state.file_name}. {text[state.status]}", bad_rows, state.notes)
+    skipped = table(["#line", "skipped, because"], [(row.line, row.message) for row in state.skipped])
+    adjusted = table(
+        ["adjustment, which goes on by itself", "#items"],
+        [(each.adjustment_number, each.lines) for each in state.adjustments],
+    )
+    file = f"{state.kind.replace('_', ' ')} from {plain(state.file_name)}"
+    parts = [*bad_rows, "", *skipped, "", *adjusted]
+    return details(state.status, f"{file}. {text[state.status]}", parts, state.notes)

@@ -56,6 +56,7 @@ from stockkeeper.domain.purchase_order import PurchaseOrderEvent, PurchaseOrderS
 from workflows import purchase_order_texts as texts
 from workflows.approval import DEADLINE, NOT_IN_TIME, ApprovalWait
 from workflows.commands import command, signal_of
+from workflows.details import ended_by
 from workflows.document import GIVE_UP, OPERATOR, WORKFLOW_CANCELLED, Document, Shown, answer_to_start
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -275,7 +276,8 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         step = EndPurchaseOrderStep(
             **self.step_stamp(event, *key, performed_by=performed_by), event=event, reason=reason
         )
-        await self.apply(PurchaseOrderActivities.end_purchase_order, step, f"{event}: {reason}")
+        summary = ended_by(event, performed_by, reason)
+        await self.apply(PurchaseOrderActivities.end_purchase_order, step, summary)
         self._ended_by = event
 
     def _is_draft(self) -> bool:
@@ -308,8 +310,9 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
 
     def shown(self, stored: StoredPurchaseOrder) -> Shown:
         """The run as people see and find it."""
+        is_late = stored.due_at is not None and stored.due_at == self._late_noticed_for
         return Shown(
-            texts.details_of(self.state, stored),
+            texts.details_of(self.state, stored, is_late=is_late),
             stored.line_items,
             [stored.warehouse],
             amount=stored.total,

@@ -7,7 +7,7 @@ from stockkeeper.contracts.notice import Audience, Notice, NoticeOutcome, Notice
 from stockkeeper.contracts.purchase_order import StoredLine, StoredPurchaseOrder
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
-from workflows.details import details, notices, receipts, table
+from workflows.details import details, differences, notices, plain, receipts, table
 from workflows.notices import cut
 
 _NOTES_OF_LINES = 20
@@ -58,50 +58,68 @@ def news(was: PurchaseOrderStatus, order: StoredPurchaseOrder, *, is_amended: bo
     return []
 
 
-def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
+def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder, *, is_late: bool = False) -> str:
     """The run in a few lines of Markdown: approvals, units received and missing, and the next step."""
     parts = [
         *_approvals(order),
-        *table(
-            ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"],
-            [
-                (
-                    line.sku,
-                    amount(line.unit_cost),
-                    line.qty,
-                    line.quantity_received,
-                    line.quantity_rejected,
-                    _missing(line),
-                )
-                for line in order.line_items
-            ],
-        ),
+        *_lines_shown(order),
         "",
-        *(f"- {line.sku}: {line.note}" for line in order.line_items[:_NOTES_OF_LINES] if line.note),
+        *(f"- {plain(line.sku)}: {plain(line.note)}" for line in order.line_items[:_NOTES_OF_LINES] if line.note),
         "",
         *receipts(["receipt", "at", "by", "#accepted", "#rejected"], order.receipts),
         "",
+        *(
+            f"- {plain(each.correction_id)} corrects {plain(each.receipt_id)}: {plain(each.reason)}"
+            for each in order.corrections[-_AMENDMENTS_SHOWN:]
+        ),
+        "",
+        *table(
+            ["returned to supplier", "at", "by", "#units", "why"],
+            [(each.return_id, utc(each.at), each.performed_by, each.quantity, each.reason) for each in order.returns],
+        ),
+        "",
+        *differences(order.difference_approvals),
+        "",
         *notices(state.notices),
     ]
-    text = f"{order.supplier} → {order.warehouse}, total {amount(order.total)}. {_next(state, order)}"
+    way = f"{plain(order.supplier)} → {plain(order.warehouse)}"
+    text = f"{way}, total {amount(order.total)}. {_next(state, order, is_late=is_late)}"
     amended = [
-        f"- Version {each.version}, amended by {each.amended_by} at {utc(each.at)}: {each.reason} "
+        f"- Version {each.version}, amended by {plain(each.amended_by)} at {utc(each.at)}: {plain(each.reason)} "
         f"(total before: {amount(each.total_before)})"
         for each in order.amendments[-_AMENDMENTS_SHOWN:]
     ]
-    asked = f"Requested by {order.requested_by} at {utc(order.drafted_at)}: {order.reason}"
-    return details(order.status, text, [asked, *amended, "", *parts], state.notes)
+    asked = f"Requested by {plain(order.requested_by)} at {utc(order.drafted_at)}: {plain(order.reason)}"
+    return details(order.status, text, [asked, *([""] if amended else []), *amended, "", *parts], state.notes)
 
 
-def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
-    expected = f" Expected on {order.expected_delivery_date}." if order.expected_delivery_date else ""
+def _lines_shown(order: StoredPurchaseOrder) -> list[str]:
+    """The lines as a table; returned units where there are any."""
+    any_returned = any(line.quantity_returned for line in order.line_items)
+    returned = ["#returned"] if any_returned else []
+    return table(
+        ["product", "#unit cost", "#ordered", "#received", "#rejected", *returned, "#missing"],
+        [
+            (
+                *(line.sku, amount(line.unit_cost), line.qty, line.quantity_received, line.quantity_rejected),
+                *([line.quantity_returned] if any_returned else []),
+                _missing(line),
+            )
+            for line in order.line_items
+        ],
+    )
+
+
+def _next(state: PurchaseOrderState, order: StoredPurchaseOrder, *, is_late: bool) -> str:
+    day = order.expected_delivery_date
+    expected = f" {'LATE: expected' if is_late else 'Expected'} on {day}." if day else ""
     match order.status:
         case PurchaseOrderStatus.DRAFT:
             missing = order.required_approvals - len(order.approvals)
             until = f"at {utc(state.approve_by)}" if state.approve_by else "at the last deadline"
             return (
                 f"Waits for {missing} of {order.required_approvals} approvals, "
-                f"by people other than {' and '.join(_writers(order))}. "
+                f"by people other than {plain(' and '.join(_writers(order)))}. "
                 f"Next: `approve`, `reject`, `amend` or `cancel`; otherwise it is cancelled {until}."
             )
         case PurchaseOrderStatus.SUBMITTED:
@@ -110,9 +128,9 @@ def _next(state: PurchaseOrderState, order: StoredPurchaseOrder) -> str:
         case PurchaseOrderStatus.CONFIRMED:
             return f"Confirmed by the supplier.{expected} Next: `receive`, `close_short` or `cancel`."
         case PurchaseOrderStatus.RECEIVED:
-            return f"Closed short: {order.closed_reason}." if order.closed_reason else "Everything has come."
+            return f"Closed short: {plain(order.closed_reason)}." if order.closed_reason else "Everything has come."
         case PurchaseOrderStatus.CANCELLED:
-            return f"Nothing more is expected: {order.closed_reason}."
+            return f"Nothing more is expected: {plain(order.closed_reason)}."
 
 
 def _way_out(sent: Sequence[NoticeState]) -> str:
@@ -122,7 +140,7 @@ def _way_out(sent: Sequence[NoticeState]) -> str:
         return "Out to the supplier."
     if notice.not_sent is None:
         return "On its way to the supplier."
-    return f"NOT sent: {notice.not_sent}. Inform the supplier yourself."
+    return f"NOT sent: {plain(notice.not_sent)}. Inform the supplier yourself."
 
 
 def _approvals(order: StoredPurchaseOrder) -> Sequence[str]:

@@ -9,6 +9,7 @@ from stockkeeper.contracts import policies, search_attributes
 from stockkeeper.contracts.messages import parse
 from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE, QuestionRequest
 from stockkeeper.domain.errors import DomainError, InvalidRequest
+from workflows.details import details, refused
 from workflows.patches import REFUSED
 from workflows.steps import through_the_queue
 
@@ -31,7 +32,8 @@ class QuestionWorkflow:
         """
         try:
             return await _answer(payload)
-        except DomainError:
+        except DomainError as failure:
+            workflow.set_current_details(refused(failure))
             if workflow.patched(REFUSED):
                 workflow.upsert_search_attributes([search_attributes.STATUS.value_set(search_attributes.REFUSED)])
             raise
@@ -43,4 +45,9 @@ async def _answer(payload: Sequence[Any]) -> Any:
     if question is None:
         raise InvalidRequest(f"question: none is named {request.question!r}; there are {', '.join(QUESTIONS)}")
     asked = parse(question.model, [request.payload])
-    return await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
+    workflow.set_current_details(details("ASKED", f"`{question.name}`: the database has yet to answer.", [], []))
+    found = await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
+    workflow.set_current_details(
+        details("ANSWERED", f"`{question.name}`: the answer is the result of the run.", [], [])
+    )
+    return found

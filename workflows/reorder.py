@@ -249,4 +249,4 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
 
     def details(self) -> str:
         """The run in a few lines of Markdown."""
-        return texts.details_of(self.state, self._names)
+        return texts.details_of(self.state, self._names, stopped_early=self.stopped_early)

@@ -9,7 +9,7 @@ from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import Below, Group, ReorderState, covered_by
 from stockkeeper.domain.reorder import ReorderStatus
 from stockkeeper.domain.worth import total_of
-from workflows.details import details, notices, table
+from workflows.details import details, notices, plain, table
 
 _ORDERS_TOLD = 100
 _COVERED_TOLD = 20
@@ -41,12 +41,13 @@ def names_of(groups: Sequence[Group]) -> dict[tuple[str, int], str]:
     return suppliers | {("warehouse", group.warehouse_id): group.warehouse for group in groups}
 
 
-def details_of(state: ReorderState, names: Mapping[tuple[str, int], str]) -> str:
+def details_of(state: ReorderState, names: Mapping[tuple[str, int], str], *, stopped_early: str = "") -> str:
     """The run in a few lines of Markdown: items below their point, orders drafted, items not ordered.
 
     Args:
         state: The state.
         names: Suppliers and warehouses whose names this run has come across; the others are shown by their ids.
+        stopped_early: How the details begin, if an operator has stopped the run.
     """
 
     def named(kind: str, its_id: int) -> str:
@@ -66,22 +67,29 @@ def details_of(state: ReorderState, names: Mapping[tuple[str, int], str]) -> str
         ],
     )
     covered = [
-        f"- covered: product {each.product_id} in {named('warehouse', each.warehouse_id)}, {covered_by(each)}"
+        f"- covered: product {each.product_id} in {plain(named('warehouse', each.warehouse_id))}, {covered_by(each)}"
         for each in state.covered[:_COVERED_TOLD]
     ]
     skipped = table(
         ["not ordered", "warehouse", "because"],
         [(f"product {each.product_id}", named("warehouse", each.warehouse_id), each.reason) for each in state.skipped],
     )
+    unnamed = [each.product_id for each in state.skipped] + [each.product_id for each in state.covered]
+    named_by = [f"`stockkeeper product show id:{unnamed[0]}` names product {unnamed[0]}."] if unnamed else []
     text = (
         f"{counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "
         f"the way already; {counted(state.orders_drafted, 'purchase order')} "
         f"{'would be drafted' if state.dry_run else 'drafted'}; "
         f"{counted(state.items_skipped, 'item')} can't be ordered."
     )
-    if state.status is ReorderStatus.RUNNING:
-        text = f"Under way. {text}"
-    return details(state.status, text, [*drafted, "", *skipped, "", *covered, "", *notices(state.notices)], state.notes)
+    begins = stopped_early or ("Under way. " if state.status is ReorderStatus.RUNNING else "")
+    text = f"{begins}{text}"
+    return details(
+        state.status,
+        text,
+        [*drafted, "", *skipped, "", *covered, "", *named_by, "", *notices(state.notices)],
+        state.notes,
+    )
 
 
 def total(order: PurchaseOrderRequest) -> Decimal:

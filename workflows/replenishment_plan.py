@@ -122,7 +122,7 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
     def details(self) -> str:
         """The run in a few lines of Markdown."""
         state, at = self.state, self._at
-        text = (
+        text = self.stopped_early + (
             f"{at.looked_at} of {at.items} items looked at, {state.items_planned} planned, {state.items_changed} "
             "changed. Items that were set by hand, that have no supplier, or no whole day of history, keep what they "
             "have."

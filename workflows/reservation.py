@@ -80,6 +80,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         self._looks = 0
         self._first_command: tuple[Message, str] | None = None
         self._told: set[float] = set()
+        self._why = ""
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             # The state follows from the start, the notes and the database's answer.
             self.state.notes = carried.notes
@@ -149,6 +150,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         key = message.release_id or key
         step = self.step_of(LowerReservationStep, message, "release", key, performed_by=message.performed_by)
         units = counted(sum(line.quantity for line in message.lines), "unit")
+        self._why = f"By {message.performed_by}: {message.reason}"
         await self.apply(ReservationActivities.lower_reservation, step, f"release {units}: {message.reason}")
 
     @command(CANCEL)
@@ -360,6 +362,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     async def _release(
         self, status: EndedStatus, performed_by: str, reason: str, *step_name: str, gave_way: bool = False
     ) -> None:
+        self._why = f"By {performed_by}: {reason}"
         step = ReleaseReservationStep(
             **self.step_stamp(*step_name, performed_by=performed_by),
             status=status,
@@ -388,7 +391,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     def shown(self, stored: Holding) -> Shown:
         """The run as people see and find it."""
         warehouses = [line.warehouse for line in stored.lines]
-        text = texts.details_of(self.state, stored.lines)
+        text = texts.details_of(self.state, stored.lines, self._why)
         deadline = self.state.waiting_until if self._waits else self.state.expires_at
         return Shown(text, stored.lines, [each for each in warehouses if each], deadline=deadline)
 

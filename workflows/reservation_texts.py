@@ -1,17 +1,24 @@
 """Texts about a reservation in the Temporal UI."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.reservation import HeldLineState, ReservationState
+from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.reservation import ReservationStatus
-from workflows.details import details, table
+from workflows.details import details, named_by, plain, table
 
 
-def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> str:
-    """The run in a few lines of Markdown: what it holds, until when, and the next step."""
-    of = f"{state.reference_type.lower()} {state.reference_id}"
+def details_of(state: ReservationState, held: Sequence[HeldLineState] = (), why: str = "") -> str:
+    """The run in a few lines of Markdown: what it holds, until when, and the next step.
+
+    Args:
+        state: The state.
+        held: The lines as stored; none are of an order that was rejected.
+        why: Who cancelled it and why, as far as this run knows.
+    """
+    of = f"{state.reference_type.lower()} {plain(state.reference_id)}"
     until = f" until {utc(state.expires_at)}" if state.expires_at else ""
     if state.status is ReservationStatus.WAITING and state.waiting_until is not None:
         return _waiting(state, of, state.waiting_until, held)
@@ -19,8 +26,8 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
         ReservationStatus.ACTIVE: f"Stock is held for {of}{until}. Next: `fulfill`, `release`, `cancel` or `extend`; "
         "otherwise it is released at the deadline.",
         ReservationStatus.FULFILLED: f"{_all_of(held)} has left for {of}.",
-        ReservationStatus.CANCELLED: f"Cancelled: nothing is held for {of} any more.",
-        ReservationStatus.EXPIRED: f"The deadline came: nothing is held for {of} any more.",
+        ReservationStatus.CANCELLED: f"Cancelled: nothing is held for {of} any more.{f' {plain(why)}.' if why else ''}",
+        ReservationStatus.EXPIRED: f"The deadline came{_at(state.expires_at)}: nothing is held for {of} any more.",
         ReservationStatus.REJECTED: f"{'Out of stock' if state.shortages else 'Too late'}: nothing was held for {of}.",
     }
     rows: list[tuple[object, ...]] = [
@@ -31,11 +38,27 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = ()) -> s
         for line in state.lines
     ]
     columns = ["product", "warehouse", "#ordered", "#shipped"]
+    if state.shortages:
+        names = {(line.product_id, line.warehouse_id): (line.sku, line.warehouse) for line in held}
+        rows = [(*_named(each, names), each.requested, each.available) for each in state.shortages]
+        columns = ["product", "warehouse", "#ordered", "#available"]
     if any(line.quantity_released for line in held):
         columns.append("#given up")
         rows = [(*row, line.quantity_released) for row, line in zip(rows, held, strict=True)]
     lines = table(columns, rows)
+    if not held:
+        lines += ["", named_by("reserve show", state.reference_id)]
     return details(state.status, text.get(state.status, ""), lines, state.notes)
+
+
+def _named(short: ShortageState, names: Mapping[tuple[int, int | None], tuple[str, str]]) -> tuple[str, str]:
+    """Product and warehouse of a shortage, by their names as far as the run knows them."""
+    key = short.product_id, short.warehouse_id
+    return names.get(key, (f"product {short.product_id}", _place_of(short.warehouse_id)))
+
+
+def _at(moment: datetime | None) -> str:
+    return f" at {utc(moment)}" if moment else ""
 
 
 def _all_of(held: Sequence[HeldLineState]) -> str:

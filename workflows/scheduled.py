@@ -97,6 +97,11 @@ class ScheduledRun(Process[S], Generic[S, Q]):
         self.note("stopped: the workflow was cancelled")
 
     @property
+    def stopped_early(self) -> str:
+        """How the details of a run begin that an operator has stopped; empty: it goes on, or has come to its end."""
+        return "Stopped early. " if self.stopped else ""
+
+    @property
     def ends_here(self) -> bool:
         """Whether this run takes no further page."""
         return self.stopped or self.history_is_long

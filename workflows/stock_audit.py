@@ -220,14 +220,14 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             after=self._at.after_hold,
             through=through or (MAX_ID, MAX_ID, MAX_ID),
         )
-        summary = f"{counted(len(workflow_ids), 'workflow')} not running: is anything held for them?"
+        summary = f"{counted(len(workflow_ids), 'workflow')} not running: is anything held?"
         return await through_the_queue(StockAuditActivities.check_holds, step, summary, policies.PLANNING)
 
     async def _not_running(self, workflow_ids: list[str], *, by_list: bool) -> list[str]:
         if not workflow_ids:
             return []
         question = FindRunning(workflow_ids=workflow_ids, by_list=by_list)
-        summary = f"are {counted(len(workflow_ids), 'workflow')} running?"
+        summary = f"still running: {counted(len(workflow_ids), 'workflow')}?"
         found = await through_the_queue(RunActivities.find_running, question, summary, policies.PLANNING)
         return found.not_running
 
@@ -262,7 +262,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
 
     async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
         step = CheckRunsStep(**self._stamp(CheckRunsStep), references=references, keep=keep)
-        summary = f"do {counted(len(references), 'reservation')} hold anything?"
+        summary = f"{counted(len(references), 'reservation')}: is anything held?"
         return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
 
     async def _still_running(self, references: list[str]) -> list[str]:

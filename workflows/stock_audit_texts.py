@@ -40,14 +40,12 @@ def details_of(state: StockAuditState) -> str:
         findings += " Next: `stockkeeper audit list` names products and warehouses; `repair` or `accept` each."
     text = f"{looked_at} looked at. {'Everything agrees.' if agree else findings}"
     rows = table(
-        ["finding", "what doesn't agree", "product", "warehouse", "of", "#expected", "#is"],
+        ["finding", "what doesn't agree", "where", "#expected", "#is"],
         [
             (
                 finding.finding_id,
                 finding.kind.lower().replace("_", " "),
-                _or_nothing(finding.product_id),
-                _or_nothing(finding.warehouse_id),
-                finding.document,
+                ", ".join(_place(finding)),
                 finding.expected,
                 finding.actual,
             )
@@ -64,13 +62,14 @@ def details_of(state: StockAuditState) -> str:
 
 
 def _line(finding: FindingState) -> str:
-    place = [
+    place = ", ".join(_place(finding))
+    return f"{finding.finding_id}: {finding.kind}, {place}: expected {finding.expected}, is {finding.actual}"
+
+
+def _place(finding: FindingState) -> list[str]:
+    """What a finding is about: an item, a document, or both. The panel is too narrow for a column of each."""
+    return [
         *([f"product {finding.product_id}"] if finding.product_id else []),
         *([f"warehouse {finding.warehouse_id}"] if finding.warehouse_id else []),
         *([finding.document] if finding.document else []),
     ]
-    return f"{finding.finding_id}: {finding.kind}, {', '.join(place)}: expected {finding.expected}, is {finding.actual}"
-
-
-def _or_nothing(value: int | None) -> object:
-    return "" if value is None else value

@@ -37,6 +37,7 @@ from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
 from workflows.commands import command, signal_of
+from workflows.details import ended_by
 from workflows.document import Shown, StockDocument, answer_to_start
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
@@ -149,7 +150,8 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
     @command(CANCEL)
     async def cancel(self, message: CancelTransfer, key: str) -> None:
         """Releases the hold; units in transit go back to the source. `{performed_by, reason}`."""
-        await self._cancel(TransferEvent.CANCEL, message, key, f"cancel: {message.reason}")
+        summary = ended_by(TransferEvent.CANCEL, message.performed_by, message.reason)
+        await self._cancel(TransferEvent.CANCEL, message, key, summary)
 
     @command(GIVE_WAY)
     async def give_way(self, message: GiveWay, key: str) -> None:
@@ -228,7 +230,8 @@ class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
         """The run as people see and find it."""
         due = stored.due_at if stored.in_transit else None
         places = [stored.from_warehouse, stored.to_warehouse]
-        return Shown(texts.details_of(self.state, stored), stored.line_items, places, deadline=due, memo=memo(stored))
+        text = texts.details_of(self.state, stored, is_overdue=due is not None and due == self._overdue_noticed_for)
+        return Shown(text, stored.line_items, places, deadline=due, memo=memo(stored))
 
     # The signals of the commands.
     dispatch_signal = signal_of(dispatch)

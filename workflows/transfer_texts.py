@@ -5,7 +5,7 @@ from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.contracts.transfer import StoredTransfer
 from stockkeeper.contracts.transfer_state import TransferState
 from stockkeeper.domain.transfer import TransferStatus
-from workflows.details import details, notices, receipts, shortages, table
+from workflows.details import details, differences, named_by, notices, plain, receipts, shortages, table
 from workflows.notices import cut
 
 
@@ -31,7 +31,7 @@ def news(before: StoredTransfer, transfer: StoredTransfer) -> list[Notice]:
     return sent
 
 
-def details_of(state: TransferState, transfer: StoredTransfer) -> str:
+def details_of(state: TransferState, transfer: StoredTransfer, *, is_overdue: bool = False) -> str:
     """The run in a few lines of Markdown: units arrived and missing, and the next step."""
     # The page is narrow: omit columns that are zero on every line.
     shown = [(head, name) for head, name in _COLUMNS if name in _ALWAYS or any(_lines(transfer, name))]
@@ -52,22 +52,36 @@ def details_of(state: TransferState, transfer: StoredTransfer) -> str:
         ),
     )
     departures = [
-        f"- {utc(each.at)}: {counted(each.quantity, 'unit')} left by {each.performed_by}"
-        + (f" ({each.dispatch_id})" if each.dispatch_id else "")
+        f"- {utc(each.at)}: {counted(each.quantity, 'unit')} left by {plain(each.performed_by)}"
+        + (f" ({plain(each.dispatch_id)})" if each.dispatch_id else "")
         for each in (transfer.departures[-_DEPARTURES_SHOWN:] if in_parts or len(transfer.departures) > 1 else [])
     ]
     arrived = receipts(["receipt", "at", "by", "#fit", "#damaged"], transfer.receipts)
-    text = f"{transfer.from_warehouse} → {transfer.to_warehouse}, {counted(transfer.units, 'unit')}. {_next(transfer)}"
-    asked = f"Requested by {transfer.requested_by} at {utc(transfer.requested_at)}."
-    parts = [asked, "", *lines, "", *departures, "", *arrived, "", *notices(state.notices)]
+    way = f"{plain(transfer.from_warehouse)} → {plain(transfer.to_warehouse)}"
+    text = f"{way}, {counted(transfer.units, 'unit')}. {_next(transfer, is_overdue=is_overdue)}"
+    asked = f"Requested by {plain(transfer.requested_by)} at {utc(transfer.requested_at)}."
+    parts = [
+        asked,
+        "",
+        *lines,
+        "",
+        *departures,
+        "",
+        *arrived,
+        "",
+        *differences(transfer.difference_approvals),
+        "",
+        *notices(state.notices),
+    ]
     return details(transfer.status, text, parts, state.notes)
 
 
 def rejection_of(state: TransferState) -> str:
     """The details of a transfer that was rejected: nothing is stored, so SKUs and names are unknown."""
     short = shortages("#requested", "#available", state.shortages)
-    text = f"Out of stock: nothing was held for transfer {state.transfer_number}."
-    return details(state.status, text, short, state.notes)
+    text = f"Out of stock: nothing was held for transfer {plain(state.transfer_number)}."
+    more = named_by("transfer show", state.transfer_number)
+    return details(state.status, text, [*short, "", more], state.notes)
 
 
 _COLUMNS = (
@@ -86,14 +100,16 @@ def _lines(transfer: StoredTransfer, name: str) -> list[object]:
     return [getattr(line, name) for line in transfer.line_items]
 
 
-def _next(transfer: StoredTransfer) -> str:
+def _next(transfer: StoredTransfer, *, is_overdue: bool) -> str:
     match transfer.status:
         case TransferStatus.PENDING:
-            return f"Held at {transfer.from_warehouse}. Next: `dispatch` or `cancel`."
+            return f"Held at {plain(transfer.from_warehouse)}. Next: `dispatch` or `cancel`."
         case TransferStatus.IN_TRANSIT:
-            due = f" Due at {utc(transfer.due_at)}." if transfer.due_at and transfer.in_transit else ""
+            due = ""
+            if transfer.due_at and transfer.in_transit:
+                due = f" {'OVERDUE: due' if is_overdue else 'Due'} at {utc(transfer.due_at)}."
             held = (
-                f" {counted(transfer.held, 'unit')} still held at {transfer.from_warehouse}: `dispatch`."
+                f" {counted(transfer.held, 'unit')} still held at {plain(transfer.from_warehouse)}: `dispatch`."
                 if transfer.held
                 else ""
             )
@@ -103,9 +119,20 @@ def _next(transfer: StoredTransfer) -> str:
                 "Next: `receive`, `write_off` what is missing, or `cancel`: the rest goes back to the source."
             )
         case TransferStatus.CANCELLED:
-            return f"Nothing is on its way any more: {transfer.closed_reason}."
+            return f"Nothing is on its way any more: {plain(transfer.closed_reason)}."
         case _:
-            return f"The rest was written off: {transfer.closed_reason}." if transfer.closed_reason else "It is there."
+            return _come(transfer)
+
+
+def _come(transfer: StoredTransfer) -> str:
+    """What has become of the units of a transfer that is over."""
+    came, damaged = (sum(getattr(line, name) for line in transfer.line_items) for name in ("received", "damaged"))
+    if transfer.closed_reason:
+        what = "The rest" if came + damaged else "All of it"
+        return f"{what} was written off: {plain(transfer.closed_reason)}."
+    never_left = sum(line.quantity - line.dispatched for line in transfer.line_items)
+    but = [*([f"{damaged} of it damaged"] if damaged else []), *([f"{never_left} never left"] if never_left else [])]
+    return f"It is there{', '.join(['', *but])}."
 
 
 def _named(transfer: StoredTransfer) -> str:

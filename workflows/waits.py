@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.outage import DATABASE_TROUBLES, AttemptFailed
+from workflows.details import plain
 
 _WHY_LENGTH = 200
 
@@ -58,7 +59,9 @@ class Waits:
             waiting.text = _waiting("", waiting.since, cause.message)
         else:
             why = _cut(cause.message if isinstance(cause, FailureError) else str(cause))
-            waiting.text = f"**`{activity.__name__}` fails** since {utc(waiting.since)}, and is tried again: {why}"
+            waiting.text = (
+                f"**`{activity.__name__}` fails** since {utc(waiting.since)}, and is tried again: {plain(why)}"
+            )
         self._show()
 
     def have_failed(self, step: str) -> bool:
@@ -80,7 +83,7 @@ class Waits:
 
 def _waiting(attempt: str, since: datetime, why: str) -> str:
     return (
-        f"**waiting for the database**{attempt} since {utc(since)}: {_cut(why)}. "
+        f"**waiting for the database**{attempt} since {utc(since)}: {plain(_cut(why))}. "
         "It goes on by itself; *pending activities* has the latest attempt."
     )
 

@@ -60,7 +60,7 @@ class ImportRequest(Start):
     @property
     def summary(self) -> str:
         """The line that an operator reads beside its run."""
-        return f"{self.kind} from {self.file_name}"
+        return f"{self.kind.replace('_', ' ')} from {self.file_name}"
 
 
 class AddPage(Message):

@@ -77,7 +77,7 @@ async def test_the_details_tell_where_it_stands_what_was_found_and_what_comes_ne
         [other, "2", "0", "1", "1"],
         ["inspection", "at", "by", "restocked", "scrapped"],
     ]
-    assert f"|box\\|1|{at}|ines|2|2|" in [line.replace("\u2003", "") for line in await details()]
+    assert f"|box\\|1|{at}|ines|2|2|" in [line.replace("\u2003", "").replace("\u00a0", " ") for line in await details()]
     await returns.signal(number, "inspect", {"performed_by": "ines"})
     [note] = await returns.noted(number, 1)
     assert (await details())[-1].endswith(f" UTC: {note}")

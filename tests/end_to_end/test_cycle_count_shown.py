@@ -190,5 +190,5 @@ async def test_each_step_says_what_it_does(counts: Counts, shop: Shop, engine: E
     await counts.result(other)
     assert await counts.summaries(other, EventType.EVENT_TYPE_MARKER_RECORDED) == [
         "1 item to count",
-        "cancel: the roof leaks",
+        "cancelled by wanda: the roof leaks",
     ]

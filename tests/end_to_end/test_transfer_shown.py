@@ -168,7 +168,7 @@ async def test_the_details_tell_where_it_stands_what_arrived_and_what_is_missing
         ["receipt", "at", "by", "fit", "damaged"],
     ]
     # What makes a table is text in a name.
-    assert f"|truck\\|1|{at}|dora|8|3|" in [line.replace("\u2003", "") for line in lines]
+    assert f"|truck\\|1|{at}|dora|8|3|" in [line.replace("\u2003", "").replace("\u00a0", " ") for line in lines]
 
     await transfers.signal(number, "receive", {"performed_by": "dora"})
     [note] = await transfers.noted(number, 1)
@@ -273,4 +273,5 @@ async def test_each_step_says_what_it_does(transfers: Transfers, shop: Shop, eng
     await transfers.create(other, to, [(first, 9)])
     await transfers.cancel(other, "wrong truck")
     await transfers.result(other)
-    assert (await transfers.summaries(other, EventType.EVENT_TYPE_MARKER_RECORDED))[1:] == ["cancel: wrong truck"]
+    steps = await transfers.summaries(other, EventType.EVENT_TYPE_MARKER_RECORDED)
+    assert steps[1:] == ["cancelled by tom: wrong truck"]

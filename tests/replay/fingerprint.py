@@ -15,7 +15,7 @@ import functools
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -53,10 +53,12 @@ class Asked:
     Attributes:
         line: The command in a line. Times, texts for people and answers aren't in it: others break no run.
         message: Name and fields of the message that it sends.
+        summary: The text beside it in the Temporal UI.
     """
 
     line: str
     message: tuple[str, str] | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class _Watched(WorkflowInstance):
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """Go on with the run."""
         completion = self._run.activate(act)
-        self._commands += [asked for command in completion.successful.commands for asked in _asked(command)]
+        for command in completion.successful.commands:
+            summary = json.loads(command.user_metadata.summary.data or '""')
+            self._commands += [replace(asked, summary=summary) for asked in _asked(command)]
         return completion
 
     def get_serialization_context(self, command_info: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from stockkeeper.contracts.messages import Step, parse
 from stockkeeper.contracts.question import QUESTIONS
 from stockkeeper.contracts.reservation import ReserveStockStep
+from tests.replay import told
 from tests.replay.fingerprint import (
     RECORDED,
     Replayed,
@@ -54,8 +55,15 @@ def test_a_recorded_run_asks_for_the_same_as_before(process: str, replayed: Mapp
     assert not changed, CHANGED.format(process=process, difference=changed)
 
 
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_recorded_run_tells_people_what_is_written(process: str, replayed: Mapping[Path, Replayed]) -> None:
+    """If it is meant to say something else: ``python -m tests.replay.told``, and look at the difference."""
+    assert told.told_by(process, replayed).splitlines() == told.file_of(process).read_text().splitlines()
+
+
 def test_there_is_a_fingerprint_of_each_process_and_of_nothing_else() -> None:
     assert {path.stem for path in file_of("reservation").parent.iterdir()} == set(PROCESSES)
+    assert {path.stem for path in told.file_of("reservation").parent.iterdir()} == set(PROCESSES)
 
 
 async def test_a_step_under_another_operation_is_found_although_it_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:

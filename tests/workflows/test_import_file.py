@@ -53,7 +53,7 @@ async def test_an_import_that_hears_nothing_for_an_hour_is_abandoned(
     assert _pages(engine, handle) == 2
     state = await answer(handle.result())
     assert (state["status"], state["pages"], state["inserted"]) == ("ABANDONED", 2, 0)
-    assert [note.partition(": ")[2] for note in state["notes"]] == ["abandoned: nothing came for 1:00:00"]
+    assert [note.partition(": ")[2] for note in state["notes"]] == ["abandoned: no page came for 60 minutes"]
     assert _pages(engine, handle) == 0
     kinds = [event.event_type async for event in handle.fetch_history_events()]
     assert kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) == 2
