@@ -44,6 +44,7 @@ from activities.metrics import BUCKETS, Metrics
 from activities.notice import NoticeSteps, NoticeWays
 from activities.notice_ways import ADDRESS, ways_of
 from activities.operations import OperationQuestions
+from activities.order_promising import OrderPromises
 from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
@@ -307,6 +308,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         AuditFindings(database),
         OperationQuestions(database),
         WaitingQuestions(database),
+        OrderPromises(database),
         NoticeSteps(database, settings.notice_ways),
         Runs(),
     ]

@@ -40,7 +40,7 @@ def require_items(connection: Connection, items: Iterable[ItemKey], *, sold: boo
     if missing := warehouse_ids - set(places):
         raise UnknownWarehouse.of(missing)
     if sold:
-        _require_active(row.sku for row in known if not row.is_active)
+        require_active(row.sku for row in known if not row.is_active)
 
 
 def require_catalogued(items: Iterable[StockItem]) -> None:
@@ -54,10 +54,15 @@ def require_catalogued(items: Iterable[StockItem]) -> None:
         raise UnknownProduct.of(missing)
     if missing := {item.key.warehouse_id for item in found if item.warehouse is None}:
         raise UnknownWarehouse.of(missing)
-    _require_active({item.sku for item in found if item.sku is not None and not item.is_active})
+    require_active({item.sku for item in found if item.sku is not None and not item.is_active})
 
 
-def _require_active(inactive: Iterable[str]) -> None:
+def require_active(inactive: Iterable[str]) -> None:
+    """Refuse products that aren't sold any more, by their SKUs.
+
+    Raises:
+        InvalidRequest: There are any.
+    """
     if skus := sorted(inactive):
         raise InvalidRequest(f"no longer active: {', '.join(skus[:10])}")
 

@@ -15,10 +15,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.holding import hold_lines_again, holding
+from activities.order_promising import with_day
 from activities.serving import answer_of, leave_queue, reserve_or_wait, serve, waiting
 from activities.sourcing import wants_of
 from activities.stock_steps import Decision, stock_once
-from activities.writes import OnDatabase, effect_once, scheduled_at
+from activities.writes import OnDatabase, database_errors, effect_once, scheduled_at
 from database import holds
 from database.locked_stock import LockedStock
 from database.locks import read_reservation
@@ -27,7 +28,7 @@ from database.pipeline import send
 from database.reservation import read_asked_for, read_names
 from database.stock_reading import Wants
 from database.stock_rows import Reference
-from database.waiting_looks import read_wait
+from database.waiting_looks import read_latest_wait, read_wait
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.reservation import (
@@ -109,7 +110,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 raise RESERVATION.refusal(ReservationStatus.CANCELLED, "reserve", of=step.reference_id)
             return reserve_or_wait(stock, operation, step, began_at)
 
-        return self._once(step, hold, replace(_wants(step), unless=withdrawal))
+        return self._with_day(step, self._once(step, hold, replace(_wants(step), unless=withdrawal)))
 
     @activity.defn(name="serve_waiting", no_thread_cancel_exception=True)
     def serve_waiting(self, step: ServeWaitingStep) -> Holding:
@@ -124,7 +125,17 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             InvalidRequest: An item's on hand isn't what its movements have left. It waits on.
         """
         began_at = scheduled_at(step)
-        return self._once(step, lambda stock, operation: serve(stock, operation, step, began_at), _wants(step))
+        return self._with_day(
+            step, self._once(step, lambda stock, operation: serve(stock, operation, step, began_at), _wants(step))
+        )
+
+    def _with_day(self, step: ReserveStockStep | ServeWaitingStep, answer: Holding) -> Holding:
+        """The answer with the day by which an order has its turn that waits; read when its locks are free again."""
+        if answer.status is not ReservationStatus.WAITING:
+            return answer
+        with database_errors(), self._database.snapshot() as connection:
+            wait = read_latest_wait(connection, step.reference_id)
+            return answer if wait is None else with_day(connection, answer, wait, step.as_of)
 
     @activity.defn(name="hold_again", no_thread_cancel_exception=True)
     def hold_again(self, step: HoldAgainStep) -> Holding:
@@ -341,7 +352,7 @@ def _show_waiting(connection: Connection, reference_id: str, as_of: datetime) ->
     is_over = seen is None or (seen.wait.status is WaitStatus.WAITING and seen.wait.waiting_until <= as_of)
     if seen is None or is_over or seen.wait.status not in (WaitStatus.WAITING, WaitStatus.CANCELLED):
         return None
-    found = waiting(seen.wait, seen.places)
+    found = with_day(connection, waiting(seen.wait, seen.places), seen.wait, as_of)
     return state_of(ReservationState, found, reference_type=ORDER, reference_id=reference_id)
 
 

@@ -111,8 +111,8 @@ class StockQuestions(OnDatabase, StockActivities):
             warehouse_ids=question.warehouse_ids,
         )
         wanted = self.find_items(asked)
-        _require_ids(UnknownProduct, question.product_ids, wanted.skus)
-        _require_ids(UnknownWarehouse, question.warehouse_ids, wanted.warehouse_names)
+        require_ids(UnknownProduct, question.product_ids, wanted.skus)
+        require_ids(UnknownWarehouse, question.warehouse_ids, wanted.warehouse_names)
         product_ids = {*wanted.products.values(), *wanted.skus}
         warehouse_ids = {*wanted.warehouses.values(), *wanted.warehouse_names}
         conditions: list[ColumnElement[bool]] = []
@@ -207,9 +207,14 @@ def _ids(
     return found.ids
 
 
-def _require_ids(
+def require_ids(
     unknown: type[UnknownProduct | UnknownWarehouse], wanted: Sequence[int], found: Mapping[int, str]
 ) -> None:
+    """Refuse ids that the catalogue hasn't got.
+
+    Raises:
+        UnknownProduct, UnknownWarehouse: With every unknown id.
+    """
     if missing := set(wanted) - found.keys():
         raise unknown.of(missing)
 

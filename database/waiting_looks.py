@@ -149,7 +149,7 @@ def look(connection: Connection, products: Iterable[int] | None, *, as_of: datet
     if not rows:
         return Look([], are_told=False)
     told = {row.wait_id for row in rows if row.told_at is not None and row.told_at > told_before}
-    levels = _levels(connection, {row.product_id for row in rows}, as_of)
+    levels = levels_at(connection, {row.product_id for row in rows}, as_of)
     served = Queue((WaitingLine(*row[:5]) for row in rows), as_of).served(levels)
     untold = [each for each in served if each not in told]
     asked = {"wait_ids": untold, "told_before": told_before, "as_of": as_of}
@@ -178,7 +178,7 @@ def listed(connection: Connection, as_of: datetime) -> list[dict[str, Any]]:
         WaitingLine(row["wait_id"], row["product_id"], row["warehouse_id"], row["quantity"], row["waiting_until"])
         for row in rows
     )
-    levels = _levels(connection, {row["product_id"] for row in rows}, as_of)
+    levels = levels_at(connection, {row["product_id"] for row in rows}, as_of)
     places = {
         (wait_id, place.product_id, place.warehouse_id): place
         for wait_id, of_wait in queue.walk(levels)
@@ -201,16 +201,19 @@ class SeenWait(NamedTuple):
     places: Sequence[Place]
 
 
+def read_latest_wait(connection: Connection, reference_id: str) -> Wait | None:
+    """The latest wait of an order; None: it has never waited."""
+    found = waits_in(connection.execute(_LATEST, {"reference_id": reference_id}).all())
+    return found[0] if found else None
+
+
 def read_wait(connection: Connection, reference_id: str, as_of: datetime) -> SeenWait | None:
     """The latest wait of an order, with its places at an instant; None: it has never waited."""
-    found = waits_in(connection.execute(_LATEST, {"reference_id": reference_id}).all())
-    if not found:
+    if (wait := read_latest_wait(connection, reference_id)) is None:
         return None
-    [wait] = found
-    asked = {"everything": False, "products": sorted({line.product_id for line in wait.lines})}
-    concerned = connection.execute(_CONCERNED, asked).all()
-    levels = _levels(connection, {row.product_id for row in concerned}, as_of)
-    return SeenWait(wait, Queue((WaitingLine(*row[:5]) for row in concerned), as_of).places(wait.wait_id, levels))
+    concerned = queue_lines(connection, (line.product_id for line in wait.lines))
+    levels = levels_at(connection, {line.product_id for line in concerned}, as_of)
+    return SeenWait(wait, Queue(concerned, as_of).places(wait.wait_id, levels))
 
 
 def page_of_waits(connection: Connection, which: Which) -> list[Listed]:
@@ -233,7 +236,14 @@ def page_of_waits(connection: Connection, which: Which) -> list[Listed]:
     ]
 
 
-def _levels(connection: Connection, product_ids: Iterable[int], as_of: datetime) -> dict[ItemKey, Level]:
+def queue_lines(connection: Connection, product_ids: Iterable[int]) -> list[WaitingLine]:
+    """All that is in the queue for these products, and for the others of the orders that wait for one of them."""
+    asked = {"everything": False, "products": sorted(set(product_ids))}
+    return [WaitingLine(*row[:5]) for row in connection.execute(_CONCERNED, asked)]
+
+
+def levels_at(connection: Connection, product_ids: Iterable[int], as_of: datetime) -> dict[ItemKey, Level]:
+    """The levels of all items of these products, without the holds whose deadline has come by an instant."""
     rows = connection.execute(_LEVELS, {"products": sorted(product_ids), "as_of": as_of})
     return {
         ItemKey(warehouse_id, product_id): Level(on_hand, reserved, buffer)

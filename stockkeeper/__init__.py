@@ -40,6 +40,7 @@ from stockkeeper.contracts.errors import (
     Unreachable,
 )
 from stockkeeper.contracts.ledger import LevelThen, Movement
+from stockkeeper.contracts.order_promising import DeliveryPromise, PromisedLine
 from stockkeeper.contracts.purchase_order_state import (
     ApprovalPolicy,
     ApprovalTier,
@@ -67,6 +68,7 @@ __all__ = [
     "CycleCount",
     "CycleCountState",
     "DeliveryLine",
+    "DeliveryPromise",
     "DomainError",
     "Hold",
     "InTransit",
@@ -84,6 +86,7 @@ __all__ = [
     "NotPermitted",
     "OperationConflict",
     "OrderLine",
+    "PromisedLine",
     "PurchaseOrder",
     "PurchaseOrderState",
     "PurchaseOrderStatus",

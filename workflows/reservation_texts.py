@@ -68,7 +68,8 @@ def _all_of(held: Sequence[HeldLineState]) -> str:
 
 def _waiting(state: ReservationState, of: str, until: datetime, lines: Sequence[HeldLineState]) -> str:
     text = (
-        f"Stock is missing for {of}, and it waits for it until {utc(until)}. Next: it is held whole when its turn "
+        f"Stock is missing for {of}, and it waits for it until {utc(until)}. {_expected(state)}"
+        "Next: it is held whole when its turn "
         "comes, or `cancel`; otherwise it is rejected then."
     )
     names = {(line.product_id, line.warehouse_id): (line.sku, line.warehouse or "any") for line in lines}
@@ -87,6 +88,15 @@ def _waiting(state: ReservationState, of: str, until: datetime, lines: Sequence[
     ]
     columns = ["product", "warehouse", "#ordered", "#missing", "#place in the queue"]
     return details(state.status, text, table(columns, rows), state.notes)
+
+
+def _expected(state: ReservationState) -> str:
+    """The day by which its turn is expected, in a sentence before the next one."""
+    if state.available_on is None:
+        return ""
+    brought_by = f", with {', '.join(state.counts_on)}" if state.counts_on else ""
+    late = ", after the end of its wait" if state.is_expected_late else ""
+    return f"Its turn is expected by {state.available_on}{brought_by}{late}. "
 
 
 def _place_of(warehouse_id: int | None) -> str:

@@ -13,6 +13,7 @@ from starter.cli import (
     cycle_count,
     doctor,
     inbox,
+    order_promising,
     product,
     replenishment,
     schedule,
@@ -88,6 +89,7 @@ for process in PROCESSES:
         import_module(module).register(app)
 app.command("inbox")(inbox.inbox)
 app.command("views")(views.views)
+app.command("promise")(order_promising.promise)
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(product.app, name="product")

@@ -22,6 +22,8 @@ from stockkeeper.contracts.purchase_order_state import PurchaseOrderLine, Purcha
 
 _WHOLE = "must be whole units, without dots or commas"
 _NEEDS = "needs a sku and whole units, without dots or commas"
+SOURCED_UNITS = "SKU[@WAREHOUSE]=UNITS"
+"""A line that may leave the warehouse open, as it is typed."""
 _SPELLINGS = {"qty": "quantity", "quantity": "qty"}
 """Both names of the column of units, of which a file has one."""
 
@@ -144,6 +146,22 @@ def split_units(text: str, option: str, *, signed: bool = False) -> tuple[str, i
         raise InvalidRequest(f"{option} {text!r}: must be SKU=UNITS, such as {example}")
     require_whole(units, f"{option} {text!r}", example, signed=signed)
     return product, int(units)
+
+
+def sourced_line(text: str, option: str = "--line") -> Line:
+    """A line such as ``TEA-100@Main=2``, or ``TEA-100=2`` from any warehouse.
+
+    Raises:
+        InvalidRequest: It isn't such a line.
+    """
+    what, _, units = text.rpartition("=")
+    product, at, warehouse = what.rpartition("@") if "@" in what else (what, "", "")
+    complete = product and (warehouse or not at)
+    typed = f"{option} {text!r}".strip()
+    if not complete or not units:
+        raise InvalidRequest(f"{typed}: must be SKU@WAREHOUSE=UNITS or SKU=UNITS, such as TEA-100@Main=2")
+    require_whole(units, typed, "TEA-100@Main=2")
+    return Line(product, warehouse or None, quantity=int(units))
 
 
 def require_whole(units: str, where: str, example: str, *, signed: bool = False) -> None:

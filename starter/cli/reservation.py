@@ -9,16 +9,14 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, read_input, run
 from starter.cli.documents import Answer, Desk, Mentioned
-from starter.cli.order_lines import require_whole
+from starter.cli.order_lines import SOURCED_UNITS, sourced_line
 from starter.cli.output import changed, changed_status, out, table
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
-from starter.cli.times import instant_or_none, shown
+from starter.cli.times import day_shown, instant_or_none, shown
 from starter.cli.zones import moved_at
-from stockkeeper.client.lines import Line
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import FoundItems
@@ -28,24 +26,12 @@ app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, e
 
 ANY_WAREHOUSE = "any"
 
-
-_UNITS = "SKU[@WAREHOUSE]=UNITS"
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 
 
 def register(root: typer.Typer) -> None:
     """Add ``reserve`` to the command line."""
     root.add_typer(app, name="reserve")
-
-
-def _line(text: str) -> Line:
-    what, _, units = text.rpartition("=")
-    product, at, warehouse = what.rpartition("@") if "@" in what else (what, "", "")
-    complete = product and (warehouse or not at)
-    if not complete or not units:
-        raise InvalidRequest(f"--line {text!r}: must be SKU@WAREHOUSE=UNITS or SKU=UNITS, such as TEA-100@Main=2")
-    require_whole(units, f"--line {text!r}", "TEA-100@Main=2")
-    return Line(product, warehouse or None, quantity=int(units))
 
 
 def _row(listed: Listed) -> printing.Row:
@@ -92,6 +78,10 @@ def _print_places(state: ReservationState, found: FoundItems) -> None:
         out.print(f"no. {place.position} in the queue for {printing.sku(found, place.product_id)}{where}: {lacks}")
     if state.waiting_until is not None and state.queue:
         out.print(f"it waits until {shown(state.waiting_until)}")
+    if state.available_on is not None:
+        brought_by = f", with {printing.joined(state.counts_on)}" if state.counts_on else ""
+        late = ", after the end of its wait" if state.is_expected_late else ""
+        out.print(f"its turn is expected by {day_shown(state.available_on)}{brought_by}{late}")
 
 
 def _until(state: ReservationState) -> str:
@@ -110,7 +100,9 @@ _desk = Desk(
 @app.command("start")
 def start(
     reference: Reference,
-    line: Annotated[list[str], options.given_lines("Once for each line; without a warehouse, from anywhere.", _UNITS)],
+    line: Annotated[
+        list[str], options.given_lines("Once for each line; without a warehouse, from anywhere.", SOURCED_UNITS)
+    ],
     *,
     ttl_minutes: Annotated[float, typer.Option(help="How long to hold; may be a fraction.")] = 30,
     wait_minutes: Annotated[
@@ -123,7 +115,7 @@ def start(
 
     A line without a warehouse comes from one that has everything, or else from the fewest; the table says from which.
     """
-    wanted = read_input(lambda: [_line(text) for text in line])
+    wanted = read_input(lambda: [sourced_line(text) for text in line])
     _desk.create(
         lambda stock: stock.reserve(
             reference,
@@ -189,7 +181,7 @@ add_show(app, "Show an order's reservation: its lines, and refused commands.", R
 @app.command("fulfill")
 def fulfill(
     reference: Reference,
-    line: Annotated[list[str] | None, options.given_lines("Only these; else all.", _UNITS)] = None,
+    line: Annotated[list[str] | None, options.given_lines("Only these; else all.", SOURCED_UNITS)] = None,
     *,
     fulfillment_id: Annotated[str | None, options.own_number("shipment", "leaves")] = None,
     occurred_at: options.OccurredAt = None,
@@ -197,7 +189,7 @@ def fulfill(
     as_json: options.AsJson = False,
 ) -> None:
     """Ship held stock: all of it, or some lines."""
-    lines = read_input(lambda: [_line(text) for text in line] if line else None)
+    lines = read_input(lambda: [sourced_line(text) for text in line] if line else None)
     read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
 
     async def send(hold: Hold) -> ReservationState:
@@ -221,7 +213,7 @@ def hold_again(reference: Reference, *, performed_by: options.PerformedBy, as_js
 @app.command("release")
 def release(
     reference: Reference,
-    line: Annotated[list[str], options.given_lines("Units that aren't needed any more.", _UNITS)],
+    line: Annotated[list[str], options.given_lines("Units that aren't needed any more.", SOURCED_UNITS)],
     *,
     release_id: Annotated[str | None, options.own_number("release", "is done")] = None,
     reason: options.Reason,
@@ -229,7 +221,7 @@ def release(
     as_json: options.AsJson = False,
 ) -> None:
     """Give up a part of the held stock; the rest stays held."""
-    lines = read_input(lambda: [_line(text) for text in line])
+    lines = read_input(lambda: [sourced_line(text) for text in line])
     _desk.command(
         reference,
         lambda hold: hold.release(lines, performed_by=performed_by, reason=reason, release_id=release_id),

@@ -14,6 +14,7 @@ from stockkeeper.client.document import Part
 from stockkeeper.client.import_file import Imports
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.ledger import Ledger
+from stockkeeper.client.order_promising import OrderPromising
 from stockkeeper.client.product import Products
 from stockkeeper.client.purchase_order import PurchaseOrders
 from stockkeeper.client.replenishment import Replenishment
@@ -30,6 +31,7 @@ class Stockkeeper(
     Adjustments,
     CycleCounts,
     Replenishment,
+    OrderPromising,
     Ledger,
     Products,
     StockAudits,

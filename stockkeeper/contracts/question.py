@@ -19,6 +19,7 @@ from stockkeeper.contracts import (
     import_preview,
     ledger,
     operation,
+    order_promising,
     product,
     replenishment_plan,
     stock,
@@ -105,6 +106,9 @@ SHOW_WAITING = PagedQuestion[waiting.ShowWaiting, waiting.WaitingPage, waiting.W
     rows=lambda page: page.lines,
     place=lambda line: line.wait_id,
 )
+PROMISE = Question(
+    order_promising.OrderPromisingActivities.promise, order_promising.AskPromise, order_promising.DeliveryPromise
+)
 SHOW_STOCK_AT = PagedQuestion[ledger.ShowStockAt, ledger.LevelsThen, ledger.LevelThen](
     ledger.LedgerActivities.show_stock_at,
     ledger.ShowStockAt,
@@ -180,7 +184,7 @@ DECIDE_FINDING = Question(
 
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
-    *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING),
+    *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
     *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

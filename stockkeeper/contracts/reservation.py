@@ -1,7 +1,7 @@
 """The reservation on the wire: start, commands, state, and the steps of its workflow in the database."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -184,9 +184,26 @@ class ReservationState(State):
         default_factory=list,
         description="Places of an order that waits, as they were when it was last looked at; empty: it doesn't wait.",
     )
+    available_on: date | None = Field(
+        default=None,
+        description="Of an order that waits: the day by which it has its turn, at 95 % confidence and by what is on "
+        "its way, as it was when it was last looked at; maybe after the end of its wait. Left out: not foreseeable.",
+        exclude_if=lambda day: day is None,
+    )
+    counts_on: list[str] = Field(
+        default_factory=list,
+        description="Numbers of the purchase orders and transfers on which that day counts.",
+        exclude_if=lambda numbers: not numbers,
+    )
     lines: list[ReservationLineState] = Field(default_factory=list)
     shortages: list[ShortageState] = Field(default_factory=list, description="Reason of a rejection, item by item.")
     notes: Notes = Field(default_factory=list)
+
+    @property
+    def is_expected_late(self) -> bool:
+        """Whether the day by which its turn is expected is after the end of its wait."""
+        day, until = self.available_on, self.waiting_until
+        return day is not None and until is not None and day > until.date()
 
 
 def requested_lines(lines: Iterable[ReservationLineState]) -> list[ReservationLine]:
@@ -292,6 +309,8 @@ class Holding(StockAnswer):
     lines: list[HeldLineState]
     waiting_until: datetime | None = None
     queue: list[QueuePlace] = Field(default_factory=list)
+    available_on: date | None = None
+    counts_on: list[str] = Field(default_factory=list)
     shortages: list[ShortageState] = Field(
         default_factory=list, description="The items that were short when its wait was over."
     )

@@ -17,6 +17,7 @@ from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
+from activities.order_promising import OrderPromises
 from activities.product import ProductNaming
 from activities.runs import Runs
 from activities.stock import StockQuestions
@@ -30,6 +31,7 @@ from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
+from stockkeeper.contracts.order_promising import OrderPromisingActivities
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.product import ProductActivities
 from stockkeeper.contracts.schema import generate
@@ -68,6 +70,7 @@ INTERFACES: list[tuple[type, type]] = [
     (BufferActivities, ItemBuffers),
     (RunActivities, Runs),
     (WaitingActivities, WaitingQuestions),
+    (OrderPromisingActivities, OrderPromises),
 ]
 
 
@@ -206,7 +209,7 @@ def _questions() -> set[str]:
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
         *(OperationActivities, ProductActivities, BufferActivities, ImportPreviewActivities),
-        WaitingActivities,
+        *(WaitingActivities, OrderPromisingActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

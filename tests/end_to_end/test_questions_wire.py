@@ -59,6 +59,12 @@ FIELDS: list[tuple[str, Json, str]] = [
     ("show_findings", {"status": "open"}, "status: Input should be 'OPEN', 'GONE', 'REPAIRED' or 'ACCEPTED'"),
     ("show_accuracy", {"since": "2026-02-30"}, "since: there is no such day"),
     ("show_product", {}, "product: Field required"),
+    ("promise", {"lines": [{"quantity": 1}]}, "lines.0: give product or product_id"),
+    (
+        "promise",
+        {"lines": [{"product": "x", "warehouse": "y", "warehouse_id": 1, "quantity": 0}], "confidence": 1},
+        "lines.0.quantity: Input should be greater than 0; confidence: Input should be less than or equal to 0.999",
+    ),
     (
         "set_buffer",
         {
