@@ -46,8 +46,10 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 # In the order of the folders: sorted by the number of tests, the files with few and long ones would come last, and
-# one process would wait for the other. One process more than two cores, for the while that a test waits.
+# one process would wait for the other. One process more than two cores, for the while that a test waits. What they
+# import is compiled before by one process, or each would do it; if that fails, the tests say why.
 pytest: $(STAMP)
+	@$(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1; \
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 format: $(STAMP) ## rewrite the sources in the project's format
