@@ -52,6 +52,7 @@ from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.runs import Runs
 from activities.standing import Watch
 from activities.stock import StockQuestions
+from activities.supply import SupplyQuestions
 from activities.waiting import WaitingQuestions
 from activities.waking import Waking
 from database.migrate import newest_revision, require_schema
@@ -309,6 +310,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         OperationQuestions(database),
         WaitingQuestions(database),
         OrderPromises(database),
+        SupplyQuestions(database),
         NoticeSteps(database, settings.notice_ways),
         Runs(),
     ]

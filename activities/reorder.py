@@ -4,7 +4,7 @@ Whether an item needs an order is decided under its lock. Two runs that look at 
 the other, and the second sees the first one's draft. `database.reorder` reads.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,17 +15,17 @@ from temporalio import activity
 
 from activities.catalogue import require_warehouse
 from activities.drafts import store_draft
+from activities.reorder_lines import Levels, joining, joint_levels, read_joining, wanted_lines
 from activities.writes import OnDatabase, database_errors, effect_once
 from database.clock import day_of
 from database.locks import lock_items
 from database.operations import Operation
+from database.order_terms import read_joint_items, read_order_terms, review_days_stored
 from database.reorder import (
     next_number,
     read_covered,
     read_groups,
     read_needing,
-    read_open_orders,
-    read_planned_numbers,
     read_skipped,
     read_still_needing,
     read_unstarted,
@@ -40,6 +40,7 @@ from stockkeeper.contracts.reorder import (
     AT_ONCE,
     COVERED_SHOWN,
     GROUPS_A_LOOK,
+    GROUPS_WAITING_SHOWN,
     LINES_AN_ORDER,
     LOOK,
     ORDERS_SHOWN_AN_ITEM,
@@ -58,9 +59,11 @@ from stockkeeper.contracts.reorder import (
     ReorderRequest,
     SkippedState,
     Unstarted,
+    WaitingState,
 )
-from stockkeeper.domain.reorder import OpenOrder, PlannedNumbers, Position, quantity_for, reason_for
-from stockkeeper.domain.replenishment import Terms, whole_units
+from stockkeeper.domain.reorder_lines import lines_of
+from stockkeeper.domain.replenishment import whole_units
+from stockkeeper.domain.review_days import is_review_day, next_review
 from stockkeeper.domain.stock import ItemKey
 
 _DAYS_FORESEEN = 3_660
@@ -104,8 +107,10 @@ class ReorderSteps(OnDatabase, ReorderActivities):
                 require_warehouse(connection, question.warehouse_id)
             below = read_groups(connection, question.warehouse_id, question.as_of)
             uncovered = [group for group in below if not group["is_covered"]]
-            groups = [group for group in uncovered if group["supplier_id"] is not None and group["is_active"]]
-            items_skipped = _items(uncovered) - _items(groups)
+            orderable = [group for group in uncovered if group["supplier_id"] is not None and group["is_active"]]
+            waiting = [] if question.as_of is None else [group for group in orderable if not _is_reviewed(group)]
+            groups = [group for group in orderable if group not in waiting]
+            items_skipped = _items(uncovered) - _items(orderable)
             skipped = (
                 read_skipped(connection, question.warehouse_id, question.as_of, SKIPPED_SHOWN) if items_skipped else []
             )
@@ -128,33 +133,37 @@ class ReorderSteps(OnDatabase, ReorderActivities):
             skipped=[SkippedState.model_validate(item) for item in skipped],
             items_skipped=items_skipped,
             covered=[CoveredState.model_validate(item) for item in covered],
+            waiting=[_waiting(group) for group in waiting[:GROUPS_WAITING_SHOWN]],
+            items_waiting=_items(waiting),
         )
 
     @activity.defn(name="draft_reorder", no_thread_cancel_exception=True)
     def draft_reorder(self, step: DraftReorderStep) -> DraftedReorder:
         """Draft one order from one supplier for one warehouse; its workflow is started afterwards.
 
-        Locks: the items, sorted by product. Whether each still needs an order is decided under its lock, where the
-        drafts of other runs are seen. Operation: ``{workflow}/{run}/draft/{pass}/{number}``.
+        Locks: the items, sorted by product, with those that may join. Whether each still needs an order, or joins it,
+        is decided under its lock, where the drafts of other runs are seen. Operation:
+        ``{workflow}/{run}/draft/{pass}/{number}``.
+
+        Raises:
+            InvalidState: The order isn't worth what the supplier accepts at least, and can't be made so. Nothing is
+                drafted.
         """
         if step.dry_run:
             with database_errors(), self._database.snapshot() as connection:
-                rows, more = _needing(connection, step)
-                return DraftedReorder(order=_order(connection, step, rows, "dry-run"), more=more)
+                draft = _Draft(connection, step)
+                return DraftedReorder(order=draft.order(lambda: "dry-run"), more=draft.more)
 
         def effect(connection: Connection, operation: Operation) -> DraftedReorder:
-            candidates, more = _needing(connection, step)
-            lock_items(connection, [ItemKey(row.warehouse_id, row.product_id) for row in candidates])
-            product_ids = [row.product_id for row in candidates]
-            rows = read_still_needing(connection, step.warehouse_id, step.supplier_id, step.as_of, product_ids)
-            number = next_number(connection) if rows else ""
-            order = _order(connection, step, rows, number)
+            draft = _Draft(connection, step)
+            draft.lock()
+            order = draft.order(lambda: next_number(connection))
             if order is not None:
                 # The draft belongs to the order's own workflow, which is started afterwards.
                 drafted_by = replace(operation, workflow_id=PURCHASE_ORDER.id_of(order.po_number), run_id="")
                 percent = self._over_delivery_percent
                 store_draft(connection, drafted_by, order, self._approval, percent, self._limit, as_of=step.as_of)
-            return DraftedReorder(order=order, more=more)
+            return DraftedReorder(order=order, more=draft.more)
 
         return effect_once(self._database, step, DraftedReorder, effect)[0]
 
@@ -189,50 +198,85 @@ def _items(groups: Iterable[Mapping[str, Any]]) -> int:
     return sum(group["items"] for group in groups)
 
 
-def _needing(connection: Connection, step: DraftReorderStep) -> tuple[Sequence[Row[Any]], bool]:
-    """At most as many items that need an order as an order has lines, and whether there are more."""
-    rows = read_needing(
-        connection,
-        step.warehouse_id,
-        step.supplier_id,
-        step.as_of,
-        after_product_id=step.after_product_id,
-        most=LINES_AN_ORDER + 1,
-    )
-    return rows[:LINES_AN_ORDER], len(rows) > LINES_AN_ORDER
+def _is_reviewed(group: Mapping[str, Any]) -> bool:
+    """Whether orders go out to its supplier on the warehouse's day."""
+    return is_review_day(review_days_stored(group["review_days"]), group["today"])
 
 
-def _order(
-    connection: Connection, step: DraftReorderStep, rows: Sequence[Row[Any]], po_number: str
-) -> PurchaseOrderRequest | None:
-    if not rows:
-        return None
-    plans = read_planned_numbers(connection, step.warehouse_id, [row.product_id for row in rows])
-    open_orders = read_open_orders(connection, step.warehouse_id, rows)
-    timezone = timezone_of(connection, step.warehouse_id)
-    lead_time_days = max(float(row.lead_time_days) for row in rows)
-    return PurchaseOrderRequest(
-        po_number=po_number,
-        supplier_id=step.supplier_id,
-        warehouse_id=step.warehouse_id,
-        line_items=[_line(row, plans.get(row.product_id), open_orders.get(row.product_id, [])) for row in rows],
-        expected_delivery_date=_day(step.as_of, timezone, lead_time_days),
-        requested_by=REQUESTED_BY,
-        reason=f"{counted(len(rows), 'item')} below the reorder point",
-        approval=None,
-    )
+def _waiting(group: Mapping[str, Any]) -> WaitingState:
+    order_on = next_review(review_days_stored(group["review_days"]), group["today"])
+    return WaitingState.model_validate({**group, "order_on": order_on})
 
 
-def _line(row: Row[Any], planned: PlannedNumbers | None, open_orders: Sequence[OpenOrder]) -> PurchaseOrderLine:
-    position = Position(row.quantity_available, row.in_time, row.in_transit)
-    terms = Terms(row.minimum_order_quantity, row.pack_size)
-    is_planned = planned is not None and planned.decides(row.reorder_point)
-    return PurchaseOrderLine(
-        product_id=row.product_id,
-        qty=quantity_for(position, row.reorder_point, row.reorder_quantity, terms, is_planned=is_planned),
-        unit_cost=row.unit_cost,
-        note=reason_for(position, row.reorder_point, terms, planned, open_orders),
-    )
+class _Draft:
+    """An order from one supplier for one warehouse: items that need it, at most as many as it has lines, and others.
+
+    If the supplier's orders are joint, the items near their point join it, unless the items that need it are more than
+    an order has lines.
+
+    Attributes:
+        needing: The items that need it.
+        more: Whether there are more of them.
+    """
+
+    def __init__(self, connection: Connection, step: DraftReorderStep) -> None:
+        self._connection = connection
+        self._step = step
+        rows = read_needing(
+            connection,
+            step.warehouse_id,
+            step.supplier_id,
+            step.as_of,
+            after_product_id=step.after_product_id,
+            most=LINES_AN_ORDER + 1,
+        )
+        self.needing: Sequence[Row[Any]] = rows[:LINES_AN_ORDER]
+        self.more = len(rows) > LINES_AN_ORDER
+        self._terms = read_order_terms(connection, step.supplier_id)
+        self._levels: Levels = {}
+        self._joining: list[Row[Any]] = []
+        if self._terms.joint_orders and self.needing:
+            items = read_joint_items(connection, step.warehouse_id, step.supplier_id)
+            self._levels = joint_levels(items, float(self._terms.line_cost))
+            if not self.more:
+                self._joining = joining(items, self._levels, LINES_AN_ORDER - len(self.needing))
+
+    def lock(self) -> None:
+        """Lock the items, and keep those that still need an order or still join it."""
+        step, connection = self._step, self._connection
+        lock_items(connection, [ItemKey(row.warehouse_id, row.product_id) for row in (*self.needing, *self._joining)])
+        needing, joined = ([row.product_id for row in rows] for rows in (self.needing, self._joining))
+        self.needing = read_still_needing(connection, step.warehouse_id, step.supplier_id, step.as_of, needing)
+        if joined:
+            self._joining = read_joining(connection, step.warehouse_id, step.supplier_id, self._levels, joined)
+
+    def order(self, next_po_number: Callable[[], str]) -> PurchaseOrderRequest | None:
+        """The start of the order's workflow; None: nothing needs it, and it takes no number.
+
+        Raises:
+            InvalidState: It isn't worth what the supplier accepts at least, and can't be made so.
+        """
+        if not self.needing:
+            return None
+        step, joined = self._step, len(self._joining)
+        wanted = wanted_lines(self._connection, step.warehouse_id, self.needing, self._joining, self._levels)
+        lines = lines_of(wanted, self._terms.minimum_order_value)
+        lead_time_days = max(float(row.lead_time_days) for row in (*self.needing, *self._joining))
+        timezone = timezone_of(self._connection, step.warehouse_id)
+        below = f"{counted(len(self.needing), 'item')} below the reorder point"
+        return PurchaseOrderRequest(
+            po_number=next_po_number(),
+            supplier_id=step.supplier_id,
+            warehouse_id=step.warehouse_id,
+            line_items=[
+                PurchaseOrderLine(product_id=each.product_id, qty=each.units, unit_cost=each.unit_cost, note=each.note)
+                for each in lines
+            ],
+            expected_delivery_date=_day(step.as_of, timezone, lead_time_days),
+            requested_by=REQUESTED_BY,
+            reason=below + (f", {counted(joined, 'item')} near it" if joined else ""),
+            approval=None,
+        )
 
 
 def _day(as_of: datetime, timezone: str, days: float) -> date | None:

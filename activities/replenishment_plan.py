@@ -46,6 +46,7 @@ from stockkeeper.contracts.replenishment_plan import (
 )
 from stockkeeper.contracts.stock import FindItems
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.order_quantity import with_price_breaks
 from stockkeeper.domain.replenishment import Policy, plan_item
 from stockkeeper.domain.stock import ItemKey
 
@@ -173,9 +174,10 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             if (usage := known.get(item)) is None:
                 continue
             supply = supplies[item.product_id]
-            plans[item] = plan_item(usage, supply.lead_time, float(supply.unit_cost), supply.terms, policy)
+            plan = plan_item(usage, supply.lead_time, float(supply.unit_cost), supply.terms, policy)
+            plans[item] = with_price_breaks(plan, supply.unit_cost, supply.terms, supply.price_breaks, policy)
         changed, fell_below = set_points(connection, plans)
-        insert_plans(connection, plans, supplies, step.as_of)
+        insert_plans(connection, plans, supplies, policy, step.as_of)
         wanted = [item for item, usage in known.items() if usage.daily_mean > 0 and item.product_id not in supplies]
         active = active_products(connection, {item.product_id for item in wanted})
         skipped = sorted(item for item in wanted if item.product_id in active)

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from activities.writes import OnDatabase, database_errors, page_of
 from database.names import PRODUCTS, SUPPLIERS, WAREHOUSES, Named, find_names, suggestions
+from database.order_terms import price_breaks_of
 from database.tables import (
     inventory_items,
     product_suppliers,
@@ -33,6 +34,7 @@ from stockkeeper.contracts.stock import (
 )
 from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.domain.names import did_you_mean
+from stockkeeper.domain.order_quantity import unit_cost_of
 from stockkeeper.domain.stock import ItemKey
 
 T = TypeVar("T")
@@ -85,15 +87,25 @@ class StockQuestions(OnDatabase, StockActivities):
 
     @activity.defn(name="find_terms", no_thread_cancel_exception=True)
     def find_terms(self, question: FindTerms) -> FoundTerms:
-        """The unit costs that a supplier has agreed to."""
+        """The unit costs that a supplier has agreed to, for so many units."""
         with database_errors(), self._database.snapshot() as connection:
             rows = connection.execute(
-                select(product_suppliers.c.product_id, product_suppliers.c.unit_cost).where(
+                select(
+                    product_suppliers.c.product_id, product_suppliers.c.unit_cost, product_suppliers.c.price_breaks
+                ).where(
                     product_suppliers.c.supplier_id == question.supplier_id,
                     product_suppliers.c.product_id.in_(question.product_ids),
                 )
             )
-            return FoundTerms(unit_costs={row.product_id: row.unit_cost for row in rows})
+            wanted = question.quantities
+            return FoundTerms(
+                unit_costs={
+                    row.product_id: unit_cost_of(
+                        wanted.get(row.product_id, 1), row.unit_cost, price_breaks_of(row.price_breaks)
+                    )
+                    for row in rows
+                }
+            )
 
     @activity.defn(name="show_levels", no_thread_cancel_exception=True)
     def show_levels(self, question: ShowLevels) -> StockLevels:

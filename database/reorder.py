@@ -54,11 +54,11 @@ _ANY_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 # Items are grouped before names are joined, so that only the groups are joined and not every item.
 _GROUPS = _of_below("""
     , grouped AS (
-        SELECT supplier_id, warehouse_id, is_active, is_covered, count(*) AS items
+        SELECT supplier_id, warehouse_id, is_active, is_covered, min(today) AS today, count(*) AS items
         FROM below
         GROUP BY supplier_id, warehouse_id, is_active, is_covered
     )
-    SELECT grouped.*, suppliers.name AS supplier, warehouses.name AS warehouse
+    SELECT grouped.*, suppliers.name AS supplier, suppliers.review_days, warehouses.name AS warehouse
     FROM grouped JOIN warehouses USING (warehouse_id) LEFT JOIN suppliers USING (supplier_id)
     ORDER BY warehouse_id, supplier_id
 """)
@@ -147,7 +147,10 @@ _UNSTARTED_LINES = text("""
 
 
 def read_groups(connection: Connection, warehouse_id: int | None, as_of: datetime | None) -> list[dict[str, Any]]:
-    """Items below their point, counted by supplier, warehouse, activity and cover; with the names of the first two."""
+    """Items below their point, counted by supplier, warehouse, activity and cover.
+
+    With the names of the first two, the supplier's review days, and the warehouse's day.
+    """
     return read_rows(connection, _GROUPS, _asked(connection, warehouse_id, as_of))
 
 

@@ -27,8 +27,11 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
 from database.locks import lock_items, lock_or_create_items
+from database.order_terms import price_breaks_of, review_days_stored
 from database.tables import inventory_items, products, suppliers, warehouses
-from stockkeeper.domain.replenishment import LeadTime, Plan, Terms, lead_time_from
+from stockkeeper.domain.order_quantity import PriceBreak
+from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, Terms, lead_time_from
+from stockkeeper.domain.review_days import review_wait, with_wait
 from stockkeeper.domain.stock import ItemKey
 
 item_plans = Table(
@@ -62,6 +65,7 @@ item_plans = Table(
     Column("factor", Double),
     Column("expected_cycle_service", Double),
     Column("expected_fill_rate", Double),
+    Column("review_wait_days", Double),
     item_key("item_plans_item"),
 )
 
@@ -69,8 +73,8 @@ item_plans = Table(
 _TERMS = text("""
     SELECT DISTINCT ON (product_id) product_id, supplier_id, unit_cost, lead_time_days, lead_time_deviation_days,
         minimum_order_quantity, pack_size, lead_times_measured, measured_lead_time_days,
-        measured_lead_time_deviation_days
-    FROM product_suppliers
+        measured_lead_time_deviation_days, price_breaks, review_days
+    FROM product_suppliers JOIN suppliers USING (supplier_id)
     WHERE product_id = ANY (:product_ids)
     ORDER BY product_id, is_preferred DESC, unit_cost, supplier_id
 """).bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
@@ -138,6 +142,7 @@ _SET_POINTS = text("""
 _NUMBERS = [
     *("supplier_id", "days", "daily_mean", "daily_deviation", "lead_time_days", "lead_time_deviation_days"),
     *("service_level", "safety_stock", "economic_order_quantity", "reorder_point", "reorder_quantity"),
+    *("order_cost", "holding_cost_rate", "review_wait_days"),
 ]
 
 
@@ -170,14 +175,19 @@ class Supply(NamedTuple):
     Attributes:
         supplier_id: The preferred supplier, or else the cheapest.
         unit_cost: The agreed cost of a unit; money.
-        lead_time: The measured lead time where there are enough measurements, or else the agreed one.
+        lead_time: The measured lead time where there are enough measurements, or else the agreed one; with the wait
+            for the supplier's next review day.
         terms: In what quantities it is sold.
+        price_breaks: From how many units on it costs less, in rising order.
+        review_wait: The wait, within the lead time.
     """
 
     supplier_id: int
     unit_cost: Decimal
     lead_time: LeadTime
     terms: Terms
+    price_breaks: tuple[PriceBreak, ...]
+    review_wait: LeadTime
 
 
 def count_to_plan(connection: Connection, warehouse_id: int | None) -> int:
@@ -226,7 +236,15 @@ def _supply(row: Row[Any]) -> Supply:
         _float(row.measured_lead_time_days),
         _float(row.measured_lead_time_deviation_days),
     )
-    return Supply(row.supplier_id, row.unit_cost, lead_time, Terms(row.minimum_order_quantity, row.pack_size))
+    wait = review_wait(review_days_stored(row.review_days))
+    return Supply(
+        row.supplier_id,
+        row.unit_cost,
+        with_wait(lead_time, wait),
+        Terms(row.minimum_order_quantity, row.pack_size),
+        price_breaks_of(row.price_breaks),
+        wait,
+    )
 
 
 def _float(value: Decimal | None) -> float | None:
@@ -260,7 +278,11 @@ def _points(plans: Mapping[ItemKey, Plan], items: Sequence[ItemKey]) -> dict[str
 
 
 def insert_plans(
-    connection: Connection, plans: Mapping[ItemKey, Plan], supplies: Mapping[int, Supply], as_of: datetime
+    connection: Connection,
+    plans: Mapping[ItemKey, Plan],
+    supplies: Mapping[int, Supply],
+    policy: Policy,
+    as_of: datetime,
 ) -> None:
     """Keep the numbers behind each plan, in place of those of an earlier run."""
     if not plans:
@@ -283,6 +305,9 @@ def insert_plans(
                     *("reorder_point", "reorder_quantity"),
                 )
             },
+            "order_cost": [policy.order_cost] * len(plans),
+            "holding_cost_rate": [policy.holding_cost_rate] * len(plans),
+            "review_wait_days": [supplies[item.product_id].review_wait.days or None for item in plans],
             "as_of": as_of,
         },
     )

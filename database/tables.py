@@ -92,7 +92,16 @@ warehouses = _catalogue(
     needed("priority", Integer, server_default=text("100")),
 )
 
-suppliers = _catalogue("suppliers", "supplier_id", "name", Column("email", Text))
+suppliers = _catalogue(
+    "suppliers",
+    "supplier_id",
+    "name",
+    Column("email", Text),
+    Column("review_days", Text),
+    Column("minimum_order_value", MONEY),
+    needed("joint_orders", Boolean, server_default=text("false")),
+    Column("line_cost", MONEY),
+)
 
 product_suppliers = Table(
     "product_suppliers",
@@ -109,6 +118,7 @@ product_suppliers = Table(
     Column("measured_lead_time_days", MEASURED_DAYS),
     Column("measured_lead_time_deviation_days", MEASURED_DAYS),
     Column("last_unit_cost", MONEY),
+    Column("price_breaks", JSONB),
     Index("product_suppliers_one_preferred", "product_id", unique=True, postgresql_where=text("is_preferred")),
     Index("product_suppliers_supplier", "supplier_id"),
 )

@@ -126,6 +126,8 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         self.state.covered = below.covered
         self.state.skipped = below.skipped
         self.state.items_skipped = below.items_skipped
+        self.state.waiting = below.waiting
+        self.state.items_waiting = below.items_waiting
         self.publish()
         drafted: list[tuple[Group, PurchaseOrderRequest]] = []
         for group in below.groups:

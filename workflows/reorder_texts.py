@@ -76,20 +76,25 @@ def details_of(state: ReorderState, names: Mapping[tuple[str, int], str], *, sto
     )
     unnamed = [each.product_id for each in state.skipped] + [each.product_id for each in state.covered]
     named_by = [f"`stockkeeper product show id:{unnamed[0]}` names product {unnamed[0]}."] if unnamed else []
+    waiting = table(
+        ["waiting", "warehouse", "#items", "ordered on"],
+        [
+            (each.supplier, each.warehouse, each.items, f"{each.order_on} ({each.review_days})")
+            for each in state.waiting
+        ],
+    )
     text = (
         f"{counted(state.items_below, 'item')} below the reorder point, {state.items_covered} of them on order or on "
         f"the way already; {counted(state.orders_drafted, 'purchase order')} "
         f"{'would be drafted' if state.dry_run else 'drafted'}; "
         f"{counted(state.items_skipped, 'item')} can't be ordered."
     )
+    if state.items_waiting:
+        text += f" {counted(state.items_waiting, 'item')} wait for a day on which the supplier takes orders."
     begins = stopped_early or ("Under way. " if state.status is ReorderStatus.RUNNING else "")
     text = f"{begins}{text}"
-    return details(
-        state.status,
-        text,
-        [*drafted, "", *skipped, "", *covered, "", *named_by, "", *notices(state.notices)],
-        state.notes,
-    )
+    blocks = [drafted, *([waiting] if waiting else []), skipped, covered, named_by, notices(state.notices)]
+    return details(state.status, text, [line for block in blocks for line in (*block, "")][:-1], state.notes)
 
 
 def total(order: PurchaseOrderRequest) -> Decimal:

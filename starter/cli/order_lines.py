@@ -1,5 +1,6 @@
 """The lines of a document as a person types them, or has them in a file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -269,7 +270,11 @@ async def with_costs(stock: Stockkeeper, supplier: str, wanted: Sequence[WantedL
     agreed: dict[str, Decimal] = {}
     if open_costs:
         ids = await stock.ids(open_costs, suppliers=[supplier])
-        terms = await stock.terms(ids.suppliers[supplier], list(ids.products.values()))
+        units = Counter[int]()
+        for line in wanted:
+            if line.product in ids.products:
+                units[ids.products[line.product]] += line.qty
+        terms = await stock.terms(ids.suppliers[supplier], list(ids.products.values()), units)
         agreed = {sku: terms[ids.products[sku]] for sku in open_costs if ids.products[sku] in terms}
     if without := sorted(set(open_costs) - agreed.keys()):
         named = ", ".join(without[:10])

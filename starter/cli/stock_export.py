@@ -86,6 +86,18 @@ def levels(
     _export(lines, file, "levels")
 
 
+@app.command("suppliers")
+def suppliers(file: File) -> None:
+    """Export suppliers, as `import suppliers` takes them: address, review days, least order value, joint orders."""
+    _export(lambda stock: stock.export_supply("suppliers"), file, "suppliers")
+
+
+@app.command("product-suppliers")
+def product_suppliers(file: File) -> None:
+    """Export what suppliers sell, as `import product-suppliers` takes it: costs, price breaks, lead times, packs."""
+    _export(lambda stock: stock.export_supply("product-suppliers"), file, "product suppliers")
+
+
 def _export(lines: Callable[[Stockkeeper], AsyncIterator[Exported]], file: Path, what: str) -> None:
     to_standard_output = str(file) == "-"
 

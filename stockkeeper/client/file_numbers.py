@@ -18,7 +18,10 @@ WHOLE = frozenset(
 """Columns of whole numbers."""
 
 DECIMAL = frozenset(
-    {"unit_cost", "unit_price", "weight_kg", "capacity_sqft", "lead_time_days", "lead_time_deviation_days"}
+    {
+        *("unit_cost", "unit_price", "weight_kg", "capacity_sqft", "lead_time_days", "lead_time_deviation_days"),
+        *("minimum_order_value", "line_cost"),
+    }
 )
 """Columns of decimal numbers."""
 

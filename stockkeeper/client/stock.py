@@ -1,6 +1,6 @@
 """Stock now: levels, suppliers' terms, and the ids behind names."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from stockkeeper.client.calls import checked
@@ -85,14 +85,27 @@ class StockNow(Part):
             performed_by=performed_by,
         )
 
-    async def terms(self, supplier_id: Named, product_ids: Sequence[Named]) -> dict[int, Decimal]:
+    async def terms(
+        self, supplier_id: Named, product_ids: Sequence[Named], quantities: Mapping[int, int] | None = None
+    ) -> dict[int, Decimal]:
         """The unit costs agreed with a supplier, by product id; products that it doesn't supply are left out.
+
+        Args:
+            supplier_id: The supplier.
+            product_ids: The products.
+            quantities: Units wanted, by product id, for the supplier's price breaks; else its first price counts.
 
         Raises:
             UnknownSupplier, UnknownProduct: Nothing has that name.
             Unreachable: No worker answers.
         """
-        asked, _ = await with_ids(self.connection, FindTerms, supplier_id=supplier_id, product_ids=product_ids)
+        asked, _ = await with_ids(
+            self.connection,
+            FindTerms,
+            supplier_id=supplier_id,
+            product_ids=product_ids,
+            quantities=dict(quantities or {}),
+        )
         return (await ask(self.connection, FIND_TERMS, asked)).unit_costs
 
     async def ids(

@@ -20,6 +20,7 @@ from stockkeeper.client.purchase_order import PurchaseOrders
 from stockkeeper.client.replenishment import Replenishment
 from stockkeeper.client.reservation import Reservations
 from stockkeeper.client.stock_audit import StockAudits
+from stockkeeper.client.supply import Supply
 from stockkeeper.client.transfer import Transfers
 
 
@@ -34,6 +35,7 @@ class Stockkeeper(
     OrderPromising,
     Ledger,
     Products,
+    Supply,
     StockAudits,
     Imports,
 ):

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, from_json
 
 from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import COLUMNS as COLUMNS  # noqa: PLC0414
 from stockkeeper.domain.import_file import PROBLEMS_NAMED as PROBLEMS_NAMED  # noqa: PLC0414 - what follows is part of the contract
 from stockkeeper.domain.import_file import PRODUCT as PRODUCT  # noqa: PLC0414
@@ -30,6 +31,8 @@ from stockkeeper.domain.import_file import refusal as refusal  # noqa: PLC0414
 from stockkeeper.domain.import_file import wrong_columns as wrong_columns  # noqa: PLC0414
 from stockkeeper.domain.mail_address import deliverable
 from stockkeeper.domain.names import nearest as nearest  # noqa: PLC0414
+from stockkeeper.domain.order_quantity import PriceBreak, require_breaks
+from stockkeeper.domain.review_days import review_days_of, written
 from stockkeeper.domain.sourcing import DEFAULT_PRIORITY
 
 MAX_IMPORTED_ID = 2**53 - 1
@@ -41,6 +44,7 @@ MAX_PRIORITY = 1_000_000
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_BETWEEN_BREAKS = re.compile(r"[\s;|]+", re.ASCII)
 _YES = frozenset({"true", "yes", "1"})
 _NO = frozenset({"false", "no", "0"})
 # Cc: control characters; Cs: halves of a character; Zl and Zp: line breaks by another name.
@@ -125,6 +129,30 @@ def _json_object(cell: Any) -> dict[str, Any]:
     return value
 
 
+def _review_days(cell: Any) -> str:
+    try:
+        return written(review_days_of(_given(cell)))
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
+
+
+_BREAKS = "must be units and unit cost, such as 100:2.90 500:2.70"
+
+
+def _price_breaks(cell: Any) -> list[dict[str, Any]]:
+    breaks = []
+    for each in _BETWEEN_BREAKS.split(_given(cell)):
+        units, _, cost = each.partition(":")
+        if not _WHOLE.fullmatch(units) or not _DECIMAL.fullmatch(cost):
+            raise ValueError(_BREAKS)
+        breaks.append(PriceBreak(_SOLD.validate_python(units), _COST.validate_python(cost)))
+    try:
+        require_breaks(breaks)
+    except InvalidRequest as error:
+        raise ValueError(error.message.removeprefix("price breaks: ")) from None
+    return [{"quantity": each.quantity, "unit_cost": f"{each.unit_cost.normalize():f}"} for each in breaks]
+
+
 def _or_null(cell: Any) -> Any:
     return cell or None
 
@@ -146,11 +174,15 @@ Quantity = Annotated[int, Field(ge=0, le=MAX_UNITS), BeforeValidator(_whole)]
 PackQuantity = Annotated[int, Field(gt=0, le=MAX_UNITS), BeforeValidator(_whole)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6), BeforeValidator(_decimal)]
 Days = Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=3), BeforeValidator(_decimal)]
+_SOLD: TypeAdapter[int] = TypeAdapter(PackQuantity)
+_COST: TypeAdapter[Decimal] = TypeAdapter(Amount)
 Area = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2), BeforeValidator(_decimal)]
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Day = Annotated[date, BeforeValidator(_day)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Priority = Annotated[int, Field(ge=0, le=MAX_PRIORITY), BeforeValidator(_whole)]
+ReviewDays = Annotated[str, BeforeValidator(_review_days)]
+PriceBreaks = Annotated[list[dict[str, Any]], BeforeValidator(_price_breaks)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object)]
 
 
@@ -198,6 +230,10 @@ class SupplierRow(Row):
     name: Key
     supplier_id: ImportedId = 0
     email: Email = None
+    review_days: Annotated[ReviewDays | None, _OrNull] = None
+    minimum_order_value: Annotated[Amount | None, _OrNull] = None
+    joint_orders: YesOrNo = False
+    line_cost: Annotated[Amount | None, _OrNull] = None
 
 
 class _OfProduct(Row):
@@ -221,6 +257,7 @@ class ProductSupplierRow(_OfProduct):
     lead_time_deviation_days: Annotated[Days | None, _OrNull] = None
     minimum_order_quantity: PackQuantity = 1
     pack_size: PackQuantity = 1
+    price_breaks: Annotated[PriceBreaks | None, _OrNull] = None
 
 
 class StockRow(_OfItem):

@@ -23,6 +23,7 @@ from stockkeeper.contracts import (
     product,
     replenishment_plan,
     stock,
+    supply,
     waiting,
 )
 from stockkeeper.contracts.messages import Message, Page
@@ -126,6 +127,7 @@ SHOW_HISTORY = PagedQuestion[ledger.ShowHistory, ledger.History, ledger.Movement
 )
 SHOW_COURSE = Question(ledger.LedgerActivities.show_course, ledger.ShowCourse, ledger.Course)
 EXPORT_MOVEMENTS = Question(ledger.LedgerActivities.export_movements, ledger.ExportMovements, ledger.MovementsPage)
+EXPORT_SUPPLY = Question(supply.SupplyActivities.export_supply, supply.ExportSupply, supply.SupplyPage)
 SHOW_PLANS = PagedQuestion[replenishment_plan.ShowPlans, replenishment_plan.ItemPlans, replenishment_plan.ItemPlan](
     replenishment_plan.ReplenishmentPlanActivities.show_plans,
     replenishment_plan.ShowPlans,
@@ -186,7 +188,7 @@ _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
     *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
-    *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS),
+    *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS, EXPORT_SUPPLY),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),
 )
 

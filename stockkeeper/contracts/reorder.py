@@ -22,6 +22,7 @@ LOOK = "look"
 SCHEDULE = "reorder-hourly"
 LINES_AN_ORDER = 1_000
 GROUPS_A_LOOK = 1_000
+GROUPS_WAITING_SHOWN = 200
 SKIPPED_SHOWN = 1_000
 COVERED_SHOWN = 500
 ORDERS_SHOWN_AN_ITEM = 5
@@ -68,6 +69,18 @@ class SkippedState(State):
     product_id: int
     warehouse_id: int
     reason: str
+
+
+class WaitingState(State):
+    """Items below their reorder point whose supplier takes orders on other weekdays: they are ordered then."""
+
+    supplier_id: int
+    supplier: str
+    warehouse_id: int
+    warehouse: str
+    items: int
+    review_days: str = Field(description="Weekdays on which orders go out to this supplier, such as `tue,fri`.")
+    order_on: Day = Field(description="The next of them, in the warehouse's timezone.")
 
 
 class CoveringOrder(State):
@@ -138,6 +151,12 @@ class ReorderState(State):
         default_factory=list, description=f"Items that a person has to order; the first {SKIPPED_SHOWN}."
     )
     items_skipped: int = Field(default=0, description="Their number.")
+    waiting: list[WaitingState] = Field(
+        default_factory=list,
+        description="Items that wait for their supplier's next review day, by supplier and warehouse; the first "
+        f"{GROUPS_WAITING_SHOWN}.",
+    )
+    items_waiting: int = Field(default=0, description="Number of these items.")
     notices: Notices = Field(default_factory=list)
     notes: Notes = Field(default_factory=list)
 
@@ -169,6 +188,8 @@ class Below(BaseModel):
     skipped: list[SkippedState]
     items_skipped: int
     covered: list[CoveredState] = Field(default_factory=list)
+    waiting: list[WaitingState] = Field(default_factory=list)
+    items_waiting: int = 0
 
 
 class DraftReorderStep(Step):

@@ -156,6 +156,12 @@ class ItemPlan(BaseModel):
     service_level: float | None = None
     safety_stock: float | None = None
     economic_order_quantity: float | None = None
+    order_cost: float | None = Field(default=None, description="Money per order, as it was planned with.")
+    holding_cost_rate: float | None = Field(default=None, description="Part of the unit cost, per year.")
+    review_wait_days: float | None = Field(
+        default=None,
+        description="Days until the supplier's next review day, on average; within the lead time. Null: on any day.",
+    )
     planned_at: Timestamp | None = None
 
 

@@ -59,6 +59,10 @@ class FindTerms(Message):
 
     supplier_id: Id
     product_ids: list[Id] = Field(max_length=MAX_LINES)
+    quantities: dict[int, int] = Field(
+        default_factory=dict,
+        description="Units wanted, by product id, for the supplier's price breaks. Else its first price.",
+    )
 
 
 class FoundTerms(BaseModel):

@@ -128,13 +128,17 @@ COLUMNS: Mapping[ImportKind, Columns] = {
         ),
     ),
     ImportKind.WAREHOUSES: Columns((), ("name",), ("warehouse_id", "address", "timezone", "capacity_sqft", "priority")),
-    ImportKind.SUPPLIERS: Columns((), ("name",), ("supplier_id", "email")),
+    ImportKind.SUPPLIERS: Columns(
+        (),
+        ("name",),
+        (*("supplier_id", "email", "review_days", "minimum_order_value", "joint_orders", "line_cost"),),
+    ),
     ImportKind.PRODUCT_SUPPLIERS: Columns(
         (PRODUCT, _SUPPLIER),
         (),
         (
             *("is_preferred", "unit_cost", "lead_time_days", "lead_time_deviation_days"),
-            *("minimum_order_quantity", "pack_size"),
+            *("minimum_order_quantity", "pack_size", "price_breaks"),
         ),
     ),
     ImportKind.STOCK: Columns((PRODUCT, _WAREHOUSE), ("quantity",), ("expected_quantity",)),

@@ -19,6 +19,8 @@ _COUNTED = 1e15
 _NUMBER_SHOWN = 24
 MISSING_TO_ORDERED = 10
 """How many times the units on order may be missing; with more the order is too small to matter."""
+MOST_OF_A_REASON = 500
+"""Characters of the reason of a line; the contract's remarks have no more."""
 ORDERS_SHOWN_A_LINE = 2
 """Open orders that the reason of a line names; it counts the others."""
 
@@ -108,19 +110,34 @@ def reason_for(
     terms: Terms,
     planned: PlannedNumbers | None,
     open_orders: Sequence[OpenOrder] = (),
+    *,
+    more: Sequence[str] = (),
 ) -> str:
     """Reason of an order of an item, as numbers that a person can check; with the open orders that don't cover it.
 
     The audit reads those orders there (`database.audit_rules.purchase_order`): without them, and without the number of
-    those that aren't named, it takes the new order for one too many.
+    those that aren't named, it takes the new order for one too many. So they stand last, and are never left out.
+
+    Args:
+        position: The item's position.
+        point: Its reorder point.
+        terms: Quantities that the supplier sells.
+        planned: The numbers behind its plan, if it has one.
+        open_orders: Open orders that don't cover it.
+        more: Why the quantity is another one than the planned, a few words each; as many as there is room for.
     """
     shown = "".join(
         f"; {each.po_number[:_NUMBER_SHOWN]} brings {each.units}"
         f"{'' if each.expected is None else f' on {each.expected}'}: too {'few' if each.is_in_time else 'late'}"
         for each in open_orders[:ORDERS_SHOWN_A_LINE]
     )
-    more = len(open_orders) - ORDERS_SHOWN_A_LINE
-    return _numbers(position, point, terms, planned) + shown + (f"; and {more} more" if more > 0 else "")
+    others = len(open_orders) - ORDERS_SHOWN_A_LINE
+    shown += f"; and {others} more" if others > 0 else ""
+    reason = _numbers(position, point, terms, planned)
+    for each in more:
+        if len(reason) + len(each) + len(shown) + 2 <= MOST_OF_A_REASON:
+            reason += f"; {each}"
+    return reason + shown
 
 
 def _numbers(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:

@@ -55,6 +55,9 @@ def test_fifty_a_day_over_seven_days_with_a_deviation_of_ten_is_394(
         "service_level": 0.95,
         "safety_stock": pytest.approx(Z * 10 * math.sqrt(7)),
         "economic_order_quantity": pytest.approx(math.sqrt(182_500)),
+        "order_cost": 50,
+        "holding_cost_rate": 0.25,
+        "review_wait_days": None,
         "planned_at": AS_OF,
     }
 

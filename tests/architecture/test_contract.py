@@ -21,6 +21,7 @@ from activities.order_promising import OrderPromises
 from activities.product import ProductNaming
 from activities.runs import Runs
 from activities.stock import StockQuestions
+from activities.supply import SupplyQuestions
 from activities.waiting import WaitingQuestions
 from stockkeeper.contracts import errors
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
@@ -37,6 +38,7 @@ from stockkeeper.contracts.product import ProductActivities
 from stockkeeper.contracts.schema import generate
 from stockkeeper.contracts.stock import StockActivities
 from stockkeeper.contracts.stock_audit import RunActivities
+from stockkeeper.contracts.supply import SupplyActivities
 from stockkeeper.contracts.waiting import WaitingActivities
 from worker import WORKFLOWS, activities_of, steps_of
 
@@ -67,6 +69,7 @@ INTERFACES: list[tuple[type, type]] = [
     (OperationActivities, OperationQuestions),
     (ProductActivities, ProductNaming),
     (ImportPreviewActivities, ImportPreviews),
+    (SupplyActivities, SupplyQuestions),
     (BufferActivities, ItemBuffers),
     (RunActivities, Runs),
     (WaitingActivities, WaitingQuestions),
@@ -209,7 +212,7 @@ def _questions() -> set[str]:
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
         *(OperationActivities, ProductActivities, BufferActivities, ImportPreviewActivities),
-        *(WaitingActivities, OrderPromisingActivities),
+        *(WaitingActivities, OrderPromisingActivities, SupplyActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

@@ -63,6 +63,8 @@ def done(warehouse_id: int, **other: Json) -> Json:
         "orders_drafted": 0,
         "skipped": [],
         "items_skipped": 0,
+        "waiting": [],
+        "items_waiting": 0,
         "notices": [],
         "notes": [],
     } | other

@@ -133,6 +133,9 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         "lead_time_days": 7.0,
         "lead_time_deviation_days": None,
         "service_level": 0.95,
+        "order_cost": 50.0,
+        "holding_cost_rate": 0.25,
+        "review_wait_days": None,
     }
     assert await shelf.planned("plan", "show", shelf.sku) == (
         f"{shelf.sku} {shelf.warehouse} auto 394 1536 usage 50/day x lead time 7 days + safety stock 43.52 "
@@ -296,6 +299,8 @@ async def test_what_is_below_is_ordered_once_and_each_order_says_why(store: Stor
             }
         ],
         "items_skipped": 1,
+        "waiting": [],
+        "items_waiting": 0,
         "notices": [],
         "notes": [],
     }

@@ -1,0 +1,98 @@
+"""How a supplier takes orders, in the database: review days, least value, price breaks, and items for joint orders."""
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
+
+from database.document import read_rows
+from database.tables import suppliers
+from stockkeeper.domain.order_quantity import PriceBreak
+from stockkeeper.domain.review_days import ReviewDays, review_days_of
+
+
+class OrderTerms(NamedTuple):
+    """How a supplier takes orders.
+
+    Attributes:
+        minimum_order_value: Money that an order is worth at least; None: any.
+        joint_orders: Whether items near their point join an order.
+        line_cost: What a line of an order costs beside the order; money.
+    """
+
+    minimum_order_value: Decimal | None
+    joint_orders: bool
+    line_cost: Decimal
+
+
+_TERMS = select(suppliers.c.minimum_order_value, suppliers.c.joint_orders, suppliers.c.line_cost)
+
+# Of the products that this supplier sells, the items that are ordered from it: with a plan that decides, and demand.
+_JOINT = text("""
+    SELECT item.*, plan.daily_mean, plan.order_cost, plan.holding_cost_rate
+    FROM orderable_items AS item JOIN item_plans AS plan USING (warehouse_id, product_id)
+    WHERE item.warehouse_id = :warehouse_id AND item.supplier_id = :supplier_id
+        AND item.product_id IN (SELECT product_id FROM product_suppliers WHERE supplier_id = :supplier_id)
+        AND (CAST(:product_ids AS bigint[]) IS NULL OR item.product_id = ANY (:product_ids))
+        AND item.planning = 'auto' AND item.is_active AND plan.reorder_point = item.reorder_point
+        AND plan.daily_mean > 0 AND plan.order_cost IS NOT NULL AND plan.holding_cost_rate IS NOT NULL
+    ORDER BY product_id
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+
+def read_order_terms(connection: Connection, supplier_id: int) -> OrderTerms:
+    """How a supplier takes orders."""
+    row = connection.execute(_TERMS.where(suppliers.c.supplier_id == supplier_id)).one()
+    return OrderTerms(row.minimum_order_value, row.joint_orders, row.line_cost or Decimal())
+
+
+def read_joint_items(
+    connection: Connection, warehouse_id: int, supplier_id: int, product_ids: Collection[int] | None = None
+) -> Sequence[Row[Any]]:
+    """Planned items of a warehouse with demand that are ordered from this supplier, by product.
+
+    Args:
+        connection: The transaction.
+        warehouse_id: The warehouse.
+        supplier_id: The supplier.
+        product_ids: Only these products; None: all.
+    """
+    of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
+    return connection.execute(_JOINT, of | {"product_ids": None if product_ids is None else list(product_ids)}).all()
+
+
+def price_breaks_of(stored: Sequence[Mapping[str, Any]] | None) -> tuple[PriceBreak, ...]:
+    """Price breaks as ``product_suppliers`` keeps them."""
+    return tuple(PriceBreak(each["quantity"], Decimal(each["unit_cost"])) for each in stored or ())
+
+
+def review_days_stored(stored: str | None) -> ReviewDays:
+    """Review days as ``suppliers`` keeps them."""
+    return review_days_of(stored or "")
+
+
+_SUPPLIERS = text("""
+    SELECT supplier_id, 0 AS product_id, name, email, review_days, minimum_order_value, joint_orders, line_cost
+    FROM suppliers WHERE supplier_id > :supplier_id ORDER BY supplier_id LIMIT :most
+""")
+
+_SOLD = text("""
+    SELECT supplier_id, product_id, sku, suppliers.name AS supplier, is_preferred, terms.unit_cost, lead_time_days,
+        lead_time_deviation_days, minimum_order_quantity, pack_size, price_breaks
+    FROM product_suppliers AS terms JOIN products USING (product_id) JOIN suppliers USING (supplier_id)
+    WHERE (supplier_id, product_id) > (:supplier_id, :product_id)
+    ORDER BY supplier_id, product_id LIMIT :most
+""")
+
+
+def read_suppliers(connection: Connection, after: tuple[int, int], most: int) -> list[dict[str, Any]]:
+    """Suppliers by id, after the given one, with how they take orders."""
+    return read_rows(connection, _SUPPLIERS, {"supplier_id": after[0], "most": most})
+
+
+def read_terms(connection: Connection, after: tuple[int, int], most: int) -> list[dict[str, Any]]:
+    """What suppliers sell and on which terms, by supplier and product, after the given ones."""
+    return read_rows(connection, _SOLD, {"supplier_id": after[0], "product_id": after[1], "most": most})
