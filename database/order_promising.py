@@ -36,7 +36,7 @@ _TERMS = """
 
 _OWED = text(f"""
     SELECT po_number AS number, po.status, po.warehouse_id, line.product_id, line.units, expected_delivery_date,
-        submitted_at, longest_lead_time_days, {_TERMS}
+        coalesce(approval_asked_at, created_at) AS asked_at, submitted_at, longest_lead_time_days, {_TERMS}
     FROM (
         SELECT po_id, product_id, sum(qty - quantity_received)::bigint AS units FROM purchase_order_lines
         WHERE product_id = ANY (:products) AND quantity_received < qty
@@ -203,12 +203,14 @@ def _of_order(row: RowMapping, places: Mapping[int, Place], confidence: float) -
     if row["status"] == PurchaseOrderStatus.DRAFT:
         return NotCounted.DRAFT
     place = places[row["warehouse_id"]]
+    ordered_on = day_of(row["submitted_at"], place.timezone)
     owed = OwedDelivery(
-        ordered_on=day_of(row["submitted_at"], place.timezone),
+        ordered_on=ordered_on,
         expected_on=row["expected_delivery_date"],
         is_confirmed=row["status"] == PurchaseOrderStatus.CONFIRMED,
         delivery_time=None if row["lead_time_days"] is None else _time_of(row),
         longest_days=float(row["longest_lead_time_days"] or 0),
+        approval_days=max((ordered_on - day_of(row["asked_at"], place.timezone)).days, 0),
     )
     return owed.arrival(place.today, confidence)
 

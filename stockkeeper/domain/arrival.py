@@ -123,6 +123,7 @@ class OwedDelivery:
         is_confirmed: Whether the supplier has confirmed the order, and so that day.
         delivery_time: The supplier's delivery time for the product; None: no terms are known.
         longest_days: The longest lead time agreed for the order's products: it is expected together.
+        approval_days: Days that it waited for approval, after somebody had expected it for that day.
     """
 
     ordered_on: date
@@ -130,12 +131,14 @@ class OwedDelivery:
     is_confirmed: bool
     delivery_time: DeliveryTime | None
     longest_days: float = 0.0
+    approval_days: int = 0
 
     def arrival(self, today: date, confidence: float) -> Arrival | NotCounted:
         """The day by which the units have come with this probability, or why nothing can be said.
 
         The supplier's word for a day, once it is confirmed, stands in the place of the average; before, it is the
-        later one of the day expected and the measured average. A deviation is around that day. Where no deviation is
+        later one of the day expected and the measured average. A day that was expected of the draft is later by what
+        the approval took. A deviation is around that day. Where no deviation is
         known, goods that are overdue are taken for those that come as late as they may: on the last day on which the
         order still covers its items (`stockkeeper.domain.reorder`, ADR 0037).
         """
@@ -156,6 +159,7 @@ class OwedDelivery:
         expected = None if self.expected_on is None else float((self.expected_on - today).days)
         if expected is not None and self.is_confirmed:
             return expected, DayBasis.CONFIRMED
+        expected = None if expected is None else expected + self.approval_days
         usual, is_measured = None, False
         if self.delivery_time is not None:
             usual = (self.ordered_on - today).days + self.delivery_time.days

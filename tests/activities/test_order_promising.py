@@ -26,7 +26,7 @@ from tests.support.books import nothing_changes
 from tests.support.commands import names
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import MINUTE, NOON, refused
-from tests.support.steps.purchase_order import Buying, came
+from tests.support.steps.purchase_order import Buying, came, policy_of, wanted
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived
 
@@ -196,6 +196,18 @@ def test_what_is_on_its_way_and_not_counted_on_is_named(
     # Once the draft is out, it is counted on.
     buying.approve(draft, "max")
     assert promising.day(item, 5) == (in_days(7), [stock(4), order(draft, 1, 7)])
+
+
+def test_a_day_that_a_draft_was_expected_on_is_later_by_what_its_approval_took(
+    promising: Asking, buying: Buying, shop: Shop, item: ItemKey
+) -> None:
+    number, supplier = new_reference("po"), _supplied(shop, item, days=9)
+    lines, day = [wanted(item, 1)], in_days(4)
+    buying.draft(number, supplier, item.warehouse_id, lines, day=day, approval=policy_of(1), as_of=NOON - 3 * DAY)
+    buying.approve(number, "max")
+    assert promising.day(item, 5) == (in_days(7), [stock(4), order(number, 1, 7, DayBasis.EXPECTED)])
+    buying.confirm(number)
+    assert promising.day(item, 5) == (day, [stock(4), order(number, 1, 4, DayBasis.CONFIRMED)])
 
 
 def test_what_could_be_held_now_is_promised_for_today_and_not_a_unit_more(

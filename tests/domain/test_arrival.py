@@ -88,8 +88,11 @@ def _owed(
     time: DeliveryTime | None = WEEK,
     is_confirmed: bool = False,
     longest: float = 0,
+    approval_days: int = 0,
 ) -> OwedDelivery:
-    return OwedDelivery(in_days(ordered), None if expected is None else in_days(expected), is_confirmed, time, longest)
+    return OwedDelivery(
+        in_days(ordered), None if expected is None else in_days(expected), is_confirmed, time, longest, approval_days
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,8 @@ def _owed(
         # A day that somebody expects counts for more than what was agreed,
         (_owed(0, 3), 3, DayBasis.EXPECTED),
         (_owed(0, 9), 9, DayBasis.EXPECTED),
+        (_owed(0, 9, approval_days=2), 11, DayBasis.EXPECTED),
+        (_owed(0, 9, approval_days=2, is_confirmed=True), 9, DayBasis.CONFIRMED),
         # what was measured for more than a day that the supplier hasn't confirmed,
         (_owed(0, 3, time=DeliveryTime(7, 0, 3)), 7, DayBasis.MEASURED),
         (_owed(0, 9, time=DeliveryTime(7, 0, 3)), 9, DayBasis.EXPECTED),
