@@ -15,7 +15,6 @@ from stockkeeper.domain.worth import Worth
 
 _MARKDOWN = re.compile(r"[\\`*\[~]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
 """What Markdown would take for something else than the letters that they are. The UI leaves HTML and pictures out."""
-_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) (UTC)")
 _BAR = "\\|"
 _UNBROKEN = 15
@@ -90,16 +89,10 @@ def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str
     return table(
         columns,
         [
-            (_short(each.receipt_id), utc(each.at), each.performed_by, each.accepted, each.unfit)
+            (each.short_id, utc(each.at), each.performed_by, each.accepted, each.unfit)
             for each in booked[-_RECEIPTS_SHOWN:]
         ],
     )
-
-
-def _short(number: str) -> str:
-    """A receipt's number; the key of a command that had none is cut, because no column is wide enough for it."""
-    run, _, command = number.partition("/")
-    return (command or f"{run[:8]}…") if _KEY.fullmatch(run) else number
 
 
 def differences(approvals: Sequence[DifferenceApprovalState]) -> list[str]:

@@ -59,7 +59,7 @@ def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
     out.print(_lines(state, found))
     printing.print_gave_way(state.gave_way, found)
     printing.print_held_before(state.held_before, found)
-    printing.print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices, found)
 
 
 def _lines(state: AdjustmentState, found: FoundItems) -> Any:

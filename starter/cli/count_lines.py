@@ -148,6 +148,7 @@ def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
     printing.print_afterwards(
         [note for note in state.notes if note not in before.notes],
         [notice for notice in state.notices if notice not in before.notices],
+        found,
     )
 
 

@@ -60,7 +60,7 @@ def _show(answer: Answer[ReturnState], found: FoundItems) -> None:
             ]
         )
     out.print(table(["product", "#units", "#restocked", "#scrapped", "#still expected"], rows))
-    printing.print_afterwards(state.notes)
+    printing.print_afterwards(state.notes, found=found)
 
 
 _desk = Desk(

@@ -60,7 +60,7 @@ def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:
             ],
         )
     )
-    printing.print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices, found)
 
 
 def _name(product_id: int, found: FoundItems) -> str:

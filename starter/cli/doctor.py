@@ -56,7 +56,7 @@ def doctor(
     if as_json:
         print_json({"checks": [asdict(check) for check in checks]})
     else:
-        out.print(table(["check", "", "found", "what to do"], [_cells(check) for check in checks]))
+        out.print(table(["check", "state", "found", "what to do"], [_cells(check) for check in checks]))
         wrong = [check.name for check in checks if not check.ok]
         out.print(f"[red]wrong:[/red] {', '.join(wrong)}" if wrong else "[green]nothing is wrong[/green]")
     if not all(check.ok for check in checks):

@@ -22,7 +22,7 @@ def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) 
     elif not items:
         out.print("nothing waits for a person")
     else:
-        columns = ["kind", "number", "waits for", "about", "where", "asked by", "since", "due"]
+        columns = ["document", "waits for", "about", "where", "asked by", "since", "due"]
         out.print(table(columns, [_cells(each) for each in items]))
         if len(items) < len(found):
             err.print(f"the oldest {len(items)} of {len(found)}; --limit shows more")
@@ -30,8 +30,7 @@ def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) 
 
 def _cells(item: InboxItem) -> list[str]:
     return [
-        item.kind,
-        escape(item.number),
+        f"{item.kind} {escape(item.number)}",
         escape(item.waits_for),
         escape(item.about),
         printing.joined(item.where),

@@ -1,5 +1,6 @@
 """How documents and answers are printed: rows, lists, inboxes, and the parts that several kinds of document share."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -207,8 +208,10 @@ def joined(values: Iterable[str]) -> str:
     return escape(", ".join(values))
 
 
-def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) -> None:
-    """Print notices and notes, beside the answer itself."""
+def print_afterwards(
+    notes: Sequence[str], notices: Sequence[NoticeState] = (), found: FoundItems | None = None
+) -> None:
+    """Print notices and notes, beside the answer itself; notes with the names that were found in place of ids."""
     for notice in notices:
         outcome = notice.outcome.lower()
         if notice.audience is Audience.SUPPLIER and notice.not_sent:
@@ -217,7 +220,15 @@ def print_afterwards(notes: Sequence[str], notices: Sequence[NoticeState] = ()) 
             outcome = f"not delivered: {escape(notice.not_sent or '')}"
         err.print(f"notice to {notice.audience.lower()} ({outcome}): {escape(notice.title)}", style="dim")
     for note in notes:
-        err.print(f"note: {escape(note)}", style="yellow")
+        err.print(f"note: {_with_names(escape(note), found)}", style="yellow")
+
+
+def _with_names(note: str, found: FoundItems | None) -> str:
+    """A note with the names of products and warehouses, which its run knows by their ids."""
+    if found is None:
+        return note
+    name_of = {"product": sku, "warehouse": warehouse}
+    return re.sub(r"\b(product|warehouse) (\d+)\b", lambda named: name_of[named[1]](found, int(named[2])), note)
 
 
 def print_shortages(shortages: Sequence[ShortageState], found: FoundItems) -> None:
@@ -277,6 +288,6 @@ def print_receipts(
         new = "" if receipt in before else " [bold](new)[/bold]"
         more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
         out.print(
-            f"{what} {escape(receipt.receipt_id)} by {escape(receipt.performed_by)} at {shown(receipt.at)}: "
+            f"{what} {escape(receipt.short_id)} by {escape(receipt.performed_by)} at {shown(receipt.at)}: "
             f"{receipt.accepted} into stock{more}{new}"
         )

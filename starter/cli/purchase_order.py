@@ -80,7 +80,7 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
     if state.closed_reason:
         out.print(f"closed: {escape(state.closed_reason)}")
     out.print(_lines(before, state, found))
-    printing.print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices, found)
 
 
 def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:

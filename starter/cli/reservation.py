@@ -67,7 +67,7 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
     )
     _print_places(state, found)
     printing.print_shortages(state.shortages, found)
-    printing.print_afterwards(state.notes)
+    printing.print_afterwards(state.notes, found=found)
 
 
 def _print_places(state: ReservationState, found: FoundItems) -> None:

@@ -116,13 +116,16 @@ class Grid:
         return made
 
     def _blocks(self, rows: Sequence[Sequence[Text]]) -> RenderResult:
-        width = max(cell_len(name) for name in self._columns)
         for row in rows:
             yield Text()
+            block = Table.grid(padding=(0, _BETWEEN, 0, 0))
+            block.add_column(width=max(cell_len(name) for name in self._columns), style="bold")
+            # What takes several lines stays beside its name.
+            block.add_column(overflow="fold")
             for name, cell in zip(self._columns, row, strict=True):
                 if cell.plain:
-                    line = Text(f"{name:<{width}}  ", style="bold", end="")
-                    yield Text.assemble(line, cell, overflow="fold")
+                    block.add_row(name, cell)
+            yield block
         yield Text()
 
 

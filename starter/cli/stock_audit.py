@@ -159,7 +159,7 @@ def _print_audit(state: StockAuditState, found: FoundItems) -> None:
         out.print(f"and {state.findings_in_all - len(state.findings)} more: `stockkeeper audit list` has all of them")
     if state.findings_gone:
         out.print(f"{counted(state.findings_gone, 'earlier finding')} gone")
-    printing.print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices, found)
 
 
 def _print_findings(found: list[FindingShown], *, limit: int | None = None, as_json: bool) -> None:
@@ -175,6 +175,7 @@ def _print_findings(found: list[FindingShown], *, limit: int | None = None, as_j
         ],
         limit=limit,
         which="latest",
+        none="no findings",
         as_json=as_json,
     )
 

@@ -97,7 +97,7 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
     out.print(
         table(["product", "#units", *parts, "#received", "#damaged", "#written off", "#returned", "#in transit"], rows)
     )
-    printing.print_afterwards(state.notes, state.notices)
+    printing.print_afterwards(state.notes, state.notices, found)
 
 
 _desk = Desk(

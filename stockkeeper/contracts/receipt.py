@@ -1,5 +1,6 @@
 """Receipts: the lines of a delivery, and receipts as the state of a document shows them."""
 
+import re
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 from stockkeeper.contracts.messages import Id, Message, State, Timestamp
 
 RECEIPTS_SHOWN = 100
+_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class CheckedLine(Message):
@@ -34,3 +36,9 @@ class ReceiptState(State):
     unfit: int = Field(
         description="Further units that didn't: rejected from a supplier, damaged on a transfer, scrapped of a return."
     )
+
+    @property
+    def short_id(self) -> str:
+        """Its number, for a table: a key that a command without a number was given is cut, as it says nothing."""
+        run, _, command = self.receipt_id.partition("/")
+        return (command or f"{run[:8]}…") if _KEY.fullmatch(run) else self.receipt_id

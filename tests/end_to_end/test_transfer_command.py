@@ -330,7 +330,8 @@ async def test_a_rejected_one_shows_what_was_short(
         f"short: {journey.sku} in {journey.source}: requested 11, available 10",
     ]
     assert row_of(journey.sku, shown.stdout) == ["11", "0", "0", "0", "0", "0"]
-    assert "rejected: product " in shown.stderr
+    said = f"rejected: {journey.sku} in {journey.source}: requested 11, available 10\n"
+    assert shown.stderr.partition(" UTC: ")[2] == said
     assert (await journey.json("show"))["shortages"] == [
         {
             "product_id": journey.item.product_id,

@@ -7,6 +7,7 @@ import pytest
 from starter.cli.output import err
 from starter.cli.printing import print_afterwards
 from stockkeeper.contracts.notice import NO_ADDRESS, Audience, NoticeOutcome, NoticeState
+from stockkeeper.contracts.stock import FoundItems
 
 TITLE = "Purchase order PO-7"
 
@@ -49,3 +50,12 @@ def test_a_notice_to_the_supplier_that_was_not_sent_says_so(
     )
     print_afterwards(["12:00 UTC: noted"], [notice])
     assert capsys.readouterr().err.splitlines() == [f"{printed}: {TITLE}", "note: 12:00 UTC: noted"]
+
+
+def test_a_note_names_what_its_run_knows_by_ids(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(err, "_width", None)
+    found = FoundItems(products={}, warehouses={}, skus={7: "TEA-100"}, warehouse_names={3: "Hamburg"})
+    print_afterwards(["rejected: product 7 in warehouse 3: requested 5, available 2; product 8"], found=found)
+    assert capsys.readouterr().err == "note: rejected: TEA-100 in Hamburg: requested 5, available 2; product 8\n"

@@ -43,6 +43,21 @@ def test_where_words_do_not_fit_side_by_side_each_row_is_a_block(width: int) -> 
     assert [line.rstrip() for line in printed(LONG, width=width)] == ["", *block, "", *block, ""]
 
 
+def test_what_takes_several_lines_of_a_block_stays_beside_its_name() -> None:
+    file = io.StringIO()
+    long = "STOCKKEEPER_SUPPLIER_NOTICE_URLS_OF_ALL_WORKERS"
+    row = ["notices", "nothing is set up by which suppliers get mail, so they have to be told", long]
+    Screen(file=file, width=60, highlight=False).print(table(["check", "found", "set"], [row]))
+    assert [line.rstrip() for line in file.getvalue().splitlines()] == [
+        "",
+        "check  notices",
+        "found  nothing is set up by which suppliers get mail, so",
+        "       they have to be told",
+        f"set    {long}",
+        "",
+    ]
+
+
 def test_off_a_terminal_a_row_is_one_line_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever sets it asks for a width; pytest does where it runs in several processes.
     monkeypatch.delenv("COLUMNS", raising=False)
