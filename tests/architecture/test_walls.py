@@ -37,14 +37,27 @@ def test_workflows_carry_no_database() -> None:
     assert _loaded_by(_modules_of("workflows")) & {"sqlalchemy", "psycopg", "activities", "database"} == set()
 
 
-def test_the_domain_carries_the_standard_library_only() -> None:
+ARRAYS = {"numpy", "scipy"}
+PLANS_MANY_ITEMS = {"stockkeeper.domain.lead_time_demand", "stockkeeper.domain.planning"}
+"""What computes with arrays in the domain."""
+
+
+def test_the_domain_carries_the_standard_library_only_and_arrays_where_it_plans_many_items() -> None:
     # Importing `stockkeeper` itself loads the client, so an empty package stands in for it.
     alone = "stockkeeper = types.ModuleType('stockkeeper'); stockkeeper.__path__ = ['stockkeeper']"
+    modules = set(_modules_of("stockkeeper.domain").split(", "))
+    assert modules > PLANS_MANY_ITEMS
     loaded = _loaded_by(
-        _modules_of("stockkeeper.domain"), f"import types; {alone}; sys.modules['stockkeeper'] = stockkeeper"
+        ", ".join(sorted(modules - PLANS_MANY_ITEMS)),
+        f"import types; {alone}; sys.modules['stockkeeper'] = stockkeeper",
     )
     assert "stockkeeper.domain.transfer" in loaded
-    assert loaded & {"pydantic", "temporalio", "sqlalchemy", "stockkeeper.contracts", "stockkeeper.client"} == set()
+    others = {"pydantic", "temporalio", "sqlalchemy", "stockkeeper.contracts", "stockkeeper.client"}
+    assert loaded & (others | ARRAYS) == set()
+
+
+def test_arrays_are_loaded_by_the_step_that_plans_and_by_nothing_else() -> None:
+    assert _loaded_by(f"worker, stockkeeper, {_modules_of('workflows')}, {_modules_of('activities')}") & ARRAYS == set()
 
 
 def _project() -> dict[str, list[str]]:
@@ -61,7 +74,7 @@ def test_a_service_needs_temporalio_and_pydantic_and_nothing_else() -> None:
 
 
 def test_what_a_worker_needs_is_in_its_extra() -> None:
-    assert {"sqlalchemy", "psycopg", "alembic", "pydantic-settings"} <= _names(_project()["worker"])
+    assert {"sqlalchemy", "psycopg", "alembic", "pydantic-settings", "numpy", "scipy"} <= _names(_project()["worker"])
 
 
 def test_every_requirement_is_pinned_and_by_version_only() -> None:
