@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Connection, RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.clock import day_of
+from database.order_terms import review_days_stored
 from database.waiting_looks import levels_at, queue_lines
 from stockkeeper.domain.arrival import (
     Arrival,
@@ -26,6 +27,7 @@ from stockkeeper.domain.arrival import (
 from stockkeeper.domain.order_promising import Course
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.replenishment import LeadTime
+from stockkeeper.domain.review_days import ReviewDays, next_review
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.supply import ScheduledReceipt, SupplySource
 
@@ -62,7 +64,7 @@ _IN_TRANSIT = text("""
 
 # As planning and reordering choose (ADR 0017).
 _SUPPLIERS = text(f"""
-    SELECT DISTINCT ON (product_id) product_id, supplier_id, name AS supplier, {_TERMS}
+    SELECT DISTINCT ON (product_id) product_id, supplier_id, name AS supplier, review_days, {_TERMS}
     FROM product_suppliers JOIN suppliers USING (supplier_id)
     WHERE product_id = ANY (:products)
     ORDER BY product_id, is_preferred DESC, unit_cost, supplier_id
@@ -99,12 +101,13 @@ class Reorderable(NamedTuple):
 
     supplier_id: int
     supplier: str
+    review_days: ReviewDays
     delivery_time: DeliveryTime
     confidence: float
 
     def by(self, today: date) -> date:
-        """The day by which it would be there."""
-        return arrival_if_ordered(today, self.delivery_time, self.confidence)
+        """The day by which it would be there; the order goes out on the supplier's next review day."""
+        return arrival_if_ordered(next_review(self.review_days, today), self.delivery_time, self.confidence)
 
 
 class KnownProduct(NamedTuple):
@@ -184,7 +187,13 @@ def read_prospect(
         [each for each in left_out if each.item.product_id in asked],
         places,
         {
-            row["product_id"]: Reorderable(row["supplier_id"], row["supplier"], _time_of(row), confidence)
+            row["product_id"]: Reorderable(
+                row["supplier_id"],
+                row["supplier"],
+                review_days_stored(row["review_days"]),
+                _time_of(row),
+                confidence,
+            )
             for row in _rows(connection, _SUPPLIERS, {"products": asked})
         },
         {

@@ -92,8 +92,8 @@ class PromisedLine(State):
     )
     further_documents: int = Field(default=0, description="Documents that it counts on and that `from` doesn't name.")
     if_ordered_today: date | None = Field(
-        description="The day by which the missing units are there if they are ordered today; null: nothing is missing, "
-        "or nobody supplies the product."
+        description="The day by which the missing units are there if they are ordered today, or on the supplier's next "
+        "review day; null: nothing is missing, or nobody supplies the product."
     )
     supplier_id: int | None = Field(description="The supplier with whom they would be ordered.")
     supplier: str | None

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from activities import order_promising
 from activities.order_promising import OrderPromises
@@ -208,6 +208,20 @@ def test_a_day_that_a_draft_was_expected_on_is_later_by_what_its_approval_took(
     assert promising.day(item, 5) == (in_days(7), [stock(4), order(number, 1, 7, DayBasis.EXPECTED)])
     buying.confirm(number)
     assert promising.day(item, 5) == (day, [stock(4), order(number, 1, 4, DayBasis.CONFIRMED)])
+
+
+def test_what_is_ordered_today_goes_out_on_the_suppliers_next_review_day(
+    promising: Asking, shop: Shop, item: ItemKey, engine: Engine
+) -> None:
+    supplier = _supplied(shop, item)
+    by = []
+    for days in ("mon", "sun,wed"):  # The first of June is a Monday.
+        with engine.begin() as connection:
+            reviewed = {"review_days": days, "supplier_id": supplier}
+            statement = "UPDATE suppliers SET review_days = :review_days WHERE supplier_id = :supplier_id"
+            connection.execute(text(statement), reviewed)
+        by.append(promising.all((item, 5)).lines[0].if_ordered_today)
+    assert by == [in_days(7), in_days(9)]
 
 
 def test_what_could_be_held_now_is_promised_for_today_and_not_a_unit_more(
