@@ -17,7 +17,14 @@ from tests.support.shop import Shop, new_reference
 
 
 async def test_a_day_is_promised_and_an_order_that_waits_names_it(
-    command: Command, our_client: Client, stack: StackInfo, shop: Shop, item: ItemKey, orders: Orders, engine: Engine
+    command: Command,
+    our_client: Client,
+    plain_client: Client,
+    stack: StackInfo,
+    shop: Shop,
+    item: ItemKey,
+    orders: Orders,
+    engine: Engine,
 ) -> None:
     stock = Stockkeeper(Connection(our_client, stack.task_queue))
     (sku, place), supplier, number = names(engine, item), shop.supplier(), new_reference("po")
@@ -55,6 +62,14 @@ async def test_a_day_is_promised_and_an_order_that_waits_names_it(
         "basis": "CONFIRMED",
     }
     assert [each["from"] for each in answered["lines"]] == [[in_stock, on_order], [on_order | {"quantity": 5}]]
+    answer = await plain_client.execute_activity(
+        "promise",
+        {"lines": [{"product": sku, "warehouse": None, "quantity": 5}], "confidence": 0.9},
+        id=new_reference("asked"),
+        task_queue=stack.task_queue,
+        schedule_to_close_timeout=timedelta(seconds=15),
+    )
+    assert answer["lines"] == [answered["lines"][0]]
     told = (await command("promise", f"{sku}=10")).stdout
     assert told.startswith(f"there by {day} at 95 % confidence\n")
     assert f"4 in stock; 6 with {number}, {day} (confirmed)" in words(told)
