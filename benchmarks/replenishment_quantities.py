@@ -11,11 +11,12 @@ from one seed, so that the figures are the same each time.
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 from benchmarks.replenishment_world import POISSON, SEED, Item, demand, items
+from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.joint_order import JointItem, joint_cycle
 from stockkeeper.domain.order_quantity import PriceBreak, economic_quantity, yearly_cost
 from stockkeeper.domain.reorder import PlannedNumbers, Position
@@ -41,6 +42,8 @@ class Supplier:
         review_days: Weekdays on which orders go out.
         wait_is_planned: Planning knows of the review days.
         minimum_order_value: Money.
+        reach: Which part of a cycle an item lasts for that joins an order; 1 in the product.
+        own_quantity: The cycle is the item's own EOQ's, rather than that of all together.
     """
 
     joint_orders: bool = False
@@ -48,6 +51,8 @@ class Supplier:
     review_days: ReviewDays = ()
     wait_is_planned: bool = True
     minimum_order_value: Decimal | None = None
+    reach: float = 1.0
+    own_quantity: bool = False
 
 
 @dataclass
@@ -58,6 +63,7 @@ class Outcome:
         orders: That went out.
         lines: On them.
         small: Orders of less than the minimum value.
+        refused: Mornings on which an order wasn't worth it, and couldn't be made so.
         holding: Money for holding what lay on the shelves.
         stock: Units on the shelves in the evening, added up.
         cycles: From one delivery of an item to the next.
@@ -69,6 +75,7 @@ class Outcome:
     orders: int = 0
     lines: int = 0
     small: int = 0
+    refused: int = 0
     holding: float = 0.0
     stock: int = 0
     cycles: int = 0
@@ -135,10 +142,18 @@ class Shop:
             [JointItem(item.daily_mean, POLICY.holding_cost_rate * item.unit_cost, supplier.line_cost) for item in of],
         )
         self._levels = [
-            JointLevel(cycle.days, multiple * cycle.days, item.daily_mean) if supplier.joint_orders else None
-            for item, multiple in zip(of, cycle.multiples, strict=True)
+            self._level(shelf, cycle.days, multiple)
+            for shelf, multiple in zip(self._shelves, cycle.multiples, strict=True)
         ]
         self.year = Outcome()
+
+    def _level(self, shelf: _Shelf, cycle_days: float, multiple: int) -> JointLevel | None:
+        supplier, daily = self._supplier, shelf.item.daily_mean
+        if not supplier.joint_orders:
+            return None
+        if supplier.own_quantity:
+            cycle_days, multiple = shelf.plan.economic_order_quantity / daily, 1
+        return JointLevel(supplier.reach * cycle_days, multiple * cycle_days, daily)
 
     def live(self) -> Outcome:
         """The year, after some months in which the orders find their rhythm."""
@@ -188,9 +203,13 @@ class Shop:
         if not needing:
             return
         places = sorted([*needing, *self._joining()])
-        lines = lines_of(
-            [self._wanted(place, joins=place not in needing) for place in places], self._supplier.minimum_order_value
-        )
+        wanted = [self._wanted(place, joins=place not in needing) for place in places]
+        try:
+            lines = lines_of(wanted, self._supplier.minimum_order_value)
+        except InvalidState:
+            # A person would have to order by hand; nobody does here.
+            self.year.refused += now == day
+            return
         for place, line in zip(places, lines, strict=True):
             shelf = self._shelves[place]
             shelf.on_order, shelf.due = line.units, now + shelf.item.lead_time.days
@@ -222,7 +241,8 @@ class Shop:
         )
 
 
-LEAST_VALUE = Decimal(5_000)
+LEAST_VALUE = Decimal(2_000)
+"""Money; one in twelve of the orders by EOQ is worth less."""
 
 
 def suppliers(size: int) -> list[list[Item]]:
@@ -260,28 +280,58 @@ def _line(*cells: str) -> str:
 
 
 def joint_table(years: int) -> str:
-    """Cost with and without joint orders, side by side."""
+    """Cost without joint orders and with them, side by side."""
     lines = [
         _line(
-            *("items of a supplier", "cost of a line", "orders", "lines an order", "average stock", "service"),
-            *("cost a year", "with joint orders: orders", "lines an order", "average stock", "service", "cost a year"),
-            *("saved", "cost if demand were known"),
+            *("items of a supplier", "cost of a line", "cost a year", "saved", "cost if demand were known"),
+            *("orders a year", "lines an order", "average stock", "service"),
         ),
-        "|---:|" * 1 + "---:|" * 13,
+        "|" + "---:|" * 9,
     ]
     for size in (5, 10, 25):
         for line_cost in (0.0, 5.0, 20.0):
-            cells = [str(size), f"{line_cost:.0f}"]
-            costs = []
-            for joint_orders in (False, True):
-                year = replay(size, Supplier(joint_orders=joint_orders, line_cost=line_cost), years)
-                costs.append(year.cost(line_cost) / years)
-                cells += [
-                    *(f"{year.orders / years:.0f}", f"{year.lines / year.orders:.1f}"),
-                    *(f"{year.stock / years / DAYS / 50:.0f}", f"{year.service_level:.1%}", f"{costs[-1]:,.0f}"),
-                ]
-            saved = 1 - costs[1] / costs[0]
-            lines.append(_line(*cells, f"{saved:.0%}", f"{joint_bound(size, line_cost):,.0f}"))
+            each, together = (
+                replay(size, Supplier(joint_orders=joint_orders, line_cost=line_cost), years)
+                for joint_orders in (False, True)
+            )
+            costs = [year.cost(line_cost) / years for year in (each, together)]
+            lines.append(
+                _line(
+                    *(str(size), f"{line_cost:.0f}", f"{costs[0]:,.0f} → {costs[1]:,.0f}"),
+                    *(f"{1 - costs[1] / costs[0]:.0%}", f"{joint_bound(size, line_cost):,.0f}"),
+                    f"{each.orders / years:.0f} → {together.orders / years:.0f}",
+                    f"{each.lines / each.orders:.1f} → {together.lines / together.orders:.1f}",
+                    f"{each.stock / years / DAYS / 50:.0f} → {together.stock / years / DAYS / 50:.0f}",
+                    f"{each.service_level:.1%} → {together.service_level:.1%}",
+                )
+            )
+    return "\n".join(lines)
+
+
+TRIED: dict[str, Supplier] = {
+    "no joint orders": Supplier(),
+    "joint cycle, joins within 1/4 of it": Supplier(joint_orders=True, reach=0.25),
+    "within 1/2": Supplier(joint_orders=True, reach=0.5),
+    "within 3/4": Supplier(joint_orders=True, reach=0.75),
+    "within the cycle: as it is": Supplier(joint_orders=True),
+    "within 1 1/2": Supplier(joint_orders=True, reach=1.5),
+    "own EOQ, joins within half of it": Supplier(joint_orders=True, own_quantity=True, reach=0.5),
+    "own EOQ, joins within a quarter of it": Supplier(joint_orders=True, own_quantity=True, reach=0.25),
+}
+
+
+def tried_table(years: int) -> str:
+    """Cost by other can-order points and quantities."""
+    lines = [
+        _line("suppliers of ten items", *(f"cost a year, {cost} a line" for cost in (0, 5, 20))),
+        "|---|" + "---:|" * 3,
+    ]
+    for title, supplier in TRIED.items():
+        costs = [
+            replay(10, replace(supplier, line_cost=line_cost), years).cost(line_cost) / years
+            for line_cost in (0.0, 5.0, 20.0)
+        ]
+        lines.append(_line(title, *(f"{cost:,.0f}" for cost in costs)))
     return "\n".join(lines)
 
 
@@ -316,18 +366,21 @@ def review_table(years: int) -> str:
 def value_table(years: int) -> str:
     """Orders of less than the supplier's least value, and what it costs to raise them."""
     lines = [
-        _line("", "orders a year", f"of less than {LEAST_VALUE}", "average stock", "service", "cost a year"),
-        "|---|" + "---:|" * 5,
+        _line(
+            *("", "orders a year", f"of less than {LEAST_VALUE:,}", "days without an order that was needed"),
+            *("average stock", "service", "cost a year"),
+        ),
+        "|---|" + "---:|" * 6,
     ]
     for title, supplier in {
         "no minimum": Supplier(),
-        f"a minimum of {LEAST_VALUE}": Supplier(minimum_order_value=LEAST_VALUE),
-        f"a minimum of {LEAST_VALUE}, joint orders": Supplier(minimum_order_value=LEAST_VALUE, joint_orders=True),
+        f"a minimum of {LEAST_VALUE:,}": Supplier(minimum_order_value=LEAST_VALUE),
+        f"a minimum of {LEAST_VALUE:,}, joint orders": Supplier(minimum_order_value=LEAST_VALUE, joint_orders=True),
     }.items():
         year = replay(5, supplier, years)
         lines.append(
             _line(
-                *(title, f"{year.orders / years:.0f}", f"{year.small / years:.0f}"),
+                *(title, f"{year.orders / years:.0f}", f"{year.small / years:.0f}", f"{year.refused / years:.0f}"),
                 *(f"{year.stock / years / DAYS / 50:.0f}", f"{year.service_level:.1%}"),
                 f"{year.cost(0) / years:,.0f}",
             )
@@ -374,8 +427,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--years", type=int, default=2)
     years = parser.parse_args().years
-    for table in (joint_table(years), review_table(years), value_table(years), price_table()):
-        print(table, end="\n\n")
+    for table in (joint_table, tried_table, review_table, value_table):
+        print(table(years), end="\n\n")
+    print(price_table())
 
 
 if __name__ == "__main__":
