@@ -90,7 +90,7 @@ def details_of(state: ReorderState, names: Mapping[tuple[str, int], str], *, sto
         f"{counted(state.items_skipped, 'item')} can't be ordered."
     )
     if state.items_waiting:
-        text += f" {counted(state.items_waiting, 'item')} wait for a day on which the supplier takes orders."
+        text += f" Waiting for a day on which the supplier takes orders: {counted(state.items_waiting, 'item')}."
     begins = stopped_early or ("Under way. " if state.status is ReorderStatus.RUNNING else "")
     text = f"{begins}{text}"
     blocks = [drafted, *([waiting] if waiting else []), skipped, covered, named_by, notices(state.notices)]

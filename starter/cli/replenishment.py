@@ -198,10 +198,8 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
         if order.items > len(order.line_items):
             out.print(f"and {counted(order.items - len(order.line_items), 'more line')}")
     for each in state.waiting:
-        out.print(
-            f"waiting: {counted(each.items, 'item')} from {escape(each.supplier)} to {escape(each.warehouse)}, ordered "
-            f"on {each.order_on} (orders go out on {each.review_days})"
-        )
+        group = f"{counted(each.items, 'item')} from {escape(each.supplier)} to {escape(each.warehouse)}"
+        err.print(f"waiting: {group}, ordered on {each.order_on} (orders go out on {each.review_days})", style="dim")
     for covered in state.covered:
         item = f"{printing.sku(found, covered.product_id)} in {printing.warehouse(found, covered.warehouse_id)}"
         has = f"{covered.quantity_available} of {covered.reorder_point}"
