@@ -45,6 +45,7 @@ from activities.notice import NoticeSteps, NoticeWays
 from activities.notice_ways import ADDRESS, ways_of
 from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
+from activities.plan_questions import PlanQuestions
 from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
@@ -306,6 +307,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         ProductNaming(database),
         ItemBuffers(database),
         CountQuestions(database),
+        PlanQuestions(database),
         AuditFindings(database),
         OperationQuestions(database),
         WaitingQuestions(database),

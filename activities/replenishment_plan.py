@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
+from activities.page_of_plans import plan_items
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
 from database.demand import roll_up
@@ -45,9 +46,9 @@ from stockkeeper.contracts.replenishment_plan import (
     ShowPlans,
 )
 from stockkeeper.contracts.stock import FindItems
+from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.order_quantity import with_price_breaks
-from stockkeeper.domain.replenishment import Policy, plan_item
+from stockkeeper.domain.replenishment import Policy
 from stockkeeper.domain.stock import ItemKey
 
 _NO_SUPPLIER = "it has demand, and no supplier is known for it"
@@ -155,36 +156,38 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         plans, more = page_of(ItemPlan, rows, PLANS_AT_ONCE)
         return ItemPlans(plans=plans, more=more)
 
+    def _policy(self, step: PlanPageStep) -> Policy:
+        return Policy(
+            service_level=step.service_level if step.fill_rate is None else step.fill_rate,
+            order_cost=float(self._order_cost if step.order_cost is None else step.order_cost),
+            holding_cost_rate=(self._holding_cost_rate if step.holding_cost_rate is None else step.holding_cost_rate),
+        )
+
     def _plan(self, connection: Connection, step: PlanPageStep) -> PlannedPage:
         page = read_page(connection, step.warehouse_id, step.after, ITEMS_A_PAGE)
         if not page:
             return PlannedPage(looked_at=0, planned=0, changed=0, fell_below=False, after=None)
         supplies = read_supplies(connection, {item.product_id for item in page})
-        supplied = [item for item in page if item.product_id in supplies]
-        policy = Policy(
-            service_level=step.service_level,
-            order_cost=float(self._order_cost if step.order_cost is None else step.order_cost),
-            holding_cost_rate=(self._holding_cost_rate if step.holding_cost_rate is None else step.holding_cost_rate),
-        )
-        plans = {}
         bulk_factor = self._bulk_factor if step.bulk_factor is None else step.bulk_factor
-        sums = demand_of_items(connection, page, step.history_days, step.as_of, bulk_factor)
-        known = {item: each.usage for item, each in sums.items()}
-        for item in supplied:
-            if (usage := known.get(item)) is None:
-                continue
-            supply = supplies[item.product_id]
-            plan = plan_item(usage, supply.lead_time, float(supply.unit_cost), supply.terms, policy)
-            plans[item] = with_price_breaks(plan, supply.unit_cost, supply.terms, supply.price_breaks, policy)
-        changed, fell_below = set_points(connection, plans)
-        insert_plans(connection, plans, supplies, policy, step.as_of)
-        wanted = [item for item, usage in known.items() if usage.daily_mean > 0 and item.product_id not in supplies]
+        known = demand_of_items(connection, page, step.history_days, step.as_of, bulk_factor)
+        items = [item for item in page if item in known and item.product_id in supplies]
+        plans = plan_items(
+            items,
+            known,
+            supplies,
+            self._policy(step),
+            measure=ServiceMeasure.CYCLE if step.fill_rate is None else ServiceMeasure.FILL,
+            method=None if step.method is None else PlanMethod(step.method),
+        )
+        changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"])
+        insert_plans(connection, items, plans, step.as_of)
+        wanted = [item for item, demand in known.items() if demand.total > 0 and item.product_id not in supplies]
         active = active_products(connection, {item.product_id for item in wanted})
         skipped = sorted(item for item in wanted if item.product_id in active)
         last = page[-1]
         return PlannedPage(
             looked_at=len(page),
-            planned=len(plans),
+            planned=len(items),
             changed=changed,
             fell_below=fell_below,
             skipped=[

@@ -19,16 +19,14 @@ from database.plan_accuracy import keep_plans, keep_what_happened
 # come twice. The bounds on created_at only narrow the search: no time zone is a whole day off.
 #
 # Departures that were undone come off the day on which they left. Earlier days are summed up again where an entry has
-# undone a departure of theirs, or where one was booked later. How large the orders of a day were isn't known once a
-# part of one was undone.
+# undone a departure of theirs, or where one was booked later.
 _ROLL_UP = clocked(
     """
     WITH zone AS (
         SELECT warehouse_id, timezone, through, today FROM today JOIN demand_days USING (warehouse_id)
     ),
     departed AS (
-        SELECT warehouse_id, product_id, day, through, -sum(quantity) AS units,
-            sum(quantity::double precision * quantity) AS order_squares
+        SELECT warehouse_id, product_id, day, through, -sum(quantity) AS units
         FROM stock_movements
         JOIN zone USING (warehouse_id)
         CROSS JOIN LATERAL (SELECT coalesce(occurred_at, created_at) AS left_at) AS effective
@@ -57,9 +55,7 @@ _ROLL_UP = clocked(
     ),
     earlier AS (
         SELECT touched.warehouse_id, touched.product_id, touched.day,
-            sum(-moved.quantity - coalesce(share.units, 0)) AS units,
-            CASE WHEN count(share.units) = 0 THEN sum(moved.quantity::double precision * moved.quantity) END
-                AS order_squares
+            sum(-moved.quantity - coalesce(share.units, 0)) AS units
         FROM (
             SELECT warehouse_id, product_id, day FROM undone WHERE day < through
             UNION SELECT warehouse_id, product_id, day FROM departed WHERE day < through
@@ -86,16 +82,14 @@ _ROLL_UP = clocked(
             AND touched.day = there.day
         GROUP BY touched.warehouse_id, touched.product_id, touched.day
     )
-    INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity, order_squares)
-    SELECT warehouse_id, product_id, day, departed.units - coalesce(undone.units, 0),
-        CASE WHEN undone.units IS NULL THEN departed.order_squares END
+    INSERT INTO daily_demand AS known (warehouse_id, product_id, day, quantity)
+    SELECT warehouse_id, product_id, day, departed.units - coalesce(undone.units, 0)
     FROM departed LEFT JOIN undone USING (warehouse_id, product_id, day)
     WHERE day >= departed.through
     UNION ALL
-    SELECT warehouse_id, product_id, day, units, order_squares FROM earlier
-    ON CONFLICT (warehouse_id, product_id, day) DO UPDATE
-        SET quantity = excluded.quantity, order_squares = excluded.order_squares
-        WHERE (known.quantity, known.order_squares) IS DISTINCT FROM (excluded.quantity, excluded.order_squares)
+    SELECT warehouse_id, product_id, day, units FROM earlier
+    ON CONFLICT (warehouse_id, product_id, day) DO UPDATE SET quantity = excluded.quantity
+        WHERE known.quantity <> excluded.quantity
     """,
     today=True,
 )

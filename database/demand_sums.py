@@ -6,16 +6,16 @@ from string import Template
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, bindparam
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger, Integer
+from sqlalchemy.types import Integer
 
 from database.clock import clock, clocked
+from database.pipeline import numbers
 from stockkeeper.domain.replenishment import BULK_DAYS_NEEDED, Usage, usage_from_sums
 from stockkeeper.domain.stock import ItemKey
 
 # Where the ledger has no demand of a day, the file's counts. The files are looked at only for items that they know.
 _DEMAND_OF_ITEM = """
-    SELECT quantity, order_squares FROM daily_demand AS known
+    SELECT quantity FROM daily_demand AS known
     WHERE (known.warehouse_id, known.product_id) = (spanned.warehouse_id, spanned.product_id)
         AND known.day BETWEEN first_day AND last_day
         AND (NOT in_a_file OR NOT EXISTS (
@@ -23,7 +23,7 @@ _DEMAND_OF_ITEM = """
             WHERE exclude AND (left_out.warehouse_id, left_out.product_id, left_out.day)
                 = (known.warehouse_id, known.product_id, known.day)))
     UNION ALL
-    SELECT quantity, NULL FROM imported_demand AS imported
+    SELECT quantity FROM imported_demand AS imported
     WHERE in_a_file AND (imported.warehouse_id, imported.product_id) = (spanned.warehouse_id, spanned.product_id)
         AND imported.day BETWEEN first_day AND last_day AND NOT exclude AND NOT EXISTS (
             SELECT 1 FROM daily_demand AS known
@@ -37,9 +37,7 @@ _ADDED_UP = """
     coalesce(sum(quantity) FILTER (WHERE $counts), 0) AS total,
     coalesce(sum(quantity * quantity) FILTER (WHERE $counts AND quantity < 3000000000), 0)
         + coalesce(sum(quantity::numeric * quantity) FILTER (WHERE $counts AND quantity >= 3000000000), 0)
-        AS total_of_squares,
-    sum(order_squares) FILTER (WHERE $counts) AS order_squares,
-    coalesce(sum(quantity) FILTER (WHERE $counts AND order_squares IS NOT NULL), 0) AS units_with_orders
+        AS total_of_squares
 """
 
 _ALL_DAYS = Template("SELECT 0 AS bulk_days, $added_up FROM ($demand) AS demand").substitute(
@@ -64,7 +62,8 @@ _WITHOUT_BULK = Template("""
 _OF_ITEMS = """
     WITH page AS (
         SELECT warehouse_id, product_id, today - 1 AS last_day, timezone
-        FROM unnest(:warehouse_ids, :product_ids) AS wanted (warehouse_id, product_id)
+        FROM unnest(CAST(:warehouse_ids AS bigint[]), CAST(:product_ids AS bigint[]))
+            AS wanted (warehouse_id, product_id)
         JOIN today USING (warehouse_id)
     ),
     spanned AS MATERIALIZED (
@@ -93,9 +92,6 @@ _OF_ITEMS = """
     ),
     counted AS (
         SELECT warehouse_id, product_id, days_with_demand, total, total_of_squares,
-            -- Half of the units tell how large the orders of all of them were.
-            CASE WHEN units_with_orders > 0 AND units_with_orders * 2 >= total
-                THEN order_squares * total / units_with_orders END AS order_squares,
             last_day - first_day + 1 - bulk_days - CASE WHEN in_a_file THEN (
                 SELECT count(*) FROM imported_demand AS left_out
                 WHERE (left_out.warehouse_id, left_out.product_id) = (spanned.warehouse_id, spanned.product_id)
@@ -104,17 +100,14 @@ _OF_ITEMS = """
         FROM spanned CROSS JOIN LATERAL ($added_up) AS added
         WHERE first_day <= last_day
     )
-    SELECT warehouse_id, product_id, days, days_with_demand, total, total_of_squares, order_squares
-    FROM counted WHERE days > 0
+    SELECT warehouse_id, product_id, days, days_with_demand, total, total_of_squares FROM counted WHERE days > 0
 """
 
 
 def _of_items(added_up: str) -> TextClause:
     """The statement for a page of items, by the sub-query that adds up the days of one."""
-    return clocked(Template(_OF_ITEMS).substitute(added_up=added_up), today=True).bindparams(
-        *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids")),
-        bindparam("history_days", type_=Integer),
-    )
+    statement = clocked(Template(_OF_ITEMS).substitute(added_up=added_up), today=True)
+    return statement.bindparams(bindparam("history_days", type_=Integer))
 
 
 _OF_ALL_DAYS = _of_items(_ALL_DAYS)
@@ -129,14 +122,12 @@ class DemandSums(NamedTuple):
         days_with_demand: Of these, days with any demand.
         total: Units of all days.
         total_of_squares: Squares of the units of each day, added up.
-        order_squares: Squares of the units of each departure, added up; None: too few departures are known one by one.
     """
 
     days: int
     days_with_demand: int
     total: int
     total_of_squares: int
-    order_squares: float | None
 
     @property
     def usage(self) -> Usage:
@@ -166,19 +157,17 @@ def demand_of_items(
     """
     noon = datetime.combine(as_of.date(), time(12), tzinfo=UTC)
     asked: dict[str, Any] = {
-        "warehouse_ids": [item.warehouse_id for item in items],
-        "product_ids": [item.product_id for item in items],
+        "warehouse_ids": numbers(item.warehouse_id for item in items),
+        "product_ids": numbers(item.product_id for item in items),
         "history_days": history_days,
         "as_of": as_of,
     } | clock(connection, noon - timedelta(days=history_days), as_of)
     if bulk_factor is None:
-        rows = connection.execute(_OF_ALL_DAYS, asked)
+        rows = connection.execute(_OF_ALL_DAYS, asked).all()
     else:
         rule = {"bulk_factor": bulk_factor, "days_needed": BULK_DAYS_NEEDED}
-        rows = connection.execute(_OF_DAYS_WITHOUT_BULK, asked | rule)
+        rows = connection.execute(_OF_DAYS_WITHOUT_BULK, asked | rule).all()
     return {
-        ItemKey(warehouse_id, product_id): DemandSums(
-            days, days_with_demand, int(total), int(total_of_squares), order_squares
-        )
-        for warehouse_id, product_id, days, days_with_demand, total, total_of_squares, order_squares in rows
+        ItemKey(warehouse_id, product_id): DemandSums(days, days_with_demand, int(total), int(total_of_squares))
+        for warehouse_id, product_id, days, days_with_demand, total, total_of_squares in rows
     }

@@ -55,6 +55,11 @@ def numbers(values: Iterable[int | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
+def floats(values: Iterable[float | None]) -> str:
+    """An array of floats, to the last digit, to be cast to ``double precision[]``."""
+    return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"
+
+
 def instants(values: Iterable[datetime | None]) -> str:
     """An array of instants, to be cast to ``timestamptz[]``."""
     return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"

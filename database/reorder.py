@@ -131,7 +131,8 @@ _OPEN_ORDERS = text("""
 
 _PLANS = text("""
     SELECT product_id, days, daily_mean, daily_deviation, lead_time_days, lead_time_deviation_days, service_level,
-        safety_stock, economic_order_quantity, plan.reorder_point
+        safety_stock, economic_order_quantity, plan.reorder_point, service_measure, method, demand_class,
+        expected_cycle_service, expected_fill_rate
     FROM item_plans AS plan JOIN inventory_items USING (warehouse_id, product_id)
     WHERE warehouse_id = :warehouse_id AND product_id = ANY (:product_ids) AND planning = 'auto'
 """).bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))

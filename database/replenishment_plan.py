@@ -1,6 +1,6 @@
 """Plans of items in the database: the terms that they are computed from, their numbers, and the points they set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,7 +15,10 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
+    cast,
     column,
+    exists,
     func,
     select,
     text,
@@ -28,9 +31,10 @@ from sqlalchemy.types import BigInteger
 from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
 from database.locks import lock_items, lock_or_create_items
 from database.order_terms import price_breaks_of, review_days_stored
+from database.pipeline import floats, numbers, texts
 from database.tables import inventory_items, products, suppliers, warehouses
 from stockkeeper.domain.order_quantity import PriceBreak
-from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, Terms, lead_time_from
+from stockkeeper.domain.replenishment import LeadTime, Terms, lead_time_from
 from stockkeeper.domain.review_days import review_wait, with_wait
 from stockkeeper.domain.stock import ItemKey
 
@@ -57,7 +61,6 @@ item_plans = Table(
     Column("order_cost", Double),
     Column("holding_cost_rate", Double),
     Column("unit_cost", Double),
-    Column("order_squares", Double),
     Column("undershoot", Double),
     Column("outgoing_mean", Double),
     Column("outgoing_deviation", Double),
@@ -75,9 +78,9 @@ _TERMS = text("""
         minimum_order_quantity, pack_size, lead_times_measured, measured_lead_time_days,
         measured_lead_time_deviation_days, price_breaks, review_days
     FROM product_suppliers JOIN suppliers USING (supplier_id)
-    WHERE product_id = ANY (:product_ids)
+    WHERE product_id = ANY (CAST(:product_ids AS bigint[]))
     ORDER BY product_id, is_preferred DESC, unit_cost, supplier_id
-""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+""")
 
 _PAGE = text("""
     SELECT warehouse_id, product_id FROM inventory_items
@@ -112,17 +115,14 @@ _ACTIVE = text("SELECT product_id FROM products WHERE is_active AND product_id =
     bindparam("product_ids", type_=ARRAY(BigInteger))
 )
 
-_POINTS = tuple(
-    bindparam(name, type_=ARRAY(BigInteger)) for name in ("warehouse_ids", "product_ids", "points", "quantities")
-)
-
 _CHANGED = text("""
     SELECT item.warehouse_id, item.product_id
-    FROM unnest(:warehouse_ids, :product_ids, :points, :quantities)
+    FROM unnest(CAST(:warehouse_ids AS bigint[]), CAST(:product_ids AS bigint[]), CAST(:points AS bigint[]),
+            CAST(:quantities AS bigint[]))
         AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
     JOIN inventory_items AS item USING (warehouse_id, product_id)
     WHERE (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
-""").bindparams(*_POINTS)
+""")
 
 # Meanwhile an item may have been set by hand, and another run may have planned it.
 _SET_POINTS = text("""
@@ -130,43 +130,56 @@ _SET_POINTS = text("""
     SET reorder_point = plan.reorder_point, reorder_quantity = plan.reorder_quantity
     FROM (
         SELECT plan.*, was.is_below_reorder_point AS was_below
-        FROM unnest(:warehouse_ids, :product_ids, :points, :quantities)
+        FROM unnest(CAST(:warehouse_ids AS bigint[]), CAST(:product_ids AS bigint[]), CAST(:points AS bigint[]),
+                CAST(:quantities AS bigint[]))
             AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
         JOIN inventory_items AS was USING (warehouse_id, product_id)
     ) AS plan
     WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id) AND item.planning = 'auto'
         AND (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
     RETURNING item.is_below_reorder_point AND NOT plan.was_below AS fell_below
-""").bindparams(*_POINTS)
+""")
 
-_NUMBERS = [
-    *("supplier_id", "days", "daily_mean", "daily_deviation", "lead_time_days", "lead_time_deviation_days"),
-    *("service_level", "safety_stock", "economic_order_quantity", "reorder_point", "reorder_quantity"),
-    *("order_cost", "holding_cost_rate", "review_wait_days"),
-]
+_NUMBERS = [each.name for each in item_plans.columns if each.name not in ("warehouse_id", "product_id", "planned_at")]
+
+
+def _all_numbers(columns: Any) -> Any:
+    return tuple_(*(columns[name] for name in _NUMBERS))
 
 
 def _insert_plans() -> Insert:
-    """Insert or replace plans; a plan with the same numbers as before keeps its time."""
+    """Insert or replace plans; a plan with the same numbers as before is left as it is, and isn't locked."""
     given_columns = [item_plans.c[name] for name in ("warehouse_id", "product_id", *_NUMBERS)]
-    arrays = func.unnest(*(bindparam(each.name, type_=ARRAY(each.type)) for each in given_columns))
+    arrays = func.unnest(*(cast(bindparam(each.name, type_=Text), ARRAY(each.type)) for each in given_columns))
     given = arrays.table_valued(*(column(each.name, each.type) for each in given_columns)).render_derived(name="plan")
+    known = item_plans.alias("known")
+    is_known = exists().where(
+        known.c.warehouse_id == given.c.warehouse_id,
+        known.c.product_id == given.c.product_id,
+        tuple_(*(known.c[name] for name in _NUMBERS)).is_not_distinct_from(
+            tuple_(*(given.c[name] for name in _NUMBERS))
+        ),
+    )
     as_of = bindparam("as_of", type_=INSTANT)
     statement = insert(item_plans).from_select(
         [*(each.name for each in given_columns), "planned_at"],
-        select(*given.c, as_of).order_by(given.c.warehouse_id, given.c.product_id),
+        select(*given.c, as_of).where(~is_known).order_by(given.c.warehouse_id, given.c.product_id),
     )
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["warehouse_id", "product_id"],
         set_={name: new[name] for name in (*_NUMBERS, "planned_at")},
-        where=tuple_(*(item_plans.c[name] for name in _NUMBERS)).is_distinct_from(
-            tuple_(*(new[name] for name in _NUMBERS))
-        ),
     )
 
 
 _INSERT_PLANS = _insert_plans()
+# Written here, and not by the driver: it looks at each element of an array for what has to be quoted.
+_ARRAYS: Mapping[type, Callable[[Iterable[Any]], str]] = {
+    BigInteger: numbers,
+    Integer: numbers,
+    Double: floats,
+    Text: texts,
+}
 
 
 class Supply(NamedTuple):
@@ -220,13 +233,14 @@ def read_page(
     of = {"warehouse_id": warehouse_id, "most": most}
     rows = connection.execute(
         _PAGE, of | {"after_warehouse_id": after_warehouse_id, "after_product_id": after_product_id}
-    )
+    ).all()
     return [ItemKey(row.warehouse_id, row.product_id) for row in rows]
 
 
 def read_supplies(connection: Connection, product_ids: set[int]) -> dict[int, Supply]:
     """How each of these products is supplied; products without a supplier are left out."""
-    return {row.product_id: _supply(row) for row in connection.execute(_TERMS, {"product_ids": sorted(product_ids)})}
+    rows = connection.execute(_TERMS, {"product_ids": numbers(sorted(product_ids))}).all()
+    return {row.product_id: _supply(row) for row in rows}
 
 
 def _supply(row: Row[Any]) -> Supply:
@@ -251,7 +265,9 @@ def _float(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def set_points(connection: Connection, plans: Mapping[ItemKey, Plan]) -> tuple[int, bool]:
+def set_points(
+    connection: Connection, items: Sequence[ItemKey], points: Sequence[int], quantities: Sequence[int]
+) -> tuple[int, bool]:
     """Set the reorder points and quantities that a plan changes; not those that were set by hand meanwhile.
 
     Locks: the items that change.
@@ -259,58 +275,45 @@ def set_points(connection: Connection, plans: Mapping[ItemKey, Plan]) -> tuple[i
     Returns:
         How many were changed, and whether an item fell below its reorder point by this.
     """
-    rows = connection.execute(_CHANGED, _points(plans, list(plans)))
-    changed = [ItemKey(row.warehouse_id, row.product_id) for row in rows]
+    planned = {item: (point, quantity) for item, point, quantity in zip(items, points, quantities, strict=True)}
+    rows = connection.execute(_CHANGED, _points(planned)).all()
+    changed = {item: planned[item] for item in (ItemKey(warehouse, product) for warehouse, product in rows)}
     if not changed:
         return 0, False
-    lock_items(connection, changed)
-    fell = connection.execute(_SET_POINTS, _points(plans, changed)).scalars().all()
+    lock_items(connection, list(changed))
+    fell = connection.execute(_SET_POINTS, _points(changed)).scalars().all()
     return len(fell), any(fell)
 
 
-def _points(plans: Mapping[ItemKey, Plan], items: Sequence[ItemKey]) -> dict[str, list[int]]:
+def _points(planned: Mapping[ItemKey, tuple[int, int]]) -> dict[str, str]:
     return {
-        "warehouse_ids": [item.warehouse_id for item in items],
-        "product_ids": [item.product_id for item in items],
-        "points": [plans[item].reorder_point for item in items],
-        "quantities": [plans[item].reorder_quantity for item in items],
+        "warehouse_ids": numbers(item.warehouse_id for item in planned),
+        "product_ids": numbers(item.product_id for item in planned),
+        "points": numbers(point for point, _ in planned.values()),
+        "quantities": numbers(quantity for _, quantity in planned.values()),
     }
 
 
 def insert_plans(
-    connection: Connection,
-    plans: Mapping[ItemKey, Plan],
-    supplies: Mapping[int, Supply],
-    policy: Policy,
-    as_of: datetime,
+    connection: Connection, items: Sequence[ItemKey], columns: Mapping[str, Sequence[Any]], as_of: datetime
 ) -> None:
-    """Keep the numbers behind each plan, in place of those of an earlier run."""
-    if not plans:
+    """Keep the numbers behind the plans of items, in place of those of an earlier run.
+
+    Args:
+        connection: The transaction.
+        items: The items.
+        columns: The columns of `item_plans` by their names, each with a value for each item.
+        as_of: The workflow's time.
+    """
+    if not items:
         return
-    connection.execute(
-        _INSERT_PLANS,
-        {
-            "warehouse_id": [item.warehouse_id for item in plans],
-            "product_id": [item.product_id for item in plans],
-            "supplier_id": [supplies[item.product_id].supplier_id for item in plans],
-            "days": [plan.usage.days for plan in plans.values()],
-            "daily_mean": [plan.usage.daily_mean for plan in plans.values()],
-            "daily_deviation": [plan.usage.daily_deviation for plan in plans.values()],
-            "lead_time_days": [plan.lead_time.days for plan in plans.values()],
-            "lead_time_deviation_days": [plan.lead_time.deviation_days for plan in plans.values()],
-            **{
-                name: [getattr(plan, name) for plan in plans.values()]
-                for name in (
-                    *("service_level", "safety_stock", "economic_order_quantity"),
-                    *("reorder_point", "reorder_quantity"),
-                )
-            },
-            "order_cost": [policy.order_cost] * len(plans),
-            "holding_cost_rate": [policy.holding_cost_rate] * len(plans),
-            "review_wait_days": [supplies[item.product_id].review_wait.days or None for item in plans],
-            "as_of": as_of,
-        },
-    )
+    keys = {
+        "warehouse_id": (item.warehouse_id for item in items),
+        "product_id": (item.product_id for item in items),
+    }
+    given: dict[str, Iterable[Any]] = {**keys, **{name: columns[name] for name in _NUMBERS}}
+    arrays = {name: _ARRAYS[type(item_plans.c[name].type)](values) for name, values in given.items()}
+    connection.execute(_INSERT_PLANS, arrays | {"as_of": as_of})
 
 
 def set_planning(connection: Connection, item: ItemKey, **values: Any) -> None:
@@ -346,8 +349,15 @@ def has_plan(
 
 def read_plans(connection: Connection, conditions: Sequence[ColumnElement[bool]], most: int) -> list[dict[str, Any]]:
     """Items with their points, and the numbers behind those that are planned automatically; by SKU and warehouse."""
-    shown = [name for name in _NUMBERS if name not in ("supplier_id", "reorder_point", "reorder_quantity")]
-    numbers = [item_plans.c[name] for name in (*shown, "planned_at")]
+    shown = [
+        name for name in _NUMBERS if name not in ("supplier_id", "service_level", "reorder_point", "reorder_quantity")
+    ]
+    level, measure = item_plans.c.service_level, item_plans.c.service_measure
+    behind = [
+        *(item_plans.c[name] for name in (*shown, "planned_at")),
+        case((measure == "cycle", level)).label("service_level"),
+        case((measure == "fill", level)).label("fill_rate"),
+    ]
     statement = (
         select(
             inventory_items.c.product_id,
@@ -359,7 +369,7 @@ def read_plans(connection: Connection, conditions: Sequence[ColumnElement[bool]]
             inventory_items.c.reorder_quantity,
             inventory_items.c.quantity_available,
             suppliers.c.name.label("supplier"),
-            *numbers,
+            *behind,
         )
         .join_from(inventory_items, products, products.c.product_id == inventory_items.c.product_id)
         .join(warehouses, warehouses.c.warehouse_id == inventory_items.c.warehouse_id)

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
-    Double,
     ForeignKey,
     Index,
     Integer,
@@ -228,7 +227,7 @@ def _demand_table(name: str, *columns: SchemaItem) -> Table:
 
 
 imported_demand = _demand_table("imported_demand", needed("exclude", Boolean, server_default=text("false")))
-daily_demand = _demand_table("daily_demand", Column("order_squares", Double))
+daily_demand = _demand_table("daily_demand")
 
 demand_days = Table(
     "demand_days",

@@ -41,6 +41,7 @@ from stockkeeper.contracts.errors import (
 )
 from stockkeeper.contracts.ledger import LevelThen, Movement
 from stockkeeper.contracts.order_promising import DeliveryPromise, PromisedLine
+from stockkeeper.contracts.plan_questions import PlanAccuracy, PlanExplained
 from stockkeeper.contracts.purchase_order_state import (
     ApprovalPolicy,
     ApprovalTier,
@@ -86,6 +87,8 @@ __all__ = [
     "NotPermitted",
     "OperationConflict",
     "OrderLine",
+    "PlanAccuracy",
+    "PlanExplained",
     "PromisedLine",
     "PurchaseOrder",
     "PurchaseOrderState",

@@ -106,6 +106,8 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
             order_cost=request.order_cost,
             holding_cost_rate=request.holding_cost_rate,
             bulk_factor=request.bulk_factor,
+            fill_rate=request.fill_rate,
+            method=request.method,
         )
         summary = f"plan items from {self._at.looked_at + 1} on"
         page = await through_the_queue(ReplenishmentPlanActivities.plan_page, step, summary, policies.PLANNING)

@@ -59,6 +59,7 @@ async def _planned(shop: Shop) -> Sight:
     state = await shop.stock.run_plan(
         warehouse_id=(await _ids(shop))[_WHERE],
         history_days=_HISTORY_DAYS,
+        method="seed",
     )
     plan = await _plan_of(shop, _CUP)
     usage = (plan.daily_mean or 0) * (plan.lead_time_days or 0)

@@ -14,6 +14,7 @@ from starter.cli import (
     doctor,
     inbox,
     order_promising,
+    plan_questions,
     product,
     replenishment,
     schedule,
@@ -83,6 +84,7 @@ app.command()(stack.demo)
 app.command()(stack.setup)
 app.command()(doctor.doctor)
 count_questions.register(cycle_count.app)
+plan_questions.register(replenishment.plan_app)
 for process in PROCESSES:
     # A process without a file here has its commands with another one: a plan's stand with those of reordering.
     if find_spec(module := f"starter.cli.{process.kind}"):

@@ -16,14 +16,26 @@ _BLANK = "\u2800"
 _LANES = ("received", "below point", "out of stock")
 
 
-class _Frame:
-    """Where things are: dots count from the lower left corner, two by four of them in a character."""
+class Frame:
+    """Where things are: dots count from the lower left corner, two by four of them in a character.
 
-    def __init__(self, series: Series, width: int, height: int) -> None:
-        self._series = series
-        self.units = round_units(series.most, 6)
+    Args:
+        most: The largest number that is drawn.
+        since: The beginning.
+        until: The end.
+        lanes: Names of the lanes under the lines.
+        width: Columns of the terminal.
+        height: About how many rows the lines may take.
+    """
+
+    def __init__(
+        self, most: int, since: datetime, until: datetime, *, lanes: Sequence[str], width: int, height: int
+    ) -> None:
+        self.since = since
+        self.until = until
+        self.units = round_units(most, 6)
         labels = [f"{each:,}" for each in self.units]
-        self.gutter = max(map(len, [*labels, *_LANES]))
+        self.gutter = max(map(len, [*labels, *lanes]))
         self.width = max(20, width - self.gutter - 2)
         self._rows_apart = max(1, round((height - 1) / (len(labels) - 1)))
         self.height = self._rows_apart * (len(labels) - 1) + 1
@@ -31,16 +43,57 @@ class _Frame:
 
     def x(self, at: datetime) -> int:
         """The column of dots of an instant."""
-        since, until = self._series.since, self._series.until
-        return round((at - since) / (until - since) * (self.width * 2 - 1))
+        return round((at - self.since) / (self.until - self.since) * (self.width * 2 - 1))
 
-    def y(self, units: int) -> int:
+    def y(self, units: float) -> int:
         """The row of dots for a number of units."""
         return round(units / self.units[-1] * (self.height * 4 - 1))
 
     def column(self, at: datetime) -> int:
         """The column of characters of an instant."""
         return self.x(at) // 2
+
+    def canvas(self) -> Canvas:
+        """The dots, with nothing in them."""
+        return Canvas(self.width, self.height, 0, 0, self.width * 2, self.height * 4)
+
+    def rows(self, canvas: Canvas) -> Iterator[Text]:
+        """The dots in rows, with the axis of the units."""
+        rows = canvas.plot("\n").replace(_BLANK, " ").split("\n")
+        for row, dots in zip(reversed(range(self.height)), rows, strict=True):
+            label = self.labels.get(row)
+            axis = f"{label:>{self.gutter}} ┤" if label else f"{'':{self.gutter}} │"
+            yield Text(axis) + Text.from_ansi(dots)
+
+    def time_axis(self) -> Iterator[Text]:
+        """The line, and under it round instants."""
+        instants = round_instants(self.since, self.until, max(1, self.width // _DATE_WIDTH))
+        line, labels = ["─"] * self.width, [" "] * self.width
+        for at, label in zip(instants, labels_of(instants), strict=True):
+            column = self.column(at)
+            line[column] = "┬"
+            begins = min(max(0, column - len(label) // 2), self.width - len(label))
+            labels[begins : begins + len(label)] = label
+        yield Text(f"{'':{self.gutter}} └{''.join(line)}")
+        yield Text(f"{'':{self.gutter}}  {''.join(labels).rstrip()}")
+
+    def lane(self, name: str, signs: str, colour: str) -> Text:
+        """A lane under the lines."""
+        return Text.assemble(f"{name:>{self.gutter}}  ", (signs, colour))
+
+    def marks(self, came: Iterable[tuple[datetime, int]]) -> str:
+        """Units that come, each in its column; with their number where there is room for it."""
+        by_column = [
+            (column, sum(units for _, units in those))
+            for column, those in itertools.groupby(came, key=lambda each: self.column(each[0]))
+        ]
+        lane = [" "] * self.width
+        for (column, units), following in itertools.zip_longest(by_column, [column for column, _ in by_column[1:]]):
+            mark = f"▲{units:,}"
+            room = (self.width if following is None else following - 1) - column
+            shown = mark if len(mark) <= room else "▲"
+            lane[column : column + len(shown)] = shown
+        return "".join(lane)
 
 
 def draw(series: Series, *, width: int, height: int) -> Text:
@@ -51,27 +104,27 @@ def draw(series: Series, *, width: int, height: int) -> Text:
         width: Columns of the terminal.
         height: About how many rows the lines may take.
     """
-    frame = _Frame(series, width, height)
+    frame = Frame(series.most, series.since, series.until, lanes=_LANES, width=width, height=height)
     lanes = [
-        ("received", _marks(frame, series), RECEIVED),
+        ("received", frame.marks((each.at, each.units) for each in series.receipts), RECEIVED),
         ("below point", _bars(frame, series.below, "─"), POINT),
         ("out of stock", _bars(frame, series.stockouts, "━"), OUT),
     ]
     drawn = [
         *_lines(frame, series),
-        *_time_axis(frame, series),
-        *(Text.assemble(f"{name:>{frame.gutter}}  ", (lane, colour)) for name, lane, colour in lanes if lane.strip()),
+        *frame.time_axis(),
+        *(frame.lane(name, lane, colour) for name, lane, colour in lanes if lane.strip()),
         Text(" " * (frame.gutter + 2)) + _legend(series),
     ]
     return Text("\n").join(drawn)
 
 
-def _lines(frame: _Frame, series: Series) -> Iterator[Text]:
-    canvas = Canvas(frame.width, frame.height, 0, 0, frame.width * 2, frame.height * 4)
+def _lines(frame: Frame, series: Series) -> Iterator[Text]:
+    canvas = frame.canvas()
     spans = list(_spans(frame, series))
     for begin, end, point in spans:
         if point.reorder_point is not None:
-            _dots(canvas, (x for x in range(begin, end + 1) if x % 6 < 4), frame.y(point.reorder_point), POINT)
+            dots(canvas, (x for x in range(begin, end + 1) if x % 6 < 4), frame.y(point.reorder_point), POINT)
     for column, units in _most_reserved(spans).items():
         canvas.point(column, frame.y(units), color=RESERVED)
     before: int | None = None
@@ -82,14 +135,10 @@ def _lines(frame: _Frame, series: Series) -> Iterator[Text]:
         canvas.line(begin, frame.y(point.lowest or 0), begin, now, color=ON_HAND)
         canvas.line(begin, now, end, now, color=ON_HAND)
         before = now
-    rows = canvas.plot("\n").replace(_BLANK, " ").split("\n")
-    for row, dots in zip(reversed(range(frame.height)), rows, strict=True):
-        label = frame.labels.get(row)
-        axis = f"{label:>{frame.gutter}} ┤" if label else f"{'':{frame.gutter}} │"
-        yield Text(axis) + Text.from_ansi(dots)
+    yield from frame.rows(canvas)
 
 
-def _spans(frame: _Frame, series: Series) -> Iterator[tuple[int, int, CoursePoint]]:
+def _spans(frame: Frame, series: Series) -> Iterator[tuple[int, int, CoursePoint]]:
     """Each point with the columns of dots for which it holds: until the next one, or until the end."""
     ends = [*(each.at for each in series.points[1:]), series.until]
     for point, end in zip(series.points, ends, strict=True):
@@ -105,40 +154,13 @@ def _most_reserved(spans: Iterable[tuple[int, int, CoursePoint]]) -> dict[int, i
     return {column: units for column, units in most.items() if units}
 
 
-def _dots(canvas: Canvas, columns: Iterable[int], row: int, colour: str) -> None:
+def dots(canvas: Canvas, columns: Iterable[int], row: int, colour: str) -> None:
+    """Dots in one row, in these columns."""
     for column in columns:
         canvas.point(column, row, color=colour)
 
 
-def _time_axis(frame: _Frame, series: Series) -> Iterator[Text]:
-    """The line, and under it round instants."""
-    instants = round_instants(series.since, series.until, max(1, frame.width // _DATE_WIDTH))
-    line, labels = ["─"] * frame.width, [" "] * frame.width
-    for at, label in zip(instants, labels_of(instants), strict=True):
-        column = frame.column(at)
-        line[column] = "┬"
-        begins = min(max(0, column - len(label) // 2), frame.width - len(label))
-        labels[begins : begins + len(label)] = label
-    yield Text(f"{'':{frame.gutter}} └{''.join(line)}")
-    yield Text(f"{'':{frame.gutter}}  {''.join(labels).rstrip()}")
-
-
-def _marks(frame: _Frame, series: Series) -> str:
-    """Receipts, each in its column; with its units where there is room for them."""
-    came = [
-        (column, sum(each.units for each in receipts))
-        for column, receipts in itertools.groupby(series.receipts, key=lambda each: frame.column(each.at))
-    ]
-    lane = [" "] * frame.width
-    for (column, units), following in itertools.zip_longest(came, [column for column, _ in came[1:]]):
-        mark = f"▲{units:,}"
-        room = (frame.width if following is None else following - 1) - column
-        shown = mark if len(mark) <= room else "▲"
-        lane[column : column + len(shown)] = shown
-    return "".join(lane)
-
-
-def _bars(frame: _Frame, periods: Sequence[Period], sign: str) -> str:
+def _bars(frame: Frame, periods: Sequence[Period], sign: str) -> str:
     """Bars while something was so; a moment is one character."""
     lane = [" "] * frame.width
     for period in periods:

@@ -1,6 +1,7 @@
 """`stockkeeper plan` and `reorder`: reorder points from demand, and orders of items below theirs."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -20,6 +21,14 @@ from stockkeeper.contracts.stock import FoundItems
 
 plan_app = typer.Typer(help="Reorder points and quantities from demand.")
 
+
+class Method(StrEnum):
+    """How points are found."""
+
+    AUTO = "auto"
+    SEED = "seed"
+
+
 Place = Annotated[str, typer.Argument(metavar="WAREHOUSE", help="The warehouse: name or id.")]
 
 
@@ -30,6 +39,12 @@ def plan(
     warehouse: options.OnlyWarehouse = None,
     history_days: Annotated[int, typer.Option(help="Days of demand to plan from.")] = 90,
     service_level: Annotated[float, typer.Option(help="The probability that a cycle has no stockout.")] = 0.95,
+    fill_rate: Annotated[
+        float | None, typer.Option(help="The part of the units wanted that is sold, instead of --service-level.")
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="auto: for each item the distribution that fits; seed: the seed's formula for all.")
+    ] = Method.AUTO,
     order_cost: Annotated[str | None, typer.Option(help="The cost of placing an order; else by the settings.")] = None,
     holding_cost_rate: Annotated[
         float | None, typer.Option(help="Holding cost per year, as a part of the unit cost; else by the settings.")
@@ -51,6 +66,8 @@ def plan(
             warehouse_id=warehouse,
             history_days=history_days,
             service_level=service_level,
+            fill_rate=fill_rate,
+            method="seed" if method is Method.SEED else None,
             order_cost=cost,
             holding_cost_rate=holding_cost_rate,
             bulk_factor=bulk_factor,
@@ -246,8 +263,19 @@ def _planned_from(plan: ItemPlan) -> str:
     lead_time = f"{_number(plan.lead_time_days)} {'day' if plan.lead_time_days == 1 else 'days'}{varies}"
     return (
         f"usage {_number(plan.daily_mean)}/day x lead time {lead_time} + safety stock {_number(plan.safety_stock)} "
-        f"(deviation {_number(plan.daily_deviation)} over {counted(plan.days or 0, 'day')}, service level "
-        f"{plan.service_level:g}); EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}"
+        f"(deviation {_number(plan.daily_deviation)} over {counted(plan.days or 0, 'day')}, {_basis(plan)}); "
+        f"EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}"
+    )
+
+
+def _basis(plan: ItemPlan) -> str:
+    """The level asked for; and of a distribution which one, and what it is expected to reach."""
+    level = f"service level {plan.service_level:g}" if plan.fill_rate is None else f"fill rate {plan.fill_rate:g}"
+    if plan.method == Method.SEED or plan.expected_cycle_service is None or plan.expected_fill_rate is None:
+        return level
+    return (
+        f"{level}; {plan.demand_class}, {plan.method}: expected {100 * plan.expected_cycle_service:.1f} % of cycles, "
+        f"{100 * plan.expected_fill_rate:.1f} % of units"
     )
 
 

@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Literal
 
 from stockkeeper.client.by_hand import run_now
 from stockkeeper.client.document import Part
@@ -11,7 +12,8 @@ from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_ids, with_names
 from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts import reorder, replenishment_plan
-from stockkeeper.contracts.question import SET_PLANNING, SHOW_PLANS
+from stockkeeper.contracts.plan_questions import DAYS_AHEAD, ExplainPlan, PlanAccuracy, PlanExplained, ShowPlanAccuracy
+from stockkeeper.contracts.question import EXPLAIN_PLAN, SET_PLANNING, SHOW_PLAN_ACCURACY, SHOW_PLANS
 from stockkeeper.contracts.reorder import ReorderRequest, ReorderState
 from stockkeeper.contracts.replenishment_plan import (
     ItemPlan,
@@ -45,6 +47,8 @@ class Replenishment(Part):
         warehouse_id: Named | None = None,
         history_days: int = 90,
         service_level: float = 0.95,
+        fill_rate: float | None = None,
+        method: Literal["seed"] | None = None,
         order_cost: Decimal | None = None,
         holding_cost_rate: float | None = None,
         bulk_factor: float | None = None,
@@ -55,6 +59,8 @@ class Replenishment(Part):
             warehouse_id: Only this warehouse.
             history_days: Days of demand to plan from.
             service_level: The probability that a replenishment cycle has no stockout.
+            fill_rate: The part of the units wanted that is sold; where it is given, it counts instead of the level.
+            method: None: for each item the distribution that fits its demand; seed: the seed's formula for all.
             order_cost: The cost of placing an order; None: by the workers' settings.
             holding_cost_rate: The yearly holding cost as a part of the unit cost; None: by the workers' settings.
             bulk_factor: Days with more than this many times the median of the days with demand are left out, as one-off
@@ -70,6 +76,8 @@ class Replenishment(Part):
             warehouse_id=warehouse_id,
             history_days=history_days,
             service_level=service_level,
+            fill_rate=fill_rate,
+            method=method,
             order_cost=order_cost,
             holding_cost_rate=holding_cost_rate,
             bulk_factor=bulk_factor,
@@ -86,6 +94,36 @@ class Replenishment(Part):
         asked = await with_names(self.connection, ShowPlans, product=product, warehouse=warehouse)
         async for plan in pages(self.connection, SHOW_PLANS, asked):
             yield plan
+
+    async def explain_plan(self, product: Named, warehouse: Named, *, days: int = DAYS_AHEAD) -> PlanExplained:
+        """How an item's reorder point came about, number by number, and what its next weeks bring.
+
+        Args:
+            product: The product.
+            warehouse: The warehouse.
+            days: Days to look ahead.
+
+        Raises:
+            InvalidRequest: The item has no reorder point yet.
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ExplainPlan, product=product, warehouse=warehouse, days=days)
+        return await ask(self.connection, EXPLAIN_PLAN, asked)
+
+    async def plan_accuracies(self, *, warehouse: Named | None = None, since: date | None = None) -> list[PlanAccuracy]:
+        """What plans promised and what was reached, by month and class of demand, the latest month first.
+
+        Args:
+            warehouse: Only this warehouse.
+            since: Only the months from this day's on; None: the last twelve.
+
+        Raises:
+            UnknownWarehouse: Nothing has that name or id.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowPlanAccuracy, warehouse=warehouse, since=since)
+        return (await ask(self.connection, SHOW_PLAN_ACCURACY, asked)).accuracies
 
     async def set_by_hand(
         self,

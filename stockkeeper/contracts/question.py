@@ -20,6 +20,7 @@ from stockkeeper.contracts import (
     ledger,
     operation,
     order_promising,
+    plan_questions,
     product,
     replenishment_plan,
     stock,
@@ -135,6 +136,14 @@ SHOW_PLANS = PagedQuestion[replenishment_plan.ShowPlans, replenishment_plan.Item
     rows=lambda page: page.plans,
     place=lambda plan: (plan.sku, plan.warehouse),
 )
+EXPLAIN_PLAN = Question(
+    plan_questions.PlanQuestionActivities.explain_plan, plan_questions.ExplainPlan, plan_questions.PlanExplained
+)
+SHOW_PLAN_ACCURACY = Question(
+    plan_questions.PlanQuestionActivities.show_plan_accuracy,
+    plan_questions.ShowPlanAccuracy,
+    plan_questions.PlanAccuracies,
+)
 SET_PLANNING = Question(
     replenishment_plan.ReplenishmentPlanActivities.set_planning,
     replenishment_plan.SetPlanningStep,
@@ -189,6 +198,7 @@ _ALL: tuple[Question[Any, Any], ...] = (
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
     *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS, EXPORT_SUPPLY),
+    *(EXPLAIN_PLAN, SHOW_PLAN_ACCURACY),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),
 )
 

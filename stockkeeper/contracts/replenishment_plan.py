@@ -1,9 +1,9 @@
 """Planning on the wire: a run that sets reorder points and quantities from demand, and its steps in the database."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from temporalio import activity
 
 from stockkeeper.contracts.messages import (
@@ -22,6 +22,7 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
 from stockkeeper.contracts.stock import ItemsQuestion, Name
+from stockkeeper.domain.demand_class import DemandClass as DemandClass  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "ReplenishmentPlanWorkflow"
@@ -40,8 +41,15 @@ class ReplenishmentPlanRequest(Start):
 
     warehouse_id: Id | None = Field(default=None, description="Only this warehouse. Null: all warehouses.")
     history_days: Annotated[int, Field(ge=1, le=3_660, description="Days of demand that planning reads.")] = 90
-    service_level: Annotated[float, Field(gt=0, lt=1, description="The probability that a cycle has no stockout.")] = (
-        0.95
+    service_level: Annotated[
+        float, Field(gt=0, lt=1, description="The probability that a cycle has no stockout, unless fill_rate is given.")
+    ] = 0.95
+    fill_rate: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="The part of the units wanted that is sold, instead of service_level."),
+    ] = None
+    method: Literal["seed"] | None = Field(
+        default=None, description="Null: for each item the distribution that fits its demand; seed: the seed's formula."
     )
     order_cost: Money | None = Field(default=None, description="Cost of one order. Null: from the settings.")
     holding_cost_rate: Rate | None = Field(
@@ -52,6 +60,12 @@ class ReplenishmentPlanRequest(Start):
         description="Days with more than this many times the median of the days with demand are left out, as one-off "
         "bulk orders. Null: from the settings, which leave none out unless set.",
     )
+
+    @model_validator(mode="after")
+    def _the_seeds_formula_has_no_fill_rate(self) -> Self:
+        if self.method is not None and self.fill_rate is not None:
+            raise ValueError("fill_rate: the seed's formula plans for a service level; leave fill_rate or method out")
+        return self
 
     @property
     def summary(self) -> str:
@@ -90,6 +104,8 @@ class RolledUpDemand(BaseModel):
 class PlanPageStep(Step):
     """Plan the items after this one, in the order of warehouse and product, as many as a page has."""
 
+    added_later: ClassVar[tuple[str, ...]] = ("fill_rate", "method")
+
     warehouse_id: int | None
     after: tuple[int, int] | None
     history_days: int
@@ -97,6 +113,8 @@ class PlanPageStep(Step):
     order_cost: Money | None
     holding_cost_rate: float | None
     bulk_factor: float | None = None
+    fill_rate: float | None = None
+    method: Literal["seed"] | None = None
 
 
 class PlannedPage(BaseModel):
@@ -163,6 +181,31 @@ class ItemPlan(BaseModel):
         description="Days until the supplier's next review day, on average; within the lead time. Null: on any day.",
     )
     planned_at: Timestamp | None = None
+    fill_rate: float | None = Field(default=None, description="The fill rate that was asked for, instead of a level.")
+    method: str | None = Field(
+        default=None, description="How the point was found: seed, normal, gamma ...; null: there was no demand."
+    )
+    demand_class: DemandClass | None = Field(
+        default=None, description="How demand comes, by intervals and sizes; null: there was none."
+    )
+    days_with_demand: int | None = None
+    unit_cost: float | None = Field(default=None, description="Cost of a unit from its supplier: money.")
+    undershoot: float | None = Field(
+        default=None, description="Units that the item is below its point when the order goes out, on average."
+    )
+    outgoing_mean: float | None = Field(
+        default=None, description="Units that leave from the point until the goods are there, on average."
+    )
+    outgoing_deviation: float | None = Field(default=None, description="Their standard deviation.")
+    outgoing_skewness: float | None = Field(default=None, description="Their skewness; 0: normal.")
+    factor: float | None = Field(default=None, description="Deviations above that mean at which the point is.")
+    expected_cycle_service: float | None = Field(
+        default=None,
+        description="The part of the cycles that the point is expected to pass without a refused customer.",
+    )
+    expected_fill_rate: float | None = Field(
+        default=None, description="The part of the units wanted that is expected to be sold."
+    )
 
 
 class ItemPlans(Page):

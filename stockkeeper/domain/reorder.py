@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
 from stockkeeper.domain.replenishment import Terms, order_quantity
 
 
@@ -85,6 +86,23 @@ class PlannedNumbers:
     safety_stock: float
     economic_order_quantity: float
     reorder_point: int
+    service_measure: str = ServiceMeasure.CYCLE
+    method: str | None = PlanMethod.SEED
+    demand_class: str | None = None
+    expected_cycle_service: float | None = None
+    expected_fill_rate: float | None = None
+
+    @property
+    def basis(self) -> str:
+        """The level that was planned for; and of a distribution which one, and what it is expected to reach."""
+        by_fill_rate = self.service_measure == ServiceMeasure.FILL
+        level = f"{'fill rate' if by_fill_rate else 'service level'} {self.service_level:g}"
+        if self.method == PlanMethod.SEED or self.expected_cycle_service is None or self.expected_fill_rate is None:
+            return level
+        return (
+            f"{level}; {self.demand_class}, {self.method}: expected {100 * self.expected_cycle_service:.1f} % of "
+            f"cycles, {100 * self.expected_fill_rate:.1f} % of units"
+        )
 
     def decides(self, point: int) -> bool:
         """Whether the item's reorder point is still this plan's."""
@@ -149,7 +167,7 @@ def _numbers(position: Position, point: int, terms: Terms, planned: PlannedNumbe
     return (
         f"point {point} = usage {_number(planned.daily_mean)}/day x lead time {_number(planned.lead_time_days)} days"
         f"{varies} + safety stock {_number(planned.safety_stock)} (deviation {_number(planned.daily_deviation)} over "
-        f"{planned.days} days, service level {planned.service_level:g}); {has}; "
+        f"{planned.days} days, {planned.basis}); {has}; "
         f"EOQ {_number(planned.economic_order_quantity)}, {sold}"
         + ("; no less than the point" if planned.economic_order_quantity < point else "")
     )

@@ -18,6 +18,7 @@ from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
+from activities.plan_questions import PlanQuestions
 from activities.product import ProductNaming
 from activities.runs import Runs
 from activities.stock import StockQuestions
@@ -33,6 +34,7 @@ from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
 from stockkeeper.contracts.order_promising import OrderPromisingActivities
+from stockkeeper.contracts.plan_questions import PlanQuestionActivities
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.product import ProductActivities
 from stockkeeper.contracts.schema import generate
@@ -61,6 +63,7 @@ def _activities(owner: type, *, but_of: type = object) -> dict[str, str]:
 INTERFACES: list[tuple[type, type]] = [
     *((process.activities, steps_of(process)) for process in PROCESSES),
     (CountQuestionActivities, CountQuestions),
+    (PlanQuestionActivities, PlanQuestions),
     (NoticeActivities, NoticeSteps),
     (StockActivities, StockQuestions),
     (DocumentActivities, DocumentQuestions),
@@ -212,7 +215,7 @@ def _questions() -> set[str]:
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
         *(OperationActivities, ProductActivities, BufferActivities, ImportPreviewActivities),
-        *(WaitingActivities, OrderPromisingActivities, SupplyActivities),
+        *(WaitingActivities, OrderPromisingActivities, SupplyActivities, PlanQuestionActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

@@ -89,7 +89,7 @@ async def test_whatever_lets_an_item_fall_below_its_point_gets_it_ordered(
         orders.reserve(order, (sold, 51)),
         transfers.create(transfer, shop.warehouse(), [(moved, 60)]),
         counts.approve(count, counted),
-        plans.begin(planned.warehouse_id, history_days=5),
+        plans.begin(planned.warehouse_id, history_days=5, method="seed"),
     )
     assert (await plans.result(str(plan)))["items_changed"] == 1
     for item in items:
@@ -110,7 +110,7 @@ async def test_whatever_lets_an_item_fall_below_its_point_gets_it_ordered(
     assert (await orders.result(order))["status"] == "FULFILLED"
     assert (await transfers.result(transfer))["status"] == "CANCELLED"
     assert (await counts.result(count))["status"] == "POSTED"
-    assert (await plans.run(planned.warehouse_id, history_days=5))["items_changed"] == 0
+    assert (await plans.run(planned.warehouse_id, history_days=5, method="seed"))["items_changed"] == 0
     assert [await asked(caller, reference) for caller, reference in callers] == [1] * 4
     assert (await reorders.result(AT_ONCE))["status"] == "DONE"
 

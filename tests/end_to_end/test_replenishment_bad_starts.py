@@ -42,6 +42,10 @@ PLAN: dict[str, Spoil] = {
     **bad("history_days", null=None, fraction=1.5, float=90.0),
     **bad_number("service_level", at_most=1),
     **bad("service_level", one=1, nearly=1.0, null=None),
+    **bad_number("fill_rate", at_most=1),
+    **bad("fill_rate", one=1, text="0.98"),
+    **bad("method", unknown="poisson", empty="", number=1),
+    "fill_rate by the seed's formula": with_fields(method="seed", fill_rate=0.98),
     **{f"order_cost {name}": with_fields(order_cost=value) for name, value in BAD_MONEY.items()},
     **{
         name: spoil

@@ -23,7 +23,7 @@ from tests.support.wire import Json, eventually
 
 WEEK = (44, 44, 44, 44, 44, 60, 70)
 """From Monday on. Over five weeks, whichever day they begin: 50 a day, and 10 the sample's standard deviation."""
-WINDOW = ("--history-days", "35")
+WINDOW = ("--history-days", "35", "--method", "seed")
 WHY = (
     "point 394 = usage 50/day x lead time 7 days + safety stock 43.52 (deviation 10 over 35 days, service level 0.95); "
     "available 390, on order 0, in transit 0; EOQ 1534.55, minimum 36, pack 6"
@@ -116,6 +116,8 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         pytest.approx(43.51874, abs=1e-5),
         pytest.approx(1534.54837, abs=1e-5),
     )
+    expected = ("undershoot", "outgoing_mean", "outgoing_deviation", "outgoing_skewness", "factor")
+    assert all(shown.pop(name) is not None for name in (*expected, "expected_cycle_service", "expected_fill_rate"))
     supplier = supplier_of(engine, shelf.item)
     assert shown == {
         "product_id": shelf.item.product_id,
@@ -133,8 +135,13 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         "lead_time_days": 7.0,
         "lead_time_deviation_days": None,
         "service_level": 0.95,
+        "fill_rate": None,
+        "method": "seed",
+        "demand_class": "smooth",
+        "days_with_demand": 35,
         "order_cost": 50.0,
         "holding_cost_rate": 0.25,
+        "unit_cost": 3.1,
         "review_wait_days": None,
     }
     assert await shelf.planned("plan", "show", shelf.sku) == (

@@ -16,8 +16,8 @@ from tests.support.wire import Json, at_once
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-WEEK = {"history_days": 7}
-"""As many days were sold on, whether or not midnight comes meanwhile."""
+WEEK = {"history_days": 7, "method": "seed"}
+"""As many days were sold on, whether or not midnight comes meanwhile; by the formula that can be checked by hand."""
 
 
 def sells(shop: Shop, *units_a_day: int, **terms: Any) -> list[ItemKey]:
@@ -93,7 +93,7 @@ async def test_the_run_says_otherwise(plans: Plans, shop: Shop, engine: Engine) 
         """)
         connection.execute(every_other, item._asdict())
     # Over four days: ten a day, sqrt(400 / 3) the deviation; twice that over four days' lead time.
-    asked: dict[str, Json] = {"history_days": 4, "order_cost": "12.50", "holding_cost_rate": 0.1}
+    asked: dict[str, Json] = {"history_days": 4, "method": "seed", "order_cost": "12.50", "holding_cost_rate": 0.1}
     assert await plans.run(here, **asked) == done(here, planned=1, changed=1)
     # sqrt(2 * 3650 * 12.5 / 1) is 302.08; 40 + 1.645 * 23.09 is 77.99.
     assert points(engine, item) == [(78, 303)]

@@ -218,6 +218,8 @@ async def test_every_command_says_in_one_line_that_the_database_is_away(
         ("stock", "chart", sku, "--warehouse", place),
         ("stock", "export", "movements", str(tmp_path / "movements.csv")),
         ("plan", "show"),
+        ("plan", "explain", sku, "--warehouse", place),
+        ("plan", "accuracy"),
         ("plan", "set", sku, place, "--reorder-point", "5", *by),
         ("plan", "auto", sku, place, *by),
         ("plan",),

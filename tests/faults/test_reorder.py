@@ -93,7 +93,7 @@ async def test_a_database_that_is_away_delays_what_is_ordered_and_planned(
 
     with outages.database_away():
         ordering = await reorders.begin(needed.warehouse_id)
-        planning = await plans.begin(planned.warehouse_id, history_days=5)
+        planning = await plans.begin(planned.warehouse_id, history_days=5, method="seed")
         await at_once(waits_for(reorders, ordering, "find_unstarted"), waits_for(plans, planning, "roll_up_demand"))
     assert (await reorders.result(ordering))["orders_drafted"] == 1
     assert (await plans.result(planning))["items_changed"] == 1

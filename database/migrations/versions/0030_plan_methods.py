@@ -1,4 +1,4 @@
-"""Plans by the distribution of each item: which one, what it comes to, and how large single orders of it are."""
+"""Plans by the distribution of each item: which one, and what it comes to."""
 
 from alembic import op
 
@@ -12,13 +12,10 @@ depends_on = None
 serves_older_workers = True
 
 DEMAND = """
--- Squares of the units of each departure of the day, added up; NULL where they aren't known. They tell fifty customers
--- of one unit from one customer of fifty.
-ALTER TABLE daily_demand ADD COLUMN order_squares double precision CHECK (order_squares >= 0);
 -- What planning adds up is in the index: the days of an item are written months apart, and lie in as many blocks.
 ALTER TABLE daily_demand
     DROP CONSTRAINT daily_demand_pkey,
-    ADD CONSTRAINT daily_demand_pkey PRIMARY KEY (warehouse_id, product_id, day) INCLUDE (quantity, order_squares);
+    ADD CONSTRAINT daily_demand_pkey PRIMARY KEY (warehouse_id, product_id, day) INCLUDE (quantity);
 """
 
 PLANS = """
@@ -36,7 +33,6 @@ ALTER TABLE item_plans
     ADD COLUMN order_cost double precision CHECK (order_cost >= 0),
     ADD COLUMN holding_cost_rate double precision CHECK (holding_cost_rate >= 0),
     ADD COLUMN unit_cost double precision CHECK (unit_cost >= 0),
-    ADD COLUMN order_squares double precision CHECK (order_squares >= 0),
     ADD COLUMN undershoot double precision CHECK (undershoot >= 0),
     -- Units that leave from the point until the goods are there, as a distribution.
     ADD COLUMN outgoing_mean double precision CHECK (outgoing_mean >= 0),

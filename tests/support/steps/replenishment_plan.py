@@ -37,7 +37,10 @@ class Planned(NamedTuple):
 
 
 class Planning:
-    """One run after another; each page has an operation of its own, unless a test repeats one on purpose."""
+    """One run after another; each page has an operation of its own, unless a test repeats one on purpose.
+
+    By the seed's formula unless a test says otherwise: its numbers can be checked by hand.
+    """
 
     def __init__(self, database: Database, *, order_cost: str = "50", holding_cost_rate: float = 0.25) -> None:
         self._steps = ReplenishmentPlanSteps(
@@ -59,19 +62,25 @@ class Planning:
         service_level: float = 0.95,
         order_cost: str | None = None,
         holding_cost_rate: float | None = None,
+        method: str | None = "seed",
+        fill_rate: float | None = None,
         operation: str | None = None,
     ) -> PlannedPage:
         """Plan a page of items from the demand as it is known."""
-        step = PlanPageStep(
-            operation_id=operation or f"{new_reference('plan')}/plan/1",
-            performed_by="planner",
-            as_of=as_of,
-            warehouse_id=warehouse_id,
-            after=after,
-            history_days=history_days,
-            service_level=service_level,
-            order_cost=None if order_cost is None else Decimal(order_cost),
-            holding_cost_rate=holding_cost_rate,
+        step = PlanPageStep.model_validate(
+            {
+                "operation_id": operation or f"{new_reference('plan')}/plan/1",
+                "performed_by": "planner",
+                "as_of": as_of,
+                "warehouse_id": warehouse_id,
+                "after": after,
+                "history_days": history_days,
+                "service_level": service_level,
+                "order_cost": None if order_cost is None else Decimal(order_cost),
+                "holding_cost_rate": holding_cost_rate,
+                "method": method,
+                "fill_rate": fill_rate,
+            }
         )
         return run_activity("plan_page", self._steps.plan_page, step)
 

@@ -192,7 +192,7 @@ class PlanLane(ReorderLane):
         changed = (point, quantity) != (self.item.point, self.item.quantity)
         self.item.point, self.item.quantity = point, quantity
         workflow_id = self.reference("plan")
-        start = {"warehouse_id": self.warehouse, "history_days": 7 * weeks, **terms}
+        start = {"warehouse_id": self.warehouse, "history_days": 7 * weeks, "method": "seed", **terms}
         yield Send(Command(How.START, workflow_id, "", (), "ReplenishmentPlanWorkflow", start), Taken())
         result = {"status": "DONE", "items_planned": 1, "items_changed": int(changed), "items_skipped": 0}
         yield Result(workflow_id, Answer(result))

@@ -1,0 +1,106 @@
+"""The plans of a page of items: points, quantities and the numbers behind them, in columns."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from database.demand_sums import DemandSums
+from database.replenishment_plan import Supply
+from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
+from stockkeeper.domain.order_quantity import economic_quantity
+from stockkeeper.domain.replenishment import Policy, economic_order_quantity
+from stockkeeper.domain.stock import ItemKey
+
+
+def plan_items(
+    items: Sequence[ItemKey],
+    known: Mapping[ItemKey, DemandSums],
+    supplies: Mapping[int, Supply],
+    policy: Policy,
+    *,
+    measure: ServiceMeasure,
+    method: PlanMethod | None,
+) -> dict[str, list[Any]]:
+    """Plan items: the columns of `database.replenishment_plan.item_plans`, each with a value for each item.
+
+    Args:
+        items: Items with known demand and a supplier.
+        known: Their demand.
+        supplies: How each product is supplied.
+        policy: Level of service, and costs.
+        measure: What the level is a part of.
+        method: The seed's formula for all; None: for each item the distribution that fits.
+    """
+    # NumPy and SciPy are loaded where something is planned, and nowhere else.
+    from stockkeeper.domain.lead_time_demand import Demand  # noqa: PLC0415
+    from stockkeeper.domain.lead_time_demand import Supply as Supplies  # noqa: PLC0415
+    from stockkeeper.domain.planning import plan_points  # noqa: PLC0415
+
+    sums = [known[item] for item in items]
+    supplied = [supplies[item.product_id] for item in items]
+    usages = [each.usage for each in sums]
+    unit_costs = [float(each.unit_cost) for each in supplied]
+    economic = [
+        economic_order_quantity(usage.annual, policy.order_cost, policy.holding_cost_rate * unit_cost)
+        for usage, unit_cost in zip(usages, unit_costs, strict=True)
+    ]
+    quantities = [supply.terms.orderable(units) for supply, units in zip(supplied, economic, strict=True)]
+    planned = plan_points(
+        Demand(
+            days=_floats(each.days for each in sums),
+            busy_days=_floats(each.days_with_demand for each in sums),
+            units=_floats(each.total for each in sums),
+            squares=_floats(each.total_of_squares for each in sums),
+        ),
+        Supplies(
+            lead_time_days=_floats(each.lead_time.days for each in supplied),
+            lead_time_deviation_days=_floats(each.lead_time.deviation_days for each in supplied),
+            order_quantity=_floats(quantities),
+        ),
+        level=policy.service_level,
+        measure=measure,
+        method=method,
+    )
+    for number, (usage, supply) in enumerate(zip(usages, supplied, strict=True)):
+        if supply.price_breaks:
+            best = economic_quantity(
+                usage.annual,
+                policy.order_cost,
+                policy.holding_cost_rate,
+                supply.unit_cost,
+                supply.terms,
+                breaks=supply.price_breaks,
+                at_least=planned.reorder_point[number],
+            )
+            economic[number], quantities[number] = best.economic, best.orderable
+    return {
+        "supplier_id": [each.supplier_id for each in supplied],
+        "days": [each.days for each in usages],
+        "daily_mean": [each.daily_mean for each in usages],
+        "daily_deviation": [each.daily_deviation for each in usages],
+        "days_with_demand": [each.days_with_demand for each in sums],
+        "lead_time_days": [each.lead_time.days for each in supplied],
+        "lead_time_deviation_days": [each.lead_time.deviation_days for each in supplied],
+        "service_level": [policy.service_level] * len(items),
+        "service_measure": [measure] * len(items),
+        "review_wait_days": [each.review_wait.days or None for each in supplied],
+        "order_cost": [policy.order_cost] * len(items),
+        "holding_cost_rate": [policy.holding_cost_rate] * len(items),
+        "unit_cost": unit_costs,
+        "economic_order_quantity": economic,
+        "reorder_quantity": quantities,
+        **{name: getattr(planned, name) for name in _PLANNED},
+    }
+
+
+_PLANNED = (
+    *("method", "demand_class", "reorder_point", "safety_stock", "undershoot", "factor"),
+    *("outgoing_mean", "outgoing_deviation", "outgoing_skewness", "expected_cycle_service", "expected_fill_rate"),
+)
+
+
+def _floats(values: Iterable[float | None]) -> Any:
+    """An array of these; what isn't known is NaN."""
+    import numpy as np  # noqa: PLC0415
+
+    return np.array([math.nan if each is None else each for each in values], dtype=np.float64)

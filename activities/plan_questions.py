@@ -1,0 +1,119 @@
+"""Questions about plans: how a reorder point came about, its next weeks, and what plans promised and reached."""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+from temporalio import activity
+
+from activities.stock import StockQuestions
+from activities.writes import OnDatabase, database_errors
+from database.clock import today_in
+from database.plan_accuracy import read_accuracy
+from database.plan_outlook import read_arrivals
+from database.replenishment_plan import is_item, read_plans, read_supplies
+from stockkeeper.contracts.plan_questions import (
+    ArrivalAhead,
+    DayAheadState,
+    ExplainedNumber,
+    ExplainPlan,
+    PlanAccuracies,
+    PlanAccuracy,
+    PlanExplained,
+    PlanQuestionActivities,
+    ShowPlanAccuracy,
+)
+from stockkeeper.contracts.replenishment_plan import ItemPlan
+from stockkeeper.contracts.stock import FindItems
+from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.outlook import Arrival, outlook
+from stockkeeper.domain.plan_explained import PlanNumbers, explain
+from stockkeeper.domain.replenishment import Terms
+from stockkeeper.domain.stock import ItemKey
+
+_NINE_IN_TEN = 0.95
+"""Of each edge of the band: nine days in ten are within both."""
+_MONTHS = 12
+
+
+class PlanQuestions(OnDatabase, PlanQuestionActivities):
+    """`PlanQuestionActivities` on PostgreSQL. They lock nothing."""
+
+    @activity.defn(name="explain_plan", no_thread_cancel_exception=True)
+    def explain_plan(self, question: ExplainPlan) -> PlanExplained:
+        """How an item's reorder point came about, number by number, and what its next weeks bring.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one that the question names.
+            InvalidRequest: The item has no reorder point yet.
+        """
+        found = StockQuestions(self._database).find_items(
+            FindItems(products=[question.product], warehouses=[question.warehouse])
+        )
+        item = ItemKey(found.warehouses[question.warehouse], found.products[question.product])
+        with database_errors(), self._database.snapshot() as connection:
+            rows = read_plans(connection, [is_item(item)], 1)
+            supplies = read_supplies(connection, {item.product_id})
+            arrivals = read_arrivals(connection, item)
+            today = today_in(connection, item.warehouse_id, datetime.now(UTC))
+            if not rows or rows[0]["reorder_point"] is None:
+                raise InvalidRequest(
+                    f"{question.product} has no reorder point in {question.warehouse} yet: plan it (stockkeeper plan), "
+                    "or set it by hand (stockkeeper plan set)"
+                )
+        plan = ItemPlan.model_validate(rows[0])
+        terms = supplies[item.product_id].terms if item.product_id in supplies else Terms()
+        return _explained(plan, rows[0], terms, arrivals, today, question.days)
+
+    @activity.defn(name="show_plan_accuracy", no_thread_cancel_exception=True)
+    def show_plan_accuracy(self, question: ShowPlanAccuracy) -> PlanAccuracies:
+        """What plans promised and what was reached, by month and class of demand.
+
+        Raises:
+            UnknownWarehouse: The catalogue hasn't got the one that the question names.
+        """
+        named = [question.warehouse] if question.warehouse else []
+        found = StockQuestions(self._database).find_items(FindItems(warehouses=named))
+        warehouse_id = found.warehouses[question.warehouse] if question.warehouse else None
+        with database_errors(), self._database.snapshot() as connection:
+            rows = read_accuracy(connection, warehouse_id, _first_month(question.since, datetime.now(UTC).date()))
+        return PlanAccuracies(accuracies=[PlanAccuracy.model_validate(dict(row)) for row in rows])
+
+
+def _first_month(since: date | None, today: date) -> date:
+    """The first day of the first month that is told of."""
+    if since is not None:
+        return since.replace(day=1)
+    month = today.year * 12 + today.month - 1 - (_MONTHS - 1)
+    return date(month // 12, month % 12 + 1, 1)
+
+
+def _explained(
+    plan: ItemPlan, row: dict[str, Any], terms: Terms, arrivals: list[Arrival], today: date, days: int
+) -> PlanExplained:
+    coming = [ArrivalAhead(document=each.document, quantity=each.units, expected_on=each.expected) for each in arrivals]
+    if plan.days is None or plan.reorder_point is None:
+        # Set by hand: there are no numbers behind it.
+        return PlanExplained(plan=plan, numbers=[], today=today, arrivals=coming, outlook=[])
+    level = plan.service_level if plan.fill_rate is None else plan.fill_rate
+    own = {name: row[name] for name in PlanNumbers.__dataclass_fields__ if name in row}
+    numbers = PlanNumbers(**own | {"level": level, "by_fill_rate": plan.fill_rate is not None})
+    ahead = outlook(
+        today,
+        plan.quantity_available,
+        plan.reorder_point,
+        arrivals,
+        daily_mean=numbers.daily_mean,
+        daily_deviation=numbers.daily_deviation,
+        days=days,
+        confidence=_NINE_IN_TEN,
+    )
+    return PlanExplained(
+        plan=plan,
+        numbers=[ExplainedNumber(**asdict(each)) for each in explain(numbers, terms)],
+        today=today,
+        arrivals=coming,
+        outlook=[DayAheadState(**asdict(each)) for each in ahead.days],
+        order_by=ahead.order_by,
+        runs_out=ahead.runs_out,
+    )

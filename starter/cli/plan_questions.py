@@ -1,0 +1,135 @@
+"""`stockkeeper plan explain` and `accuracy`: a plan number by number, and what plans promised and reached."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from starter.cli import options
+from starter.cli.context import connect, read_input, run
+from starter.cli.output import out, print_json, table
+from starter.cli.plan_chart import draw
+from starter.cli.products import product_named
+from starter.cli.screen import UNLIMITED
+from starter.cli.times import day_or_none
+from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.plan_questions import DAYS_AHEAD, PlanAccuracy, PlanExplained
+
+_ROWS = 12
+_OFF_A_TERMINAL = 80
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the group of plans."""
+    app.command("explain")(explain)
+    app.command("accuracy")(accuracy)
+
+
+def explain(
+    product: options.Sku,
+    *,
+    warehouse: options.Warehouse,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days to look ahead.")] = DAYS_AHEAD,
+    as_json: options.AsJson = False,
+) -> None:
+    """Explain an item's reorder point number by number, and draw its next weeks: the day by which to order."""
+
+    async def work() -> PlanExplained:
+        stock = await connect()
+        return await stock.explain_plan(await product_named(stock, product), warehouse, days=days)
+
+    found = run(work())
+    if as_json:
+        print_json(found)
+        return
+    _print_explained(found)
+
+
+def _print_explained(found: PlanExplained) -> None:
+    plan = found.plan
+    out.print(f"[bold]{escape(plan.sku)}[/bold] in {escape(plan.warehouse)}: reorder point {plan.reorder_point}")
+    if not found.numbers:
+        out.print("set by hand: no plan is behind it" if plan.planning == "manual" else "no plan is behind it yet")
+    else:
+        out.print(
+            table(
+                ["number", "#value", "unit", "comes from"],
+                [
+                    [each.name, "" if each.value is None else _number(each.value), each.unit, escape(each.formula)]
+                    for each in found.numbers
+                ],
+            )
+        )
+    for line in _ahead(found):
+        out.print(line)
+    if found.outlook:
+        out.print()
+        width = out.width if out.width < UNLIMITED else _OFF_A_TERMINAL
+        out.print(draw(found, width=width, height=_ROWS), soft_wrap=True)
+
+
+def _ahead(found: PlanExplained) -> Iterator[str]:
+    """The next weeks in words."""
+    plan = found.plan
+    yield f"available {plan.quantity_available}"
+    for each in found.arrivals:
+        when = "no day was given" if each.expected_on is None else f"expected on {each.expected_on}"
+        yield f"on its way: {counted(each.quantity, 'unit')} with {escape(each.document)}, {when}"
+    if found.order_by is not None:
+        now = " (it is below its point)" if found.order_by <= found.today else ""
+        yield f"[bold]order by {found.order_by}[/bold]{now}"
+    if found.runs_out is not None:
+        yield f"[red]expected to run out on {found.runs_out}[/red] if nothing more is ordered"
+
+
+def accuracy(
+    *,
+    warehouse: options.OnlyWarehouse = None,
+    since: Annotated[str | None, typer.Option(metavar="DAY", help="From this day's month on; else a year.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print what plans promised and what was reached, by month and class of demand."""
+    first = read_input(lambda: day_or_none(since, "--since"))
+
+    async def work() -> list[PlanAccuracy]:
+        return await (await connect()).plan_accuracies(warehouse=warehouse, since=first)
+
+    found = run(work())
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+        return
+    if not found:
+        out.print("no plan has been kept yet: a run keeps those of the run before it")
+        return
+    out.print(
+        table(
+            [
+                *("month", "class", "#items", "#cycles", "#promised", "#without stockout"),
+                *("#units left", "#refused", "#promised", "#filled"),
+            ],
+            [_row(each) for each in found],
+        )
+    )
+
+
+def _row(each: PlanAccuracy) -> list[str]:
+    filled = None if each.units is None else _part(each.units, each.units + each.units_refused)
+    return [
+        *(each.month, each.demand_class, str(each.items), str(each.cycles), _percent(each.promised_cycle_service)),
+        _percent(_part(each.cycles_without_stockout, each.cycles)),
+        *("" if each.units is None else str(each.units), str(each.units_refused)),
+        *(_percent(each.promised_fill_rate), _percent(filled)),
+    ]
+
+
+def _part(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"

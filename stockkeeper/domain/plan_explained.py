@@ -1,0 +1,209 @@
+"""A plan as a calculation that a person can do again: each number with its formula and the numbers that went in.
+
+The formulas and their sources are those of `stockkeeper.domain.replenishment` and of
+`stockkeeper.domain.lead_time_demand`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stockkeeper.domain.demand_class import INTERVAL_CUT, SIZE_CUT, PlanMethod
+from stockkeeper.domain.replenishment import DAYS_A_YEAR, Terms, service_factor
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One number of a plan.
+
+    Attributes:
+        name: What it is.
+        formula: How it comes about, with the numbers that went in.
+        value: The number; None: it says itself in words.
+        unit: Units, days, or what else it is counted in.
+    """
+
+    name: str
+    formula: str
+    value: float | None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class PlanNumbers:
+    """The numbers of a plan, as they are stored: units, days, money.
+
+    Attributes:
+        level: The level that was asked for.
+        by_fill_rate: Whether it is a fill rate.
+    """
+
+    days: int
+    days_with_demand: int | None
+    daily_mean: float
+    daily_deviation: float
+    lead_time_days: float
+    lead_time_deviation_days: float | None
+    level: float
+    by_fill_rate: bool
+    method: str | None
+    demand_class: str | None
+    undershoot: float | None
+    outgoing_mean: float | None
+    outgoing_deviation: float | None
+    outgoing_skewness: float | None
+    factor: float | None
+    safety_stock: float
+    reorder_point: int
+    order_cost: float | None
+    holding_cost_rate: float | None
+    unit_cost: float | None
+    economic_order_quantity: float
+    reorder_quantity: int
+    expected_cycle_service: float | None
+    expected_fill_rate: float | None
+
+
+def explain(plan: PlanNumbers, terms: Terms) -> list[Explained]:
+    """The plan, number by number, in the order in which one follows from the other.
+
+    Args:
+        plan: Its numbers.
+        terms: Quantities that the supplier sells.
+    """
+    by_seed = plan.method == PlanMethod.SEED
+    return [
+        *_demand(plan),
+        *(_by_the_seed(plan) if by_seed else _by_distribution(plan) if plan.method else _without_demand()),
+        *_quantity(plan, terms),
+        *_expected(plan),
+    ]
+
+
+def _demand(plan: PlanNumbers) -> Iterator[Explained]:
+    units = plan.daily_mean * plan.days
+    yield Explained("usage d", f"{_n(units)} units in {plan.days} days", plan.daily_mean, "units a day")
+    yield Explained("deviation s", f"of the units of each of {plan.days} days", plan.daily_deviation, "units a day")
+    if plan.days_with_demand and plan.demand_class:
+        interval = plan.days / plan.days_with_demand
+        squares = plan.daily_deviation**2 * (plan.days - 1) + units**2 / plan.days
+        variation = _variation(plan.days_with_demand, units, squares)
+        how = f"{plan.days} days / {plan.days_with_demand} with demand"
+        yield Explained("days between demand", how, interval, "days")
+        yield Explained("variation of sizes", "(deviation / mean)² of the units of the days with demand", variation)
+        yield Explained(
+            "class",
+            f"{plan.demand_class}: {_n(interval)} {_sign(interval, INTERVAL_CUT)} {INTERVAL_CUT} days between demand, "
+            f"variation {_n(variation)} {_sign(variation, SIZE_CUT)} {SIZE_CUT}",
+            None,
+        )
+    varies = plan.lead_time_deviation_days
+    known = f", deviation sL {_n(varies)}" if varies else ""
+    yield Explained("lead time L", f"of the supplier{known}", plan.lead_time_days, "days")
+
+
+def _sign(value: float, cut: float) -> str:
+    return "≥" if value >= cut else "<"
+
+
+def _variation(busy: int, units: float, squares: float) -> float:
+    """Squared coefficient of variation of the days with demand, the sample's."""
+    if busy < 2 or not units:
+        return 0.0
+    return max(squares * busy / units**2 - 1, 0.0) * busy / (busy - 1)
+
+
+def _without_demand() -> Iterator[Explained]:
+    yield Explained("reorder point", "no demand in these days: it is never ordered", 0, "units")
+
+
+def _by_the_seed(plan: PlanNumbers) -> Iterator[Explained]:
+    z = service_factor(plan.level)
+    d, s, lead = _n(plan.daily_mean), _n(plan.daily_deviation), _n(plan.lead_time_days)
+    yield Explained("Z", f"standard normal quantile of service level {plan.level:g}", z)
+    if varies := plan.lead_time_deviation_days:
+        formula = f"Z · √(L · s² + d² · sL²) = {z:.3f} · √({lead} · {s}² + {d}² · {_n(varies)}²)"
+    else:
+        formula = f"Z · s · √L = {z:.3f} · {s} · √{lead}"
+    yield Explained("safety stock", formula, plan.safety_stock, "units")
+    over = _n(plan.daily_mean * plan.lead_time_days)
+    formula = f"d · L + safety stock = {over} + {_n(plan.safety_stock)}, rounded up"
+    yield Explained("reorder point", formula, plan.reorder_point, "units")
+
+
+def _by_distribution(plan: PlanNumbers) -> Iterator[Explained]:
+    d, s, lead = plan.daily_mean, plan.daily_deviation, plan.lead_time_days
+    mean, deviation, factor = plan.outgoing_mean or 0.0, plan.outgoing_deviation or 0.0, plan.factor or 0.0
+    undershoot, skewness = plan.undershoot or 0.0, plan.outgoing_skewness or 0.0
+    how = f"(s² / d + 1) / 2 = ({_n(s)}² / {_n(d)} + 1) / 2, at least 1"
+    yield Explained("undershoot", f"below the point when the order goes out: {how}", undershoot, "units")
+    yield Explained(
+        "mean M",
+        f"leaves until the goods are there: d · L + undershoot - ½ = {_n(d * lead)} + {_n(undershoot)} - 0.5",
+        mean,
+        "units",
+    )
+    of_time = d * (plan.lead_time_deviation_days or 0.0)
+    of_demand = s * math.sqrt(lead)
+    rest = math.sqrt(max(deviation**2 - of_demand**2 - of_time**2, 0.0))
+    yield Explained(
+        "deviation D",
+        f"√((s · √L)² + (d · sL)² + rest²) = √({_n(of_demand)}² + {_n(of_time)}² + {_n(rest)}²); "
+        f"the rest is the undershoot's, and that of estimates from {plan.days} days",
+        deviation,
+        "units",
+    )
+    yield Explained("factor K", _factor(plan, skewness), factor)
+    yield Explained(
+        "reorder point",
+        f"M + K · D = {_n(mean)} + {factor:.3f} · {_n(deviation)} = {_n(mean + factor * deviation)}; the nearer unit",
+        plan.reorder_point,
+        "units",
+    )
+    over = _n(d * lead)
+    yield Explained(
+        "safety stock", f"reorder point - d · L = {plan.reorder_point} - {over}", plan.safety_stock, "units"
+    )
+
+
+def _factor(plan: PlanNumbers, skewness: float) -> str:
+    if plan.by_fill_rate:
+        return f"the least with which {plan.level:.4g} of the units wanted is sold"
+    if plan.method == PlanMethod.NORMAL:
+        return f"standard normal quantile of service level {plan.level:g}"
+    return (
+        f"gamma, Pearson's type III: (q - 4/g²) · g/2, with skewness g {skewness:.3f} and q the quantile of "
+        f"{plan.level:g} of the gamma distribution of shape 4/g²"
+    )
+
+
+def _quantity(plan: PlanNumbers, terms: Terms) -> Iterator[Explained]:
+    if plan.order_cost is not None and plan.holding_cost_rate is not None and plan.unit_cost is not None:
+        a_year = plan.daily_mean * DAYS_A_YEAR
+        if plan.holding_cost_rate * plan.unit_cost:
+            formula = (
+                f"√(2 · {_n(a_year)} a year · order cost {_n(plan.order_cost)} / "
+                f"(holding {_n(plan.holding_cost_rate)} a year · unit cost {_n(plan.unit_cost)}))"
+            )
+        else:
+            formula = f"a year's demand, {_n(a_year)}: it costs nothing to hold"
+        yield Explained("EOQ", formula, plan.economic_order_quantity, "units")
+    sold = f"at least {terms.minimum_order_quantity}, in packs of {terms.pack_size}"
+    formula = f"EOQ, rounded up; {sold}; when it is ordered, no less than the point"
+    yield Explained("order quantity", formula, plan.reorder_quantity, "units")
+
+
+def _expected(plan: PlanNumbers) -> Iterator[Explained]:
+    if plan.expected_cycle_service is not None:
+        asked = "" if plan.by_fill_rate else f"; asked for {100 * plan.level:.4g} %"
+        formula = f"of the cycles pass without a refused customer{asked}"
+        yield Explained("expected service", formula, 100 * plan.expected_cycle_service, "%")
+    if plan.expected_fill_rate is not None:
+        asked = f"; asked for {100 * plan.level:.4g} %" if plan.by_fill_rate else ""
+        yield Explained(
+            "expected fill rate", f"of the units wanted are sold{asked}", 100 * plan.expected_fill_rate, "%"
+        )
+
+
+def _n(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"

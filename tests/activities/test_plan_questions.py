@@ -1,0 +1,80 @@
+"""A plan is explained, with what is on its way to the item."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.testing import ActivityEnvironment
+
+from activities.plan_questions import PlanQuestions
+from database.sessions import Database
+from stockkeeper.contracts.plan_questions import ArrivalAhead, ExplainPlan, PlanExplained, ShowPlanAccuracy
+from stockkeeper.domain.stock import ItemKey
+from tests.support.past import SEED, Past
+from tests.support.shop import Shop, new_reference
+from tests.support.steps.activity import refused
+from tests.support.steps.purchase_order import Buying, wanted
+from tests.support.steps.replenishment_plan import Planning, names
+
+pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
+
+
+def explained(database: Database, engine: Engine, item: ItemKey, days: int = 42) -> PlanExplained:
+    sku, warehouse = names(engine, item)
+    question = ExplainPlan(product=sku, warehouse=warehouse, days=days)
+    return ActivityEnvironment().run(PlanQuestions(database).explain_plan, question)
+
+
+def test_a_plan_is_explained_with_its_next_weeks(
+    planning: Planning, past: Past, shop: Shop, buying: Buying, database: Database, engine: Engine
+) -> None:
+    item = past.supplied(*SEED, units=1_000)
+    planning.run(item.warehouse_id)
+    today = datetime.now(UTC).date()
+    number, day = new_reference("po"), today + timedelta(days=3)
+    buying.draft(number, shop.supplier(), item.warehouse_id, [wanted(item, 100)], day=day)
+    found = explained(database, engine, item, days=5)
+    assert found.plan == planning.plan_of(engine, item)
+    told = {each.name: each for each in found.numbers}
+    assert (told["reorder point"].value, told["reorder point"].formula) == (
+        394,
+        "d · L + safety stock = 350 + 43.52, rounded up",
+    )
+    assert told["safety stock"].formula == "Z · s · √L = 1.645 · 10 · √7"
+    assert found.arrivals == [ArrivalAhead(document=number, quantity=100, expected_on=day)]
+    # 850 are left of a thousand, and fifty leave a day.
+    assert [each.expected for each in found.outlook] == [850, 800, 750, 800, 750, 700]
+    assert [each.day for each in found.outlook] == [found.today + timedelta(days=number) for number in range(6)]
+    # 950 with those on order: below 394 after twelve days.
+    assert found.order_by == found.today + timedelta(days=12)
+    assert found.runs_out is None
+
+
+def test_an_item_that_was_set_by_hand_has_no_numbers_behind_it(
+    planning: Planning, past: Past, database: Database, engine: Engine
+) -> None:
+    item = past.item(datetime(2025, 6, 1, tzinfo=UTC), units=7)
+    planning.set(*names(engine, item), "manual", 10)
+    found = explained(database, engine, item)
+    assert (found.plan.reorder_point, found.numbers, found.outlook, found.order_by) == (10, [], [], None)
+
+
+def test_an_item_without_a_point_is_refused_with_what_to_do(past: Past, database: Database, engine: Engine) -> None:
+    item = past.item(datetime(2025, 6, 1, tzinfo=UTC), units=7)
+    assert refused(lambda: explained(database, engine, item)) == ("InvalidRequest", {})
+
+
+def test_what_nobody_knows_is_refused(database: Database, shop: Shop, engine: Engine) -> None:
+    questions = PlanQuestions(database)
+    sku, _ = names(engine, shop.item(1))
+    ask = ActivityEnvironment().run
+    assert refused(lambda: ask(questions.explain_plan, ExplainPlan(product="nothing", warehouse="nowhere")))[0] in (
+        "UnknownProduct",
+        "UnknownWarehouse",
+    )
+    assert refused(lambda: ask(questions.explain_plan, ExplainPlan(product=sku, warehouse="nowhere")))[0] == (
+        "UnknownWarehouse"
+    )
+    assert refused(lambda: ask(questions.show_plan_accuracy, ShowPlanAccuracy(warehouse="nowhere")))[0] == (
+        "UnknownWarehouse"
+    )

@@ -1,0 +1,87 @@
+"""The next weeks of an item: what is expected to be there, and the day by which to order."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from stockkeeper.domain.outlook import Arrival, DayAhead, Outlook, outlook
+from stockkeeper.domain.replenishment import service_factor
+
+TODAY = date(2026, 11, 30)
+Z = service_factor(0.95)
+
+
+def close(value: float) -> Any:
+    """The same but for the last digits of a float."""
+    return pytest.approx(value)
+
+
+def day(number: int) -> date:
+    return TODAY + timedelta(days=number)
+
+
+def ahead(
+    available: int, point: int, *arrivals: Arrival, mean: float = 10, deviation: float = 4, days: int = 9
+) -> Outlook:
+    return outlook(
+        TODAY, available, point, arrivals, daily_mean=mean, daily_deviation=deviation, days=days, confidence=0.95
+    )
+
+
+def test_units_leave_by_the_mean_and_the_band_widens_by_the_root_of_the_days() -> None:
+    found = ahead(100, 20).days
+    assert [(each.day, each.expected) for each in found[:3]] == [(day(0), 100), (day(1), 90), (day(2), 80)]
+    assert found[0] == DayAhead(day(0), 100, 100, 100)
+    # After four days twice the deviation of one; and no more than there is now.
+    assert found[4] == DayAhead(day(4), 60, close(60 - 8 * Z), close(60 + 8 * Z))
+    assert found[1].high == close(90 + 4 * Z)
+    assert found[9].low == 0
+
+
+def test_no_more_is_above_the_band_than_there_is() -> None:
+    assert ahead(100, 20, deviation=40).days[1] == DayAhead(day(1), 90, close(90 - 40 * Z), 100)
+
+
+def test_what_is_on_its_way_comes_on_its_day() -> None:
+    on_time, no_day = Arrival("PO-1", 50, day(3)), Arrival("T-1", 500, None)
+    assert [each.expected for each in ahead(40, 0, on_time, no_day, days=5).days] == [40, 30, 20, 60, 50, 40]
+
+
+def test_what_is_overdue_comes_from_tomorrow_on() -> None:
+    overdue = Arrival("PO-1", 50, day(-7))
+    assert [each.expected for each in ahead(40, 0, overdue, days=2).days] == [40, 80, 70]
+
+
+@pytest.mark.parametrize(
+    ("available", "on_order", "order_by"),
+    [
+        (19, 0, 0),
+        (20, 0, 1),  # 10 left tomorrow, and 20 is the point.
+        (29, 0, 1),
+        (30, 0, 2),  # 20 left tomorrow, which isn't below it.
+        (100, 0, 9),
+        # What is on order is ordered already.
+        (19, 1, 1),
+        (0, 100, 9),
+    ],
+)
+def test_it_is_ordered_on_the_day_on_which_the_position_falls_below_the_point(
+    available: int, on_order: int, order_by: int
+) -> None:
+    arrivals = [Arrival("PO-1", on_order, day(2))] if on_order else []
+    assert ahead(available, 20, *arrivals).order_by == day(order_by)
+
+
+@pytest.mark.parametrize(("available", "mean"), [(20, 0.0), (10_000, 1.0)], ids=["no demand", "in more than ten years"])
+def test_there_is_no_day_where_none_can_be_foreseen(available: int, mean: float) -> None:
+    assert ahead(available, 20, mean=mean).order_by is None
+    assert ahead(19, 20, mean=mean).order_by == TODAY
+
+
+def test_the_day_on_which_nothing_is_left() -> None:
+    assert ahead(30, 20).runs_out == day(3)
+    assert ahead(31, 20).runs_out == day(4)
+    assert ahead(30, 20, Arrival("PO-1", 5, day(3))).runs_out == day(4)
+    assert ahead(1_000, 20).runs_out is None
+    assert ahead(0, 0, mean=0).runs_out is None
