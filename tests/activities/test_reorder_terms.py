@@ -13,12 +13,13 @@ from stockkeeper.contracts.reorder import WaitingState
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_is_stored
 from tests.support.order_terms_rows import plan, set_breaks, take_orders
-from tests.support.past import warehouse_in
+from tests.support.past import SEED, Past, warehouse_in
 from tests.support.purchase_order_rows import supplier_name
 from tests.support.replenishment_rows import numbers_used, ordered, set_point, supply, warehouse_name
 from tests.support.shop import Shop
 from tests.support.steps.activity import NOON, refused
 from tests.support.steps.reorder import Reordering
+from tests.support.steps.replenishment_plan import Planning, point_and_quantity
 
 pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
 
@@ -268,3 +269,27 @@ def test_the_database_keeps_no_terms_that_are_none(shop: Shop, engine: Engine, c
     supplier = shop.supplier()
     with pytest.raises(IntegrityError, match=f"suppliers_{column}_check"):
         take_orders(engine, supplier, **{column: value})
+
+
+# Planning.
+
+
+def test_planning_knows_the_review_days_and_the_price_breaks(
+    planning: Planning, past: Past, shop: Shop, engine: Engine
+) -> None:
+    """50 a day with a deviation of 10: over 9.57 days, which vary by 1.92, 478.6 + 165.7 units."""
+    item, supplier = past.seller(*SEED), shop.supplier()
+    supply(engine, item, supplier, unit_cost="40", lead_time_days="7", pack=12)
+    planning.run(item.warehouse_id)
+    assert point_and_quantity(engine, item) == (394, 432)
+    assert planning.plan_of(engine, item).review_wait_days is None
+    take_orders(engine, supplier, review_days="tue")
+    set_breaks(engine, item, supplier, (1_000, "39"))
+    planning.run(item.warehouse_id)
+    # At 39 from a thousand on, 1,008 cost 718,743.2 a year; 648, the packs above the point, cost 734,648.
+    assert point_and_quantity(engine, item) == (645, 1_008)
+    plan = planning.plan_of(engine, item)
+    assert plan.lead_time_days == pytest.approx(7 + 18 / 7)
+    assert plan.review_wait_days == pytest.approx(18 / 7)
+    # sqrt(2 x 18,250 x 50 / (0.25 x 39))
+    assert plan.economic_order_quantity == pytest.approx(432.642, abs=0.001)
