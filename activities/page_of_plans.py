@@ -73,6 +73,7 @@ def plan_items(
                 at_least=planned.reorder_point[number],
             )
             economic[number], quantities[number] = best.economic, best.orderable
+            unit_costs[number] = float(best.unit_cost)
     return {
         "supplier_id": [each.supplier_id for each in supplied],
         "days": [each.days for each in usages],

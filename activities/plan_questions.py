@@ -11,7 +11,7 @@ from activities.writes import OnDatabase, database_errors
 from database.clock import today_in
 from database.plan_accuracy import read_accuracy
 from database.plan_outlook import read_arrivals
-from database.replenishment_plan import is_item, read_plans, read_supplies
+from database.replenishment_plan import Supply, is_item, read_plans, read_supplies
 from stockkeeper.contracts.plan_questions import (
     ArrivalAhead,
     DayAheadState,
@@ -62,8 +62,7 @@ class PlanQuestions(OnDatabase, PlanQuestionActivities):
                     "or set it by hand (stockkeeper plan set)"
                 )
         plan = ItemPlan.model_validate(rows[0])
-        terms = supplies[item.product_id].terms if item.product_id in supplies else Terms()
-        return _explained(plan, rows[0], terms, arrivals, today, question.days)
+        return _explained(plan, rows[0], supplies.get(item.product_id), arrivals, today, question.days)
 
     @activity.defn(name="show_plan_accuracy", no_thread_cancel_exception=True)
     def show_plan_accuracy(self, question: ShowPlanAccuracy) -> PlanAccuracies:
@@ -89,12 +88,13 @@ def _first_month(since: date | None, today: date) -> date:
 
 
 def _explained(
-    plan: ItemPlan, row: dict[str, Any], terms: Terms, arrivals: list[Arrival], today: date, days: int
+    plan: ItemPlan, row: dict[str, Any], supply: Supply | None, arrivals: list[Arrival], today: date, days: int
 ) -> PlanExplained:
     coming = [ArrivalAhead(document=each.document, quantity=each.units, expected_on=each.expected) for each in arrivals]
     if plan.days is None or plan.reorder_point is None:
         # Set by hand: there are no numbers behind it.
         return PlanExplained(plan=plan, numbers=[], today=today, arrivals=coming, outlook=[])
+    terms, breaks = (Terms(), ()) if supply is None else (supply.terms, supply.price_breaks)
     level = plan.service_level if plan.fill_rate is None else plan.fill_rate
     own = {name: row[name] for name in PlanNumbers.__dataclass_fields__ if name in row}
     numbers = PlanNumbers(**own | {"level": level, "by_fill_rate": plan.fill_rate is not None})
@@ -110,7 +110,7 @@ def _explained(
     )
     return PlanExplained(
         plan=plan,
-        numbers=[ExplainedNumber(**asdict(each)) for each in explain(numbers, terms)],
+        numbers=[ExplainedNumber(**asdict(each)) for each in explain(numbers, terms, breaks)],
         today=today,
         arrivals=coming,
         outlook=[DayAheadState(**asdict(each)) for each in ahead.days],

@@ -10,11 +10,11 @@ costs are in. Money on orders is exact (`Decimal`); costs that are compared with
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.replenishment import DAYS_A_YEAR, MOST_UNITS, Plan, Policy, Terms, economic_order_quantity
+from stockkeeper.domain.replenishment import DAYS_A_YEAR, MOST_UNITS, Terms, economic_order_quantity
 
 MOST_DAYS_AHEAD = DAYS_A_YEAR
 """No line is raised beyond the demand of so many days to reach the supplier's least order value."""
@@ -131,24 +131,6 @@ def economic_quantity(
     else:
         _, units, cost = min(found, key=lambda each: each[:2])
     return EconomicQuantity(economic(cost), units, cost)
-
-
-def with_price_breaks(
-    plan: Plan, unit_cost: Decimal, terms: Terms, breaks: Sequence[PriceBreak], policy: Policy
-) -> Plan:
-    """The plan of an item whose supplier has price breaks: EOQ and quantity at the price that costs least in a year."""
-    if not breaks:
-        return plan
-    quantity = economic_quantity(
-        plan.usage.annual,
-        policy.order_cost,
-        policy.holding_cost_rate,
-        unit_cost,
-        terms,
-        breaks=breaks,
-        at_least=plan.reorder_point,
-    )
-    return replace(plan, economic_order_quantity=quantity.economic, reorder_quantity=quantity.orderable)
 
 
 def _ranges(

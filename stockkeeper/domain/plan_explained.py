@@ -5,10 +5,11 @@ The formulas and their sources are those of `stockkeeper.domain.replenishment` a
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stockkeeper.domain.demand_class import INTERVAL_CUT, SIZE_CUT, PlanMethod
+from stockkeeper.domain.order_quantity import PriceBreak
 from stockkeeper.domain.replenishment import DAYS_A_YEAR, Terms, service_factor
 
 
@@ -36,6 +37,8 @@ class PlanNumbers:
     Attributes:
         level: The level that was asked for.
         by_fill_rate: Whether it is a fill rate.
+        unit_cost: What the EOQ was computed with: with price breaks, the cost of each unit of the planned quantity.
+        review_wait_days: The part of the lead time until the supplier's next review day, on average; None: it has none.
     """
 
     days: int
@@ -62,20 +65,22 @@ class PlanNumbers:
     reorder_quantity: int
     expected_cycle_service: float | None
     expected_fill_rate: float | None
+    review_wait_days: float | None = None
 
 
-def explain(plan: PlanNumbers, terms: Terms) -> list[Explained]:
+def explain(plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak] = ()) -> list[Explained]:
     """The plan, number by number, in the order in which one follows from the other.
 
     Args:
         plan: Its numbers.
         terms: Quantities that the supplier sells.
+        breaks: Its price breaks, in rising order.
     """
     by_seed = plan.method == PlanMethod.SEED
     return [
         *_demand(plan),
         *(_by_the_seed(plan) if by_seed else _by_distribution(plan) if plan.method else _without_demand()),
-        *_quantity(plan, terms),
+        *_quantity(plan, terms, breaks),
         *_expected(plan),
     ]
 
@@ -99,7 +104,9 @@ def _demand(plan: PlanNumbers) -> Iterator[Explained]:
         )
     varies = plan.lead_time_deviation_days
     known = f", deviation sL {_n(varies)}" if varies else ""
-    yield Explained("lead time L", f"of the supplier{known}", plan.lead_time_days, "days")
+    wait = plan.review_wait_days
+    waits = f", {_n(wait)} of them until its next review day, on average" if wait else ""
+    yield Explained("lead time L", f"of the supplier{known}{waits}", plan.lead_time_days, "days")
 
 
 def _sign(value: float, cut: float) -> str:
@@ -177,7 +184,7 @@ def _factor(plan: PlanNumbers, skewness: float) -> str:
     )
 
 
-def _quantity(plan: PlanNumbers, terms: Terms) -> Iterator[Explained]:
+def _quantity(plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak]) -> Iterator[Explained]:
     if plan.order_cost is not None and plan.holding_cost_rate is not None and plan.unit_cost is not None:
         a_year = plan.daily_mean * DAYS_A_YEAR
         if plan.holding_cost_rate * plan.unit_cost:
@@ -189,7 +196,11 @@ def _quantity(plan: PlanNumbers, terms: Terms) -> Iterator[Explained]:
             formula = f"a year's demand, {_n(a_year)}: it costs nothing to hold"
         yield Explained("EOQ", formula, plan.economic_order_quantity, "units")
     sold = f"at least {terms.minimum_order_quantity}, in packs of {terms.pack_size}"
-    formula = f"EOQ, rounded up; {sold}; when it is ordered, no less than the point"
+    if breaks:
+        prices = ", ".join(f"{each.unit_cost.normalize():f} from {each.quantity} on" for each in breaks)
+        formula = f"of least yearly cost, no less than the point: goods ({prices}), orders and holding; {sold}"
+    else:
+        formula = f"EOQ, rounded up; {sold}; when it is ordered, no less than the point"
     yield Explained("order quantity", formula, plan.reorder_quantity, "units")
 
 

@@ -16,10 +16,9 @@ from stockkeeper.domain.order_quantity import (
     raised_to_value,
     require_breaks,
     unit_cost_of,
-    with_price_breaks,
     yearly_cost,
 )
-from stockkeeper.domain.replenishment import LeadTime, Policy, Terms, Usage, economic_order_quantity, plan_item
+from stockkeeper.domain.replenishment import Terms, economic_order_quantity
 
 BAGS = (PriceBreak(500, Decimal("0.29")), PriceBreak(1_000, Decimal("0.28")))
 """Nahmias and Olsen's example 4.4: a company buys trash bags, 600 a year, at 8 an order and 20 % a year."""
@@ -86,17 +85,6 @@ def test_no_other_quantity_costs_less_in_a_year() -> None:
         money = yearly_cost(found.orderable, annual, order_cost, rate, float(found.unit_cost))
         best = _everything(annual, order_cost, rate, cost, terms, breaks, least)
         assert money == pytest.approx(best, rel=1e-12), (annual, order_cost, rate, cost, terms, breaks, least)
-
-
-def test_a_plan_is_made_at_the_price_that_costs_least() -> None:
-    policy = Policy(service_level=0.95, order_cost=8, holding_cost_rate=0.2)
-    usage = Usage(365, 600 / 365, 0)
-    plan = plan_item(usage, LeadTime(7), 0.30, Terms(), policy)
-    assert (plan.reorder_point, plan.reorder_quantity) == (12, 400)
-    cheaper = with_price_breaks(plan, Decimal("0.30"), Terms(), BAGS, policy)
-    assert (cheaper.reorder_point, cheaper.reorder_quantity) == (12, 500)
-    assert cheaper.economic_order_quantity == pytest.approx(406.838, abs=0.001)
-    assert with_price_breaks(plan, Decimal("0.30"), Terms(), (), policy) is plan
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """A plan as a calculation: every number, and what it comes from."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from stockkeeper.domain.order_quantity import PriceBreak
 from stockkeeper.domain.plan_explained import Explained, PlanNumbers, explain
 from stockkeeper.domain.replenishment import Terms
 
@@ -144,3 +146,29 @@ def test_a_plan_of_an_older_worker_is_told_as_far_as_it_is_known() -> None:
 
 def test_goods_that_cost_nothing_to_hold_are_said_to_be_bought_for_a_year() -> None:
     assert by_name(replace(SEED, unit_cost=0.0))["EOQ"].formula == "a year's demand, 18250: it costs nothing to hold"
+
+
+def test_the_terms_of_the_supplier_are_told() -> None:
+    """At 2.90 from 1,600 on: sqrt(2 x 18,250 x 50 / (0.25 x 2.90)) are 1,586.6."""
+    breaks = [PriceBreak(1_600, Decimal("2.90")), PriceBreak(9_000, Decimal("2.85"))]
+    plan = replace(
+        SEED,
+        lead_time_days=9.571,
+        lead_time_deviation_days=1.917,
+        review_wait_days=2.571,
+        unit_cost=2.9,
+        economic_order_quantity=1586.56,
+        reorder_quantity=1_602,
+    )
+    told = {each.name: each for each in explain(plan, TERMS, breaks)}
+    assert told["lead time L"].formula == (
+        "of the supplier, deviation sL 1.92, 2.57 of them until its next review day, on average"
+    )
+    assert told["EOQ"].formula.endswith("(holding 0.25 a year · unit cost 2.9))")
+    assert told["order quantity"] == Explained(
+        "order quantity",
+        "of least yearly cost, no less than the point: goods (2.9 from 1600 on, 2.85 from 9000 on), orders and "
+        "holding; at least 36, in packs of 6",
+        1_602,
+        "units",
+    )
