@@ -140,7 +140,7 @@ def _of_lines(left_out: Sequence[LeftOut], lines: Sequence[RequestedLine]) -> li
         for each in left_out
         if {(each.item.product_id, None), (each.item.product_id, each.item.warehouse_id)} & items
     ]
-    return sorted(concerned, key=lambda each: (each.number, each.item))[:NOT_COUNTED_SHOWN]
+    return sorted(concerned, key=lambda each: (each.number, each.item, each.reason))[:NOT_COUNTED_SHOWN]
 
 
 def _left_out(each: LeftOut, prospect: Prospect) -> NotCountedOn:

@@ -62,6 +62,19 @@ _IN_TRANSIT = text("""
     ORDER BY transfer_id, line.product_id
 """).bindparams(bindparam("products", type_=ARRAY(BigInteger)))
 
+# A transfer's hold is a hold like any other, and found by the items that it is on.
+_NOT_SENT = text("""
+    SELECT transfer_number AS number, to_warehouse_id AS warehouse_id, item.product_id,
+        sum(held.quantity - held.quantity_fulfilled - held.quantity_released)::bigint AS units
+    FROM inventory_items AS item
+    JOIN reservations AS held ON (held.warehouse_id, held.product_id) = (item.warehouse_id, item.product_id)
+        AND held.status = 'ACTIVE' AND held.reference_type = 'TRANSFER'
+    JOIN transfer_orders ON transfer_number = held.reference_id
+    WHERE item.product_id = ANY (:products)
+    GROUP BY transfer_id, item.product_id
+    ORDER BY transfer_id, item.product_id
+""").bindparams(bindparam("products", type_=ARRAY(BigInteger)))
+
 # As planning and reordering choose (ADR 0017).
 _SUPPLIERS = text(f"""
     SELECT DISTINCT ON (product_id) product_id, supplier_id, name AS supplier, review_days, {_TERMS}
@@ -172,7 +185,17 @@ def read_prospect(
         ),
         *((SupplySource.TRANSFER, row, _of_transfer(row, places)) for row in _rows(connection, _IN_TRANSIT, of)),
     ]
-    receipts, left_out = [], []
+    receipts = []
+    left_out = [
+        LeftOut(
+            SupplySource.TRANSFER,
+            row["number"],
+            ItemKey(row["warehouse_id"], row["product_id"]),
+            row["units"],
+            NotCounted.NOT_SENT,
+        )
+        for row in _rows(connection, _NOT_SENT, {"products": asked})
+    ]
     for source, row, arrival in arrivals:
         item = ItemKey(row["warehouse_id"], row["product_id"])
         if isinstance(arrival, NotCounted):

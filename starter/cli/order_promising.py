@@ -24,6 +24,7 @@ from stockkeeper.contracts.order_promising import (
 
 _WHY = {
     NotCounted.DRAFT: "it waits for approval",
+    NotCounted.NOT_SENT: "it hasn't left yet",
     NotCounted.NO_DAY: "no day is expected, and no lead time is known",
     NotCounted.OVERDUE: "it is overdue",
 }

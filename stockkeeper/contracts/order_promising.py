@@ -110,8 +110,9 @@ class NotCountedOn(State):
     warehouse: str
     quantity: int
     reason: NotCounted = Field(
-        description="DRAFT: the order waits for approval. NO_DAY: no day is expected, and no lead time is known. "
-        "OVERDUE: it is overdue by as long as a new one would take, or nothing says how long it may still take."
+        description="DRAFT: the order waits for approval. NOT_SENT: the units are still at the transfer's source. "
+        "NO_DAY: no day is expected, and no lead time is known. OVERDUE: it is overdue by as long as a new one would "
+        "take, or nothing says how long it may still take."
     )
 
 

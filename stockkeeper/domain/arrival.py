@@ -38,6 +38,8 @@ class NotCounted(StrEnum):
 
     DRAFT = "DRAFT"
     """The order isn't with the supplier: it waits for approval."""
+    NOT_SENT = "NOT_SENT"
+    """The units of a transfer are held at its source, and haven't left."""
     NO_DAY = "NO_DAY"
     """No day is expected, and no lead time is known."""
     OVERDUE = "OVERDUE"

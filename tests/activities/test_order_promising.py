@@ -147,8 +147,11 @@ def test_what_is_on_its_way_and_not_counted_on_is_named(
     draft = buying.order(shop, (item, 1), supplier=supplier, approvals=1)
     overdue = buying.order(shop, (item, 2), supplier=supplier, as_of=NOON - 15 * DAY)
     unknown = buying.order(shop, (item, 3))
-    source = shop.item(9, product=item.product_id)
+    source = shop.item(10, product=item.product_id)
     undated = moving.sent(item.warehouse_id, (source, 4))
+    begun = moving.held(item.warehouse_id, (source, 5))
+    moving.dispatch(begun, (source, 4))
+    moving.held(shop.warehouse(), (source, 1))
     elsewhere = shop.item(0, product=item.product_id)
     buying.order(shop, (elsewhere, 5), supplier=supplier, approvals=1)
     promised = promising.all((item, 5))
@@ -189,6 +192,8 @@ def test_what_is_on_its_way_and_not_counted_on_is_named(
                     (overdue, "PURCHASE_ORDER", 2, NotCounted.OVERDUE),
                     (unknown, "PURCHASE_ORDER", 3, NotCounted.NO_DAY),
                     (undated, "TRANSFER", 4, NotCounted.NO_DAY),
+                    (begun, "TRANSFER", 1, NotCounted.NOT_SENT),
+                    (begun, "TRANSFER", 4, NotCounted.NO_DAY),
                 ]
             )
         ],
