@@ -93,7 +93,7 @@ def _explained(
     coming = [ArrivalAhead(document=each.document, quantity=each.units, expected_on=each.expected) for each in arrivals]
     if plan.days is None or plan.reorder_point is None:
         # Set by hand: there are no numbers behind it.
-        return PlanExplained(plan=plan, numbers=[], today=today, arrivals=coming, outlook=[])
+        return PlanExplained(**dict(plan), numbers=[], today=today, arrivals=coming, outlook=[])
     terms, breaks = (Terms(), ()) if supply is None else (supply.terms, supply.price_breaks)
     level = plan.service_level if plan.fill_rate is None else plan.fill_rate
     own = {name: row[name] for name in PlanNumbers.__dataclass_fields__ if name in row}
@@ -109,7 +109,7 @@ def _explained(
         confidence=_NINE_IN_TEN,
     )
     return PlanExplained(
-        plan=plan,
+        **dict(plan),
         numbers=[ExplainedNumber(**asdict(each)) for each in explain(numbers, terms, breaks)],
         today=today,
         arrivals=coming,

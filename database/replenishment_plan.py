@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -243,6 +244,17 @@ def read_supplies(connection: Connection, product_ids: set[int]) -> dict[int, Su
     return {row.product_id: _supply(row) for row in rows}
 
 
+# Thousands of products share a few of these.
+@lru_cache(maxsize=1_000)
+def _wait(review_days: str | None) -> LeadTime:
+    return review_wait(review_days_stored(review_days))
+
+
+@lru_cache(maxsize=1_000)
+def _terms(minimum_order_quantity: int, pack_size: int) -> Terms:
+    return Terms(minimum_order_quantity, pack_size)
+
+
 def _supply(row: Row[Any]) -> Supply:
     lead_time = lead_time_from(
         LeadTime(float(row.lead_time_days), _float(row.lead_time_deviation_days)),
@@ -250,12 +262,12 @@ def _supply(row: Row[Any]) -> Supply:
         _float(row.measured_lead_time_days),
         _float(row.measured_lead_time_deviation_days),
     )
-    wait = review_wait(review_days_stored(row.review_days))
+    wait = _wait(row.review_days)
     return Supply(
         row.supplier_id,
         row.unit_cost,
         with_wait(lead_time, wait),
-        Terms(row.minimum_order_quantity, row.pack_size),
+        _terms(row.minimum_order_quantity, row.pack_size),
         price_breaks_of(row.price_breaks),
         wait,
     )

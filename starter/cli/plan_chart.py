@@ -20,7 +20,7 @@ def draw(found: PlanExplained, *, width: int, height: int) -> Text:
         width: Columns of the terminal.
         height: About how many rows the lines may take.
     """
-    days, point = found.outlook, found.plan.reorder_point or 0
+    days, point = found.outlook, found.reorder_point or 0
     first, last = days[0].day, days[-1].day
     most = max(1, point, *(round(each.high + 0.5) for each in days))
     frame = Frame(most, _at(first), _at(last), lanes=_LANES, width=width, height=height)

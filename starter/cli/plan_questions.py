@@ -13,6 +13,9 @@ from starter.cli.plan_chart import draw
 from starter.cli.products import product_named
 from starter.cli.screen import UNLIMITED
 from starter.cli.times import day_or_none
+from stockkeeper.client.lines import Named
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.plan_questions import DAYS_AHEAD, PlanAccuracy, PlanExplained
 
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def explain(
     product: options.Sku,
     *,
-    warehouse: options.Warehouse,
+    warehouse: options.OnlyWarehouse = None,
     days: Annotated[int, typer.Option(min=1, max=366, help="Days to look ahead.")] = DAYS_AHEAD,
     as_json: options.AsJson = False,
 ) -> None:
@@ -37,7 +40,8 @@ def explain(
 
     async def work() -> PlanExplained:
         stock = await connect()
-        return await stock.explain_plan(await product_named(stock, product), warehouse, days=days)
+        named = await product_named(stock, product)
+        return await stock.explain_plan(named, warehouse or await _only_warehouse(stock, named), days=days)
 
     found = run(work())
     if as_json:
@@ -46,11 +50,23 @@ def explain(
     _print_explained(found)
 
 
+async def _only_warehouse(stock: Stockkeeper, product: Named) -> Named:
+    """The warehouse of a product that is planned in one only.
+
+    Raises:
+        InvalidRequest: It has reorder points in several warehouses, or in none.
+    """
+    places = [each.warehouse async for each in stock.plans(product=product)]
+    if len(places) != 1:
+        where = f"it has reorder points in {', '.join(places)}" if places else "it has no reorder point anywhere yet"
+        raise InvalidRequest(f"name the warehouse of {product} (--warehouse): {where}")
+    return places[0]
+
+
 def _print_explained(found: PlanExplained) -> None:
-    plan = found.plan
-    out.print(f"[bold]{escape(plan.sku)}[/bold] in {escape(plan.warehouse)}: reorder point {plan.reorder_point}")
+    out.print(f"[bold]{escape(found.sku)}[/bold] in {escape(found.warehouse)}: reorder point {found.reorder_point}")
     if not found.numbers:
-        out.print("set by hand: no plan is behind it" if plan.planning == "manual" else "no plan is behind it yet")
+        out.print("set by hand: no plan is behind it" if found.planning == "manual" else "no plan is behind it yet")
     else:
         out.print(
             table(
@@ -71,8 +87,7 @@ def _print_explained(found: PlanExplained) -> None:
 
 def _ahead(found: PlanExplained) -> Iterator[str]:
     """The next weeks in words."""
-    plan = found.plan
-    yield f"available {plan.quantity_available}"
+    yield f"available {found.quantity_available}"
     for each in found.arrivals:
         when = "no day was given" if each.expected_on is None else f"expected on {each.expected_on}"
         yield f"on its way: {counted(each.quantity, 'unit')} with {escape(each.document)}, {when}"

@@ -48,10 +48,9 @@ class DayAheadState(BaseModel):
     high: float
 
 
-class PlanExplained(BaseModel):
-    """How an item's point came about, and what its next weeks bring if nothing more is ordered."""
+class PlanExplained(ItemPlan):
+    """A plan, how its point came about, and what the item's next weeks bring if nothing more is ordered."""
 
-    plan: ItemPlan
     numbers: list[ExplainedNumber] = Field(description="In the order in which one follows from the other.")
     today: date = Field(description="The warehouse's own day.")
     arrivals: list[ArrivalAhead] = Field(description="The earliest first.")

@@ -34,7 +34,8 @@ def test_a_plan_is_explained_with_its_next_weeks(
     number, day = new_reference("po"), today + timedelta(days=3)
     buying.draft(number, shop.supplier(), item.warehouse_id, [wanted(item, 100)], day=day)
     found = explained(database, engine, item, days=5)
-    assert found.plan == planning.plan_of(engine, item)
+    plan = planning.plan_of(engine, item)
+    assert found.model_dump(include=set(type(plan).model_fields)) == plan.model_dump()
     told = {each.name: each for each in found.numbers}
     assert (told["reorder point"].value, told["reorder point"].formula) == (
         394,
@@ -56,7 +57,7 @@ def test_an_item_that_was_set_by_hand_has_no_numbers_behind_it(
     item = past.item(datetime(2025, 6, 1, tzinfo=UTC), units=7)
     planning.set(*names(engine, item), "manual", 10)
     found = explained(database, engine, item)
-    assert (found.plan.reorder_point, found.numbers, found.outlook, found.order_by) == (10, [], [], None)
+    assert (found.reorder_point, found.numbers, found.outlook, found.order_by) == (10, [], [], None)
 
 
 def test_an_item_without_a_point_is_refused_with_what_to_do(past: Past, database: Database, engine: Engine) -> None:

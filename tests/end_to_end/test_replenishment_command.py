@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -148,6 +148,50 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         f"{shelf.sku} {shelf.warehouse} auto 394 1536 usage 50/day x lead time 7 days + safety stock 43.52 "
         f"(deviation 10 over 35 days, service level 0.95); EOQ 1534.55; {supplier}"
     )
+
+
+async def test_a_plan_is_explained_and_drawn_and_its_promise_is_told(shelf: Shelf, command: Command) -> None:
+    assert await shelf.told("plan", "accuracy", *shelf.here) == (
+        "no plan has been kept yet: a run keeps those of the run before it\n"
+    )
+    early = await command("plan", "explain", shelf.sku)
+    assert (early.exit_code, early.stderr) == (
+        1,
+        f"InvalidRequest: name the warehouse of {shelf.sku} (--warehouse): it has no reorder point anywhere yet\n",
+    )
+    await shelf.told("plan", *shelf.here, *WINDOW)
+    told = await shelf.told("plan", "explain", shelf.sku)
+    assert told.startswith(f"{shelf.sku} in {shelf.warehouse}: reorder point 394\n")
+    shown = words(told)
+    assert "safety stock 43.519 units Z · s · √L = 1.645 · 10 · √7" in shown
+    assert "reorder point 394 units d · L + safety stock = 350 + 43.52, rounded up" in shown
+    assert "EOQ 1,534.548 units √(2 · 18250 a year · order cost 50 / (holding 0.25 a year · unit cost 3.1))" in shown
+    explained = await shelf.json("plan", "explain", shelf.sku, *shelf.here, "--days", "3")
+    today = date.fromisoformat(explained["today"])
+    # 500 are available, and fifty leave a day: below 394 after three days.
+    order_by = today + timedelta(days=3)
+    assert explained["order_by"] == str(order_by)
+    assert f"available 500 order by {order_by} expected to run out on {today + timedelta(days=10)}" in shown
+    assert "order by ◆" in shown
+    assert (explained["method"], explained["demand_class"], explained["reorder_point"]) == ("seed", "smooth", 394)
+    assert [each["expected"] for each in explained["outlook"]] == [500, 450, 400, 350]
+
+    # By class, which has a fill rate as well; the run keeps the plan that there was.
+    assert await shelf.told("plan", *shelf.here, "--history-days", "35", "--fill-rate", "0.99") == (
+        "1 item planned, 1 changed\n"
+    )
+    by_class = await shelf.shown()
+    assert by_class["method"] in ("normal", "gamma")
+    assert (by_class["service_level"], by_class["fill_rate"]) == (None, 0.99)
+    assert by_class["expected_fill_rate"] == pytest.approx(0.99, abs=0.001)
+    [month] = await shelf.json("plan", "accuracy", *shelf.here)
+    assert (month["month"], month["demand_class"], month["items"], month["cycles"]) == (
+        explained["today"][:7],
+        "smooth",
+        1,
+        0,
+    )
+    assert words(await shelf.told("plan", "accuracy", *shelf.here)).endswith(f"{month['month']} smooth 1 0 0")
 
 
 async def test_what_a_plan_is_told_changes_it(shelf: Shelf) -> None:
