@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from stockkeeper.contracts.adjustment import AdjustmentState, StoredAdjustment, StoredAdjustmentLine, worth
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.adjustment import AdjustmentStatus
-from workflows.details import details, named_by, notices, plain, shortages, table
+from workflows.details import details, named_by, notices, shortages, table
 from workflows.giving_way import held_before_lines, named, promised
 from workflows.notices import cut
 

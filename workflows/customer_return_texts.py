@@ -1,9 +1,10 @@
 """Texts about a customer return in the Temporal UI."""
 
 from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.domain.customer_return import ReturnStatus
-from workflows.details import details, differences, plain, receipts, table
+from workflows.details import details, differences, receipts, table
 
 
 def details_of(state: ReturnState, returned: StoredReturn) -> str:

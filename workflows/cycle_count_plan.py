@@ -25,6 +25,7 @@ from stockkeeper.contracts.cycle_count_plan import (
     PlannedCountState,
     count_number,
 )
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanActivities, RollUpDemandStep
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus
@@ -162,7 +163,7 @@ class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanReq
                 id=COUNT.id_of(number),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                static_summary=f"count {number}, {day.warehouse}: {counted(len(plan.product_ids), 'item')}",
+                static_summary=plain(f"count {number}, {day.warehouse}: {counted(len(plan.product_ids), 'item')}"),
             )
         except WorkflowAlreadyStartedError:
             self._skip(day, f"count {number} was made before")

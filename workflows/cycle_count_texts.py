@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, StoredCount, StoredCountLine, progress
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.domain.cycle_count import CountStatus
-from workflows.details import details, notices, plain, table
+from workflows.details import details, notices, table
 from workflows.giving_way import held_before_lines, named
 from workflows.notices import cut
 

@@ -1,10 +1,10 @@
 """The details of a run in the Temporal UI: a few lines of Markdown."""
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 
 from stockkeeper.contracts.difference import DifferenceApprovalState
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.notice import Audience, NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
@@ -13,9 +13,10 @@ from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.worth import Worth
 
-_MARKDOWN = re.compile(r"[\\`*\[~]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-"""What Markdown would take for something else than the letters that they are. The UI leaves HTML and pictures out."""
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) (UTC)")
+_TIME = re.compile(r"(\d\d:\d\d) (UTC)\b")
+_ONE_WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+"""What a shell takes for one word, and for nothing else."""
+_QUOTE = "'\"'\"'"
 _BAR = "\\|"
 _UNBROKEN = 15
 _ROWS_SHOWN = 20
@@ -29,11 +30,6 @@ _OUTCOMES = {
     NoticeOutcome.SENT: "",
     NoticeOutcome.LOGGED: " (logged only)",
 }
-
-
-def plain(text: object) -> str:
-    """What a person has typed or a program has answered, in Markdown, so that it is read as it is and in one line."""
-    return _MARKDOWN.sub(r"\\\g<0>", " ".join(str(text).splitlines()))
 
 
 def details(status: str, text: str, table: Sequence[str], notes: Sequence[str]) -> str:
@@ -106,7 +102,8 @@ def differences(approvals: Sequence[DifferenceApprovalState]) -> list[str]:
 
 def named_by(command: str, number: str) -> str:
     """Where the names of products and warehouses are that a run knows by their ids alone."""
-    return f"`stockkeeper {command} {shlex.quote(number)}` names products and warehouses."
+    quoted = number if _ONE_WORD.fullmatch(number) else "'" + number.replace("'", _QUOTE) + "'"
+    return f"`stockkeeper {command} {quoted}` names products and warehouses."
 
 
 def shortages(requested: str, available: str, short: Sequence[ShortageState]) -> list[str]:
@@ -146,5 +143,5 @@ def _row(cells: Iterable[object]) -> str:
 
 
 def _cell(text: str) -> str:
-    """The text of a cell; an instant stays on one line."""
-    return _INSTANT.sub("\\1\u00a0\\2\u00a0\\3", text).replace("|", _BAR)
+    """The text of a cell; of an instant that takes two lines, the day is the first."""
+    return _TIME.sub("\\1\u00a0\\2", text).replace("|", _BAR)

@@ -33,11 +33,12 @@ from stockkeeper.contracts.import_file import (
     StagePageStep,
     workflow_id,
 )
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted, parse, utc
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, bad_columns
 from workflows.commands import command, signal_of
-from workflows.details import details, plain, table
+from workflows.details import details, table
 from workflows.process import Carried, Process, Stamp
 from workflows.steps import through_the_queue, write
 
@@ -248,7 +249,7 @@ class ImportWorkflow(Process[ImportState]):
                     id=ADJUSTMENT.id_of(wanted.adjustment_number),
                     parent_close_policy=ParentClosePolicy.ABANDON,
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                    static_summary=summary,
+                    static_summary=plain(summary),
                 )
 
     def _imported(self, event: ImportEvent, applied: Applied) -> None:

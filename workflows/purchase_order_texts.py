@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.notice import Audience, Notice, NoticeOutcome, NoticeState
 from stockkeeper.contracts.purchase_order import StoredLine, StoredPurchaseOrder
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
 from stockkeeper.domain.purchase_order import PurchaseOrderStatus
-from workflows.details import details, differences, notices, plain, receipts, table
+from workflows.details import details, differences, notices, receipts, table
 from workflows.notices import cut
 
 _NOTES_OF_LINES = 20
@@ -94,16 +95,24 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder, *, is_late
 
 
 def _lines_shown(order: StoredPurchaseOrder) -> list[str]:
-    """The lines as a table; returned units where there are any."""
-    any_returned = any(line.quantity_returned for line in order.line_items)
-    returned = ["#returned"] if any_returned else []
+    """The lines as a table; returned units where there are any, in place of the cost: the page has six columns."""
+    if any(line.quantity_returned for line in order.line_items):
+        return table(
+            ["product", "#ordered", "#received", "#rejected", "#returned", "#missing"],
+            [
+                (
+                    *(line.sku, line.qty, line.quantity_received, line.quantity_rejected),
+                    *(line.quantity_returned, _missing(line)),
+                )
+                for line in order.line_items
+            ],
+        )
     return table(
-        ["product", "#unit cost", "#ordered", "#received", "#rejected", *returned, "#missing"],
+        ["product", "#unit cost", "#ordered", "#received", "#rejected", "#missing"],
         [
             (
-                *(line.sku, amount(line.unit_cost), line.qty, line.quantity_received, line.quantity_rejected),
-                *([line.quantity_returned] if any_returned else []),
-                _missing(line),
+                *(line.sku, amount(line.unit_cost)),
+                *(line.qty, line.quantity_received, line.quantity_rejected, _missing(line)),
             )
             for line in order.line_items
         ],

@@ -10,6 +10,7 @@ from temporalio.workflow import ParentClosePolicy
 
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
@@ -246,7 +247,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                 id=PURCHASE_ORDER.id_of(order.po_number),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                static_summary=f"purchase order {order.po_number}: {lines}, {order.reason}",
+                static_summary=plain(f"purchase order {order.po_number}: {lines}, {order.reason}"),
             )
 
     def details(self) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import amount, counted
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import Below, Group, ReorderState, covered_by
 from stockkeeper.domain.reorder import ReorderStatus
 from stockkeeper.domain.worth import total_of
-from workflows.details import details, notices, plain, table
+from workflows.details import details, notices, table
 
 _ORDERS_TOLD = 100
 _COVERED_TOLD = 20

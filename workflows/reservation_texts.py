@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.reservation import HeldLineState, ReservationState
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.reservation import ReservationStatus
-from workflows.details import details, named_by, plain, table
+from workflows.details import details, named_by, table
 
 
 def details_of(state: ReservationState, held: Sequence[HeldLineState] = (), why: str = "") -> str:

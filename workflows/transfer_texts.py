@@ -1,11 +1,12 @@
 """Texts about a transfer: in the Temporal UI, and in notices."""
 
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
 from stockkeeper.contracts.transfer import StoredTransfer
 from stockkeeper.contracts.transfer_state import TransferState
 from stockkeeper.domain.transfer import TransferStatus
-from workflows.details import details, differences, named_by, notices, plain, receipts, shortages, table
+from workflows.details import details, differences, named_by, notices, receipts, shortages, table
 from workflows.notices import cut
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.outage import DATABASE_TROUBLES, AttemptFailed
-from workflows.details import plain
 
 _WHY_LENGTH = 200
 

@@ -10,6 +10,7 @@ from stockkeeper.client.connection import Connection
 from stockkeeper.client.questions import require_database
 from stockkeeper.client.runs import is_paused
 from stockkeeper.contracts.errors import Unreachable
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import Start, State
 from stockkeeper.contracts.process import ProcessSpec
 
@@ -42,7 +43,7 @@ async def run_now(connection: Connection, process: ProcessSpec, request: Start, 
             id=f"{name}-{uuid.uuid4()}",
             task_queue=connection.task_queue,
             result_type=state,
-            static_summary=f"{request.summary}, by hand",
+            static_summary=plain(f"{request.summary}, by hand"),
         )
         ended = asyncio.create_task(run.result())
         try:

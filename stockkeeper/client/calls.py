@@ -26,6 +26,7 @@ from stockkeeper.client.connection import Connection
 from stockkeeper.client.tracing import goes_to
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import Message, State, parse
 from stockkeeper.contracts.outage import DATABASE_AWAY, DATABASE_LOST
 from stockkeeper.contracts.process import Command, ProcessSpec
@@ -219,7 +220,7 @@ async def start_and_ask(
             id=workflow_id,
             task_queue=connection.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=summary,
+            static_summary=plain(summary),
             search_attributes=search_attributes,
         )
         async with answer(what, within or connection.answer_within):

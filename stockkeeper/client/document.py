@@ -22,6 +22,7 @@ from stockkeeper.client.runs import Listed, list_documents, read_document
 from stockkeeper.client.tracing import goes_to, trace_calls
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.errors import DomainError, Unreachable, already_exists
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import Message, State, counted
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import ReceiptState
@@ -277,7 +278,7 @@ class Document(Generic[S]):
                 id=self._handle.id,
                 task_queue=self._connection.task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary=f"{self._what}: {sent.name}",
+                static_summary=plain(f"{self._what}: {sent.name}"),
             )
             try:
                 return await self._connection.client.execute_update_with_start_workflow(

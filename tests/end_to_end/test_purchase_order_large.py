@@ -89,6 +89,9 @@ async def test_an_order_with_a_long_history_goes_on_in_other_runs_and_forgets_no
         ("PROCUREMENT", f"Late: {name} was expected on 2026-01-01"),
     ]
     await purchasing.told(number, *told)
+    assert " LATE: expected on 2026-01-01. Next: `confirm`, `receive`, " in (
+        (await purchasing.metadata(number)).current_details
+    )
     received = await purchasing.receive(number, "truck-1", came(item, 3, 1))
     await goes_on()
     # A receipt of an earlier run is known, in any way that it may come.

@@ -1,5 +1,6 @@
 """Questions over the wire: whatever a plain client sends is answered at once, and never tried again for ever."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 from temporalio.api.common.v1 import Payload
-from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import ActivityFailureError, Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
@@ -133,15 +135,19 @@ class _Plain:
         return _seen(failed.value)
 
     async def by_workflow(self, name: str, payload: Json) -> tuple[str | None, str]:
+        run = await self.begin(name, payload)
         with pytest.raises(WorkflowFailureError) as failed:
-            await self._client.execute_workflow(
-                WORKFLOW_TYPE,
-                {"question": name, "payload": payload},
-                id=new_reference("asked"),
-                task_queue=self._task_queue,
-                execution_timeout=IN_TIME,
-            )
+            await run.result()
         return _seen(failed.value)
+
+    async def begin(self, name: str, payload: Json) -> WorkflowHandle[Any, Any]:
+        return await self._client.start_workflow(
+            WORKFLOW_TYPE,
+            {"question": name, "payload": payload},
+            id=new_reference("asked"),
+            task_queue=self._task_queue,
+            execution_timeout=IN_TIME,
+        )
 
 
 def _seen(failed: ActivityFailureError | WorkflowFailureError) -> tuple[str | None, str]:
@@ -182,6 +188,20 @@ async def test_a_workflow_refuses_a_malformed_question_in_the_same_words(plain: 
             *(lambda field=field: asked(*field) for field in FIELDS),
             lanes=20,
         )
+
+
+async def test_a_question_that_a_workflow_answers_says_in_the_ui_what_has_become_of_it(plain: _Plain) -> None:
+    async def told(name: str) -> str:
+        run = await plain.begin(name, {})
+        with contextlib.suppress(WorkflowFailureError):
+            await run.result()
+        metadata = await run.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        return str(metadata.current_details).strip()
+
+    assert await told("show_levels") == "**ANSWERED** · `show_levels`: the answer is the result of the run."
+    refused = await told("list_shelves")
+    assert refused.startswith("**REFUSED** · InvalidRequest: question: none is named 'list_shelves'; there are ")
+    assert refused.endswith(". Nothing has changed. Next: correct the request, and start it again.")
 
 
 async def test_no_activity_that_a_client_can_reach_is_left_trying(

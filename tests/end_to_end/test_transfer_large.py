@@ -90,9 +90,12 @@ async def test_a_transfer_with_a_long_history_goes_on_in_other_runs_and_forgets_
     await chain.goes_on()
     assert level(engine, item) == (12, 10)
     state = await transfers.dispatch(number)
-    due = utc(datetime.fromisoformat(state["due_at"]))
+    left, due = (utc(datetime.fromisoformat(state[field])) for field in ("dispatched_at", "due_at"))
     told = [("WAREHOUSE", f"Overdue: {named(engine, number)} was due at {due}, 10 units in transit")]
     await transfers.told(number, *told)
+    assert f" 10 units in transit. Left at {left}. OVERDUE: due at {due}. " in (
+        (await transfers.metadata(number)).current_details
+    )
     booked = await transfers.receive(number, "truck-1", arrived(item, 3, 1))
     told += [("WAREHOUSE", f"Damaged on the way: 1 unit of {named(engine, number)}")]
     await transfers.told(number, *told)

@@ -52,6 +52,16 @@ async def test_a_hold_is_shipped_in_parts(stock: Stockkeeper, shop: Shop, engine
     assert (state.status, hold.state, level(engine, item)) == ("FULFILLED", state, (6, 0))
 
 
+async def test_the_summary_of_a_run_is_markdown_in_which_a_number_is_read_as_it_is(
+    stock: Stockkeeper, shop: Shop
+) -> None:
+    reference = f"{new_reference()} *5* <web>"
+    await reserve(stock, reference, line(shop.item(1), 1))
+    described = await stock.client.get_workflow_handle(f"reservation-{reference}").describe()
+    written = reference.replace("*", r"\*").replace("<", r"\<")
+    assert str(await described.static_summary()).partition(" until ")[0] == f"order {written}: 1 line"
+
+
 @pytest.mark.parametrize("ending", ["shipped", "expired"])
 async def test_a_parcel_is_repeated_after_the_end(stock: Stockkeeper, shop: Shop, engine: Engine, ending: str) -> None:
     item, reference = shop.item(10), new_reference()

@@ -1,12 +1,14 @@
 """What people have typed is read in the Temporal UI as they typed it, whatever Markdown would make of it."""
 
+import shlex
 from datetime import UTC, datetime
 
 import pytest
 
+from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.receipt import ReceiptState
 from stockkeeper.domain.errors import InvalidRequest
-from workflows.details import continued, details, ended_by, named_by, plain, receipts, refused, table
+from workflows.details import continued, details, ended_by, named_by, receipts, refused, table
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_a_cell_takes_any_text() -> None:
     assert row == "|A\\|B\\\\C\\*\u2003|3\u2003|"
 
 
-def test_a_cell_has_an_instant_on_one_line_and_no_key_of_a_run() -> None:
+def test_a_cell_keeps_a_time_together_and_has_no_key_of_a_run() -> None:
     def receipt(number: str) -> ReceiptState:
         at = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
         return ReceiptState(receipt_id=number, at=at, performed_by="ines", accepted=2, unfit=0)
@@ -43,7 +45,7 @@ def test_a_cell_has_an_instant_on_one_line_and_no_key_of_a_run() -> None:
     shown = receipts(["inspection", "at", "by", "#fit", "#unfit"], [receipt(number) for number in numbers])
     rows = [row.replace("\u2003", "").strip("|").split("|") for row in shown[2:]]
     assert [row[0] for row in rows] == ["box-1", "01a2092b…", "signal-3", "slip/2"]
-    assert {row[1] for row in rows} == {"2026-11-23\u00a014:30\u00a0UTC"}
+    assert {row[1] for row in rows} == {"2026-11-23 14:30\u00a0UTC"}
 
 
 def test_notes_are_typed_texts_and_the_sentence_is_markdown() -> None:
@@ -62,6 +64,10 @@ def test_a_refused_start_says_what_was_wrong_in_its_own_letters() -> None:
 def test_a_command_is_given_as_a_shell_takes_it() -> None:
     assert named_by("reserve show", "1042") == "`stockkeeper reserve show 1042` names products and warehouses."
     assert named_by("reserve show", "a b") == "`stockkeeper reserve show 'a b'` names products and warehouses."
+    number = "O'Neil; x"
+    assert named_by("adjust show", number) == (
+        f"`stockkeeper adjust show {shlex.quote(number)}` names products and warehouses."
+    )
 
 
 @pytest.mark.parametrize(
