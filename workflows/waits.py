@@ -84,7 +84,7 @@ class Waits:
 def _waiting(attempt: str, since: datetime, why: str) -> str:
     return (
         f"**waiting for the database**{attempt} since {utc(since)}: {plain(_cut(why))}. "
-        "It goes on by itself; *pending activities* has the latest attempt."
+        "It goes on by itself; *Pending Activities* has the latest attempt."
     )
 
 

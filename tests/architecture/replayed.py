@@ -15,7 +15,7 @@ from tests.architecture.replayed_sets import orders_of_sets
 MODULES = {
     "asyncio", "base64", "bisect", "collections", "collections.abc", "contextlib", "csv", "dataclasses", "datetime",
     "decimal", "difflib", "email.utils", "enum", "functools", "gzip", "itertools", "json", "math", "operator", "re",
-    "shlex", "statistics", "string", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo",
+    "statistics", "string", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo",
     "pydantic", "pydantic.json_schema", "pydantic_core",
     "temporalio", "temporalio.activity", "temporalio.common", "temporalio.contrib.pydantic", "temporalio.converter",
     "temporalio.exceptions", "temporalio.workflow",

@@ -61,7 +61,7 @@ async def test_a_run_whose_database_is_away_says_so_and_the_attempts_say_why_in_
     first, _, rest = told.partition("\n\n")
     assert re.fullmatch(
         r"\*\*waiting for the database\*\*, attempt 4 since \d{4}-\d\d-\d\d \d\d:\d\d UTC: "
-        rf"{re.escape(why)}\. It goes on by itself; \*pending activities\* has the latest attempt\.",
+        rf"{re.escape(why)}\. It goes on by itself; \*Pending Activities\* has the latest attempt\.",
         first,
     )
     assert rest == before
