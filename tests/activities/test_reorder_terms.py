@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+import activities.reorder
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import WaitingState
 from stockkeeper.domain.stock import ItemKey
@@ -171,6 +172,19 @@ def test_what_two_runs_see_at_once_joins_one_of_them(
         drafts = list(threads.map(lambda _: reordering.draft(supplier, here), range(4)))
     assert sorted(draft.order is not None for draft in drafts) == [False, False, False, True]
     assert sorted(line.product_id for line in ordered(engine, here)) == sorted(item.product_id for item in items)
+
+
+def test_what_joins_is_left_out_where_an_order_has_no_room_for_it(
+    reordering: Reordering, shop: Shop, engine: Engine, supplier: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an order of two lines the items that need it have the first; then the one that is nearest to its point."""
+    monkeypatch.setattr(activities.reorder, "LINES_AN_ORDER", 2)
+    *below, near, nearer = _family(shop, engine, supplier, 9, 9, 9, 12, 11)
+    here = near.warehouse_id
+    first, second = reordering.draft(supplier, here), reordering.draft(supplier, here)
+    assert (first.more, second.more) == (True, False)
+    assert set(_units(first.order)) == {item.product_id for item in below[:2]}
+    assert set(_units(second.order)) == {below[2].product_id, nearer.product_id}
 
 
 def test_the_cost_of_a_line_lets_slow_items_come_less_often(
