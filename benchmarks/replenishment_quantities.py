@@ -2,7 +2,8 @@
 
 The items of `benchmarks.replenishment_world` are shared out among suppliers. Customers come one after the other, and
 after each the product's own code decides: `Position.needs_order`, `joint_cycle`, and `lines_of`, which makes the lines
-of an order. Planning knows the true usage here, so that the policies are compared and not the estimates.
+of an order. Unless it is by class, planning knows the true usage, so that the policies are compared and not the
+estimates.
 
 `python -m benchmarks.replenishment_quantities` prints the tables of docs/benchmarks/quantities.md. All chance comes
 from one seed, so that the figures are the same each time.
@@ -15,10 +16,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import numpy as np
+
 from benchmarks.replenishment_world import POISSON, SEED, Item, demand, items
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.joint_order import JointItem, joint_cycle
+from stockkeeper.domain.lead_time_demand import Demand, Supply
 from stockkeeper.domain.order_quantity import PriceBreak, economic_quantity, yearly_cost
+from stockkeeper.domain.planning import plan_points
 from stockkeeper.domain.reorder import PlannedNumbers, Position
 from stockkeeper.domain.reorder_lines import JointLevel, WantedLine, lines_of
 from stockkeeper.domain.replenishment import LeadTime, Plan, Policy, plan_item
@@ -44,6 +49,8 @@ class Supplier:
         minimum_order_value: Money.
         reach: Which part of a cycle an item lasts for that joins an order; 1 in the product.
         own_quantity: The cycle is the item's own EOQ's, rather than that of all together.
+        by_class: Points are planned by the distribution that fits, from a year of history, as a planning run does
+            unless it is asked for the seed's formula.
     """
 
     joint_orders: bool = False
@@ -53,6 +60,7 @@ class Supplier:
     minimum_order_value: Decimal | None = None
     reach: float = 1.0
     own_quantity: bool = False
+    by_class: bool = False
 
 
 @dataclass
@@ -137,6 +145,8 @@ class Shop:
             lead_time = with_wait(LeadTime(item.lead_time.days), wait)
             plan = plan_item(item.usage(kind, HISTORY_DAYS), lead_time, item.unit_cost, item.terms, POLICY)
             self._shelves.append(_Shelf(item, plan, plan.reorder_point + plan.reorder_quantity))
+        if supplier.by_class:
+            self._plan_by_class(kind, f"{seed}/history")
         cycle = joint_cycle(
             POLICY.order_cost,
             [JointItem(item.daily_mean, POLICY.holding_cost_rate * item.unit_cost, supplier.line_cost) for item in of],
@@ -146,6 +156,30 @@ class Shop:
             for shelf, multiple in zip(self._shelves, cycle.multiples, strict=True)
         ]
         self.year = Outcome()
+
+    def _plan_by_class(self, kind: str, seed: str) -> None:
+        days = [
+            [sum(units for _, units in next(customers)) for _ in range(DAYS)]
+            for customers in (demand(shelf.item, kind, seed) for shelf in self._shelves)
+        ]
+        plans = [shelf.plan for shelf in self._shelves]
+        planned = plan_points(
+            Demand(
+                days=np.full(len(days), float(DAYS)),
+                busy_days=np.array([float(sum(units > 0 for units in each)) for each in days]),
+                units=np.array([float(sum(each)) for each in days]),
+                squares=np.array([float(sum(units * units for units in each)) for each in days]),
+            ),
+            Supply(
+                lead_time_days=np.array([plan.lead_time.days for plan in plans]),
+                lead_time_deviation_days=np.array([plan.lead_time.deviation_days or math.nan for plan in plans]),
+                order_quantity=np.array([float(plan.reorder_quantity) for plan in plans]),
+            ),
+            level=POLICY.service_level,
+        )
+        for shelf, point in zip(self._shelves, planned.reorder_point, strict=True):
+            shelf.plan = replace(shelf.plan, reorder_point=point)
+            shelf.on_hand = point + shelf.plan.reorder_quantity
 
     def _level(self, shelf: _Shelf, cycle_days: float, multiple: int) -> JointLevel | None:
         supplier, daily = self._supplier, shelf.item.daily_mean
@@ -348,18 +382,21 @@ REVIEWS: dict[str, Supplier] = {
 def review_table(years: int) -> str:
     """Service reached with review days, planned with and not."""
     lines = [
-        _line("orders go out on", "reached", "fill rate", "average stock", "orders a year", "cost a year"),
-        "|---|" + "---:|" * 5,
+        _line(
+            *("orders go out on", "orders a year", "the seed's formula: reached", "fill rate", "average stock"),
+            *("by class: reached", "fill rate", "average stock"),
+        ),
+        "|---|" + "---:|" * 7,
     ]
     for title, supplier in REVIEWS.items():
-        year = replay(5, supplier, years)
-        lines.append(
-            _line(
-                *(title, f"{year.service_level:.1%}", f"{year.sold / year.wanted:.1%}"),
-                *(f"{year.stock / years / DAYS / 50:.0f}", f"{year.orders / years:.0f}"),
-                f"{year.cost(0) / years:,.0f}",
-            )
-        )
+        cells = []
+        for by_class in (False, True):
+            year = replay(5, replace(supplier, by_class=by_class), years)
+            cells += [
+                *(f"{year.service_level:.1%}", f"{year.sold / year.wanted:.1%}"),
+                f"{year.stock / years / DAYS / 50:.0f}",
+            ]
+        lines.append(_line(title, f"{year.orders / years:.0f}", *cells))
     return "\n".join(lines)
 
 
