@@ -119,10 +119,7 @@ def accuracy(
         return
     out.print(
         table(
-            [
-                *("month", "class", "#items", "#cycles", "#promised", "#without stockout"),
-                *("#units left", "#refused", "#promised", "#filled"),
-            ],
+            ["month", "class", "#cycles", "#service (promised)", "#units", "#refused", "#filled (promised)"],
             [_row(each) for each in found],
         )
     )
@@ -131,10 +128,10 @@ def accuracy(
 def _row(each: PlanAccuracy) -> list[str]:
     filled = None if each.units is None else _part(each.units, each.units + each.units_refused)
     return [
-        *(each.month, each.demand_class, str(each.items), str(each.cycles), _percent(each.promised_cycle_service)),
-        _percent(_part(each.cycles_without_stockout, each.cycles)),
+        *(each.month, each.demand_class, str(each.cycles)),
+        _beside(_part(each.cycles_without_stockout, each.cycles), each.promised_cycle_service),
         *("" if each.units is None else str(each.units), str(each.units_refused)),
-        *(_percent(each.promised_fill_rate), _percent(filled)),
+        _beside(filled, each.promised_fill_rate),
     ]
 
 
@@ -142,8 +139,11 @@ def _part(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f} %"
+def _beside(reached: float | None, promised: float | None) -> str:
+    """What was reached, and in brackets what was promised, in percent; empty where nothing has come to its end."""
+    if reached is None:
+        return ""
+    return f"{100 * reached:.1f} %" + ("" if promised is None else f" ({100 * promised:.1f} %)")
 
 
 def _number(value: float) -> str:

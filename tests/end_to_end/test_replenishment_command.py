@@ -191,7 +191,7 @@ async def test_a_plan_is_explained_and_drawn_and_its_promise_is_told(shelf: Shel
         1,
         0,
     )
-    assert words(await shelf.told("plan", "accuracy", *shelf.here)).endswith(f"{month['month']} smooth 1 0 0")
+    assert words(await shelf.told("plan", "accuracy", *shelf.here)).endswith(f"{month['month']} smooth 0 0")
 
 
 async def test_what_a_plan_is_told_changes_it(shelf: Shelf) -> None:
