@@ -32,9 +32,9 @@ METHODS: dict[str, Rule] = {
 }
 ENOUGH_CYCLES = 20
 """Of an item, so that its own service says anything."""
-LEVELS = (0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
+LEVELS = (0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9999, 0.99999)
 """Asked for in a sweep."""
-FACTORS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+FACTORS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0)
 REACHED = tuple(round(0.9 + step / 100, 2) for step in range(10))
 """Levels of service at which the stock is compared."""
 FILL_RATES = (0.95, 0.98, 0.99)
@@ -178,17 +178,16 @@ def promised_table(curves: dict[str, Curve]) -> str:
             found = curves[name][number][1]
             cells += [f"{found.service:.1%}", f"{found.fill_rate:.2%}", f"{found.average_stock:.2f}"]
             cells.append(f"{found.orders_a_year:.1f}")
-        lines.append(_line(f"{level:.1%}", *cells))
+        lines.append(_line(f"{level * 100:g}%", *cells))
     return "\n".join(lines)
 
 
 def put(page: Path, name: str, table: str) -> None:
     """Put a table into the page, between the lines that name it."""
-    text = page.read_text()
-    begins, ends = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    before, _, rest = text.partition(begins)
-    _, _, after = rest.partition(ends)
-    page.write_text(f"{before}{begins}\n{table}\n{ends}{after}")
+    begins, ends = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, rest = page.read_text().split(begins)
+    _, after = rest.split(ends)
+    page.write_text(f"{before}{begins}\n{table}\n\n{ends}{after}")
 
 
 PARTS = ("classes", "others", "fill", "optimum", "real")

@@ -16,8 +16,12 @@ from benchmarks.replenishment_world import Day
 from stockkeeper.domain.replenishment import LeadTime
 
 HISTORY_DAYS, DAYS = 182, 365
+PLANNED_FROM_DAYS = 90
+"""As a planning run has it unless told otherwise."""
 LEAST_BUSY_DAYS = 10
 """Days of the history on which a product was sold; what was sold on fewer isn't kept in stock here."""
+ONE_OF = 3
+"""Every third product is tried, so that it takes minutes."""
 ORDER_COST = 1.0
 """Of a line on an order that goes to the wholesaler anyway."""
 _NOT_UNITS = {"FUEL", "MISCELLANEOUS", "COUPON", "KIOSK-GAS", None}
@@ -54,4 +58,4 @@ def journey() -> World:
         price = sum(paid for _, _, paid in of_product) / sum(units for _, units, _ in of_product)
         lead_time = Random(f"{SEED}/{product}").randint(2, 14)
         items.append(Tried(customers, LeadTime(lead_time), [lead_time], max(price, 0.05)))
-    return World("a grocer's", items, HISTORY_DAYS, ORDER_COST)
+    return World("a grocer's", items[::ONE_OF], HISTORY_DAYS, ORDER_COST, PLANNED_FROM_DAYS)

@@ -164,7 +164,7 @@ class History:
 
     def __init__(self, world: World, days: int) -> None:
         self._units = np.zeros((len(world.items), days))
-        self._kept = world.history_days
+        self._kept = world.planned_from_days or world.history_days
 
     def write(self, item: int, day: int, units: int) -> None:
         """A day of an item."""

@@ -50,14 +50,16 @@ class World:
     Attributes:
         name: What their demand is like.
         items: They.
-        history_days: Days before the first one that is tried, and days that planning looks at.
+        history_days: Days before the first one that is tried.
         order_cost: Money per order.
+        planned_from_days: Days that planning looks at, if not all of the history's number.
     """
 
     name: str
     items: list[Tried]
     history_days: int = HISTORY_DAYS
     order_cost: float = 50.0
+    planned_from_days: int | None = None
 
 
 def _between(random: Random, least: float, most: float) -> float:

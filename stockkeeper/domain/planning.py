@@ -17,8 +17,6 @@ from stockkeeper.domain.replenishment import LeadTime, Usage, reorder_point, saf
 
 RISK_ALLOWED = 1.5
 """A point may have so many times the risk that was asked for, if the next unit would be further from it."""
-_LEFT_OVER = 0.6
-"""Part of the excess of a refused order that stays on the shelf until the goods are there; from the back-test."""
 _MOST_UNITS = 2.0**62
 _ALMOST = 1e-9
 
@@ -173,11 +171,11 @@ def _fill(leaving: Outgoing, supply: Supply, points: Floats) -> Floats:
     """Part of the units wanted that is sold, with these points.
 
     1 less what is refused in a cycle, as a part of what is wanted in it. Refused is what leaves beyond the point
-    (Silver, Pyke and Thomas, 6.7.6) and, because an order is refused as a whole, what is left on the shelf then. An
-    order brings its quantity and no less than the point.
+    (Silver, Pyke and Thomas, 6.7.6) and, because a customer's order is refused as a whole, what is left on the shelf
+    then: as much as it would have been below the point. An order brings its quantity and no less than the point.
     """
     brings = np.maximum(supply.order_quantity, points)
-    refused = leaving.beyond(points - 0.5) + _LEFT_OVER * (1 - leaving.within(points)) * (leaving.undershoot - 1)
+    refused = leaving.beyond(points - 0.5) + (1 - leaving.within(points)) * (leaving.undershoot - 1)
     return brings / (brings + refused)
 
 
