@@ -1,5 +1,6 @@
 """Storing the draft of a purchase order: for its own workflow, or for a reorder run ahead of that workflow."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from database.document import insert_document
 from database.operations import Operation
+from database.order_terms import read_prices_with_breaks
 from database.purchase_order import PURCHASE_ORDER, keep_longest_lead_time
 from database.worth import unit_costs
 from stockkeeper.contracts.purchase_order import DraftPurchaseOrderStep
@@ -45,7 +47,7 @@ def store_draft(
         limit: The worth that may be ordered without being paid for, and without an approval.
         as_of: The workflow's time.
     """
-    total, needed = total_and_approvals(connection, draft.line_items, policy, limit)
+    total, needed = total_and_approvals(connection, draft.supplier_id, draft.line_items, policy, limit)
     insert_document(
         connection,
         operation,
@@ -69,11 +71,23 @@ def store_draft(
 
 
 def total_and_approvals(
-    connection: Connection, lines: Sequence[PurchaseOrderLine], policy: ApprovalPolicy, limit: Limit
+    connection: Connection,
+    supplier_id: int,
+    lines: Sequence[PurchaseOrderLine],
+    policy: ApprovalPolicy,
+    limit: Limit,
 ) -> tuple[Decimal, int]:
-    """The total of an order with these lines, and the number of approvals that it needs; as `store_draft` has it."""
+    """The total of an order with these lines, and the number of approvals that it needs; as `store_draft` has it.
+
+    A price that the supplier has agreed to for so many units covers the goods, also where it is below the catalogue's.
+    """
     total = total_of((line.qty, line.unit_cost) for line in lines)
-    costs = unit_costs(connection, {line.product_id for line in lines})
+    units = Counter[int]()
+    for line in lines:
+        units[line.product_id] += line.qty
+    costs = unit_costs(connection, units.keys())
+    for product_id, agreed in read_prices_with_breaks(connection, supplier_id, units).items():
+        costs[product_id] = min(costs[product_id] or agreed, agreed)
     free = unpaid((line.qty, line.unit_cost, costs[line.product_id]) for line in lines)
     return total, max(required_approvals(policy.as_tiers(), total), int(limit.is_exceeded_by(free)))
 

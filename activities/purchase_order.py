@@ -112,7 +112,9 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
             order.after(PurchaseOrderEvent.AMEND)
             require_items(connection, {ItemKey(order.warehouse_id, line.product_id) for line in step.line_items})
             stored = stored_order(connection, step.po_number)
-            total, needed = total_and_approvals(connection, step.line_items, stored.policy, self._limit)
+            total, needed = total_and_approvals(
+                connection, stored.supplier_id, step.line_items, stored.policy, self._limit
+            )
             amendment = order.plan_amendment(total, needed, has_come=bool(stored.receipts))
             day = step.expected_delivery_date or stored.expected_delivery_date
             if day != stored.expected_delivery_date:

@@ -10,7 +10,7 @@ from sqlalchemy.types import BigInteger
 
 from database.document import read_rows
 from database.tables import suppliers
-from stockkeeper.domain.order_quantity import PriceBreak
+from stockkeeper.domain.order_quantity import PriceBreak, unit_cost_of
 from stockkeeper.domain.review_days import ReviewDays, review_days_of
 
 
@@ -62,6 +62,21 @@ def read_joint_items(
     """
     of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
     return connection.execute(_JOINT, of | {"product_ids": None if product_ids is None else list(product_ids)}).all()
+
+
+_BROKEN = text("""
+    SELECT product_id, unit_cost, price_breaks FROM product_suppliers
+    WHERE supplier_id = :supplier_id AND product_id = ANY (:product_ids) AND price_breaks IS NOT NULL
+""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+
+
+def read_prices_with_breaks(connection: Connection, supplier_id: int, units: Mapping[int, int]) -> dict[int, Decimal]:
+    """What a supplier has agreed to for so many units of a product, for those with price breaks. Locks nothing."""
+    rows = connection.execute(_BROKEN, {"supplier_id": supplier_id, "product_ids": sorted(units)})
+    return {
+        row.product_id: unit_cost_of(units[row.product_id], row.unit_cost, price_breaks_of(row.price_breaks))
+        for row in rows
+    }
 
 
 def price_breaks_of(stored: Sequence[Mapping[str, Any]] | None) -> tuple[PriceBreak, ...]:

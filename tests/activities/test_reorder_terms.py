@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 import activities.reorder
+from database.sessions import Database
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
 from stockkeeper.contracts.reorder import WaitingState
 from stockkeeper.domain.stock import ItemKey
@@ -16,9 +17,10 @@ from tests.support.books import nothing_is_stored
 from tests.support.order_terms_rows import plan, set_breaks, take_orders
 from tests.support.past import SEED, Past, warehouse_in
 from tests.support.purchase_order_rows import supplier_name
-from tests.support.replenishment_rows import numbers_used, ordered, set_point, supply, warehouse_name
+from tests.support.replenishment_rows import numbers_used, order_row, ordered, set_point, supply, warehouse_name
 from tests.support.shop import Shop
 from tests.support.steps.activity import NOON, refused
+from tests.support.steps.purchase_order import Buying
 from tests.support.steps.reorder import Reordering
 from tests.support.steps.replenishment_plan import Planning, point_and_quantity
 
@@ -221,6 +223,20 @@ def test_a_draft_takes_the_price_that_its_quantity_has(reordering: Reordering, s
     }
     [note] = [line.note or "" for line in order.line_items if line.product_id == tea.product_id]
     assert note.endswith("; 100 cost no more than 96; 2.90 each from 100 on")
+
+
+@pytest.mark.parametrize(("breaks", "status"), [([(500, "0.10")], "SUBMITTED"), ([], "DRAFT")])
+def test_an_agreed_price_break_needs_no_approval_as_goods_below_their_cost_do(
+    database: Database, shop: Shop, engine: Engine, breaks: list[tuple[int, str]], status: str
+) -> None:
+    """Five thousand at 0.10 rather than 0.50: 2,000.00 that nobody would have paid for, unless it is agreed."""
+    item, supplier = shop.item(4), shop.supplier()
+    supply(engine, item, supplier, unit_cost="0.50")
+    if breaks:
+        set_breaks(engine, item, supplier, *breaks)
+    buying = Buying(database)
+    number = buying.order(shop, (item, 5_000), unit_cost="0.10", supplier=supplier)
+    assert order_row(engine, number).status == status
 
 
 def test_a_draft_is_worth_what_its_supplier_accepts(reordering: Reordering, shop: Shop, engine: Engine) -> None:
