@@ -77,7 +77,7 @@ def _print_explained(found: PlanExplained) -> None:
                 ],
             )
         )
-    for line in _ahead(found):
+    for line in ahead(found):
         out.print(line)
     if found.outlook:
         out.print()
@@ -85,7 +85,7 @@ def _print_explained(found: PlanExplained) -> None:
         out.print(draw(found, width=width, height=_ROWS), soft_wrap=True)
 
 
-def _ahead(found: PlanExplained) -> Iterator[str]:
+def ahead(found: PlanExplained) -> Iterator[str]:
     """The next weeks in words."""
     yield f"available {found.quantity_available}"
     for each in found.arrivals:
@@ -93,6 +93,8 @@ def _ahead(found: PlanExplained) -> Iterator[str]:
         yield f"on its way: {counted(each.quantity, 'unit')} with {escape(each.document)}, {when}"
     if found.order_by is not None:
         now = " (it is below its point)" if found.order_by <= found.today else ""
+        if not now and any(each.expected_on is None for each in found.arrivals):
+            now = ", if what has no day yet comes in time"
         yield f"[bold]order by {found.order_by}[/bold]{now}"
     if found.runs_out is not None:
         yield f"[red]expected to run out on {found.runs_out}[/red] if nothing more is ordered"
