@@ -61,7 +61,7 @@ def test_the_seeds_example_is_394_by_the_seeds_formula_and_says_what_it_will_rea
 days_of_an_item = st.lists(st.integers(0, 2_000), min_size=1, max_size=60)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     st.lists(days_of_an_item, min_size=1, max_size=6),
     st.integers(0, 40),
@@ -239,7 +239,7 @@ def test_items_are_planned_as_if_each_were_alone() -> None:
             assert values == [getattr(each, name)[0] for each in alone]
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(
     st.lists(days_of_an_item, min_size=1, max_size=6),
     st.floats(0, 60),
