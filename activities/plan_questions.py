@@ -90,13 +90,25 @@ def _first_month(since: date | None, today: date) -> date:
 def _explained(
     plan: ItemPlan, row: dict[str, Any], supply: Supply | None, arrivals: list[Arrival], today: date, days: int
 ) -> PlanExplained:
-    coming = [ArrivalAhead(document=each.document, quantity=each.units, expected_on=each.expected) for each in arrivals]
+    coming = [
+        ArrivalAhead(
+            document=each.document,
+            quantity=each.units,
+            expected_on=each.expected,
+            waits_for_approval=each.waits,
+        )
+        for each in arrivals
+    ]
     if plan.days is None or plan.reorder_point is None:
         # Set by hand: there are no numbers behind it.
         return PlanExplained(**dict(plan), numbers=[], today=today, arrivals=coming, outlook=[])
     terms, breaks = (Terms(), ()) if supply is None else (supply.terms, supply.price_breaks)
+    unit_cost = None if supply is None else supply.unit_cost
     level = plan.service_level if plan.fill_rate is None else plan.fill_rate
     own = {name: row[name] for name in PlanNumbers.__dataclass_fields__ if name in row}
+    # A point that was set by hand stays until the next run; these numbers lead to the plan's.
+    planned = {"reorder_point": plan.planned_reorder_point, "reorder_quantity": plan.planned_reorder_quantity}
+    own |= {name: value for name, value in planned.items() if value is not None}
     numbers = PlanNumbers(**own | {"level": level, "by_fill_rate": plan.fill_rate is not None})
     ahead = outlook(
         today,
@@ -110,7 +122,7 @@ def _explained(
     )
     return PlanExplained(
         **dict(plan),
-        numbers=[ExplainedNumber(**asdict(each)) for each in explain(numbers, terms, breaks)],
+        numbers=[ExplainedNumber(**asdict(each)) for each in explain(numbers, terms, breaks, unit_cost)],
         today=today,
         arrivals=coming,
         outlook=[DayAheadState(**asdict(each)) for each in ahead.days],

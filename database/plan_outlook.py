@@ -7,7 +7,8 @@ from stockkeeper.domain.outlook import Arrival
 from stockkeeper.domain.stock import ItemKey
 
 _ORDERED = text("""
-    SELECT po_number, units, expected_delivery_date FROM open_orders(:warehouse_id, :product_id, 0)
+    SELECT po_number, units, expected_delivery_date, status = 'DRAFT' AS waits
+    FROM open_orders(:warehouse_id, :product_id, 0)
     WHERE units > 0
 """)
 
@@ -23,7 +24,7 @@ _SENT = text("""
 def read_arrivals(connection: Connection, item: ItemKey) -> list[Arrival]:
     """Units on their way to an item, the earliest first, those without a day last. Locks nothing."""
     ordered = connection.execute(_ORDERED, item._asdict())
-    found = [Arrival(row.po_number, row.units, row.expected_delivery_date) for row in ordered]
+    found = [Arrival(row.po_number, row.units, row.expected_delivery_date, row.waits) for row in ordered]
     for row in connection.execute(_SENT, item._asdict()):
         due = None if row.due_at is None else day_of(row.due_at, row.timezone)
         found.append(Arrival(row.transfer_number, row.units, due))

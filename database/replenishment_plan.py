@@ -369,6 +369,8 @@ def read_plans(connection: Connection, conditions: Sequence[ColumnElement[bool]]
         *(item_plans.c[name] for name in (*shown, "planned_at")),
         case((measure == "cycle", level)).label("service_level"),
         case((measure == "fill", level)).label("fill_rate"),
+        item_plans.c.reorder_point.label("planned_reorder_point"),
+        item_plans.c.reorder_quantity.label("planned_reorder_quantity"),
     ]
     statement = (
         select(

@@ -54,17 +54,28 @@ async def _only_warehouse(stock: Stockkeeper, product: Named) -> Named:
     """The warehouse of a product that is planned in one only.
 
     Raises:
-        InvalidRequest: It has reorder points in several warehouses, or in none.
+        InvalidRequest: It has reorder points in several warehouses, or in none yet.
     """
     places = [each.warehouse async for each in stock.plans(product=product)]
-    if len(places) != 1:
-        where = f"it has reorder points in {', '.join(places)}" if places else "it has no reorder point anywhere yet"
+    if not places:
+        raise InvalidRequest(
+            f"{product} has no reorder point anywhere yet: plan it (stockkeeper plan), or set it by hand (stockkeeper "
+            "plan set)"
+        )
+    if len(places) > 1:
+        where = f"it has reorder points in {', '.join(places)}"
         raise InvalidRequest(f"name the warehouse of {product} (--warehouse): {where}")
     return places[0]
 
 
 def _print_explained(found: PlanExplained) -> None:
-    out.print(f"[bold]{escape(found.sku)}[/bold] in {escape(found.warehouse)}: reorder point {found.reorder_point}")
+    planned = found.planned_reorder_point
+    by_hand = (
+        "" if planned in (None, found.reorder_point) else f" (set by hand until the next run; the plan's is {planned})"
+    )
+    out.print(
+        f"[bold]{escape(found.sku)}[/bold] in {escape(found.warehouse)}: reorder point {found.reorder_point}{by_hand}"
+    )
     if not found.numbers:
         out.print("set by hand: no plan is behind it" if found.planning == "manual" else "no plan is behind it yet")
     else:
@@ -90,7 +101,8 @@ def ahead(found: PlanExplained) -> Iterator[str]:
     yield f"available {found.quantity_available}"
     for each in found.arrivals:
         when = "no day was given" if each.expected_on is None else f"expected on {each.expected_on}"
-        yield f"on its way: {counted(each.quantity, 'unit')} with {escape(each.document)}, {when}"
+        where = "waits for approval" if each.waits_for_approval else "on its way"
+        yield f"{where}: {counted(each.quantity, 'unit')} with {escape(each.document)}, {when}"
     if found.order_by is not None:
         now = " (it is below its point)" if found.order_by <= found.today else ""
         if not now and any(each.expected_on is None for each in found.arrivals):

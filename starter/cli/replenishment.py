@@ -264,8 +264,16 @@ def _planned_from(plan: ItemPlan) -> str:
     return (
         f"usage {_number(plan.daily_mean)}/day x lead time {lead_time} + safety stock {_number(plan.safety_stock)} "
         f"(deviation {_number(plan.daily_deviation)} over {counted(plan.days or 0, 'day')}, {_basis(plan)}); "
-        f"EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}"
+        f"EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}{_since(plan)}"
     )
+
+
+def _since(plan: ItemPlan) -> str:
+    """Say that a person has set the item since, and what these numbers lead to."""
+    point, quantity = plan.planned_reorder_point, plan.planned_reorder_quantity
+    if point is None or (point, quantity) == (plan.reorder_point, plan.reorder_quantity):
+        return ""
+    return f"; planned are {point} and {quantity}: set by hand until the next run"
 
 
 def _basis(plan: ItemPlan) -> str:
@@ -273,6 +281,8 @@ def _basis(plan: ItemPlan) -> str:
     level = f"service level {plan.service_level:g}" if plan.fill_rate is None else f"fill rate {plan.fill_rate:g}"
     if plan.method == Method.SEED or plan.expected_cycle_service is None or plan.expected_fill_rate is None:
         return level
+    if plan.demand_class is None:
+        return f"{level}; no demand in these days"
     return (
         f"{level}; {plan.demand_class}, {plan.method}: expected {100 * plan.expected_cycle_service:.1f} % of cycles, "
         f"{100 * plan.expected_fill_rate:.1f} % of units"

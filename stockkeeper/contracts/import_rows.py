@@ -87,6 +87,11 @@ def _yes_or_no(cell: Any) -> bool:
     return word in _YES
 
 
+def _marked(cell: Any) -> bool:
+    # A sheet marks a few of its rows, and leaves the cells of the others empty.
+    return bool(cell) and _yes_or_no(cell)
+
+
 def _day(cell: Any) -> date:
     if not _DAY.fullmatch(text := _given(cell)):
         raise ValueError("must be a day, such as 2026-11-23")
@@ -178,6 +183,7 @@ _SOLD: TypeAdapter[int] = TypeAdapter(PackQuantity)
 _COST: TypeAdapter[Decimal] = TypeAdapter(Amount)
 Area = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2), BeforeValidator(_decimal)]
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+Mark = Annotated[bool, BeforeValidator(_marked)]
 Day = Annotated[date, BeforeValidator(_day)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Priority = Annotated[int, Field(ge=0, le=MAX_PRIORITY), BeforeValidator(_whole)]
@@ -232,7 +238,7 @@ class SupplierRow(Row):
     email: Email = None
     review_days: Annotated[ReviewDays | None, _OrNull] = None
     minimum_order_value: Annotated[Amount | None, _OrNull] = None
-    joint_orders: YesOrNo = False
+    joint_orders: Mark = False
     line_cost: Annotated[Amount | None, _OrNull] = None
 
 
@@ -251,7 +257,7 @@ class ProductSupplierRow(_OfProduct):
 
     supplier: Key = ""
     supplier_id: ImportedId = 0
-    is_preferred: YesOrNo = False
+    is_preferred: Mark = False
     unit_cost: Amount = Decimal()
     lead_time_days: Days = Decimal()
     lead_time_deviation_days: Annotated[Days | None, _OrNull] = None
@@ -272,7 +278,7 @@ class DemandRow(_OfItem):
 
     day: Day = date.min
     quantity: Quantity = 0
-    exclude: YesOrNo = False
+    exclude: Mark = False
 
 
 _ROWS: Mapping[ImportKind, TypeAdapter[list[Row]]] = {

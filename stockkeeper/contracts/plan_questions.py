@@ -37,6 +37,7 @@ class ArrivalAhead(BaseModel):
     document: str
     quantity: int
     expected_on: date | None = Field(description="Null: nobody said when.")
+    waits_for_approval: bool = Field(default=False, description="A draft: counted on, and not with the supplier yet.")
 
 
 class DayAheadState(BaseModel):

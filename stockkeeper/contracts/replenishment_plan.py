@@ -206,6 +206,11 @@ class ItemPlan(BaseModel):
     expected_fill_rate: float | None = Field(
         default=None, description="The part of the units wanted that is expected to be sold."
     )
+    planned_reorder_point: int | None = Field(
+        default=None,
+        description="The point that these numbers lead to; the item's own is another where a person has set it since.",
+    )
+    planned_reorder_quantity: int | None = Field(default=None, description="In the same way, the units of an order.")
 
 
 class ItemPlans(Page):

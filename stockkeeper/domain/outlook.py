@@ -2,11 +2,13 @@
 
 Demand of a number of days is taken as their mean, and its deviation grows with the square root of the days (Silver,
 Pyke and Thomas, *Inventory and Production Management in Supply Chains*, 4th edition, 2017, chapter 6). What is on its
-way comes on its expected day; what is overdue is expected from one day to the next, and counts from tomorrow on.
+way comes on its expected day; what is overdue is expected from one day to the next, and counts from tomorrow on. Who
+finds nothing on the shelf isn't served from the goods that come later.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -25,11 +27,13 @@ class Arrival:
         document: The purchase order or transfer, by its number.
         units: Units that it still brings.
         expected: The day on which they are expected; None: not known, and no day counts on them.
+        waits: Whether it is a draft that waits for approval; counted, as reordering counts it.
     """
 
     document: str
     units: int
     expected: date | None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,22 +87,35 @@ def outlook(
     """
     factor = service_factor(confidence)
     course = []
-    for number in range(days + 1):
+    for number, (came, left) in enumerate(itertools.islice(_course(today, available, arrivals, daily_mean), days + 1)):
+        day = today + number * _A_DAY
+        band = factor * daily_deviation * math.sqrt(number)
+        course.append(DayAhead(day, left, max(left - band, 0.0), min(left + band, float(available + came))))
+    runs_out = next((each.day for each in course if each.expected <= 0), None) if daily_mean > 0 else None
+    return Outlook(course, _order_by(today, available, point, arrivals, daily_mean), runs_out)
+
+
+def _course(today: date, available: int, arrivals: Sequence[Arrival], daily_mean: float) -> Iterator[tuple[int, float]]:
+    """For each day from today, the units that have come by then, and those that are left at its end."""
+    refused = 0.0
+    for number in itertools.count():
         day = today + number * _A_DAY
         came = sum(each.units for each in arrivals if number and each.expected is not None and each.expected <= day)
-        left = available + came - daily_mean * number
-        band = factor * daily_deviation * math.sqrt(number)
-        course.append(DayAhead(day, max(left, 0.0), max(left - band, 0.0), min(left + band, float(available + came))))
-    runs_out = next((each.day for each in course if each.expected <= 0), None) if daily_mean > 0 else None
-    position = available + sum(each.units for each in arrivals)
-    return Outlook(course, _order_by(today, position, point, daily_mean), runs_out)
+        left = available + came - daily_mean * number + refused
+        refused += max(-left, 0.0)
+        yield came, max(left, 0.0)
 
 
-def _order_by(today: date, position: int, point: int, daily_mean: float) -> date | None:
-    """The day on which the inventory position falls below the point."""
-    if position < point:
+def _order_by(today: date, available: int, point: int, arrivals: Sequence[Arrival], daily_mean: float) -> date | None:
+    """The day on which the inventory position falls below the point; units that come on no known day are in it."""
+    if available + sum(each.units for each in arrivals) < point:
         return today
     if daily_mean <= 0:
         return None
-    number = math.floor((position - point) / daily_mean) + 1
-    return None if number > _FARTHEST_DAYS else today + number * _A_DAY
+    dated = [each for each in arrivals if each.expected is not None]
+    whole = available + sum(each.units for each in arrivals if each.expected is None)
+    due = sum(each.units for each in dated)
+    course = itertools.islice(_course(today, whole, dated, daily_mean), _FARTHEST_DAYS + 1)
+    below = (number for number, (came, left) in enumerate(course) if number and due - came + left < point)
+    number = next(below, None)
+    return None if number is None else today + number * _A_DAY

@@ -7,6 +7,7 @@ The formulas and their sources are those of `stockkeeper.domain.replenishment` a
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from stockkeeper.domain.demand_class import INTERVAL_CUT, SIZE_CUT, PlanMethod
 from stockkeeper.domain.order_quantity import PriceBreak
@@ -68,19 +69,22 @@ class PlanNumbers:
     review_wait_days: float | None = None
 
 
-def explain(plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak] = ()) -> list[Explained]:
+def explain(
+    plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak] = (), unit_cost: Decimal | None = None
+) -> list[Explained]:
     """The plan, number by number, in the order in which one follows from the other.
 
     Args:
         plan: Its numbers.
         terms: Quantities that the supplier sells.
         breaks: Its price breaks, in rising order.
+        unit_cost: What a unit costs below the first of them; money. None: not known.
     """
     by_seed = plan.method == PlanMethod.SEED
     return [
         *_demand(plan),
         *(_by_the_seed(plan) if by_seed else _by_distribution(plan) if plan.method else _without_demand()),
-        *_quantity(plan, terms, breaks),
+        *_quantity(plan, terms, breaks, unit_cost),
         *_expected(plan),
     ]
 
@@ -184,7 +188,9 @@ def _factor(plan: PlanNumbers, skewness: float) -> str:
     )
 
 
-def _quantity(plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak]) -> Iterator[Explained]:
+def _quantity(
+    plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak], unit_cost: Decimal | None
+) -> Iterator[Explained]:
     if plan.order_cost is not None and plan.holding_cost_rate is not None and plan.unit_cost is not None:
         a_year = plan.daily_mean * DAYS_A_YEAR
         if plan.holding_cost_rate * plan.unit_cost:
@@ -197,7 +203,8 @@ def _quantity(plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak]) -> 
         yield Explained("EOQ", formula, plan.economic_order_quantity, "units")
     sold = f"at least {terms.minimum_order_quantity}, in packs of {terms.pack_size}"
     if breaks:
-        prices = ", ".join(f"{each.unit_cost.normalize():f} from {each.quantity} on" for each in breaks)
+        lowest = [] if unit_cost is None else [f"{unit_cost.normalize():f} each"]
+        prices = ", ".join([*lowest, *(f"{each.unit_cost.normalize():f} from {each.quantity} on" for each in breaks)])
         formula = f"of least yearly cost, no less than the point: goods ({prices}), orders and holding; {sold}"
     else:
         formula = f"EOQ, rounded up; {sold}; when it is ordered, no less than the point"

@@ -42,7 +42,7 @@ def test_a_plan_is_explained_with_its_next_weeks(
         "d · L + safety stock = 350 + 43.52, rounded up",
     )
     assert told["safety stock"].formula == "Z · s · √L = 1.645 · 10 · √7"
-    assert found.arrivals == [ArrivalAhead(document=number, quantity=100, expected_on=day)]
+    assert found.arrivals == [ArrivalAhead(document=number, quantity=100, expected_on=day, waits_for_approval=True)]
     # 850 are left of a thousand, and fifty leave a day.
     assert [each.expected for each in found.outlook] == [850, 800, 750, 800, 750, 700]
     assert [each.day for each in found.outlook] == [found.today + timedelta(days=number) for number in range(6)]
@@ -58,6 +58,21 @@ def test_an_item_that_was_set_by_hand_has_no_numbers_behind_it(
     planning.set(*names(engine, item), "manual", 10)
     found = explained(database, engine, item)
     assert (found.reorder_point, found.numbers, found.outlook, found.order_by) == (10, [], [], None)
+
+
+def test_numbers_lead_to_the_planned_point_while_one_that_was_set_by_hand_stays(
+    planning: Planning, past: Past, database: Database, engine: Engine
+) -> None:
+    item = past.supplied(*SEED, units=1_000)
+    planning.run(item.warehouse_id)
+    planning.set(*names(engine, item), "manual", 400)
+    planning.set(*names(engine, item), "auto")
+    found = explained(database, engine, item)
+    assert (found.reorder_point, found.reorder_quantity) == (400, None)
+    assert (found.planned_reorder_point, found.planned_reorder_quantity) == (394, 428)
+    told = {each.name: each for each in found.numbers}
+    assert (told["reorder point"].value, told["order quantity"].value) == (394, 428)
+    assert told["reorder point"].formula == "d · L + safety stock = 350 + 43.52, rounded up"
 
 
 def test_an_item_without_a_point_is_refused_with_what_to_do(past: Past, database: Database, engine: Engine) -> None:

@@ -106,7 +106,7 @@ def _skus(engine: Engine, *product_ids: int) -> dict[int, str]:
     [
         ("suppliers", "review_days", "tue-fri", "must be weekdays, such as tue or tue,fri"),
         ("suppliers", "minimum_order_value", "-1", "input should be greater than or equal to 0"),
-        ("suppliers", "joint_orders", "", "needs a value"),
+        ("suppliers", "joint_orders", "maybe", "must be true or false, yes or no, 1 or 0"),
         ("suppliers", "line_cost", "4,50", "must be a decimal number, such as 12.50"),
         ("product-suppliers", "price_breaks", "100", "must be units and unit cost, such as 100:2.90 500:2.70"),
         ("product-suppliers", "price_breaks", "100:2,90", "must be units and unit cost, such as 100:2.90 500:2.70"),

@@ -48,6 +48,19 @@ def test_what_is_on_its_way_comes_on_its_day() -> None:
     assert [each.expected for each in ahead(40, 0, on_time, no_day, days=5).days] == [40, 30, 20, 60, 50, 40]
 
 
+def test_who_finds_nothing_on_the_shelf_is_not_served_from_what_comes_later() -> None:
+    found = ahead(15, 5, Arrival("PO-1", 50, day(4)), days=6)
+    assert [each.expected for each in found.days] == [15, 5, 0, 0, 40, 30, 20]
+    # Nothing leaves on the third day, half as much on the second; so 10 are left on the seventh, 0 on the eighth.
+    assert (found.runs_out, found.order_by) == (day(2), day(8))
+
+
+def test_what_comes_too_late_is_in_the_position_and_not_on_the_shelf() -> None:
+    # 100 and 10 are 3 days above the point of 85; that the 10 come in a month changes nothing.
+    assert ahead(100, 85, Arrival("PO-1", 10, day(30))).order_by == day(3)
+    assert ahead(100, 85, Arrival("PO-1", 10, None)).order_by == day(3)
+
+
 def test_what_is_overdue_comes_from_tomorrow_on() -> None:
     overdue = Arrival("PO-1", 50, day(-7))
     assert [each.expected for each in ahead(40, 0, overdue, days=2).days] == [40, 80, 70]
@@ -63,7 +76,8 @@ def test_what_is_overdue_comes_from_tomorrow_on() -> None:
         (100, 0, 9),
         # What is on order is ordered already.
         (19, 1, 1),
-        (0, 100, 9),
+        # Nobody is served on the first day, and a hundred come on the second.
+        (0, 100, 10),
     ],
 )
 def test_it_is_ordered_on_the_day_on_which_the_position_falls_below_the_point(

@@ -172,3 +172,7 @@ def test_the_terms_of_the_supplier_are_told() -> None:
         1_602,
         "units",
     )
+    with_cost = {each.name: each for each in explain(plan, TERMS, breaks, Decimal("3.10"))}
+    assert with_cost["order quantity"].formula.startswith(
+        "of least yearly cost, no less than the point: goods (3.1 each, 2.9 from 1600 on, 2.85 from 9000 on), "
+    )

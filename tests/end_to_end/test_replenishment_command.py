@@ -127,6 +127,8 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         "planning": "auto",
         "reorder_point": 394,
         "reorder_quantity": 1536,
+        "planned_reorder_point": 394,
+        "planned_reorder_quantity": 1536,
         "quantity_available": 500,
         "supplier": supplier,
         "days": 35,
@@ -157,7 +159,10 @@ async def test_a_plan_is_explained_and_drawn_and_its_promise_is_told(shelf: Shel
     early = await command("plan", "explain", shelf.sku)
     assert (early.exit_code, early.stderr) == (
         1,
-        f"InvalidRequest: name the warehouse of {shelf.sku} (--warehouse): it has no reorder point anywhere yet\n",
+        (
+            f"InvalidRequest: {shelf.sku} has no reorder point anywhere yet: plan it (stockkeeper plan), or set it by "
+            "hand (stockkeeper plan set)\n"
+        ),
     )
     await shelf.told("plan", *shelf.here, *WINDOW)
     told = await shelf.told("plan", "explain", shelf.sku)
@@ -218,7 +223,8 @@ async def test_an_item_that_is_set_by_hand_is_left_alone_until_it_is_given_back(
     assert (without_quantity["reorder_point"], without_quantity["reorder_quantity"]) == (130, None)
 
     given_back = await command("plan", "auto", shelf.sku, shelf.warehouse)
-    assert f"{shelf.sku} {shelf.warehouse} auto 130 usage 50/day" in words(given_back.stdout)
+    assert " auto 130 usage 50/day" in words(given_back.stdout)
+    assert "planned are 394 and 1536: set by hand until the next run" in words(given_back.stdout)
     assert given_back.stderr == "point and quantity stay as they are until the next planning run\n"
     back = await shelf.json("plan", "auto", shelf.sku, shelf.warehouse)
     assert (back["planning"], back["reorder_point"], back["reorder_quantity"]) == ("auto", 130, None)

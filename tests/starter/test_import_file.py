@@ -272,3 +272,17 @@ def test_bad_rows_of_a_page_come_in_the_order_of_lines() -> None:
         BadRow(3, None, "has 2 cells, the header has 1"),
         BadRow(4, "name", "needs a value"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "cells"),
+    [
+        ("demand", ["sku", "warehouse", "day", "quantity", "exclude"], ["A", "B", "2026-11-23", "4"]),
+        ("suppliers", ["name", "joint_orders"], ["A"]),
+        ("product-suppliers", ["sku", "supplier", "is_preferred"], ["A", "B"]),
+    ],
+)
+def test_a_row_that_is_not_marked_is_none_of_the_marked(kind: str, columns: list[str], cells: list[str]) -> None:
+    rows, bad = read_rows(ImportKind(kind), columns, [(line, [*cells, mark]) for line, mark in ((2, "yes"), (3, ""))])
+    assert ([getattr(row, columns[-1]) for row in rows], bad) == ([True, False], [])
+    assert [columns[-1] in row.model_fields_set for row in rows] == [True, True]
