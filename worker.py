@@ -192,6 +192,8 @@ class Settings(BaseSettings):
     """Holding cost of a unit per year, as a fraction of its unit cost; for planning."""
     bulk_factor: BulkFactor | None = None
     """Times the median of the days with demand above which a day is left out of planning; None: no day is."""
+    forecast: bool = False
+    """Plan by trend and season where an item's past carries them (ADR 0067)."""
     counting: CountPolicy = DEFAULT_COUNTING
     """Tolerances, intervals by class and number per day of counts, as JSON; a field left out has its default."""
     adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
@@ -294,6 +296,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
             order_cost=settings.order_cost,
             holding_cost_rate=settings.holding_cost_rate,
             bulk_factor=settings.bulk_factor,
+            forecast=settings.forecast,
         ),
         cycle_count.PROCESS.kind: CycleCountSteps(database, settings.counting, settings.adjustment),
         cycle_count_plan.PROCESS.kind: CycleCountPlanSteps(database, settings.counting),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from activities.forecasts import ItemForecast
 from database.demand_sums import DemandSums
 from database.replenishment_plan import Supply
 from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
@@ -20,6 +21,7 @@ def plan_items(
     *,
     measure: ServiceMeasure,
     method: PlanMethod | None,
+    forecasts: Mapping[ItemKey, ItemForecast],
 ) -> dict[str, list[Any]]:
     """Plan items: the columns of `database.replenishment_plan.item_plans`, each with a value for each item.
 
@@ -30,8 +32,10 @@ def plan_items(
         policy: Level of service, and costs.
         measure: What the level is a part of.
         method: The seed's formula for all; None: for each item the distribution that fits.
+        forecasts: Of items that have one: points are of the demand that it expects, quantities of the mean.
     """
     # NumPy and SciPy are loaded where something is planned, and nowhere else.
+    from stockkeeper.domain.demand_forecast import daily_deviation, forecasted  # noqa: PLC0415
     from stockkeeper.domain.lead_time_demand import Demand  # noqa: PLC0415
     from stockkeeper.domain.lead_time_demand import Supply as Supplies  # noqa: PLC0415
     from stockkeeper.domain.planning import plan_points  # noqa: PLC0415
@@ -45,13 +49,22 @@ def plan_items(
         for usage, unit_cost in zip(usages, unit_costs, strict=True)
     ]
     quantities = [supply.terms.orderable(units) for supply, units in zip(supplied, economic, strict=True)]
+    own = [forecasts.get(item) for item in items]
+    demand = Demand(
+        days=_floats(each.days for each in sums),
+        busy_days=_floats(each.days_with_demand for each in sums),
+        units=_floats(each.total for each in sums),
+        squares=_floats(each.total_of_squares for each in sums),
+    )
+    means, deviations = [each.daily_mean for each in usages], [each.daily_deviation for each in usages]
+    if forecasts:
+        demand = forecasted(demand, _floats(1 if each is None else each.factor for each in own))
+        expected = zip(demand.mean.tolist(), daily_deviation(demand).tolist(), strict=True)
+        for number, (each, (mean, deviation)) in enumerate(zip(own, expected, strict=True)):
+            if each is not None:
+                means[number], deviations[number] = mean, deviation
     planned = plan_points(
-        Demand(
-            days=_floats(each.days for each in sums),
-            busy_days=_floats(each.days_with_demand for each in sums),
-            units=_floats(each.total for each in sums),
-            squares=_floats(each.total_of_squares for each in sums),
-        ),
+        demand,
         Supplies(
             lead_time_days=_floats(each.lead_time.days for each in supplied),
             lead_time_deviation_days=_floats(each.lead_time.deviation_days for each in supplied),
@@ -77,8 +90,8 @@ def plan_items(
     return {
         "supplier_id": [each.supplier_id for each in supplied],
         "days": [each.days for each in usages],
-        "daily_mean": [each.daily_mean for each in usages],
-        "daily_deviation": [each.daily_deviation for each in usages],
+        "daily_mean": means,
+        "daily_deviation": deviations,
         "days_with_demand": [each.days_with_demand for each in sums],
         "lead_time_days": [each.lead_time.days for each in supplied],
         "lead_time_deviation_days": [each.lead_time.deviation_days for each in supplied],
@@ -88,6 +101,9 @@ def plan_items(
         "order_cost": [policy.order_cost] * len(items),
         "holding_cost_rate": [policy.holding_cost_rate] * len(items),
         "unit_cost": unit_costs,
+        "forecast": [None if each is None else each.kind for each in own],
+        "forecast_factor": [None if each is None else each.factor for each in own],
+        "forecast_error": [None if each is None else each.error for each in own],
         "economic_order_quantity": economic,
         "reorder_quantity": quantities,
         **{name: getattr(planned, name) for name in _PLANNED},

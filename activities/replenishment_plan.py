@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
+from activities.forecasts import forecasts_of
 from activities.page_of_plans import plan_items
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
@@ -63,12 +64,20 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         holding_cost_rate: The yearly holding cost as a part of the unit cost, unless a run brings its own.
         bulk_factor: Days with more than this many times the usual demand are left out, unless a run brings its own
             number; None: none is left out.
+        forecast: Whether trend and season are followed, unless a run says it.
     """
 
     def __init__(
-        self, database: Database, *, order_cost: Decimal, holding_cost_rate: float, bulk_factor: float | None = None
+        self,
+        database: Database,
+        *,
+        order_cost: Decimal,
+        holding_cost_rate: float,
+        bulk_factor: float | None = None,
+        forecast: bool = False,
     ) -> None:
         super().__init__(database)
+        self._forecast = forecast
         self._bulk_factor = bulk_factor
         self._order_cost = order_cost
         self._holding_cost_rate = holding_cost_rate
@@ -171,6 +180,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         bulk_factor = self._bulk_factor if step.bulk_factor is None else step.bulk_factor
         known = demand_of_items(connection, page, step.history_days, step.as_of, bulk_factor)
         items = [item for item in page if item in known and item.product_id in supplies]
+        # The seed's formula plans from the mean, whatever the settings say.
+        follows = (self._forecast if step.forecast is None else step.forecast) and step.method is None
         plans = plan_items(
             items,
             known,
@@ -178,6 +189,9 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             self._policy(step),
             measure=ServiceMeasure.CYCLE if step.fill_rate is None else ServiceMeasure.FILL,
             method=None if step.method is None else PlanMethod(step.method),
+            forecasts=(
+                forecasts_of(connection, items, supplies, step.history_days, step.as_of, bulk_factor) if follows else {}
+            ),
         )
         changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"])
         insert_plans(connection, items, plans, step.as_of)

@@ -14,8 +14,8 @@ from stockkeeper.domain.replenishment import BULK_DAYS_NEEDED, Usage, usage_from
 from stockkeeper.domain.stock import ItemKey
 
 # Where the ledger has no demand of a day, the file's counts. The files are looked at only for items that they know.
-_DEMAND_OF_ITEM = """
-    SELECT quantity FROM daily_demand AS known
+DEMAND_OF_ITEM = """
+    SELECT day, quantity FROM daily_demand AS known
     WHERE (known.warehouse_id, known.product_id) = (spanned.warehouse_id, spanned.product_id)
         AND known.day BETWEEN first_day AND last_day
         AND (NOT in_a_file OR NOT EXISTS (
@@ -23,7 +23,7 @@ _DEMAND_OF_ITEM = """
             WHERE exclude AND (left_out.warehouse_id, left_out.product_id, left_out.day)
                 = (known.warehouse_id, known.product_id, known.day)))
     UNION ALL
-    SELECT quantity FROM imported_demand AS imported
+    SELECT day, quantity FROM imported_demand AS imported
     WHERE in_a_file AND (imported.warehouse_id, imported.product_id) = (spanned.warehouse_id, spanned.product_id)
         AND imported.day BETWEEN first_day AND last_day AND NOT exclude AND NOT EXISTS (
             SELECT 1 FROM daily_demand AS known
@@ -41,7 +41,7 @@ _ADDED_UP = """
 """
 
 _ALL_DAYS = Template("SELECT 0 AS bulk_days, $added_up FROM ($demand) AS demand").substitute(
-    demand=_DEMAND_OF_ITEM, added_up=Template(_ADDED_UP).substitute(counts="true")
+    demand=DEMAND_OF_ITEM, added_up=Template(_ADDED_UP).substitute(counts="true")
 )
 
 _WITHOUT_BULK = Template("""
@@ -55,11 +55,10 @@ _WITHOUT_BULK = Template("""
         SELECT typical.days >= :days_needed AND quantity > CAST(:bulk_factor AS double precision) * typical.units
             AS is_bulk
     ) AS rule
-""").substitute(demand=_DEMAND_OF_ITEM, added_up=Template(_ADDED_UP).substitute(counts="NOT is_bulk"))
+""").substitute(demand=DEMAND_OF_ITEM, added_up=Template(_ADDED_UP).substitute(counts="NOT is_bulk"))
 
-# The days of an item begin with its first movement or the first day that a file has of it. Each item is added up by
-# itself, from one stretch of an index that has the quantities as well.
-_OF_ITEMS = """
+# The days of an item begin with its first movement or the first day that a file has of it.
+SPANNED = """
     WITH page AS (
         SELECT warehouse_id, product_id, today - 1 AS last_day, timezone
         FROM unnest(CAST(:warehouse_ids AS bigint[]), CAST(:product_ids AS bigint[]))
@@ -89,7 +88,12 @@ _OF_ITEMS = """
             WHERE (imported.warehouse_id, imported.product_id) = (page.warehouse_id, page.product_id)
             ORDER BY day LIMIT 1) AS first_imported ON true
         WHERE least(first_moved.day, first_imported.day) IS NOT NULL
-    ),
+    )
+"""
+
+# Each item is added up by itself, from one stretch of an index that has the quantities as well.
+_OF_ITEMS = """
+    $spanned,
     counted AS (
         SELECT warehouse_id, product_id, days_with_demand, total, total_of_squares,
             last_day - first_day + 1 - bulk_days - CASE WHEN in_a_file THEN (
@@ -106,7 +110,7 @@ _OF_ITEMS = """
 
 def _of_items(added_up: str) -> TextClause:
     """The statement for a page of items, by the sub-query that adds up the days of one."""
-    statement = clocked(Template(_OF_ITEMS).substitute(added_up=added_up), today=True)
+    statement = clocked(Template(_OF_ITEMS).substitute(spanned=SPANNED, added_up=added_up), today=True)
     return statement.bindparams(bindparam("history_days", type_=Integer))
 
 
@@ -155,13 +159,7 @@ def demand_of_items(
         as_of: The workflow's time.
         bulk_factor: Days with more than this many times the median of the days with demand are left out; None: none.
     """
-    noon = datetime.combine(as_of.date(), time(12), tzinfo=UTC)
-    asked: dict[str, Any] = {
-        "warehouse_ids": numbers(item.warehouse_id for item in items),
-        "product_ids": numbers(item.product_id for item in items),
-        "history_days": history_days,
-        "as_of": as_of,
-    } | clock(connection, noon - timedelta(days=history_days), as_of)
+    asked = asked_of(connection, items, history_days, as_of)
     if bulk_factor is None:
         rows = connection.execute(_OF_ALL_DAYS, asked).all()
     else:
@@ -171,3 +169,14 @@ def demand_of_items(
         ItemKey(warehouse_id, product_id): DemandSums(days, days_with_demand, int(total), int(total_of_squares))
         for warehouse_id, product_id, days, days_with_demand, total, total_of_squares in rows
     }
+
+
+def asked_of(connection: Connection, items: Sequence[ItemKey], history_days: int, as_of: datetime) -> dict[str, Any]:
+    """The values of `SPANNED`: the items, the days, and the clocks of their warehouses."""
+    noon = datetime.combine(as_of.date(), time(12), tzinfo=UTC)
+    return {
+        "warehouse_ids": numbers(item.warehouse_id for item in items),
+        "product_ids": numbers(item.product_id for item in items),
+        "history_days": history_days,
+        "as_of": as_of,
+    } | clock(connection, noon - timedelta(days=history_days), as_of)

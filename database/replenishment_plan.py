@@ -70,6 +70,9 @@ item_plans = Table(
     Column("expected_cycle_service", Double),
     Column("expected_fill_rate", Double),
     Column("review_wait_days", Double),
+    Column("forecast", Text),
+    Column("forecast_factor", Double),
+    Column("forecast_error", Double),
     item_key("item_plans_item"),
 )
 

@@ -108,6 +108,7 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
             bulk_factor=request.bulk_factor,
             fill_rate=request.fill_rate,
             method=request.method,
+            forecast=request.forecast,
         )
         summary = f"plan items from {self._at.looked_at + 1} on"
         page = await through_the_queue(ReplenishmentPlanActivities.plan_page, step, summary, policies.PLANNING)

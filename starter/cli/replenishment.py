@@ -53,6 +53,10 @@ def plan(
         float | None,
         typer.Option(help="Leave out days with more than this many times the usual demand; else by the settings."),
     ] = None,
+    forecast: Annotated[
+        bool | None,
+        typer.Option(help="Follow trend and season where three years of demand carry them; else by the settings."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Plan reorder points and quantities of every item now, unless a subcommand is given."""
@@ -71,6 +75,7 @@ def plan(
             order_cost=cost,
             holding_cost_rate=holding_cost_rate,
             bulk_factor=bulk_factor,
+            forecast=forecast,
         )
         return state, await _names_of_skipped(stock, state) if state.skipped else None
 
@@ -262,7 +267,8 @@ def _planned_from(plan: ItemPlan) -> str:
     varies = f" (deviation {_number(plan.lead_time_deviation_days)})" if plan.lead_time_deviation_days else ""
     lead_time = f"{_number(plan.lead_time_days)} {'day' if plan.lead_time_days == 1 else 'days'}{varies}"
     return (
-        f"usage {_number(plan.daily_mean)}/day x lead time {lead_time} + safety stock {_number(plan.safety_stock)} "
+        f"usage {_number(plan.daily_mean)}/day{_forecast(plan)} x lead time {lead_time} "
+        f"+ safety stock {_number(plan.safety_stock)} "
         f"(deviation {_number(plan.daily_deviation)} over {counted(plan.days or 0, 'day')}, {_basis(plan)}); "
         f"EOQ {_number(plan.economic_order_quantity)}; {escape(plan.supplier)}{_since(plan)}"
     )
@@ -274,6 +280,13 @@ def _since(plan: ItemPlan) -> str:
     if point is None or (point, quantity) == (plan.reorder_point, plan.reorder_quantity):
         return ""
     return f"; planned are {point} and {quantity}: set by hand until the next run"
+
+
+def _forecast(plan: ItemPlan) -> str:
+    """By which forecast the usage isn't the mean."""
+    if plan.forecast is None or plan.forecast_factor is None:
+        return ""
+    return f" ({_number(plan.forecast_factor)} times the mean, by {plan.forecast.replace('_', ' ')})"
 
 
 def _basis(plan: ItemPlan) -> str:

@@ -52,6 +52,7 @@ class Replenishment(Part):
         order_cost: Decimal | None = None,
         holding_cost_rate: float | None = None,
         bulk_factor: float | None = None,
+        forecast: bool | None = None,
     ) -> PlanState:
         """Plan every item now, and wait until that is done.
 
@@ -65,6 +66,7 @@ class Replenishment(Part):
             holding_cost_rate: The yearly holding cost as a part of the unit cost; None: by the workers' settings.
             bulk_factor: Days with more than this many times the median of the days with demand are left out, as one-off
                 bulk orders; None: by the workers' settings.
+            forecast: Follow trend and season, of items whose past carries it; None: by the workers' settings.
 
         Raises:
             UnknownWarehouse, InvalidRequest: The request is wrong.
@@ -81,6 +83,7 @@ class Replenishment(Part):
             order_cost=order_cost,
             holding_cost_rate=holding_cost_rate,
             bulk_factor=bulk_factor,
+            forecast=forecast,
         )
         return await run_now(self.connection, replenishment_plan.PROCESS, request, state=PlanState)
 

@@ -60,11 +60,18 @@ class ReplenishmentPlanRequest(Start):
         description="Days with more than this many times the median of the days with demand are left out, as one-off "
         "bulk orders. Null: from the settings, which leave none out unless set.",
     )
+    forecast: bool | None = Field(
+        default=None,
+        description="Follow trend and season, of items with three years of demand of which a forecast has shown itself "
+        "better than the mean. Null: from the settings, which don't unless set.",
+    )
 
     @model_validator(mode="after")
-    def _the_seeds_formula_has_no_fill_rate(self) -> Self:
+    def _the_seeds_formula_has_no_fill_rate_and_no_forecast(self) -> Self:
         if self.method is not None and self.fill_rate is not None:
             raise ValueError("fill_rate: the seed's formula plans for a service level; leave fill_rate or method out")
+        if self.method is not None and self.forecast:
+            raise ValueError("forecast: the seed's formula plans from the mean; leave forecast or method out")
         return self
 
     @property
@@ -104,7 +111,7 @@ class RolledUpDemand(BaseModel):
 class PlanPageStep(Step):
     """Plan the items after this one, in the order of warehouse and product, as many as a page has."""
 
-    added_later: ClassVar[tuple[str, ...]] = ("fill_rate", "method")
+    added_later: ClassVar[tuple[str, ...]] = ("fill_rate", "method", "forecast")
 
     warehouse_id: int | None
     after: tuple[int, int] | None
@@ -115,6 +122,7 @@ class PlanPageStep(Step):
     bulk_factor: float | None = None
     fill_rate: float | None = None
     method: Literal["seed"] | None = None
+    forecast: bool | None = None
 
 
 class PlannedPage(BaseModel):
@@ -211,6 +219,15 @@ class ItemPlan(BaseModel):
         description="The point that these numbers lead to; the item's own is another where a person has set it since.",
     )
     planned_reorder_quantity: int | None = Field(default=None, description="In the same way, the units of an order.")
+    forecast: str | None = Field(
+        default=None, description="What daily_mean follows: trend, season or trend_and_season; null: the days' mean."
+    )
+    forecast_factor: float | None = Field(
+        default=None, description="Demand expected over the lead time, as a part of the days' mean."
+    )
+    forecast_error: float | None = Field(
+        default=None, description="Squared error of such forecasts over the last year, as a part of the mean's."
+    )
 
 
 class ItemPlans(Page):

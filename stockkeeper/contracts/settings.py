@@ -22,6 +22,7 @@ WORKER_SETTINGS = frozenset(
         "DATABASE_ROLE",
         "DEPLOYMENT_NAME",
         "ESCALATION_NOTICE_URLS",
+        "FORECAST",
         "HEALTH_ADDRESS",
         "HOLDING_COST_RATE",
         "LOG_FORMAT",

@@ -67,6 +67,14 @@ class PlanNumbers:
     expected_cycle_service: float | None
     expected_fill_rate: float | None
     review_wait_days: float | None = None
+    forecast: str | None = None
+    forecast_factor: float | None = None
+    forecast_error: float | None = None
+
+    @property
+    def mean_of_days(self) -> float:
+        """Units a day, as they were; the usage without its forecast."""
+        return self.daily_mean / (self.forecast_factor or 1)
 
 
 def explain(
@@ -91,8 +99,21 @@ def explain(
 
 def _demand(plan: PlanNumbers) -> Iterator[Explained]:
     units = plan.daily_mean * plan.days
-    yield Explained("usage d", f"{_n(units)} units in {plan.days} days", plan.daily_mean, "units a day")
-    yield Explained("deviation s", f"of the units of each of {plan.days} days", plan.daily_deviation, "units a day")
+    was = plan.mean_of_days
+    in_days = f"{_n(was * plan.days)} units in {plan.days} days"
+    expected = ""
+    if plan.forecast and plan.forecast_factor is not None and plan.forecast_error is not None:
+        yield Explained("mean", in_days, was, "units a day")
+        yield Explained(
+            "forecast f",
+            f"{plan.forecast.replace('_', ' ')}, over the lead time; over the last year, its squared error was "
+            f"{_n(100 * plan.forecast_error)} % of the mean's",
+            plan.forecast_factor,
+        )
+        in_days, expected = f"mean · f = {_n(was)} · {plan.forecast_factor:.3f}", ", as it is with the forecast"
+    yield Explained("usage d", in_days, plan.daily_mean, "units a day")
+    how = f"of the units of each of {plan.days} days{expected}"
+    yield Explained("deviation s", how, plan.daily_deviation, "units a day")
     if plan.days_with_demand and plan.demand_class:
         interval = plan.days / plan.days_with_demand
         squares = plan.daily_deviation**2 * (plan.days - 1) + units**2 / plan.days
@@ -192,7 +213,7 @@ def _quantity(
     plan: PlanNumbers, terms: Terms, breaks: Sequence[PriceBreak], unit_cost: Decimal | None
 ) -> Iterator[Explained]:
     if plan.order_cost is not None and plan.holding_cost_rate is not None and plan.unit_cost is not None:
-        a_year = plan.daily_mean * DAYS_A_YEAR
+        a_year = plan.mean_of_days * DAYS_A_YEAR
         if plan.holding_cost_rate * plan.unit_cost:
             formula = (
                 f"√(2 · {_n(a_year)} a year · order cost {_n(plan.order_cost)} / "

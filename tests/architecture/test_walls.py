@@ -39,7 +39,11 @@ def test_workflows_carry_no_database() -> None:
 
 
 ARRAYS = {"numpy", "scipy"}
-PLANS_MANY_ITEMS = {"stockkeeper.domain.lead_time_demand", "stockkeeper.domain.planning"}
+PLANS_MANY_ITEMS = {
+    "stockkeeper.domain.demand_forecast",
+    "stockkeeper.domain.lead_time_demand",
+    "stockkeeper.domain.planning",
+}
 """What computes with arrays in the domain."""
 
 

@@ -176,3 +176,19 @@ def test_the_terms_of_the_supplier_are_told() -> None:
     assert with_cost["order quantity"].formula.startswith(
         "of least yearly cost, no less than the point: goods (3.1 each, 2.9 from 1600 on, 2.85 from 9000 on), "
     )
+
+
+def test_a_forecast_is_told_with_the_mean_that_it_is_of() -> None:
+    plan = replace(LUMPY, forecast="trend_and_season", forecast_factor=1.25, forecast_error=0.4)
+    found = by_name(plan)
+    assert list(found)[:4] == ["mean", "forecast f", "usage d", "deviation s"]
+    assert (found["mean"].value, found["mean"].formula) == (1.6, "160 units in 100 days")
+    assert found["forecast f"].value == 1.25
+    assert found["forecast f"].formula == (
+        "trend and season, over the lead time; over the last year, its squared error was 40 % of the mean's"
+    )
+    assert (found["usage d"].value, found["usage d"].formula) == (2.0, "mean · f = 1.6 · 1.250")
+    assert found["deviation s"].formula == "of the units of each of 100 days, as it is with the forecast"
+    # A year's orders are of the mean.
+    assert "2 · 584 a year" in found["EOQ"].formula
+    assert "mean" not in by_name(LUMPY)

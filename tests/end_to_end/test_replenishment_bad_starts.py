@@ -46,6 +46,8 @@ PLAN: dict[str, Spoil] = {
     **bad("fill_rate", one=1, text="0.98"),
     **bad("method", unknown="poisson", empty="", number=1),
     "fill_rate by the seed's formula": with_fields(method="seed", fill_rate=0.98),
+    "forecast by the seed's formula": with_fields(method="seed", forecast=True),
+    **bad("forecast", one=1, word="true"),
     **{f"order_cost {name}": with_fields(order_cost=value) for name, value in BAD_MONEY.items()},
     **{
         name: spoil

@@ -42,9 +42,16 @@ class Planning:
     By the seed's formula unless a test says otherwise: its numbers can be checked by hand.
     """
 
-    def __init__(self, database: Database, *, order_cost: str = "50", holding_cost_rate: float = 0.25) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        order_cost: str = "50",
+        holding_cost_rate: float = 0.25,
+        forecast: bool = False,
+    ) -> None:
         self._steps = ReplenishmentPlanSteps(
-            database, order_cost=Decimal(order_cost), holding_cost_rate=holding_cost_rate
+            database, order_cost=Decimal(order_cost), holding_cost_rate=holding_cost_rate, forecast=forecast
         )
 
     def roll_up(self, as_of: datetime = AS_OF) -> RolledUpDemand:
@@ -64,6 +71,8 @@ class Planning:
         holding_cost_rate: float | None = None,
         method: str | None = "seed",
         fill_rate: float | None = None,
+        bulk_factor: float | None = None,
+        forecast: bool | None = None,
         operation: str | None = None,
     ) -> PlannedPage:
         """Plan a page of items from the demand as it is known."""
@@ -80,6 +89,8 @@ class Planning:
                 "holding_cost_rate": holding_cost_rate,
                 "method": method,
                 "fill_rate": fill_rate,
+                "bulk_factor": bulk_factor,
+                "forecast": forecast,
             }
         )
         return run_activity("plan_page", self._steps.plan_page, step)
