@@ -228,6 +228,12 @@ def _day(value: Any) -> Any:
     return day
 
 
+def _with_a_day(value: datetime) -> datetime:
+    if value.year not in _YEARS:
+        raise ValueError(f"must be between {_YEARS[0]} and {_YEARS[-1]}")
+    return value
+
+
 _Line = AfterValidator(_printable)
 
 Units = Annotated[int, Field(gt=0, le=MAX_UNITS, description="A number of units.")]
@@ -253,6 +259,7 @@ Actor = Annotated[str, Field(min_length=1, max_length=200, description="Person o
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
 Note = Annotated[str, Field(max_length=500, description="Any remark."), _Line]
 Timestamp = Annotated[AwareDatetime, Field(description="An instant, with its offset from UTC.")]
+Present = Annotated[Timestamp, AfterValidator(_with_a_day)]
 OccurredAt = Annotated[
     AwareDatetime | None,
     Field(

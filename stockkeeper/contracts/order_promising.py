@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from pydantic import ConfigDict, Field, model_validator
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_LINES, Id, Message, State, Timestamp, Units
+from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Present, State, Units
 from stockkeeper.contracts.stock import Name
 from stockkeeper.domain.arrival import DayBasis as DayBasis  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.arrival import NotCounted as NotCounted  # noqa: PLC0414 - part of the contract
@@ -54,7 +54,7 @@ class AskPromise(Message):
 
     lines: Annotated[list[PromiseLine], Field(min_length=1, max_length=MAX_LINES)]
     confidence: Confidence = DEFAULT_CONFIDENCE
-    as_of: Timestamp | None = Field(default=None, description="The instant from which it is counted; null: now.")
+    as_of: Present | None = Field(default=None, description="The instant from which it is counted; null: now.")
 
 
 class CountedOn(State):

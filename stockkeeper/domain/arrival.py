@@ -100,7 +100,7 @@ class DeliveryTime:
         spread = math.sqrt(variance * (1 + 1 / self.orders if self.orders else 1))
         freedom = self.orders - 1 if self.orders else _AS_NORMAL
         later = _below(freedom, (middle - math.log(waited)) / spread) if waited > 0 else 1.0
-        tail = (1 - confidence) * later
+        tail = min((1 - confidence) * later, 1 - _LEAST_TAIL)
         if tail < _LEAST_TAIL:
             return None
         return math.exp(min(middle + spread * _upper(freedom, tail), math.log(_MOST_DAYS)))

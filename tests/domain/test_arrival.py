@@ -51,6 +51,10 @@ def test_ten_measured_orders_are_promised_with_by_their_prediction_interval() ->
     assert [round(DeliveryTime(7, 2, orders).within(0.95) or 0, 2) for orders in (3, 0)] == [17.31, 10.67]
     assert [DeliveryTime(7, deviation, 5).within(0.999) for deviation in (None, 0.0)] == [7, 7]
     assert DeliveryTime(0, 2, 5).within(0.95) == 0
+    # A confidence of next to nothing is one, whatever a float makes of 1 less it.
+    assert [DeliveryTime(7, 2, orders).within(1e-300) for orders in (0, 5)] == [
+        DeliveryTime(7, 2, orders).within(1e-12) for orders in (0, 5)
+    ]
 
 
 @settings(max_examples=60)

@@ -64,6 +64,11 @@ FIELDS: list[tuple[str, Json, str]] = [
     ("promise", {"lines": [{"quantity": 1}]}, "lines.0: give product or product_id"),
     (
         "promise",
+        {"lines": [{"product": "x", "quantity": 1}], "as_of": "9999-12-31T23:59:59Z"},
+        "as_of: must be between 1970 and 2199",
+    ),
+    (
+        "promise",
         {"lines": [{"product": "x", "warehouse": "y", "warehouse_id": 1, "quantity": 0}], "confidence": 1},
         "lines.0.quantity: Input should be greater than 0; confidence: Input should be less than or equal to 0.999",
     ),
