@@ -18,6 +18,8 @@ from stockkeeper.domain.replenishment import LeadTime, Usage, reorder_point, saf
 RISK_ALLOWED = 1.5
 """A point may have so many times the risk that was asked for, if the next unit would be further from it."""
 _MOST_UNITS = 2.0**62
+_STEPS = 64
+"""From one unit to as many as a point can have, or back, by doubling and halving."""
 _ALMOST = 1e-9
 
 
@@ -180,12 +182,16 @@ def _fill(leaving: Outgoing, supply: Supply, points: Floats) -> Floats:
 
 
 def _least(leaving: Outgoing, enough: Callable[[Floats], Flags]) -> Floats:
-    """The fewest whole units that are enough, found by halving."""
+    """The fewest whole units that are enough, found by halving; where no number is, as many as a point can have."""
     low = np.zeros_like(leaving.mean)
-    high = np.ceil(leaving.mean + 2 * leaving.deviation)
-    while not (reached := enough(high)).all():
-        high = np.where(reached, high, 2 * high)
-    while (high - low > 1).any():
+    high = np.minimum(np.ceil(leaving.mean + 2 * leaving.deviation), _MOST_UNITS)
+    for _ in range(_STEPS):
+        if (reached := enough(high)).all():
+            break
+        high = np.where(reached, high, np.minimum(2 * high, _MOST_UNITS))
+    for _ in range(_STEPS):
+        if (high - low <= 1).all():
+            break
         middle = np.floor((low + high) / 2)
         reached = enough(middle)
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)

@@ -316,3 +316,13 @@ def test_a_method_is_the_seeds_or_left_to_planning_and_the_seeds_knows_no_fill_r
     ):
         with pytest.raises(InvalidRequest, match="must be null, or seed"):
             plan_points(demand_of([1]), supply_of(1), level=0.95, method=method, measure=measure)
+
+
+def test_a_fill_rate_that_no_number_of_units_reaches_ends_in_the_highest_point() -> None:
+    """A search without an end would hold the worker's thread, and the whole planning run, for ever."""
+    never = Demand(*(np.array([value]) for value in (1.0, 1.0, 1e9, 1e18)))
+    far = Supply(np.array([999_999.999]), np.array([999_999.999]), np.array([1.0]))
+    planned = plan_points(never, far, level=1 - 1e-15, measure=ServiceMeasure.FILL)
+    [point], [reached] = planned.reorder_point, planned.expected_fill_rate
+    assert 10**15 < point <= 2**62
+    assert 1 - 1e-9 < reached <= 1
