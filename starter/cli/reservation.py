@@ -82,6 +82,8 @@ def _print_places(state: ReservationState, found: FoundItems) -> None:
         brought_by = f", with {printing.joined(state.counts_on)}" if state.counts_on else ""
         late = ", after the end of its wait" if state.is_expected_late else ""
         out.print(f"its turn is expected by {day_shown(state.available_on)}{brought_by}{late}")
+    elif any(place.missing for place in state.queue):
+        out.print("no day is foreseen for its turn: not enough is on its way")
 
 
 def _until(state: ReservationState) -> str:

@@ -28,6 +28,7 @@ async def test_orders_that_wait_are_listed_in_their_order_and_held_in_it(
     assert (placed.exit_code, placed.stderr) == (0, "")
     assert f"order {first}: WAITING" in placed.stdout
     assert f"no. 1 in the queue for {sku} in {place}: 2 units missing\nit waits until " in placed.stdout
+    assert placed.stdout.endswith("\nno day is foreseen for its turn: not enough is on its way\n")
     again = await command("reserve", "start", first, "--line", f"{line}=6")
     assert (again.exit_code, again.stderr) == (0, "")
     assert words(again.stdout).startswith(f"order {first}: WAITING ")
