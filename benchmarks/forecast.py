@@ -210,7 +210,7 @@ def real_stocks() -> str:
 
     world = journey()
     chosen = np.random.default_rng(3).choice(len(world.items), REAL_ITEMS, replace=False)
-    world = replace(world, items=[world.items[item] for item in chosen])
+    world = replace(world, items=[world.items[item] for item in chosen], planned_from_days=None)
     rules: dict[str, tuple[float | None, int]] = {"mean of 182 days": (None, 182), "mean of 91 days": (None, 91)}
     rules |= {f"smoothed, {part:.0%} a week": (part, 182) for part in (0.05, 0.1, 0.2)}
     curves = {

@@ -145,6 +145,9 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         "holding_cost_rate": 0.25,
         "unit_cost": 3.1,
         "review_wait_days": None,
+        "forecast": None,
+        "forecast_factor": None,
+        "forecast_error": None,
     }
     assert await shelf.planned("plan", "show", shelf.sku) == (
         f"{shelf.sku} {shelf.warehouse} auto 394 1536 usage 50/day x lead time 7 days + safety stock 43.52 "
