@@ -49,6 +49,24 @@ def plan_items(
         for usage, unit_cost in zip(usages, unit_costs, strict=True)
     ]
     quantities = [supply.terms.orderable(units) for supply, units in zip(supplied, economic, strict=True)]
+    priced = [number for number, supply in enumerate(supplied) if supply.price_breaks]
+
+    def buy(numbers: Iterable[int], points: Sequence[int] | None = None) -> None:
+        for number in numbers:
+            best = economic_quantity(
+                usages[number].annual,
+                policy.order_cost,
+                policy.holding_cost_rate,
+                supplied[number].unit_cost,
+                supplied[number].terms,
+                breaks=supplied[number].price_breaks,
+                at_least=0 if points is None else points[number],
+            )
+            economic[number], quantities[number] = best.economic, best.orderable
+            unit_costs[number] = float(best.unit_cost)
+
+    # How much comes at a time says how often the point is needed, so it is known before.
+    buy(priced)
     own = [forecasts.get(item) for item in items]
     demand = Demand(
         days=_floats(each.days for each in sums),
@@ -74,19 +92,8 @@ def plan_items(
         measure=measure,
         method=method,
     )
-    for number, (usage, supply) in enumerate(zip(usages, supplied, strict=True)):
-        if supply.price_breaks:
-            best = economic_quantity(
-                usage.annual,
-                policy.order_cost,
-                policy.holding_cost_rate,
-                supply.unit_cost,
-                supply.terms,
-                breaks=supply.price_breaks,
-                at_least=planned.reorder_point[number],
-            )
-            economic[number], quantities[number] = best.economic, best.orderable
-            unit_costs[number] = float(best.unit_cost)
+    # An order brings no less than the point, which is known now.
+    buy([each for each in priced if planned.reorder_point[each] > quantities[each]], planned.reorder_point)
     return {
         "supplier_id": [each.supplier_id for each in supplied],
         "days": [each.days for each in usages],
