@@ -184,13 +184,12 @@ async def test_a_plan_is_explained_and_drawn_and_its_promise_is_told(shelf: Shel
     assert (explained["method"], explained["demand_class"], explained["reorder_point"]) == ("seed", "smooth", 394)
     assert [each["expected"] for each in explained["outlook"]] == [500, 450, 400, 350]
 
-    # By class, which has a fill rate as well; the run keeps the plan that there was.
-    assert await shelf.told("plan", *shelf.here, "--history-days", "35", "--fill-rate", "0.99") == (
-        "1 item planned, 1 changed\n"
-    )
+    # By class, which has a fill rate as well; the run keeps the plan that there was. Five weeks carry no forecast.
+    asked = ("--history-days", "35", "--fill-rate", "0.99", "--forecast")
+    assert await shelf.told("plan", *shelf.here, *asked) == "1 item planned, 1 changed\n"
     by_class = await shelf.shown()
     assert by_class["method"] in ("normal", "gamma")
-    assert (by_class["service_level"], by_class["fill_rate"]) == (None, 0.99)
+    assert (by_class["service_level"], by_class["fill_rate"], by_class["forecast"]) == (None, 0.99, None)
     assert by_class["expected_fill_rate"] == pytest.approx(0.99, abs=0.001)
     [month] = await shelf.json("plan", "accuracy", *shelf.here)
     assert (month["month"], month["demand_class"], month["items"], month["cycles"]) == (
