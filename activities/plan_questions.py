@@ -12,6 +12,7 @@ from database.clock import today_in
 from database.plan_accuracy import read_accuracy
 from database.plan_outlook import read_arrivals
 from database.replenishment_plan import Supply, is_item, read_plans, read_supplies
+from stockkeeper.contracts.order_promising import DEFAULT_CONFIDENCE
 from stockkeeper.contracts.plan_questions import (
     ArrivalAhead,
     DayAheadState,
@@ -54,8 +55,9 @@ class PlanQuestions(OnDatabase, PlanQuestionActivities):
         with database_errors(), self._database.snapshot() as connection:
             rows = read_plans(connection, [is_item(item)], 1)
             supplies = read_supplies(connection, {item.product_id})
-            arrivals = read_arrivals(connection, item)
-            today = today_in(connection, item.warehouse_id, datetime.now(UTC))
+            now = datetime.now(UTC)
+            arrivals = read_arrivals(connection, item, as_of=now, confidence=DEFAULT_CONFIDENCE)
+            today = today_in(connection, item.warehouse_id, now)
             if not rows or rows[0]["reorder_point"] is None:
                 raise InvalidRequest(
                     f"{question.product} has no reorder point in {question.warehouse} yet: plan it (stockkeeper plan), "
@@ -96,6 +98,7 @@ def _explained(
             quantity=each.units,
             expected_on=each.expected,
             waits_for_approval=each.waits,
+            basis=each.basis,
         )
         for each in arrivals
     ]
@@ -119,6 +122,7 @@ def _explained(
         daily_deviation=numbers.daily_deviation,
         days=days,
         confidence=_NINE_IN_TEN,
+        review_days=() if supply is None else supply.review_days,
     )
     return PlanExplained(
         **dict(plan),
@@ -126,6 +130,7 @@ def _explained(
         today=today,
         arrivals=coming,
         outlook=[DayAheadState(**asdict(each)) for each in ahead.days],
+        falls_below=ahead.falls_below,
         order_by=ahead.order_by,
         runs_out=ahead.runs_out,
     )

@@ -109,6 +109,22 @@ class LeftOut(NamedTuple):
     reason: NotCounted
 
 
+class OnItsWay(NamedTuple):
+    """Units of an item on an order or in transit.
+
+    Attributes:
+        given: The day that the document has; None: it has none.
+        arrival: The day by which they are there, or why a promise doesn't count on them.
+    """
+
+    source: SupplySource
+    number: str
+    item: ItemKey
+    units: int
+    given: date | None
+    arrival: Arrival | NotCounted
+
+
 class Reorderable(NamedTuple):
     """Who would deliver a product that is ordered today, and in what time."""
 
@@ -172,19 +188,8 @@ def read_prospect(
     asked = sorted(set(product_ids))
     waiting = queue_lines(connection, asked)
     concerned = sorted({*asked, *(line.product_id for line in waiting)})
-    of = {"products": concerned}
-    places = {
-        row.warehouse_id: Place(row.name, row.timezone, row.priority, day_of(as_of, row.timezone))
-        for row in connection.execute(_PLACES)
-    }
+    places = read_places(connection, as_of)
     zones = {warehouse_id: ZoneInfo(place.timezone) for warehouse_id, place in places.items()}
-    arrivals = [
-        *(
-            (SupplySource.PURCHASE_ORDER, row, _of_order(row, places, confidence))
-            for row in _rows(connection, _OWED, of)
-        ),
-        *((SupplySource.TRANSFER, row, _of_transfer(row, places)) for row in _rows(connection, _IN_TRANSIT, of)),
-    ]
     receipts = []
     left_out = [
         LeftOut(
@@ -196,15 +201,12 @@ def read_prospect(
         )
         for row in _rows(connection, _NOT_SENT, {"products": asked})
     ]
-    for source, row, arrival in arrivals:
-        item = ItemKey(row["warehouse_id"], row["product_id"])
+    for source, number, item, units, _, arrival in read_on_its_way(connection, concerned, places, confidence):
         if isinstance(arrival, NotCounted):
-            left_out.append(LeftOut(source, row["number"], item, row["units"], arrival))
+            left_out.append(LeftOut(source, number, item, units, arrival))
         else:
             begins = datetime.combine(arrival.day, time(), tzinfo=zones[item.warehouse_id])
-            receipts.append(
-                ScheduledReceipt(source, row["number"], item, row["units"], arrival.day, begins, arrival.basis)
-            )
+            receipts.append(ScheduledReceipt(source, number, item, units, arrival.day, begins, arrival.basis))
     return Prospect(
         Course(levels_at(connection, concerned, as_of), receipts, waiting, as_of, zones),
         [each for each in left_out if each.item.product_id in asked],
@@ -224,6 +226,35 @@ def read_prospect(
             for row in _rows(connection, _PRODUCTS, {"products": asked})
         },
     )
+
+
+def read_places(connection: Connection, as_of: datetime) -> dict[int, Place]:
+    """All warehouses, by id."""
+    return {
+        row.warehouse_id: Place(row.name, row.timezone, row.priority, day_of(as_of, row.timezone))
+        for row in connection.execute(_PLACES)
+    }
+
+
+def read_on_its_way(
+    connection: Connection, product_ids: Sequence[int], places: Mapping[int, Place], confidence: float
+) -> list[OnItsWay]:
+    """What is on order and in transit of these products, wherever to."""
+    of = {"products": product_ids}
+    ordered = [
+        _on_its_way(SupplySource.PURCHASE_ORDER, row, row["expected_delivery_date"], _of_order(row, places, confidence))
+        for row in _rows(connection, _OWED, of)
+    ]
+    sent = [
+        _on_its_way(SupplySource.TRANSFER, row, _due_on(row, places), _of_transfer(row, places))
+        for row in _rows(connection, _IN_TRANSIT, of)
+    ]
+    return [*ordered, *sent]
+
+
+def _on_its_way(source: SupplySource, row: RowMapping, given: date | None, arrival: Arrival | NotCounted) -> OnItsWay:
+    item = ItemKey(row["warehouse_id"], row["product_id"])
+    return OnItsWay(source, row["number"], item, row["units"], given, arrival)
 
 
 def _rows(connection: Connection, statement: Any, of: Mapping[str, Any]) -> Sequence[RowMapping]:
@@ -248,9 +279,12 @@ def _of_order(row: RowMapping, places: Mapping[int, Place], confidence: float) -
 
 
 def _of_transfer(row: RowMapping, places: Mapping[int, Place]) -> Arrival | NotCounted:
-    place = places[row["warehouse_id"]]
-    due_on = None if row["due_at"] is None else day_of(row["due_at"], place.timezone)
-    return arrival_of_transfer(due_on, row["expected_transit_hours"], place.today)
+    today = places[row["warehouse_id"]].today
+    return arrival_of_transfer(_due_on(row, places), row["expected_transit_hours"], today)
+
+
+def _due_on(row: RowMapping, places: Mapping[int, Place]) -> date | None:
+    return None if row["due_at"] is None else day_of(row["due_at"], places[row["warehouse_id"]].timezone)
 
 
 def _time_of(row: RowMapping) -> DeliveryTime:

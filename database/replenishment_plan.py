@@ -36,7 +36,7 @@ from database.pipeline import floats, numbers, texts
 from database.tables import inventory_items, products, suppliers, warehouses
 from stockkeeper.domain.order_quantity import PriceBreak
 from stockkeeper.domain.replenishment import LeadTime, Terms, lead_time_from
-from stockkeeper.domain.review_days import review_wait, with_wait
+from stockkeeper.domain.review_days import ReviewDays, review_wait, with_wait
 from stockkeeper.domain.stock import ItemKey
 
 item_plans = Table(
@@ -197,6 +197,7 @@ class Supply(NamedTuple):
         terms: In what quantities it is sold.
         price_breaks: From how many units on it costs less, in rising order.
         review_wait: The wait, within the lead time.
+        review_days: The weekdays on which orders go out to the supplier.
     """
 
     supplier_id: int
@@ -205,6 +206,7 @@ class Supply(NamedTuple):
     terms: Terms
     price_breaks: tuple[PriceBreak, ...]
     review_wait: LeadTime
+    review_days: ReviewDays = ()
 
 
 def count_to_plan(connection: Connection, warehouse_id: int | None) -> int:
@@ -273,6 +275,7 @@ def _supply(row: Row[Any]) -> Supply:
         _terms(row.minimum_order_quantity, row.pack_size),
         price_breaks_of(row.price_breaks),
         wait,
+        review_days_stored(row.review_days),
     )
 
 

@@ -1,6 +1,7 @@
 """`stockkeeper plan explain` and `accuracy`: a plan number by number, and what plans promised and reached."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -100,16 +101,27 @@ def ahead(found: PlanExplained) -> Iterator[str]:
     """The next weeks in words."""
     yield f"available {found.quantity_available}"
     for each in found.arrivals:
-        when = "no day was given" if each.expected_on is None else f"expected on {each.expected_on}"
+        known_by = f" ({each.basis.lower()})" if each.basis else ""
+        when = "no day is known" if each.expected_on is None else f"expected on {each.expected_on}{known_by}"
         where = "waits for approval" if each.waits_for_approval else "on its way"
         yield f"{where}: {counted(each.quantity, 'unit')} with {escape(each.document)}, {when}"
     if found.order_by is not None:
-        now = " (it is below its point)" if found.order_by <= found.today else ""
-        if not now and any(each.expected_on is None for each in found.arrivals):
-            now = ", if what has no day yet comes in time"
-        yield f"[bold]order by {found.order_by}[/bold]{now}"
+        yield _order_by(found, found.order_by, found.falls_below or found.order_by)
     if found.runs_out is not None:
         yield f"[red]expected to run out on {found.runs_out}[/red] if nothing more is ordered"
+
+
+def _order_by(found: PlanExplained, order_by: date, below: date) -> str:
+    late = order_by > below
+    day = f"[bold]order {'on' if late else 'by'} {order_by}[/bold]"
+    if below <= found.today:
+        return f"{day}{', the next review day of its supplier' if late else ''} (it is below its point)"
+    if late:
+        day = f"{day}, the next review day of its supplier: there is none until it falls below its point on {below}"
+    elif order_by < below:
+        day = f"{day}, the last review day of its supplier before it falls below its point on {below}"
+    unsure = any(each.expected_on is None for each in found.arrivals)
+    return f"{day}{', if what has no day yet comes in time' if unsure else ''}"
 
 
 def accuracy(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import Day, Message
+from stockkeeper.contracts.order_promising import DayBasis
 from stockkeeper.contracts.replenishment_plan import ItemPlan
 from stockkeeper.contracts.stock import Name
 
@@ -36,8 +37,15 @@ class ArrivalAhead(BaseModel):
 
     document: str
     quantity: int
-    expected_on: date | None = Field(description="Null: nobody said when.")
+    expected_on: date | None = Field(
+        description="The day that a promise counts on; else the one that was given. Null: not known."
+    )
     waits_for_approval: bool = Field(default=False, description="A draft: counted on, and not with the supplier yet.")
+    basis: DayBasis | None = Field(
+        default=None,
+        description="What the day is known by: CONFIRMED by the supplier, MEASURED lead times, EXPECTED and not "
+        "confirmed, an AGREED lead time, or the day on which a transfer is DUE; null: no promise counts on it.",
+    )
 
 
 class DayAheadState(BaseModel):
@@ -56,9 +64,14 @@ class PlanExplained(ItemPlan):
     today: date = Field(description="The warehouse's own day.")
     arrivals: list[ArrivalAhead] = Field(description="The earliest first.")
     outlook: list[DayAheadState] = Field(description="Day by day from today; empty without a plan.")
-    order_by: date | None = Field(
+    falls_below: date | None = Field(
         default=None,
         description="The day on which the item is expected to fall below its point, all on its way counted.",
+    )
+    order_by: date | None = Field(
+        default=None,
+        description="That day, or the supplier's last review day before it; where that has passed, the next one, "
+        "which is later.",
     )
     runs_out: date | None = Field(
         default=None, description="The first of these days at whose end nothing is expected to be left."

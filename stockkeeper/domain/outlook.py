@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from stockkeeper.domain.arrival import DayBasis
 from stockkeeper.domain.replenishment import service_factor
+from stockkeeper.domain.review_days import ReviewDays, order_day
 
 _A_DAY = timedelta(days=1)
 _FARTHEST_DAYS = 3_660
@@ -28,12 +30,14 @@ class Arrival:
         units: Units that it still brings.
         expected: The day on which they are expected; None: not known, and no day counts on them.
         waits: Whether it is a draft that waits for approval; counted, as reordering counts it.
+        basis: What the day is known by; None: it is the day that was given, and no promise counts on it.
     """
 
     document: str
     units: int
     expected: date | None
     waits: bool = False
+    basis: DayBasis | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,15 @@ class Outlook:
 
     Attributes:
         days: Day by day, from today.
-        order_by: The day on which an order has to go out: the expected inventory position is below the point then.
-            None: no demand is expected, or not within ten years.
+        falls_below: The day on which the expected inventory position is below the point. None: no demand is expected,
+            or not within ten years.
+        order_by: The day on which an order has to go out: that day, or the supplier's last review day before it; where
+            that has passed, the next one, which is later than that day.
         runs_out: The first day at whose end nothing is expected to be left; None: none of these days.
     """
 
     days: list[DayAhead]
+    falls_below: date | None
     order_by: date | None
     runs_out: date | None
 
@@ -72,6 +79,7 @@ def outlook(
     daily_deviation: float,
     days: int,
     confidence: float,
+    review_days: ReviewDays = (),
 ) -> Outlook:
     """The next days of an item, if nothing more is ordered.
 
@@ -84,6 +92,7 @@ def outlook(
         daily_deviation: Their standard deviation.
         days: How far to look.
         confidence: The probability that the units are above the lower edge of the band; as much for the upper one.
+        review_days: The weekdays on which orders go out to its supplier.
     """
     factor = service_factor(confidence)
     course = []
@@ -92,7 +101,9 @@ def outlook(
         band = factor * daily_deviation * math.sqrt(number)
         course.append(DayAhead(day, left, max(left - band, 0.0), min(left + band, float(available + came))))
     runs_out = next((each.day for each in course if each.expected <= 0), None) if daily_mean > 0 else None
-    return Outlook(course, _order_by(today, available, point, arrivals, daily_mean), runs_out)
+    below = _falls_below(today, available, point, arrivals, daily_mean)
+    order_by = None if below is None else order_day(review_days, today, below)
+    return Outlook(course, below, order_by, runs_out)
 
 
 def _course(today: date, available: int, arrivals: Sequence[Arrival], daily_mean: float) -> Iterator[tuple[int, float]]:
@@ -106,7 +117,9 @@ def _course(today: date, available: int, arrivals: Sequence[Arrival], daily_mean
         yield came, max(left, 0.0)
 
 
-def _order_by(today: date, available: int, point: int, arrivals: Sequence[Arrival], daily_mean: float) -> date | None:
+def _falls_below(
+    today: date, available: int, point: int, arrivals: Sequence[Arrival], daily_mean: float
+) -> date | None:
     """The day on which the inventory position falls below the point; units that come on no known day are in it."""
     if available + sum(each.units for each in arrivals) < point:
         return today

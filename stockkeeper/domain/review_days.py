@@ -57,6 +57,17 @@ def next_review(days: ReviewDays, today: date) -> date:
     return today + timedelta(days=_days_until(days, today.weekday()))
 
 
+def order_day(days: ReviewDays, today: date, below: date) -> date:
+    """The day on which an order goes out for an item that falls below its point on a day, today or later.
+
+    It is the last day, by then, on which orders go out; where none is left, the next one, which is too late.
+    """
+    last = next(
+        day for day in (below - timedelta(days=ago) for ago in range(len(WEEKDAYS))) if is_review_day(days, day)
+    )
+    return last if last >= today else next_review(days, today)
+
+
 def _days_until(days: ReviewDays, weekday: int) -> int:
     if not days:
         return 0

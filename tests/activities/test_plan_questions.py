@@ -6,11 +6,16 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
+from activities.order_promising import OrderPromises
 from activities.plan_questions import PlanQuestions
 from database.sessions import Database
+from stockkeeper.contracts.order_promising import AskPromise, DayBasis, PromiseLine
 from stockkeeper.contracts.plan_questions import ArrivalAhead, ExplainPlan, PlanExplained, ShowPlanAccuracy
+from stockkeeper.domain.review_days import WEEKDAYS
 from stockkeeper.domain.stock import ItemKey
+from tests.support.order_terms_rows import take_orders
 from tests.support.past import SEED, Past
+from tests.support.replenishment_rows import supply
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import refused
 from tests.support.steps.purchase_order import Buying, wanted
@@ -49,6 +54,30 @@ def test_a_plan_is_explained_with_its_next_weeks(
     # 950 with those on order: below 394 after twelve days.
     assert found.order_by == found.today + timedelta(days=12)
     assert found.runs_out is None
+
+
+def test_an_order_without_a_day_comes_when_the_promise_says_and_the_next_goes_out_on_a_review_day(
+    planning: Planning, past: Past, shop: Shop, buying: Buying, database: Database, engine: Engine
+) -> None:
+    item, supplier = past.seller(*SEED, units=600), shop.supplier()
+    supply(engine, item, supplier, unit_cost="1", lead_time_days="7")
+    planning.run(item.warehouse_id)
+    now = datetime.now(UTC)
+    today = now.date()
+    take_orders(engine, supplier, review_days=WEEKDAYS[(today + timedelta(days=1)).weekday()])
+    number = buying.order(shop, (item, 100), supplier=supplier, as_of=now - timedelta(days=2))
+    found = explained(database, engine, item, days=6)
+    # The supplier takes seven days, as agreed.
+    day = today + timedelta(days=5)
+    assert found.arrivals == [ArrivalAhead(document=number, quantity=100, expected_on=day, basis=DayBasis.AGREED)]
+    asked = AskPromise(lines=[PromiseLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=500)])
+    promised = ActivityEnvironment().run(OrderPromises(database).promise, asked).lines[0]
+    assert [(each.number, each.available_on, each.basis) for each in promised.counts_on if each.number] == [
+        (number, day, DayBasis.AGREED)
+    ]
+    # 450 are left of six hundred.
+    assert [each.expected for each in found.outlook] == [450, 400, 350, 300, 250, 300, 250]
+    assert (found.falls_below, found.order_by) == (today + timedelta(days=4), today + timedelta(days=1))
 
 
 def test_an_item_that_was_set_by_hand_has_no_numbers_behind_it(

@@ -7,6 +7,7 @@ import pytest
 
 from stockkeeper.domain.outlook import Arrival, DayAhead, Outlook, outlook
 from stockkeeper.domain.replenishment import service_factor
+from stockkeeper.domain.review_days import ReviewDays
 
 TODAY = date(2026, 11, 30)
 Z = service_factor(0.95)
@@ -22,10 +23,24 @@ def day(number: int) -> date:
 
 
 def ahead(
-    available: int, point: int, *arrivals: Arrival, mean: float = 10, deviation: float = 4, days: int = 9
+    available: int,
+    point: int,
+    *arrivals: Arrival,
+    mean: float = 10,
+    deviation: float = 4,
+    days: int = 9,
+    review_days: ReviewDays = (),
 ) -> Outlook:
     return outlook(
-        TODAY, available, point, arrivals, daily_mean=mean, daily_deviation=deviation, days=days, confidence=0.95
+        TODAY,
+        available,
+        point,
+        arrivals,
+        daily_mean=mean,
+        daily_deviation=deviation,
+        days=days,
+        confidence=0.95,
+        review_days=review_days,
     )
 
 
@@ -84,7 +99,33 @@ def test_it_is_ordered_on_the_day_on_which_the_position_falls_below_the_point(
     available: int, on_order: int, order_by: int
 ) -> None:
     arrivals = [Arrival("PO-1", on_order, day(2))] if on_order else []
-    assert ahead(available, 20, *arrivals).order_by == day(order_by)
+    found = ahead(available, 20, *arrivals)
+    assert (found.falls_below, found.order_by) == (day(order_by), day(order_by))
+
+
+@pytest.mark.parametrize(
+    ("available", "review_days", "falls_below", "order_by"),
+    [
+        # The day zero is a Monday.
+        (100, ("wed",), 9, 9),
+        (100, ("tue", "fri"), 9, 8),
+        (100, ("thu",), 9, 3),
+        (80, ("tue", "sun"), 7, 6),
+        (80, ("mon",), 7, 7),
+        (70, ("mon",), 6, 0),
+        # The last one has passed.
+        (60, ("sun",), 5, 6),
+        (30, ("fri",), 2, 4),
+        (19, ("mon",), 0, 0),
+        (19, ("tue", "sun"), 0, 1),
+        (19, ("sun",), 0, 6),
+    ],
+)
+def test_an_order_goes_out_on_the_last_review_day_or_on_the_next_one_where_that_has_passed(
+    available: int, review_days: ReviewDays, falls_below: int, order_by: int
+) -> None:
+    found = ahead(available, 20, review_days=review_days)
+    assert (found.falls_below, found.order_by) == (day(falls_below), day(order_by))
 
 
 @pytest.mark.parametrize(("available", "mean"), [(20, 0.0), (10_000, 1.0)], ids=["no demand", "in more than ten years"])
