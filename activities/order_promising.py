@@ -1,7 +1,7 @@
 """The question when units can be there. It locks nothing and changes nothing."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.catalogue import require_active
 from activities.stock import StockQuestions, require_ids
 from activities.writes import OnDatabase, database_errors
-from database.order_promising import LeftOut, Prospect, comes, read_prospect
+from database.order_promising import LeftOut, Prospect, coming, read_prospect
 from database.waiting import Wait
 from stockkeeper.contracts.order_promising import (
     DEFAULT_CONFIDENCE,
@@ -94,13 +94,30 @@ def with_day(connection: Connection, answer: Holding, wait: Wait, as_of: datetim
         as_of: The present.
     """
     products = {line.product_id for line in wait.lines}
-    if wait.status is not WaitStatus.WAITING or not comes(connection, products):
+    if wait.status is not WaitStatus.WAITING or not coming(connection, products):
         return answer
     prospect = read_prospect(connection, products, as_of=as_of, confidence=DEFAULT_CONFIDENCE)
     if (found := prospect.course.foreseen(wait.wait_id)) is None:
         return answer
     numbers = dict.fromkeys(each.number for each in found.counted if each.number is not None)
     return answer.model_copy(update={"available_on": found.day, "counts_on": list(numbers)[:DOCUMENTS_SHOWN]})
+
+
+def days_of_waits(connection: Connection, waits: Mapping[int, Collection[int]], as_of: datetime) -> dict[int, date]:
+    """The days by which orders that wait have their turn, as `with_day` has them; without those not foreseeable.
+
+    Args:
+        connection: A snapshot.
+        waits: All products of each, by wait_id.
+        as_of: The present.
+    """
+    products = {product for of_wait in waits.values() for product in of_wait}
+    expected = coming(connection, products)
+    meant = [wait_id for wait_id, of_wait in waits.items() if not expected.isdisjoint(of_wait)]
+    if not meant:
+        return {}
+    turns = read_prospect(connection, products, as_of=as_of, confidence=DEFAULT_CONFIDENCE).course.turns()
+    return {wait_id: turns[wait_id].day for wait_id in meant if wait_id in turns}
 
 
 def _line(line: domain.LinePromise, prospect: Prospect, shown: int, as_of: datetime) -> PromisedLine:

@@ -7,7 +7,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.writes import OnDatabase, database_errors
-from database.order_terms import price_breaks_of, read_suppliers, read_terms
+from database.order_terms import price_breaks_of, price_breaks_written, read_suppliers, read_terms
 from stockkeeper.contracts.csv_cells import csv_line
 from stockkeeper.contracts.supply import SUPPLY_AT_ONCE, ExportSupply, SupplyActivities, SupplyPage
 
@@ -47,7 +47,7 @@ class SupplyQuestions(OnDatabase, SupplyActivities):
 
 def _cell(name: str, value: Any) -> object:
     if name == "price_breaks":
-        return " ".join(f"{each.quantity}:{_plain(each.unit_cost)}" for each in price_breaks_of(value))
+        return price_breaks_written(price_breaks_of(value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
+from activities.order_promising import days_of_waits
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors
 from database.waiting_looks import listed
@@ -29,14 +30,22 @@ class WaitingQuestions(OnDatabase, WaitingActivities):
         )
         products, places = set(wanted.products.values()), {None, *wanted.warehouses.values()}
         with database_errors(), self._database.snapshot() as connection:
-            waiting = listed(connection, datetime.now(UTC))
-        meant = [
-            WaitingShown.model_validate(each)
-            for each in waiting
-            if (question.after is None or each["wait_id"] > question.after)
-            and (not products or each["product_id"] in products)
-            and (not question.warehouse or each["warehouse_id"] in places)
-        ]
-        # An order isn't cut in two.
-        page = [each for each in meant if each.wait_id <= meant[min(len(meant), WAITING_AT_ONCE) - 1].wait_id]
-        return WaitingPage(lines=page, more=len(page) < len(meant))
+            as_of = datetime.now(UTC)
+            waiting = listed(connection, as_of)
+            meant = [
+                each
+                for each in waiting
+                if (question.after is None or each["wait_id"] > question.after)
+                and (not products or each["product_id"] in products)
+                and (not question.warehouse or each["warehouse_id"] in places)
+            ]
+            # An order isn't cut in two.
+            last = meant[min(len(meant), WAITING_AT_ONCE) - 1]["wait_id"] if meant else 0
+            page = [each for each in meant if each["wait_id"] <= last]
+            of_waits: dict[int, set[int]] = {each["wait_id"]: set() for each in page}
+            for each in waiting:
+                if each["wait_id"] in of_waits:
+                    of_waits[each["wait_id"]].add(each["product_id"])
+            days = days_of_waits(connection, of_waits, as_of)
+        lines = [WaitingShown.model_validate({**each, "available_on": days.get(each["wait_id"])}) for each in page]
+        return WaitingPage(lines=lines, more=len(lines) < len(meant))

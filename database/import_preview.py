@@ -1,5 +1,6 @@
 """What the rows of a file would change, beside the table that they are for. Nothing is written."""
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -19,8 +20,10 @@ from sqlalchemy import (
 )
 
 from database.import_file import Incoming, Upserted, differs
+from database.order_terms import price_breaks_of, price_breaks_written
 
 _VALUE_SHOWN = 80
+_BREAKS = "price_breaks"
 
 
 def keys_by_line(connection: Connection, incoming: Incoming) -> dict[int, str]:
@@ -75,8 +78,8 @@ def changes_of(
             rows.c.line,
             literal("updated", String),
             literal(name, String),
-            func.left(cast(there.c[name], Text), _VALUE_SHOWN),
-            func.left(cast(rows.c[name], Text), _VALUE_SHOWN),
+            _begins(there.c[name]),
+            _begins(rows.c[name]),
         )
         .select_from(joined)
         .where(right, is_known, there.c[name].is_distinct_from(rows.c[name]))
@@ -89,7 +92,20 @@ def changes_of(
     keys = keys_by_line(connection, incoming)
     shown = [
         {"line": row.line, "what": row.what, "key": keys[row.line]}
-        | {"column": row.column, "before": row.before, "after": row.after}
+        | {"column": row.column, "before": _shown(row.column, row.before), "after": _shown(row.column, row.after)}
         for row in changes
     ]
     return Upserted(*counted), shown, changes[0].total if changes else 0
+
+
+def _begins(cell: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The beginning of a cell; price breaks whole, which are shown in another way than they are kept."""
+    kept = cast(cell, Text)
+    return kept if cell.key == _BREAKS else func.left(kept, _VALUE_SHOWN)
+
+
+def _shown(column: str | None, value: str | None) -> str | None:
+    """The beginning of a cell; price breaks as a file has them."""
+    if value is not None and column == _BREAKS:
+        value = price_breaks_written(price_breaks_of(json.loads(value)))
+    return value if value is None else value[:_VALUE_SHOWN]

@@ -165,10 +165,10 @@ class Prospect:
     products: Mapping[int, KnownProduct]
 
 
-def comes(connection: Connection, product_ids: Iterable[int]) -> bool:
-    """Whether any of these products is on order or in transit, wherever to."""
+def coming(connection: Connection, product_ids: Iterable[int]) -> set[int]:
+    """Those of these products that are on order or in transit, wherever to."""
     of = {"products": sorted(set(product_ids))}
-    return any(_rows(connection, statement, of) for statement in (_OWED, _IN_TRANSIT))
+    return {row["product_id"] for statement in (_OWED, _IN_TRANSIT) for row in _rows(connection, statement, of)}
 
 
 def read_prospect(

@@ -84,6 +84,11 @@ def price_breaks_of(stored: Sequence[Mapping[str, Any]] | None) -> tuple[PriceBr
     return tuple(PriceBreak(each["quantity"], Decimal(each["unit_cost"])) for each in stored or ())
 
 
+def price_breaks_written(breaks: Sequence[PriceBreak]) -> str:
+    """Price breaks as a file has them: ``100:2.9 500:2.7``."""
+    return " ".join(f"{each.quantity}:{each.unit_cost.normalize():f}" for each in breaks)
+
+
 def review_days_stored(stored: str | None) -> ReviewDays:
     """Review days as ``suppliers`` keeps them."""
     return review_days_of(stored or "")

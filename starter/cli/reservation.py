@@ -25,6 +25,8 @@ from stockkeeper.contracts.waiting import WaitingShown
 app = typer.Typer(no_args_is_help=True, help="Hold stock for an order; fulfil, extend or cancel the hold.")
 
 ANY_WAREHOUSE = "any"
+WAITING_COLUMNS = ["order", "product", "where", "#wanted", "#no.", "#short", "since", "until", "turn by"]
+"""The table of the orders that wait: short words, so that a screen of 80 columns has room for it."""
 
 Reference = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 
@@ -138,27 +140,36 @@ def waiting(
     warehouse: options.OfWarehouse = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the orders that wait for stock, the first first: what for, since when and until when."""
+    """List the orders that wait for stock, the first first: what for, since when and until when.
+
+    And the day by which an order has its turn, by what is on its way; empty where that can't be foreseen.
+    """
 
     async def work() -> list[WaitingShown]:
         return await (await connect()).queue(sku=sku, warehouse=warehouse)
 
     printing.print_rows(
         run(work()),
-        ["order", "product", "warehouse", "#wanted", "#place", "#missing", "since", "until"],
-        lambda line: [
-            escape(line.reference_id),
-            escape(line.sku),
-            escape(line.warehouse or ANY_WAREHOUSE),
-            str(line.quantity),
-            str(line.position),
-            str(line.missing),
-            shown(line.waiting_since),
-            shown(line.waiting_until),
-        ],
+        WAITING_COLUMNS,
+        waiting_cells,
         none="no order waits for stock",
         as_json=as_json,
     )
+
+
+def waiting_cells(line: WaitingShown) -> list[str]:
+    """What an order waits for, as a row of `WAITING_COLUMNS`."""
+    return [
+        escape(line.reference_id),
+        escape(line.sku),
+        escape(line.warehouse or ANY_WAREHOUSE),
+        str(line.quantity),
+        str(line.position),
+        str(line.missing),
+        shown(line.waiting_since),
+        shown(line.waiting_until),
+        day_shown(line.available_on),
+    ]
 
 
 add_list(

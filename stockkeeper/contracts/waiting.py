@@ -1,5 +1,6 @@
 """The question who waits for stock: orders in their queues, the first first."""
 
+from datetime import date
 from typing import Protocol
 
 from pydantic import Field
@@ -35,6 +36,11 @@ class WaitingShown(State):
     )
     waiting_since: Timestamp
     waiting_until: Timestamp
+    available_on: date | None = Field(
+        default=None,
+        description="The day by which the order has its turn, with all of its lines, at 95 % confidence and by what is "
+        "on its way now; maybe after the end of its wait. Null: not foreseeable.",
+    )
     performed_by: str
     workflow_id: str
 

@@ -202,6 +202,24 @@ class Course:
                 return self._counted_of(own, _Moment(moment.at, before, _units_of(before)))
         return None
 
+    def turns(self) -> dict[int, ForeseenWait]:
+        """What `foreseen` answers for each order that waits, in one pass over the moments; without those it can't."""
+        lines: dict[int, list[WaitingLine]] = {}
+        for line in self._waiting:
+            lines.setdefault(line.wait_id, []).append(line)
+        queue, found = Queue(self._waiting), dict[int, ForeseenWait]()
+        for moment in self._moments:
+            if len(found) == len(lines):
+                break
+            passed = lines.keys() - {line.wait_id for line in moment.waiting}
+            ahead: Counter[tuple[int, int | None]] = Counter()
+            for wait_id, places in queue.walk(self._levels_at(moment.at, self._waiting), passed=passed):
+                if wait_id not in found and not any(place.missing for place in places):
+                    found[wait_id] = self._counted_of(lines[wait_id], replace(moment, ahead=ahead))
+                if wait_id not in passed:
+                    ahead.update(_units_of(lines[wait_id]))
+        return found
+
     def _counted_of(self, own: Sequence[WaitingLine], moment: _Moment) -> ForeseenWait:
         """What an order counts on whose turn comes at a moment: named warehouses first, then what comes first."""
         counted: list[Counted] = []

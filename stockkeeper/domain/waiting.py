@@ -10,7 +10,7 @@ units are left for it in each of them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -151,17 +151,21 @@ class Queue:
         """
         return [wait_id for wait_id, places in self.walk(levels) if all(place.missing == 0 for place in places)]
 
-    def walk(self, levels: Mapping[ItemKey, Level]) -> Iterator[tuple[int, list[Place]]]:
+    def walk(
+        self, levels: Mapping[ItemKey, Level], *, passed: Container[int] = ()
+    ) -> Iterator[tuple[int, list[Place]]]:
         """Each waiting order with its places, the first first.
 
         Args:
             levels: The levels of all items of their products; an item without a level has 0.
+            passed: Waits that no other order stands behind, because they will have ended.
         """
         before = _Before(levels)
         for wait_id, lines in groupby(self._lines, key=lambda line: line.wait_id):
             wanted = _units_of(lines)
             yield wait_id, before.places_of(wanted)
-            before.add(wanted)
+            if wait_id not in passed:
+                before.add(wanted)
 
 
 _Key = tuple[int, int | None]

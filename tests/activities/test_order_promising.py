@@ -1,14 +1,16 @@
 """When units can be there, from what is on PostgreSQL: stock, orders, transfers, lead times, and who waits."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, text
+from temporalio.testing import ActivityEnvironment
 
 from activities import order_promising
 from activities.order_promising import OrderPromises
 from activities.reservation import show
+from activities.waiting import WaitingQuestions
 from database.sessions import Database
 from stockkeeper.contracts.order_promising import (
     AskPromise,
@@ -20,6 +22,7 @@ from stockkeeper.contracts.order_promising import (
     SupplySource,
 )
 from stockkeeper.contracts.reservation import ReservationStatus
+from stockkeeper.contracts.waiting import ShowWaiting
 from stockkeeper.domain.errors import UnknownProduct, UnknownWarehouse
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_changes
@@ -289,6 +292,57 @@ def test_an_order_that_waits_names_its_day_and_comes_before_a_promise(
         ReservationStatus.ACTIVE,
         (TODAY, [stock(1)]),
     )
+
+
+def test_the_list_of_orders_that_wait_has_the_day_of_each(
+    buying: Buying, steps: Steps, shop: Shop, item: ItemKey, database: Database, engine: Engine
+) -> None:
+    now = datetime.now(UTC)
+    soon, late = now.date() + 5 * DAY, now.date() + 9 * DAY
+    other, idle = shop.item(0), shop.item(0)
+    of_other, of_both, second, third, never = (new_reference() for _ in range(5))
+    for reference, wait, lines in (
+        (of_other, HOUR, [(other, 2)]),
+        (of_both, 20 * DAY, [(item, 6), (other, 1)]),
+        (second, 20 * DAY, [(item, 3)]),
+        (third, 20 * DAY, [(item.product_id, 5)]),
+        (never, HOUR, [(idle, 1)]),
+    ):
+        assert steps.reserve(reference, *lines, wait=wait, as_of=now).status is ReservationStatus.WAITING
+    questions = WaitingQuestions(database)
+
+    def shown(**asked: str) -> list[tuple[str, int, date | None]]:
+        page = ActivityEnvironment().run(questions.show_waiting, ShowWaiting.model_validate(asked))
+        ours = {of_other, of_both, second, third, never}
+        return [
+            (each.reference_id, each.product_id, each.available_on) for each in page.lines if each.reference_id in ours
+        ]
+
+    assert {day for _, _, day in shown()} == {None}
+    for what, day in (((item, 5), soon), ((other, 3), late)):
+        buying.confirm(buying.order(shop, what, as_of=now), day, as_of=now)
+    tea, mug = item.product_id, other.product_id
+    expected = [
+        # After the end of its wait.
+        (of_other, mug, late),
+        (of_both, tea, late),
+        (of_both, mug, late),
+        (second, tea, soon),
+        # Of nine units it lacks five.
+        (third, tea, None),
+        (never, idle.product_id, None),
+    ]
+    with nothing_changes(engine, item, other, idle):
+        assert shown() == expected
+    sku, place = names(engine, item)
+    # An order's day is that of all its lines, also of those that aren't asked for.
+    assert shown(product=sku) == [each for each in expected if each[1] == tea]
+    assert shown(product=sku, warehouse=place) == [each for each in expected if each[1] == tea]
+    for reference, _, turn in expected:
+        with database.snapshot() as connection:
+            state = show(connection, reference, now)
+        assert state is not None
+        assert state.available_on == turn
 
 
 def test_a_line_names_some_documents_and_the_number_of_the_others(

@@ -9,12 +9,15 @@ from sqlalchemy import Engine, text
 from temporalio.testing import ActivityEnvironment
 
 from activities import supply as supply_steps
+from activities.import_preview import ImportPreviews
 from activities.supply import SupplyQuestions
 from database.sessions import Database
+from stockkeeper.contracts.import_file import encode_row, pack_rows
+from stockkeeper.contracts.import_preview import PreviewPage
 from stockkeeper.contracts.import_rows import BadRow, read_rows
 from stockkeeper.contracts.supply import ExportSupply
 from stockkeeper.domain.import_file import ImportKind
-from tests.activities.test_import_file import Loading
+from tests.activities.test_import_file import NOON, Loading
 from tests.support.import_file import new_name
 from tests.support.purchase_order_rows import supplier_name
 from tests.support.replenishment_rows import supply
@@ -93,6 +96,43 @@ def test_price_breaks_come_by_a_file_and_go_by_one(database: Database, shop: Sho
     assert _take(database, "product-suppliers", SOLD, *([*row.values()] for row in ours)) == (0, 0, 2)
     only = ["sku", "supplier", "price_breaks"]
     assert _take(database, "product-suppliers", only, [given[0], given[1], ""]) == (0, 1, 0)
+
+
+def test_a_look_at_a_file_shows_price_breaks_as_the_file_has_them(
+    database: Database, shop: Shop, engine: Engine
+) -> None:
+    plain, broken, same = shop.items(3, units=0)
+    supplier = shop.supplier()
+    skus, name = _skus(engine, *(each.product_id for each in (plain, broken, same))), supplier_name(engine, supplier)
+    rows = [
+        (skus[item.product_id], breaks)
+        for item, breaks in ((plain, "100:2.90 500:2.70"), (broken, ""), (same, "100:2.90"))
+    ]
+    for item in (plain, broken, same):
+        supply(engine, item, supplier, unit_cost="3.10", lead_time_days="7")
+    columns = ["sku", "supplier", "price_breaks"]
+    given = [
+        [rows[1][0], name, " ".join(f"{units}00:1.234567" for units in range(1, 9))],
+        [rows[2][0], name, "100:2.9"],
+    ]
+    assert _take(database, "product-suppliers", columns, *given) == (0, 2, 0)
+    question = PreviewPage(
+        kind=ImportKind.PRODUCT_SUPPLIERS,
+        digest="0" * 16,
+        columns=columns,
+        rows=pack_rows([encode_row(line, [sku, name, breaks]) for line, (sku, breaks) in enumerate(rows, 2)]),
+        as_of=NOON,
+    )
+    before = _exported(database, "product-suppliers")
+    seen = ActivityEnvironment().run(ImportPreviews(database).preview_import, question)
+    assert (seen.rows, seen.updated, seen.unchanged, seen.problems) == (3, 2, 1, [])
+    # Of a long cell its beginning.
+    long = "100:1.234567 200:1.234567 300:1.234567 400:1.234567 500:1.234567 600:1.234567 70"
+    assert [(each.line, each.column, each.before, each.after) for each in seen.changes] == [
+        (2, "price_breaks", None, "100:2.9 500:2.7"),
+        (3, "price_breaks", long, None),
+    ]
+    assert _exported(database, "product-suppliers") == before
 
 
 def _skus(engine: Engine, *product_ids: int) -> dict[int, str]:

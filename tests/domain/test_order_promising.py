@@ -126,7 +126,9 @@ def test_an_order_that_waits_has_its_day_with_those_before_it_and_however_long_i
     assert stocked.foreseen(4) == ForeseenWait(
         in_days(2), [Counted(SupplySource.TRANSFER, "T-1", 2, in_days(2), DayBasis.AGREED)]
     )
-    assert course({BERLIN_TEA: Level(1)}, waiting=[waits(1, 2)]).foreseen(1) is None
+    assert stocked.turns() == {wait_id: stocked.foreseen(wait_id) for wait_id in (1, 2, 3, 4)}
+    hopeless = course({BERLIN_TEA: Level(1)}, waiting=[waits(1, 2)])
+    assert (hopeless.foreseen(1), hopeless.turns()) == (None, {})
 
 
 def test_lines_without_a_warehouse_come_from_one_that_has_them_all_first_then_by_priority() -> None:
@@ -333,6 +335,7 @@ def test_an_order_that_waits_is_foreseen_for_the_first_day_of_its_turn(case: _Ca
         turn = next((number for number, day in enumerate(days) if day.has_turn(wait_id, own)), None)
         found = stocked.foreseen(wait_id)
         assert (found is None) == (turn is None)
+        assert stocked.turns().get(wait_id) == found
         if found is not None and turn is not None:
             assert found.day == in_days(turn)
             assert sum(each.units for each in found.counted) == sum(each.quantity for each in own)

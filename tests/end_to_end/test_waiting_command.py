@@ -39,10 +39,10 @@ async def test_orders_that_wait_are_listed_in_their_order_and_held_in_it(
     waiting = json.loads((await command("reserve", "waiting", "--sku", sku, "--json")).stdout)
     shown = [(each["reference_id"], each["position"], each["missing"], each["quantity"]) for each in waiting]
     assert shown == [(first, 1, 2, 6), (second, 2, 3, 1)]
-    assert {(each["sku"], each["warehouse"]) for each in waiting} == {(sku, place)}
+    assert {(each["sku"], each["warehouse"], each["available_on"]) for each in waiting} == {(sku, place, None)}
     assert await stock.queue(sku=sku, warehouse=place) == await stock.queue(sku=sku)
     printed = words((await command("reserve", "waiting", "--sku", sku)).stdout)
-    assert "order product warehouse wanted place missing since until" in printed
+    assert "order product where wanted no. short since until turn by" in printed
     assert f"{first} {sku}" in printed
     for status in (ReservationStatus.WAITING, None):
         listed = await stock.holds(status=status, sku=sku)
