@@ -82,7 +82,7 @@ class PlanQuestions(OnDatabase, PlanQuestionActivities):
 
 
 def _first_month(since: date | None, today: date) -> date:
-    """The first day of the first month that is told of."""
+    """The first day of the first month in the answer."""
     if since is not None:
         return since.replace(day=1)
     month = today.year * 12 + today.month - 1 - (_MONTHS - 1)

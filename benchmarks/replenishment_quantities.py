@@ -241,7 +241,7 @@ class Shop:
         try:
             lines = lines_of(wanted, self._supplier.minimum_order_value)
         except InvalidState:
-            # A person would have to order by hand; nobody does here.
+            # The reorder run drafts nothing; the simulation has no buyer who orders by hand.
             self.year.refused += now == day
             return
         for place, line in zip(places, lines, strict=True):

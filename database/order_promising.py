@@ -126,7 +126,7 @@ class OnItsWay(NamedTuple):
 
 
 class Reorderable(NamedTuple):
-    """Who would deliver a product that is ordered today, and in what time."""
+    """The supplier of a product that is ordered today, and its lead time."""
 
     supplier_id: int
     supplier: str
@@ -154,7 +154,7 @@ class Prospect:
         course: The course of their stock.
         left_out: What is on its way and isn't counted on, by number.
         places: All warehouses, by id.
-        suppliers: Who would deliver a product, by product_id; one that nobody supplies is left out.
+        suppliers: The supplier of each product, by product_id; a product without a supplier is left out.
         products: The products that exist, by id.
     """
 
