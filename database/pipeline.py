@@ -13,6 +13,7 @@ statistics say that it is small.
 """
 
 import hashlib
+import re
 import select
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ from database.measures import tally_of
 from database.tracing import around_pipeline
 
 _SETTINGS = {"plan_cache_mode": ("force_generic_plan", "auto"), "enable_seqscan": ("off", "on")}
+# Words of the text, not the tag of the result: of several statements in one text, the driver looks at each one's tag.
+_DROPS_PREPARED = re.compile(r"\b(?:ALTER|DROP|DISCARD|DEALLOCATE|ROLLBACK)\b", re.IGNORECASE)
 _PREPARED = "statements prepared by database.pipeline"
 
 
@@ -124,6 +127,12 @@ def forget_prepared(connection: Connection) -> None:
     """Forget which statements are prepared on a connection: after a rollback, the driver may drop all there are."""
     if not connection.invalidated:  # Another one in its place has none.
         connection.info.pop(_PREPARED, None)
+
+
+def forget_prepared_after(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    """Forget which statements are prepared after one at which the driver drops all there are, as after a rollback."""
+    if _DROPS_PREPARED.search(statement):
+        forget_prepared(connection)
 
 
 def _prepared_on(driver: "psycopg.Connection[Any]") -> set[bytes]:

@@ -1,7 +1,7 @@
 """Fixed statements in one round trip: prepared once, whatever happens around them."""
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from database.pipeline import Statement, numbers, send, texts
@@ -31,6 +31,35 @@ def test_after_a_refusal_nothing_is_stored_and_the_connection_goes_on(engine: En
         assert send(connection, [Statement(_INSERT, (texts([name, other]),))]) == [[(name,), (other,)]]
         connection.rollback()
         assert connection.execute(text("SELECT count(*) FROM warehouses WHERE name = :n"), {"n": name}).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMPORARY TABLE short_lived (); ALTER TABLE short_lived ADD COLUMN number int",
+        "SELECT 1; CREATE TEMPORARY TABLE short_lived (); DROP TABLE short_lived",
+        "create temporary table short_lived (); drop table short_lived",
+        "DEALLOCATE ALL",
+        "ROLLBACK",
+    ],
+)
+def test_after_a_statement_at_which_the_driver_drops_what_is_prepared(engine: Engine, statement: str) -> None:
+    """The driver does so once it has prepared one itself; a pipeline that counted on its own would be refused."""
+    twice = Statement("SELECT value * 2 FROM unnest(%s::bigint[]) AS value", (numbers([4]),))
+    with engine.connect() as connection:
+        assert send(connection, [twice]) == [[(8,)]]
+        for _ in range(10):
+            connection.exec_driver_sql("SELECT 1")
+        assert _prepared_by_the_driver(connection) > 0
+        connection.exec_driver_sql(statement)
+        assert _prepared_by_the_driver(connection) == 0
+        assert send(connection, [twice]) == [[(8,)]]
+        connection.rollback()
+
+
+def _prepared_by_the_driver(connection: Connection) -> int:
+    found = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements WHERE starts_with(name, '_pg3_')")
+    return int(found.scalar_one())
 
 
 @pytest.mark.parametrize("value", ['quote " and \\ backslash', "{braces},commas", "NULL", "", " \n\t", "ä€𝄞"])

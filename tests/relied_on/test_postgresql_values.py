@@ -94,3 +94,16 @@ def test_one_dead_connection_makes_a_pool_renew_all_that_are_as_old(stack: Stack
         with engine.connect() as connection:
             assert connection.execute(pid).scalar_one() not in pids
     engine.dispose()
+
+
+@pytest.mark.parametrize(("uses", "left"), [(5, 1), (6, 0)])
+def test_the_driver_drops_statements_that_others_prepared(stack: StackInfo, uses: int, left: int) -> None:
+    """It does so once it has prepared one itself, which it does at a text's sixth use."""
+    with psycopg.connect(stack.database_url) as connection:
+        connection.execute("PREPARE on_hand AS SELECT 1")
+        connection.commit()
+        for _ in range(uses):
+            connection.execute("SELECT 1")
+        connection.rollback()
+        still_there = "SELECT count(*) FROM pg_prepared_statements WHERE name = 'on_hand'"
+        assert connection.execute(still_there).fetchall() == [(left,)]

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Engine, make_url
 
 from database.migrate import upgrade
 from database.sessions import connect
@@ -22,8 +21,7 @@ def database_apart(server: Engine, settings: Settings) -> Iterator[tuple[Engine,
         The owner's engine, and the settings of its workers, who have a task queue of their own.
     """
     name = f"apart_{uuid.uuid4().hex[:12]}"
-    # Not by one of the session's connections: after a DROP the driver forgets what it has prepared, ours as well.
-    beside = create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    beside = server.execution_options(isolation_level="AUTOCOMMIT")
     with beside.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     url = make_url(settings.database_url.get_secret_value()).set(database=name).render_as_string(hide_password=False)
