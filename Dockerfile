@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,tracing,worker]' \
+    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,encryption,tracing,worker]' \
     # What a process would otherwise compile at each start: it may not write there.
     && /venv/bin/python -m compileall -q -s /src -p /app workflows activities database devstack
 

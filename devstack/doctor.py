@@ -20,6 +20,8 @@ from devstack.doctor_temporal import temporal_checks
 from devstack.settings import in_a_line
 from starter.checks import Check
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.encryption import EncryptionCodec, read_keys
+from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.settings import UnknownSetting, require_known
 from worker import Settings
 
@@ -60,7 +62,7 @@ async def examine(connect: Callable[[], Awaitable[Connection]], stack: Mapping[s
         ),
         temporal_checks(connect, settings.version),
     )
-    return [_versions(), _settings(patient.problem), _notices(settings), *database, *temporal]
+    return [_versions(), _settings(patient.problem), encryption(os.environ), _notices(settings), *database, *temporal]
 
 
 def read_settings(stack: Mapping[str, str] | None) -> Patient:
@@ -102,6 +104,24 @@ def _settings(problem: str) -> Check:
         advice = "correct the variable; a worker with it doesn't start"
         return Check("settings", ok=False, detail=problem, advice=advice)
     return Check("settings", ok=True, detail="all variables are known, and their values make sense")
+
+
+def encryption(environ: Mapping[str, str]) -> Check:
+    """Which keys this process encrypts and decrypts payloads with."""
+    try:
+        keys = read_keys(environ)
+        if keys is not None:
+            EncryptionCodec(keys)
+    except StockkeeperError as error:
+        advice = "correct the keys: nothing with them connects to Temporal (docs/encryption.md)"
+        return Check("encryption", ok=False, detail=str(error), advice=advice)
+    if keys is None:
+        return Check("encryption", ok=True, detail="off: payloads are in the clear in Temporal")
+    read = f"payloads of these keys can be read: {', '.join(keys.by_id)}"
+    if keys.current is None:
+        advice = "take `none` out of the keys once every process has them"
+        return Check("encryption", ok=True, detail=f"nothing is encrypted; {read}", advice=advice)
+    return Check("encryption", ok=True, detail=f"payloads are encrypted with key {keys.current}; {read}")
 
 
 def _notices(settings: Settings) -> Check:

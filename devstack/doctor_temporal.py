@@ -53,8 +53,10 @@ async def temporal_checks(
     """
     try:
         connection = await connect()
-    except Unreachable as error:
+    except StockkeeperError as error:
+        # Keys that can't be read are a finding of their own.
         advice = "start Temporal, or correct TEMPORAL_ADDRESS and the other TEMPORAL_ variables"
+        advice = advice if isinstance(error, Unreachable) else "correct what `encryption` says"
         return [Check("temporal", ok=False, detail=str(error), advice=advice)]
     client = connection.client
     clock = None

@@ -12,6 +12,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
+from temporalio.common import HeaderCodecBehavior
 from temporalio.worker import (
     Interceptor,
     Replayer,
@@ -24,7 +25,6 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityHandle
 
 from devstack.restore.runs import Run, histories_of
-from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.messages import Step
 from worker import WORKFLOW_RUNNER, WORKFLOWS
 
@@ -124,7 +124,8 @@ async def read(client: Client, runs: Sequence[Run]) -> list[ReadRun]:
     watching = _Watching()
     replayer = Replayer(
         workflows=WORKFLOWS,
-        data_converter=DATA_CONVERTER,
+        data_converter=client.data_converter,
+        header_codec_behavior=HeaderCodecBehavior.CODEC,
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=[watching],
         namespace=client.namespace,

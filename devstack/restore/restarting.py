@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-from temporalio.api.common.v1 import Payloads, WorkflowType
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowType
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.sdk.v1 import UserMetadata
@@ -66,12 +66,12 @@ class Starts:
         process = DOCUMENTS[kind]
         request = await asyncio.to_thread(self._request, kind, number)
         summary = f"{process.name} {number}, started again after a restore by {self._person}"[:_SUMMARY]
-        converter = self._client.data_converter.payload_converter
+        request_payload, summary_payload = await self._client.data_converter.encode([request, summary])
         await self._send(
             workflow_id=gap.workflow_id,
             workflow_type=WorkflowType(name=process.workflow_type),
-            input=Payloads(payloads=converter.to_payloads([request])),
-            user_metadata=UserMetadata(summary=converter.to_payload(summary)),
+            input=Payloads(payloads=[request_payload]),
+            user_metadata=UserMetadata(summary=summary_payload),
             workflow_id_conflict_policy=WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
         )
 
@@ -92,13 +92,24 @@ class Starts:
         await self._send(
             workflow_id=gap.workflow_id,
             workflow_type=started.workflow_type,
-            input=_first_request(started.input),
+            input=await self._first_request(started.input),
             workflow_task_timeout=started.workflow_task_timeout,
             memo=started.memo,
             search_attributes=started.search_attributes,
             user_metadata=gap.run.started.user_metadata,
             workflow_id_conflict_policy=WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
         )
+
+    async def _first_request(self, given: Payloads) -> Payloads:
+        """The request of the first run, without what another run has handed on, and without its latest start."""
+        first, codec = given.payloads[:1], self._client.data_converter.payload_codec
+        [plain] = await codec.decode(first) if codec else first
+        content = json.loads(plain.data)
+        if not isinstance(content, dict) or content.get("not_after") is None:
+            return Payloads(payloads=first)
+        # It was in time when it was held or began to wait; the run that finds it begins later.
+        later = Payload(metadata=plain.metadata, data=json.dumps(content | {"not_after": None}).encode())
+        return Payloads(payloads=await codec.encode([later]) if codec else [later])
 
     async def _send(self, **start: Any) -> None:
         await self._client.workflow_service.start_workflow_execution(
@@ -115,14 +126,3 @@ class Starts:
 
 _SUMMARY = 400
 """Bytes that a summary may have."""
-
-
-def _first_request(given: Payloads) -> Payloads:
-    """The request of the first run, without what another run has handed on, and without its latest start."""
-    request = Payloads(payloads=given.payloads[:1])
-    for payload in request.payloads:
-        content = json.loads(payload.data)
-        if isinstance(content, dict) and content.get("not_after") is not None:
-            # It was in time when it was held or began to wait; the run that finds it begins later.
-            payload.data = json.dumps(content | {"not_after": None}).encode()
-    return request

@@ -25,6 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.tracing import goes_to
 from stockkeeper.contracts.converter import as_domain_error
+from stockkeeper.contracts.encryption import UnknownKey
 from stockkeeper.contracts.errors import InvalidState, NotFound, StockkeeperError, Unreachable
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import Message, State, parse
@@ -89,6 +90,7 @@ async def answer(what: str, within: timedelta, *, if_lost: str | None = MAY_BE_D
         DomainError: The process refused.
         NotFound: There is no such process.
         Unreachable: No answer came.
+        UnknownKey: The answer is encrypted with a key that isn't there.
     """
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -103,6 +105,8 @@ async def answer(what: str, within: timedelta, *, if_lost: str | None = MAY_BE_D
         raise Unreachable(_unknown(what, why, if_lost)) from error
     except RPCError as error:
         raise _as_ours(error, what, if_lost) from error
+    except UnknownKey as error:
+        raise UnknownKey(_unknown(what, str(error), if_lost)) from None
     except ValueError as error:
         if _PAUSED_TO_THE_SDK not in str(error):
             raise

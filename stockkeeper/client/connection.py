@@ -1,4 +1,7 @@
-"""Connections to Temporal, by the ``TEMPORAL_*`` variables and ``temporal.toml`` profiles, with our converter."""
+"""Connections to Temporal, by the ``TEMPORAL_*`` variables and ``temporal.toml`` profiles, with our converter.
+
+Payloads are encrypted if ``STOCKKEEPER_ENCRYPTION_KEYS`` or the file of them is set (`stockkeeper.client.encryption`).
+"""
 
 import asyncio
 import atexit
@@ -11,11 +14,12 @@ from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.common import HeaderCodecBehavior
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from stockkeeper.client.encryption import data_converter
 from stockkeeper.client.tracing import plugins
-from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.errors import Unreachable
 from stockkeeper.contracts.policies import TASK_QUEUE
 
@@ -99,9 +103,16 @@ async def _connected(config: ClientConnectConfig) -> Client:
     """Connect, and ask for the namespace: a server that refuses a key may let it connect all the same."""
     address = config.get("target_host")
     nobody = f"no Temporal server answers at {address}"
+    converter = data_converter()
     try:
         async with asyncio.timeout(CONNECTED_WITHIN.total_seconds()):
-            client = await Client.connect(**config, data_converter=DATA_CONVERTER, plugins=plugins())
+            client = await Client.connect(
+                **config,
+                data_converter=converter,
+                # Headers go through the codec like all else; where there is none, this costs nothing.
+                header_codec_behavior=HeaderCodecBehavior.CODEC,
+                plugins=plugins(),
+            )
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except TimeoutError as error:
         raise Unreachable(f"{nobody} within {CONNECTED_WITHIN.seconds} seconds") from error

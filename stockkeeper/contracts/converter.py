@@ -1,8 +1,10 @@
 """How values and errors become payloads: JSON by pydantic, and our errors with their numbers.
 
-Every client and worker of ours connects with `DATA_CONVERTER`; a plain JSON client understands all of it.
+Every client and worker of ours connects with `DATA_CONVERTER`; a plain JSON client understands all of it. Where there
+are keys, they connect with `encrypted_by` instead.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,11 +16,13 @@ from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
     DefaultFailureConverter,
+    PayloadCodec,
     PayloadConverter,
     SerializationContext,
 )
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from stockkeeper.contracts.encryption import UnknownKey, key_id_of, no_key
 from stockkeeper.domain.errors import DomainError
 
 MAX_PENDING_FAILURE_BYTES = 3_000
@@ -78,6 +82,39 @@ class _FailureConverter(DefaultFailureConverter):
         super().to_failure(exception, payload_converter, failure)
         if not failure.application_failure_info.non_retryable:
             _shorten(failure)
+
+
+class _EncryptedFailureConverter(_FailureConverter):
+    """The same, with messages and stacks where a codec reaches them; an error's type and kind stay in the clear.
+
+    So does the failure of whoever lacks a key: operators have to read it, most likely without that key.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._in_the_clear = _FailureConverter()
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        self._in_the_clear.to_failure(exception, payload_converter, failure)
+        if not _is_about_a_key(exception):
+            _move_words(failure, payload_converter)
+
+
+def _is_about_a_key(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, UnknownKey):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _move_words(failure: Failure, payload_converter: PayloadConverter) -> None:
+    """Put a failure's message and stack, and those behind it, into the payload from which the SDK takes them again."""
+    words = {"message": failure.message, "stack_trace": failure.stack_trace}
+    failure.encoded_attributes.CopyFrom(payload_converter.to_payload(words))
+    failure.message, failure.stack_trace = "Encoded failure", ""
+    if failure.HasField("cause"):
+        _move_words(failure.cause, payload_converter)
 
 
 def _shorten(failure: Failure) -> None:
@@ -142,10 +179,31 @@ class _DataConverter(DataConverter):
         return list(payloads)
 
     async def _transform_inbound_payloads(self, payloads: Payloads) -> None:
-        del payloads
+        decoded = await self._decode_payload_sequence(payloads.payloads)
+        if self.payload_codec is not None:
+            del payloads.payloads[:]
+            payloads.payloads.extend(decoded)
+
+    async def _transform_inbound_payload(self, payload: Payload) -> Payload:
+        return (await self._decode_payload_sequence([payload]))[0]
+
+    async def _decode_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """By the codec; without one, what is encrypted waits for a process with the key instead of being refused."""
+        if self.payload_codec is not None:
+            return await self.payload_codec.decode(payloads)
+        for payload in payloads:
+            if (key_id := key_id_of(payload)) is not None:
+                raise no_key(key_id, [])
+        return list(payloads)
 
 
 DATA_CONVERTER = _DataConverter(
     payload_converter_class=_PayloadConverter,
     failure_converter_class=_FailureConverter,
 )
+"""Of a process without keys."""
+
+
+def encrypted_by(codec: PayloadCodec) -> DataConverter:
+    """The same converter for a process with keys: payloads go through the codec, and so do the words of failures."""
+    return dataclasses.replace(DATA_CONVERTER, payload_codec=codec, failure_converter_class=_EncryptedFailureConverter)

@@ -39,9 +39,18 @@ WORKER_SETTINGS = frozenset(
 SECRET_SETTINGS = frozenset({"ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_NOTICE_URLS", "WAREHOUSE_NOTICE_URLS"})
 """Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
 OTHER_SETTINGS = frozenset(
-    {"CURRENCY", "DATE_FORMAT", "SECRETS", "UI_URL", "WORKERS", *(f"{name}_FILE" for name in sorted(SECRET_SETTINGS))}
+    {
+        "CURRENCY",
+        "DATE_FORMAT",
+        "ENCRYPTION_KEYS",
+        "ENCRYPTION_KEYS_FILE",
+        "SECRETS",
+        "UI_URL",
+        "WORKERS",
+        *(f"{name}_FILE" for name in sorted(SECRET_SETTINGS)),
+    }
 )
-"""Those of docker-compose.yml and of the command line, and the names of files."""
+"""Those of docker-compose.yml, of connections and of the command line, and the names of files."""
 
 # Kubernetes sets these for each Service beside a pod: ours may well be named stockkeeper, or stockkeeper-ui.
 _OF_KUBERNETES = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")

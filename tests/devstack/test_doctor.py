@@ -1,5 +1,6 @@
 """What the doctor makes of what it has found: of each part when it is well, and when it isn't."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from temporalio.common import WorkerDeploymentVersion
 
 from activities.standing import Routing
 from database.inspection import Facts
+from devstack.doctor import encryption
 from devstack.doctor_database import judged
 from devstack.doctor_temporal import Poller, judged_pollers, judged_retention, judged_schedules, judged_version
 from starter.checks import Check, Reading
@@ -230,3 +232,38 @@ def test_a_task_queue_needs_workers_that_get_its_work(
 ) -> None:
     found = judged_pollers("q", for_workflows, for_activities, routing, V1, NOON)
     assert (found.ok, found.detail, found.advice == "") == (ok, detail, ok)
+
+
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ("", (True, "off: payloads are in the clear in Temporal", "")),
+        (
+            f"new:{KEY} old:{KEY}",
+            (True, "payloads are encrypted with key new; payloads of these keys can be read: new, old", ""),
+        ),
+        (
+            f"none new:{KEY}",
+            (
+                True,
+                "nothing is encrypted; payloads of these keys can be read: new",
+                "take `none` out of the keys once every process has them",
+            ),
+        ),
+        (
+            "new",
+            (
+                False,
+                "STOCKKEEPER_ENCRYPTION_KEYS: entry 1 isn't id:key, the id of at most 64 letters, digits and . _ -",
+                "correct the keys: nothing with them connects to Temporal (docs/encryption.md)",
+            ),
+        ),
+    ],
+    ids=["off", "on", "reading only", "wrong"],
+)
+def test_the_doctor_says_which_keys_there_are(keys: str, found: tuple[bool, str, str]) -> None:
+    check = encryption({"STOCKKEEPER_ENCRYPTION_KEYS": keys})
+    assert (check.name, (check.ok, check.detail, check.advice)) == ("encryption", found)
