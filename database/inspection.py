@@ -10,6 +10,10 @@ from database.sessions import reaching
 
 WORKER_ROLE = "stockkeeper_worker"
 """The role that the first migration makes, with the rights that a worker needs."""
+READER_ROLE = "stockkeeper_reader"
+"""The role of people who look by SQL: the views of the schema `reporting`, and nothing else."""
+EXPORTER_ROLE = "stockkeeper_exporter"
+"""The role of a program that copies the ledger elsewhere: the view `reporting.ledger`, and nothing else."""
 LEDGERS = ("stock_movements", "transit_movements")
 """The tables whose past nobody may change."""
 _SAFE = ("fsync", "full_page_writes", "synchronous_commit")

@@ -1,7 +1,8 @@
 """Renders the schema of a migrated database, so that `schema.sql` shows the sum of all migrations in one place.
 
 Everything is read from PostgreSQL's own catalogue: tables in alphabetical order, each followed by its indexes, triggers
-and grants, then sequences, functions and views. `python -m devstack.schema` writes the file; a test compares it.
+and grants, then sequences, functions with who may execute them, and views, those of the schema `reporting` last.
+`python -m devstack.schema` writes the file; a test compares it.
 """
 
 from collections.abc import Iterator
@@ -78,18 +79,26 @@ _IS_OWNED = text("""
     SELECT EXISTS (SELECT 1 FROM pg_depend WHERE objid = :sequence AND deptype IN ('a', 'i') AND refobjsubid > 0)
 """)
 
+# Without rights of its own a function may be executed by everybody.
 _FUNCTIONS = text("""
-    SELECT pg_get_functiondef(oid) AS definition
+    SELECT pg_get_functiondef(oid) AS definition, oid::regprocedure::text AS name,
+        ARRAY(
+            SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+            FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
+            WHERE grantee <> proowner
+            ORDER BY 1
+        ) AS executors
     FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace AND prokind IN ('f', 'p')
     ORDER BY proname COLLATE "C", pg_get_function_identity_arguments(oid) COLLATE "C"
 """)
 
 _VIEWS = text("""
-    SELECT oid, relname AS name, pg_get_viewdef(oid, true) AS definition
-    FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'v'
-    ORDER BY relname COLLATE "C"
+    SELECT pg_class.oid, concat(nullif(nspname, 'public') || '.', relname) AS name,
+        pg_get_viewdef(pg_class.oid, true) AS definition
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname IN ('public', 'reporting') AND relkind = 'v'
+    ORDER BY nspname, relname COLLATE "C"
 """)
 
 
@@ -146,7 +155,9 @@ def _sequences(connection: Connection) -> Iterator[str]:
 
 def _functions(connection: Connection) -> Iterator[str]:
     for function in connection.execute(_FUNCTIONS):
-        yield f"{_unqualified(function.definition).strip()};\n"
+        lines = [f"{_unqualified(function.definition).strip()};"]
+        lines += [f"GRANT EXECUTE ON FUNCTION {function.name} TO {executor};" for executor in function.executors]
+        yield "\n".join((*lines, ""))
 
 
 def _views(connection: Connection) -> Iterator[str]:

@@ -1207,6 +1207,7 @@ BEGIN ATOMIC
                      ELSE '[]'::jsonb
                  END) AS (quantity bigint, unit_cost numeric)) WITH ORDINALITY each(quantity, unit_cost, place)) listed;
 END;
+GRANT EXECUTE ON FUNCTION are_price_breaks(jsonb) TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION balance_at(warehouse bigint, product bigint, instant timestamp with time zone)
  RETURNS TABLE(balance_after bigint, created_at timestamp with time zone)
@@ -1217,12 +1218,13 @@ AS $function$
     WHERE moved.warehouse_id = warehouse AND moved.product_id = product AND moved.created_at <= instant
     ORDER BY moved.created_at DESC, moved.movement_id DESC LIMIT 1
 $function$;
+GRANT EXECUTE ON FUNCTION balance_at(bigint,bigint,timestamp with time zone) TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION drop_order_lines(po bigint, after_line integer)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO '$user', 'public'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     ordered purchase_orders;
@@ -1234,18 +1236,20 @@ BEGIN
     END IF;
     DELETE FROM purchase_order_lines WHERE po_id = po AND line_number > after_line;
 END $function$;
+GRANT EXECUTE ON FUNCTION drop_order_lines(bigint,integer) TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION is_approved(required integer, approvers text[], involved text[])
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT (count(DISTINCT lower(approver.approver)) >= is_approved.required) FROM unnest(is_approved.approvers) approver(approver) WHERE (NOT (EXISTS (SELECT 1 FROM unnest(is_approved.involved) person(person) WHERE (lower(person.person) = lower(approver.approver))))));
+GRANT EXECUTE ON FUNCTION is_approved(integer,text[],text[]) TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION keep_the_reorder_point()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO '$user', 'public'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 BEGIN
     INSERT INTO reorder_points (warehouse_id, product_id, since, reorder_point)
@@ -1271,10 +1275,12 @@ BEGIN ATOMIC
    GROUP BY po.po_id
    ORDER BY po.expected_delivery_date, po.po_id;
 END;
+GRANT EXECUTE ON FUNCTION open_orders(bigint,bigint,numeric) TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION refuse_a_twin()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     name text := to_jsonb(NEW) ->> TG_ARGV[0];
@@ -1294,6 +1300,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION refuse_to_change_the_past()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 BEGIN
     RAISE EXCEPTION 'the ledger is append-only: % of % is refused', TG_OP, TG_TABLE_NAME
@@ -1303,6 +1310,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_a_sku_to_have_one_meaning()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 BEGIN
     IF EXISTS (
@@ -1317,6 +1325,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_an_approval_to_end_holds()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     operation text := CASE TG_TABLE_NAME
@@ -1332,6 +1341,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_approvals()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     ordered purchase_orders;
@@ -1358,6 +1368,7 @@ CREATE OR REPLACE FUNCTION require_departures_to_be_from_the_hold()
  RETURNS trigger
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     off record;
@@ -1382,6 +1393,7 @@ CREATE OR REPLACE FUNCTION require_movements_in_transit_to_be_on_a_line()
  RETURNS trigger
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     transfers bigint[] := ARRAY (SELECT DISTINCT transfer_id FROM written);
@@ -1419,6 +1431,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_on_hand_to_be_the_ledger()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     on_hand bigint;
@@ -1440,6 +1453,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_releases_to_be_on_the_line()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     line reservations;
@@ -1459,6 +1473,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_returns_to_be_on_the_line()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     on_line bigint;
@@ -1479,6 +1494,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_adjustment_to_be_booked()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     -- As it is in the end: it may have been stored and posted in one transaction.
@@ -1507,6 +1523,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_adjustment_to_be_pending()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     adjusted adjustments;
@@ -1522,6 +1539,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_count_to_be_going_on()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     counted cycle_counts;
@@ -1537,6 +1555,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_count_to_be_its_lines()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     counted cycle_counts;
@@ -1561,6 +1580,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_movement_to_follow()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     previous_balance bigint;
@@ -1579,6 +1599,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_receipt_to_have_it()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     receipt purchase_order_receipts;
@@ -1600,6 +1621,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_return_to_be_booked()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     line return_lines;
@@ -1629,6 +1651,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_return_to_be_its_lines()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     returned returns;
@@ -1652,6 +1675,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_total_to_be_the_lines()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     ordered purchase_orders;
@@ -1672,6 +1696,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_the_variance_to_be_booked()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     booked numeric;
@@ -1693,6 +1718,7 @@ CREATE OR REPLACE FUNCTION require_transit_to_be_its_movements()
  RETURNS trigger
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     unexplained record;
@@ -1727,6 +1753,7 @@ CREATE OR REPLACE FUNCTION require_transit_while_in_transit()
  RETURNS trigger
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     transfer record;
@@ -1749,6 +1776,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION require_what_is_taken_back_to_be_booked()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 DECLARE
     ordered record;
@@ -1771,6 +1799,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION tell_who_waits()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM waiting_lines WHERE product_id = NEW.product_id AND is_waiting) THEN
@@ -1804,6 +1833,7 @@ BEGIN ATOMIC
       JOIN return_lines USING (return_id, line_number))
       JOIN returns USING (return_id));
 END;
+GRANT EXECUTE ON FUNCTION undone_departures() TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION undone_units(of_type text, of_reference text, of_product bigint)
  RETURNS TABLE(movement_id bigint, warehouse_id bigint, left_at timestamp with time zone, units bigint)
@@ -1826,6 +1856,7 @@ BEGIN ATOMIC
            WHERE ((moved.reference_id = undone_units.of_reference) AND (moved.movement_type = undone_units.of_type) AND (moved.product_id = undone_units.of_product))) departure)
    WHERE (undone.units > departure.left_later);
 END;
+GRANT EXECUTE ON FUNCTION undone_units(text,text,bigint) TO stockkeeper_worker;
 
 CREATE VIEW audited_documents AS
  SELECT 'purchase_order'::text AS kind,
@@ -2003,3 +2034,198 @@ CREATE VIEW transfer_holds AS
    FROM transfer_orders
      JOIN reservations held ON held.reference_type = 'TRANSFER'::text AND held.reference_id = transfer_orders.transfer_number;
 GRANT SELECT ON transfer_holds TO stockkeeper_worker;
+
+CREATE VIEW reporting.daily_demand AS
+ SELECT daily_demand.warehouse_id,
+    warehouses.name AS warehouse,
+    daily_demand.product_id,
+    products.sku,
+    daily_demand.day,
+    daily_demand.quantity
+   FROM daily_demand
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.daily_demand TO stockkeeper_reader;
+
+CREATE VIEW reporting.holds AS
+ SELECT reservations.reservation_id,
+    reservations.warehouse_id,
+    warehouses.name AS warehouse,
+    reservations.product_id,
+    products.sku,
+    reservations.reference_type,
+    reservations.reference_id,
+    reservations.status,
+    reservations.quantity,
+    reservations.quantity_fulfilled,
+    reservations.quantity_released,
+    reservations.created_at,
+    reservations.expires_at,
+    reservations.closed_at
+   FROM reservations
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.holds TO stockkeeper_reader;
+
+CREATE VIEW reporting.ledger AS
+ SELECT stock_movements.movement_id,
+    stock_movements.created_at,
+    products.sku,
+    warehouses.name AS warehouse,
+    stock_movements.movement_type,
+    stock_movements.quantity,
+    stock_movements.balance_after,
+    stock_movements.reference_id,
+    stock_movements.performed_by,
+    stock_movements.reason,
+    stock_movements.operation_id,
+    stock_movements.workflow_id,
+    stock_movements.run_id,
+    stock_movements.occurred_at
+   FROM stock_movements
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.ledger TO stockkeeper_exporter;
+
+CREATE VIEW reporting.levels AS
+ SELECT inventory_items.warehouse_id,
+    warehouses.name AS warehouse,
+    inventory_items.product_id,
+    products.sku,
+    inventory_items.quantity_on_hand,
+    inventory_items.quantity_reserved,
+    inventory_items.quantity_buffer,
+    inventory_items.quantity_available,
+    inventory_items.reorder_point,
+    inventory_items.reorder_quantity,
+    inventory_items.is_below_reorder_point,
+    inventory_items.last_moved_at,
+    inventory_items.last_counted_at
+   FROM inventory_items
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.levels TO stockkeeper_reader;
+
+CREATE VIEW reporting.movements AS
+ SELECT stock_movements.movement_id,
+    stock_movements.created_at,
+    stock_movements.occurred_at,
+    stock_movements.warehouse_id,
+    warehouses.name AS warehouse,
+    stock_movements.product_id,
+    products.sku,
+    stock_movements.movement_type,
+    stock_movements.quantity,
+    stock_movements.balance_after,
+    stock_movements.reference_id
+   FROM stock_movements
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.movements TO stockkeeper_reader;
+
+CREATE VIEW reporting.plans AS
+ SELECT item_plans.warehouse_id,
+    warehouses.name AS warehouse,
+    item_plans.product_id,
+    products.sku,
+    item_plans.supplier_id,
+    item_plans.planned_at,
+    item_plans.days,
+    item_plans.method,
+    item_plans.demand_class,
+    item_plans.service_measure,
+    item_plans.service_level,
+    item_plans.daily_mean,
+    item_plans.daily_deviation,
+    item_plans.lead_time_days,
+    item_plans.lead_time_deviation_days,
+    item_plans.safety_stock,
+    item_plans.reorder_point,
+    item_plans.reorder_quantity,
+    item_plans.economic_order_quantity,
+    item_plans.expected_cycle_service,
+    item_plans.expected_fill_rate
+   FROM item_plans
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.plans TO stockkeeper_reader;
+
+CREATE VIEW reporting.products AS
+ SELECT product_id,
+    sku,
+    name,
+    description,
+    category_id,
+    unit_price,
+    weight_kg,
+    is_active
+   FROM products;
+GRANT SELECT ON reporting.products TO stockkeeper_reader;
+
+CREATE VIEW reporting.purchase_order_lines AS
+ SELECT purchase_orders.po_number,
+    purchase_order_lines.line_number,
+    purchase_orders.status,
+    purchase_orders.supplier_id,
+    suppliers.name AS supplier,
+    purchase_orders.warehouse_id,
+    warehouses.name AS warehouse,
+    purchase_order_lines.product_id,
+    products.sku,
+    purchase_order_lines.qty,
+    purchase_order_lines.quantity_received,
+    purchase_order_lines.quantity_rejected,
+    purchase_order_lines.quantity_returned,
+    purchase_orders.expected_delivery_date,
+    purchase_orders.created_at,
+    purchase_orders.submitted_at,
+    purchase_orders.confirmed_at,
+    purchase_orders.closed_at
+   FROM purchase_order_lines
+     JOIN purchase_orders USING (po_id)
+     JOIN products USING (product_id)
+     JOIN suppliers USING (supplier_id)
+     JOIN warehouses USING (warehouse_id);
+GRANT SELECT ON reporting.purchase_order_lines TO stockkeeper_reader;
+
+CREATE VIEW reporting.suppliers AS
+ SELECT supplier_id,
+    name
+   FROM suppliers;
+GRANT SELECT ON reporting.suppliers TO stockkeeper_reader;
+
+CREATE VIEW reporting.transfer_lines AS
+ SELECT transfer_orders.transfer_number,
+    transfer_order_lines.line_number,
+    transfer_orders.status,
+    transfer_orders.from_warehouse_id,
+    source.name AS from_warehouse,
+    transfer_orders.to_warehouse_id,
+    destination.name AS to_warehouse,
+    transfer_order_lines.product_id,
+    products.sku,
+    transfer_order_lines.quantity,
+    transfer_order_lines.dispatched,
+    transfer_order_lines.received,
+    transfer_order_lines.damaged,
+    transfer_order_lines.written_off,
+    transfer_order_lines.returned,
+    transfer_order_lines.in_transit,
+    transfer_orders.created_at,
+    transfer_orders.dispatched_at,
+    transfer_orders.due_at,
+    transfer_orders.closed_at
+   FROM transfer_order_lines
+     JOIN transfer_orders USING (transfer_id)
+     JOIN products USING (product_id)
+     JOIN warehouses source ON source.warehouse_id = transfer_orders.from_warehouse_id
+     JOIN warehouses destination ON destination.warehouse_id = transfer_orders.to_warehouse_id;
+GRANT SELECT ON reporting.transfer_lines TO stockkeeper_reader;
+
+CREATE VIEW reporting.warehouses AS
+ SELECT warehouse_id,
+    name,
+    timezone,
+    priority
+   FROM warehouses;
+GRANT SELECT ON reporting.warehouses TO stockkeeper_reader;

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL, make_url
 
-from database.inspection import WORKER_ROLE
+from database.inspection import EXPORTER_ROLE, READER_ROLE, WORKER_ROLE
 from devstack.postgres import PROGRAMS, EmbeddedPostgres
 from devstack.processes import StackError
 from starter.cli.context import DATA_DIR, STACK_FILE, running_here
@@ -43,9 +43,10 @@ def load_database(file: Path, database_url: str) -> None:
     """
     url = make_url(database_url)
     with psycopg.connect(_plain(url), autocommit=True) as connection:
-        # Roles belong to the server and are in no database's dump; the grants in it need this one.
-        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [WORKER_ROLE]).fetchone() is None:
-            connection.execute(f"CREATE ROLE {WORKER_ROLE} NOLOGIN")
+        # Roles belong to the server and are in no database's dump; the grants in it need these.
+        for role in (WORKER_ROLE, READER_ROLE, EXPORTER_ROLE):
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+                connection.execute(f"CREATE ROLE {role} NOLOGIN")
     options = ("--no-owner", "--exit-on-error", "--single-transaction")
     _run("pg_restore", *options, f"--dbname={url.database}", str(file), url=url)
 

@@ -3,7 +3,7 @@
 # PGHOST and PGPORT say where, and SECRETS the directory of the passwords.
 set -eu
 export SECRETS
-for name in owner worker temporal; do
+for name in owner worker reader exporter temporal; do
   password=$(cat "$SECRETS/${name}_password")
   case $password in
     '' | *[[:space:]]*)

@@ -80,24 +80,3 @@ def test_the_worker_may_read_every_view(database: Database, view: str) -> None:
     with database.transaction() as connection:
         assert connection.execute(text("SELECT current_user")).scalar_one() == "stockkeeper_worker"
         connection.execute(text(f"SELECT * FROM {view} LIMIT 1")).all()
-
-
-def test_every_table_is_within_the_workers_reach(engine: Engine) -> None:
-    query = text("""
-        SELECT table_name, string_agg(privilege_type, ' ' ORDER BY privilege_type)
-        FROM information_schema.role_table_grants WHERE grantee = 'stockkeeper_worker' GROUP BY table_name
-    """)
-    with engine.connect() as connection:
-        granted = {row[0]: row[1] for row in connection.execute(query)}
-    # At its start it asks for the revision.
-    assert granted.pop("alembic_version") == "SELECT"
-    assert {view: granted.pop(view) for view in VIEWS} == dict.fromkeys(VIEWS, "SELECT")
-    assert set(granted) == set(METADATA.tables)
-    assert granted["stock_movements"] == "INSERT SELECT"
-    # What a reorder point was is kept by a trigger, and by nobody else.
-    assert granted["reorder_points"] == "SELECT"
-    # Which migrations serve older workers is written by `setup`.
-    assert granted["schema_revisions"] == "SELECT"
-    # Deleting is for the pages of a file on its way in, and for operations and refusals that are older than any repeat.
-    deletable = {"import_pages", "operations", "refused_operations"}
-    assert {table for table, rights in granted.items() if "DELETE" in rights} == deletable

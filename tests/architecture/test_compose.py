@@ -134,7 +134,10 @@ def test_nothing_is_published_beyond_this_machine() -> None:
 def test_each_service_has_the_passwords_that_it_needs_and_no_other() -> None:
     assert {name: service["secrets"] for name, service in SERVICES.items() if "secrets" in service} == {
         "postgresql": ["postgres_password"],
-        "roles": ["postgres_password", "owner_password", "worker_password", "temporal_password"],
+        "roles": [
+            *("postgres_password", "owner_password", "worker_password", "reader_password", "exporter_password"),
+            "temporal_password",
+        ],
         "temporal-schema": ["temporal_password"],
         "temporal": ["temporal_password"],
         "setup": ["owner_password"],

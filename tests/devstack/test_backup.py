@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from database.inspection import WORKER_ROLE
+from database.inspection import READER_ROLE, WORKER_ROLE
 from devstack import backup
 from devstack.backup import DATABASE_FILE, TEMPORAL_FILE, restore, save
 from devstack.postgres import EmbeddedPostgres
@@ -53,6 +53,10 @@ def test_a_stack_is_saved_while_it_runs_and_restored_beside_the_old_one(
         may = "SELECT has_table_privilege(%s, 'stock_movements', %s)"
         rights = [connection.execute(may, [WORKER_ROLE, right]).fetchone() for right in ("INSERT", "SELECT", "UPDATE")]
         assert rights == [(True,), (True,), (False,)]
+        reads = (
+            "SELECT has_table_privilege(%s, 'reporting.levels', 'SELECT'), has_schema_privilege(%s, 'public', 'USAGE')"
+        )
+        assert connection.execute(reads, [READER_ROLE, READER_ROLE]).fetchone() == (True, False)
     before = {file: file.stat().st_mtime_ns for file in new.rglob("*")}
     with pytest.raises(StackError, match="exists: restore into a new directory"):
         restore(saved, new)

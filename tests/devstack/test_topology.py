@@ -31,9 +31,14 @@ PASSWORDS = {
     "postgres": "unused@here",
     "owner": "p@ss/w:rd?#%41&=+",
     "worker": "/@'\"\\:{}$(id)`;--",
+    "reader": "r'e\\a:d@",
+    "exporter": "%65x/p",
     "temporal": "päßwörd/@",
 }
-ROLES = {"owner": "stockkeeper_owner", "worker": "stockkeeper_worker", "temporal": "temporal"}
+ROLES = {
+    **{name: f"stockkeeper_{name}" for name in ("owner", "worker", "reader", "exporter")},
+    "temporal": "temporal",
+}
 
 
 @dataclass
@@ -119,6 +124,7 @@ def test_no_service_has_a_role_with_more_than_its_own(running: Running) -> None:
         ("worker", "temporal"),
         ("worker", "temporal_visibility"),
         ("worker", "postgres"),
+        *((who, database) for who in ("reader", "exporter") for database in ("temporal", "postgres", "template1")),
     ],
 )
 def test_no_service_reaches_the_database_of_another(running: Running, who: str, database: str) -> None:
@@ -136,6 +142,8 @@ def test_no_service_reaches_the_database_of_another(running: Running, who: str, 
         "CREATE TABLE mine (id int)",
         "SET ROLE stockkeeper_owner",
         "SET SESSION AUTHORIZATION stockkeeper_owner",
+        "SELECT rolpassword FROM pg_authid",
+        "COPY stock_movements TO PROGRAM 'cat'",
     ],
 )
 def test_a_worker_cannot_change_the_past_whatever_role_it_resets(
@@ -150,6 +158,43 @@ def test_a_worker_cannot_change_the_past_whatever_role_it_resets(
             connection.execute(statement)
     assert running.rows("owner", ledger) == before != []
     del item
+
+
+@pytest.mark.parametrize(("who", "statements"), [("reader", "1min"), ("exporter", "30min")])
+def test_who_only_reads_reads_by_defaults_that_spare_the_others(running: Running, who: str, statements: str) -> None:
+    assert running.rows(
+        who,
+        "SELECT current_setting('default_transaction_read_only'), current_setting('statement_timeout'), "
+        "current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'), "
+        "current_setting('temp_file_limit'), current_setting('search_path')",
+    ) == [("on", statements, "2s", "1min", "2GB", "reporting")]
+    with psycopg.connect(running.url(who)) as connection:
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute("SET temp_file_limit = -1")
+        connection.rollback()
+        connection.execute("SET default_transaction_read_only = off")
+        connection.commit()
+        with pytest.raises(InsufficientPrivilege, match="permission denied to create temporary tables"):
+            connection.execute("CREATE TEMPORARY TABLE mine (id int)")
+
+
+def test_each_role_has_no_more_connections_than_it_needs(running: Running) -> None:
+    limits = "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname LIKE 'stockkeeper%' ORDER BY 1"
+    assert running.rows("reader", limits) == [
+        ("stockkeeper_exporter", 5),
+        ("stockkeeper_owner", 5),
+        ("stockkeeper_reader", 20),
+        ("stockkeeper_worker", -1),
+    ]
+
+
+def test_a_reader_sees_the_levels_and_an_exporter_the_ledger(running: Running, item: ItemKey) -> None:
+    level = f"SELECT quantity_on_hand FROM levels WHERE product_id = {item.product_id}"
+    assert running.rows("reader", level) == [(10,)]
+    assert running.rows("exporter", "SELECT quantity, balance_after FROM ledger") == [(10, 10)]
+    for who, view in (("reader", "ledger"), ("exporter", "levels"), ("reader", "public.operations")):
+        with pytest.raises(InsufficientPrivilege):
+            running.rows(who, f"SELECT * FROM {view}")
 
 
 async def test_two_workers_hold_stock_and_answer_questions_as_their_own_role(running: Running, item: ItemKey) -> None:
