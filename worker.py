@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -64,6 +65,7 @@ from starter.namespace import missing_search_attributes
 from starter.secret_files import read_secret_files
 from stockkeeper.client import tracing
 from stockkeeper.client.connection import connect_temporal, status_within
+from stockkeeper.client.inventory_service import InventoryHandlers
 from stockkeeper.contracts import (
     adjustment,
     cycle_count,
@@ -142,11 +144,18 @@ def _address(text: str) -> str:
     return text
 
 
+def _endpoint(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]*[a-zA-Z0-9]", name) or len(name) > _NAME_LENGTH:
+        raise ValueError("has letters, digits and hyphens; the first is a letter, and the last is no hyphen")
+    return name
+
+
 _LOOPBACK = "127.0.0.1"
 _NAME_LENGTH = 200
 Address = Annotated[str, AfterValidator(_address)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 SupplierNoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
 NoticeUrls = Annotated[SecretStr, AfterValidator(_without_address), AfterValidator(_notice_urls)]
 
@@ -182,6 +191,8 @@ class Settings(BaseSettings):
     """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
     health_address: Address | None = None
     """Answer ``GET /livez`` and ``GET /readyz`` here, such as ``0.0.0.0:8086`` (ADR 0055)."""
+    nexus_endpoint: Endpoint | None = None
+    """Answer other teams' workflows, which call this Nexus endpoint; None: nobody calls (ADR 0077)."""
     approval: ApprovalPolicy = DEFAULT_APPROVAL
     """Approval policy of purchase orders that bring none, as JSON; for orders drafted from now on."""
     over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
@@ -340,6 +351,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities_of(*build_steps(database, settings)),
+        nexus_service_handlers=[InventoryHandlers(settings.task_queue)] if settings.nexus_endpoint else [],
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.local_slots,

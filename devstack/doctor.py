@@ -60,7 +60,7 @@ async def examine(connect: Callable[[], Awaitable[Connection]], stack: Mapping[s
             connections=settings.connections + CONNECTIONS_BESIDE_THE_POOL,
             is_ours=patient.is_ours,
         ),
-        temporal_checks(connect, settings.version),
+        temporal_checks(connect, settings.version, settings.nexus_endpoint),
     )
     return [_versions(), _settings(patient.problem), encryption(os.environ), _notices(settings), *database, *temporal]
 

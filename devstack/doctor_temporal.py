@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.standing import Routing, routing_of, standing
 from starter.checks import Check, Reading
 from starter.namespace import has_standalone_activities, missing_search_attributes
+from starter.nexus import find_endpoint
 from starter.schedules import ScheduleShown, schedules_there
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts import question
@@ -43,13 +44,14 @@ _SETUP = "run `stockkeeper setup`"
 
 
 async def temporal_checks(
-    connect: Callable[[], Awaitable[Connection]], version: WorkerDeploymentVersion | None
+    connect: Callable[[], Awaitable[Connection]], version: WorkerDeploymentVersion | None, endpoint: str | None
 ) -> list[Check]:
     """Look at Temporal as a worker and a service do; a small run is started, which asks a question.
 
     Args:
         connect: Connects as the command line does.
         version: The version of the workers, by the settings; None: they have none.
+        endpoint: The Nexus endpoint, by the settings; None: other teams' workflows don't call.
     """
     try:
         connection = await connect()
@@ -73,6 +75,7 @@ async def temporal_checks(
         await _seen("task_queue", _task_queue(connection, version, clock or Reading(timedelta()))),
         worker,
         await _seen("standalone_activities", _standalone(client)),
+        *([await _seen("nexus_endpoint", nexus_check(client, endpoint, connection.task_queue))] if endpoint else []),
     ]
 
 
@@ -266,3 +269,15 @@ async def _standalone(client: Client) -> Check:
         advice="that works, and costs more; `activity.enableStandalone` in the server's dynamic configuration switches "
         "them on, and Temporal 1.32 has them on by itself",
     )
+
+
+async def nexus_check(client: Client, endpoint: str, task_queue: str) -> Check:
+    """Whether the Nexus endpoint is there, and leads to the workers."""
+    leads_to = await find_endpoint(client, endpoint)
+    if leads_to is None:
+        return Check("nexus_endpoint", ok=False, detail=f"there is no endpoint {endpoint}", advice=_SETUP)
+    if (leads_to.namespace, leads_to.task_queue) != (client.namespace, task_queue):
+        detail = f"endpoint {endpoint} leads to queue {leads_to.task_queue} of {leads_to.namespace}"
+        advice = "choose another STOCKKEEPER_NEXUS_ENDPOINT, or change where this one leads"
+        return Check("nexus_endpoint", ok=False, detail=detail, advice=advice)
+    return Check("nexus_endpoint", ok=True, detail=f"endpoint {endpoint} leads to the workers")

@@ -17,6 +17,7 @@ from devstack.settings import in_a_line
 from devstack.setup import set_up
 from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
+from stockkeeper.contracts.inventory_service import DEFAULT_ENDPOINT
 from stockkeeper.contracts.settings import require_known
 from worker import Settings, build_database, build_worker, serve_health, serve_metrics
 
@@ -85,7 +86,8 @@ async def serving(
         ours = info.ui_url is not None
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
-        await set_up(Connection(client, info.task_queue), info.database_url)
+        endpoint = settings.nexus_endpoint or (DEFAULT_ENDPOINT if ours else None)
+        await set_up(Connection(client, info.task_queue), info.database_url, nexus_endpoint=endpoint)
         if not with_worker:
             yield info
             return
@@ -93,6 +95,7 @@ async def serving(
             update={
                 "database_url": SecretStr(info.database_url),
                 "task_queue": info.task_queue,
+                "nexus_endpoint": endpoint,
                 # On a Temporal of its own there is one version, and nobody to make it current.
                 **({"build_id": None} if ours else {}),
                 "database_role": environ.get(

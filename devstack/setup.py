@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from database.migrate import not_for_workers_of, require_schema, upgrade
 from database.sessions import connect
 from starter.namespace import has_standalone_activities, register_search_attributes
+from starter.nexus import make_endpoint
 from starter.schedules import set_up_schedules
 from stockkeeper import Connection
 
@@ -22,6 +23,7 @@ class SetupReport:
         search_attributes_added: Search attributes that were missing.
         schedules_added: Schedules that were missing.
         standalone_activities: Whether questions travel as standalone activities, or by a workflow.
+        endpoint_added: The Nexus endpoint, if it was missing.
     """
 
     revision_before: str | None
@@ -30,16 +32,18 @@ class SetupReport:
     search_attributes_added: list[str]
     schedules_added: list[str]
     standalone_activities: bool
+    endpoint_added: str | None = None
 
 
-async def set_up(connection: Connection, database_url: str) -> SetupReport:
-    """Migrate the database, register the search attributes and make the schedules.
+async def set_up(connection: Connection, database_url: str, *, nexus_endpoint: str | None = None) -> SetupReport:
+    """Migrate the database, register the search attributes, and make the schedules and the Nexus endpoint.
 
     Safe to call again, and from several places at once.
 
     Args:
         connection: The namespace, and the task queue of the schedules' runs.
         database_url: The database, as a role that may create tables.
+        nexus_endpoint: The Nexus endpoint; None: other teams' workflows don't call this installation.
     """
     engine = connect(database_url)
     try:
@@ -51,4 +55,13 @@ async def set_up(connection: Connection, database_url: str) -> SetupReport:
     added = await register_search_attributes(connection.client)
     schedules = await set_up_schedules(connection)
     standalone = await has_standalone_activities(connection.client)
-    return SetupReport(before, revision, replace_workers, added, schedules, standalone_activities=standalone)
+    made = nexus_endpoint is not None and await make_endpoint(connection.client, nexus_endpoint, connection.task_queue)
+    return SetupReport(
+        before,
+        revision,
+        replace_workers,
+        added,
+        schedules,
+        standalone_activities=standalone,
+        endpoint_added=nexus_endpoint if made else None,
+    )

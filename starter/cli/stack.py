@@ -109,6 +109,7 @@ def setup() -> None:
     """Prepare an existing Temporal and PostgreSQL: migrations, search attributes, schedules. Repeat it freely.
 
     DATABASE_URL is the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace.
+    STOCKKEEPER_NEXUS_ENDPOINT, if it is set, names the endpoint for other teams' workflows.
     """
     try:
         from devstack.setup import set_up  # noqa: PLC0415 - the worker is an extra
@@ -119,9 +120,11 @@ def setup() -> None:
     if not database_url:
         context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
 
+    endpoint = os.environ.get("STOCKKEEPER_NEXUS_ENDPOINT") or None
+
     async def work() -> None:
         stock = await context.connect()
-        report = await set_up(stock.connection, database_url)
+        report = await set_up(stock.connection, database_url, nexus_endpoint=endpoint)
         changed = (
             f"from {report.revision_before or 'nothing'} to" if report.revision_before != report.revision else "at"
         )
@@ -134,6 +137,8 @@ def setup() -> None:
         out.print(f"schedules: {', '.join(report.schedules_added) or 'all there'}")
         way = "standalone activities" if report.standalone_activities else "a workflow: no standalone activities here"
         out.print(f"questions: by {way}")
+        if endpoint:
+            out.print(f"Nexus endpoint: {endpoint}{'' if report.endpoint_added else ' is there'}")
         out.print("views of the Temporal UI: `stockkeeper views` prints their links")
 
     run(work())

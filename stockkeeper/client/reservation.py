@@ -11,6 +11,7 @@ from stockkeeper.client.calls import Interrupted, answer
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line
 from stockkeeper.client.names import with_names
+from stockkeeper.client.operations import Numbered
 from stockkeeper.client.questions import pages
 from stockkeeper.client.runs import status_of_run
 from stockkeeper.contracts import reservation
@@ -61,13 +62,16 @@ class Hold(Document[ReservationState]):
             Unreachable: No answer in time.
         """
         fields = {"lines": lines, "fulfillment_id": fulfillment_id, "occurred_at": occurred_at}
-        return await self._send_once(
+        return await self.fulfill_as(await self._message(reservation.FULFILL, performed_by=performed_by, **fields))
+
+    async def fulfill_as(self, message: reservation.Fulfill) -> ReservationState:
+        """Ship what a checked message says: `fulfill`, by the contract."""
+        number = message.fulfillment_id
+        return await self._command(
             reservation.FULFILL,
-            ReservationActivities.fulfill_reservation,
-            fulfillment_id,
-            lambda last: lines is None and last.status is ReservationStatus.FULFILLED,
-            performed_by=performed_by,
-            **fields,
+            message,
+            lambda last: message.lines is None and last.status is ReservationStatus.FULFILLED,
+            None if number is None else Numbered(number, ReservationActivities.fulfill_reservation),
         )
 
     async def release(

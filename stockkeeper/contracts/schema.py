@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typedd
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import models_json_schema
 
-from stockkeeper.contracts import question
+from stockkeeper.contracts import inventory_service, question
 from stockkeeper.contracts.errors import DomainError, UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.contracts.policies import TASK_QUEUE
 from stockkeeper.contracts.process import ProcessSpec
@@ -82,6 +82,12 @@ def generate() -> dict[str, Any]:
             "workflow_id": question.workflow_id("{name}"),
             "start": reference_of[question.QuestionRequest],
         },
+        "nexus_services": {
+            inventory_service.SERVICE: {
+                name: {"input": reference_of[asked], "output": reference_of[answer]}
+                for name, (asked, answer) in inventory_service.operations().items()
+            }
+        },
         **definitions,
     }
 
@@ -97,6 +103,8 @@ def _modes() -> dict[type[BaseModel], Mode]:
         if process.resume:
             modes[process.resume] = "validation"
         modes.update((command.message, "validation") for command in process.commands)
+    for asked, answer in inventory_service.operations().values():
+        modes[asked], modes[answer] = "validation", "serialization"
     return modes
 
 

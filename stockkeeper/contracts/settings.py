@@ -27,6 +27,7 @@ WORKER_SETTINGS = frozenset(
         "HOLDING_COST_RATE",
         "LOG_FORMAT",
         "METRICS_ADDRESS",
+        "NEXUS_ENDPOINT",
         "NOTICE_URLS",
         "ORDER_COST",
         "OVER_DELIVERY_PERCENT",

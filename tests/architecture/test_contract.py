@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import nexusrpc
 import pytest
 
 from activities.audit_findings import AuditFindings
@@ -24,12 +25,14 @@ from activities.runs import Runs
 from activities.stock import StockQuestions
 from activities.supply import SupplyQuestions
 from activities.waiting import WaitingQuestions
+from stockkeeper.client.inventory_service import InventoryHandlers
 from stockkeeper.contracts import errors
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.buffer import BufferActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
 from stockkeeper.contracts.import_preview import ImportPreviewActivities
+from stockkeeper.contracts.inventory_service import SERVICE, operations
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
@@ -131,6 +134,17 @@ def test_no_two_workflows_and_no_two_activities_have_the_same_name() -> None:
     activities = [name for interface, _ in INTERFACES for name in _activities(interface).values()]
     for names in (workflows, activities):
         assert len(names) == len(set(names))
+
+
+def test_the_handlers_of_the_nexus_service_have_the_operations_of_its_definition() -> None:
+    handled = nexusrpc.get_service_definition(InventoryHandlers)
+    assert handled is not None
+    assert handled.name == SERVICE
+    answers = {each.name: each.output_type for each in handled.operation_definitions.values()}
+    assert answers == {name: answer for name, (_, answer) in operations().items()}
+    assert {*answers} == {"levels", "promise", "reserve", "hold", "fulfil", "cancel"}
+    # Whatever comes is checked by the handler itself.
+    assert {each.input_type for each in handled.operation_definitions.values()} == {Any}
 
 
 def test_the_written_schema_is_the_one_of_the_models() -> None:
