@@ -19,6 +19,7 @@ from devstack.doctor_database import database_checks
 from devstack.doctor_temporal import temporal_checks
 from devstack.settings import in_a_line
 from starter.checks import Check
+from starter.secret_files import readable_by_others
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.encryption import EncryptionCodec, read_keys
 from stockkeeper.contracts.errors import StockkeeperError
@@ -44,12 +45,15 @@ class Patient:
     problem: str = ""
 
 
-async def examine(connect: Callable[[], Awaitable[Connection]], stack: Mapping[str, str] | None) -> list[Check]:
+async def examine(
+    connect: Callable[[], Awaitable[Connection]], stack: Mapping[str, str] | None, files: Mapping[str, str]
+) -> list[Check]:
     """Make all checks; nothing is changed.
 
     Args:
         connect: Connects to Temporal as the command line does.
         stack: The addresses of this directory's stack, if one is up.
+        files: Files with secrets, by the variables that name them.
     """
     patient = read_settings(stack)
     settings = patient.settings
@@ -62,7 +66,8 @@ async def examine(connect: Callable[[], Awaitable[Connection]], stack: Mapping[s
         ),
         temporal_checks(connect, settings.version, settings.nexus_endpoint),
     )
-    return [_versions(), _settings(patient.problem), encryption(os.environ), _notices(settings), *database, *temporal]
+    here = [_versions(), _settings(patient.problem), secret_files(files), encryption(os.environ), _notices(settings)]
+    return [*here, *database, *temporal]
 
 
 def read_settings(stack: Mapping[str, str] | None) -> Patient:
@@ -104,6 +109,24 @@ def _settings(problem: str) -> Check:
         advice = "correct the variable; a worker with it doesn't start"
         return Check("settings", ok=False, detail=problem, advice=advice)
     return Check("settings", ok=True, detail="all variables are known, and their values make sense")
+
+
+def secret_files(files: Mapping[str, str]) -> Check:
+    """Who else could read the files that secrets come from.
+
+    Args:
+        files: The files, by the variables that name them.
+    """
+    if not files:
+        return Check("secret_files", ok=True, detail="no secret comes from a file")
+    if open_ones := [f"{path} ({name})" for name, path in files.items() if readable_by_others(path)]:
+        return Check(
+            "secret_files",
+            ok=True,
+            detail=f"every account of this machine may read {', '.join(open_ones)}",
+            advice="chmod o-r the file, or o-x its directory; in a container with no other account it may stay so",
+        )
+    return Check("secret_files", ok=True, detail=f"{len(files)} named, none readable by every account")
 
 
 def encryption(environ: Mapping[str, str]) -> Check:

@@ -1,20 +1,57 @@
-"""Secrets from files, for programs in containers: the file that ``X_FILE`` names holds what ``X`` would be set to.
+"""Secrets of our programs that come from files, read once at a program's start, and who else could read them."""
 
-A password among the variables is seen by whoever may look at the container or the process; a mounted file isn't.
-"""
-
-from collections.abc import MutableMapping
+import os
+import stat
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from stockkeeper.client.secret_files import SUFFIX, content_of, secret_of
 from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.settings import PREFIX, SECRET_SETTINGS
 
-SECRETS = ("DATABASE_URL", "TEMPORAL_API_KEY", *(f"{PREFIX}{name}" for name in sorted(SECRET_SETTINGS)))
-"""Variables that may come from a file."""
+SECRETS = (
+    "DATABASE_URL",
+    "TEMPORAL_API_KEY",
+    *(f"{PREFIX}{name}" for name in sorted(SECRET_SETTINGS)),
+)
+"""Variables that may come from a file, beside those that a client reads where it needs them."""
+OF_TRACES = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+"""OpenTelemetry's, which may hold a key of whoever keeps the traces."""
 DATABASE_URL = "DATABASE_URL"
 DATABASE_PASSWORD_FILE = "DATABASE_PASSWORD_FILE"  # noqa: S105 - a variable's name
 """Names the file with the password alone, as it is: nothing in it needs to be encoded as in a URL."""
+_OF_OTHERS = ("TEMPORAL_TLS_CLIENT_KEY_PATH", "PGPASSFILE", "PGSSLKEY")
+"""Variables of Temporal's client and PostgreSQL's that name a file with a secret."""
+
+
+def named_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that name a file with a secret, each with the file; before `read_secret_files` takes them."""
+    return {
+        name: path
+        for name, path in sorted(environ.items())
+        if path and (name in _OF_OTHERS or (name.endswith(SUFFIX) and _is_ours(name.removesuffix(SUFFIX))))
+    }
+
+
+def _is_ours(name: str) -> bool:
+    return name in {*SECRETS, *OF_TRACES, "DATABASE_PASSWORD"} or name.startswith(PREFIX)
+
+
+def readable_by_others(path: str) -> bool:
+    """Whether every account of this machine gets at a file: it and all directories above it let others in.
+
+    False for one that isn't there, and on Windows, whose rights are of another kind.
+    """
+    if os.name == "nt":
+        return False
+    file = Path(path).absolute()
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH) and all(
+            above.stat().st_mode & stat.S_IXOTH for above in file.parents
+        )
+    except OSError:
+        return False
 
 
 def read_secret_files(environ: MutableMapping[str, str]) -> None:
@@ -26,28 +63,12 @@ def read_secret_files(environ: MutableMapping[str, str]) -> None:
     Raises:
         StockkeeperError: A file can't be read or is empty, or a secret is given in two ways.
     """
-    for name in SECRETS:
-        if (content := _taken(environ, f"{name}_FILE")) is None:
-            continue
-        if environ.get(name):
-            raise StockkeeperError(f"{name} and {name}_FILE are both set: keep one of them")
-        environ[name] = content
-    if (password := _taken(environ, DATABASE_PASSWORD_FILE)) is not None:
-        environ[DATABASE_URL] = _with_password(environ.get(DATABASE_URL, ""), password)
-
-
-def _taken(environ: MutableMapping[str, str], name: str) -> str | None:
-    """The content of the file that a variable names, without the line's end; the variable is gone afterwards."""
-    if not (path := environ.pop(name, "")):
-        return None
-    try:
-        content = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it isn't text in UTF-8"
-        raise StockkeeperError(f"{name} names {path}, which can't be read: {why}") from None
-    if not content:
-        raise StockkeeperError(f"{name} names {path}, which is empty")
-    return content
+    for name in (*SECRETS, *OF_TRACES):
+        content = secret_of(environ, name)
+        if environ.pop(name + SUFFIX, "") and content is not None:
+            environ[name] = content
+    if path := environ.pop(DATABASE_PASSWORD_FILE, ""):
+        environ[DATABASE_URL] = _with_password(environ.get(DATABASE_URL, ""), content_of(DATABASE_PASSWORD_FILE, path))
 
 
 def _with_password(url: str, password: str) -> str:

@@ -25,7 +25,7 @@ from starter.cli import (
 from starter.cli.context import read_input
 from starter.cli.output import for_programs, print_json
 from starter.cli.times import DATE_FORMAT, write_days_as
-from starter.secret_files import read_secret_files
+from starter.secret_files import named_files, read_secret_files
 from stockkeeper.contracts.processes import PROCESSES
 
 _MISTYPED: type[Any] = typer.BadParameter.__bases__[0]
@@ -62,6 +62,7 @@ app = typer.Typer(
 
 @app.callback()
 def every_command(
+    ctx: typer.Context,
     *,
     date_format: Annotated[
         str | None,
@@ -73,6 +74,8 @@ def every_command(
     ] = None,
 ) -> None:
     """Stock: on hand, reserved, on order and in transit, and why it changed."""
+    # The doctor looks at the files themselves; from here on only their contents are known.
+    ctx.obj = named_files(os.environ)
     read_input(lambda: read_secret_files(os.environ))
     write_days_as(None)
     if date_format:

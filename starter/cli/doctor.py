@@ -15,6 +15,7 @@ from stockkeeper.client.connection import Connection
 
 
 def doctor(
+    ctx: typer.Context,
     *,
     performed_by: options.PerformedBy,
     restored: Annotated[
@@ -50,7 +51,7 @@ def doctor(
 
     # Not by `context.run`: a setting that is misspelt is one finding of several.
     try:
-        checks = asyncio.run(examine(connect, context.running_here()))
+        checks = asyncio.run(examine(connect, context.running_here(), ctx.obj))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     if as_json:

@@ -10,13 +10,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, PayloadCodec
 
+from stockkeeper.client.secret_files import secret_of
 from stockkeeper.contracts.converter import DATA_CONVERTER, encrypted_by
 from stockkeeper.contracts.encryption import ENCODING, KEY_ID, KEYS, KEYS_FILE, key_id_of, no_key, other_key
 from stockkeeper.contracts.errors import StockkeeperError
@@ -62,19 +62,9 @@ def read_keys(environ: Mapping[str, str]) -> Keys | None:
     Raises:
         StockkeeperError: They can't be read, or don't make sense. The message has no part of a key.
     """
-    text, source = environ.get(KEYS, ""), KEYS
-    if path := environ.get(KEYS_FILE, ""):
-        if text:
-            raise StockkeeperError(f"{KEYS} and {KEYS_FILE} are both set: keep one of them")
-        source = KEYS_FILE
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it isn't text in UTF-8"
-            raise StockkeeperError(f"{KEYS_FILE} names {path}, which can't be read: {why}") from None
-    elif not text:
+    if (text := secret_of(environ, KEYS)) is None:
         return None
-    return parse_keys(text, source)
+    return parse_keys(text, KEYS_FILE if environ.get(KEYS_FILE) else KEYS)
 
 
 def parse_keys(text: str, source: str = KEYS) -> Keys:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from temporalio.common import WorkerDeploymentVersion
 
 from activities.standing import Routing
 from database.inspection import Facts
-from devstack.doctor import encryption
+from devstack.doctor import encryption, secret_files
 from devstack.doctor_database import judged
 from devstack.doctor_temporal import Poller, judged_pollers, judged_retention, judged_schedules, judged_version
 from starter.checks import Check, Reading
@@ -267,3 +268,14 @@ KEY = base64.b64encode(bytes(32)).decode()
 def test_the_doctor_says_which_keys_there_are(keys: str, found: tuple[bool, str, str]) -> None:
     check = encryption({"STOCKKEEPER_ENCRYPTION_KEYS": keys})
     assert (check.name, (check.ok, check.detail, check.advice)) == ("encryption", found)
+
+
+def test_a_file_of_secrets_that_every_account_may_read_is_a_note(tmp_path: Path) -> None:
+    assert secret_files({}).detail == "no secret comes from a file"
+    (file := tmp_path / "password").write_text("s3cret")
+    file.chmod(0o600)
+    closed = secret_files({"DATABASE_PASSWORD_FILE": str(file)})
+    assert (closed.ok, closed.detail, closed.advice) == (True, "1 named, none readable by every account", "")
+    found = secret_files({"DATABASE_PASSWORD_FILE": "/etc/hosts", "TEMPORAL_API_KEY_FILE": str(file)})
+    assert (found.ok, found.advice != "") == (True, True)
+    assert found.detail == "every account of this machine may read /etc/hosts (DATABASE_PASSWORD_FILE)"

@@ -20,7 +20,7 @@ from tests.support.shop import new_reference
 from worker import Settings, build_worker
 
 CHECKS = [
-    *("versions", "settings", "encryption", "notices"),
+    *("versions", "settings", "secret_files", "encryption", "notices"),
     *("database", "role", "durability", "connections", "database_clock", "schema"),
     *("temporal", "temporal_clock", "retention", "search_attributes", "schedules"),
     *("task_queue", "worker", "standalone_activities"),
@@ -110,7 +110,7 @@ async def test_servers_that_are_away_are_one_finding_each(doctor: Doctor, stack:
     found = found_in(
         await doctor("--json", DATABASE_URL=url.render_as_string(hide_password=False), TEMPORAL_ADDRESS=nobody)
     )
-    assert [*found] == ["versions", "settings", "encryption", "notices", "database", "temporal"]
+    assert [*found] == ["versions", "settings", "secret_files", "encryption", "notices", "database", "temporal"]
     assert wrong(found) == {"database", "temporal"}
     assert found["temporal"]["detail"] == f"no Temporal server answers at {nobody}"
     assert found["database"]["detail"].startswith(f"no PostgreSQL answers at {LOOPBACK}:{url.port} to {url.username}: ")

@@ -1,21 +1,24 @@
 """Secrets from files: what a program takes from them, and what it says of a file that is none."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from starter.cli.app import app
-from starter.secret_files import SECRETS, read_secret_files
+from starter.secret_files import OF_TRACES, SECRETS, named_files, read_secret_files, readable_by_others
+from stockkeeper.client.secret_files import secret_of
 from stockkeeper.contracts.errors import StockkeeperError
-from stockkeeper.contracts.settings import require_known
+from stockkeeper.contracts.settings import OTHER_SETTINGS, PREFIX, WORKER_SETTINGS, require_known
+from worker import Settings
 
 URL = "postgresql://stockkeeper_worker@postgresql:5432/stockkeeper"
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("name", [*SECRETS, *OF_TRACES])
 def test_a_variable_comes_from_the_file_that_is_named(tmp_path: Path, name: str, ending: str) -> None:
     (tmp_path / "secret").write_bytes(f"json://robot:p@ss@example.com/x y{ending}".encode())
     environ = {"PATH": "/bin", f"{name}_FILE": str(tmp_path / "secret")}
@@ -98,6 +101,49 @@ def test_what_cannot_be_taken_is_told_by_the_variables_name_and_never_by_its_con
         read_secret_files(environ)
     assert str(refused.value) == told.format_map(files)
     assert {"s3cret", "known"}.isdisjoint(str(refused.value).split())
+
+
+def test_a_file_of_blanks_and_line_ends_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "blank").write_text(" \n\n")
+    with pytest.raises(StockkeeperError, match=r"TEMPORAL_API_KEY_FILE names .*, which is empty"):
+        secret_of({"TEMPORAL_API_KEY_FILE": str(tmp_path / "blank")}, "TEMPORAL_API_KEY")
+
+
+def test_every_setting_that_is_kept_out_of_logs_may_come_from_a_file() -> None:
+    hidden = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert {name for name in hidden if f"{PREFIX}{name}" not in SECRETS} == {"DATABASE_URL"}
+    # And each variable of ours that names a file is of one that may be given without one, in the same two ways.
+    files = {name.removesuffix("_FILE") for name in OTHER_SETTINGS if name.endswith("_FILE")}
+    assert files <= OTHER_SETTINGS | WORKER_SETTINGS
+
+
+def test_a_file_is_readable_by_others_if_they_get_to_it_too() -> None:
+    # Not in pytest's directory, which is its user's alone.
+    with TemporaryDirectory() as outer:
+        (file := Path(outer) / "secret").write_text("s3cret")
+        found = []
+        for rights, of_directory in ((0o644, 0o755), (0o640, 0o755), (0o600, 0o755), (0o644, 0o750)):
+            file.chmod(rights)
+            Path(outer).chmod(of_directory)
+            found.append(readable_by_others(str(file)))
+        assert readable_by_others(str(file.with_name("missing"))) is False
+    assert found == [True, False, False, False]
+
+
+def test_the_doctor_is_told_every_file_that_holds_a_secret() -> None:
+    named = {
+        **{f"{name}_FILE": f"/{name}" for name in (*SECRETS, *OF_TRACES)},
+        "DATABASE_PASSWORD_FILE": "/password",
+        "STOCKKEEPER_ENCRYPTION_KEYS_FILE": "/keys",
+        "TEMPORAL_TLS_CLIENT_KEY_PATH": "/tls.key",
+        "PGPASSFILE": "/pgpass",
+    }
+    others = {
+        "TEMPORAL_CONFIG_FILE": "/temporal.toml",
+        "SSL_CERT_FILE": "/certificates",
+        "STOCKKEEPER_NOTICE_URLS": "x",
+    }
+    assert named_files(named | others) == named
 
 
 def test_the_command_line_takes_them_before_any_command() -> None:
