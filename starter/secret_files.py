@@ -13,6 +13,7 @@ from stockkeeper.contracts.settings import PREFIX, SECRET_SETTINGS
 SECRETS = (
     "DATABASE_URL",
     "TEMPORAL_API_KEY",
+    f"{PREFIX}CODEC_TOKEN",
     *(f"{PREFIX}{name}" for name in sorted(SECRET_SETTINGS)),
 )
 """Variables that may come from a file, beside those that a client reads where it needs them."""

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.cli import (
+    codec_server,
     count_questions,
     cycle_count,
     doctor,
@@ -95,6 +96,7 @@ for process in PROCESSES:
 app.command("inbox")(inbox.inbox)
 app.command("views")(views.views)
 app.command("promise")(order_promising.promise)
+app.command("codec-server")(codec_server.codec_server)
 app.command("reorder")(replenishment.reorder)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(product.app, name="product")

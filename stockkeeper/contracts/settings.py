@@ -41,6 +41,8 @@ SECRET_SETTINGS = frozenset({"ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_
 """Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
 OTHER_SETTINGS = frozenset(
     {
+        "CODEC_TOKEN",
+        "CODEC_TOKEN_FILE",
         "CURRENCY",
         "DATE_FORMAT",
         "ENCRYPTION_KEYS",

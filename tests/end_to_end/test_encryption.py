@@ -1,10 +1,14 @@
 """Encrypted payloads, on a real server: what is hidden, what isn't, and a rotation while runs are open."""
 
+import asyncio
 import base64
+import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +44,7 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 
 from database.sessions import Database
 from devstack.stack import StackInfo
+from starter.codec_server import CodecServer, SignIn
 from stockkeeper import Line, Stockkeeper, StockkeeperError
 from stockkeeper.client.connection import Connection, connect_temporal
 from stockkeeper.client.encryption import EncryptionCodec, parse_keys
@@ -171,6 +176,36 @@ async def test_of_a_run_these_names_stay_in_the_clear_and_every_word_is_hidden(c
     }
     encodings = {(each.metadata["encoding"], each.metadata.get(KEY_ID)) for each in payloads}
     assert encodings == {(ENCODING, b"new"), (b"json/plain", None)}
+
+
+async def test_the_temporal_command_shows_what_is_encrypted_by_the_codec_server(
+    stack: StackInfo, connected: Callable[[str], Any]
+) -> None:
+    client, workflow_id, token = await connected(AFTER), new_reference("shown"), "a token of more than 20 letters"
+    await client.start_workflow(
+        "clear-workflow-type", "hidden-start", id=workflow_id, task_queue=new_reference("queue")
+    )
+    server = CodecServer(("127.0.0.1", 0), EncryptionCodec(parse_keys(AFTER)), SignIn(token, "http://localhost:8233"))
+    serving = asyncio.create_task(asyncio.to_thread(server.serve_forever, 0.01))
+    try:
+        shown = {}
+        for authorization in ("", f"Bearer {token}"):
+            process = await asyncio.create_subprocess_exec(
+                *(str(Path(sys.executable).with_name("temporal")), "workflow", "show", "--workflow-id", workflow_id),
+                *("--output", "json", "--address", stack.temporal_address, "--namespace", stack.namespace),
+                *("--codec-endpoint", f"http://127.0.0.1:{server.server_port}", "--codec-auth", authorization),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            shown[authorization] = (await answer(process.communicate()))[0]
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        await serving
+        server.server_close()
+        await client.get_workflow_handle(workflow_id).terminate()
+    assert base64.b64encode(b'"hidden-start"') not in shown[""]
+    started = json.loads(shown[f"Bearer {token}"])["events"][0]["workflowExecutionStartedEventAttributes"]
+    assert [base64.b64decode(each["data"]) for each in started["input"]["payloads"]] == [b'"hidden-start"']
 
 
 async def test_schedules_and_standalone_activities_are_hidden_too(connected: Callable[[str], Any]) -> None:
