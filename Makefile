@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INSTALL := python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 # Compiled modules are kept, also where the environment asks for none: every process of a test would compile its sources
 # again.
@@ -16,11 +17,13 @@ help: ## list the targets
 
 install: $(STAMP) ## a .venv with every pinned dependency
 
-# What our programs import is compiled here, for environments in which Python keeps no compiled modules; all that pip
-# installs would take half a minute, and most of it is never imported.
+# The pip that a venv begins with may be years old, and take half a minute to choose among pinned versions. What our
+# programs import is compiled here, for environments in which Python keeps no compiled modules; all that pip installs
+# would take half a minute, and most of it is never imported.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/$(INSTALL) pip setuptools
+	$(BIN)/$(INSTALL) --no-build-isolation -e '.[dev]'
 	$(BIN)/python -c 'import devstack.demo, starter.cli.app, worker'
 	touch $@
 
