@@ -8,7 +8,8 @@ RUN python -m venv /venv \
     && /venv/bin/python -m compileall -q -s /src -p /app workflows activities database devstack
 
 FROM python:3.13-slim
-RUN useradd --system --no-create-home stockkeeper
+# By number: Kubernetes can't tell that an account with a name isn't root (runAsNonRoot).
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin stockkeeper
 COPY --from=build /venv /venv
 # The application, beside the library and the command line that the wheel installs.
 COPY --from=build /src/worker.py /app/worker.py
@@ -18,5 +19,5 @@ COPY --from=build /src/database /app/database
 COPY --from=build /src/devstack /app/devstack
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
 WORKDIR /app
-USER stockkeeper
+USER 10001
 CMD ["python", "worker.py"]

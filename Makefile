@@ -10,7 +10,7 @@ INSTALL := python -m pip install --quiet --disable-pip-version-check --no-compil
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check lint types pytest format bench schema histories soak
+.PHONY: help install demo up test check lint manifests types pytest format bench schema histories soak
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,13 +37,27 @@ up: $(STAMP) ## PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C
 test: $(STAMP) ## lint, types, imports, and the tests, in three processes with a stack each
 	@$(MAKE) --no-print-directory --jobs 2 types lint pytest
 
-check: lint types ## lint, format, types, import rules, compose file
+check: lint types ## lint, format, types, import rules, compose file, Kubernetes manifests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(MAKE) --no-print-directory manifests
+
+# Every overlay as `kubectl apply --kustomize` would send it, by the schemas of the oldest and the newest Kubernetes. Kinds
+# that others define (KEDA, Prometheus' operator, Temporal's controller) have none there.
+KUBERNETES := 1.30 1.37
+manifests: $(STAMP)
+	@set -e; built=$$(mktemp -d); trap 'rm -r "$$built"' EXIT; \
+	for each in $$(find deploy/kubernetes/overlays -name kustomization.yaml -not -path '*/settings/*' | sort); do \
+		$(BIN)/kubectl kustomize "$$(dirname "$$each")" > "$$built/$$(echo "$$each" | tr / -)"; \
+	done; \
+	for version in $(KUBERNETES); do \
+		$(BIN)/kubernetes-validate --kubernetes-version $$version --strict --quiet --no-warn "$$built"/*; \
+	done; \
+	echo "Kubernetes manifests: fit $(KUBERNETES)"
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -163,6 +163,9 @@ NoticeUrls = Annotated[SecretStr, AfterValidator(_without_address), AfterValidat
 CONNECTION_WITHIN_SECONDS = 3.0
 """How long a step waits for a connection, if all are taken: then it is tried again. With the five seconds that it may
 wait for a row (`database.sessions`) that is less than a local attempt has (`policies.LOCAL_WRITE`)."""
+GRACEFUL_SHUTDOWN = timedelta(seconds=10)
+"""How long running activities may finish when the worker is told to stop: a transaction takes milliseconds. One that is
+in the database then still has the rest of `database.sessions.TRANSACTION_SECONDS`."""
 
 
 class Settings(BaseSettings):
@@ -362,8 +365,7 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,
-        # Running activities may finish: a transaction takes milliseconds.
-        graceful_shutdown_timeout=timedelta(seconds=10),
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
         plugins=[
             SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working),
             SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working),

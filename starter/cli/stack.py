@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -105,26 +106,37 @@ def _links_to(ui_url: str | None) -> str:
     return f"  export {context.UI_URL}={ui_url}\n" if ui_url else ""
 
 
-def setup() -> None:
+class Part(StrEnum):
+    """A part of a setup, for whoever has the rights of one of them alone."""
+
+    DATABASE = "database"
+    TEMPORAL = "temporal"
+
+
+def setup(
+    *,
+    only: Annotated[
+        Part | None, typer.Option(help="The migrations alone, or search attributes and schedules alone.")
+    ] = None,
+) -> None:
     """Prepare an existing Temporal and PostgreSQL: migrations, search attributes, schedules. Repeat it freely.
 
-    DATABASE_URL is the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace.
-    STOCKKEEPER_NEXUS_ENDPOINT, if it is set, names the endpoint for other teams' workflows.
+    DATABASE_URL is the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace. With
+    --only, the other one isn't needed. STOCKKEEPER_NEXUS_ENDPOINT, if it is set, names the endpoint for other teams'
+    workflows.
     """
     try:
-        from devstack.setup import set_up  # noqa: PLC0415 - the worker is an extra
+        from devstack.setup import DatabaseReport, TemporalReport, set_up_database, set_up_temporal  # noqa: PLC0415
     except ImportError as error:
         context.extra_missing("worker", error)
     stack = context.running_here()
     database_url = os.environ.get("DATABASE_URL") or (stack or {}).get("database_url")
-    if not database_url:
+    if only is not Part.TEMPORAL and not database_url:
         context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
 
     endpoint = os.environ.get("STOCKKEEPER_NEXUS_ENDPOINT") or None
 
-    async def work() -> None:
-        stock = await context.connect()
-        report = await set_up(stock.connection, database_url, nexus_endpoint=endpoint)
+    def tell_database(report: DatabaseReport) -> None:
         changed = (
             f"from {report.revision_before or 'nothing'} to" if report.revision_before != report.revision else "at"
         )
@@ -132,6 +144,8 @@ def setup() -> None:
         if report.replace_workers:
             first = report.replace_workers[0]
             out.print(f"workers: replace those from before now, migration {first} doesn't serve them")
+
+    def tell_temporal(report: TemporalReport) -> None:
         added = ", ".join(report.search_attributes_added) or "all there"
         out.print(f"search attributes: {added}")
         out.print(f"schedules: {', '.join(report.schedules_added) or 'all there'}")
@@ -140,6 +154,14 @@ def setup() -> None:
         if endpoint:
             out.print(f"Nexus endpoint: {endpoint}{'' if report.endpoint_added else ' is there'}")
         out.print("views of the Temporal UI: `stockkeeper views` prints their links")
+
+    async def work() -> None:
+        # A Temporal that isn't there is told before anything has changed.
+        stock = None if only is Part.DATABASE else await context.connect()
+        if database_url and only is not Part.TEMPORAL:
+            tell_database(await set_up_database(database_url))
+        if stock is not None:
+            tell_temporal(await set_up_temporal(stock.connection, nexus_endpoint=endpoint))
 
     run(work())
 

@@ -153,10 +153,23 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
         TEMPORAL_NAMESPACE=stack.namespace,
         STOCKKEEPER_TASK_QUEUE=NOBODY,
     )
-    first = stockkeeper("setup", cwd=tmp_path, env=env)
-    assert (first.returncode, first.stderr) == (0, "")
-    assert f"database: from nothing to revision {newest_revision()}" in first.stdout
-    assert "schedules: reorder-hourly, replenishment-plan-daily, cycle-count-daily, stock-audit-nightly" in first.stdout
+    # Each part by itself needs nothing of the other one's.
+    nowhere = f"127.0.0.1:{free_port()}"
+    migrated = stockkeeper("setup", "--only", "database", cwd=tmp_path, env=env | {"TEMPORAL_ADDRESS": nowhere})
+    assert (migrated.returncode, migrated.stdout, migrated.stderr) == (
+        0,
+        f"database: from nothing to revision {newest_revision()}\n",
+        "",
+    )
+    without = {name: value for name, value in env.items() if name != "DATABASE_URL"}
+    registered = stockkeeper("setup", "--only", "temporal", cwd=tmp_path, env=without)
+    assert (registered.returncode, registered.stderr) == (0, "")
+    assert registered.stdout.splitlines() == [
+        "search attributes: all there",
+        "schedules: reorder-hourly, replenishment-plan-daily, cycle-count-daily, stock-audit-nightly",
+        "questions: by standalone activities",
+        "views of the Temporal UI: `stockkeeper views` prints their links",
+    ]
     again = stockkeeper("setup", cwd=tmp_path, env=env)
     assert (again.returncode, again.stdout) == (
         0,
