@@ -10,7 +10,7 @@ INSTALL := python -m pip install --quiet --disable-pip-version-check --no-compil
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check lint manifests types pytest format bench schema histories soak
+.PHONY: help install demo up test check lint manifests types pytest format bench schema histories audit soak
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,13 +37,15 @@ up: $(STAMP) ## PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C
 test: $(STAMP) ## lint, types, imports, and the tests, in three processes with a stack each
 	@$(MAKE) --no-print-directory --jobs 2 types lint pytest
 
-check: lint types ## lint, format, types, import rules, compose file, Kubernetes manifests
+check: lint types ## lint, format, types, import rules, compose file, Kubernetes manifests, dependencies
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/python -m pip --disable-pip-version-check check
+	$(BIN)/python -m devstack.audit
 	@$(MAKE) --no-print-directory manifests
 
 # Every overlay as `kubectl apply --kustomize` would send it, by the schemas of the oldest and the newest Kubernetes. Kinds
@@ -84,6 +86,16 @@ histories: $(STAMP) ## record the replay tests' histories anew (look at the diff
 
 bench: $(STAMP) ## the benchmarks of benchmarks/README.md, as ratios measured in one run
 	$(BIN)/python -m benchmarks.run
+
+# ADVISORIES is a checkout of the Python Packaging Advisory Database, for who has no network or a copy of their own.
+ADVISORIES ?=
+audit: $(STAMP) ## look the pinned dependencies up among known vulnerabilities, and write deploy/sbom.cdx.json
+	@set -e; from="$(ADVISORIES)"; \
+	if [ -z "$$from" ]; then \
+		from=$$(mktemp -d); trap 'rm -rf "$$from"' EXIT; \
+		git clone --quiet --depth 1 https://github.com/pypa/advisory-database "$$from"; \
+	fi; \
+	$(BIN)/python -m devstack.audit "$$from"
 
 # Everything at once, for long: `make soak SEED=7 MINUTES=20`. The tables go into
 # docs/benchmarks/faults.md. A part that finds something doesn't keep the next ones from running.
