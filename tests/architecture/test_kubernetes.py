@@ -57,7 +57,7 @@ OF_OTHERS = {
 
 @functools.cache
 def built(path: str) -> tuple[Resource, ...]:
-    """Every resource of an overlay."""
+    """Every resource of an overlay, or of another directory."""
     kubectl = Path(sys.executable).with_name("kubectl")
     done = subprocess.run([kubectl, "kustomize", OVERLAYS / path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), path
@@ -359,3 +359,21 @@ def test_versions_have_the_same_pods_and_are_connected_to_the_same_temporal(monk
     version = settings("production-versioned", monkeypatch, **more).version
     assert version is not None
     assert (version.deployment_name, version.build_id) == (name, "0.1.0-5f7c9d")
+
+
+@pytest.mark.parametrize(("path", "name"), [("production", "worker"), ("production/setup", "schedules")])
+def test_keys_for_payloads_come_as_a_file_to_whatever_talks_to_temporal(path: str, name: str, tmp_path: Path) -> None:
+    here = Path(os.path.relpath(OVERLAYS, tmp_path))
+    component = (here.parent / "components" / "encryption").as_posix()
+    (tmp_path / "kustomization.yaml").write_text(
+        f"resources: [{(here / path).as_posix()}]\ncomponents: [{component}]\n"
+    )
+    with_keys, without = pod(tmp_path.as_posix(), name)["spec"], pod(path, name)["spec"]
+    secret = {"name": "encryption", "secret": {"secretName": "stockkeeper-encryption", "defaultMode": 0o440}}
+    assert with_keys["volumes"] == [*without["volumes"], secret]
+    place = {"name": "encryption", "mountPath": "/run/secrets/encryption", "readOnly": True}
+    [container] = with_keys["containers"]
+    assert place in container["volumeMounts"]
+    given = variables(tmp_path.as_posix(), name)
+    assert given["STOCKKEEPER_ENCRYPTION_KEYS_FILE"] == f"{place['mountPath']}/encryption_keys"
+    require_known(given)
