@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import nbinom, poisson
 
 from benchmarks.back_test_shelf import HOLDING_COST_RATE, Known, Rule
 from benchmarks.back_test_world import World
@@ -58,6 +57,8 @@ def others(level: float) -> dict[str, Rule]:
         return leaving.mean + leaving.factor(level) * leaving.deviation
 
     def negative_binomial(demand: Known, supply: Supply, leaving: Outgoing) -> Floats:
+        from scipy.stats import nbinom  # noqa: PLC0415 - takes a second, which each process of the tests would spend
+
         # Of the units but the undershoot's first, by mean and variance; Poisson where it isn't wider than that.
         mean = leaving.mean - 0.5
         part = np.minimum(mean / np.maximum(leaving.deviation**2, mean * 1.0001), 1 - 1e-9)
@@ -122,6 +123,7 @@ def exact(world: World, level: float) -> list[tuple[int, int]]:
     It knows a cost of units that are missing, and no level of service: the least cost, within a percent, at which its
     r is enough for that part of the cycles. Its order goes out at r, ours below the point: r + 1.
     """
+    from scipy.stats import poisson  # noqa: PLC0415 - see above
     from stockpyl.rq import r_q_poisson_exact  # noqa: PLC0415 - a peer of the benchmarks
 
     found = []

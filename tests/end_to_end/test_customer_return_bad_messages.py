@@ -44,7 +44,7 @@ ANYTHING = {
 
 
 def _brief(spoils: dict[str, Spoil]) -> dict[str, Spoil]:
-    """Without what is very long: it meets the same edge, and takes very long."""
+    """Without the megabytes: they meet the same edge, and take long."""
     return {name: spoil for name, spoil in spoils.items() if "megabyte" not in name}
 
 

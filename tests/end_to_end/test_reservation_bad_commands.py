@@ -6,6 +6,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.support.bad import (
     ANY_MESSAGE,
+    LONG,
     Spoil,
     bad_lines,
     bad_number,
@@ -29,7 +30,7 @@ FULFIL: dict[str, Spoil] = {
     "a line with nulls": with_line(product_id=None, warehouse_id=None),
     "fulfillment_id empty": with_fields(fulfillment_id=""),
     "fulfillment_id a number": with_fields(fulfillment_id=1),
-    "fulfillment_id of a megabyte": with_fields(fulfillment_id="x" * 1_000_000),
+    "fulfillment_id very long": with_fields(fulfillment_id=LONG),
     "fulfillment_id with a line break": with_fields(fulfillment_id="a\nb"),
     "more than is held": with_line(quantity=5),
     "a product that isn't held": with_line(product_id=2**62),
@@ -43,7 +44,7 @@ CANCEL: dict[str, Spoil] = {
     "reason empty": with_fields(reason=""),
     "reason a number": with_fields(reason=3),
     "reason too long": with_fields(reason="x" * 501),
-    "reason of a megabyte": with_fields(reason="x" * 1_000_000),
+    "reason very long": with_fields(reason=LONG),
     "reason with a null character": with_fields(reason="a\x00b"),
 }
 EXTEND: dict[str, Spoil] = {
