@@ -108,7 +108,11 @@ class Driver:
         self._busy.add(lane.name)
         try:
             while not self._is_over(lane, step):
-                step = script.send(await self._carry_out(client, lane, step))
+                outcome = await self._carry_out(client, lane, step)
+                # Held up at its rest, it may have been stopped meanwhile: what it would begin now nobody compares.
+                if self._is_over(lane, step):
+                    break
+                step = script.send(outcome)
         except _Wrong as wrong:
             text = f"seed {lane.seed}, lane {lane.name}, {wrong}"
             self.violations.append(Violation(text, wrong.brief, wrong.is_vague))

@@ -136,11 +136,14 @@ async def soak(
                     if driver.violations:
                         break
                     await _compare_all(stage, driver, faults, quiet_points, brisk=brisk)
+                    is_over = time.monotonic() > began + seconds and faults.kills >= kills
+                    if is_over:
+                        driver.stop()
                 say(
                     f"{time.monotonic() - began:.0f} s: {driver.commands} commands, {len(faults.happened)} faults, "
                     f"{faults.kills} kills, {len(driver.violations)} violations"
                 )
-                if time.monotonic() > began + seconds and faults.kills >= kills:
+                if is_over:
                     break
                 faults.go_on()
             seconds = time.monotonic() - began
