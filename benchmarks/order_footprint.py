@@ -245,7 +245,7 @@ def _lines(found: Footprint) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=300)
+    parser.add_argument("--orders", type=int, default=600)
     parser.add_argument("--at-once", type=int, default=20)
     given = parser.parse_args(arguments)
     print("\n".join(_lines(asyncio.run(measure(given.orders, given.at_once)))))
