@@ -38,6 +38,7 @@ from activities.edge import at_the_edge
 from activities.gauges import Gauges
 from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
 from activities.health_server import answering, host_and_port
+from activities.identity import IdentityChecks, IdentitySettings, QuestionsVouchedFor, verifier_of
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.measured import MeasuredAttempts, PendingNotices
@@ -84,6 +85,7 @@ from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, 
 from stockkeeper.contracts.settings import require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
+from workflows.brought_identity import BringsIdentity
 from workflows.failed_before import TellsOfFailuresBefore
 from workflows.question import QuestionWorkflow
 from workflows.runner import RecordableRunner
@@ -113,6 +115,9 @@ WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), QuestionWorkflow]
 # Without the sandbox, which would load each workflow's module again for every run and watch each activation: what it
 # watches for, tests keep out of all that is replayed, and they replay every history in the sandbox as well (ADR 0026).
 WORKFLOW_RUNNER = RecordableRunner()
+
+REPLAYED_WITH: Sequence[Interceptor] = (BringsIdentity(required=False),)
+"""What a replay needs of a worker's interceptors: with it, a run sees what its messages have brought along."""
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:
@@ -168,7 +173,7 @@ GRACEFUL_SHUTDOWN = timedelta(seconds=10)
 in the database then still has the rest of `database.sessions.TRANSACTION_SECONDS`."""
 
 
-class Settings(BaseSettings):
+class Settings(IdentitySettings, BaseSettings):
     """A worker's settings, from its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
 
     # A rejected value may be a password.
@@ -332,6 +337,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         SupplyQuestions(database),
         NoticeSteps(database, settings.notice_ways),
         Runs(),
+        IdentityChecks(verifier_of(settings)),
     ]
 
 
@@ -360,8 +366,16 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_concurrent_local_activities=settings.local_slots,
         workflow_runner=WORKFLOW_RUNNER,
         deployment_config=_deployment(settings.version),
-        patch_activation_callback=lambda asked: patches.begins(asked.patch_id),
-        interceptors=[*_traced(database), *measuring, AttemptsToldToRuns(client), TellsOfFailuresBefore()],
+        patch_activation_callback=lambda asked: patches.begins(
+            asked.patch_id, identity_required=settings.requires_identity
+        ),
+        interceptors=[
+            *_traced(database),
+            *measuring,
+            *_vouching(settings),
+            AttemptsToldToRuns(client),
+            TellsOfFailuresBefore(),
+        ],
         # There is no storage for payloads outside Temporal. With more than one call to it at once, the SDK makes a task
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,
@@ -389,6 +403,13 @@ def _traced(database: Database) -> list[Interceptor]:
     tracing.require_safe_for_replays()
     make_spans(database.engine)
     return [TracedSteps(), TracedRuns()]
+
+
+def _vouching(settings: Settings) -> list[Interceptor]:
+    """What takes tokens to those who judge them (ADR 0070)."""
+    verifier = verifier_of(settings)
+    asked = [] if verifier is None else [QuestionsVouchedFor(verifier)]
+    return [*asked, BringsIdentity(required=settings.requires_identity)]
 
 
 def _measured(

@@ -13,6 +13,7 @@ import temporalio
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
+from activities.identity_keys import Keys, KeysUnavailable
 from database.inspection import WORKER_ROLE
 from database.migrate import newest_revision
 from devstack.doctor_database import database_checks
@@ -66,8 +67,9 @@ async def examine(
         ),
         temporal_checks(connect, settings.version, settings.nexus_endpoint),
     )
+    identity = await asyncio.to_thread(_identity, settings)
     here = [_versions(), _settings(patient.problem), secret_files(files), encryption(os.environ), _notices(settings)]
-    return [*here, *database, *temporal]
+    return [*here, identity, *database, *temporal]
 
 
 def read_settings(stack: Mapping[str, str] | None) -> Patient:
@@ -161,3 +163,14 @@ def _notices(settings: Settings) -> Check:
         "worker's log, and in the state of each document",
         advice=f"set {' and '.join(variables[audience] for audience in to_the_log)}, for the workers",
     )
+
+
+def _identity(settings: Settings) -> Check:
+    if not settings.requires_identity:
+        return Check("identity", ok=True, detail="off: names are taken on trust, from whoever can reach Temporal")
+    try:
+        keys = Keys(settings.identity_keys or "").read()
+    except KeysUnavailable as error:
+        advice = "correct STOCKKEEPER_IDENTITY_KEYS, or let this machine reach it; until then no message is taken"
+        return Check("identity", ok=False, detail=str(error), advice=advice)
+    return Check("identity", ok=True, detail=f"required; keys of the identity provider: {len(keys.keys)}")

@@ -1,5 +1,6 @@
 """The adjustment: posted at once, or once another person has approved it."""
 
+from decimal import Decimal
 from typing import Any
 
 from temporalio import workflow
@@ -25,7 +26,7 @@ from stockkeeper.contracts.adjustment import (
     is_same_person,
     memo,
 )
-from stockkeeper.contracts.messages import counted
+from stockkeeper.contracts.messages import Message, counted
 from stockkeeper.domain.adjustment import AdjustmentEvent, AdjustmentStatus
 from stockkeeper.domain.errors import DomainError, NotPermitted
 from workflows import adjustment_texts as texts
@@ -143,6 +144,11 @@ class AdjustmentWorkflow(StockDocument[AdjustmentState, StoredAdjustment, _Stamp
         self.require(event)
         step = EndAdjustmentStep(**self.step_stamp(event, *key, performed_by=performed_by), event=event, reason=reason)
         await self.apply(AdjustmentActivities.end_adjustment, step, ended_by(event, performed_by, reason))
+
+    def worth_of(self, message: Message) -> Decimal | None:
+        """The value; None if there are units of unknown cost."""
+        del message
+        return None if self.stored is None or self.stored.unvalued_units else self.stored.value
 
     def _is_pending(self) -> bool:
         return self.state.status is AdjustmentStatus.PENDING

@@ -42,12 +42,13 @@ def command(declared: Command[M]) -> Callable[[Callable[[P, M, str], Awaitable[N
 
         @workflow.update(name=declared.name, description=_summary(body))
         async def update(self: P, *payload: Any) -> Any:
+            brought = self.take_brought()
             info = workflow.current_update_info()
             if info is None:
                 raise InvalidRequest(f"{declared.name} has to be an update")
             message = cast("M | None", self.checked.pop(info.id, None))
             with counting_refusals(declared.name):
-                await self.carry_out(handler, message or parse(declared.message, payload), info.id)
+                await self.carry_out(handler, message or parse(declared.message, payload), info.id, brought)
             return self.state
 
         @update.validator

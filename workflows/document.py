@@ -180,6 +180,7 @@ class Document(Process[S], Generic[S, D, St]):
     async def _life(self, begin: Stage, stages: Sequence[Stage]) -> None:
         if self.stored is None:
             try:
+                await self.vouch_for_start()
                 await self.begin(begin)
             except DomainError as failure:
                 await self.failed(failure)
@@ -373,6 +374,7 @@ def answer_to_start(
     def decorate(body: Answering[A]) -> Answering[A]:
         @workflow.update(name=name, description=description)
         async def update(self: Document[Any, Any, Any], *payload: Any) -> A:
+            await self.vouch_for_look(name, self.take_brought())
             return await body(self, *payload)
 
         @update.validator

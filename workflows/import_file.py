@@ -94,6 +94,7 @@ class ImportWorkflow(Process[ImportState]):
     @workflow.update(name="opened", description="Waits until it is known whether the file was imported before.")
     async def opened(self, *_payload: Any) -> ImportState:
         """The answer to the start: LOADING, and pages may come; or IMPORTED already."""
+        await self.vouch_for_look("opened", self.take_brought())
         self.keep_no_answer()
         await self.answer_to_start()
         return self.state
@@ -177,6 +178,7 @@ class ImportWorkflow(Process[ImportState]):
         """
         if self.state.kind:
             return  # A run before this one did.
+        await self.vouch_for_start()
         request = parse(ImportRequest, self.payload)
         self.require_workflow_id(workflow_id(request.kind, request.digest), of="file")
         if wrong := bad_columns(request.kind, request.columns):

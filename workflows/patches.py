@@ -15,6 +15,9 @@ REFUSED = "refused"
 """A run whose start is refused says so in its `StockStatus`. It is asked for in the last task of such a run only, so no
 run that is open has it, and it needs no version that only understands it."""
 SUPPLIER_WITHOUT_ADDRESS = "tell procurement of a supplier without an address"
+WITHOUT_IDENTITY = "without identity"
+"""A start or a signal came without an identity to a worker that requires one; with its name behind it, one for each. It
+is no change of the code but of the settings (`begins`)."""
 WITHDRAWN = "withdrawn"
 """An order that is cancelled before anything else is done is held at no moment."""
 
@@ -22,6 +25,8 @@ UNDERSTOOD: frozenset[str] = frozenset()
 """The changes that runs of the next version may have, and that this one begins in none of its own."""
 
 
-def begins(patch: str) -> bool:
+def begins(patch: str, *, identity_required: bool = False) -> bool:
     """Whether a run that comes to a change for the first time begins it."""
+    if patch.startswith(WITHOUT_IDENTITY):
+        return identity_required
     return patch not in UNDERSTOOD

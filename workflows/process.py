@@ -25,6 +25,7 @@ from stockkeeper.contracts.outage import ATTEMPT_FAILED, AttemptFailed
 from stockkeeper.domain.errors import DomainError, InvalidRequest
 from workflows.counters import count_refusal, counting_refusals
 from workflows.details import continued, refused
+from workflows.identity import Brought, Vouched
 from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
 from workflows.patches import CAUGHT_UP, NAMED_ANSWERS, REFUSED
 from workflows.waits import Waits
@@ -77,7 +78,7 @@ class Handler(Generic[M]):
     body: Callable[[Any, M, str], Awaitable[None]]
 
 
-class Process(Generic[S]):
+class Process(Vouched, Generic[S]):
     """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`.
 
     A process with very many commands goes on in another run: it watches `history_is_long`, waits until it is
@@ -427,22 +428,30 @@ class Process(Generic[S]):
                 await give_up()
             await living
 
-    async def carry_out(self, handler: Handler[M], message: M, key: str) -> None:
+    async def carry_out(self, handler: Handler[M], message: M, key: str, brought: Brought | None = None) -> None:
         """Carry out a command once the start is decided and the commands before it have finished.
+
+        Args:
+            handler: The command.
+            message: Its message, checked.
+            key: Its key.
+            brought: What came with it; None: this run itself gives the command.
 
         Raises:
             DomainError: It is refused.
         """
         await self.answer_to_start()
         async with self.command_lock:
+            message = await self.vouched(handler.name, message, brought)
             await handler.body(self, message, key)
 
     async def carry_out_signal(self, handler: Handler[Any], payload: Sequence[object]) -> None:
         """Carry out a command that came as a signal; a refusal becomes a note, for lack of a caller that waits."""
         self._signals += 1
+        brought = self.take_brought()
         key = f"{workflow.info().first_execution_run_id}/signal-{self._signals}"
         try:
-            await self.carry_out(handler, parse(handler.message, payload), key)
+            await self.carry_out(handler, parse(handler.message, payload), key, brought)
         except Exception as error:
             refusal = as_domain_error(error)
             if refusal is None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import AwareDatetime
 from temporalio import workflow
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, ApproveDifference
-from stockkeeper.contracts.messages import Start, counted, parse, utc
+from stockkeeper.contracts.messages import Message, Start, counted, parse, utc
 from stockkeeper.contracts.notice import Notice
 from stockkeeper.contracts.purchase_order import (
     PROCESS,
@@ -279,6 +280,12 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         summary = ended_by(event, performed_by, reason)
         await self.apply(PurchaseOrderActivities.end_purchase_order, step, summary)
         self._ended_by = event
+
+    def worth_of(self, message: Message) -> Decimal | None:
+        """The total, of an approval of the order."""
+        if isinstance(message, Approve):
+            return None if self.stored is None else self.stored.total
+        return super().worth_of(message)
 
     def _is_draft(self) -> bool:
         return self.state.status is PurchaseOrderStatus.DRAFT

@@ -6,10 +6,13 @@ from typing import Any
 from temporalio import workflow
 
 from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts.identity import vouch_for_question
 from stockkeeper.contracts.messages import parse
 from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE, QuestionRequest
 from stockkeeper.domain.errors import DomainError, InvalidRequest
+from stockkeeper.domain.permission import START
 from workflows.details import details, refused
+from workflows.identity import of_start, verdict
 from workflows.patches import REFUSED
 from workflows.steps import through_the_queue
 
@@ -44,10 +47,14 @@ async def _answer(payload: Sequence[Any]) -> Any:
     question = QUESTIONS.get(request.question)
     if question is None:
         raise InvalidRequest(f"question: none is named {request.question!r}; there are {', '.join(QUESTIONS)}")
-    asked = parse(question.model, [request.payload])
+    asked_for = request.payload
+    found = await verdict(of_start(), START, "")
+    if (identity := found.identity) is not None:
+        asked_for = vouch_for_question(identity, question.name, asked_for)
+    asked = parse(question.model, [asked_for])
     workflow.set_current_details(details("ASKED", f"`{question.name}`: the database has yet to answer.", [], []))
-    found = await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
+    answer = await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
     workflow.set_current_details(
         details("ANSWERED", f"`{question.name}`: the answer is the result of the run.", [], [])
     )
-    return found
+    return answer

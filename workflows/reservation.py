@@ -38,11 +38,12 @@ from stockkeeper.contracts.reservation import (
     ServeWaitingStep,
 )
 from stockkeeper.contracts.stock import shortage_of
-from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
+from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState, NotPermitted
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus, too_late
 from workflows import reservation_texts as texts
 from workflows.commands import command, signal_of
 from workflows.document import Shown, StockDocument, answer_to_start
+from workflows.identity import Brought
 from workflows.patches import WITHDRAWN
 from workflows.process import Carried, Handler, Stamp
 
@@ -78,7 +79,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         self._requested_by = ""
         self._stock_came = False
         self._looks = 0
-        self._first_command: tuple[Message, str] | None = None
+        self._first_command: tuple[Message, str, Brought | None] | None = None
         self._told: set[float] = set()
         self._why = ""
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
@@ -185,11 +186,11 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         await self._release(ReservationStatus.CANCELLED, by, reason, event, key, gave_way=gave_way)
         return True
 
-    async def carry_out(self, handler: Handler[M], message: M, key: str) -> None:
+    async def carry_out(self, handler: Handler[M], message: M, key: str, brought: Brought | None = None) -> None:
         """Carry out a command in its turn; the first one is known before the start is decided."""
         if self._first_command is None:
-            self._first_command = message, key
-        await super().carry_out(handler, message, key)
+            self._first_command = message, key, brought
+        await super().carry_out(handler, message, key, brought)
 
     async def _hold(self) -> None:
         """Check the start, and hold its lines, unless it was cancelled before."""
@@ -290,9 +291,13 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
 
         An earlier run may have left a hold, which is released.
         """
-        message, key = self._first_command or (None, "")
+        message, key, brought = self._first_command or (None, "", None)
         if not isinstance(message, Cancel) or not workflow.patched(WITHDRAWN):
             return False
+        try:
+            message = await self.vouched(CANCEL.name, message, brought)
+        except NotPermitted:
+            return False  # It is refused when its turn comes.
         event = ReservationEvent.CANCEL
         try:
             await self._release(ReservationStatus.CANCELLED, message.performed_by, message.reason, event, key)

@@ -14,6 +14,9 @@ from stockkeeper.contracts.messages import Start, parse
 from stockkeeper.domain.errors import DomainError
 from workflows.process import Carried, Noted, Process, Stamp
 
+_BY_SCHEDULE = {"from_hour"}
+"""Fields of starts that only schedules have: by them no more is done, but less."""
+
 
 class ScheduledState(Noted, Protocol):
     """The state of a scheduled run."""
@@ -109,6 +112,8 @@ class ScheduledRun(Process[S], Generic[S, Q]):
     async def _life(self) -> None:
         try:
             self.request = parse(self._start_model, self.payload[:1] if self.continued else self.payload)
+            if person := await self.vouch_for_start(is_the_systems=self._is_the_systems()):
+                self.note(f"asked for by {person}")
             self.start_answered()
             await self.begin()
             await self.work()
@@ -116,6 +121,14 @@ class ScheduledRun(Process[S], Generic[S, Q]):
             await self.failed(failure)
         await self.finish()
         await workflow.wait_condition(self.drained)
+
+    def _is_the_systems(self) -> bool:
+        """Whether the start is what a schedule sends: with every field as it is unless somebody says otherwise."""
+        asked, usual = (
+            self.request.model_dump(exclude=_BY_SCHEDULE),
+            self._start_model().model_dump(exclude=_BY_SCHEDULE),
+        )
+        return asked == usual
 
     def step_stamp(self, *step: str) -> Stamp:
         """The fields that every step has. A schedule's runs share no operations, but those of one chain of runs do."""

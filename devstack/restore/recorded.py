@@ -25,8 +25,9 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityHandle
 
 from devstack.restore.runs import Run, histories_of
+from stockkeeper.contracts.identity import IdentifyStep
 from stockkeeper.contracts.messages import Step
-from worker import WORKFLOW_RUNNER, WORKFLOWS
+from worker import REPLAYED_WITH, WORKFLOW_RUNNER, WORKFLOWS
 
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
@@ -106,7 +107,8 @@ class _Outbound(WorkflowOutboundInterceptor):
         return self._noted(input.activity, input.args, super().start_local_activity(input))
 
     def _noted(self, activity: str, args: Sequence[Any], handle: ActivityHandle[Any]) -> ActivityHandle[Any]:
-        if not args or not isinstance(args[0], Step):
+        # Whose message it is changes nothing in the database.
+        if not args or not isinstance(args[0], Step) or isinstance(args[0], IdentifyStep):
             return handle
         recorded = RecordedStep(activity, args[0])
         self._steps.setdefault(workflow.info().run_id, []).append(recorded)
@@ -127,7 +129,7 @@ async def read(client: Client, runs: Sequence[Run]) -> list[ReadRun]:
         data_converter=client.data_converter,
         header_codec_behavior=HeaderCodecBehavior.CODEC,
         workflow_runner=WORKFLOW_RUNNER,
-        interceptors=[watching],
+        interceptors=[*REPLAYED_WITH, watching],
         namespace=client.namespace,
     )
     started: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from temporalio.envconfig import ClientConfig
 from starter.cli.output import err, for_programs, print_json
 from stockkeeper.client import tracing
 from stockkeeper.client.connection import Connection, connect_plainly
+from stockkeeper.client.identity import token_by
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import DomainError, StockkeeperError
 from stockkeeper.contracts.settings import require_known
@@ -88,7 +89,7 @@ async def connect() -> Stockkeeper:
     stack = _this_stack()
     if stack is None:
         return await Stockkeeper.connect()
-    client = await connect_plainly(stack["temporal_address"], stack["namespace"])
+    client = await connect_plainly(stack["temporal_address"], stack["namespace"], identity=token_by())
     return Stockkeeper(Connection(client, os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"]))
 
 

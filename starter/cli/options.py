@@ -7,15 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from starter.cli.times import TIME_HELP
+from stockkeeper.client.identity import person_by
+
+
+def you() -> str:
+    """The name of whoever calls: by the token that the environment has, or else by the operating system."""
+    return person_by() or getpass.getuser()
+
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON, for programs; a refusal is {error, message, details}.")
 ]
 PerformedBy = Annotated[
     str,
-    typer.Option(
-        "--performed-by", help="The person or service that acts.", default_factory=getpass.getuser, show_default="you"
-    ),
+    typer.Option("--performed-by", help="The person or service that acts.", default_factory=you, show_default="you"),
 ]
 Approver = Annotated[
     str,
@@ -23,7 +28,7 @@ Approver = Annotated[
         "--approver",
         "--performed-by",
         help="The person who decides.",
-        default_factory=getpass.getuser,
+        default_factory=you,
         show_default="you",
     ),
 ]

@@ -19,6 +19,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from stockkeeper.client.encryption import data_converter
+from stockkeeper.client.identity import SendsIdentity, Token
 from stockkeeper.client.tracing import plugins
 from stockkeeper.contracts.errors import Unreachable
 from stockkeeper.contracts.policies import TASK_QUEUE
@@ -62,12 +63,15 @@ def task_queue() -> str:
     return os.environ.get("STOCKKEEPER_TASK_QUEUE") or TASK_QUEUE
 
 
-async def connect_temporal(address: str | None = None, namespace: str | None = None) -> Client:
+async def connect_temporal(
+    address: str | None = None, namespace: str | None = None, *, identity: Token | None = None
+) -> Client:
     """A Temporal client that reads and writes Stockkeeper's payloads.
 
     Args:
         address: ``host:port``; None: by the environment or a profile, or else ``localhost:7233``.
         namespace: The same for the namespace; in the end ``default``.
+        identity: The token that its calls carry; None: none.
 
     Raises:
         Unreachable: No Temporal server answers at that address, it refuses the API key or the certificate, or it has no
@@ -81,16 +85,16 @@ async def connect_temporal(address: str | None = None, namespace: str | None = N
     config["target_host"] = address or config.get("target_host") or LOCAL_ADDRESS
     if namespace:
         config["namespace"] = namespace
-    return await _connected(config)
+    return await _connected(config, identity)
 
 
-async def connect_plainly(address: str, namespace: str) -> Client:
+async def connect_plainly(address: str, namespace: str, *, identity: Token | None = None) -> Client:
     """A client for a dev server on this machine: without the TLS or API key that the environment has for another.
 
     Raises:
         Unreachable: As with `connect_temporal`.
     """
-    return await _connected({"target_host": address, "namespace": namespace})
+    return await _connected({"target_host": address, "namespace": namespace}, identity)
 
 
 def status_within(error: BaseException) -> tuple[str, str] | None:
@@ -99,7 +103,7 @@ def status_within(error: BaseException) -> tuple[str, str] | None:
     return (found["code"], found["message"]) if found else None
 
 
-async def _connected(config: ClientConnectConfig) -> Client:
+async def _connected(config: ClientConnectConfig, identity: Token | None) -> Client:
     """Connect, and ask for the namespace: a server that refuses a key may let it connect all the same."""
     address = config.get("target_host")
     nobody = f"no Temporal server answers at {address}"
@@ -112,6 +116,7 @@ async def _connected(config: ClientConnectConfig) -> Client:
                 # Headers go through the codec like all else; where there is none, this costs nothing.
                 header_codec_behavior=HeaderCodecBehavior.CODEC,
                 plugins=plugins(),
+                interceptors=[SendsIdentity(identity)] if identity else [],
             )
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except TimeoutError as error:

@@ -11,6 +11,7 @@ from stockkeeper.client.connection import ANSWER_WITHIN, Connection, connect_tem
 from stockkeeper.client.customer_return import CustomerReturns
 from stockkeeper.client.cycle_count import CycleCounts
 from stockkeeper.client.document import Part
+from stockkeeper.client.identity import Token, token_by
 from stockkeeper.client.import_file import Imports
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.ledger import Ledger
@@ -60,6 +61,7 @@ class Stockkeeper(
         namespace: str | None = None,
         queue: str | None = None,
         answer_within: timedelta = ANSWER_WITHIN,
+        identity: Token | None = None,
     ) -> Self:
         """Connect to Temporal.
 
@@ -69,11 +71,13 @@ class Stockkeeper(
             namespace: The same for the namespace.
             queue: The workers' task queue; None: ``STOCKKEEPER_TASK_QUEUE``, or else ``stockkeeper``.
             answer_within: How long each call waits for its answer before it raises `Unreachable`.
+            identity: A token of the identity provider that every call carries, or what gives the present one; None: by
+                ``STOCKKEEPER_IDENTITY_TOKEN`` or ``STOCKKEEPER_IDENTITY_TOKEN_FILE``, or else none.
 
         Raises:
             Unreachable: No Temporal server answers at that address.
         """
-        client = await connect_temporal(address, namespace)
+        client = await connect_temporal(address, namespace, identity=identity or token_by())
         return cls(Connection(client, queue or task_queue(), answer_within=answer_within))
 
     async def inbox(self, *, now: datetime | None = None) -> list[InboxItem]:

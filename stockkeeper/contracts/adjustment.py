@@ -36,6 +36,7 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain import permission
 from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentEvent
 from stockkeeper.domain.adjustment import AdjustmentStatus as AdjustmentStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.approval import Deadlines
@@ -336,6 +337,12 @@ PROCESS = ProcessSpec(
     state=AdjustmentState,
     activities=AdjustmentActivities,
     commands=(APPROVE, REJECT, CANCEL),
+    needs={
+        permission.START: permission.COUNT,
+        APPROVE.name: permission.APPROVE,
+        REJECT.name: permission.APPROVE,
+        CANCEL.name: permission.COUNT,
+    },
     workflow_id="adjustment-{adjustment_number}",
     answer="submitted",
     memo=AdjustmentMemo,

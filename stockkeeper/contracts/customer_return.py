@@ -25,6 +25,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
+from stockkeeper.domain import permission
 from stockkeeper.domain.customer_return import RETURN
 from stockkeeper.domain.customer_return import ReturnStatus as ReturnStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock import MovementType
@@ -239,6 +240,12 @@ PROCESS = ProcessSpec(
     state=ReturnState,
     activities=ReturnActivities,
     commands=(INSPECT, APPROVE_DIFFERENCE, CLOSE_SHORT),
+    needs={
+        permission.START: permission.RECEIVE,
+        INSPECT.name: permission.RECEIVE,
+        APPROVE_DIFFERENCE.name: permission.APPROVE,
+        CLOSE_SHORT.name: permission.RECEIVE,
+    },
     workflow_id="return-{return_number}",
     answer="registered",
     memo=ReturnMemo,

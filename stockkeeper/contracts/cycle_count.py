@@ -25,6 +25,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command, ProcessSpec
+from stockkeeper.domain import permission
 from stockkeeper.domain.cycle_count import COUNT_LINE, Tolerance
 from stockkeeper.domain.cycle_count import CountStatus as CountStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.cycle_count import RootCause as RootCause  # noqa: PLC0414 - part of the contract
@@ -310,6 +311,12 @@ PROCESS = ProcessSpec(
     state=CycleCountState,
     activities=CycleCountActivities,
     commands=(RECORD, APPROVE_VARIANCE, CANCEL),
+    needs={
+        permission.START: permission.COUNT,
+        RECORD.name: permission.COUNT,
+        APPROVE_VARIANCE.name: permission.APPROVE,
+        CANCEL.name: permission.COUNT,
+    },
     workflow_id="cycle-count-{count_number}",
     answer="opened",
     memo=CountMemo,

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import Id, Notes, Start, State, Step
 from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.domain import permission
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus as CountPlanStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "CycleCountPlanWorkflow"
@@ -131,5 +132,8 @@ PROCESS = ProcessSpec(
     start=CycleCountPlanRequest,
     state=CycleCountPlanState,
     activities=CycleCountPlanActivities,
+    needs={
+        permission.START: permission.COUNT,
+    },
     workflow_id=f"{SCHEDULE} of the schedule, or any",
 )

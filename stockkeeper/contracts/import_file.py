@@ -13,6 +13,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import Actor, Message, Notes, Reference, Start, State, Step
 from stockkeeper.contracts.process import Command, ProcessSpec
+from stockkeeper.domain import permission
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import IMPORT
 from stockkeeper.domain.import_file import ImportKind as ImportKind  # noqa: PLC0414 - part of the contract
@@ -285,6 +286,11 @@ PROCESS = ProcessSpec(
     state=ImportState,
     activities=ImportActivities,
     commands=(ADD_PAGE, FINISH),
+    needs={
+        permission.START: permission.ADMINISTER,
+        ADD_PAGE.name: permission.ADMINISTER,
+        FINISH.name: permission.ADMINISTER,
+    },
     workflow_id="import-{kind}-{digest}",
     answer="opened",
     table=IMPORT,

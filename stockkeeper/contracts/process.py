@@ -4,11 +4,13 @@ Whatever is one per process follows from that: `schema.json`, the worker's workf
 the scenes of the demo, the audit's rules and the lists of the tests. `stockkeeper.contracts.processes` lists them all.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from stockkeeper.contracts.messages import Message, Start, State
 from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.permission import Needs
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
 from stockkeeper.domain.transitions import TransitionTable
@@ -41,6 +43,7 @@ class ProcessSpec:
         state: The answer to every command, to the query ``state``, and the workflow's result.
         activities: The interface of the activities that only this process calls.
         commands: The updates and signals that a caller may send.
+        needs: What its start and each of its commands need of an identity, where identities are required.
         workflow_id: The pattern of its workflow ids, such as ``kitting-{kitting_number}``, or the schedule that starts
             it.
         answer: The update without payload that answers the start; None: the start has no answer but the result.
@@ -60,6 +63,7 @@ class ProcessSpec:
     state: type[State]
     activities: type[Any]
     commands: tuple[Command[Message], ...] = ()
+    needs: Mapping[str, Needs]
     workflow_id: str
     answer: str | None = None
     answer_at_once: str | None = None

@@ -43,6 +43,7 @@ from stockkeeper.contracts.purchase_order_state import (
     SupplierReturnState,
 )
 from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.domain import permission
 from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent
 from stockkeeper.domain.stock import MovementType
@@ -291,6 +292,19 @@ PROCESS = ProcessSpec(
     state=PurchaseOrderState,
     activities=PurchaseOrderActivities,
     commands=(APPROVE, REJECT, AMEND, CONFIRM, RECEIVE, CORRECT, RETURN, APPROVE_DIFFERENCE, CLOSE_SHORT, CANCEL),
+    needs={
+        permission.START: permission.BUY,
+        APPROVE.name: permission.APPROVE,
+        REJECT.name: permission.APPROVE,
+        AMEND.name: permission.BUY,
+        CONFIRM.name: permission.BUY,
+        RECEIVE.name: permission.RECEIVE,
+        APPROVE_DIFFERENCE.name: permission.APPROVE,
+        CORRECT.name: permission.RECEIVE,
+        RETURN.name: permission.RECEIVE,
+        CLOSE_SHORT.name: permission.BUY,
+        CANCEL.name: permission.BUY,
+    },
     workflow_id="purchase-order-{po_number}",
     answer="drafted",
     memo=PurchaseOrderMemo,

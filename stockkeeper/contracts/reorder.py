@@ -10,6 +10,7 @@ from stockkeeper.contracts.messages import Day, Id, Money, Notes, Start, State, 
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderRequest
+from stockkeeper.domain import permission
 from stockkeeper.domain.reorder import ReorderStatus as ReorderStatus  # noqa: PLC0414 - part of the contract
 
 WORKFLOW_TYPE = "ReorderWorkflow"
@@ -260,5 +261,8 @@ PROCESS = ProcessSpec(
     start=ReorderRequest,
     state=ReorderState,
     activities=ReorderActivities,
+    needs={
+        permission.START: permission.BUY,
+    },
     workflow_id=f"{SCHEDULE} of the schedule, {AT_ONCE}, or any",
 )

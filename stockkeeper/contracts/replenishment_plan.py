@@ -22,6 +22,7 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
 from stockkeeper.contracts.stock import ItemsQuestion, Name
+from stockkeeper.domain import permission
 from stockkeeper.domain.demand_class import DemandClass as DemandClass  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
 
@@ -270,5 +271,8 @@ PROCESS = ProcessSpec(
     start=ReplenishmentPlanRequest,
     state=PlanState,
     activities=ReplenishmentPlanActivities,
+    needs={
+        permission.START: permission.BUY,
+    },
     workflow_id=f"{SCHEDULE} of the schedule, or any",
 )

@@ -29,6 +29,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
+from stockkeeper.domain import permission
 from stockkeeper.domain.reservation import RESERVATION
 from stockkeeper.domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.sourcing import Part, request_of
@@ -365,6 +366,14 @@ PROCESS = ProcessSpec(
     state=ReservationState,
     activities=ReservationActivities,
     commands=(FULFILL, RELEASE, CANCEL, EXTEND, GIVE_WAY),
+    needs={
+        permission.START: permission.SELL,
+        FULFILL.name: permission.SELL,
+        RELEASE.name: permission.SELL,
+        CANCEL.name: permission.SELL,
+        EXTEND.name: permission.SELL,
+        GIVE_WAY.name: permission.ADMINISTER,
+    },
     workflow_id="reservation-{reference_id}",
     answer=RESERVED,
     answer_at_once=PLACED,

@@ -8,6 +8,7 @@ from temporalio import activity
 from stockkeeper.contracts.messages import Id, Notes, Start, State, Step, Timestamp
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
+from stockkeeper.domain import permission
 from stockkeeper.domain.stock_audit import AuditStatus as AuditStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingKind as FindingKind  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingStatus as FindingStatus  # noqa: PLC0414 - part of the contract
@@ -288,5 +289,8 @@ PROCESS = ProcessSpec(
     start=StockAuditRequest,
     state=StockAuditState,
     activities=StockAuditActivities,
+    needs={
+        permission.START: permission.Needs((permission.Role.ADMINISTER,)),
+    },
     workflow_id=f"{SCHEDULE} of the schedule, or any",
 )

@@ -28,6 +28,7 @@ from stockkeeper.contracts.transfer_state import (
     TransferStatus,
     WriteOffState,
 )
+from stockkeeper.domain import permission
 from stockkeeper.domain.stock import MovementType
 from stockkeeper.domain.stock_audit import FindingKind
 from stockkeeper.domain.transfer import TRANSFER
@@ -195,6 +196,15 @@ PROCESS = ProcessSpec(
     state=TransferState,
     activities=TransferActivities,
     commands=(DISPATCH, RECEIVE, WRITE_OFF, APPROVE_DIFFERENCE, CANCEL, GIVE_WAY),
+    needs={
+        permission.START: permission.Needs((permission.Role.BUY, permission.Role.RECEIVE), at="from_warehouse_id"),
+        DISPATCH.name: permission.Needs((permission.Role.RECEIVE,), at="from_warehouse_id"),
+        RECEIVE.name: permission.Needs((permission.Role.RECEIVE,), at="to_warehouse_id"),
+        WRITE_OFF.name: permission.Needs((permission.Role.RECEIVE,), at="to_warehouse_id"),
+        APPROVE_DIFFERENCE.name: permission.Needs((permission.Role.APPROVE,), at="to_warehouse_id"),
+        CANCEL.name: permission.Needs((permission.Role.BUY, permission.Role.RECEIVE), at="from_warehouse_id"),
+        GIVE_WAY.name: permission.ADMINISTER,
+    },
     workflow_id="transfer-{transfer_number}",
     answer="held",
     memo=TransferMemo,

@@ -14,6 +14,7 @@ from activities.audit_findings import AuditFindings
 from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.documents import DocumentQuestions
+from activities.identity import IdentityChecks
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.notice import NoticeSteps
@@ -31,6 +32,7 @@ from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.buffer import BufferActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
+from stockkeeper.contracts.identity import IdentityActivities
 from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.inventory_service import SERVICE, operations
 from stockkeeper.contracts.ledger import LedgerActivities
@@ -68,6 +70,7 @@ INTERFACES: list[tuple[type, type]] = [
     (CountQuestionActivities, CountQuestions),
     (PlanQuestionActivities, PlanQuestions),
     (NoticeActivities, NoticeSteps),
+    (IdentityActivities, IdentityChecks),
     (StockActivities, StockQuestions),
     (DocumentActivities, DocumentQuestions),
     (LedgerActivities, LedgerQuestions),
@@ -89,8 +92,9 @@ def test_every_activity_is_implemented_under_its_name(interface: type, implement
     assert _activities(implementation, but_of=interface) == _activities(interface)
 
 
-IN_THE_LOOP = {"ask_for_reorder", "find_running", "find_holders", "ask_retention"}
-"""Activities that run in the event loop, where a transaction would stop everybody: they only talk to Temporal."""
+IN_THE_LOOP = {"ask_for_reorder", "find_running", "find_holders", "ask_retention", "identify"}
+"""Activities that run in the event loop, where a transaction would stop everybody: they only talk to Temporal, or to
+the identity provider."""
 
 
 @pytest.mark.parametrize(("interface", "implementation"), INTERFACES, ids=lambda each: each.__name__)

@@ -17,7 +17,9 @@ def _asked() -> list[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("patched", "deprecate_patch"))
     ]
-    return [ast.unparse(argument) for call in calls for argument in call.args]
+    # A name, or a name with more behind it.
+    names = [ast.walk(argument) for call in calls for argument in call.args]
+    return [next(each.id for each in parts if isinstance(each, ast.Name)) for parts in names]
 
 
 def test_each_patch_is_a_name_of_the_list_and_each_of_the_list_is_asked_for() -> None:
@@ -25,7 +27,15 @@ def test_each_patch_is_a_name_of_the_list_and_each_of_the_list_is_asked_for() ->
     assert (
         set(_asked())
         == listed
-        == {"ASKED", "CAUGHT_UP", "NAMED_ANSWERS", "REFUSED", "SUPPLIER_WITHOUT_ADDRESS", "WITHDRAWN"}
+        == {
+            "ASKED",
+            "CAUGHT_UP",
+            "NAMED_ANSWERS",
+            "REFUSED",
+            "SUPPLIER_WITHOUT_ADDRESS",
+            "WITHDRAWN",
+            "WITHOUT_IDENTITY",
+        }
     )
 
 
@@ -38,3 +48,10 @@ def test_a_change_is_begun_unless_it_is_only_understood(monkeypatch: pytest.Monk
     monkeypatch.setattr(patches, "UNDERSTOOD", frozenset({patches.WITHDRAWN}))
     assert not patches.begins(patches.WITHDRAWN)
     assert patches.begins(patches.NAMED_ANSWERS)
+
+
+def test_what_comes_without_an_identity_is_refused_where_one_is_required() -> None:
+    asked = f"{patches.WITHOUT_IDENTITY} signal 1"
+    assert patches.begins(asked, identity_required=True)
+    assert not patches.begins(asked)
+    assert patches.begins(patches.WITHDRAWN, identity_required=True)

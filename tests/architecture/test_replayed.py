@@ -32,8 +32,9 @@ NOT_IN_A_RUN = {
     "stockkeeper/domain/planning.py": ["numpy"],
 }
 # A worker's interceptors and its runner, which stand around runs: what they do in a replay,
-# `tests/end_to_end/test_tracing.py` and `tests/relied_on/test_tasks.py` try.
-AROUND_RUNS = {REPOSITORY / "workflows" / name for name in ("failed_before.py", "runner.py", "tracing.py")}
+# `test_tracing.py` and `test_identity.py` in `tests/end_to_end` and `tests/relied_on/test_tasks.py` try.
+_AROUND_RUNS = ("brought_identity.py", "failed_before.py", "runner.py", "tracing.py")
+AROUND_RUNS = {REPOSITORY / "workflows" / name for name in _AROUND_RUNS}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.messages import Step
 from tests.replay.record import PROCESSES
 from tests.replay.recording import HISTORIES, load
-from worker import WORKFLOWS, Settings, build_database, build_steps
+from worker import REPLAYED_WITH, WORKFLOWS, Settings, build_database, build_steps
 
 FINGERPRINTS = Path(__file__).parent / "fingerprints"
 RECORDED = sorted(HISTORIES.glob("*.json"))
@@ -208,7 +208,9 @@ def _fields(value: object) -> str:
 async def replay(workflows: Sequence[type] = WORKFLOWS, paths: Sequence[Path] = RECORDED) -> Mapping[Path, Replayed]:
     """Replay recorded runs: one worker for all, because each worker loads every workflow."""
     runner = WatchedRunner()
-    replayer = Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner)
+    replayer = Replayer(
+        workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner, interceptors=REPLAYED_WITH
+    )
     histories = {path: load(path) for path in paths}
     path_of = {history.run_id: path for path, history in histories.items()}
 

@@ -1,13 +1,16 @@
 """The ways that a reservation can go."""
 
 import asyncio
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from temporalio.api.enums.v1 import EventType
 
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.corrections import FOUND, correct_stock
+from tests.support.identity import Provider, carrying
 from tests.support.reservation import Orders, request
 from tests.support.wire import eventually, line, refusal
 
@@ -58,6 +61,21 @@ class ReservationScenes(Scenes[Orders]):
         await self._caller.reserve(reference, (item, 2))
         await self._caller.fulfill(reference, [line(item, 1)])
         await self._caller.cancel(reference)
+
+    async def identified(self, reference: str) -> None:
+        """A seller is vouched for; signals without an identity and with somebody else's change nothing."""
+        with tempfile.TemporaryDirectory() as place:
+            provider = Provider(Path(place) / "keys.json")
+            async with self._stage.worker("identified", **provider.settings):
+                seller = Orders(carrying(self._stage.client, provider.token("Shop", "sell")), "identified")
+                await seller.reserve(reference, (self._shop.item(5), 2))
+                stranger = Orders(self._stage.client, "identified")
+                await stranger.signal(reference, "cancel", {"performed_by": "shop", "reason": "no more"})
+                eve = Orders(carrying(self._stage.client, provider.token("eve", "sell")), "identified")
+                await eve.signal(reference, "cancel", {"performed_by": "shop", "reason": "no more"})
+                await seller.noted(reference, 2)
+                await seller.update(reference, "cancel", {"performed_by": "shop", "reason": "no more"})
+                await seller.result(reference)
 
     async def expired(self, reference: str) -> None:
         await self._caller.reserve(reference, (self._shop.item(5), 2), ttl_minutes=0.01)

@@ -46,7 +46,7 @@ from tests.replay.sandbox import SANDBOX, ReadsTheClock
 from tests.replay.stock_audit import StockAuditScenes
 from tests.replay.transfer import TransferScenes
 from tests.support.wire import Json, texts
-from worker import WORKFLOWS
+from worker import REPLAYED_WITH, WORKFLOWS
 
 UNDER_WAY = "under way"
 FOLLOWED = "followed by another run"
@@ -57,7 +57,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         UNDER_WAY: 2,
         FOLLOWED: 1,
         "FULFILLED": 10,
-        "CANCELLED": 15,
+        "CANCELLED": 16,
         "EXPIRED": 3,
         "REJECTED": 5,
         "InvalidRequest": 1,
@@ -142,7 +142,9 @@ class Changed:
 
 
 def _replayer(workflows: Sequence[type], runner: WorkflowRunner) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner)
+    return Replayer(
+        workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner, interceptors=REPLAYED_WITH
+    )
 
 
 async def _failures(replayer: Replayer) -> Mapping[Path, Exception | None]:
@@ -201,7 +203,7 @@ def _of(process: str) -> list[Path]:
 def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
     assert sorted(scenes.path(name) for scenes in PROCESSES.values() for name in scenes.names()) == RECORDED
     assert {process: len(_of(process)) for process in PROCESSES} == {
-        "reservation": 41,
+        "reservation": 42,
         "import_file": 9,
         "purchase_order": 28,
         "transfer": 28,
