@@ -15,7 +15,7 @@ from benchmarks.measuring import in_turn, table
 from stockkeeper.contracts.converter import DATA_CONVERTER
 from tests.replay.recording import HISTORIES, load
 from tests.replay.sandbox import SANDBOX
-from worker import WORKFLOW_RUNNER, WORKFLOWS
+from worker import REPLAYED_WITH, WORKFLOW_RUNNER, WORKFLOWS
 
 WITHOUT = "without the sandbox"
 RUNNERS: Mapping[str, WorkflowRunner] = {
@@ -35,7 +35,9 @@ async def _replay(runner: WorkflowRunner, histories: list[WorkflowHistory]) -> f
         for history in histories:
             yield history
 
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER, workflow_runner=runner)
+    replayer = Replayer(
+        workflows=WORKFLOWS, data_converter=DATA_CONVERTER, workflow_runner=runner, interceptors=REPLAYED_WITH
+    )
     async with replayer.workflow_replay_iterator(each()) as results:
         began = time.process_time()
         async for result in results:

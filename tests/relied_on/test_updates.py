@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
@@ -19,8 +20,10 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from stockkeeper.contracts.identity import token_of
 from tests.relied_on.conftest import QUEUE, until
 from tests.relied_on.probes import TRIES, Waits, may_end, started
+from tests.support.identity import carrying
 
 
 def _start(
@@ -201,6 +204,35 @@ async def test_a_reset_applies_signals_and_updates_again_with_their_ids_and_in_t
 
     await until(all_came_again)
     assert (await again.describe()).run_id != handle.first_execution_run_id
+    await again.terminate()
+
+
+async def test_a_reset_keeps_headers_and_the_time_of_the_start_but_not_of_signals(temporal: Client) -> None:
+    handle = await carrying(temporal, "a token").start_workflow(Waits.run, id="reset-headers", task_queue=QUEUE)
+    await handle.execute_update("count", id="parcel-1")
+    await carrying(temporal, "another").get_workflow_handle(handle.id).signal("count")
+    assert await handle.query("state") == [2, ["parcel-1", "signal"]]
+    reset = ResetWorkflowExecutionRequest(
+        namespace=temporal.namespace, reason="a test", workflow_task_finish_event_id=3, request_id=str(uuid.uuid4())
+    )
+    reset.workflow_execution.workflow_id = handle.id
+    reset.workflow_execution.run_id = handle.first_execution_run_id or ""
+    await temporal.workflow_service.reset_workflow_execution(reset)
+    again = temporal.get_workflow_handle(handle.id)
+
+    async def recorded(run_id: str | None) -> list[HistoryEvent]:
+        found = {EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED}
+        events = (await temporal.get_workflow_handle(handle.id, run_id=run_id).fetch_history()).events
+        return [event for event in events if event.event_type in found]
+
+    (start, signal), (start_again, signal_again) = await recorded(handle.first_execution_run_id), await recorded(None)
+    assert (start.event_time, start.workflow_execution_started_event_attributes.header) == (
+        start_again.event_time,
+        start_again.workflow_execution_started_event_attributes.header,
+    )
+    assert signal_again.event_time.ToDatetime() > signal.event_time.ToDatetime()
+    headers = [each.workflow_execution_signaled_event_attributes.header.fields for each in (signal, signal_again)]
+    assert [token_of(each) for each in headers] == ["another", "another"]
     await again.terminate()
 
 
