@@ -4,7 +4,6 @@ import base64
 import json
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from temporalio.api.common.v1 import Payload
@@ -21,6 +20,7 @@ from temporalio.client import (
     WorkflowUpdateHandle,
 )
 
+from stockkeeper.client.secret_files import content_of
 from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.identity import HEADER, payload_of
 
@@ -43,7 +43,7 @@ def token_by(environ: Mapping[str, str] = os.environ) -> Token | None:
     token, path = environ.get(TOKEN, "").strip(), environ.get(TOKEN_FILE, "").strip()
     if token and path:
         raise StockkeeperError(f"{TOKEN} and {TOKEN_FILE} are both set: keep one of them")
-    return (lambda: _read(path)) if path else token or None
+    return (lambda: content_of(TOKEN_FILE, path).strip()) if path else token or None
 
 
 def person_by(environ: Mapping[str, str] = os.environ) -> str | None:
@@ -61,17 +61,6 @@ def person_by(environ: Mapping[str, str] = os.environ) -> str | None:
     except (ValueError, IndexError, AttributeError):
         return None
     return person if isinstance(person, str) and person else None
-
-
-def _read(path: str) -> str:
-    try:
-        token = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it isn't text in UTF-8"
-        raise StockkeeperError(f"{TOKEN_FILE} names {path}, which can't be read: {why}") from None
-    if not token:
-        raise StockkeeperError(f"{TOKEN_FILE} names {path}, which is empty")
-    return token
 
 
 class SendsIdentity(Interceptor):
