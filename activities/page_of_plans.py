@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from activities.forecasts import ItemForecast
 from database.demand_sums import DemandSums
@@ -11,6 +12,12 @@ from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
 from stockkeeper.domain.order_quantity import economic_quantity
 from stockkeeper.domain.replenishment import Policy, economic_order_quantity
 from stockkeeper.domain.stock import ItemKey
+
+if TYPE_CHECKING:
+    from stockkeeper.domain.hindsight import Hindsight
+    from stockkeeper.domain.lead_time_demand import Demand as Demands
+    from stockkeeper.domain.lead_time_demand import Supply as SupplyOfItems
+    from stockkeeper.domain.planning import Planned
 
 
 def plan_items(
@@ -22,6 +29,7 @@ def plan_items(
     measure: ServiceMeasure,
     method: PlanMethod | None,
     forecasts: Mapping[ItemKey, ItemForecast],
+    hindsights: "Mapping[int, Hindsight]",
 ) -> dict[str, list[Any]]:
     """Plan items: the columns of `database.replenishment_plan.item_plans`, each with a value for each item.
 
@@ -33,12 +41,12 @@ def plan_items(
         measure: What the level is a part of.
         method: The seed's formula for all; None: for each item the distribution that fits.
         forecasts: Of items that have one: points are of the demand that it expects, quantities of the mean.
+        hindsights: What the past of a warehouse says, by warehouse.
     """
     # NumPy and SciPy are loaded where something is planned, and nowhere else.
     from stockkeeper.domain.demand_forecast import daily_deviation, forecasted  # noqa: PLC0415
     from stockkeeper.domain.lead_time_demand import Demand  # noqa: PLC0415
     from stockkeeper.domain.lead_time_demand import Supply as Supplies  # noqa: PLC0415
-    from stockkeeper.domain.planning import plan_points  # noqa: PLC0415
 
     sums = [known[item] for item in items]
     supplied = [supplies[item.product_id] for item in items]
@@ -81,7 +89,8 @@ def plan_items(
         for number, (each, (mean, deviation)) in enumerate(zip(own, expected, strict=True)):
             if each is not None:
                 means[number], deviations[number] = mean, deviation
-    planned = plan_points(
+    planned = _points(
+        items,
         demand,
         Supplies(
             lead_time_days=_floats(each.lead_time.days for each in supplied),
@@ -91,6 +100,7 @@ def plan_items(
         level=policy.service_level,
         measure=measure,
         method=method,
+        hindsights=hindsights,
     )
     # An order brings no less than the point, which is known now.
     buy([each for each in priced if planned.reorder_point[each] > quantities[each]], planned.reorder_point)
@@ -120,7 +130,42 @@ def plan_items(
 _PLANNED = (
     *("method", "demand_class", "reorder_point", "safety_stock", "undershoot", "factor"),
     *("outgoing_mean", "outgoing_deviation", "outgoing_skewness", "expected_cycle_service", "expected_fill_rate"),
+    *("usual_deviation", "usual_days", "widening"),
 )
+
+
+def _points(
+    items: Sequence[ItemKey],
+    demand: "Demands",
+    supply: "SupplyOfItems",
+    *,
+    hindsights: "Mapping[int, Hindsight]",
+    level: float,
+    measure: ServiceMeasure,
+    method: PlanMethod | None,
+) -> "Planned":
+    """The points of items, those of each warehouse by what its past says."""
+    import numpy as np  # noqa: PLC0415
+
+    from stockkeeper.domain.hindsight import NO_HINDSIGHT  # noqa: PLC0415
+    from stockkeeper.domain.planning import Planned, plan_points  # noqa: PLC0415
+
+    of_items = np.array([item.warehouse_id for item in items], dtype=np.int64)
+    columns: dict[str, list[Any]] = {each.name: [None] * len(items) for each in fields(Planned)}
+    for warehouse_id in np.unique(of_items).tolist():
+        which = of_items == warehouse_id
+        planned = plan_points(
+            demand.only(which),
+            supply.only(which),
+            level=level,
+            measure=measure,
+            method=method,
+            hindsight=hindsights.get(warehouse_id, NO_HINDSIGHT),
+        )
+        for name, values in columns.items():
+            for place, value in zip(np.flatnonzero(which).tolist(), getattr(planned, name), strict=True):
+                values[place] = value
+    return Planned(**columns)
 
 
 def _floats(values: Iterable[float | None]) -> Any:

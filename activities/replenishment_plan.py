@@ -11,6 +11,7 @@ from temporalio import activity
 
 from activities.catalogue import require_warehouse
 from activities.forecasts import forecasts_of
+from activities.hindsights import hindsights_of
 from activities.page_of_plans import plan_items
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
@@ -104,7 +105,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         Items that were set by hand are left alone; so are those without a supplier, which have no lead time, and those
         without a whole day of history.
 
-        Locks: the items whose point or quantity changes. Operation: ``{workflow}/{run}/plan/{page}``.
+        Locks: what the past of its warehouses says, where that is looked for anew; then the items whose point or
+        quantity changes. Operation: ``{workflow}/{run}/plan/{page}``.
 
         Raises:
             UnknownWarehouse: There is no such warehouse.
@@ -182,15 +184,21 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         items = [item for item in page if item in known and item.product_id in supplies]
         # The seed's formula plans from the mean, whatever the settings say.
         follows = (self._forecast if step.forecast is None else step.forecast) and step.method is None
+        policy = self._policy(step)
         plans = plan_items(
             items,
             known,
             supplies,
-            self._policy(step),
+            policy,
             measure=ServiceMeasure.CYCLE if step.fill_rate is None else ServiceMeasure.FILL,
             method=None if step.method is None else PlanMethod(step.method),
             forecasts=(
                 forecasts_of(connection, items, supplies, step.history_days, step.as_of, bulk_factor) if follows else {}
+            ),
+            hindsights=(
+                hindsights_of(connection, items, step.history_days, step.as_of, bulk_factor, policy)
+                if step.method is None
+                else {}
             ),
         )
         changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"])

@@ -11,6 +11,7 @@ from benchmarks.back_test_shelf import HOLDING_COST_RATE, Known, Rule
 from benchmarks.back_test_world import World
 from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
 from stockkeeper.domain.lead_time_demand import Demand, Floats, Outgoing, Supply, outgoing
+from stockkeeper.domain.look_back import MOST_ITEMS, look_back
 from stockkeeper.domain.planning import plan_points
 from stockkeeper.domain.replenishment import DAYS_A_YEAR
 
@@ -19,12 +20,24 @@ Swept = Callable[[float], Rule]
 
 
 def ours(level: float) -> Rule:
-    """The distribution that fits."""
+    """The distribution that fits, with what the past of all items says."""
+
+    def points(demand: Known, supply: Supply) -> list[int]:
+        looked_at = np.zeros(len(demand.past), dtype=bool)
+        looked_at[:: -(-len(looked_at) // MOST_ITEMS)] = True
+        learned = look_back(demand.past[looked_at], demand.of_one_a_day.only(looked_at), level, demand.daily.shape[1])
+        return plan_points(demand, supply, level=level, hindsight=learned).reorder_point
+
+    return points
+
+
+def alone(level: float) -> Rule:
+    """The distribution that fits each item by itself."""
     return lambda demand, supply: plan_points(demand, supply, level=level).reorder_point
 
 
 def ours_for_fill(level: float) -> Rule:
-    """Asked for a fill rate."""
+    """Asked for a fill rate; each item by itself."""
     return lambda demand, supply: plan_points(demand, supply, level=level, measure=ServiceMeasure.FILL).reorder_point
 
 
@@ -44,7 +57,7 @@ def times(factor: float) -> Rule:
 
 
 def others(level: float) -> dict[str, Rule]:
-    """Ours, other distributions of the same units, and ours without one of its parts; what lost."""
+    """What lost: other distributions of the same units, and ours without one of its parts; each item by itself."""
 
     def by(change: Callable[[Known, Supply, Outgoing], Floats]) -> Rule:
         def points(demand: Known, supply: Supply) -> list[int]:
@@ -65,7 +78,7 @@ def others(level: float) -> dict[str, Rule]:
         return np.asarray(nbinom.ppf(level, mean * part / (1 - part), part)) + 1
 
     return {
-        "ours": ours(level),
+        "ours": alone(level),
         "normal": by(lambda demand, supply, leaving: quantile(replace(leaving, skewness=0 * leaving.skewness))),
         "gamma by mean and deviation": by(
             lambda demand, supply, leaving: quantile(

@@ -25,9 +25,13 @@ class Known(Demand):
 
     Attributes:
         daily: By item and day.
+        past: By item and day, for twice as many days, as far as there are so many.
+        of_one_a_day: Supply of the items if their mean were one unit a day.
     """
 
     daily: Floats
+    past: Floats
+    of_one_a_day: Supply
 
 
 Rule = Callable[[Known, Supply], list[int]]
@@ -163,6 +167,7 @@ class History:
     """What the ledger has of the items: units of each day."""
 
     def __init__(self, world: World, days: int) -> None:
+        self._of_one_a_day = _supply(world, [1.0] * len(world.items))
         self._units = np.zeros((len(world.items), days))
         self._kept = world.planned_from_days or world.history_days
 
@@ -175,6 +180,8 @@ class History:
         units = self._units[:, max(day - self._kept, 0) : day]
         return Known(
             daily=units,
+            past=self._units[:, max(day - 2 * self._kept, 0) : day],
+            of_one_a_day=self._of_one_a_day,
             days=np.full(len(units), float(units.shape[1])),
             busy_days=(units > 0).sum(axis=1).astype(float),
             units=units.sum(axis=1),
@@ -182,12 +189,12 @@ class History:
         )
 
 
-def _supply(world: World, demand: Demand) -> Supply:
+def _supply(world: World, means: Sequence[float]) -> Supply:
     quantities = [
         item.terms.orderable(
             economic_order_quantity(mean * DAYS_A_YEAR, world.order_cost, HOLDING_COST_RATE * item.unit_cost)
         )
-        for item, mean in zip(world.items, demand.mean.tolist(), strict=True)
+        for item, mean in zip(world.items, means, strict=True)
     ]
     return Supply(
         lead_time_days=np.array([item.lead_time.days for item in world.items], float),
@@ -219,7 +226,7 @@ def roll(world: World, rule: Rule, quantities: Sequence[int] | None = None) -> l
     for day in range(world.history_days, days):
         if (day - world.history_days) % PLANNED_EVERY_DAYS == 0:
             demand = history.before(day)
-            supply = _supply(world, demand)
+            supply = _supply(world, demand.mean.tolist())
             for shelf, point, quantity in zip(
                 shelves, rule(demand, supply), supply.order_quantity.tolist(), strict=True
             ):

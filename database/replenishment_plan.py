@@ -73,6 +73,9 @@ item_plans = Table(
     Column("forecast", Text),
     Column("forecast_factor", Double),
     Column("forecast_error", Double),
+    Column("usual_deviation", Double),
+    Column("usual_days", Double),
+    Column("widening", Double),
     item_key("item_plans_item"),
 )
 

@@ -39,7 +39,7 @@ _WEEKLY = clocked(
                 AND (left_out.warehouse_id, left_out.product_id) = (spanned.warehouse_id, spanned.product_id)
         ),
         weeks AS (
-            SELECT (last_day - day) / 7 AS ago, count(*) FILTER (WHERE is_left_out) AS days_left_out,
+            SELECT (last_day - day) / :days_each AS ago, count(*) FILTER (WHERE is_left_out) AS days_left_out,
                 coalesce(sum(quantity) FILTER (WHERE NOT is_left_out), 0)::double precision AS units
             FROM counted GROUP BY ago
         )
@@ -53,6 +53,7 @@ _WEEKLY = clocked(
 ).bindparams(
     bindparam("history_days", type_=Integer),
     bindparam("days_needed", type_=Integer),
+    bindparam("days_each", type_=Integer),
 )
 
 
@@ -76,6 +77,8 @@ def weekly_demand(
     weeks: int,
     as_of: datetime,
     bulk_factor: float | None = None,
+    *,
+    days_each: int = 7,
 ) -> Iterator[dict[ItemKey, Weeks]]:
     """Demand of these items, some hundreds of them at a time; those known for fewer weeks are left out.
 
@@ -85,9 +88,10 @@ def weekly_demand(
         weeks: The last ones, up to yesterday.
         as_of: The workflow's time.
         bulk_factor: As for `demand_sums.demand_of_items`; the usual demand is that of all these weeks.
+        days_each: Of a week; 1: each day by itself.
     """
-    rule = {"bulk_factor": bulk_factor, "days_needed": BULK_DAYS_NEEDED}
+    rule = {"bulk_factor": bulk_factor, "days_needed": BULK_DAYS_NEEDED, "days_each": days_each}
     for begins in range(0, len(items), _AT_ONCE):
-        asked = asked_of(connection, items[begins : begins + _AT_ONCE], 7 * weeks, as_of) | rule
+        asked = asked_of(connection, items[begins : begins + _AT_ONCE], days_each * weeks, as_of) | rule
         rows = connection.execute(_WEEKLY, asked)
         yield {ItemKey(row.warehouse_id, row.product_id): Weeks(*row[2:]) for row in rows}

@@ -229,6 +229,17 @@ class ItemPlan(BaseModel):
     forecast_error: float | None = Field(
         default=None, description="Squared error of such forecasts over the last year, as a part of the mean's."
     )
+    usual_deviation: float | None = Field(
+        default=None,
+        description="Deviation of a day that is usual in the warehouse for such a mean; null: it doesn't count.",
+    )
+    usual_days: float | None = Field(
+        default=None, description="Days with demand that the usual deviation counts for, beside the item's own."
+    )
+    widening: float | None = Field(
+        default=None,
+        description="Factor in outgoing_deviation by which the level would have been reached in the warehouse's past.",
+    )
 
 
 class ItemPlans(Page):

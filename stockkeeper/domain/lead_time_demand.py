@@ -12,7 +12,7 @@ measured ones; the model gives the third and the fourth moment, of which the day
 NumPy and SciPy are needed here and in `stockkeeper.domain.planning`, and nowhere else in the domain.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +139,10 @@ class Outgoing:
         """Whether the normal distribution is taken, rather than the gamma distribution."""
         normal: Flags = self.skewness == 0
         return normal
+
+    def widened(self, factor: Floats | float) -> "Outgoing":
+        """The same with so many times the deviation."""
+        return replace(self, deviation=factor * self.deviation)
 
     @property
     def _shape(self) -> Floats:

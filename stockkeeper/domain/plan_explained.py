@@ -70,6 +70,18 @@ class PlanNumbers:
     forecast: str | None = None
     forecast_factor: float | None = None
     forecast_error: float | None = None
+    usual_deviation: float | None = None
+    usual_days: float | None = None
+    widening: float | None = None
+
+    @property
+    def planned_deviation(self) -> float:
+        """Units a day: the item's own deviation, and what is usual for its mean."""
+        if self.usual_deviation is None or self.usual_days is None:
+            return self.daily_deviation
+        busy, usual = self.days_with_demand or 0, self.usual_days
+        own = max(self.daily_deviation**2, (self.daily_deviation**2 * (self.days - 1) + self.daily_mean) / self.days)
+        return math.sqrt((busy * own + usual * self.usual_deviation**2) / (busy + usual))
 
     @property
     def mean_of_days(self) -> float:
@@ -164,7 +176,18 @@ def _by_the_seed(plan: PlanNumbers) -> Iterator[Explained]:
 
 
 def _by_distribution(plan: PlanNumbers) -> Iterator[Explained]:
-    d, s, lead = plan.daily_mean, plan.daily_deviation, plan.lead_time_days
+    d, s, lead = plan.daily_mean, plan.planned_deviation, plan.lead_time_days
+    if plan.usual_deviation is not None and plan.usual_days is not None:
+        busy, usual = plan.days_with_demand or 0, plan.usual_days
+        yield Explained(
+            "usual deviation",
+            f"of a day, that items with this mean have in the warehouse; it counts for {_n(usual)} days with demand",
+            plan.usual_deviation,
+            "units a day",
+        )
+        both = f"{busy} · {_n(plan.daily_deviation)}² + {_n(usual)} · {_n(plan.usual_deviation)}²"
+        how = f"√(({both}) / ({busy} + {_n(usual)}))"
+        yield Explained("deviation s with the usual", how, s, "units a day")
     mean, deviation, factor = plan.outgoing_mean or 0.0, plan.outgoing_deviation or 0.0, plan.factor or 0.0
     undershoot, skewness = plan.undershoot or 0.0, plan.outgoing_skewness or 0.0
     how = f"(s² / d + 1) / 2 = ({_n(s)}² / {_n(d)} + 1) / 2, at least 1"
@@ -177,10 +200,16 @@ def _by_distribution(plan: PlanNumbers) -> Iterator[Explained]:
     )
     of_time = d * (plan.lead_time_deviation_days or 0.0)
     of_demand = s * math.sqrt(lead)
-    rest = math.sqrt(max(deviation**2 - of_demand**2 - of_time**2, 0.0))
+    widening = plan.widening or 1.0
+    rest = math.sqrt(max((deviation / widening) ** 2 - of_demand**2 - of_time**2, 0.0))
+    wider, times = "", ""
+    if widening > 1:
+        wider, times = "w · ", f"{widening:.3f} · "
+        how = f"with it, {plan.level:.4g} of the orders in the warehouse's past would have come in time"
+        yield Explained("widening w", how, widening)
     yield Explained(
         "deviation D",
-        f"√((s · √L)² + (d · sL)² + rest²) = √({_n(of_demand)}² + {_n(of_time)}² + {_n(rest)}²); "
+        f"{wider}√((s · √L)² + (d · sL)² + rest²) = {times}√({_n(of_demand)}² + {_n(of_time)}² + {_n(rest)}²); "
         f"the rest is the undershoot's, and that of estimates from {plan.days} days",
         deviation,
         "units",

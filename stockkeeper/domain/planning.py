@@ -12,6 +12,7 @@ import numpy as np
 
 from stockkeeper.domain.demand_class import INTERVAL_CUT, SIZE_CUT, DemandClass, PlanMethod, ServiceMeasure
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.hindsight import NO_HINDSIGHT, Hindsight
 from stockkeeper.domain.lead_time_demand import Demand, Flags, Floats, Outgoing, Supply, outgoing
 from stockkeeper.domain.replenishment import LeadTime, Usage, reorder_point, safety_stock
 
@@ -41,6 +42,9 @@ class Planned:
         factor: Deviations that the point is above the mean, before it was made whole.
         expected_cycle_service: Part of the cycles in which no customer is refused.
         expected_fill_rate: Part of the units wanted that is sold.
+        usual_deviation: Of a day's demand, that items of this mean have in the warehouse; None: it doesn't count.
+        usual_days: Days with demand that it counts for, beside the item's own.
+        widening: Factor on the deviation of what leaves, from the warehouse's past.
     """
 
     demand_class: list[DemandClass | None]
@@ -54,6 +58,9 @@ class Planned:
     factor: list[float]
     expected_cycle_service: list[float]
     expected_fill_rate: list[float]
+    usual_deviation: list[float | None]
+    usual_days: list[float | None]
+    widening: list[float]
 
 
 def plan_points(
@@ -63,6 +70,7 @@ def plan_points(
     level: float,
     measure: ServiceMeasure = ServiceMeasure.CYCLE,
     method: PlanMethod | None = None,
+    hindsight: Hindsight = NO_HINDSIGHT,
 ) -> Planned:
     """Points of items for this level of service.
 
@@ -76,6 +84,7 @@ def plan_points(
         level: Part of the cycles or of the units, above 0 and below 1.
         measure: Which of both.
         method: SEED: by the seed's formula for all; it knows cycles only. None: by the distribution that fits.
+        hindsight: What the past of their warehouse says. The seed's formula takes nothing from it.
 
     Raises:
         InvalidRequest: The level isn't between 0 and 1, or the method isn't one that may be asked for.
@@ -86,14 +95,22 @@ def plan_points(
         raise InvalidRequest("method: must be null, or seed for a level of cycles")
     wanted = demand.units > 0
     some, supplied = demand.only(wanted), supply.only(wanted)
-    leaving = outgoing(some, supplied, level)
+    learned = NO_HINDSIGHT if method is PlanMethod.SEED else hindsight
+    usual: list[float | None] = [None] * len(wanted)
+    shared = some
+    if learned.spread is not None:
+        shared = learned.spread.shared(some)
+        deviations = np.sqrt(learned.spread.variance(some.mean)).tolist()
+        for item, deviation in zip(np.flatnonzero(wanted).tolist(), deviations, strict=True):
+            usual[item] = deviation
+    leaving = outgoing(shared, supplied, level).widened(learned.widening)
     over_the_lead_time = some.mean * supplied.lead_time_days
     if method is PlanMethod.SEED:
         safety, points = _by_seed(some, supplied, level)
         exact = over_the_lead_time + safety
     elif measure is ServiceMeasure.CYCLE:
         exact = leaving.mean + leaving.factor(level) * leaving.deviation
-        points = _whole(exact, level, leaving.within)
+        points = whole_points(leaving, level)
         safety = points - over_the_lead_time
     else:
         exact = _least(leaving, lambda units: _fill(leaving, supplied, units) >= level)
@@ -121,6 +138,9 @@ def plan_points(
         factor=every((exact - leaving.mean) / leaving.deviation),
         expected_cycle_service=every(leaving.within(points), 1.0),
         expected_fill_rate=every(_fill(leaving, supplied, points), 1.0),
+        usual_deviation=usual,
+        usual_days=[None if each is None or learned.spread is None else learned.spread.days for each in usual],
+        widening=[learned.widening] * len(wanted),
     )
 
 
@@ -158,6 +178,11 @@ def _by_seed(demand: Demand, supply: Supply, level: float) -> tuple[Floats, Floa
         both.append((safety_stock(usage, lead_time, level), reorder_point(usage, lead_time, level)))
     safety, points = np.array(both, dtype=np.float64).reshape(-1, 2).T
     return safety, points
+
+
+def whole_points(leaving: Outgoing, level: float) -> Floats:
+    """Points that are expected to come nearest to this level of cycles."""
+    return _whole(leaving.mean + leaving.factor(level) * leaving.deviation, level, leaving.within)
 
 
 def _whole(exact: Floats, level: float, reached: Callable[[Floats], Floats]) -> Floats:

@@ -34,6 +34,7 @@ def test_service_is_expected_with_the_quantity_that_the_price_breaks_lead_to(mea
         measure=measure,
         method=None,
         forecasts={},
+        hindsights={},
     )
     assert planned["reorder_quantity"] == [2_000, 2_000]
     for name in ("reorder_point", "factor", "expected_fill_rate", "expected_cycle_service"):

@@ -48,7 +48,7 @@ WORKER: Mapping[str, frozenset[str]] = {
             *("given_way", "imported_demand", "inventory_items", "item_classes", "item_plans", "plan_months"),
             *("product_suppliers", "products", "purchase_order_lines", "purchase_orders", "refused_demand"),
             *("replenishment_cycles", "reservations", "return_lines", "returns", "stated_quantities", "suppliers"),
-            *("transfer_order_lines", "transfer_orders", "warehouses"),
+            *("transfer_order_lines", "transfer_orders", "warehouse_hindsights", "warehouses"),
         }
     ),
     # What is only kept for a time.

@@ -41,6 +41,8 @@ def test_workflows_carry_no_database() -> None:
 ARRAYS = {"numpy", "scipy"}
 PLANS_MANY_ITEMS = {
     "stockkeeper.domain.demand_forecast",
+    "stockkeeper.domain.hindsight",
+    "stockkeeper.domain.look_back",
     "stockkeeper.domain.lead_time_demand",
     "stockkeeper.domain.planning",
 }

@@ -192,3 +192,21 @@ def test_a_forecast_is_told_with_the_mean_that_it_is_of() -> None:
     # A year's orders are of the mean.
     assert "2 · 584 a year" in found["EOQ"].formula
     assert "mean" not in by_name(LUMPY)
+
+
+def test_what_came_from_the_warehouses_past_is_told() -> None:
+    found = by_name(replace(LUMPY, usual_deviation=3.0, usual_days=30.0, widening=1.25, outgoing_deviation=25.0))
+    usual = found["usual deviation"]
+    assert (usual.value, usual.formula) == (
+        3.0,
+        "of a day, that items with this mean have in the warehouse; it counts for 30 days with demand",
+    )
+    both = found["deviation s with the usual"]
+    assert both.formula == "√((20 · 6² + 30 · 3²) / (20 + 30))"
+    assert both.value == pytest.approx(19.8**0.5)
+    assert (found["widening w"].value, found["widening w"].formula) == (
+        1.25,
+        "with it, 0.95 of the orders in the warehouse's past would have come in time",
+    )
+    assert found["deviation D"].formula.startswith("w · √((s · √L)² + (d · sL)² + rest²) = 1.250 · √(11.77² + 4² + ")
+    assert not {"usual deviation", "widening w"} & {*by_name(LUMPY)}

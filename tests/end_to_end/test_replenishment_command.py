@@ -148,6 +148,9 @@ async def test_a_plan_shows_the_numbers_it_follows_from(shelf: Shelf, engine: En
         "forecast": None,
         "forecast_factor": None,
         "forecast_error": None,
+        "usual_deviation": None,
+        "usual_days": None,
+        "widening": 1.0,
     }
     assert await shelf.planned("plan", "show", shelf.sku) == (
         f"{shelf.sku} {shelf.warehouse} auto 394 1536 usage 50/day x lead time 7 days + safety stock 43.52 "
