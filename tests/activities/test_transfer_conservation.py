@@ -288,7 +288,7 @@ def test_units_are_conserved_whatever_is_asked_for(database: Database, engine: E
     # Every step goes to the database. How long that takes says nothing about what is drawn; and what fails is shown as
     # it is, because making it smaller would take minutes.
     some = settings(
-        max_examples=20,
+        max_examples=12,
         stateful_step_count=25,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate],

@@ -1,5 +1,7 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing changed."""
 
+from itertools import islice
+
 import pytest
 from sqlalchemy import Engine, text
 
@@ -62,7 +64,9 @@ def clerk(orders: Orders, engine: Engine, item: ItemKey) -> Clerk:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_an_invalid_start_is_refused(clerk: Clerk, way: str) -> None:
-    await clerk.are_invalid(INVALID, way)
+    # Where the first way has seen that the run fails with the same error, some of them do for the other one.
+    spoils = INVALID if way == WAYS[0] else dict(islice(INVALID.items(), 0, None, 4))
+    await clerk.are_invalid(spoils, way)
 
 
 async def test_products_that_are_not_there_are_named(orders: Orders, shop: Shop, engine: Engine) -> None:
