@@ -65,8 +65,9 @@ from starter.logs import LogFormat, log_as
 from starter.namespace import missing_search_attributes
 from starter.secret_files import read_secret_files
 from stockkeeper.client import tracing
-from stockkeeper.client.connection import connect_temporal, status_within
+from stockkeeper.client.connection import connect_by, settings_of_connection, status_within
 from stockkeeper.client.inventory_service import InventoryHandlers
+from stockkeeper.client.renewal import Renewal, renewable
 from stockkeeper.contracts import (
     adjustment,
     cycle_count,
@@ -444,7 +445,7 @@ async def run(settings: Settings) -> None:
     metrics = serve_metrics(settings)
     database = build_database(settings)
     tell_schema(database)
-    client = await connect_temporal()
+    client = renewable(await connect_by(connected_by := settings_of_connection()))
     await require_search_attributes(client)
     watch = Watch(client, database.engine, settings.task_queue, settings.version)
     await watch.begin()
@@ -452,7 +453,11 @@ async def run(settings: Settings) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     try:
-        async with serve_health(client, settings, metrics, stop), build_worker(client, database, settings):
+        async with (
+            serve_health(client, settings, metrics, stop),
+            build_worker(client, database, settings) as worker,
+            Renewal(client, connected_by).while_working(worker),
+        ):
             logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
             await watch.until(stop)
     except RuntimeError as error:

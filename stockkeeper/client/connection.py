@@ -36,6 +36,22 @@ _OUT_WITHIN = timedelta(seconds=2)
 """How long the end of the process waits for threads of the SDK that are inside the interpreter."""
 
 _STATUS = re.compile(r'Status \{ code: (?P<code>\w+), message: "(?P<message>(?:[^"\\]|\\.)*)"')
+_NOT_TRUSTED = re.compile(r"InvalidCertificate\((?P<reason>\w+)")
+_REASONS = {
+    "BadSignature": "another authority has signed it than the one that was given",
+    "UnknownIssuer": "another authority has signed it than the one that was given",
+    "NotValidForName": "it is for another name",
+    "NotValidForNameContext": "it is for another name",
+    "Expired": "its time is over",
+    "ExpiredContext": "its time is over",
+}
+_OWN_REASONS = {
+    "KeyMismatch": "its key belongs to another one",
+    "PrivateKeyParseError": "its key isn't one in PEM",
+    "NoCertificatesPresented": "it isn't one in PEM",
+}
+_OWN = re.compile("|".join(_OWN_REASONS))
+_HUNG_UP = ("transport error", "operation was canceled")
 _REFUSALS = {"UNAUTHENTICATED", "PERMISSIONDENIED"}
 
 
@@ -77,6 +93,15 @@ async def connect_temporal(
         Unreachable: No Temporal server answers at that address, it refuses the API key or the certificate, or it has no
             such namespace; the message says which, within `CONNECTED_WITHIN`.
     """
+    return await connect_by(settings_of_connection(address, namespace), identity)
+
+
+def settings_of_connection(address: str | None = None, namespace: str | None = None) -> ClientConnectConfig:
+    """How to connect, with the content of the certificates' files; the arguments are those of `connect_temporal`.
+
+    Raises:
+        Unreachable: A file or a profile can't be read.
+    """
     try:
         config = ClientConfig.load_client_connect_config()
     except (RuntimeError, OSError, ValueError) as error:
@@ -85,7 +110,7 @@ async def connect_temporal(
     config["target_host"] = address or config.get("target_host") or LOCAL_ADDRESS
     if namespace:
         config["namespace"] = namespace
-    return await _connected(config, identity)
+    return config
 
 
 async def connect_plainly(address: str, namespace: str, *, identity: Token | None = None) -> Client:
@@ -94,7 +119,7 @@ async def connect_plainly(address: str, namespace: str, *, identity: Token | Non
     Raises:
         Unreachable: As with `connect_temporal`.
     """
-    return await _connected({"target_host": address, "namespace": namespace}, identity)
+    return await connect_by({"target_host": address, "namespace": namespace}, identity)
 
 
 def status_within(error: BaseException) -> tuple[str, str] | None:
@@ -103,8 +128,16 @@ def status_within(error: BaseException) -> tuple[str, str] | None:
     return (found["code"], found["message"]) if found else None
 
 
-async def _connected(config: ClientConnectConfig, identity: Token | None) -> Client:
-    """Connect, and ask for the namespace: a server that refuses a key may let it connect all the same."""
+async def connect_by(config: ClientConnectConfig, identity: Token | None = None) -> Client:
+    """Connect, and ask for the namespace: a server that refuses a key may let it connect all the same.
+
+    Args:
+        config: How to connect.
+        identity: The token that its calls carry; None: none.
+
+    Raises:
+        Unreachable: As with `connect_temporal`.
+    """
     address = config.get("target_host")
     nobody = f"no Temporal server answers at {address}"
     converter = data_converter()
@@ -130,8 +163,32 @@ async def _connected(config: ClientConnectConfig, identity: Token | None) -> Cli
             no_tls = f"what answers at {address} doesn't speak TLS, which TEMPORAL_API_KEY and TEMPORAL_TLS ask for"
             raise Unreachable(no_tls) from error
         status = status_within(error)
-        raise Unreachable(_why(address, *status) if status else nobody) from error
+        why = _why(address, *status) if status else nobody
+        raise Unreachable(_about_certificates(config, str(error)) or why) from error
     return client
+
+
+def _about_certificates(config: ClientConnectConfig, told: str) -> str | None:
+    """What is wrong with a certificate, by the words of the SDK's TLS; None: nothing, as far as they say."""
+    address = config.get("target_host")
+    if found := _NOT_TRUSTED.search(told):
+        reason = _REASONS.get(found["reason"], f"it isn't accepted ({found['reason']})")
+        return (
+            f"the certificate of Temporal at {address} isn't to be trusted: {reason}; check "
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME"
+        )
+    if found := _OWN.search(told):
+        return (
+            f"the client certificate for Temporal at {address} can't be used: {_OWN_REASONS[found[0]]}; check "
+            "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+        )
+    # By TLS 1.3 a server looks at a client's certificate when that has finished its part: it hears of it afterwards.
+    if config.get("tls") and "after connection" in told and any(each in told for each in _HUNG_UP):
+        return (
+            f"Temporal at {address} has ended the connection once TLS was set up: most likely it wants another client "
+            "certificate; check TEMPORAL_TLS_CLIENT_CERT_PATH"
+        )
+    return None
 
 
 def _why(address: str | None, code: str, message: str) -> str:
