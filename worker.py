@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from importlib import import_module
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypedDict, cast
 
 from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -78,7 +79,7 @@ from stockkeeper.contracts import (
 )
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
-from stockkeeper.contracts.policies import TASK_QUEUE
+from stockkeeper.contracts.policies import TASK_QUEUE, bulk_queue
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
@@ -174,6 +175,21 @@ GRACEFUL_SHUTDOWN = timedelta(seconds=10)
 in the database then still has the rest of `database.sessions.TRANSACTION_SECONDS`."""
 
 
+_FOLLOWS_EVERY_SECONDS = 60.0
+BULK_NICENESS = 10
+"""By how much a process for bulk work alone gives way to others."""
+
+
+class Serves(StrEnum):
+    """Which task queues a worker's process serves (ADR 0076)."""
+
+    ALL = "all"
+    ORDERS = "orders"
+    """All but bulk work: workflows, and the steps that a person or an order waits for."""
+    BULK = "bulk"
+    """The steps of plans, audits and files alone; the process gives way to others on its machine."""
+
+
 class Settings(IdentitySettings, BaseSettings):
     """A worker's settings, from its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
 
@@ -186,6 +202,10 @@ class Settings(IdentitySettings, BaseSettings):
     task_queue: str = TASK_QUEUE
     concurrency: PositiveInt = 10
     """Activities through the task queue at once; three times as many local ones, twice as many connections."""
+    serves: Serves = Serves.ALL
+    """Which task queues this process serves: all, those of orders, or that of bulk work."""
+    bulk_concurrency: PositiveInt = 2
+    """Steps of plans, audits and files at once; each takes a database connection."""
     build_id: BuildId | None = Field(
         None, validation_alias=AliasChoices("STOCKKEEPER_BUILD_ID", "TEMPORAL_WORKER_BUILD_ID")
     )
@@ -257,8 +277,16 @@ class Settings(IdentitySettings, BaseSettings):
 
     @property
     def connections(self) -> int:
-        """Database connections: one for each activity through the queue, and as many for the local ones."""
-        return 2 * self.concurrency
+        """Database connections: one for each activity through the queue, and as many for the local ones.
+
+        Bulk work takes no more of them than it has slots.
+        """
+        return self.bulk_concurrency if self.serves is Serves.BULK else 2 * self.concurrency
+
+    @property
+    def queue(self) -> str:
+        """The task queue that this process is asked about."""
+        return bulk_queue(self.task_queue) if self.serves is Serves.BULK else self.task_queue
 
 
 def build_database(settings: Settings) -> Database:
@@ -349,27 +377,16 @@ def _steps(process: ProcessSpec, database: Database, settings: Settings) -> obje
 
 
 def build_worker(client: Client, database: Database, settings: Settings) -> Worker:
-    """The worker, ready to run.
+    """The worker, ready to run; one that serves all runs another one beside it, for bulk work.
 
     There is a thread for each activity that may run, local or regular: with fewer, an activity's timeout would run out
     while it waits in a queue inside the worker, which Temporal can't see.
     """
     log_attempts_in_one_line()
     measuring, looking = _measured(client, database, settings)
-    return Worker(
-        client,
-        task_queue=settings.task_queue,
-        workflows=WORKFLOWS,
+    common = _Common(
         activities=activities_of(*build_steps(database, settings)),
-        nexus_service_handlers=[InventoryHandlers(settings.task_queue)] if settings.nexus_endpoint else [],
-        activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
-        max_concurrent_activities=settings.concurrency,
-        max_concurrent_local_activities=settings.local_slots,
-        workflow_runner=WORKFLOW_RUNNER,
         deployment_config=_deployment(settings.version),
-        patch_activation_callback=lambda asked: patches.begins(
-            asked.patch_id, identity_required=settings.requires_identity
-        ),
         interceptors=[
             *_traced(database),
             *measuring,
@@ -381,12 +398,64 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         # of each payload all the same.
         max_workflow_task_external_storage_concurrency=1,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
-        plugins=[
-            SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working),
-            SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working),
-            *looking,
-        ],
     )
+    beside = [SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working), *looking]
+
+    def bulk_worker(plugins: Sequence[SimplePlugin]) -> Worker:
+        return Worker(
+            client,
+            task_queue=bulk_queue(settings.task_queue),
+            activity_executor=ThreadPoolExecutor(settings.bulk_concurrency, thread_name_prefix="bulk"),
+            max_concurrent_activities=settings.bulk_concurrency,
+            plugins=plugins,
+            **common,
+        )
+
+    @asynccontextmanager
+    async def bulk_work() -> AsyncIterator[None]:
+        async with bulk_worker([]) as worker:
+            following = asyncio.create_task(_follow(worker, client))
+            try:
+                yield
+            finally:
+                following.cancel()
+
+    if settings.serves is Serves.BULK:
+        return bulk_worker(beside)
+    if settings.serves is Serves.ALL:
+        beside.append(SimplePlugin("stockkeeper-bulk", run_context=bulk_work))
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        nexus_service_handlers=[InventoryHandlers(settings.task_queue)] if settings.nexus_endpoint else [],
+        activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
+        max_concurrent_activities=settings.concurrency,
+        max_concurrent_local_activities=settings.local_slots,
+        workflow_runner=WORKFLOW_RUNNER,
+        patch_activation_callback=lambda asked: patches.begins(
+            asked.patch_id, identity_required=settings.requires_identity
+        ),
+        plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working), *beside],
+        **common,
+    )
+
+
+async def _follow(worker: Worker, client: Client) -> None:
+    """Let a worker take its tasks over the connection that its client has by now, which may have been renewed."""
+    while True:
+        await asyncio.sleep(_FOLLOWS_EVERY_SECONDS)
+        worker.client = client
+
+
+class _Common(TypedDict):
+    """What both workers of a process have in common."""
+
+    activities: list[Callable[..., Any]]
+    deployment_config: WorkerDeploymentConfig | None
+    interceptors: list[Interceptor]
+    max_workflow_task_external_storage_concurrency: int
+    graceful_shutdown_timeout: timedelta
 
 
 def _traced(database: Database) -> list[Interceptor]:
@@ -447,8 +516,11 @@ async def run(settings: Settings) -> None:
     tell_schema(database)
     client = renewable(await connect_by(connected_by := settings_of_connection()))
     await require_search_attributes(client)
-    watch = Watch(client, database.engine, settings.task_queue, settings.version)
+    watch = Watch(client, database.engine, settings.queue, settings.version)
     await watch.begin()
+    if settings.serves is Serves.BULK and hasattr(os, "nice"):
+        # Whoever waits for an answer comes first, where both are on one machine.
+        os.nice(BULK_NICENESS)
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
@@ -458,7 +530,7 @@ async def run(settings: Settings) -> None:
             build_worker(client, database, settings) as worker,
             Renewal(client, connected_by).while_working(worker),
         ):
-            logging.getLogger("stockkeeper").info("working on task queue %s", settings.task_queue)
+            logging.getLogger("stockkeeper").info("working on task queue %s", settings.queue)
             await watch.until(stop)
     except RuntimeError as error:
         # The SDK's words are about the part of the worker that failed; what the server said is behind them.
@@ -534,9 +606,9 @@ async def serve_health(
         database_look(engine),
         temporal_look(client),
         search_attributes_look(lambda: missing_search_attributes(client)),
-        work_look(client, settings.task_queue, settings.version),
+        work_look(client, settings.queue, settings.version),
     ]
-    health = Health(metrics, looks, stop)
+    health = Health(metrics, looks, stop, for_workflows=settings.serves is not Serves.BULK)
     routes = {"/livez": health.live, "/readyz": health.ready}
     with answering(host_and_port(settings.health_address), routes):
         async with health.while_working():

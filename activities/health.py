@@ -71,13 +71,16 @@ class Health:
         metrics: Where its core serves its metrics.
         looks: What it needs.
         stop: Set when it is to stop: from then on it isn't ready.
+        for_workflows: Whether it carries out workflows, too.
     """
 
-    def __init__(self, metrics: tuple[str, int], looks: Sequence[Look], stop: asyncio.Event) -> None:
+    def __init__(
+        self, metrics: tuple[str, int], looks: Sequence[Look], stop: asyncio.Event, *, for_workflows: bool = True
+    ) -> None:
         self._metrics = metrics
         self._looks = looks
         self._stop = stop
-        self._polls = Polls(asyncio.get_running_loop().time())
+        self._polls = Polls(asyncio.get_running_loop().time(), for_workflows=for_workflows)
 
     async def live(self) -> list[Seen]:
         """Whether it asks for tasks."""

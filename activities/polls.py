@@ -86,9 +86,11 @@ class Polls:
 
     Args:
         now: When the worker began, by the clock that all other instants are of, in seconds.
+        for_workflows: Whether it asks for workflow tasks, too: one for bulk work doesn't.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, for_workflows: bool = True) -> None:
+        self._asks_for_workflows = for_workflows
         self._last: Counters | None = None
         self._problem = ""
         self._for_workflows_at = self._for_activities_at = now
@@ -106,9 +108,10 @@ class Polls:
         self._problem = problem
 
     def state(self, now: float) -> list[Seen]:
-        """Whether the worker asks for both kinds of tasks."""
+        """Whether the worker asks for the kinds of tasks that it carries out."""
+        of_workflows = [self._asked("workflow_tasks", "workflow tasks", now - self._for_workflows_at)]
         return [
-            self._asked("workflow_tasks", "workflow tasks", now - self._for_workflows_at),
+            *(of_workflows if self._asks_for_workflows else []),
             Seen("activities", ok=True, reason="all slots for activities are taken")
             if self._last is not None and self._last.is_busy
             else self._asked("activities", "activities", now - self._for_activities_at),

@@ -184,7 +184,8 @@ def _limit_transactions(seconds: int, driver: psycopg.Connection[Any], _record: 
 def allow_bulk(connection: Connection) -> None:
     """Let this transaction take as long as a large file or warehouse may take."""
     allow(connection, BULK_SECONDS)
-    settings = {"statement_timeout": [f"{BULK_SECONDS}s"]}
+    # One core at most, whatever the server's own setting: an order's statements come meanwhile.
+    settings = {"statement_timeout": [f"{BULK_SECONDS}s"], "max_parallel_workers_per_gather": ["0"]}
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     if driver.info.server_version >= _SINCE_17:
         # A timer that runs isn't moved: it is ended, and another one begun.

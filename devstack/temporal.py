@@ -28,6 +28,8 @@ DYNAMIC_CONFIG: Mapping[str, object] = {
     "history.visibilityProcessorMaxPollRPS": 10_000,
     # Timers fire up to a second late by default, to allow for hosts whose clocks differ; here there is one clock.
     "history.timerProcessorMaxTimeShift": "1ms",
+    # Where tasks wait, a warehouse's take turns with those of others, by the key that our client gives them.
+    "matching.enableFairness": True,
     # A run can be paused here as on a server that has it switched on: what we show of it must not depend on that.
     "frontend.WorkflowPauseEnabled": True,
 }

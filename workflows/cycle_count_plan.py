@@ -33,7 +33,7 @@ from stockkeeper.domain.errors import DomainError
 from workflows.details import details, table
 from workflows.process import Carried
 from workflows.scheduled import ScheduledRun
-from workflows.steps import through_the_queue
+from workflows.steps import in_bulk, through_the_queue
 
 
 class _Carried(Carried):
@@ -121,7 +121,7 @@ class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanReq
         step = RollUpDemandStep(**self.step_stamp("demand"))
         summary = "bring the demand of each day up to date"
         try:
-            await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.COUNT_LIST)
+            await in_bulk(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.COUNT_LIST)
         except FailureError:
             # Counting on yesterday's classes is better than not counting.
             self.note("the demand couldn't be brought up to date: items are classified by what is known")
@@ -137,7 +137,7 @@ class CycleCountPlanWorkflow(ScheduledRun[CycleCountPlanState, CycleCountPlanReq
         step = PlanCountStep(**self.step_stamp("plan", number), warehouse_id=day.warehouse_id, day=day.day)
         summary = f"{day.warehouse}: what is due on {day.day}?"
         try:
-            plan = await through_the_queue(CycleCountPlanActivities.plan_count, step, summary, policies.COUNT_LIST)
+            plan = await in_bulk(CycleCountPlanActivities.plan_count, step, summary, policies.COUNT_LIST)
         except FailureError:
             # One warehouse's trouble is none of the others', and the next run tries again.
             self._skip(day, "its list failed for too long; the last error is in the history")

@@ -40,7 +40,7 @@ from stockkeeper.domain.import_file import IMPORT, ImportEvent, ImportStatus, ba
 from workflows.commands import command, signal_of
 from workflows.details import details, table
 from workflows.process import Carried, Process, Stamp
-from workflows.steps import through_the_queue, write
+from workflows.steps import in_bulk, write
 
 _PATIENCE = counted(ABANDONED_AFTER // timedelta(minutes=1), "minute")
 
@@ -231,7 +231,7 @@ class ImportWorkflow(Process[ImportState]):
         )
         summary = f"apply {counted(message.rows, 'row')}, all or none"
         # It may take minutes, and an operator shall see it under way.
-        return await through_the_queue(ImportActivities.apply_import, step, summary, policies.BULK_WRITE)
+        return await in_bulk(ImportActivities.apply_import, step, summary, policies.BULK_WRITE)
 
     async def _adjust(self, applied: Applied) -> None:
         """Begin the adjustments of a stock file, which outlive this run. One that was begun before goes on."""

@@ -22,7 +22,7 @@ from workflows.details import details, table
 from workflows.process import Carried, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.scheduled import ScheduledRun
-from workflows.steps import through_the_queue
+from workflows.steps import in_bulk
 
 
 class _Carried(Carried):
@@ -85,7 +85,7 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
     async def _bring_demand_up_to_date(self) -> None:
         step = RollUpDemandStep(**self._stamp("demand"), warehouse_id=self.request.warehouse_id)
         summary = "bring the demand of each day up to date"
-        demand = await through_the_queue(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.PLANNING)
+        demand = await in_bulk(ReplenishmentPlanActivities.roll_up_demand, step, summary, policies.PLANNING)
         self._at.items = demand.items
         self.publish()
 
@@ -111,7 +111,7 @@ class ReplenishmentPlanWorkflow(ScheduledRun[PlanState, ReplenishmentPlanRequest
             forecast=request.forecast,
         )
         summary = f"plan items from {self._at.looked_at + 1} on"
-        page = await through_the_queue(ReplenishmentPlanActivities.plan_page, step, summary, policies.PLANNING)
+        page = await in_bulk(ReplenishmentPlanActivities.plan_page, step, summary, policies.PLANNING)
         self._at.looked_at += page.looked_at
         self._at.after = page.after
         self._at.fell_below = self._at.fell_below or page.fell_below

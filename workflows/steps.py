@@ -5,7 +5,7 @@ from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ActivityError, FailureError, TimeoutError, TimeoutType  # noqa: A004
 
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.converter import as_domain_error
@@ -46,6 +46,51 @@ async def through_the_queue(
             return await workflow.execute_activity_method(activity, question, summary=summary, **policy)
     except FailureError as error:
         raise as_domain_error(error) or error from None
+
+
+@overload
+async def in_bulk(
+    activity: Callable[[Any, Q], Awaitable[R]], question: Q, summary: str, policy: Mapping[str, Any]
+) -> R: ...
+
+
+@overload
+async def in_bulk(activity: Callable[[Any, Q], R], question: Q, summary: str, policy: Mapping[str, Any]) -> R: ...
+
+
+async def in_bulk(activity: Callable[[Any, Q], Any], question: Q, summary: str, policy: Mapping[str, Any]) -> Any:
+    """Ask for something large on the task queue of bulk work, where it is in no order's way.
+
+    Where nobody takes it in time, because workers of an earlier version don't know that queue, or none is told to serve
+    it, it goes by the queue of everything else.
+
+    Raises:
+        DomainError: It is refused, and nothing has changed.
+        FailureError: It failed for as long as the policy allows.
+    """
+    queue = policies.bulk_queue(workflow.info().task_queue)
+    try:
+        with under_way().step(activity):
+            return await workflow.execute_activity_method(
+                activity,
+                question,
+                summary=summary,
+                task_queue=queue,
+                schedule_to_start_timeout=policies.BULK_TAKEN_WITHIN,
+                **policy,
+            )
+    except FailureError as error:
+        if refusal := as_domain_error(error):
+            raise refusal from None
+        if not _was_not_taken(error):
+            raise
+    workflow.logger.warning("nobody serves task queue %s: %s goes by the other one", queue, activity.__name__)
+    return await through_the_queue(activity, question, summary, policy)
+
+
+def _was_not_taken(error: FailureError) -> bool:
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 async def write(activity: Callable[[Any, St], R], step: St, summary: str, *, lines: int = 1) -> R:

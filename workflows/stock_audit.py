@@ -39,7 +39,7 @@ from workflows import stock_audit_texts as texts
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
 from workflows.scheduled import ScheduledRun
-from workflows.steps import through_the_queue
+from workflows.steps import in_bulk, through_the_queue
 
 _STAGES = ("items", *AUDITED, "holds", "runs", "close", "forget")
 _NOTICE_AFTER = _STAGES.index("close")
@@ -152,7 +152,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             case "close":
                 step = CloseAuditStep(**self._stamp(CloseAuditStep))
                 summary = "which findings are so no longer?"
-                closed = await through_the_queue(StockAuditActivities.close_audit, step, summary, policies.PLANNING)
+                closed = await in_bulk(StockAuditActivities.close_audit, step, summary, policies.PLANNING)
                 self.state.findings_gone = closed.gone
                 if self.state.findings_in_all:
                     self._notices.send(texts.found(self.state))
@@ -170,7 +170,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
     async def _items(self) -> None:
         step = AuditItemsStep(**self._stamp(AuditItemsStep), after=self._at.after_item)
         summary = f"items from {self.state.items_checked + 1} on"
-        page = await through_the_queue(StockAuditActivities.audit_items, step, summary, policies.PLANNING)
+        page = await in_bulk(StockAuditActivities.audit_items, step, summary, policies.PLANNING)
         self.state.items_checked += page.checked
         self._found(page)
         self._at.after_item = page.after_item
@@ -180,9 +180,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
     async def _documents(self, kind: str) -> None:
         step = AuditDocumentsStep(**self._stamp(AuditDocumentsStep), kind=kind, after=self._at.after_document)
         summary = f"{kind.replace('_', ' ')}s against their movements"
-        page: AuditedPage = await through_the_queue(
-            StockAuditActivities.audit_documents, step, summary, policies.PLANNING
-        )
+        page: AuditedPage = await in_bulk(StockAuditActivities.audit_documents, step, summary, policies.PLANNING)
         self.state.documents_checked += page.checked
         self._found(page)
         self._at.after_document = page.after_document or 0
@@ -197,7 +195,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
         """
         step = AuditHoldsStep(**self._stamp(AuditHoldsStep), after=self._at.after_hold)
         summary = f"holds from {self.state.holds_checked + 1} on"
-        page = await through_the_queue(StockAuditActivities.find_open_holds, step, summary, policies.PLANNING)
+        page = await in_bulk(StockAuditActivities.find_open_holds, step, summary, policies.PLANNING)
         suspects = await self._not_running(page.workflow_ids, by_list=True)
         if suspects:
             suspects = (await self._held_for(suspects, page.after, keep=False)).workflow_ids
@@ -221,7 +219,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             through=through or (MAX_ID, MAX_ID, MAX_ID),
         )
         summary = f"{counted(len(workflow_ids), 'workflow')} not running: is anything held?"
-        return await through_the_queue(StockAuditActivities.check_holds, step, summary, policies.PLANNING)
+        return await in_bulk(StockAuditActivities.check_holds, step, summary, policies.PLANNING)
 
     async def _not_running(self, workflow_ids: list[str], *, by_list: bool) -> list[str]:
         if not workflow_ids:
@@ -263,7 +261,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
     async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
         step = CheckRunsStep(**self._stamp(CheckRunsStep), references=references, keep=keep)
         summary = f"{counted(len(references), 'reservation')}: is anything held?"
-        return await through_the_queue(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
+        return await in_bulk(StockAuditActivities.check_runs, step, summary, policies.PLANNING)
 
     async def _still_running(self, references: list[str]) -> list[str]:
         of = {reservation.PROCESS.id_of(reference): reference for reference in references}
@@ -285,7 +283,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             before=self._at.before,
         )
         summary = f"forget operations from before {self._at.before:%Y-%m-%d}"
-        forgotten = await through_the_queue(StockAuditActivities.forget_operations, step, summary, policies.PLANNING)
+        forgotten = await in_bulk(StockAuditActivities.forget_operations, step, summary, policies.PLANNING)
         self.state.operations_forgotten += forgotten.forgotten
         if not forgotten.more:
             self._at.stage += 1

@@ -17,7 +17,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.exceptions import TimeoutError as TimeoutFailure
 from temporalio.service import RPCError, RPCStatusCode
@@ -192,6 +192,7 @@ async def start_and_ask(
     within: timedelta | None = None,
     search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty,
     terms: Mapping[str, object] | None = None,
+    turn_of: str | None = None,
 ) -> S:
     """Start a process, unless it runs already, and get the answer to its start: one round trip, and safe to repeat.
 
@@ -210,6 +211,8 @@ async def start_and_ask(
         within: How long to wait for the answer; None: as long as for any.
         search_attributes: Those that are known already, so that the workflow doesn't have to set them.
         terms: Fields of the start that a run which is there already is told with the question; None: it takes none.
+        turn_of: With whom its tasks take turns, where tasks wait: those of one key don't hold up those of another, on a
+            server that has fairness switched on; None: nobody in particular.
 
     Raises:
         DomainError, Unreachable: See `answer`.
@@ -226,6 +229,7 @@ async def start_and_ask(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=plain(summary),
             search_attributes=search_attributes,
+            priority=Priority(fairness_key=turn_of),
         )
         async with answer(what, within or connection.answer_within):
             try:

@@ -109,6 +109,7 @@ class Document(Generic[S]):
                 within=within,
                 search_attributes=_known(name, names),
                 terms=cls._terms(request),
+                turn_of=cls._turn_of(request),
             )
         except DomainError as error:
             raise names.in_words(error) from None
@@ -138,6 +139,14 @@ class Document(Generic[S]):
         """Fields of the start that the document of that number is told, if there is one; None: none."""
         del request
         return None
+
+    @staticmethod
+    def _turn_of(request: Any) -> str | None:
+        """The warehouse with whose documents it takes turns: that of the document, or of its first line."""
+        named = [request, *getattr(request, "lines", [])[:1]]
+        fields = ("warehouse_id", "from_warehouse_id")
+        found = [number for each in named for field in fields if (number := getattr(each, field, None)) is not None]
+        return f"warehouse-{found[0]}" if found else None
 
     @staticmethod
     def _contents(document: Any) -> object:

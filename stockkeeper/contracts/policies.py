@@ -9,6 +9,20 @@ from temporalio.common import RetryPolicy
 TASK_QUEUE = "stockkeeper"
 """The task queue unless the settings have another one."""
 
+
+def bulk_queue(task_queue: str) -> str:
+    """The task queue of bulk work: of plans, audits and files (ADR 0076).
+
+    Args:
+        task_queue: The one on which everything is started.
+    """
+    return f"{task_queue}-bulk"
+
+
+BULK_TAKEN_WITHIN = timedelta(minutes=10)
+"""How long a step waits on the queue of bulk work. Then it goes by the other one: no worker serves bulk work, or those
+that do have had longer steps than this."""
+
 LOCAL_ATTEMPTS = 3
 
 LOCAL_WRITE: dict[str, Any] = {

@@ -105,13 +105,17 @@ async def test_the_counters_of_a_real_worker_move_while_it_works_and_stand_when_
 
     queue = new_reference("queue")
     async with build_worker(client, database, settings.model_copy(update={"task_queue": queue})):
-        # As many as it has pollers, and each call is counted when it begins.
-        begun = await eventually(counters, lambda seen: (seen.for_workflows, seen.for_activities) == (5, 5))
-        assert begun == Counters(5, 5, is_busy=False)
+        # As many as it has pollers, two of them for bulk work, and each call is counted when it begins.
+        begun = await eventually(counters, lambda seen: (seen.for_workflows, seen.for_activities) == (5, 7))
+        assert begun == Counters(5, 7, is_busy=False)
     stopped = read_counters(address)
-    worker = Polls(now=0)
-    worker.seen(stopped, 10)
-    worker.seen(read_counters(address), 10 + QUIET_SECONDS + 1)
+    worker, for_bulk_work = Polls(now=0), Polls(now=0, for_workflows=False)
+    for each in (worker, for_bulk_work):
+        each.seen(stopped, 10)
+        each.seen(read_counters(address), 10 + QUIET_SECONDS + 1)
+    assert for_bulk_work.state(10 + QUIET_SECONDS) == [
+        Seen("activities", ok=True, reason="asked for activities 90 s ago")
+    ]
     assert worker.state(10 + QUIET_SECONDS + 1) == [
         Seen("workflow_tasks", ok=False, reason="hasn't asked for workflow tasks for 91 s"),
         Seen("activities", ok=False, reason="hasn't asked for activities for 91 s"),

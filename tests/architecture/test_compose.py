@@ -212,7 +212,8 @@ def test_temporals_server_is_told_what_can_never_be_changed_and_where_its_files_
     mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in SERVICES["temporal"]["volumes"]}
     assert mounted[given["DYNAMIC_CONFIG_FILE_PATH"]] == "./deploy/temporal/dynamicconfig.yaml"
     assert mounted[SERVICES["temporal"]["entrypoint"][1]] == "./deploy/temporal/start.sh"
-    assert yaml(DEPLOY / "temporal" / "dynamicconfig.yaml") == {"activity.enableStandalone": [{"value": True}]}
+    switched_on = ("activity.enableStandalone", "matching.enableFairness")
+    assert yaml(DEPLOY / "temporal" / "dynamicconfig.yaml") == {name: [{"value": True}] for name in switched_on}
 
 
 def test_what_compose_asks_of_whoever_starts_it_are_settings_that_the_command_line_knows() -> None:

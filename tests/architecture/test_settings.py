@@ -422,3 +422,16 @@ def test_a_worker_has_a_thread_for_each_activity_and_fewer_connections() -> None
 def test_a_step_that_waits_for_a_connection_and_for_a_row_ends_before_its_attempt_is_given_up() -> None:
     rows = timedelta(seconds=float(_SETTINGS["lock_timeout"].removesuffix("s")))
     assert timedelta(seconds=CONNECTION_WITHIN_SECONDS) + rows < LOCAL_WRITE["start_to_close_timeout"]
+
+
+@pytest.mark.parametrize(
+    ("serves", "queue", "connections"),
+    [("all", "orders", 20), ("orders", "orders", 20), ("bulk", "orders-bulk", 2)],
+)
+def test_bulk_work_has_a_queue_and_connections_of_its_own(
+    environ: Set, serves: str, queue: str, connections: int
+) -> None:
+    environ("STOCKKEEPER_TASK_QUEUE", "orders")
+    environ("STOCKKEEPER_SERVES", serves)
+    settings = Settings()
+    assert (settings.queue, settings.connections, settings.bulk_concurrency) == (queue, connections, 2)

@@ -12,6 +12,8 @@ import pytest
 from temporalio import activity
 from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import TimeoutError as TimeoutFailure
+from temporalio.exceptions import TimeoutType
 from temporalio.worker import Worker
 
 from tests.relied_on.conftest import QUEUE
@@ -34,6 +36,21 @@ async def test_the_last_heartbeat_arrives_with_the_failure_though_it_came_at_onc
 ) -> None:
     assert await _alone(temporal, "fails_after_two_heartbeats", "beats", attempts=2) == ["first", "second"]
     assert TRIES["beats"] == 2
+
+
+async def test_a_step_that_no_worker_takes_in_time_is_not_tried_again(temporal: Client) -> None:
+    with pytest.raises(ActivityFailureError) as failure:
+        await temporal.execute_activity(
+            "nobody_has_it",
+            id=f"relied-on-{uuid.uuid4()}",
+            task_queue=f"{QUEUE}-nobody",
+            schedule_to_start_timeout=timedelta(milliseconds=200),
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=1)),
+        )
+    cause = failure.value.cause
+    assert isinstance(cause, TimeoutFailure)
+    assert cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 async def test_an_activity_without_a_workflow_has_no_workflow_id(temporal: Client) -> None:
