@@ -4,25 +4,21 @@ import asyncio
 import inspect
 import logging
 import os
-import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal
-from enum import StrEnum
 from importlib import import_module
-from typing import Annotated, Any, TypedDict, cast
+from typing import Any, TypedDict, cast
 
-from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
@@ -39,13 +35,13 @@ from activities.edge import at_the_edge
 from activities.gauges import Gauges
 from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
 from activities.health_server import answering, host_and_port
-from activities.identity import IdentityChecks, IdentitySettings, QuestionsVouchedFor, verifier_of
+from activities.identity import IdentityChecks, QuestionsVouchedFor, verifier_of
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
 from activities.measured import MeasuredAttempts, PendingNotices
-from activities.metrics import BUCKETS, Metrics
-from activities.notice import NoticeSteps, NoticeWays
-from activities.notice_ways import ADDRESS, ways_of
+from activities.metrics import Metrics
+from activities.metrics_server import serve_metrics
+from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
 from activities.plan_questions import PlanQuestions
@@ -54,6 +50,7 @@ from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.runs import Runs
+from activities.settings import Serves, WorkerSettings
 from activities.standing import Watch
 from activities.stock import StockQuestions
 from activities.supply import SupplyQuestions
@@ -62,7 +59,7 @@ from activities.waking import Waking
 from database.migrate import newest_revision, require_schema
 from database.sessions import TRANSACTION_SECONDS, Database, connect
 from starter.ending import run_to_the_end
-from starter.logs import LogFormat, log_as
+from starter.logs import log_as
 from starter.namespace import missing_search_attributes
 from starter.secret_files import read_secret_files
 from stockkeeper.client import tracing
@@ -77,14 +74,10 @@ from stockkeeper.contracts import (
     reorder,
     replenishment_plan,
 )
-from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
-from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
-from stockkeeper.contracts.policies import TASK_QUEUE, bulk_queue
+from stockkeeper.contracts.policies import bulk_queue
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
-from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
-from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
-from stockkeeper.contracts.settings import require_known
+from stockkeeper.contracts.settings import LogFormat, require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
 from workflows.brought_identity import BringsIdentity
@@ -122,51 +115,6 @@ REPLAYED_WITH: Sequence[Interceptor] = (BringsIdentity(required=False),)
 """What a replay needs of a worker's interceptors: with it, a run sees what its messages have brought along."""
 
 
-def _notice_urls(urls: SecretStr) -> SecretStr:
-    ways_of(urls.get_secret_value())
-    return urls
-
-
-def _without_address(urls: SecretStr) -> SecretStr:
-    if ADDRESS in urls.get_secret_value():
-        raise ValueError(f"has {ADDRESS}, which stands for a supplier's address: it belongs in supplier_notice_urls")
-    return urls
-
-
-def _build_id(text: str) -> str:
-    if not 0 < len(text) <= _NAME_LENGTH or text.startswith("__"):
-        raise ValueError(f"has 1 to {_NAME_LENGTH} characters and doesn't begin with two underscores")
-    return text
-
-
-def _deployment_name(text: str) -> str:
-    if {".", ":"} & {*text}:
-        raise ValueError("has neither . nor :")
-    return _build_id(text)
-
-
-def _address(text: str) -> str:
-    if text:
-        host_and_port(text)
-    return text
-
-
-def _endpoint(name: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]*[a-zA-Z0-9]", name) or len(name) > _NAME_LENGTH:
-        raise ValueError("has letters, digits and hyphens; the first is a letter, and the last is no hyphen")
-    return name
-
-
-_LOOPBACK = "127.0.0.1"
-_NAME_LENGTH = 200
-Address = Annotated[str, AfterValidator(_address)]
-BuildId = Annotated[str, AfterValidator(_build_id)]
-DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-SupplierNoticeUrls = Annotated[SecretStr, AfterValidator(_notice_urls)]
-NoticeUrls = Annotated[SecretStr, AfterValidator(_without_address), AfterValidator(_notice_urls)]
-
-
 CONNECTION_WITHIN_SECONDS = 3.0
 """How long a step waits for a connection, if all are taken: then it is tried again. With the five seconds that it may
 wait for a row (`database.sessions`) that is less than a local attempt has (`policies.LOCAL_WRITE`)."""
@@ -180,113 +128,11 @@ BULK_NICENESS = 10
 """By how much a process for bulk work alone gives way to others."""
 
 
-class Serves(StrEnum):
-    """Which task queues a worker's process serves (ADR 0076)."""
-
-    ALL = "all"
-    ORDERS = "orders"
-    """All but bulk work: workflows, and the steps that a person or an order waits for."""
-    BULK = "bulk"
-    """The steps of plans, audits and files alone; the process gives way to others on its machine."""
-
-
-class Settings(IdentitySettings, BaseSettings):
+class Settings(WorkerSettings, BaseSettings):
     """A worker's settings, from its environment (`STOCKKEEPER_...`, and `DATABASE_URL`)."""
 
     # A rejected value may be a password.
     model_config = SettingsConfigDict(env_prefix="STOCKKEEPER_", populate_by_name=True, hide_input_in_errors=True)
-
-    database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
-    database_role: str | None = None
-    """Act as this role, such as ``stockkeeper_worker``, which can't change the ledger's past."""
-    task_queue: str = TASK_QUEUE
-    concurrency: PositiveInt = 10
-    """Activities through the task queue at once; three times as many local ones, twice as many connections."""
-    serves: Serves = Serves.ALL
-    """Which task queues this process serves: all, those of orders, or that of bulk work."""
-    bulk_concurrency: PositiveInt = 2
-    """Steps of plans, audits and files at once; each takes a database connection."""
-    build_id: BuildId | None = Field(
-        None, validation_alias=AliasChoices("STOCKKEEPER_BUILD_ID", "TEMPORAL_WORKER_BUILD_ID")
-    )
-    """This worker's version, such as a release or a commit; None: workers have no versions (ADR 0051)."""
-    deployment_name: DeploymentName = Field(
-        "stockkeeper", validation_alias=AliasChoices("STOCKKEEPER_DEPLOYMENT_NAME", "TEMPORAL_DEPLOYMENT_NAME")
-    )
-    """The deployment whose versions they are."""
-    log_format: LogFormat = LogFormat.TEXT
-    """The form of the log: a line of text, or a JSON object in a line."""
-    metrics_address: str | None = None
-    """Serve Prometheus metrics here, such as ``0.0.0.0:9464``."""
-    health_address: Address | None = None
-    """Answer ``GET /livez`` and ``GET /readyz`` here, such as ``0.0.0.0:8086`` (ADR 0055)."""
-    nexus_endpoint: Endpoint | None = None
-    """Answer other teams' workflows, which call this Nexus endpoint; None: nobody calls (ADR 0077)."""
-    approval: ApprovalPolicy = DEFAULT_APPROVAL
-    """Approval policy of purchase orders that bring none, as JSON; for orders drafted from now on."""
-    over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
-    """Over-delivery accepted, in percent of each line's quantity; for orders drafted from now on."""
-    order_cost: Annotated[Decimal, Field(ge=0)] = DEFAULT_ORDER_COST
-    """Cost of one order, in money, whatever its quantity; for planning."""
-    holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
-    """Holding cost of a unit per year, as a fraction of its unit cost; for planning."""
-    bulk_factor: BulkFactor | None = None
-    """Times the median of the days with demand above which a day is left out of planning; None: no day is."""
-    forecast: bool = False
-    """Plan by trend and season where an item's past carries them (ADR 0067)."""
-    counting: CountPolicy = DEFAULT_COUNTING
-    """Tolerances, intervals by class and number per day of counts, as JSON; a field left out has its default."""
-    adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
-    """Limit above which an adjustment needs a second person's approval, as JSON; for those submitted from now on."""
-    notice_urls: NoticeUrls = SecretStr("")
-    """Notices to procurement: Apprise URLs, separated by spaces or commas."""
-    escalation_notice_urls: NoticeUrls = SecretStr("")
-    """Notices about decisions that are overdue; empty: sent to procurement."""
-    supplier_notice_urls: SupplierNoticeUrls = SecretStr("")
-    """Notices to suppliers, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
-    warehouse_notice_urls: NoticeUrls = SecretStr("")
-    """Notices to the warehouse; empty: sent to procurement."""
-
-    @property
-    def notice_ways(self) -> NoticeWays:
-        """The URLs of each audience."""
-        return NoticeWays(
-            procurement=self.notice_urls.get_secret_value(),
-            escalation=self.escalation_notice_urls.get_secret_value(),
-            supplier=self.supplier_notice_urls.get_secret_value(),
-            warehouse=self.warehouse_notice_urls.get_secret_value(),
-        )
-
-    @property
-    def version(self) -> WorkerDeploymentVersion | None:
-        """This worker's version, if it has one."""
-        return None if self.build_id is None else WorkerDeploymentVersion(self.deployment_name, self.build_id)
-
-    @property
-    def local_slots(self) -> int:
-        """Local activities at once: a workflow task, and whoever waits for its answer, waits for a free one.
-
-        The more there are, the more steps share a transaction, where they wait on no connection (ADR 0042, 0044).
-        """
-        return 3 * self.concurrency
-
-    @property
-    def threads(self) -> int:
-        """Threads: one for each activity that may run at once."""
-        return self.concurrency + self.local_slots
-
-    @property
-    def connections(self) -> int:
-        """Database connections: one for each activity through the queue, and as many for the local ones.
-
-        Bulk work takes no more of them than it has slots.
-        """
-        return self.bulk_concurrency if self.serves is Serves.BULK else 2 * self.concurrency
-
-    @property
-    def queue(self) -> str:
-        """The task queue that this process is asked about."""
-        return bulk_queue(self.task_queue) if self.serves is Serves.BULK else self.task_queue
 
 
 def build_database(settings: Settings) -> Database:
@@ -537,44 +383,6 @@ async def run(settings: Settings) -> None:
         if (status := status_within(error.__cause__ or error)) is None:
             raise
         raise StockkeeperError(f"Temporal doesn't let this worker work: {status[1]}") from error
-
-
-def serve_metrics(settings: Settings) -> tuple[str, int] | None:
-    """Serve Prometheus metrics, if the settings say where; before the first connection to Temporal.
-
-    A worker's health is read off them. If only that is asked for, they are served on a free port to this machine alone.
-
-    Returns:
-        Where this process can read them, for its health; None: nobody wants to.
-
-    Raises:
-        StockkeeperError: The address isn't one, or its port is taken.
-    """
-    address = settings.metrics_address
-    if not address:
-        if not settings.health_address:
-            return None
-        with socket.create_server((_LOOPBACK, 0)) as free:
-            address = f"{_LOOPBACK}:{free.getsockname()[1]}"
-    try:
-        exporter = PrometheusConfig(bind_address=address, histogram_bucket_overrides=BUCKETS)
-        runtime = Runtime(telemetry=TelemetryConfig(metrics=exporter))
-    except ValueError as error:
-        problem = (
-            "must be an IP address and a port, such as 0.0.0.0:9464"
-            if "syntax" in str(error)
-            else f"can't be listened on: {str(error).rpartition(': ')[2]}"
-        )
-        raise StockkeeperError(f"STOCKKEEPER_METRICS_ADDRESS {address} {problem}") from None
-    Runtime.set_default(runtime)
-    if not settings.health_address:
-        return None
-    try:
-        host, port = host_and_port(address)
-    except ValueError as error:
-        raise StockkeeperError(f"STOCKKEEPER_METRICS_ADDRESS {address} {error}") from None
-    everywhere = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 - an address of the settings is looked up
-    return everywhere.get(host, host), port
 
 
 @asynccontextmanager

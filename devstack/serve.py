@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
+from activities.metrics_server import serve_metrics
 from activities.standing import Watch
 from database.inspection import WORKER_ROLE
 from devstack.postgres import MAX_CONNECTIONS
@@ -19,7 +20,7 @@ from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
 from stockkeeper.contracts.inventory_service import DEFAULT_ENDPOINT
 from stockkeeper.contracts.settings import require_known
-from worker import Settings, build_database, build_worker, serve_health, serve_metrics
+from worker import Settings, build_database, build_worker, serve_health
 
 
 class _Unset(Settings):

@@ -4,10 +4,11 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from temporalio import activity, workflow
+
+from stockkeeper.contracts.settings import LogFormat
 
 LOG_FORMAT = "STOCKKEEPER_LOG_FORMAT"
 """The variable with the form of the log."""
@@ -15,13 +16,6 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _OF_WORKFLOWS = {"workflow_id": "workflow_id", "run_id": "run_id", "workflow_type": "workflow_type"}
 _OF_ACTIVITIES = _OF_WORKFLOWS | {"workflow_run_id": "run_id", "activity_type": "step", "attempt": "attempt"}
 """What the SDK says of where a record comes from, and the fields that it goes into."""
-
-
-class LogFormat(StrEnum):
-    """The form of a log."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class JsonLines(logging.Formatter):

@@ -14,8 +14,9 @@ from rich.markup import escape
 from starter.cli import context
 from starter.cli.context import DATA_DIR, STACK_FILE, run
 from starter.cli.output import err, out
-from starter.logs import LOG_FORMAT, LogFormat, log_as
+from starter.logs import LOG_FORMAT, log_as
 from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.settings import LogFormat
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one unless given.")]
 TemporalPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Unless given 7233, or a free one.")]

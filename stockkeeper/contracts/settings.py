@@ -1,15 +1,24 @@
 """The names of all settings, so that one that is misspelt stops a program instead of being nobody's.
 
-The worker's own settings, with their meaning, are `worker.Settings`; a test compares the two.
+The worker's own settings, with their meaning, are `activities.settings`; a test compares the two.
 """
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 
 from stockkeeper.domain.errors import StockkeeperError
 from stockkeeper.domain.names import nearest
 
 PREFIX = "STOCKKEEPER_"
+
+
+class LogFormat(StrEnum):
+    """The form of a program's log: the setting ``LOG_FORMAT``."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 WORKER_SETTINGS = frozenset(
     {

@@ -14,20 +14,20 @@ from temporalio import activity, workflow
 from temporalio.common import WorkerDeploymentVersion
 from typer.testing import CliRunner
 
+from activities.metrics_server import serve_metrics
 from activities.notice import NoticeWays
 from database.sessions import _SETTINGS
 from starter.cli.app import app
-from starter.logs import LogFormat
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import LOCAL_WRITE
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST
-from stockkeeper.contracts.settings import OTHER_SETTINGS, WORKER_SETTINGS, UnknownSetting, require_known
+from stockkeeper.contracts.settings import OTHER_SETTINGS, WORKER_SETTINGS, LogFormat, UnknownSetting, require_known
 from stockkeeper.domain.cycle_count import Tolerance
 from stockkeeper.domain.cycle_count_plan import CountClass, Cycle
 from stockkeeper.domain.errors import StockkeeperError
-from worker import CONNECTION_WITHIN_SECONDS, Settings, main, serve_metrics
+from worker import CONNECTION_WITHIN_SECONDS, Settings, main
 
 HOURS = {"remind_after_hours": 1, "escalate_after_hours": 2.5, "cancel_after_hours": 3}
 TIERS = [{"up_to": "500.00", "approvals": 0}, {"up_to": None, "approvals": 3}]

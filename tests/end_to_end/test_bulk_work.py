@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
+from activities.settings import Serves
 from database.sessions import Database
 from stockkeeper import Connection, Line, Stockkeeper
 from stockkeeper.contracts import policies
 from tests.support.import_file import Imports, new_name
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from worker import Serves, Settings, build_worker
+from worker import Settings, build_worker
 
 QUEUE = "bulk-tests"
 
