@@ -65,7 +65,7 @@ from starter.secret_files import read_secret_files
 from stockkeeper.client import tracing
 from stockkeeper.client.connection import connect_by, settings_of_connection, status_within
 from stockkeeper.client.inventory_service import InventoryHandlers
-from stockkeeper.client.renewal import Renewal, renewable
+from stockkeeper.client.renewal import Renewal, renewable, taking_tasks
 from stockkeeper.contracts import (
     adjustment,
     cycle_count,
@@ -123,7 +123,6 @@ GRACEFUL_SHUTDOWN = timedelta(seconds=10)
 in the database then still has the rest of `database.sessions.TRANSACTION_SECONDS`."""
 
 
-_FOLLOWS_EVERY_SECONDS = 60.0
 BULK_NICENESS = 10
 """By how much a process for bulk work alone gives way to others."""
 
@@ -259,12 +258,8 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
 
     @asynccontextmanager
     async def bulk_work() -> AsyncIterator[None]:
-        async with bulk_worker([]) as worker:
-            following = asyncio.create_task(_follow(worker, client))
-            try:
-                yield
-            finally:
-                following.cancel()
+        async with bulk_worker([]) as worker, taking_tasks(worker):
+            yield
 
     if settings.serves is Serves.BULK:
         return bulk_worker(beside)
@@ -285,13 +280,6 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working), *beside],
         **common,
     )
-
-
-async def _follow(worker: Worker, client: Client) -> None:
-    """Let a worker take its tasks over the connection that its client has by now, which may have been renewed."""
-    while True:
-        await asyncio.sleep(_FOLLOWS_EVERY_SECONDS)
-        worker.client = client
 
 
 class _Common(TypedDict):
@@ -374,7 +362,8 @@ async def run(settings: Settings) -> None:
         async with (
             serve_health(client, settings, metrics, stop),
             build_worker(client, database, settings) as worker,
-            Renewal(client, connected_by).while_working(worker),
+            taking_tasks(worker),
+            Renewal(client, connected_by).while_working(),
         ):
             logging.getLogger("stockkeeper").info("working on task queue %s", settings.queue)
             await watch.until(stop)

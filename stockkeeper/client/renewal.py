@@ -35,15 +35,20 @@ class RenewableServiceClient(ServiceClient):
 
     Attributes:
         current: The connection.
+        workers: Those who take tasks by it.
     """
 
     def __init__(self, current: ServiceClient) -> None:
         super().__init__(current.config)
         self.current = current
+        self.workers: list[Worker] = []
 
     def replace(self, current: ServiceClient) -> None:
         """Go on over another connection; calls under way end on the one that they began on."""
         self.current, self.config = current, current.config
+        for worker in self.workers:
+            # The same client: what the worker takes tasks by is read off it anew.
+            worker.client = worker.client
 
     @property
     def worker_service_client(self) -> Any:
@@ -67,8 +72,20 @@ def renewable(client: Client) -> Client:
     return Client(**client.config() | {"service_client": RenewableServiceClient(client.service_client)})
 
 
+@asynccontextmanager
+async def taking_tasks(worker: Worker) -> AsyncIterator[None]:
+    """As long as a worker works, let it take its tasks over its client's present connection, if that is renewable."""
+    service_client = worker.client.service_client
+    workers = service_client.workers if isinstance(service_client, RenewableServiceClient) else []
+    workers.append(worker)
+    try:
+        yield
+    finally:
+        workers.remove(worker)
+
+
 class Renewal:
-    """Connects a worker's client anew when certificates, the API key or the address in its settings have changed.
+    """Connects workers' client anew when certificates, the API key or the address in its settings have changed.
 
     Args:
         client: A client of `renewable`.
@@ -87,23 +104,23 @@ class Renewal:
         self._read = read
 
     @asynccontextmanager
-    async def while_working(self, worker: Worker) -> AsyncIterator[None]:
-        """Look again and again, as long as the worker works."""
-        looking = asyncio.create_task(self._look_again(worker))
+    async def while_working(self) -> AsyncIterator[None]:
+        """Look again and again, as long as its workers work."""
+        looking = asyncio.create_task(self._look_again())
         try:
             yield
         finally:
             looking.cancel()
 
-    async def _look_again(self, worker: Worker) -> None:
+    async def _look_again(self) -> None:
         while True:
             await asyncio.sleep(LOOKS_EVERY.total_seconds())
             try:
-                await self.look(worker)
+                await self.look()
             except Exception:  # noqa: BLE001 - whatever it is, the worker goes on over the connection that it has
                 _log.exception("the settings of the connection to Temporal can't be looked at")
 
-    async def look(self, worker: Worker) -> bool:
+    async def look(self) -> bool:
         """Connect anew if the settings have changed; whether they have, and the new connection is in use."""
         try:
             now = await asyncio.to_thread(self._read)
@@ -118,8 +135,6 @@ class Renewal:
         if not isinstance(service_client, RenewableServiceClient):
             raise TypeError("the client's connection can't be replaced")
         service_client.replace(connected.service_client)
-        # The same client: what the worker takes tasks by is read off it anew.
-        worker.client = self._client
         self._connected_by = now
         _log.info("connected to Temporal anew: the certificate or another setting of the connection has changed")
         return True

@@ -20,7 +20,7 @@ from tests.support.shop import new_reference
 from worker import Settings, build_worker
 
 CHECKS = [
-    *("versions", "settings", "secret_files", "encryption", "notices"),
+    *("versions", "settings", "secret_files", "encryption", "notices", "identity"),
     *("database", "role", "durability", "connections", "database_clock", "schema"),
     *("temporal", "temporal_clock", "retention", "search_attributes", "schedules"),
     *("task_queue", "worker", "standalone_activities"),

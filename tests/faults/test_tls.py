@@ -1,5 +1,6 @@
 """Temporal and PostgreSQL behind TLS: who is let in, what whoever isn't is told, and a certificate that is renewed."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from database.sessions import Database, connect
 from devstack.stack import StackInfo
 from stockkeeper import Unreachable
 from stockkeeper.client.connection import connect_by, settings_of_connection
-from stockkeeper.client.renewal import Renewal, renewable
+from stockkeeper.client.renewal import Renewal, renewable, taking_tasks
 from tests.support.books import level
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
@@ -165,20 +166,23 @@ async def test_a_certificate_is_renewed_while_the_worker_runs(
     before = settings_of_connection()
     client = renewable(await connect_by(before))
     renewal = Renewal(client, before)
-    async with build_worker(client, database, settings.model_copy(update={"task_queue": queue})) as worker:
+    async with (
+        build_worker(client, database, settings.model_copy(update={"task_queue": queue})) as worker,
+        taking_tasks(worker),
+    ):
         await orders.reserve(reference, (item, 3))
-        assert not await renewal.look(worker)
+        assert not await renewal.look()
 
         # The certificate is there before its key: nothing is swapped, and the worker goes on.
         renewed = Authority("clients")
         certificate = renewed.issue("worker")
         temporal.certificate.write_bytes(certificate.certificate)
-        assert not await renewal.look(worker)
+        assert not await renewal.look()
         await orders.extend(reference, 60)
         certificate.write(temporal.certificate, temporal.key)
         temporal.trust(renewed)
-        assert await renewal.look(worker)
-        assert not await renewal.look(worker)
+        assert await renewal.look()
+        assert not await renewal.look()
 
         # From now on nobody gets in with the one of before.
         temporal.door.cut()
@@ -186,6 +190,11 @@ async def test_a_certificate_is_renewed_while_the_worker_runs(
             await connect_by(before)
         result = await orders.fulfill(reference)
         assert (result["status"], level(engine, item)) == ("FULFILLED", (7, 0))
+        # So does the worker for bulk work beside it.
+        run = await plain_client.start_workflow(
+            "ReplenishmentPlanWorkflow", {"warehouse_id": shop.warehouse()}, id=new_reference("plan"), task_queue=queue
+        )
+        assert (await asyncio.wait_for(run.result(), 60))["status"] == "DONE"
         # What else holds the client goes over the new connection, too.
         assert [seen.ok for seen in await temporal_look(client).seen()] == [True]
         await plain_client.get_workflow_handle(f"reservation-{reference}").result()
