@@ -128,7 +128,7 @@ async def test_a_count_with_a_number_happens_once_and_is_no_other_count(
     in_doubt = await counts.update(number, "record", said)
     assert lines(in_doubt)[1] == Line("REVIEW", 5, "ann")
     with nothing_is_stored(engine):
-        assert await counts.update(number, "record", said) == in_doubt
+        assert less_notices(await counts.update(number, "record", said)) == less_notices(in_doubt)
         for other in ({"counted_quantity": 6}, {"product_id": first.product_id}):
             assert (await refusal(counts.update(number, "record", said | other))).type == "OperationConflict"
         await counts.handle(number).terminate("by mistake")

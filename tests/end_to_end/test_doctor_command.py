@@ -110,7 +110,16 @@ async def test_servers_that_are_away_are_one_finding_each(doctor: Doctor, stack:
     found = found_in(
         await doctor("--json", DATABASE_URL=url.render_as_string(hide_password=False), TEMPORAL_ADDRESS=nobody)
     )
-    assert [*found] == ["versions", "settings", "secret_files", "encryption", "notices", "database", "temporal"]
+    assert [*found] == [
+        "versions",
+        "settings",
+        "secret_files",
+        "encryption",
+        "notices",
+        "identity",
+        "database",
+        "temporal",
+    ]
     assert wrong(found) == {"database", "temporal"}
     assert found["temporal"]["detail"] == f"no Temporal server answers at {nobody}"
     assert found["database"]["detail"].startswith(f"no PostgreSQL answers at {LOOPBACK}:{url.port} to {url.username}: ")
