@@ -1,6 +1,5 @@
 """Everything at once, for two minutes: all kinds of clients, while processes are killed and connections break."""
 
-import asyncio
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -22,17 +21,15 @@ async def test_nothing_is_lost_in_two_minutes_with_thirty_kills(
     del worker
     # Eight steps a second: other tests run beside it. And PostgreSQL is back sooner than a worker.
     often = {"workers": 0.6, "servers": 1.5}
-    # Without a fault, on another stack, the same seed sends the same.
-    lanes = lanes_of(new_run(SEED), Shop(engine), each=1)
-    driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=EARLY_COMMANDS)
-    async with asyncio.TaskGroup() as both:
-        both.create_task(driver.run())
-        soaking = both.create_task(
-            soak(tmp_path / "stage", SEED, 120, each=1, often=2, often_by_stream=often, kills=30, per_second=8)
-        )
-    soaked = soaking.result()
+    soaked = await soak(tmp_path / "stage", SEED, 120, each=1, often=2, often_by_stream=often, kills=30, per_second=8)
     assert [violation.text for violation in soaked.violations] == []
     assert soaked.kills >= 30
     assert soaked.quiet_points >= 3
+
+    # Without a fault, on another stack, the same seed sends the same. Not at the same time: comparing holds up this
+    # process's loop, and its worker's steps would run out of time.
+    lanes = lanes_of(new_run(SEED), Shop(engine), each=1)
+    driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=EARLY_COMMANDS)
+    await driver.run()
     assert [violation.text for violation in driver.violations] == []
     assert driver.digest(EARLY_COMMANDS) == soaked.early_digest
