@@ -3,76 +3,15 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.adjustment import Adjusting, adjustment, approval, cancellation, changed, pending, rejection
-from tests.support.bad import (
-    Spoil,
-    any_message,
-    bad_lines,
-    bad_text,
-    instead,
-    line_without,
-    with_fields,
-    with_line,
-    without,
-)
+from tests.support.adjustment import Adjusting, adjustment, approval, changed, pending
 from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
+from tests.support.bad_messages import SENT_COMMANDS, SENT_STARTS, names_of_commands
+from tests.support.bad_messages.adjustment import RIGHT
 from tests.support.bad_starts import Clerk
 from tests.support.books import nothing_is_stored
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, at_once, refusal
-
-INVALID: dict[str, Spoil] = {
-    **any_message(),
-    **{
-        name: spoil
-        for name, spoil in bad_lines("quantity").items()
-        # Less than nothing is what most adjustments say.
-        if name != "quantity negative"
-    },
-    **bad_text("reason", at_most=500),
-    **{f"adjustment_number {value!r}": with_fields(adjustment_number=value) for value in (None, "", 7, " A-1", "a\nb")},
-    **{f"warehouse_id {value!r}": with_fields(warehouse_id=value) for value in (None, 0, -1, 2**63, "1", 1.0, True)},
-    **{f"{field} missing": without(field) for field in ("adjustment_number", "warehouse_id", "lines", "reason")},
-    "lines null": with_fields(lines=None),
-    "quantity past the most out": with_line(quantity=-1_000_000_001),
-    "product_id missing": line_without("product_id"),
-    **{f"product_id {value!r}": with_line(product_id=value) for value in (None, 0, 2**63, "1", 1.5)},
-    "lines of another name": lambda message: [message | {"line_items": message["lines"]}],
-    "a line of a reservation": with_line(warehouse_id=1),
-    "a line with its cost": with_line(unit_cost="1.00"),
-    "requested_by beside performed_by": with_fields(requested_by="tom"),
-    "a status": with_fields(status="POSTED"),
-    "an approval with it": with_fields(approver="ann"),
-    "a limit of its own": with_fields(limit="1000000.00"),
-    "adjustment_number of another one": with_fields(adjustment_number="another-adjustment"),
-}
-BAD: dict[str, dict[str, Spoil]] = {
-    "approve": {
-        **any_message("approver"),
-        "note too long": with_fields(note="x" * 501),
-        "note a number": with_fields(note=7),
-        "note with a line break": with_fields(note="a\nb"),
-        "a reason": with_fields(reason="fine"),
-        "performed_by": with_fields(performed_by="ann"),
-        "lines": with_fields(lines=[]),
-    },
-    # What is wrong for every message is for these, too, at the same edge.
-    "reject": {
-        **bad_text("reason", at_most=500),
-        "reason missing": without("reason"),
-        "approver missing": without("approver"),
-        "a note": with_fields(note="no"),
-    },
-    "cancel": {
-        "nothing": instead(),
-        "reason missing": without("reason"),
-        "reason empty": with_fields(reason=""),
-        "performed_by missing": without("performed_by"),
-        "an approver": with_fields(approver="ann"),
-    },
-}
-RIGHT: dict[str, Json] = {"approve": approval(), "reject": rejection(), "cancel": cancellation()}
 
 
 async def test_an_invalid_start_is_refused_and_the_run_fails_with_the_same(
@@ -83,7 +22,7 @@ async def test_an_invalid_start_is_refused_and_the_run_fails_with_the_same(
     def right(number: str) -> dict[str, Json]:
         return adjustment(number, item.warehouse_id, changed(item, 1))
 
-    await Clerk(adjusting, engine, "a", right).are_invalid(INVALID)
+    await Clerk(adjusting, engine, "a", right).are_invalid(SENT_STARTS["adjustment"].messages)
 
 
 async def test_what_is_wrong_with_a_start_is_named(adjusting: Adjusting, shop: Shop, engine: Engine) -> None:
@@ -137,14 +76,14 @@ async def test_a_note_may_be_left_out_null_or_empty(adjusting: Adjusting, shop: 
     assert await at_once(noted(), noted(note=None), noted(note="")) == [None, None, ""]
 
 
-@pytest.mark.parametrize("command", BAD)
+@pytest.mark.parametrize("command", names_of_commands("adjustment"))
 async def test_an_invalid_command_changes_nothing(
     adjusting: Adjusting, shop: Shop, engine: Engine, command: str
 ) -> None:
     begun = await at_once(*(pending(adjusting, shop) for _ in range(4)))
     quiet = await at_once(*(adjusting.quiet(number, 1) for number, _ in begun))
     places = [(number, before, RIGHT[command]) for (number, _), before in zip(begun, quiet, strict=True)]
-    await change_nothing(adjusting, engine, command, BAD[command], places)
+    await change_nothing(adjusting, engine, command, SENT_COMMANDS["adjustment", command], places)
     done = await adjusting.update(begun[0][0], command, RIGHT[command])
     assert done["status"] == {"approve": "POSTED", "reject": "REJECTED", "cancel": "CANCELLED"}[command]
 

@@ -4,84 +4,15 @@ import pytest
 from sqlalchemy import Engine
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.bad import (
-    Spoil,
-    any_message,
-    bad_lines,
-    bad_text,
-    bad_units_of_none,
-    line_without,
-    with_fields,
-    with_line,
-    without,
-)
 from tests.support.bad_commands import PAYLOADS, change_nothing, payloads_are_passed_over, strangers_change_nothing
+from tests.support.bad_messages import SENT_COMMANDS, SENT_STARTS, names_of_commands
+from tests.support.bad_messages.customer_return import rights
 from tests.support.bad_starts import Clerk
-from tests.support.customer_return import Returns, expected, found, inspection, sent, sold
+from tests.support.customer_return import Returns, expected, sent, sold
 from tests.support.shop import Shop
 from tests.support.wire import Json, Refusal
 
 _PLACES_AT_ONCE = 4
-
-_ANY = any_message()
-# The edge is the same for every process, and tried there with everything else that isn't a message.
-ANYTHING = {
-    name: _ANY[name]
-    for name in (
-        "no argument",
-        "null",
-        "two arguments",
-        "a list of messages",
-        "an empty object",
-        "an unknown field",
-        "performed_by missing",
-        "performed_by empty",
-        "performed_by with a line break",
-        "broken JSON",
-        "an unknown encoding",
-    )
-}
-
-
-def _brief(spoils: dict[str, Spoil]) -> dict[str, Spoil]:
-    """Without the megabytes: they meet the same edge, and take long."""
-    return {name: spoil for name, spoil in spoils.items() if "megabyte" not in name}
-
-
-STARTS = _brief(
-    {
-        **ANYTHING,
-        **bad_lines("product_id", "quantity"),
-        **bad_text("return_number"),
-        **bad_text("reference_id"),
-        **{f"{field} missing": without(field) for field in ("return_number", "reference_id", "warehouse_id", "lines")},
-        **{f"warehouse_id {value!r}": with_fields(warehouse_id=value) for value in (None, 0, 1.0, "1", 2**63)},
-        "product_id missing": line_without("product_id"),
-        "a line of a reservation": with_line(warehouse_id=1),
-        "a line of a state": with_line(restocked=0),
-        "requested_by beside performed_by": with_fields(requested_by="cleo"),
-        "a status": with_fields(status="INSPECTED"),
-        "return_number of another return": with_fields(return_number="another-return"),
-    }
-)
-COMMANDS: dict[str, dict[str, Spoil]] = {
-    "inspect": _brief(
-        {
-            **ANYTHING,
-            **bad_units_of_none("restock_quantity"),
-            **bad_units_of_none("scrap_quantity"),
-            **{name: spoil for name, spoil in bad_text("inspection_id").items() if name != "inspection_id null"},
-            "nothing came": with_line(restock_quantity=0, scrap_quantity=0),
-            "nothing is said of it": lambda message: [message | {"lines": [{"product_id": 1}]}],
-            "product_id missing": line_without("product_id"),
-            "more than is expected": with_line(restock_quantity=11),
-            "more than is expected with what is scrapped": with_line(restock_quantity=1, scrap_quantity=10),
-            "a product that isn't on the return": with_line(product_id=2**62),
-            "a line of a receipt": with_line(quantity=1),
-        }
-    ),
-    "close_short": _brief({**ANYTHING, **bad_text("reason", at_most=500), "reason missing": without("reason")}),
-}
 
 
 @pytest.fixture
@@ -91,7 +22,7 @@ def clerk(returns: Returns, engine: Engine, item: ItemKey) -> Clerk:
 
 
 async def test_an_invalid_start_is_refused(clerk: Clerk) -> None:
-    await clerk.are_invalid(STARTS)
+    await clerk.are_invalid(SENT_STARTS["customer_return"].messages)
 
 
 async def test_what_is_wrong_is_named(clerk: Clerk, item: ItemKey) -> None:
@@ -116,21 +47,15 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one_and_a_command_to_i
     await clerk.wrong_name_is_corrected(
         "return",
         ("registered",),
-        ("inspect", inspection(found(item, 1))),
-        ("close_short", {"performed_by": "cleo", "reason": "kept"}),
+        *rights(item).items(),
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", names_of_commands("customer_return"))
 async def test_an_invalid_command_changes_nothing(returns: Returns, shop: Shop, engine: Engine, command: str) -> None:
-    def right(item: ItemKey) -> Json:
-        if command == "inspect":
-            return inspection(found(item, 1, 1), inspection_id="box-1")
-        return {"performed_by": "cleo", "reason": "kept"}
-
     begun = [await sent(returns, shop) for _ in range(_PLACES_AT_ONCE)]
-    places = [(number, await returns.state(number), right(item)) for number, item in begun]
-    await change_nothing(returns, engine, command, COMMANDS[command], places)
+    places = [(number, await returns.state(number), rights(item)[command]) for number, item in begun]
+    await change_nothing(returns, engine, command, SENT_COMMANDS["customer_return", command], places)
 
 
 async def test_what_is_no_command_changes_nothing_and_the_answer_takes_whatever_comes_with_it(

@@ -4,51 +4,12 @@ import pytest
 from sqlalchemy import Engine
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.bad import MEGABYTE, Spoil, any_message, bad_number, bad_text, with_fields, without
+from tests.support.bad_messages import SENT_STARTS, STARTS
 from tests.support.bad_starts import Clerk
 from tests.support.books import nothing_is_stored
 from tests.support.cycle_count import COMMANDS, Counts, command, count, lines
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, refusal
-
-_PRODUCTS: dict[str, Json] = {
-    "missing them all": [],
-    "null": None,
-    "a number": 7,
-    "a string": "all",
-    "an object": {"0": 7},
-    "a megabyte": MEGABYTE,
-    "of lines": [{"product_id": 7}],
-    "of null": [None],
-    "of zero": [0],
-    "of a negative number": [-1],
-    "past 64 bits": [2**63],
-    "of a huge number": [10**30],
-    "of strings": ["7"],
-    "of SKUs": ["TEA-100"],
-    "of fractions": [1.5],
-    "of floats": [1.0],
-    "of true": [True],
-    "of lists": [[7]],
-    "not of numbers": [float("nan")],
-    "right but for the last": [7, 8, 0],
-    "too many": [7] * 1_001,
-}
-
-INVALID: dict[str, Spoil] = {
-    **any_message("requested_by"),
-    **bad_text("count_number"),
-    **bad_number("warehouse_id", at_most=2**63 - 1),
-    **{f"{field} missing": without(field) for field in ("count_number", "warehouse_id", "product_ids")},
-    **{f"product_ids {name}": with_fields(product_ids=value) for name, value in _PRODUCTS.items()},
-    "warehouse_id null": with_fields(warehouse_id=None),
-    "warehouse_id a fraction": with_fields(warehouse_id=1.5),
-    "lines": with_fields(lines=[]),
-    "a tolerance": with_fields(tolerance_units=100),
-    "performed_by beside requested_by": with_fields(performed_by="ann"),
-    "count_number of another count": with_fields(count_number="another-count"),
-    "count_number in other letters": lambda message: [message | {"count_number": message["count_number"].upper()}],
-}
 
 
 @pytest.fixture
@@ -58,12 +19,12 @@ def clerk(counts: Counts, engine: Engine, item: ItemKey) -> Clerk:
 
 
 async def test_an_invalid_start_is_refused(clerk: Clerk) -> None:
-    await clerk.are_invalid(INVALID)
+    await clerk.are_invalid(SENT_STARTS["cycle_count"].messages)
 
 
 async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk) -> None:
     names = ("null", "broken JSON", "an unknown field", "product_ids of zero")
-    await clerk.are_invalid({name: INVALID[name] for name in names}, "start")
+    await clerk.are_invalid({name: STARTS["cycle_count"].bad[name] for name in names}, "start")
 
 
 async def test_what_is_not_there_is_named(clerk: Clerk, item: ItemKey) -> None:

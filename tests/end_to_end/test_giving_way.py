@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from stockkeeper.domain.stock import ItemKey
 from tests.support.bad import Spoil, any_message, bad_text, without
 from tests.support.bad_commands import change_nothing
+from tests.support.bad_messages import Sent
 from tests.support.books import level, nothing_is_stored
 from tests.support.corrections import FOUND, correct_stock, held_lines
 from tests.support.reservation import Orders
@@ -167,7 +168,7 @@ async def test_what_is_told_wrong_changes_nothing(caller: Caller, shop: Shop, en
     for each in held:
         _lose(engine, each.first)
     places = [(each.name, each.state, dict(TOLD)) for each in held]
-    await change_nothing(caller, engine, "give_way", BAD, places)
+    await change_nothing(caller, engine, "give_way", Sent(BAD, frozenset(BAD)), places)
     states = await at_once(*(caller.update(each.name, "give_way", TOLD) for each in held))
     assert {state["status"] for state in states} == {"CANCELLED"}
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.bad import BAD_MONEY, Spoil, bad_number, with_fields
-from tests.support.bad_starts import ANY_RUN, run_is_refused, runs_are_invalid
+from tests.support.bad_messages import SENT_STARTS
+from tests.support.bad_starts import run_is_refused, runs_are_invalid
 from tests.support.books import nothing_is_stored
 from tests.support.replenishment import Plans, Reorders
 from tests.support.replenishment_rows import set_point, sold_earlier, supply
@@ -24,51 +24,18 @@ def here(shop: Shop) -> int:
     return item.warehouse_id
 
 
-def bad(field: str, **values: Json) -> dict[str, Spoil]:
-    """The field with each of these values."""
-    return {f"{field} {name}": with_fields(**{field: value}) for name, value in values.items()}
-
-
-WAREHOUSE = bad_number("warehouse_id", at_most=2**63 - 1) | bad("warehouse_id", fraction=1.5, float=1.0)
-REORDER: dict[str, Spoil] = {
-    **ANY_RUN,
-    **WAREHOUSE,
-    **bad("dry_run", null=None, one=1, zero=0, yes="yes", true="true", list=[True], nan=float("nan")),
-}
-PLAN: dict[str, Spoil] = {
-    **ANY_RUN,
-    **WAREHOUSE,
-    **bad_number("history_days", at_most=3_660),
-    **bad("history_days", null=None, fraction=1.5, float=90.0),
-    **bad_number("service_level", at_most=1),
-    **bad("service_level", one=1, nearly=1.0, null=None),
-    **bad_number("fill_rate", at_most=1),
-    **bad("fill_rate", one=1, text="0.98"),
-    **bad("method", unknown="poisson", empty="", number=1),
-    "fill_rate by the seed's formula": with_fields(method="seed", fill_rate=0.98),
-    "forecast by the seed's formula": with_fields(method="seed", forecast=True),
-    **bad("forecast", one=1, word="true"),
-    **{f"order_cost {name}": with_fields(order_cost=value) for name, value in BAD_MONEY.items()},
-    **{
-        name: spoil
-        for name, spoil in bad_number("holding_cost_rate", at_most=100).items()
-        if not name.endswith(" zero")
-    },
-}
-
-
 def right(here: int) -> dict[str, Json]:
     """A start that would do something."""
     return {"warehouse_id": here}
 
 
 async def test_an_invalid_reorder_run_fails(reorders: Reorders, here: int, engine: Engine) -> None:
-    await runs_are_invalid(reorders, engine, REORDER, right(here))
+    await runs_are_invalid(reorders, engine, SENT_STARTS["reorder"].messages, right(here))
     assert (await reorders.run(here))["orders_drafted"] == 1
 
 
 async def test_an_invalid_planning_run_fails(plans: Plans, here: int, engine: Engine) -> None:
-    await runs_are_invalid(plans, engine, PLAN, right(here))
+    await runs_are_invalid(plans, engine, SENT_STARTS["replenishment_plan"].messages, right(here))
     assert (await plans.run(here))["items_changed"] == 1
 
 

@@ -1,59 +1,16 @@
 """A start that is wrong: a clear error at once, a run that has failed with the same, and nothing changed."""
 
-from itertools import islice
-
 import pytest
 from sqlalchemy import Engine, text
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.bad import (
-    ANY_MESSAGE,
-    LONG,
-    Spoil,
-    bad_lines,
-    bad_number,
-    line_without,
-    repeated_lines,
-    with_fields,
-    with_line,
-    without,
-)
-from tests.support.bad_starts import WAYS, Clerk
+from tests.support.bad import repeated_lines
+from tests.support.bad_messages import SENT_STARTS
+from tests.support.bad_starts import WAYS, Clerk, some
 from tests.support.books import level, nothing_changes
 from tests.support.reservation import Orders, request, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, line, refusal
-
-_MINUTES_OF_A_YEAR = 366 * 24 * 60
-
-INVALID: dict[str, Spoil] = {
-    **ANY_MESSAGE,
-    **bad_number("ttl_minutes", at_most=_MINUTES_OF_A_YEAR),
-    **bad_lines("product_id", "warehouse_id", "quantity"),
-    "ttl_minutes null": with_fields(ttl_minutes=None),
-    "reference_id missing": without("reference_id"),
-    "reference_id null": with_fields(reference_id=None),
-    "reference_id empty": with_fields(reference_id=""),
-    "reference_id a number": with_fields(reference_id=1042),
-    "reference_id very long": with_fields(reference_id=LONG),
-    "reference_id with a tab": with_fields(reference_id="a\tb"),
-    "reference_id of another order": with_fields(reference_id="another-order"),
-    "reference_type null": with_fields(reference_type=None),
-    "reference_type TRANSFER": with_fields(reference_type="TRANSFER"),
-    "reference_type in small letters": with_fields(reference_type="order"),
-    "lines missing": without("lines"),
-    "lines null": with_fields(lines=None),
-    "product_id missing": line_without("product_id"),
-    "product_id null": with_line(product_id=None),
-    "warehouse_id missing": line_without("warehouse_id"),
-    "wait_minutes of a hold that is held again": with_fields(wait_minutes=5, hold_again=True),
-    "wait_minutes null": with_fields(wait_minutes=None),
-    "wait_minutes negative": with_fields(wait_minutes=-1),
-    "wait_minutes a string": with_fields(wait_minutes="0"),
-    "wait_minutes true": with_fields(wait_minutes=True),
-    "wait_minutes too large": with_fields(wait_minutes=_MINUTES_OF_A_YEAR + 1),
-    "wait_minutes not a number": with_fields(wait_minutes=float("nan")),
-}
 
 
 @pytest.fixture
@@ -65,8 +22,8 @@ def clerk(orders: Orders, engine: Engine, item: ItemKey) -> Clerk:
 @pytest.mark.parametrize("way", WAYS)
 async def test_an_invalid_start_is_refused(clerk: Clerk, way: str) -> None:
     # Where the first way has seen that the run fails with the same error, some of them do for the other one.
-    spoils = INVALID if way == WAYS[0] else dict(islice(INVALID.items(), 0, None, 4))
-    await clerk.are_invalid(spoils, way)
+    spoils = SENT_STARTS["reservation"].messages
+    await clerk.are_invalid(spoils if way == WAYS[0] else some(spoils), way)
 
 
 async def test_products_that_are_not_there_are_named(orders: Orders, shop: Shop, engine: Engine) -> None:

@@ -2,22 +2,16 @@
 
 from sqlalchemy import Engine
 
-from tests.support.bad import Spoil, bad_number, with_fields
-from tests.support.bad_starts import ANY_RUN, run_is_refused, runs_are_invalid
+from tests.support.bad_messages import SENT_STARTS
+from tests.support.bad_starts import run_is_refused, runs_are_invalid
 from tests.support.shop import Shop, new_reference
 from tests.support.stock_audit import Audits, result, told
 from tests.support.wire import Json, Refusal, at_once
 
-BAD: dict[str, Spoil] = {
-    **ANY_RUN,
-    **bad_number("warehouse_id", at_most=2**63 - 1),
-    **{f"warehouse_id {name}": with_fields(warehouse_id=value) for name, value in {"half": 1.5, "one": 1.0}.items()},
-}
-
 
 async def test_an_invalid_audit_fails(audits: Audits, shop: Shop, engine: Engine) -> None:
     here = shop.item(10).warehouse_id
-    await runs_are_invalid(audits, engine, BAD, {"warehouse_id": here})
+    await runs_are_invalid(audits, engine, SENT_STARTS["stock_audit"].messages, {"warehouse_id": here})
     assert told(await audits.run(here)) == (result(here), [])
 
 

@@ -6,29 +6,18 @@ import pytest
 from sqlalchemy import Engine
 
 from stockkeeper.domain.stock import ItemKey
-from tests.support.bad import Spoil, any_message, bad_number, bad_start, with_fields, with_line
-from tests.support.bad_starts import Clerk
+from tests.support.bad_messages import SENT_STARTS
+from tests.support.bad_messages.transfer import rights
+from tests.support.bad_starts import Clerk, some
 from tests.support.books import level, nothing_is_stored
 from tests.support.refusals import refusal_of
 from tests.support.reservation import shortage
 from tests.support.shop import Shop, new_reference
-from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
+from tests.support.transfer import Transfers, moved, transfer
 from tests.support.wire import Json, Refusal, at_once, refusal
 
 _HOURS_OF_A_YEAR = 366 * 24
 _OWN = "to_warehouse_id: must be another warehouse than from_warehouse_id"
-
-INVALID: dict[str, Spoil] = {
-    **bad_start("transfer_number", "from_warehouse_id", "to_warehouse_id", units="quantity"),
-    **bad_number("expected_transit_hours", at_most=_HOURS_OF_A_YEAR),
-    "to its own warehouse": lambda message: [message | {"to_warehouse_id": message["from_warehouse_id"]}],
-    "from its own destination": lambda message: [message | {"from_warehouse_id": message["to_warehouse_id"]}],
-    "a line of a reservation": with_line(warehouse_id=1),
-    "a line of a purchase order": with_line(unit_cost="1.00"),
-    "a line of a state": with_line(received=0),
-    "performed_by beside requested_by": with_fields(performed_by="tom"),
-    "a status": with_fields(status="IN_TRANSIT"),
-}
 
 
 @pytest.fixture
@@ -44,12 +33,11 @@ def clerk(transfers: Transfers, engine: Engine, item: ItemKey, to: int) -> Clerk
 
 
 async def test_an_invalid_start_is_refused(clerk: Clerk) -> None:
-    await clerk.are_invalid(INVALID)
+    await clerk.are_invalid(SENT_STARTS["transfer"].messages)
 
 
 async def test_an_invalid_start_that_nobody_waits_for_fails_the_run(clerk: Clerk) -> None:
-    spoils = any_message("requested_by") | {name: INVALID[name] for name in ("lines empty", "to its own warehouse")}
-    await clerk.are_invalid(spoils, "start")
+    await clerk.are_invalid(some(SENT_STARTS["transfer"].messages), "start")
 
 
 async def test_what_is_wrong_is_named(clerk: Clerk, item: ItemKey) -> None:
@@ -131,16 +119,6 @@ async def test_a_run_under_a_wrong_name_is_told_the_right_one(clerk: Clerk) -> N
     await clerk.wrong_name_is_corrected("transfer")
 
 
-def commands(item: ItemKey) -> dict[str, Json]:
-    """A valid message of each command."""
-    return {
-        "dispatch": {"performed_by": "sid"},
-        "receive": arrival("truck-1", arrived(item, 1)),
-        "write_off": {"performed_by": "dora", "reason": "lost on the way"},
-        "cancel": {"performed_by": "tom", "reason": "not needed"},
-    }
-
-
 @pytest.mark.parametrize(("quantity", "to_warehouse_id"), [(1, 2**62), (5, None)], ids=["wrong", "short of stock"])
 async def test_a_command_to_a_start_that_comes_to_nothing_is_refused(
     clerk: Clerk, transfers: Transfers, item: ItemKey, engine: Engine, quantity: int, to_warehouse_id: int | None
@@ -149,7 +127,7 @@ async def test_a_command_to_a_start_that_comes_to_nothing_is_refused(
     lines = [moved(item, quantity)]
     if to_warehouse_id is not None:
         wrong = {"to_warehouse_id": to_warehouse_id, "line_items": lines}
-        await clerk.first_commands_are_refused("UnknownWarehouse", commands(item), **wrong)
+        await clerk.first_commands_are_refused("UnknownWarehouse", rights(item), **wrong)
         return
 
     async def is_refused(command: str, message: Json) -> None:
@@ -161,4 +139,4 @@ async def test_a_command_to_a_start_that_comes_to_nothing_is_refused(
         assert (await transfers.result(number))["status"] == "REJECTED"
 
     with nothing_is_stored(engine):
-        await at_once(*(is_refused(*each) for each in commands(item).items()))
+        await at_once(*(is_refused(*each) for each in rights(item).items()))

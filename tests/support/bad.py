@@ -185,7 +185,7 @@ def bad_start(number: str, *ids: str, units: str) -> dict[str, Spoil]:
         **{f"{field} null": with_fields(**{field: None}) for field in (*ids, "line_items")},
         **{f"{field} a fraction": with_fields(**{field: 1.5}) for field in ids},
         **{f"{field} a float": with_fields(**{field: 1.0}) for field in ids},
-        "lines of another name": lambda message: [message | {"lines": message["line_items"]}],
+        "another name of the lines": lambda message: [message | {"lines": message["line_items"]}],
         f"{number} of another document": with_fields(**{number: "another-document"}),
         f"{number} in other letters": lambda message: [message | {number: message[number].upper()}],
     }

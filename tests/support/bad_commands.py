@@ -1,12 +1,12 @@
 """Commands that are sent wrong to documents that are there: refused or noted, and nothing changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Engine
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
-from tests.support.bad import Spoil
+from tests.support.bad_messages.matrix import Sent
 from tests.support.books import nothing_is_stored
 from tests.support.wire import Caller, Json, Refusal, answer, at_once, refusal
 
@@ -38,27 +38,28 @@ async def change_nothing(
     caller: Caller,
     engine: Engine,
     command: str,
-    bad: Mapping[str, Spoil],
+    sent: Sent,
     places: Sequence[tuple[str, Json, Json]],
 ) -> None:
-    """Each spoilt command is an invalid request as an update, and noted with the same error as a signal.
+    """Each spoilt command is an invalid request as an update; those that are signalled are noted with the same error.
 
     Args:
         caller: The service that sends the commands.
         engine: The database, of which nothing may change.
         command: The name of the command.
-        bad: The spoilt messages by name; they are dealt to the documents in turn.
+        sent: The spoilt messages; they are dealt to the documents in turn.
         places: Number of each document, its state before, and a valid message for it.
     """
 
     async def are_refused(place: int) -> dict[str, str]:
         """All that are dealt to one document: as updates as many at once as a run takes, as signals in their order."""
         number, before, right = places[place]
-        names = list(bad)[place :: len(places)]
+        names = list(sent.messages)[place :: len(places)]
+        signals = [name for name in names if name in sent.signalled]
 
         async def is_refused(name: str) -> Refusal:
             try:
-                return await refusal(caller.update(number, command, *bad[name](right)))
+                return await refusal(caller.update(number, command, *sent.messages[name](right)))
             except Exception as error:
                 error.add_note(name)
                 raise
@@ -66,12 +67,13 @@ async def change_nothing(
         refusals: dict[str, Refusal] = {}
         while these := names[len(refusals) :][:_UPDATES_AT_ONCE]:
             refusals |= zip(these, await at_once(*map(is_refused, these)), strict=True)
-        for name in names:
-            await caller.signal(number, command, *bad[name](right))
+        for name in signals:
+            await caller.signal(number, command, *sent.messages[name](right))
         # One that only the database refuses is noted after those that came with it and are wrong in themselves.
-        notes = await caller.noted(number, len(refusals))
-        for name, refused in sorted(refusals.items(), key=lambda each: -len(each[1].message)):
-            assert len(refused.message) < _LONGEST_MESSAGE, name
+        notes = await caller.noted(number, len(signals))
+        assert max(len(refused.message) for refused in refusals.values()) < _LONGEST_MESSAGE
+        for name in sorted(signals, key=lambda name: -len(refusals[name].message)):
+            refused = refusals[name]
             told = f"signal {command} refused: {refused.type}: {refused.message[:300]}"
             note = next((note for note in notes if note.startswith(told)), "")
             assert note, (name, notes)
@@ -84,7 +86,7 @@ async def change_nothing(
     with nothing_is_stored(engine):
         outcomes = await at_once(*(are_refused(place) for place in range(len(places))))
     types = {name: each for part in outcomes for name, each in part.items()}
-    assert types == dict.fromkeys(bad, "InvalidRequest")
+    assert types == dict.fromkeys(sent.messages, "InvalidRequest")
 
 
 async def strangers_change_nothing(
