@@ -28,6 +28,7 @@ from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from database.measures import tally_of
 from database.tracing import around_pipeline
@@ -133,6 +134,15 @@ def forget_prepared_after(connection: Connection, _cursor: object, statement: st
     """Forget which statements are prepared after one at which the driver drops all there are, as after a rollback."""
     if _DROPS_PREPARED.search(statement):
         forget_prepared(connection)
+
+
+def forget_prepared_at_reset(driver: "psycopg.Connection[Any]", record: ConnectionPoolEntry, _state: object) -> None:
+    """Forget which statements are prepared if the pool is about to roll back what nobody has ended.
+
+    A pipeline begins a transaction by itself, which SQLAlchemy then doesn't know of.
+    """
+    if driver.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+        record.info.pop(_PREPARED, None)
 
 
 def _prepared_on(driver: "psycopg.Connection[Any]") -> set[bytes]:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 from database.gathering import Gathering
 from database.measures import Measures, measuring, time_statements
 from database.patience import Patience
-from database.pipeline import forget_prepared, forget_prepared_after
+from database.pipeline import forget_prepared, forget_prepared_after, forget_prepared_at_reset
 from database.stalled import Stalled, allow
 from stockkeeper.domain.errors import StockkeeperError, Unreachable
 
@@ -169,6 +169,7 @@ def connect(
     event.listen(engine, "rollback", forget_prepared)
     event.listen(engine, "rollback_savepoint", lambda connection, *_: forget_prepared(connection))
     event.listen(engine, "after_cursor_execute", forget_prepared_after)
+    event.listen(engine, "reset", forget_prepared_at_reset)
     if transaction_seconds is not None:
         event.listen(engine, "connect", partial(_limit_transactions, transaction_seconds))
     return engine

@@ -57,6 +57,20 @@ def test_after_a_statement_at_which_the_driver_drops_what_is_prepared(engine: En
         connection.rollback()
 
 
+def test_after_a_transaction_that_the_pool_has_ended(engine: Engine) -> None:
+    """A pipeline's own transaction, which SQLAlchemy doesn't know of, is rolled back when the connection goes back."""
+    thrice = Statement("SELECT value * 3 FROM unnest(%s::bigint[]) AS value", (numbers([4]),))
+    pids = set()
+    for _ in range(2):
+        with engine.connect() as connection:
+            for _ in range(10):
+                connection.exec_driver_sql("SELECT 1")
+            pids.add(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+            connection.commit()
+            assert send(connection, [thrice]) == [[(12,)]]
+    assert len(pids) == 1
+
+
 def _prepared_by_the_driver(connection: Connection) -> int:
     found = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements WHERE starts_with(name, '_pg3_')")
     return int(found.scalar_one())

@@ -18,6 +18,7 @@ _SOAKED = Soaked(
     quiet_points=4,
     digest="abc of 5 x 2",
     early_digest="abc of 5 x 2",
+    fewest=5,
     violations=[Violation("seed 7, lane reservation-0: it is otherwise")],
 )
 

