@@ -62,10 +62,13 @@ class Hold(Document[ReservationState]):
             Unreachable: No answer in time.
         """
         fields = {"lines": lines, "fulfillment_id": fulfillment_id, "occurred_at": occurred_at}
-        return await self.fulfill_as(await self._message(reservation.FULFILL, performed_by=performed_by, **fields))
+        return await self._ship(await self._message(reservation.FULFILL, performed_by=performed_by, **fields))
 
     async def fulfill_as(self, message: reservation.Fulfill) -> ReservationState:
         """Ship what a checked message says: `fulfill`, by the contract."""
+        return await self._ship(message)
+
+    async def _ship(self, message: reservation.Fulfill) -> ReservationState:
         number = message.fulfillment_id
         return await self._command(
             reservation.FULFILL,
