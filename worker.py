@@ -258,8 +258,19 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
 
     @asynccontextmanager
     async def bulk_work() -> AsyncIterator[None]:
-        async with bulk_worker([]) as worker, taking_tasks(worker):
-            yield
+        failed: Exception | None = None
+        try:
+            async with bulk_worker([]) as worker, taking_tasks(worker):
+                try:
+                    yield
+                except Exception as error:
+                    failed = error
+                    raise
+        except asyncio.CancelledError:
+            # Both have failed: the one for bulk work cancelled the end of the other, whose reason is the one to tell.
+            if failed is None:
+                raise
+            raise failed from None
 
     if settings.serves is Serves.BULK:
         return bulk_worker(beside)
