@@ -35,6 +35,7 @@ from activities.edge import at_the_edge
 from activities.gauges import Gauges
 from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
 from activities.health_server import answering, host_and_port
+from activities.homes import Homes
 from activities.identity import IdentityChecks, QuestionsVouchedFor, verifier_of
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
@@ -181,6 +182,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
             approval=settings.approval,
             over_delivery_percent=settings.over_delivery_percent,
             task_queue=settings.task_queue,
+            own_suffix=settings.own_suffix,
             limits=settings.adjustment,
         ),
         adjustment.PROCESS.kind: AdjustmentSteps(database, policy=settings.adjustment),
@@ -201,6 +203,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         LedgerQuestions(database),
         ImportPreviews(database),
         ProductNaming(database),
+        Homes(database),
         ItemBuffers(database),
         CountQuestions(database),
         PlanQuestions(database),
@@ -210,7 +213,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         OrderPromises(database),
         SupplyQuestions(database),
         NoticeSteps(database, settings.notice_ways),
-        Runs(),
+        Runs(of_queue=settings.task_queue if settings.databases else None),
         IdentityChecks(verifier_of(settings)),
     ]
 

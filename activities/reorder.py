@@ -77,6 +77,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         approval: The approval policy of the drafts.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
         task_queue: Where the workers listen.
+        own_suffix: The end of the id of the run that looks at once; each of several databases has its own.
         limits: Value and units of goods below catalogue cost up to which a draft needs no approval.
     """
 
@@ -87,6 +88,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         approval: ApprovalPolicy,
         over_delivery_percent: Decimal,
         task_queue: str,
+        own_suffix: str = "",
         limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT,
     ) -> None:
         super().__init__(database)
@@ -94,6 +96,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         self._over_delivery_percent = over_delivery_percent
         self._limit = limits.as_limit
         self._task_queue = task_queue
+        self._at_once = AT_ONCE + own_suffix
 
     @activity.defn(name="find_below", no_thread_cancel_exception=True)
     def find_below(self, question: FindBelow) -> Below:
@@ -187,7 +190,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         await activity.client().start_workflow(
             WORKFLOW_TYPE,
             ReorderRequest(),
-            id=AT_ONCE,
+            id=self._at_once,
             task_queue=self._task_queue,
             start_signal=LOOK,
             static_summary="what has just fallen below its reorder point",

@@ -44,7 +44,14 @@ _RUNNING = (
 
 
 class Runs(RunActivities):
-    """`RunActivities` by the worker's own client."""
+    """`RunActivities` by the worker's own client.
+
+    Args:
+        of_queue: Only reservations of this task queue hold stock in the worker's database; None: all do.
+    """
+
+    def __init__(self, of_queue: str | None = None) -> None:
+        self._of_queue = of_queue
 
     @activity.defn(name="find_running")
     async def find_running(self, question: FindRunning) -> FoundRunning:
@@ -71,7 +78,11 @@ class Runs(RunActivities):
         runs, following = await _page_of(activity.client(), query, token)
         prefix = reservation.PROCESS.id_of("")
         return FoundHolders(
-            references=[run.execution.workflow_id.removeprefix(prefix) for run in runs],
+            references=[
+                run.execution.workflow_id.removeprefix(prefix)
+                for run in runs
+                if self._of_queue is None or run.task_queue == self._of_queue
+            ],
             next_page=base64.b64encode(following).decode() if following else None,
         )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from activities.holding import holding, reserve
 from activities.sourcing import requested, source_lines
 from database import holds
+from database.homes import require_here
 from database.locked_stock import LockedStock
 from database.operations import Operation
 from database.stock_rows import Reference
@@ -44,7 +45,11 @@ def reserve_or_wait(
         return None
     try:
         return reserve(stock, operation, step, began_at)
-    except InsufficientStock:
+    except InsufficientStock as short:
+        # What another database keeps isn't short.
+        unstocked = [item.key for item in stock.items.values() if not item.exists]
+        places = {each.warehouse_id for each in short.shortages}
+        require_here(stock.connection, (key.warehouse_id for key in unstocked if key.warehouse_id in places))
         if step.waiting_until is None:
             raise
     lines = []

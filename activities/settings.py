@@ -17,7 +17,7 @@ from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import TASK_QUEUE, bulk_queue
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
-from stockkeeper.contracts.settings import LogFormat
+from stockkeeper.contracts.settings import LogFormat, queues_of, suffix_of
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:
@@ -57,6 +57,13 @@ def _endpoint(name: str) -> str:
 
 _NAME_LENGTH = 200
 Address = Annotated[str, AfterValidator(_address)]
+
+
+def _database_queues(databases: str) -> str:
+    return ",".join(queues_of(databases))
+
+
+DatabaseQueues = Annotated[str, AfterValidator(_database_queues)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -81,6 +88,8 @@ class WorkerSettings(IdentitySettings):
     database_role: str | None = None
     """Act as this role, such as ``stockkeeper_worker``, which can't change the ledger's past."""
     task_queue: str = TASK_QUEUE
+    databases: DatabaseQueues = ""
+    """Task queues of all databases, if there are several, that of the catalogue's first (ADR 0080)."""
     concurrency: PositiveInt = 10
     """Activities through the task queue at once; three times as many local ones, twice as many connections."""
     serves: Serves = Serves.ALL
@@ -137,6 +146,11 @@ class WorkerSettings(IdentitySettings):
             supplier=self.supplier_notice_urls.get_secret_value(),
             warehouse=self.warehouse_notice_urls.get_secret_value(),
         )
+
+    @property
+    def own_suffix(self) -> str:
+        """The end of ids that each of several databases has once."""
+        return suffix_of(self.task_queue, queues_of(self.databases))
 
     @property
     def version(self) -> WorkerDeploymentVersion | None:

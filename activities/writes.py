@@ -17,6 +17,7 @@ from activities.step_log import log_repeated
 from activities.trouble import COME_AGAIN, trouble_of
 from database.corrections import Correction
 from database.document import Document
+from database.homes import refusal_of
 from database.operations import Operation, Outcome, once, refuse
 from database.patience import HeldUp
 from database.sessions import Database
@@ -262,6 +263,8 @@ def database_errors() -> Iterator[None]:
         unstorable = InvalidRequest(f"the database can't store a value: {type(error.orig).__name__}")
         raise as_application_error(unstorable) from None
     except DBAPIError as error:
+        if (guarded := refusal_of(error)) is not None:
+            raise as_application_error(guarded) from None
         if (trouble := trouble_of(error)) is None:
             raise
         raise trouble from None

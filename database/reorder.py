@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, bindparam, select, text
+from sqlalchemy import Connection, Row, TextClause, bindparam, func, select, text
 from sqlalchemy import Sequence as NumberSequence
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Boolean, Date
@@ -15,6 +15,7 @@ from sqlalchemy.types import BigInteger, Boolean, Date
 from database.clock import clock, clocked
 from database.columns import DAYS, METADATA
 from database.document import is_stored, read_rows
+from database.homes import this_database
 from database.purchase_order import PURCHASE_ORDER
 from database.tables import warehouses
 from stockkeeper.domain.reorder import MISSING_TO_ORDERED, OpenOrder, PlannedNumbers
@@ -220,10 +221,23 @@ def read_planned_numbers(
     return {product_id: PlannedNumbers(*numbers) for product_id, *numbers in connection.execute(_PLANS, of)}
 
 
+# Each of several databases counts by itself, and orders' numbers are unique among all.
+_NEXT_NUMBER = select(
+    REORDER_NUMBERS.next_value(),
+    func.coalesce(
+        select(this_database.c.task_queue + "-")
+        .where(this_database.c.task_queue != this_database.c.catalogue)
+        .scalar_subquery(),
+        "",
+    ),
+)
+
+
 def next_number(connection: Connection) -> str:
     """The next number for a reorder run's purchase order, without those that orders by hand have already."""
     while True:
-        number = f"RO-{connection.execute(select(REORDER_NUMBERS.next_value())).scalar_one()}"
+        counted, database = connection.execute(_NEXT_NUMBER).one()
+        number = f"RO-{database}{counted}"
         if not is_stored(connection, PURCHASE_ORDER, number):
             return number
 

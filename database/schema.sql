@@ -62,6 +62,8 @@ CREATE INDEX adjustments_folded ON adjustments USING btree (lower(adjustment_num
 CREATE INDEX adjustments_pending ON adjustments USING btree (created_at) WHERE status = 'PENDING'::text;
 CREATE CONSTRAINT TRIGGER adjustments_are_booked AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_adjustment_to_be_booked();
+CREATE TRIGGER adjustments_are_kept_here AFTER INSERT ON adjustments REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 CREATE CONSTRAINT TRIGGER adjustments_end_holds_approved AFTER INSERT OR UPDATE ON adjustments DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.status = 'POSTED'::text AND new.approved_by IS NULL) EXECUTE FUNCTION require_an_approval_to_end_holds();
 GRANT INSERT, SELECT, UPDATE ON adjustments TO stockkeeper_worker;
@@ -206,6 +208,8 @@ CREATE TABLE cycle_counts (
 );
 CREATE INDEX cycle_counts_folded ON cycle_counts USING btree (lower(count_number));
 CREATE INDEX cycle_counts_open ON cycle_counts USING btree (warehouse_id) WHERE status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text]);
+CREATE TRIGGER cycle_counts_are_kept_here AFTER INSERT ON cycle_counts REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 CREATE CONSTRAINT TRIGGER cycle_counts_are_their_lines AFTER INSERT OR UPDATE OF status ON cycle_counts DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_count_to_be_its_lines();
 GRANT INSERT, SELECT, UPDATE ON cycle_counts TO stockkeeper_worker;
@@ -264,6 +268,8 @@ CREATE INDEX former_skus_product ON former_skus USING btree (product_id);
 CREATE UNIQUE INDEX former_skus_sku_in_any_case ON former_skus USING btree (lower(sku)) WHERE taken_back_at IS NULL;
 CREATE CONSTRAINT TRIGGER former_skus_are_no_products AFTER INSERT OR UPDATE ON former_skus DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_a_sku_to_have_one_meaning();
+CREATE TRIGGER former_skus_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON former_skus
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
 GRANT INSERT, SELECT, UPDATE ON former_skus TO stockkeeper_worker;
 
 CREATE TABLE given_way (
@@ -354,6 +360,8 @@ CREATE TABLE inventory_items (
 ) WITH (fillfactor=80);
 CREATE INDEX inventory_items_below ON inventory_items USING btree (warehouse_id, product_id) WHERE is_below_reorder_point;
 CREATE INDEX inventory_items_product ON inventory_items USING btree (product_id);
+CREATE TRIGGER inventory_items_are_kept_here AFTER INSERT ON inventory_items REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 CREATE CONSTRAINT TRIGGER inventory_items_begin_with_a_movement AFTER INSERT ON inventory_items DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.quantity_on_hand <> 0) EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
 CREATE TRIGGER inventory_items_keep_their_point AFTER UPDATE OF reorder_point ON inventory_items
@@ -515,6 +523,10 @@ CREATE TABLE product_suppliers (
 );
 CREATE UNIQUE INDEX product_suppliers_one_preferred ON product_suppliers USING btree (product_id) WHERE is_preferred;
 CREATE INDEX product_suppliers_supplier ON product_suppliers USING btree (supplier_id);
+CREATE TRIGGER product_suppliers_are_of_the_catalogue BEFORE DELETE OR UPDATE OF is_preferred, unit_cost, lead_time_days, lead_time_deviation_days, minimum_order_quantity, pack_size, price_breaks ON product_suppliers
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
+CREATE TRIGGER product_suppliers_have_terms_of_the_catalogue BEFORE INSERT ON product_suppliers
+    FOR EACH ROW EXECUTE FUNCTION require_terms_of_the_catalogue();
 GRANT INSERT, SELECT, UPDATE ON product_suppliers TO stockkeeper_worker;
 
 CREATE TABLE products (
@@ -538,6 +550,8 @@ CREATE TABLE products (
 CREATE INDEX products_sku_in_any_case ON products USING btree (lower(sku));
 CREATE CONSTRAINT TRIGGER products_are_no_former_skus AFTER INSERT OR UPDATE OF sku ON products DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_a_sku_to_have_one_meaning();
+CREATE TRIGGER products_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON products
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
 CREATE TRIGGER products_have_no_twins BEFORE INSERT OR UPDATE OF sku ON products
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('sku');
 GRANT INSERT, SELECT, UPDATE ON products TO stockkeeper_worker;
@@ -725,6 +739,8 @@ CREATE INDEX purchase_orders_open ON purchase_orders USING btree (warehouse_id) 
 CREATE INDEX purchase_orders_unstarted ON purchase_orders USING btree (po_id) WHERE run_id = ''::text;
 CREATE CONSTRAINT TRIGGER purchase_orders_are_approved AFTER INSERT OR UPDATE OF status, required_approvals, approvals_since ON purchase_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.submitted_at IS NOT NULL) EXECUTE FUNCTION require_approvals();
+CREATE TRIGGER purchase_orders_are_kept_here AFTER INSERT ON purchase_orders REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 CREATE CONSTRAINT TRIGGER purchase_orders_are_their_lines AFTER UPDATE OF total, version ON purchase_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (old.total <> new.total OR old.version <> new.version) EXECUTE FUNCTION require_the_total_to_be_the_lines();
 GRANT INSERT, SELECT, UPDATE ON purchase_orders TO stockkeeper_worker;
@@ -914,6 +930,8 @@ CREATE TABLE returns (
 );
 CREATE INDEX returns_by_reference ON returns USING btree (reference_id);
 CREATE INDEX returns_folded ON returns USING btree (lower(return_number));
+CREATE TRIGGER returns_are_kept_here AFTER INSERT ON returns REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 CREATE CONSTRAINT TRIGGER returns_are_their_lines AFTER INSERT OR UPDATE ON returns DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_its_lines();
 GRANT INSERT, SELECT, UPDATE ON returns TO stockkeeper_worker;
@@ -1010,9 +1028,22 @@ CREATE TABLE suppliers (
     CONSTRAINT suppliers_review_days_check CHECK (review_days ~ '^(mon|tue|wed|thu|fri|sat|sun)(,(mon|tue|wed|thu|fri|sat|sun)){0,6}$'::text)
 );
 CREATE INDEX suppliers_name_in_any_case ON suppliers USING btree (lower(name));
+CREATE TRIGGER suppliers_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON suppliers
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
 CREATE TRIGGER suppliers_have_no_twins BEFORE INSERT OR UPDATE OF name ON suppliers
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('name');
 GRANT INSERT, SELECT, UPDATE ON suppliers TO stockkeeper_worker;
+
+CREATE TABLE this_database (
+    is_this boolean DEFAULT true NOT NULL,
+    task_queue text NOT NULL,
+    catalogue text NOT NULL,
+    CONSTRAINT this_database_pkey PRIMARY KEY (is_this),
+    CONSTRAINT this_database_catalogue_check CHECK (catalogue <> ''::text),
+    CONSTRAINT this_database_is_this_check CHECK (is_this),
+    CONSTRAINT this_database_task_queue_check CHECK (task_queue <> ''::text)
+);
+GRANT SELECT ON this_database TO stockkeeper_worker;
 
 CREATE TABLE transfer_order_lines (
     transfer_id bigint NOT NULL,
@@ -1086,6 +1117,8 @@ CREATE TABLE transfer_orders (
 CREATE INDEX transfer_orders_folded ON transfer_orders USING btree (lower(transfer_number));
 CREATE CONSTRAINT TRIGGER transfer_orders_are_in_transit AFTER INSERT OR UPDATE ON transfer_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_while_in_transit();
+CREATE TRIGGER transfer_orders_are_kept_here AFTER INSERT ON transfer_orders REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 GRANT INSERT, SELECT, UPDATE ON transfer_orders TO stockkeeper_worker;
 
 CREATE TABLE transit_movements (
@@ -1197,6 +1230,17 @@ CREATE TABLE warehouse_hindsights (
 );
 GRANT INSERT, SELECT, UPDATE ON warehouse_hindsights TO stockkeeper_worker;
 
+CREATE TABLE warehouse_homes (
+    warehouse_id bigint NOT NULL,
+    task_queue text NOT NULL,
+    CONSTRAINT warehouse_homes_pkey PRIMARY KEY (warehouse_id),
+    CONSTRAINT warehouse_homes_task_queue_check CHECK (task_queue <> ''::text),
+    CONSTRAINT warehouse_homes_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE TRIGGER warehouse_homes_stay BEFORE INSERT OR DELETE OR UPDATE ON warehouse_homes
+    FOR EACH ROW EXECUTE FUNCTION require_a_home_to_stay();
+GRANT SELECT ON warehouse_homes TO stockkeeper_worker;
+
 CREATE TABLE warehouses (
     warehouse_id bigint GENERATED BY DEFAULT AS IDENTITY,
     name text NOT NULL,
@@ -1211,6 +1255,8 @@ CREATE TABLE warehouses (
     CONSTRAINT warehouses_priority_check CHECK (priority >= 0)
 );
 CREATE INDEX warehouses_name_in_any_case ON warehouses USING btree (lower(name));
+CREATE TRIGGER warehouses_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON warehouses
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
 CREATE TRIGGER warehouses_have_no_twins BEFORE INSERT OR UPDATE OF name ON warehouses
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('name');
 GRANT INSERT, SELECT, UPDATE ON warehouses TO stockkeeper_worker;
@@ -1331,6 +1377,21 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refuse_another_catalogue()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    kept_at text := (SELECT catalogue FROM this_database WHERE task_queue <> catalogue);
+BEGIN
+    IF kept_at IS NOT NULL THEN
+        RAISE EXCEPTION 'the catalogue is kept in the database of task queue %, and changed there', kept_at
+            USING ERRCODE = 'SK002';
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION refuse_to_change_the_past()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1339,6 +1400,58 @@ AS $function$
 BEGIN
     RAISE EXCEPTION 'the ledger is append-only: % of % is refused', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege', HINT = 'Book a movement that corrects it.';
+END $function$;
+
+CREATE OR REPLACE FUNCTION refuse_warehouses_elsewhere()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    elsewhere record;
+BEGIN
+    IF TG_TABLE_NAME = 'transfer_orders' THEN
+        SELECT found.* INTO elsewhere FROM warehouses_elsewhere(ARRAY(
+            SELECT from_warehouse_id FROM written UNION SELECT to_warehouse_id FROM written)) AS found LIMIT 1;
+    ELSE
+        SELECT found.* INTO elsewhere FROM warehouses_elsewhere(ARRAY(
+            SELECT DISTINCT warehouse_id FROM written)) AS found LIMIT 1;
+    END IF;
+    IF elsewhere.warehouse_id IS NOT NULL THEN
+        RAISE EXCEPTION 'warehouse % is kept in another database', elsewhere.warehouse_id
+            USING ERRCODE = 'SK001', DETAIL = jsonb_build_object(
+                'warehouse_id', elsewhere.warehouse_id, 'task_queue', elsewhere.task_queue)::text;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_a_home_to_stay()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        RAISE EXCEPTION 'a warehouse stays in its database' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NOT EXISTS (SELECT FROM this_database WHERE task_queue = catalogue) THEN
+        RAISE EXCEPTION 'homes are given in the database that keeps the catalogue'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    -- Whoever makes an item of this warehouse now is waited for, and the next one waits.
+    PERFORM FROM warehouses WHERE warehouse_id = NEW.warehouse_id FOR UPDATE;
+    IF NEW.task_queue <> (SELECT task_queue FROM this_database) AND (
+        EXISTS (SELECT FROM inventory_items WHERE warehouse_id = NEW.warehouse_id)
+        OR EXISTS (SELECT FROM purchase_orders WHERE warehouse_id = NEW.warehouse_id)
+        OR EXISTS (SELECT FROM transfer_orders WHERE NEW.warehouse_id IN (from_warehouse_id, to_warehouse_id))
+        OR EXISTS (SELECT FROM cycle_counts WHERE warehouse_id = NEW.warehouse_id)
+        OR EXISTS (SELECT FROM returns WHERE warehouse_id = NEW.warehouse_id)
+        OR EXISTS (SELECT FROM adjustments WHERE warehouse_id = NEW.warehouse_id)
+    ) THEN
+        RAISE EXCEPTION 'warehouse % has stock or documents here already', NEW.warehouse_id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION require_a_sku_to_have_one_meaning()
@@ -1523,6 +1636,26 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_on_the_line';
     END IF;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_terms_of_the_catalogue()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    kept_at text := (SELECT catalogue FROM this_database WHERE task_queue <> catalogue);
+BEGIN
+    IF kept_at IS NULL THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.last_unit_cost IS NULL THEN
+        RAISE EXCEPTION 'the catalogue is kept in the database of task queue %, and changed there', kept_at
+            USING ERRCODE = 'SK002';
+    END IF;
+    PERFORM FROM product_suppliers AS known
+    WHERE (known.product_id, known.supplier_id) = (NEW.product_id, NEW.supplier_id);
+    RETURN CASE WHEN FOUND THEN NEW END;
 END $function$;
 
 CREATE OR REPLACE FUNCTION require_the_adjustment_to_be_booked()
@@ -1891,6 +2024,20 @@ BEGIN ATOMIC
    WHERE (undone.units > departure.left_later);
 END;
 GRANT EXECUTE ON FUNCTION undone_units(text,text,bigint) TO stockkeeper_worker;
+
+CREATE OR REPLACE FUNCTION warehouses_elsewhere(wanted bigint[])
+ RETURNS TABLE(warehouse_id bigint, task_queue text)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT asked.warehouse_id, coalesce(home.task_queue, here.catalogue)
+    FROM unnest(wanted) AS asked (warehouse_id)
+    LEFT JOIN warehouse_homes AS home USING (warehouse_id)
+    LEFT JOIN this_database AS here ON true
+    WHERE coalesce(home.task_queue, here.catalogue) IS DISTINCT FROM here.task_queue
+    ORDER BY asked.warehouse_id
+$function$;
+GRANT EXECUTE ON FUNCTION warehouses_elsewhere(bigint[]) TO stockkeeper_worker;
 
 CREATE VIEW audited_documents AS
  SELECT 'purchase_order'::text AS kind,

@@ -40,6 +40,8 @@ MAX_CONNECTIONS = 100
 # For data that is thrown away: what is committed survives a kill, because the kernel has it by then, but no power cut.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
+LOGICAL = {"wal_level": "logical"}
+
 
 class EmbeddedPostgres(EmbeddedServer):
     """PostgreSQL on a loopback port, with its data, its password and its log in one directory.
@@ -60,6 +62,7 @@ class EmbeddedPostgres(EmbeddedServer):
         *,
         fast: bool = False,
         max_connections: int = MAX_CONNECTIONS,
+        logical: bool = False,
     ) -> None:
         """Nothing is touched before `start`.
 
@@ -68,12 +71,14 @@ class EmbeddedPostgres(EmbeddedServer):
             port: The loopback port; None for a free one.
             fast: For throwaway data: commits don't wait for the disk, so a power cut may lose all of it.
             max_connections: Connections at most, those of workers and tools together.
+            logical: Whether it is one of several databases: then tables can be replicated.
         """
         super().__init__(data_dir)
         self._wanted_port = port
         self._port: int | None = None
         self._fast = fast
         self._max_connections = max_connections
+        self._logical = logical
 
     def _run(self, claim: int) -> GuardedProcess:
         account = _account_to_run_as()
@@ -148,7 +153,7 @@ class EmbeddedPostgres(EmbeddedServer):
         # The claim says that no earlier server runs, so its number may be another process's by now.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         own = {"port": str(self._port), "max_connections": str(self._max_connections)}
-        settings = SETTINGS | own | (FAST_SETTINGS if self._fast else {})
+        settings = SETTINGS | own | (FAST_SETTINGS if self._fast else {}) | (LOGICAL if self._logical else {})
         return GuardedProcess.start(
             [
                 *(PROGRAMS / "postgres", "-D", self._data),

@@ -32,6 +32,7 @@ from stockkeeper.contracts.messages import Message
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import ReorderRequest
 from stockkeeper.contracts.replenishment_plan import ReplenishmentPlanRequest
+from stockkeeper.contracts.settings import suffix_of
 from stockkeeper.contracts.stock_audit import StockAuditRequest
 
 
@@ -46,6 +47,7 @@ class _Planned:
         process: The process that it starts.
         request: The start.
         spec: When.
+        task_queue: The task queue of its runs.
     """
 
     schedule_id: str
@@ -54,6 +56,7 @@ class _Planned:
     process: ProcessSpec
     request: Message
     spec: ScheduleSpec
+    task_queue: str = ""
 
 
 # The next run sees everything that an overlapping one would have seen. After an outage one run makes up for those of
@@ -105,13 +108,25 @@ _PLANS: Sequence[_Planned] = (
 )
 
 
-def _schedule(planned: _Planned, task_queue: str) -> Schedule:
+def _plans(connection: Connection) -> list[_Planned]:
+    """The schedules of each database, with its task queue."""
+    if connection.databases is None:
+        return [replace(planned, task_queue=connection.task_queue) for planned in _PLANS]
+    queues = connection.databases.queues
+    return [
+        replace(planned, schedule_id=planned.schedule_id + suffix_of(queue, queues), task_queue=queue)
+        for queue in queues
+        for planned in _PLANS
+    ]
+
+
+def _schedule(planned: _Planned) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
             planned.process.workflow_type,
             planned.request,
             id=planned.schedule_id,
-            task_queue=task_queue,
+            task_queue=planned.task_queue,
             static_summary=planned.summary,
         ),
         spec=planned.spec,
@@ -129,8 +144,8 @@ async def set_up_schedules(connection: Connection) -> list[str]:
         The ids of those that are new.
     """
     added = []
-    for planned in _PLANS:
-        schedule = _schedule(planned, connection.task_queue)
+    for planned in _plans(connection):
+        schedule = _schedule(planned)
         async with _answer(connection, planned.schedule_id):
             try:
                 await connection.client.create_schedule(planned.schedule_id, schedule)
@@ -180,7 +195,7 @@ async def schedules(connection: Connection) -> list[ScheduleShown]:
         NotFound: One of them hasn't been set up.
         Unreachable: Temporal doesn't answer.
     """
-    return [await _shown(connection, planned) for planned in _PLANS]
+    return [await _shown(connection, planned) for planned in _plans(connection)]
 
 
 async def schedules_there(connection: Connection) -> tuple[list[ScheduleShown], list[str]]:
@@ -190,7 +205,7 @@ async def schedules_there(connection: Connection) -> tuple[list[ScheduleShown], 
         Unreachable: Temporal doesn't answer.
     """
     there, missing = [], []
-    for planned in _PLANS:
+    for planned in _plans(connection):
         try:
             there.append(await _shown(connection, planned))
         except NotFound:

@@ -38,6 +38,7 @@ from stockkeeper.contracts.errors import (
     UnknownSupplier,
     UnknownWarehouse,
     Unreachable,
+    WarehouseElsewhere,
 )
 from stockkeeper.contracts.ledger import LevelThen, Movement
 from stockkeeper.contracts.order_promising import DeliveryPromise, PromisedLine
@@ -110,4 +111,5 @@ __all__ = [
     "UnknownWarehouse",
     "Unreachable",
     "Variance",
+    "WarehouseElsewhere",
 ]

@@ -13,7 +13,8 @@ from temporalio.envconfig import ClientConfig
 
 from starter.cli.output import err, for_programs, print_json
 from stockkeeper.client import tracing
-from stockkeeper.client.connection import Connection, connect_plainly
+from stockkeeper.client.connection import connect_plainly
+from stockkeeper.client.databases import connection_to, databases_by_environment
 from stockkeeper.client.identity import token_by
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import DomainError, StockkeeperError
@@ -90,7 +91,8 @@ async def connect() -> Stockkeeper:
     if stack is None:
         return await Stockkeeper.connect()
     client = await connect_plainly(stack["temporal_address"], stack["namespace"], identity=token_by())
-    return Stockkeeper(Connection(client, os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"]))
+    queue = os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"]
+    return Stockkeeper(connection_to(client, queue, databases_by_environment()))
 
 
 def ui_url() -> str | None:

@@ -35,22 +35,26 @@ async def run_now(connection: Connection, process: ProcessSpec, request: Start, 
         DomainError, Unreachable: See `answer`.
     """
     name = process.kind.replace("_", "-")
-    await require_database(connection)
-    async with answer(name, DONE_WITHIN):
-        run = await connection.client.start_workflow(
-            process.workflow_type,
-            request,
-            id=f"{name}-{uuid.uuid4()}",
-            task_queue=connection.task_queue,
-            result_type=state,
-            static_summary=plain(f"{request.summary}, by hand"),
-        )
-        ended = asyncio.create_task(run.result())
-        try:
-            while not (await asyncio.wait({ended}, timeout=_LOOKS_EVERY))[0]:
-                # Waiting for a paused run would ask the server hundreds of times a second.
-                if await is_paused(connection, run.id):
-                    raise Unreachable(f"{name}: {PAUSED}")
-            return state.model_validate(await ended)
-        finally:
-            ended.cancel()
+
+    async def run_on(task_queue: str) -> S:
+        await require_database(connection.at(task_queue))
+        async with answer(name, DONE_WITHIN):
+            run = await connection.client.start_workflow(
+                process.workflow_type,
+                request,
+                id=f"{name}-{uuid.uuid4()}",
+                task_queue=task_queue,
+                result_type=state,
+                static_summary=plain(f"{request.summary}, by hand"),
+            )
+            ended = asyncio.create_task(run.result())
+            try:
+                while not (await asyncio.wait({ended}, timeout=_LOOKS_EVERY))[0]:
+                    # Waiting for a paused run would ask the server hundreds of times a second.
+                    if await is_paused(connection, run.id):
+                        raise Unreachable(f"{name}: {PAUSED}")
+                return state.model_validate(await ended)
+            finally:
+                ended.cancel()
+
+    return await connection.at_home(request, run_on)

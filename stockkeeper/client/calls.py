@@ -219,13 +219,13 @@ async def start_and_ask(
     """
     goes_to(workflow_id)
 
-    async def ask() -> S:
+    async def ask(task_queue: str) -> S:
         # Each attempt needs an operation of its own.
         operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             process.workflow_type,
             request,
             id=workflow_id,
-            task_queue=connection.task_queue,
+            task_queue=task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=plain(summary),
             search_attributes=search_attributes,
@@ -247,11 +247,14 @@ async def start_and_ask(
                 raise
         return state.model_validate(state_now)
 
-    for _ in range(_STARTS - 1):
-        # The run of before was just closing, and took the start with it: another run has the answer.
-        with contextlib.suppress(Interrupted):
-            return await ask()
-    return await ask()
+    async def ask_until_answered(task_queue: str) -> S:
+        for _ in range(_STARTS - 1):
+            # The run of before was just closing, and took the start with it: another run has the answer.
+            with contextlib.suppress(Interrupted):
+                return await ask(task_queue)
+        return await ask(task_queue)
+
+    return await connection.at_home(request, ask_until_answered)
 
 
 async def read_state(handle: WorkflowHandle[Any, Any], state: type[S], *, what: str, within: timedelta) -> S:

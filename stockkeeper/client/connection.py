@@ -10,7 +10,9 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
@@ -22,7 +24,13 @@ from stockkeeper.client.encryption import data_converter
 from stockkeeper.client.identity import SendsIdentity, Token
 from stockkeeper.client.tracing import plugins
 from stockkeeper.contracts.errors import Unreachable
+from stockkeeper.contracts.messages import Message
 from stockkeeper.contracts.policies import TASK_QUEUE
+
+if TYPE_CHECKING:
+    from stockkeeper.client.databases import Databases
+
+R = TypeVar("R")
 
 LOCAL_ADDRESS = "localhost:7233"
 
@@ -63,6 +71,7 @@ class Connection:
         task_queue: The task queue that the workers listen on.
         answer_within: How long each call waits for its answer before it raises `Unreachable`.
         standalone_activities: Whether the server runs standalone activities; None until the first question.
+        databases: The databases behind it, if there are several; None: one (`stockkeeper.client.databases`).
     """
 
     def __init__(
@@ -72,6 +81,19 @@ class Connection:
         self.task_queue = task_queue
         self.answer_within = answer_within
         self.standalone_activities: bool | None = None
+        self.databases: Databases | None = None
+
+    def at(self, queue: str) -> "Connection":
+        """The same, to the one database whose workers listen on this task queue."""
+        return Connection(self.client, queue, answer_within=self.answer_within)
+
+    async def at_home(self, request: Message, begin: Callable[[str], Awaitable[R]]) -> R:
+        """Begin a process on the task queue of the database that keeps the warehouses of its start."""
+        return await (begin(self.task_queue) if self.databases is None else self.databases.begin(request, begin))
+
+    async def queue_of(self, workflow_id: str) -> str:
+        """The task queue of the database that has a workflow's document."""
+        return self.task_queue if self.databases is None else await self.databases.queue_of(workflow_id)
 
 
 def task_queue() -> str:

@@ -117,7 +117,7 @@ class Document(Generic[S]):
             what = f"{cls.process.name} {name}"
             try:
                 async with answer(what, min(connection.answer_within, LAST_LOOK), if_lost=None):
-                    await require_database(connection)
+                    await connection.at_home(request, lambda queue: require_database(connection.at(queue)))
             except Unreachable as unknown:
                 raise as_it_is_away(what, lost, unknown) from unknown
             raise
@@ -281,11 +281,12 @@ class Document(Generic[S]):
         is_repeatable = numbered is not None or getattr(message, "lines", None) is None
 
         async def through_a_run(by: str) -> Any:
+            queue = await self._connection.queue_of(self._handle.id)
             start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
                 self.process.workflow_type,
                 self._resumption(message),
                 id=self._handle.id,
-                task_queue=self._connection.task_queue,
+                task_queue=queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 static_summary=plain(f"{self._what}: {sent.name}"),
             )

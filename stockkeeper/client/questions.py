@@ -46,6 +46,8 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
         DomainError: The question was refused.
         Unreachable: No worker answered.
     """
+    if connection.databases is not None:
+        return await connection.databases.ask(question, asked, prefix)
     with span(question.name):
         return await _answer_to(connection, question, asked, prefix)
 
@@ -105,11 +107,15 @@ async def require_database(connection: Connection) -> None:
 
 
 async def pages(connection: Connection, question: PagedQuestion[Q, P, R], asked: Q) -> AsyncIterator[R]:
-    """All rows of an answer; a page is asked for when its first row is wanted.
+    """All rows of an answer; a page is asked for when its first row is wanted. Those of several databases are merged.
 
     Raises:
         DomainError, Unreachable: See `ask`.
     """
+    if connection.databases is not None:
+        async for row in connection.databases.pages(question, asked):
+            yield row
+        return
     while True:
         page = await ask(connection, question, asked)
         rows = question.rows(page)

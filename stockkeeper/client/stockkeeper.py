@@ -1,6 +1,7 @@
 """The client for Python services."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -10,6 +11,7 @@ from stockkeeper.client.adjustment import Adjustments
 from stockkeeper.client.connection import ANSWER_WITHIN, Connection, connect_temporal, task_queue
 from stockkeeper.client.customer_return import CustomerReturns
 from stockkeeper.client.cycle_count import CycleCounts
+from stockkeeper.client.databases import connection_to, databases_by_environment
 from stockkeeper.client.document import Part
 from stockkeeper.client.identity import Token, token_by
 from stockkeeper.client.import_file import Imports
@@ -62,6 +64,7 @@ class Stockkeeper(
         queue: str | None = None,
         answer_within: timedelta = ANSWER_WITHIN,
         identity: Token | None = None,
+        databases: Sequence[str] | None = None,
     ) -> Self:
         """Connect to Temporal.
 
@@ -73,12 +76,23 @@ class Stockkeeper(
             answer_within: How long each call waits for its answer before it raises `Unreachable`.
             identity: A token of the identity provider that every call carries, or what gives the present one; None: by
                 ``STOCKKEEPER_IDENTITY_TOKEN`` or ``STOCKKEEPER_IDENTITY_TOKEN_FILE``, or else none.
+            databases: The task queues of several databases, that of the catalogue's first, in place of ``queue``; None:
+                by ``STOCKKEEPER_DATABASES`` unless ``queue`` is given, or else there is one database.
 
         Raises:
             Unreachable: No Temporal server answers at that address.
         """
         client = await connect_temporal(address, namespace, identity=identity or token_by())
-        return cls(Connection(client, queue or task_queue(), answer_within=answer_within))
+        several = databases or ([] if queue else databases_by_environment())
+        return cls(connection_to(client, queue or task_queue(), several, answer_within=answer_within))
+
+    def at(self, queue: str) -> Self:
+        """A client for one of several databases: for questions and runs that concern all that is kept there.
+
+        Args:
+            queue: The task queue of its workers.
+        """
+        return type(self)(self.connection.at(queue))
 
     async def inbox(self, *, now: datetime | None = None) -> list[InboxItem]:
         """All that waits for a person, the oldest first.

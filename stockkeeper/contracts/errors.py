@@ -15,6 +15,7 @@ from stockkeeper.domain.errors import (
     UnknownSupplier,
     UnknownWarehouse,
     Unreachable,
+    WarehouseElsewhere,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "UnknownSupplier",
     "UnknownWarehouse",
     "Unreachable",
+    "WarehouseElsewhere",
     "already_exists",
     "of_operation",
 ]

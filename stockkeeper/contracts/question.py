@@ -16,6 +16,7 @@ from stockkeeper.contracts import (
     buffer,
     count_questions,
     documents,
+    homes,
     import_preview,
     ledger,
     operation,
@@ -182,6 +183,13 @@ LIST_DOCUMENTS = PagedQuestion[documents.ListDocuments, documents.DocumentsListe
     place=lambda document: document.place,
     goes_on="before",
 )
+SHOW_HOMES = PagedQuestion[homes.ShowHomes, homes.HomesPage, homes.HomeShown](
+    homes.HomeActivities.show_homes,
+    homes.ShowHomes,
+    homes.HomesPage,
+    rows=lambda page: page.homes,
+    place=lambda home: home.warehouse_id,
+)
 SHOW_DOCUMENT = Question(documents.DocumentActivities.show_document, documents.ShowDocument, documents.DocumentShown)
 FIND_OPERATION = Question(
     operation.OperationActivities.find_operation, operation.FindOperation, operation.OperationFound
@@ -196,7 +204,7 @@ DECIDE_FINDING = Question(
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
-    *(SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
+    *(SHOW_HOMES, SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS, EXPORT_SUPPLY),
     *(EXPLAIN_PLAN, SHOW_PLAN_ACCURACY),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

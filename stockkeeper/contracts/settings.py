@@ -4,7 +4,7 @@ The worker's own settings, with their meaning, are `activities.settings`; a test
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from stockkeeper.domain.errors import StockkeeperError
@@ -29,6 +29,7 @@ WORKER_SETTINGS = frozenset(
         "BULK_FACTOR",
         "CONCURRENCY",
         "COUNTING",
+        "DATABASES",
         "DATABASE_ROLE",
         "DEPLOYMENT_NAME",
         "ESCALATION_NOTICE_URLS",
@@ -78,6 +79,26 @@ OTHER_SETTINGS = frozenset(
 
 # Kubernetes sets these for each Service beside a pod: ours may well be named stockkeeper, or stockkeeper-ui.
 _OF_KUBERNETES = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+
+
+def queues_of(databases: str) -> list[str]:
+    """The task queues of several databases in the setting ``DATABASES``, that of the catalogue's first.
+
+    Returns:
+        Empty: there is one database.
+
+    Raises:
+        ValueError: There is only one, or one is there twice.
+    """
+    queues = [each.strip() for each in databases.split(",") if each.strip()]
+    if len(queues) == 1 or len(set(queues)) < len(queues):
+        raise ValueError("the task queues of two databases at least, each once, separated by commas")
+    return queues
+
+
+def suffix_of(task_queue: str, queues: Sequence[str]) -> str:
+    """The end of ids that each of several databases has once, such as its schedules'; empty in the first, or only."""
+    return f"-{task_queue}" if task_queue in queues[1:] else ""
 
 
 class UnknownSetting(StockkeeperError):

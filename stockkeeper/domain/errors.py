@@ -10,6 +10,7 @@
         ├── UnknownProduct     it names a product that isn't there
         ├── UnknownWarehouse   ... a warehouse
         ├── UnknownSupplier    ... a supplier
+        ├── WarehouseElsewhere it names a warehouse that another database keeps
         ├── InsufficientStock  less available than asked for, with the numbers
         ├── InvalidState       the command is wrong in the present status
         ├── NotPermitted       the wrong person asks
@@ -67,6 +68,13 @@ class EndedHold(TypedDict):
     reference_id: str
     product_id: int
     quantity: int
+
+
+class HomeDetails(TypedDict):
+    """Details of a `WarehouseElsewhere`: the warehouse, and the task queue of the database that keeps it."""
+
+    warehouse_id: int
+    task_queue: str
 
 
 class PermissionDetails(TypedDict, total=False):
@@ -186,6 +194,32 @@ class UnknownSupplier(_Unknown):
     """No such supplier."""
 
     kind = "supplier"
+
+
+class WarehouseElsewhere(DomainError):
+    """The warehouse is kept in another database than the one that was asked."""
+
+    def __init__(self, message: str, warehouse_id: int = 0, task_queue: str = "") -> None:
+        super().__init__(message)
+        self.warehouse_id = warehouse_id
+        self.task_queue = task_queue
+
+    @classmethod
+    def of(cls, warehouse_id: int, task_queue: str) -> Self:
+        """The error for this warehouse and the task queue of its database."""
+        where = f"the database of task queue {task_queue}"
+        return cls(f"warehouse {warehouse_id} is kept in {where}: send this there", warehouse_id, task_queue)
+
+    @property
+    def details(self) -> HomeDetails:
+        """``{warehouse_id, task_queue}``."""
+        return {"warehouse_id": self.warehouse_id, "task_queue": self.task_queue}
+
+    @classmethod
+    def from_details(cls, message: str, details: object) -> Self:
+        """Read warehouse and task queue again."""
+        given = details if isinstance(details, Mapping) else {}
+        return cls(message, given.get("warehouse_id", 0), given.get("task_queue", ""))
 
 
 @dataclass(frozen=True)

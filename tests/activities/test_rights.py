@@ -20,7 +20,7 @@ WORKER: Mapping[str, frozenset[str]] = {
     READ: frozenset(
         {
             *("alembic_version", "audited_documents", "documents_say", "items_below", "orderable_items"),
-            *("reorder_points", "schema_revisions", "transfer_holds"),
+            *("reorder_points", "schema_revisions", "this_database", "transfer_holds", "warehouse_homes"),
         }
     ),
     # The past: it grows, and nothing in it changes.
@@ -71,7 +71,7 @@ SEQUENCES = {
 }
 FUNCTIONS = {
     *("are_price_breaks", "balance_at", "drop_order_lines", "is_approved", "open_orders", "undone_departures"),
-    "undone_units",
+    *("undone_units", "warehouses_elsewhere"),
 }
 """Those that aren't a trigger's."""
 DEFINERS = {"drop_order_lines", "keep_the_reorder_point"}

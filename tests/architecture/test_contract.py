@@ -14,6 +14,7 @@ from activities.audit_findings import AuditFindings
 from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.documents import DocumentQuestions
+from activities.homes import Homes
 from activities.identity import IdentityChecks
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
@@ -32,6 +33,7 @@ from stockkeeper.contracts.audit_findings import AuditFindingActivities
 from stockkeeper.contracts.buffer import BufferActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
+from stockkeeper.contracts.homes import HomeActivities
 from stockkeeper.contracts.identity import IdentityActivities
 from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.inventory_service import SERVICE, operations
@@ -77,6 +79,7 @@ INTERFACES: list[tuple[type, type]] = [
     (AuditFindingActivities, AuditFindings),
     (OperationActivities, OperationQuestions),
     (ProductActivities, ProductNaming),
+    (HomeActivities, Homes),
     (ImportPreviewActivities, ImportPreviews),
     (SupplyActivities, SupplyQuestions),
     (BufferActivities, ItemBuffers),
@@ -232,7 +235,7 @@ def _questions() -> set[str]:
     """The activities that a service may ask, by the interfaces that answer questions."""
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
-        *(OperationActivities, ProductActivities, BufferActivities, ImportPreviewActivities),
+        *(OperationActivities, ProductActivities, HomeActivities, BufferActivities, ImportPreviewActivities),
         *(WaitingActivities, OrderPromisingActivities, SupplyActivities, PlanQuestionActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}

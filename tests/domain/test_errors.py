@@ -21,6 +21,7 @@ from stockkeeper.domain.errors import (
     UnknownSupplier,
     UnknownWarehouse,
     Unreachable,
+    WarehouseElsewhere,
 )
 
 SHORT = [Shortage(7, 1, 5, 2), Shortage(8, 1, 1, 0)]
@@ -41,6 +42,11 @@ ERRORS: list[tuple[DomainError, str, object]] = [
         InvalidState("reservation 1042 has expired and can't be cancelled", "EXPIRED", "cancel"),
         "reservation 1042 has expired and can't be cancelled",
         {"status": "EXPIRED", "command": "cancel"},
+    ),
+    (
+        WarehouseElsewhere.of(7, "south"),
+        "warehouse 7 is kept in the database of task queue south: send this there",
+        {"warehouse_id": 7, "task_queue": "south"},
     ),
     (NotPermitted("ann asked for it herself"), "ann asked for it herself", {}),
     (OperationConflict("done already, differently"), "done already, differently", {}),

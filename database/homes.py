@@ -1,0 +1,76 @@
+"""Several databases: in which one each warehouse is kept (`docs/several-databases.md`).
+
+The task queue of its workers is a database's name. With both tables empty there is one database. Nothing is locked.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import psycopg
+from sqlalchemy import Boolean, Column, Connection, Table, Text, text
+from sqlalchemy.exc import DBAPIError
+
+from database.columns import METADATA, key_of, needed
+from stockkeeper.domain.errors import DomainError, InvalidRequest, WarehouseElsewhere
+
+this_database = Table(
+    "this_database",
+    METADATA,
+    Column("is_this", Boolean, primary_key=True, server_default=text("true")),
+    needed("task_queue", Text),
+    needed("catalogue", Text),
+)
+"""Which of several databases this is, and which keeps the catalogue, by their task queues. It isn't replicated."""
+
+warehouse_homes = Table(
+    "warehouse_homes",
+    METADATA,
+    key_of("warehouses.warehouse_id"),
+    needed("task_queue", Text),
+)
+"""The home of each warehouse that isn't kept where the catalogue is."""
+
+_ELSEWHERE = text("SELECT warehouse_id, task_queue FROM warehouses_elsewhere(cast(:wanted AS bigint[]))")
+
+_HOMES = text("""
+    SELECT warehouse_id, name AS warehouse, coalesce(home.task_queue, here.catalogue) AS task_queue
+    FROM warehouses LEFT JOIN warehouse_homes AS home USING (warehouse_id) LEFT JOIN this_database AS here ON true
+    WHERE warehouse_id > :after
+    ORDER BY warehouse_id
+    LIMIT :most
+""")
+
+# As the migration of the guards has them.
+_OF_A_WAREHOUSE = "SK001"
+_OF_THE_CATALOGUE = "SK002"
+
+
+def require_here(connection: Connection, warehouse_ids: Iterable[int]) -> None:
+    """Refuse warehouses that are kept in another database.
+
+    Raises:
+        WarehouseElsewhere: The first one that is.
+    """
+    wanted = sorted(set(warehouse_ids))
+    found = connection.execute(_ELSEWHERE, {"wanted": wanted}).first() if wanted else None
+    if found is not None:
+        raise WarehouseElsewhere.of(found.warehouse_id, found.task_queue)
+
+
+def read_homes(connection: Connection, after: int, most: int) -> list[Mapping[str, Any]]:
+    """Warehouses with the task queue of the database that keeps them, by id; None: there is one database."""
+    return [dict(row) for row in connection.execute(_HOMES, {"after": after, "most": most}).mappings()]
+
+
+def refusal_of(error: DBAPIError) -> DomainError | None:
+    """The refusal behind the error of a guard; None: it is another error."""
+    if not isinstance(error.orig, psycopg.Error):
+        return None
+    told = error.orig.diag
+    if error.orig.sqlstate == _OF_A_WAREHOUSE:
+        found = json.loads(told.message_detail or "")
+        return WarehouseElsewhere.of(found["warehouse_id"], found["task_queue"])
+    if error.orig.sqlstate == _OF_THE_CATALOGUE:
+        return InvalidRequest(told.message_primary or "")
+    return None

@@ -1,0 +1,217 @@
+"""Two databases with a worker each: every call goes to the one that keeps its warehouses, and to no other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError
+from temporalio.client import Client
+
+from database.homes import refusal_of
+from database.tables import inventory_items
+from devstack.databases import give_home
+from stockkeeper import (
+    Connection,
+    InsufficientStock,
+    InvalidRequest,
+    Line,
+    OrderLine,
+    Shortage,
+    Unreachable,
+    WarehouseElsewhere,
+)
+from stockkeeper.client.databases import parts_by_database
+from stockkeeper.contracts.reservation import ReservationLine
+from stockkeeper.domain.stock import ItemKey
+from tests.support.auditor import assert_books_agree, auditors_engine
+from tests.support.several_databases import Both, One, two_databases
+from tests.support.shop import new_reference
+from worker import Settings
+
+HELD = "SELECT count(*) FROM reservations WHERE reference_id = :reference"
+RESERVED = """
+    SELECT coalesce(sum(quantity_reserved), 0) FROM inventory_items
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+"""
+
+
+@pytest.fixture(scope="module")
+async def both(tmp_path_factory: pytest.TempPathFactory, settings: Settings, our_client: Client) -> AsyncIterator[Both]:
+    """Two databases, each with a worker; the books of both agree at the end."""
+    async with two_databases(tmp_path_factory.mktemp("databases"), settings, our_client) as both:
+        yield both
+        for each in (both.north, both.south):
+            auditor = auditors_engine(each.server.url)
+            assert_books_agree(auditor)
+            auditor.dispose()
+
+
+def lines(*items: ItemKey, units: int = 1) -> list[Line]:
+    return [Line(item.product_id, item.warehouse_id, quantity=units) for item in items]
+
+
+def reserved(one: One, item: ItemKey) -> int:
+    return one.count(RESERVED, **item._asdict())
+
+
+async def test_an_order_is_held_where_its_warehouse_is_kept_and_commands_find_it(both: Both) -> None:
+    for home, other in ((both.north, both.south), (both.south, both.north)):
+        item, order = await both.item(home, 5), new_reference()
+        hold = await both.stock.reserve(order, lines(item, units=3), performed_by="shop")
+        assert (home.count(HELD, reference=order), other.count(HELD, reference=order)) == (1, 0)
+        assert (await both.caller().hold(order)).state == hold.state
+        await hold.fulfill(performed_by="shop")
+        assert reserved(home, item) == 0
+        [level] = [each async for each in both.stock.levels(item.product_id)]
+        assert (level.warehouse_id, level.quantity_on_hand) == (item.warehouse_id, 2)
+
+
+async def test_names_lead_to_the_same_place_as_ids(both: Both) -> None:
+    item, order = await both.item(both.south, 2), new_reference()
+    [level] = [each async for each in both.stock.levels(warehouse=item.warehouse_id)]
+    await both.stock.reserve(order, [Line(level.sku, level.warehouse, quantity=2)], performed_by="shop")
+    assert reserved(both.south, item) == 2
+    assert (await both.stock.set_buffer(level.sku, level.warehouse, 0, performed_by="ann")).quantity_available == 0
+
+
+async def test_a_start_over_two_databases_is_refused_and_changes_nothing(both: Both) -> None:
+    north, south = await both.item(both.north, 5), await both.item(both.south, 5)
+    order = new_reference()
+    with pytest.raises(InvalidRequest, match="kept in several databases, and nothing was done"):
+        await both.stock.reserve(order, lines(north, south), performed_by="shop")
+    with pytest.raises(InvalidRequest, match="kept in several databases, and nothing was done"):
+        await both.stock.create_transfer(
+            new_reference("transfer"),
+            [Line(north.product_id, quantity=1)],
+            from_warehouse_id=north.warehouse_id,
+            to_warehouse_id=south.warehouse_id,
+            requested_by="ann",
+        )
+    with pytest.raises(InvalidRequest, match="each line names its warehouse"):
+        await both.stock.reserve(order, [Line(north.product_id, quantity=1)], performed_by="shop")
+    with pytest.raises(InvalidRequest, match="needs a warehouse, or one of the databases"):
+        await both.stock.run_audit()
+    assert (reserved(both.north, north), reserved(both.south, south)) == (0, 0)
+    wanted = [
+        ReservationLine(product_id=item.product_id, warehouse_id=item.warehouse_id, quantity=1)
+        for item in (south, north, south)
+    ]
+    assert await parts_by_database(both.stock.connection, wanted) == {
+        both.south.queue: [wanted[0], wanted[2]],
+        both.north.queue: [wanted[1]],
+    }
+    assert await parts_by_database(Connection(both.client, "one"), wanted) == {"one": wanted}
+
+
+async def test_a_step_refuses_a_warehouse_that_another_database_keeps(both: Both) -> None:
+    south = await both.item(both.south, 5)
+    wrong = both.stock.at(both.north.queue)
+    refused = WarehouseElsewhere.of(south.warehouse_id, both.south.queue)
+    with pytest.raises(WarehouseElsewhere) as short:
+        await wrong.reserve(new_reference(), lines(south), performed_by="shop")
+    supplier = both.north.shop.supplier()
+    with pytest.raises(WarehouseElsewhere) as ordered:
+        await wrong.draft_purchase_order(
+            new_reference("po"),
+            supplier_id=supplier,
+            warehouse_id=south.warehouse_id,
+            lines=[OrderLine(south.product_id, qty=1, unit_cost=Decimal(1))],
+            requested_by="ann",
+            reason="wanted",
+        )
+    for caught in (short, ordered):
+        assert (caught.value.message, caught.value.details) == (refused.message, refused.details)
+    assert both.north.count("SELECT count(*) FROM purchase_orders WHERE supplier_id = :of", of=supplier) == 0
+    never = ItemKey(await both.warehouse(both.south), south.product_id)
+    with pytest.raises(InsufficientStock) as caught_short:
+        await both.stock.reserve(new_reference(), lines(never), performed_by="shop")
+    assert caught_short.value.shortages == [Shortage(never.product_id, never.warehouse_id, 1, 0)]
+
+
+async def test_a_client_with_an_old_directory_sends_the_command_again(both: Both) -> None:
+    product, warehouse = both.north.shop.product(), both.north.shop.warehouse()
+    caller = both.caller()
+    assert [each async for each in caller.levels(warehouse=warehouse)] == []
+    give_home(both.north.engine, warehouse, both.south.queue)
+    item = await both.item(both.south, 1, product=product, warehouse=warehouse)
+    await caller.reserve(new_reference(), lines(item), performed_by="shop")
+    assert reserved(both.south, item) == 1
+
+
+async def test_answers_are_merged_in_their_order_over_pages(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.stock.LEVELS_AT_ONCE", 2)
+    places = [await both.warehouse(home) for home in (both.north, both.south, both.north)]
+    products = [both.north.shop.product() for _ in range(4)]
+    await both.told()
+    for place, home in zip(places, (both.north, both.south, both.north), strict=True):
+        for product in products:
+            home.shop.item(2, product=product, warehouse=place)
+    found = [(each.sku, each.warehouse) async for each in both.stock.levels(warehouse=places)]
+    assert found == sorted(found)
+    assert len(found) == 12
+    only = [each.warehouse_id async for each in both.stock.levels(products, warehouse=places[1])]
+    assert only == [places[1]] * 4
+    orders = [new_reference() for _ in range(4)]
+    for order, place in zip(orders, (places[0], places[1], places[1], places[2]), strict=True):
+        await both.stock.reserve(order, [Line(products[0], place, quantity=1)], performed_by="shop")
+    assert [each.number for each in await both.stock.holds(sku=products[0])] == orders[::-1]
+    assert [each.number for each in await both.stock.holds(sku=products[0], limit=2)] == orders[:1:-1]
+    assert [each.number for each in await both.stock.holds(warehouse=places[1])] == orders[2:0:-1]
+    moved = [each async for each in both.stock.history(products[1], places[1])]
+    assert [(each.movement_type, each.quantity) for each in moved] == [("ADJUSTMENT", 2)]
+
+
+async def test_each_database_guards_its_tables_against_warehouses_and_catalogues_of_others(both: Both) -> None:
+    south, north = await both.item(both.south, 1), await both.item(both.north, 1)
+    for one, item, keeper in ((both.north, south, both.south), (both.south, north, both.north)):
+        with pytest.raises(DBAPIError) as caught, one.database.engine.begin() as connection:
+            connection.execute(insert(inventory_items).values(item._asdict()))
+        refusal = refusal_of(caught.value)
+        assert isinstance(refusal, WarehouseElsewhere)
+        assert refusal.details == {"warehouse_id": item.warehouse_id, "task_queue": keeper.queue}
+    with pytest.raises(DBAPIError) as changed, both.south.engine.begin() as connection:
+        connection.execute(text("UPDATE products SET name = 'mine'"))
+    refusal = refusal_of(changed.value)
+    assert isinstance(refusal, InvalidRequest)
+    assert both.north.queue in refusal.message
+    for statement, message in (
+        (f"UPDATE warehouse_homes SET task_queue = 'x' WHERE warehouse_id = {south.warehouse_id}", "stays in its"),
+        (f"DELETE FROM warehouse_homes WHERE warehouse_id = {south.warehouse_id}", "stays in its"),
+        (f"INSERT INTO warehouse_homes VALUES ({north.warehouse_id}, 'x')", "has stock or documents here already"),
+    ):
+        with pytest.raises(DBAPIError, match=message), both.north.engine.begin() as connection:
+            connection.execute(text(statement))
+
+
+async def test_while_one_database_is_dead_the_other_sells_and_nothing_is_lost(both: Both) -> None:
+    north, south = await both.item(both.north, 30), await both.item(both.south, 30)
+    caller = both.caller(answer_within=timedelta(seconds=2))
+    await caller.reserve(new_reference(), lines(south), performed_by="shop")
+    begun = [new_reference() for _ in range(10)]
+    under_way = [
+        asyncio.create_task(caller.reserve(each, lines(south, units=2), performed_by="shop")) for each in begun
+    ]
+    both.south.kill()
+    lost = await asyncio.gather(*under_way, return_exceptions=True)
+    assert {type(each) for each in lost if isinstance(each, BaseException)} <= {Unreachable}
+    for _ in range(3):
+        await caller.reserve(new_reference(), lines(north), performed_by="shop")
+    assert reserved(both.north, north) == 3
+    with pytest.raises(Unreachable):
+        await caller.reserve(begun[0], lines(south, units=2), performed_by="shop")
+    with pytest.raises(Unreachable, match=f"the database of task queue {both.south.queue}"):
+        _ = [each async for each in caller.levels()]
+    assert [each.quantity_reserved async for each in caller.levels(warehouse=north.warehouse_id)] == [3]
+    await asyncio.to_thread(both.south.server.stop)
+    await asyncio.to_thread(both.south.server.start)
+    both.south.engine.dispose()
+    again = both.caller()
+    for each in begun:
+        await again.reserve(each, lines(south, units=2), performed_by="shop")
+    assert reserved(both.south, south) == 21
+    with pytest.raises(InsufficientStock):
+        await again.reserve(new_reference(), lines(south, units=10), performed_by="shop")
+    await both.told()

@@ -1,0 +1,125 @@
+"""Two databases, each on a server of its own, with a worker each and one catalogue."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+from temporalio.client import Client
+
+from database.migrate import upgrade
+from database.sessions import Database, connect
+from devstack.databases import follow_catalogue, give_home, is_copied, keep_catalogue
+from devstack.postgres import EmbeddedPostgres
+from devstack.processes import free_ports
+from stockkeeper import Stockkeeper
+from stockkeeper.client.databases import connection_to
+from stockkeeper.domain.stock import ItemKey
+from tests.support.shop import Shop, new_reference
+from tests.support.wire import eventually
+from worker import Settings, build_database, build_worker
+
+
+class One:
+    """One of the databases."""
+
+    def __init__(self, folder: Path, settings: Settings, name: str, port: int) -> None:
+        self.queue = f"{name}-{new_reference('queue')}"
+        self.server = EmbeddedPostgres(folder / name, port, fast=True, logical=True)
+        self._settings = settings
+        self.engine: Engine
+        self.database: Database
+        self.shop: Shop
+
+    def begin(self) -> None:
+        """Migrate the database, once its server has started."""
+        self.engine = connect(self.server.url, pool_size=5)
+        upgrade(self.engine)
+        self.shop = Shop(self.engine)
+        self.settings = self._settings.model_copy(
+            update={"database_url": SecretStr(self.server.url), "task_queue": self.queue, "concurrency": 4}
+        )
+        self.database = build_database(self.settings)
+
+    def kill(self) -> None:
+        """Kill the server, without a chance to end anything in good order."""
+        pid = int((self.server.log.parent / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+    def count(self, statement: str, **of: object) -> int:
+        """A number from the tables, as the owner sees them."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(text(statement), of).scalar_one())
+
+
+class Both:
+    """Two databases; the northern one keeps the catalogue.
+
+    Attributes:
+        stock: A client that knows of both.
+    """
+
+    def __init__(self, north: One, south: One, client: Client) -> None:
+        self.north, self.south, self.client = north, south, client
+        self.stock = self.caller()
+
+    def caller(self, answer_within: timedelta = timedelta(seconds=30)) -> Stockkeeper:
+        """A client that has read nothing yet."""
+        queues: Sequence[str] = (self.north.queue, self.south.queue)
+        return Stockkeeper(connection_to(self.client, "", queues, answer_within=answer_within))
+
+    async def warehouse(self, home: One) -> int:
+        """A new warehouse in one of the databases, of which both know."""
+        number = self.north.shop.warehouse()
+        if home is self.south:
+            give_home(self.north.engine, number, self.south.queue)
+        await self.told()
+        return number
+
+    async def item(self, home: One, units: int, *, product: int | None = None, warehouse: int | None = None) -> ItemKey:
+        """An item with so many units in one of the databases."""
+        warehouse = warehouse or await self.warehouse(home)
+        product = product or self.north.shop.product()
+        await self.told()
+        return home.shop.item(units, product=product, warehouse=warehouse)
+
+    async def told(self) -> None:
+        """Return once the southern database has the catalogue as it is now."""
+        with self.north.engine.connect() as connection:
+            now = connection.execute(text("SELECT pg_current_wal_lsn()")).scalar_one()
+        caught_up = "SELECT coalesce(bool_and(replay_lsn >= :now), false)::int FROM pg_stat_replication"
+
+        async def look() -> int:
+            return await asyncio.to_thread(self.north.count, caught_up, now=now)
+
+        await eventually(look, bool)
+
+
+@asynccontextmanager
+async def two_databases(folder: Path, settings: Settings, client: Client) -> AsyncIterator[Both]:
+    """Make them, and let them vanish at the end."""
+    ports = free_ports(2)
+    north, south = One(folder, settings, "north", ports[0]), One(folder, settings, "south", ports[1])
+    async with AsyncExitStack() as stack:
+        for each in (north, south):
+            stack.push_async_callback(asyncio.to_thread, each.server.stop)
+        await asyncio.gather(*(asyncio.to_thread(each.server.start) for each in (north, south)))
+        for each in (north, south):
+            each.begin()
+            stack.callback(each.engine.dispose)
+            stack.callback(each.database.engine.dispose)
+        keep_catalogue(north.engine, north.queue)
+        follow_catalogue(south.engine, south.queue, catalogue=north.queue, catalogue_url=north.server.url)
+
+        async def look() -> bool:
+            return await asyncio.to_thread(is_copied, south.engine)
+
+        await eventually(look, bool)
+        for each in (north, south):
+            await stack.enter_async_context(build_worker(client, each.database, each.settings))
+        yield Both(north, south, client)
