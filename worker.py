@@ -8,16 +8,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib import import_module
-from typing import Any, TypedDict, cast
+from typing import Any, TypeAlias, TypedDict, cast
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.plugin import SimplePlugin
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
@@ -224,14 +223,18 @@ def _steps(process: ProcessSpec, database: Database, settings: Settings) -> obje
     return steps(database, settings.adjustment) if issubclass(steps, WithLimit) else steps(database)
 
 
-def build_worker(client: Client, database: Database, settings: Settings) -> Worker:
-    """The worker, ready to run; one that serves all runs another one beside it, for bulk work.
+@asynccontextmanager
+async def working(client: Client, database: Database, settings: Settings) -> AsyncIterator[None]:
+    """Work, for as long as the block lasts: on the queues that the settings name, with one worker for each.
 
     There is a thread for each activity that may run, local or regular: with fewer, an activity's timeout would run out
     while it waits in a queue inside the worker, which Temporal can't see.
+
+    Raises:
+        RuntimeError: A worker has failed, and with it the block was cancelled.
     """
     log_attempts_in_one_line()
-    measuring, looking = _measured(client, database, settings)
+    measuring, beside = _measured(client, database, settings)
     common = _Common(
         activities=activities_of(*build_steps(database, settings)),
         deployment_config=_deployment(settings.version),
@@ -247,38 +250,27 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         max_workflow_task_external_storage_concurrency=1,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )
-    beside = [SimplePlugin("stockkeeper-stalled", run_context=database.stalled.while_working), *looking]
+    beside = [*beside, database.stalled.while_working]
+    if settings.serves is not Serves.BULK:
+        beside.append(Waking(database, client).while_working)
+    # Not as plugins of a worker: one that couldn't begin would keep the block from ever ending.
+    async with AsyncExitStack() as begun:
+        for each in beside:
+            await begun.enter_async_context(each())
+        if settings.serves is not Serves.ORDERS:
+            await _begin(begun, _bulk_worker(client, settings, common))
+        if settings.serves is not Serves.BULK:
+            await _begin(begun, _worker(client, settings, common))
+        yield
 
-    def bulk_worker(plugins: Sequence[SimplePlugin]) -> Worker:
-        return Worker(
-            client,
-            task_queue=bulk_queue(settings.task_queue),
-            activity_executor=ThreadPoolExecutor(settings.bulk_concurrency, thread_name_prefix="bulk"),
-            max_concurrent_activities=settings.bulk_concurrency,
-            plugins=plugins,
-            **common,
-        )
 
-    @asynccontextmanager
-    async def bulk_work() -> AsyncIterator[None]:
-        failed: Exception | None = None
-        try:
-            async with bulk_worker([]) as worker, taking_tasks(worker):
-                try:
-                    yield
-                except Exception as error:
-                    failed = error
-                    raise
-        except asyncio.CancelledError:
-            # Both have failed: the one for bulk work cancelled the end of the other, whose reason is the one to tell.
-            if failed is None:
-                raise
-            raise failed from None
+async def _begin(begun: AsyncExitStack, worker: Worker) -> None:
+    await begun.enter_async_context(worker)
+    await begun.enter_async_context(taking_tasks(worker))
 
-    if settings.serves is Serves.BULK:
-        return bulk_worker(beside)
-    if settings.serves is Serves.ALL:
-        beside.append(SimplePlugin("stockkeeper-bulk", run_context=bulk_work))
+
+def _worker(client: Client, settings: Settings, common: "_Common") -> Worker:
+    """The worker of runs, and of the steps that a person or an order waits for."""
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -291,9 +283,23 @@ def build_worker(client: Client, database: Database, settings: Settings) -> Work
         patch_activation_callback=lambda asked: patches.begins(
             asked.patch_id, identity_required=settings.requires_identity
         ),
-        plugins=[SimplePlugin("stockkeeper-waiting", run_context=Waking(database, client).while_working), *beside],
         **common,
     )
+
+
+def _bulk_worker(client: Client, settings: Settings, common: "_Common") -> Worker:
+    """The worker of bulk work."""
+    return Worker(
+        client,
+        task_queue=bulk_queue(settings.task_queue),
+        activity_executor=ThreadPoolExecutor(settings.bulk_concurrency, thread_name_prefix="bulk"),
+        max_concurrent_activities=settings.bulk_concurrency,
+        **common,
+    )
+
+
+_Beside: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+"""What goes on beside a worker for as long as it works."""
 
 
 class _Common(TypedDict):
@@ -332,14 +338,14 @@ def _vouching(settings: Settings) -> list[Interceptor]:
 
 def _measured(
     client: Client, database: Database, settings: Settings
-) -> tuple[Sequence[Interceptor], Sequence[SimplePlugin]]:
+) -> tuple[Sequence[Interceptor], Sequence["_Beside"]]:
     """What counts the worker's attempts and shows its gauges, if anybody asks for metrics."""
     if (metrics := metrics_of(settings)) is None:
         return [], []
     metrics.begin(client.namespace, settings.task_queue)
     pending = PendingNotices()
     gauges = Gauges(metrics, database, pending)
-    return [MeasuredAttempts(metrics, pending)], [SimplePlugin("stockkeeper-gauges", run_context=gauges.while_working)]
+    return [MeasuredAttempts(metrics, pending)], [gauges.while_working]
 
 
 def _deployment(version: WorkerDeploymentVersion | None) -> WorkerDeploymentConfig | None:
@@ -375,8 +381,7 @@ async def run(settings: Settings) -> None:
     try:
         async with (
             serve_health(client, settings, metrics, stop),
-            build_worker(client, database, settings) as worker,
-            taking_tasks(worker),
+            working(client, database, settings),
             Renewal(client, connected_by).while_working(),
         ):
             logging.getLogger("stockkeeper").info("working on task queue %s", settings.queue)

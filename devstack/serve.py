@@ -20,7 +20,7 @@ from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
 from stockkeeper.contracts.inventory_service import DEFAULT_ENDPOINT
 from stockkeeper.contracts.settings import require_known
-from worker import Settings, build_database, build_worker, serve_health
+from worker import Settings, build_database, serve_health, working
 
 
 class _Unset(Settings):
@@ -108,7 +108,7 @@ async def serving(
         try:
             await Watch(client, database.engine, settings.task_queue, settings.version).begin()
             health = serve_health(client, settings, metrics, asyncio.Event())
-            async with health, build_worker(client, database, settings):
+            async with health, working(client, database, settings):
                 yield info
         finally:
             database.engine.dispose()

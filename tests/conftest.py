@@ -1,5 +1,6 @@
 """One PostgreSQL, one Temporal and one worker for the whole session; every test brings its own products."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
@@ -29,7 +30,7 @@ from tests.support.shop import Shop
 from tests.support.stock_audit import Audits
 from tests.support.transfer import Transfers
 from tests.support.wire import Caller
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 # The same examples every time, and no time limit: on a busy machine that would fail by chance.
 hypothesis_settings.register_profile("stockkeeper", deadline=None, database=None, derandomize=True)
@@ -57,6 +58,16 @@ BEGIN_FIRST = "tests/faults/test_simulation.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the longest file begin first; the others stay in the order of the folders."""
     items.sort(key=lambda item: not item.nodeid.startswith(BEGIN_FIRST))
+
+
+_AT_WORK = pytest.StashKey["asyncio.Task[None]"]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail at once, and don't wait for answers, once the session's worker has ended."""
+    at_work = item.config.stash.get(_AT_WORK, None)
+    if at_work is not None and at_work.done() and "worker" in getattr(item, "fixturenames", ()):
+        pytest.fail(f"the session's worker has ended: {at_work.exception()!r}", pytrace=False)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -129,10 +140,24 @@ async def plain_client(stack: StackInfo) -> Client:
 
 
 @pytest.fixture(scope="session")
-async def worker(our_client: Client, database: Database, settings: Settings) -> AsyncIterator[None]:
+async def worker(
+    request: pytest.FixtureRequest, our_client: Client, database: Database, settings: Settings
+) -> AsyncIterator[None]:
     """One worker for all tests that don't bring their own."""
-    async with build_worker(our_client, database, settings):
-        yield
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        async with working(our_client, database, settings):
+            begun.set()
+            await over.wait()
+
+    # In a task of its own, which a worker that fails can end: that of a fixture's first part is over by then.
+    request.config.stash[_AT_WORK] = at_work = asyncio.create_task(work())
+    at_work.add_done_callback(lambda _: begun.set())
+    await begun.wait()
+    yield
+    over.set()
+    await at_work
 
 
 def _calling(kind: type[C]) -> Any:

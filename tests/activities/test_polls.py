@@ -14,7 +14,7 @@ from devstack.stack import StackInfo
 from stockkeeper.contracts.converter import DATA_CONVERTER
 from tests.support.shop import new_reference
 from tests.support.wire import eventually
-from worker import Settings, build_worker
+from worker import Settings, working
 
 METRICS = r"""# HELP temporal_long_request Count of long-poll request successes by rpc name
 # TYPE temporal_long_request counter
@@ -104,7 +104,7 @@ async def test_the_counters_of_a_real_worker_move_while_it_works_and_stand_when_
         return read_counters(address)
 
     queue = new_reference("queue")
-    async with build_worker(client, database, settings.model_copy(update={"task_queue": queue})):
+    async with working(client, database, settings.model_copy(update={"task_queue": queue})):
         # As many as it has pollers, two of them for bulk work, and each call is counted when it begins.
         begun = await eventually(counters, lambda seen: (seen.for_workflows, seen.for_activities) == (5, 7))
         assert begun == Counters(5, 7, is_busy=False)

@@ -17,7 +17,7 @@ from database.sessions import Database, connect
 from tests.activities.test_older_workers import newer_version
 from tests.support.shop import new_reference
 from tests.support.versions import set_current
-from worker import Settings, build_worker
+from worker import Settings, working
 
 V1, V2 = WorkerDeploymentVersion("stock", "v1"), WorkerDeploymentVersion("stock", "v2")
 V2_IS_CURRENT = "workers of version v2 of stock get the work of task queue q"
@@ -65,7 +65,7 @@ async def versioned(our_client: Client, database: Database, settings: Settings) 
     """The settings of a worker with a version, which works on a task queue of its own."""
     queue = new_reference("queue")
     settings = settings.model_copy(update={"task_queue": queue, "build_id": "v2", "deployment_name": queue})
-    async with build_worker(our_client, database, settings):
+    async with working(our_client, database, settings):
         yield settings
 
 

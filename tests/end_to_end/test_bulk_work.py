@@ -16,20 +16,20 @@ from stockkeeper.contracts import policies
 from tests.support.import_file import Imports, new_name
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
-from worker import Settings, build_worker
+from worker import Settings, working
 
 QUEUE = "bulk-tests"
 
 
 @asynccontextmanager
-async def working(
+async def serving(
     client: Client, database: Database, settings: Settings, queue: str, *serve: Serves
 ) -> AsyncIterator[None]:
     """Workers of this process on a task queue, one for each."""
     async with AsyncExitStack() as workers:
         for each in serve:
             told = settings.model_copy(update={"task_queue": queue, "serves": each})
-            await workers.enter_async_context(build_worker(client, database, told))
+            await workers.enter_async_context(working(client, database, told))
         yield
 
 
@@ -65,7 +65,7 @@ async def test_a_file_is_applied_by_a_worker_for_bulk_work_alone_beside_one_for_
     our_client: Client, plain_client: Client, database: Database, settings: Settings, imports: Imports, shop: Shop
 ) -> None:
     item = shop.item(3)
-    async with working(our_client, database, settings, QUEUE, Serves.ORDERS, Serves.BULK):
+    async with serving(our_client, database, settings, QUEUE, Serves.ORDERS, Serves.BULK):
         there = Imports(our_client, QUEUE, imports.directory, shop.engine)
         state = await there.send("products", "sku,name", f"{new_name('SKU')},Kettle")
         assert (state.status, state.inserted) == ("IMPORTED", 1)
@@ -96,7 +96,7 @@ async def test_where_nobody_serves_bulk_work_its_steps_go_by_the_other_queue_and
 ) -> None:
     monkeypatch.setattr(policies, "BULK_TAKEN_WITHIN", timedelta(seconds=1))
     queue = f"{QUEUE}-alone"
-    async with working(our_client, database, settings, queue, Serves.ORDERS):
+    async with serving(our_client, database, settings, queue, Serves.ORDERS):
         run = await planned(plain_client, shop.warehouse(), queue)
     steps = [(step, at) for step in ("roll_up_demand", "plan_page") for at in (f"{queue}-bulk", queue)]
     assert await asked_of(run) == steps

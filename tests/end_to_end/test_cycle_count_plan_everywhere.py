@@ -24,7 +24,7 @@ from tests.support.replenishment import goes_on, make_long
 from tests.support.schedules import SCHEDULES, forget_schedules
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 ACTIVITY = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 
@@ -54,7 +54,7 @@ async def house(stack: StackInfo, plain_client: Client, our_client: Client, sett
         connection.execute(first, {"number": 10**12 + uuid4().int % 10**12})
     told = settings.model_copy(update={"database_url": SecretStr(url), "task_queue": queue})
     database = build_database(told)
-    async with build_worker(our_client, database, told):
+    async with working(our_client, database, told):
         yield House(engine, Shop(engine), CountPlans(plain_client, queue), Counts(plain_client, queue))
     assert_books_agree(engine)
     database.engine.dispose()

@@ -17,7 +17,7 @@ from devstack.stack import StackInfo
 from tests.support.doctor import Doctor, doctor_of
 from tests.support.schedules import SCHEDULES, forget_schedules
 from tests.support.shop import new_reference
-from worker import Settings, build_worker
+from worker import Settings, working
 
 CHECKS = [
     *("versions", "settings", "secret_files", "encryption", "notices", "identity"),
@@ -150,7 +150,7 @@ async def test_a_worker_that_cannot_answer_says_why(doctor: Doctor, stack: Stack
     queue = new_reference("queue")
     url = make_url(stack.database_url).set(port=free_port()).render_as_string(hide_password=False)
     away = Database(connect(url, pool_size=2))
-    async with build_worker(our_client, away, Settings(task_queue=queue)):
+    async with working(our_client, away, Settings(task_queue=queue)):
         found = found_in(await doctor("--json", STOCKKEEPER_TASK_QUEUE=queue))
     assert wrong(found) == OF_THE_TESTS | {"worker"}
     assert found["worker"]["detail"].startswith("a worker couldn't answer a question: DatabaseAway: ")

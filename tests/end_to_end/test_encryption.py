@@ -55,7 +55,7 @@ from tests.support.encrypted import SOON, Child, Everything, answers, events_of,
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import answer, eventually
-from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, build_worker
+from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, working
 
 OLD, NEW = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 BEFORE, ROTATED, AFTER = f"old:{OLD}", f"new:{NEW} old:{OLD}", f"new:{NEW}"
@@ -79,12 +79,12 @@ async def connected(stack: StackInfo, our_client: Client, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def works(database: Database, settings: Settings) -> Callable[..., Worker]:
+def works(database: Database, settings: Settings) -> Callable[..., AbstractAsyncContextManager[None]]:
     """A worker on a task queue of this test's own."""
     queue = new_reference("queue")
 
-    def build(client: Client) -> Worker:
-        return build_worker(client, database, settings.model_copy(update={"task_queue": queue}))
+    def build(client: Client) -> AbstractAsyncContextManager[None]:
+        return working(client, database, settings.model_copy(update={"task_queue": queue}))
 
     return build
 

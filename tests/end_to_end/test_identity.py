@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Replayer, Worker
+from temporalio.worker import Replayer
 
 from activities.identity import LEEWAY
 from database.sessions import Database
@@ -28,7 +29,7 @@ from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.stock_audit import Audits
 from tests.support.wire import Caller, Json, answer, eventually, refusal
-from worker import REPLAYED_WITH, WORKFLOW_RUNNER, WORKFLOWS, Settings, build_worker
+from worker import REPLAYED_WITH, WORKFLOW_RUNNER, WORKFLOWS, Settings, working
 
 QUEUE = "identity"
 UPDATES = (
@@ -47,9 +48,9 @@ class Place(NamedTuple):
     database: Database
     settings: Settings
 
-    def worker(self) -> Worker:
+    def worker(self) -> AbstractAsyncContextManager[None]:
         """Such a worker, to be entered."""
-        return build_worker(self.ours, self.database, self.settings)
+        return working(self.ours, self.database, self.settings)
 
     def as_(self, kind: type[C], person: str, *roles: str, **claims: Any) -> C:
         """Somebody's side of a process, with a token."""

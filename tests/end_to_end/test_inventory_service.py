@@ -26,7 +26,7 @@ from tests.support import nexus
 from tests.support.rows import movements
 from tests.support.shop import new_reference
 from tests.support.wire import eventually
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 NAMESPACE = "another-team"
 THEIR_QUEUE = "another-teams"
@@ -78,7 +78,7 @@ async def team(stack: StackInfo, our_client: Client, database: Database, setting
     theirs = await Client.connect(stack.temporal_address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
     behind = settings.model_copy(update={"task_queue": QUEUE, "nexus_endpoint": ENDPOINT})
     async with (
-        build_worker(our_client, database, behind),
+        working(our_client, database, behind),
         Worker(theirs, task_queue=THEIR_QUEUE, workflows=[nexus.Asks, nexus.Checkout]),
     ):
         yield Team(theirs)
@@ -204,7 +204,7 @@ async def test_while_the_database_is_away_temporal_asks_again(
     )
     await make_endpoint(our_client, f"{ENDPOINT}-away", f"{QUEUE}-away")
     database = build_database(away)
-    async with build_worker(our_client, database, away):
+    async with working(our_client, database, away):
         asking = await team.begins(("levels", {}), endpoint=f"{ENDPOINT}-away")
 
         async def failures() -> list[str]:

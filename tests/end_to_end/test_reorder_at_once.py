@@ -29,7 +29,7 @@ from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
 from tests.support.wire import Caller, at_once, eventually, few_at_once
-from worker import Settings, build_worker
+from worker import Settings, working
 
 TOGETHER_SECONDS = 2.0
 """For as long a run waits for others who ask at the same time, before it looks."""
@@ -205,7 +205,7 @@ async def test_nobody_who_asks_waits_for_a_notice_that_nobody_takes(
     supply(engine, [first, second], shop.supplier())
     set_point(engine, first, 10)
     runs = Reorders(plain_client, elsewhere.task_queue)
-    async with build_worker(our_client, database, elsewhere):
+    async with working(our_client, database, elsewhere):
         name = await runs.begin(first.warehouse_id)
 
         async def drafted(orders: int) -> list[str]:

@@ -16,7 +16,7 @@ from tests.support.books import level, nothing_changes
 from tests.support.reservation import Orders, one_hold, request
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, refusal
-from worker import Settings, build_worker
+from worker import Settings, working
 
 WISH = {"performed_by": "shop", "reason": "the shopper left"}
 
@@ -34,7 +34,7 @@ class Away:
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
         """The worker comes."""
-        async with build_worker(self._ours, self._database, self._settings):
+        async with working(self._ours, self._database, self._settings):
             yield
 
 

@@ -16,7 +16,7 @@ from tests.support.books import level
 from tests.support.reservation import Orders, deadline_of, lines_of, request, shortage
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, Refusal, answer, at_once, cells, eventually, line, refusal
-from worker import Settings, build_worker
+from worker import Settings, working
 
 SECONDS = 1 / 60
 
@@ -175,7 +175,7 @@ async def test_a_large_order_whose_run_was_terminated_holds_nobody_up(
     assert await eventually(lambda: orders.found(query), bool) == [gone]
     monkeypatch.setattr(waking, "LOOK_ANYWAY", timedelta(milliseconds=200))
     elsewhere = settings.model_copy(update={"task_queue": new_reference("queue")})
-    async with build_worker(our_client, database, elsewhere):
+    async with working(our_client, database, elsewhere):
         assert (await orders.update(waits, "reserved"))["status"] == "ACTIVE"
     assert level(engine, item) == (1, 1)
 

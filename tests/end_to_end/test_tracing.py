@@ -25,7 +25,7 @@ from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.traces import SERVICE, Spans, spans_in_memory
 from tests.support.wire import eventually
-from worker import WORKFLOWS, Settings, build_database, build_worker
+from worker import WORKFLOWS, Settings, build_database, working
 from workflows.tracing import TracedRuns
 
 PERSON = "Ana Müller"
@@ -51,7 +51,7 @@ async def _a_worker(client: Client, settings: Settings) -> AsyncIterator[Stockke
     """A worker of its own, and a service's way to it."""
     own = settings.model_copy(update={"task_queue": new_reference("queue")})
     database = build_database(own)
-    async with build_worker(client, database, own):
+    async with working(client, database, own):
         yield Stockkeeper(Connection(client, own.task_queue))
     database.engine.dispose()
 

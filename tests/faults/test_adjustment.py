@@ -13,7 +13,7 @@ from tests.support.books import level
 from tests.support.outages import Outages
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import at_once
-from worker import build_worker
+from worker import working
 
 
 async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effect_and_all_hear_of_it(
@@ -30,7 +30,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         await deadly.has_killed_itself()
         assert not answered.done()
     assert level(engine, item) == (2, 0)
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         state = await answered
         assert (state["status"], state["approved_by"]) == ("POSTED", "ann")
         assert [each["reference_id"] for each in state["gave_way"]] == [buyer]

@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 
 import worker
 from activities.adjustment import AdjustmentSteps
+from activities.settings import Serves
 from database.sessions import Database
 from stockkeeper.contracts.adjustment import PostAdjustmentStep, StoredAdjustment
 from stockkeeper.contracts.converter import as_application_error
@@ -72,17 +73,19 @@ async def test_the_repeat_of_a_start_is_answered_after_the_result_that_came_befo
     engine: Engine,
 ) -> None:
     place, number, item = workplace(), new_reference("a"), shop.item(12, product=priced(shop, "100.00"))
+    without_bulk = place.settings.model_copy(update={"serves": Serves.ORDERS})
     with monkeypatch.context() as patched:
+        # Its steps go through the queue, where another worker takes them.
         patched.setattr(worker, "Worker", functools.partial(Worker, no_remote_activities=True))
         patched.setattr(AdjustmentSteps, "post_adjustment", _is_away)
-        async with worker.build_worker(our_client, database, place.settings):
+        async with worker.working(our_client, database, without_bulk):
             await place.adjusting.adjust(number, (item, -10))
             await place.adjusting.signal(number, "approve", approval())
             steps = ["post_adjustment", "send_notice"]
             await eventually(lambda: place.adjusting.pending(number), lambda pending: sorted(pending) == steps)
     await _refuse_the_approval(plain_client, place.settings.task_queue)
     again = asyncio.create_task(place.adjusting.adjust(number, (item, -10)))
-    async with worker.build_worker(our_client, database, place.settings):
+    async with worker.working(our_client, database, place.settings):
         [note] = (await again)["notes"]
     assert note.endswith("signal approve refused: InvalidRequest: no such thing")
     assert level(engine, item) == (12, 0)

@@ -25,7 +25,7 @@ from tests.support.customer_return import (
 from tests.support.outages import Outages
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import at_once, eventually
-from worker import build_worker
+from worker import working
 
 
 async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effect_and_an_answer(
@@ -39,7 +39,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
         answered = asyncio.ensure_future(inspecting)
         await deadly.has_killed_itself()
         assert not answered.done()
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         state = await answered
         assert await place.returns.state(one.number) == state
     assert (state["status"], units(state), state["notes"]) == ("EXPECTED", [Units(10, 3, 1)], [])

@@ -18,7 +18,7 @@ from tests.support.outages import Outages
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, less_notices
-from worker import build_worker
+from worker import working
 
 
 async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effect_and_an_answer(
@@ -45,7 +45,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
                 recording = asyncio.ensure_future(place.counts.record(number, item, found))
             await deadly.has_killed_itself()
             assert not recording.done()
-        async with build_worker(our_client, database, place.settings):
+        async with working(our_client, database, place.settings):
             state = await recording
             assert less_notices(await place.counts.state(number)) == less_notices(state)
             # Whoever should hear of it does, although the worker died before it could tell.
@@ -99,7 +99,7 @@ async def test_a_worker_killed_once_a_list_is_made_leaves_one_count(
     with engine.connect() as connection:
         assert list(connection.execute(classes, {"here": here}).scalars()) == ["C"]
     assert counts_of(engine, here) == []
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         await reset(plans, name)
         state = await plans.result(name)
         assert ([each["count_number"] for each in state["counts"]], state["notes"]) == ([number], [])

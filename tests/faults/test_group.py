@@ -11,7 +11,7 @@ from tests.faults.workplace import Workplace
 from tests.support.books import ItemBooks, books
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.together import transactions
-from worker import build_worker
+from worker import working
 
 
 async def test_a_worker_killed_between_the_commit_of_a_group_and_its_reports_leaves_one_effect_each(
@@ -28,7 +28,7 @@ async def test_a_worker_killed_between_the_commit_of_a_group_and_its_reports_lea
         assert transactions(engine, *operations) == (4, 2)
         assert sum(answer.done() for answer in answers) <= 1
         assert books(engine, item).items == (held,)
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         states = await asyncio.gather(*answers)
         assert {state["status"] for state in states} == {"ACTIVE"}
         again = await asyncio.gather(*(place.orders.reserve(reference, (item, 2)) for reference in references))

@@ -19,7 +19,7 @@ from tests.support.books import level, nothing_changes
 from tests.support.reservation import shortage
 from tests.support.shop import Shop
 from tests.support.wire import Json, refusal
-from worker import build_worker
+from worker import working
 
 
 class Wanted(NamedTuple):
@@ -65,7 +65,7 @@ async def test_what_a_later_attempt_was_refused_is_not_done_by_one_that_comes_la
     async with place.worker(wanted.step, "late") as late:
         asked = asyncio.create_task(wanted.ask(place, item))
         await late.has_paused()
-        async with build_worker(our_client, database, place.settings):
+        async with working(our_client, database, place.settings):
             refused = await refusal(asked)
             assert (refused.type, refused.details) == ("InsufficientStock", [shortage(item, 3, 2)])
             shop.move(item, 10)

@@ -17,7 +17,7 @@ from tests.support.reservation import lines_of
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Units, arrival, arrived, units
 from tests.support.wire import Json, line
-from worker import build_worker
+from worker import working
 
 
 async def test_an_order_extended_and_shipped_in_a_lost_task_takes_both(
@@ -31,7 +31,7 @@ async def test_an_order_extended_and_shipped_in_a_lost_task_takes_both(
     async with place.worker("fulfill_reservation", "after") as deadly:
         await deadly.has_killed_itself()
     assert level(engine, item) == (7, 0)
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         state = await place.orders.result(reference)
     assert (state["status"], lines_of(state), state["notes"]) == ("FULFILLED", [(item, 3, 3)], [])
     assert level(engine, item) == (7, 0)
@@ -48,7 +48,7 @@ async def test_a_command_that_the_lost_task_has_not_carried_out_is_still_refused
         await place.orders.signal(reference, name, asked)
     async with place.worker("release_reservation", "after") as deadly:
         await deadly.has_killed_itself()
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         state = await place.orders.result(reference)
     assert state["status"] == "CANCELLED"
     refused = f"signal extend refused: InvalidState: reservation {reference} has been cancelled and can't be extended"
@@ -69,7 +69,7 @@ async def test_a_transfer_approved_twice_and_received_in_a_lost_task_takes_all(
     await place.transfers.signal(number, "receive", arrival("truck-1", arrived(source, 10)))
     async with place.worker("receive_transfer", "after") as deadly:
         await deadly.has_killed_itself()
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         state = await place.transfers.result(number)
     assert (state["status"], units(state), state["notes"]) == ("RECEIVED", [Units(10, 10)], [])
     assert level(engine, source) == (2, 0)
@@ -87,7 +87,7 @@ async def test_a_shipment_of_a_lost_task_is_told_of_although_the_order_was_cance
     assert level(engine, item) == (8, 1)
     # Temporal gives signals to the next task before updates that no task has answered.
     await place.orders.signal(reference, "cancel", {"performed_by": "shop", "reason": "not wanted"})
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         answered = await shipped
         state = await place.orders.result(reference)
     assert (answered["status"], lines_of(answered)) == ("CANCELLED", [(item, 3, 2)])

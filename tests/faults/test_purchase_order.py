@@ -16,7 +16,7 @@ from tests.support.purchase_order import Purchasing, approval, came, draft, quan
 from tests.support.purchase_order_rows import purchases, supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, less_notices
-from worker import build_worker
+from worker import working
 
 Call = Callable[[Purchasing, str, ItemKey], Awaitable[Json]]
 
@@ -36,7 +36,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
             answered = asyncio.ensure_future(call(place.purchasing, number, item))
             await deadly.has_killed_itself()
             assert not answered.done()
-        async with build_worker(our_client, database, place.settings):
+        async with working(our_client, database, place.settings):
             state = await answered
             assert less_notices(await place.purchasing.state(number)) == less_notices(state)
             name = f"purchase order {number}, 10.00 from {supplier_name(engine, supplier)}"
@@ -102,7 +102,7 @@ async def test_what_was_refused_in_the_task_that_a_worker_died_with_is_refused_a
     # It refuses the requester, and dies with the other's approval.
     async with place.worker("approve_purchase_order", "after") as deadly:
         await deadly.has_killed_itself()
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         why = f"{number} was requested by rita; another person has to approve it"
         assert await place.purchasing.noted(number, 1) == [f"signal approve refused: NotPermitted: {why}"]
         state = await place.purchasing.state(number)

@@ -19,7 +19,7 @@ from tests.support.replenishment import Plans, Reorders, nobody_else_orders
 from tests.support.replenishment_rows import order_row, ordered, set_point, sold_earlier, supply
 from tests.support.shop import Shop
 from tests.support.wire import Caller, at_once, eventually
-from worker import build_worker
+from worker import working
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_orde
     with pytest.raises(RPCError) as unknown:
         await place.purchasing.status(drafted.po_number)
     assert unknown.value.status is RPCStatusCode.NOT_FOUND
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         await reset(reorders, name)
         state = await reorders.result(name)
         assert [order["po_number"] for order in state["purchase_orders"]] == [drafted.po_number]

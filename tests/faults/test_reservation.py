@@ -19,7 +19,7 @@ from tests.support.reservation import Orders, lines_of, request
 from tests.support.rows import locked
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, eventually, line
-from worker import build_worker
+from worker import working
 
 CUTS = 10
 Call = Callable[[Orders, str, ItemKey], Awaitable[Json]]
@@ -40,7 +40,7 @@ async def test_a_worker_killed_around_its_commit_leaves_one_effect_and_an_answer
             answered = asyncio.ensure_future(call(place.orders, reference, item))
             await deadly.has_killed_itself()
             assert not answered.done()
-        async with build_worker(our_client, database, place.settings):
+        async with working(our_client, database, place.settings):
             answer = await answered
             # Who asks again hears the same, and it happens no second time.
             assert await place.orders.state(reference) == answer

@@ -13,7 +13,7 @@ from tests.faults.workplace import BRISK, Workplace
 from tests.support.shop import Shop
 from tests.support.steps.stock_audit import findings_of
 from tests.support.stock_audit import Audits, finding, set_item, told, unnumbered
-from worker import build_worker
+from worker import working
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def test_an_audit_goes_on_after_its_worker_was_killed(
         name = await audits.begin(here)
         await deadly.has_killed_itself()
     [kept] = findings_of(engine, here)
-    async with build_worker(our_client, database, place.settings):
+    async with working(our_client, database, place.settings):
         await reset(audits, name)
         state = await audits.result(name)
     assert unnumbered(state) == [finding("RESERVED_IS_NOT_THE_HOLDS", broken, 0, 1)]

@@ -15,12 +15,12 @@ from database.sessions import Database, connect
 from devstack.stack import StackInfo
 from stockkeeper import Unreachable
 from stockkeeper.client.connection import connect_by, settings_of_connection
-from stockkeeper.client.renewal import Renewal, renewable, taking_tasks
+from stockkeeper.client.renewal import Renewal, renewable
 from tests.support.books import level
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.tls import Authority, Door, server_context
-from worker import Settings, build_worker
+from worker import Settings, working
 
 API_KEY = "a-key-of-the-tests"
 
@@ -166,10 +166,7 @@ async def test_a_certificate_is_renewed_while_the_worker_runs(
     before = settings_of_connection()
     client = renewable(await connect_by(before))
     renewal = Renewal(client, before)
-    async with (
-        build_worker(client, database, settings.model_copy(update={"task_queue": queue})) as worker,
-        taking_tasks(worker),
-    ):
+    async with working(client, database, settings.model_copy(update={"task_queue": queue})):
         await orders.reserve(reference, (item, 3))
         assert not await renewal.look()
 

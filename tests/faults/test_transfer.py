@@ -17,7 +17,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Journey, Transfers, Units, arrival, arrived, journey, moved, transfer, units
 from tests.support.transfer_rows import hold, movements, named, stocked, transit
 from tests.support.wire import Json, at_once, eventually, less_notices
-from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, activities_of, build_worker
+from worker import WORKFLOW_RUNNER, WORKFLOWS, Settings, activities_of, working
 
 Call = Callable[[Transfers, Journey], Awaitable[Json]]
 
@@ -36,7 +36,7 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
             answered = asyncio.ensure_future(call(place.transfers, one))
             await deadly.has_killed_itself()
             assert not answered.done()
-        async with build_worker(our_client, database, place.settings):
+        async with working(our_client, database, place.settings):
             state = await answered
             assert less_notices(await place.transfers.state(one.number)) == less_notices(state)
             # Whoever should hear of it does, although the worker died before it could tell.
@@ -149,7 +149,7 @@ async def test_what_arrived_while_nobody_decided_is_not_overdue_when_somebody_do
     transfers = Transfers(plain_client, place.task_queue)
     # So many lines that its steps go by the task queue, where a worker of another kind takes them.
     item, to, number = shop.item(51), shop.warehouse(), new_reference("load")
-    async with build_worker(our_client, database, place):
+    async with working(our_client, database, place):
         await transfers.dispatched(number, to, [(item, 1)] * 51, expected_transit_hours=1 / 3_600)
     async with Worker(our_client, task_queue=place.task_queue, workflows=WORKFLOWS, workflow_runner=WORKFLOW_RUNNER):
         await transfers.signal(number, "receive", arrival("truck-1", arrived(item, 51)))
@@ -166,7 +166,7 @@ async def test_what_arrived_while_nobody_decided_is_not_overdue_when_somebody_do
             max_concurrent_activities=1,
         ):
             await eventually(lambda: transfers.pending(number), lambda steps: "receive_transfer" not in steps)
-    async with build_worker(our_client, database, place):
+    async with working(our_client, database, place):
         state = await transfers.result(number)
     assert (state["status"], stocked(engine, item._replace(warehouse_id=to))) == ("RECEIVED", (51, 0))
     # On a machine so slow that the time came before the goods it was overdue, with all of them in transit.

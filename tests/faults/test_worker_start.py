@@ -1,5 +1,7 @@
 """A worker that can't begin: one line that says why, and the process ends, with a status of its own."""
 
+import asyncio
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -8,8 +10,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 import worker
+from activities.waking import Waking
+from database.sessions import Database
 from devstack.processes import free_port
 from devstack.stack import StackInfo
 from starter.ending import run_to_the_end
@@ -20,6 +26,8 @@ from tests.support.refusing_temporal import (
     refuses_all_but_the_greeting,
     refusing_temporal,
 )
+from tests.support.shop import new_reference
+from worker import Settings
 
 
 def _as_a_program(environment: dict[str, str], log: Path) -> None:
@@ -73,3 +81,30 @@ def test_a_worker_says_in_one_line_why_it_cannot_begin(
         process.join(60)
         assert (process.exitcode, log.read_text().splitlines()[-1]) == (1, told.format(address)), log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+async def test_a_worker_whose_other_half_cannot_begin_ends_at_once(
+    our_client: Client, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a plugin of the first, the second would keep it from ever ending."""
+    # Bulk work is nothing but activities through a queue.
+    monkeypatch.setattr(worker, "Worker", functools.partial(Worker, no_remote_activities=True))
+    queue = settings.model_copy(update={"task_queue": new_reference("queue")})
+    async with asyncio.timeout(30):
+        with pytest.raises(ValueError, match="At least one task type must be enabled"):
+            async with worker.working(our_client, database, queue):
+                await asyncio.Event().wait()
+
+
+async def test_what_cannot_begin_beside_a_worker_ends_it_at_once(
+    our_client: Client, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(self: Waking) -> None:
+        raise RuntimeError("it can't listen")
+
+    monkeypatch.setattr(Waking, "while_working", cannot)
+    queue = settings.model_copy(update={"task_queue": new_reference("queue")})
+    async with asyncio.timeout(30):
+        with pytest.raises(RuntimeError, match="it can't listen"):
+            async with worker.working(our_client, database, queue):
+                await asyncio.Event().wait()

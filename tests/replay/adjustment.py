@@ -9,7 +9,7 @@ from tests.replay.recording import Scenes
 from tests.support.adjustment import Adjusting, adjustment, approval, cancellation, changed, priced, rejection
 from tests.support.replenishment_rows import set_point
 from tests.support.wire import Json, refusal
-from worker import build_worker
+from worker import working
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 _HALF_A_SECOND = 0.5 / 3600
@@ -185,7 +185,7 @@ class AdjustmentScenes(Scenes[Adjusting]):
         policy = AdjustmentPolicy(remind_after_hours=_HALF_A_SECOND, cancel_after_hours=cancel_after_hours)
         queue = "hasty-adjustments"
         settings = self._stage.settings.model_copy(update={"task_queue": queue, "adjustment": policy})
-        async with build_worker(self._stage.ours, self._stage.database, settings):
+        async with working(self._stage.ours, self._stage.database, settings):
             yield Adjusting(self._stage.client, queue)
 
     def _dear_item(self) -> ItemKey:

@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
-from temporalio.worker import Worker
 
 from database.migrate import upgrade
 from database.sessions import Database, connect
@@ -28,7 +27,7 @@ from tests.support.reservation import Orders
 from tests.support.shop import Shop
 from tests.support.transfer import Transfers
 from tests.support.wire import Caller, Handle, Json, answer, eventually, refusal
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 HISTORIES = Path(__file__).parent / "histories"
 _MEGABYTE = 1024 * 1024
@@ -58,10 +57,10 @@ class Stage:
         """A service's side of one kind of process, on the task queue that all scenes use."""
         return service(self.client, self.settings.task_queue)
 
-    def worker(self, task_queue: str | None = None, **told: Any) -> Worker:
+    def worker(self, task_queue: str | None = None, **told: Any) -> AbstractAsyncContextManager[None]:
         """A worker with these settings, to be entered; on the task queue of all scenes unless they name another."""
         named = {} if task_queue is None else {"task_queue": task_queue}
-        return build_worker(self.ours, self.database, self.settings.model_copy(update=named | told))
+        return working(self.ours, self.database, self.settings.model_copy(update=named | told))
 
 
 class Scenes(Generic[Service]):

@@ -28,7 +28,7 @@ from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE
 from tests.support.commands import names
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
-from worker import Settings, build_worker
+from worker import Settings, working
 
 OFF = {"activity.enableStandalone": False}
 
@@ -43,7 +43,7 @@ async def old_server(
     try:
         client = await connect_plainly(server.address, "default")
         await register_search_attributes(client)
-        async with build_worker(client, database, settings):
+        async with working(client, database, settings):
             yield client
     finally:
         await asyncio.to_thread(server.stop)

@@ -10,7 +10,7 @@ from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
 from tests.support.wire import Caller, Json
-from worker import Settings, build_worker
+from worker import Settings, working
 
 
 def wanted(item: ItemKey, qty: int, unit_cost: Json = "1.00") -> dict[str, Json]:
@@ -110,5 +110,5 @@ class Branch:
     @asynccontextmanager
     async def worker(self, **told: Any) -> AsyncIterator[None]:
         """A worker with these settings."""
-        async with build_worker(self._client, self._database, self._settings.model_copy(update=told)):
+        async with working(self._client, self._database, self._settings.model_copy(update=told)):
             yield

@@ -22,7 +22,7 @@ from stockkeeper.client.databases import connection_to
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 
 class One:
@@ -121,5 +121,5 @@ async def two_databases(folder: Path, settings: Settings, client: Client) -> Asy
 
         await eventually(look, bool)
         for each in (north, south):
-            await stack.enter_async_context(build_worker(client, each.database, each.settings))
+            await stack.enter_async_context(working(client, each.database, each.settings))
         yield Both(north, south, client)

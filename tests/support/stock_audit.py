@@ -16,7 +16,7 @@ from tests.support.reservation import Orders
 from tests.support.shop import Shop
 from tests.support.transfer import Transfers
 from tests.support.wire import Json, RunCaller
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 
 class Audits(RunCaller):
@@ -111,7 +111,7 @@ async def apart_from_others(server: Engine, settings: Settings, ours: Client, pl
     with database_apart(server, settings) as (engine, here):
         database = build_database(here)
         try:
-            async with build_worker(ours, database, here):
+            async with working(ours, database, here):
                 yield Apart(engine, database, here, ours, plain)
         finally:
             database.engine.dispose()

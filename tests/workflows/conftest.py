@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from database.sessions import Database
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.converter import DATA_CONVERTER
-from worker import Settings, build_worker
+from worker import Settings, working
 
 
 @pytest.fixture
@@ -24,5 +24,5 @@ async def skipping(database: Database, settings: Settings) -> AsyncIterator[Work
     ) as environment:
         with_attributes = AddSearchAttributesRequest(namespace="default", search_attributes=search_attributes.TYPES)
         await environment.client.operator_service.add_search_attributes(with_attributes)
-        async with build_worker(environment.client, database, settings):
+        async with working(environment.client, database, settings):
             yield environment

@@ -15,7 +15,7 @@ from tests.support.adjustment import Adjusting, adjustment, changed, named, pric
 from tests.support.books import level
 from tests.support.shop import Shop, new_reference
 from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
-from worker import Settings, build_worker
+from worker import Settings, working
 
 FIRED = EventType.EVENT_TYPE_TIMER_FIRED
 
@@ -99,7 +99,7 @@ async def test_a_reminder_that_would_come_after_the_last_deadline_never_comes(
     policy = AdjustmentPolicy(limit=Decimal(0), remind_after_hours=2, cancel_after_hours=1.5)
     elsewhere = settings.model_copy(update={"task_queue": new_reference("queue"), "adjustment": policy})
     future = FarFuture(skipping, elsewhere.task_queue, shop)
-    async with build_worker(skipping.client, database, elsewhere):
+    async with working(skipping.client, database, elsewhere):
         number, _, since = await future.pending()
         await future.go_to(since + 1.5 * HOUR)
         assert (await future.adjusting.result(number))["status"] == "CANCELLED"

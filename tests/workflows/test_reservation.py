@@ -16,7 +16,7 @@ from tests.support.reservation import Orders, deadline_of, lines_of, request
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import at_once, refusal, until
 from tests.workflows.clock import MINUTE, SECOND, Clock
-from worker import Settings, build_worker
+from worker import Settings, working
 
 
 class FarFuture(Clock):
@@ -127,15 +127,15 @@ async def test_an_overdue_hold_whose_worker_is_down_does_not_block_the_next_buye
     ours, theirs = (settings.model_copy(update={"task_queue": new_reference("queue")}) for _ in range(2))
     holder, buyer = Orders(plain_client, ours.task_queue), Orders(plain_client, theirs.task_queue)
     held_by, bought_by = new_reference(), new_reference()
-    async with build_worker(our_client, database, theirs):
-        async with build_worker(our_client, database, ours):
+    async with working(our_client, database, theirs):
+        async with working(our_client, database, ours):
             held = await holder.reserve(held_by, (item, 5), ttl_minutes=1 / 60)
             assert (await refusal(buyer.reserve(bought_by, (item, 5)))).type == "InsufficientStock"
             await buyer.result(bought_by)
         await until(deadline_of(held))
         assert (await buyer.reserve(bought_by, (item, 5)))["status"] == "ACTIVE"
         assert level(engine, item) == (5, 5)
-        async with build_worker(our_client, database, ours):
+        async with working(our_client, database, ours):
             assert (await holder.result(held_by))["status"] == "EXPIRED"
         assert level(engine, item) == (5, 5)
         assert (await buyer.fulfill(bought_by))["status"] == "FULFILLED"

@@ -31,7 +31,7 @@ from tests.support.reservation import Orders
 from tests.support.stock_audit import Audits
 from tests.support.transfer import Transfers
 from tests.support.wire import Json
-from worker import Settings, build_database, build_worker
+from worker import Settings, build_database, working
 
 QUEUE = "stockkeeper"
 
@@ -114,7 +114,7 @@ class Place:
         )
         database = build_database(settings)
         try:
-            async with build_worker(self._ours, database, settings):
+            async with working(self._ours, database, settings):
                 yield
         finally:
             database.engine.dispose()
