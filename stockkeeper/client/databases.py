@@ -117,6 +117,7 @@ class Databases:
         self._at = {queue: connection.at(queue) for queue in queues}
         self._directory = _Directory()
         self._read_at = -_READ_AGAIN_AFTER
+        self._reading: asyncio.Task[None] | None = None
         self._first_asked = queues[0]
 
     async def begin(self, request: Message, begin: Callable[[str], Awaitable[R]]) -> R:
@@ -296,7 +297,12 @@ class Databases:
         return home
 
     async def _read(self) -> None:
-        """Read the directory, from whichever database answers."""
+        """Read the directory, from whichever database answers; whoever needs it meanwhile waits for the same answer."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_now())
+        await asyncio.shield(self._reading)
+
+    async def _read_now(self) -> None:
         self._first_asked = self.queues[0]
         read, asked = _Directory(), ShowHomes()
         while True:

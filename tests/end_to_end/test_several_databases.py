@@ -13,6 +13,7 @@ from temporalio.client import Client
 from database.homes import refusal_of
 from database.tables import inventory_items
 from devstack.databases import give_home
+from starter.schedules import schedules, set_up_schedules
 from stockkeeper import (
     Connection,
     InsufficientStock,
@@ -29,6 +30,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import assert_books_agree, auditors_engine
 from tests.support.several_databases import Both, One, two_databases
 from tests.support.shop import new_reference
+from tests.support.wire import at_once
 from worker import Settings
 
 HELD = "SELECT count(*) FROM reservations WHERE reference_id = :reference"
@@ -188,30 +190,64 @@ async def test_each_database_guards_its_tables_against_warehouses_and_catalogues
 
 async def test_while_one_database_is_dead_the_other_sells_and_nothing_is_lost(both: Both) -> None:
     north, south = await both.item(both.north, 30), await both.item(both.south, 30)
-    caller = both.caller(answer_within=timedelta(seconds=2))
-    await caller.reserve(new_reference(), lines(south), performed_by="shop")
+    hasty, patient = both.caller(answer_within=timedelta(seconds=2)), both.caller()
     begun = [new_reference() for _ in range(10)]
+    await patient.reserve(begun[0], lines(south, units=2), performed_by="shop")
     under_way = [
-        asyncio.create_task(caller.reserve(each, lines(south, units=2), performed_by="shop")) for each in begun
+        asyncio.create_task(hasty.reserve(each, lines(south, units=2), performed_by="shop")) for each in begun[1:]
     ]
     both.south.kill()
+
+    async def everything() -> None:
+        with pytest.raises(Unreachable, match=f"the database of task queue {both.south.queue}"):
+            _ = [each async for each in patient.levels()]
+
+    async def one_more() -> None:
+        with pytest.raises(Unreachable):
+            await hasty.reserve(new_reference(), lines(south), performed_by="shop")
+
+    async def elsewhere() -> None:
+        for _ in range(3):
+            await patient.reserve(new_reference(), lines(north), performed_by="shop")
+        levels = [each async for each in patient.levels(warehouse=north.warehouse_id)]
+        assert [each.quantity_reserved for each in levels] == [3]
+
+    await asyncio.gather(everything(), one_more(), elsewhere())
     lost = await asyncio.gather(*under_way, return_exceptions=True)
     assert {type(each) for each in lost if isinstance(each, BaseException)} <= {Unreachable}
-    for _ in range(3):
-        await caller.reserve(new_reference(), lines(north), performed_by="shop")
-    assert reserved(both.north, north) == 3
-    with pytest.raises(Unreachable):
-        await caller.reserve(begun[0], lines(south, units=2), performed_by="shop")
-    with pytest.raises(Unreachable, match=f"the database of task queue {both.south.queue}"):
-        _ = [each async for each in caller.levels()]
-    assert [each.quantity_reserved async for each in caller.levels(warehouse=north.warehouse_id)] == [3]
     await asyncio.to_thread(both.south.server.stop)
     await asyncio.to_thread(both.south.server.start)
     both.south.engine.dispose()
-    again = both.caller()
-    for each in begun:
-        await again.reserve(each, lines(south, units=2), performed_by="shop")
-    assert reserved(both.south, south) == 21
+    await at_once(*(patient.reserve(each, lines(south, units=2), performed_by="shop") for each in begun))
+    assert reserved(both.south, south) == 20
     with pytest.raises(InsufficientStock):
-        await again.reserve(new_reference(), lines(south, units=10), performed_by="shop")
+        await patient.reserve(new_reference(), lines(south, units=11), performed_by="shop")
+    for one in (both.north, both.south):
+        audited = await both.stock.at(one.queue).run_audit()
+        assert (audited.findings, audited.notes) == ([], [])
+        assert audited.runs_checked > 0
     await both.told()
+
+
+async def test_each_database_has_schedules_and_reorder_runs_of_its_own(both: Both) -> None:
+    names = ["reorder-hourly", "replenishment-plan-daily", "cycle-count-daily", "stock-audit-nightly"]
+    added = await set_up_schedules(both.stock.connection)
+    try:
+        assert [each for each in added if both.south.queue in each] == [f"{name}-{both.south.queue}" for name in names]
+        shown = await schedules(both.stock.connection)
+        assert [(each.schedule_id, each.task_queue) for each in shown] == [
+            *((name, both.north.queue) for name in names),
+            *((f"{name}-{both.south.queue}", both.south.queue) for name in names),
+        ]
+    finally:
+        for each in shown:
+            await both.client.get_schedule_handle(each.schedule_id).delete()
+    product, supplier = both.north.shop.product(), both.north.shop.supplier()
+    both.north.shop.supply(product, supplier, unit_cost=Decimal(1), lead_time_days=1, pack=1)
+    for home, prefix in ((both.north, "RO-"), (both.south, f"RO-{both.south.queue}-")):
+        item = await both.item(home, 2, product=product)
+        home.shop.set_point(item, 5, 10)
+        await both.stock.run_reorder(warehouse_id=item.warehouse_id)
+        [order] = await both.stock.purchase_orders(warehouse=item.warehouse_id)
+        assert order.number.removeprefix(prefix).isdecimal()
+        assert (await both.stock.purchase_order(order.number)).state.warehouse_id == item.warehouse_id

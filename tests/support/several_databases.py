@@ -36,13 +36,18 @@ class One:
         self.database: Database
         self.shop: Shop
 
-    def begin(self) -> None:
+    def begin(self, databases: Sequence[str]) -> None:
         """Migrate the database, once its server has started."""
         self.engine = connect(self.server.url, pool_size=5)
         upgrade(self.engine)
         self.shop = Shop(self.engine)
         self.settings = self._settings.model_copy(
-            update={"database_url": SecretStr(self.server.url), "task_queue": self.queue, "concurrency": 4}
+            update={
+                "database_url": SecretStr(self.server.url),
+                "task_queue": self.queue,
+                "databases": ",".join(databases),
+                "concurrency": 4,
+            }
         )
         self.database = build_database(self.settings)
 
@@ -110,7 +115,7 @@ async def two_databases(folder: Path, settings: Settings, client: Client) -> Asy
             stack.push_async_callback(asyncio.to_thread, each.server.stop)
         await asyncio.gather(*(asyncio.to_thread(each.server.start) for each in (north, south)))
         for each in (north, south):
-            each.begin()
+            each.begin([north.queue, south.queue])
             stack.callback(each.engine.dispose)
             stack.callback(each.database.engine.dispose)
         keep_catalogue(north.engine, north.queue)
