@@ -72,7 +72,7 @@ class IdentitySettings(BaseModel):
     identity_warehouses_claim: str | None = None
     """The claim with the ids of the warehouses that the roles are for; None: for all of them."""
     identity_limit_claim: str | None = None
-    """The claim with the amount of money up to which somebody approves; None: any amount."""
+    """The claim with the amount of money up to which an approver approves; None: any amount."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -223,7 +223,7 @@ class IdentityChecks(IdentityActivities):
         """Whose message it is. It reads the run's history only if the token isn't valid any more.
 
         Raises:
-            NotPermitted: The token proves nobody, or didn't when it was sent.
+            NotPermitted: The token is invalid, or was when it was sent.
         """
         if self._verifier is None:
             return Identified()
@@ -255,7 +255,7 @@ class IdentityChecks(IdentityActivities):
 class QuestionsVouchedFor(Interceptor):
     """Refuses what a client asks of an activity without an identity that may.
 
-    Steps of runs pass: their run has verified whoever is behind them.
+    Steps of runs pass: their run has verified the person behind them.
 
     Args:
         verifier: Verifies tokens.

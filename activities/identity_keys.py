@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 REFRESHED_AFTER = timedelta(minutes=5)
 """Keys that were taken out by the provider are refused this much later at most."""
 FETCHED_AT_MOST_EVERY = timedelta(seconds=10)
-"""Tokens of unknown keys, which anybody can send, lead to no more requests than that."""
+"""Tokens of unknown keys, which any caller can send, lead to no more requests than that."""
 _ANSWERED_WITHIN_SECONDS = 5.0
 _LARGEST = 1024 * 1024
 _PUBLIC = (RSAKey, ECKey, OKPKey)

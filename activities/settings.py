@@ -111,7 +111,7 @@ class WorkerSettings(IdentitySettings):
     health_address: Address | None = None
     """Answer ``GET /livez`` and ``GET /readyz`` here, such as ``0.0.0.0:8086`` (ADR 0055)."""
     nexus_endpoint: Endpoint | None = None
-    """Answer other teams' workflows, which call this Nexus endpoint; None: nobody calls (ADR 0077)."""
+    """Answer other teams' workflows, which call this Nexus endpoint; None: there is no endpoint (ADR 0077)."""
     approval: ApprovalPolicy = DEFAULT_APPROVAL
     """Approval policy of purchase orders that bring none, as JSON; for orders drafted from now on."""
     over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
@@ -159,7 +159,7 @@ class WorkerSettings(IdentitySettings):
 
     @property
     def local_slots(self) -> int:
-        """Local activities at once: a workflow task, and whoever waits for its answer, waits for a free one.
+        """Local activities at once: a workflow task, and the caller who waits for its answer, waits for a free one.
 
         The more there are, the more steps share a transaction, where they wait on no connection (ADR 0042, 0044).
         """

@@ -26,6 +26,7 @@ from starter.schedules import ScheduleShown, schedules_there
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts import question
 from stockkeeper.contracts.errors import StockkeeperError, Unreachable
+from stockkeeper.contracts.policies import BULK_TAKEN_WITHIN, bulk_queue
 from stockkeeper.contracts.question import FIND_ITEMS, QuestionRequest
 from stockkeeper.contracts.stock import FindItems
 
@@ -73,6 +74,7 @@ async def temporal_checks(
         await _seen("search_attributes", _search_attributes(client)),
         await _seen("schedules", _schedules(connection)),
         await _seen("task_queue", _task_queue(connection, version, clock or Reading(timedelta()))),
+        await _seen("bulk_queue", _bulk_queue(connection, clock or Reading(timedelta()))),
         worker,
         await _seen("standalone_activities", _standalone(client)),
         *([await _seen("nexus_endpoint", nexus_check(client, endpoint, connection.task_queue))] if endpoint else []),
@@ -180,6 +182,27 @@ async def _task_queue(connection: Connection, version: WorkerDeploymentVersion |
     for_workflows, for_activities = [await _pollers(client, queue, kind) for kind in kinds]
     routing = await routing_of(client, queue)
     return judged_pollers(queue, for_workflows, for_activities, routing, version, clock.now())
+
+
+async def _bulk_queue(connection: Connection, clock: Reading) -> Check:
+    queue = bulk_queue(connection.task_queue)
+    asking = await _pollers(connection.client, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+    return judged_bulk_pollers(queue, connection.task_queue, asking, clock.now())
+
+
+def judged_bulk_pollers(queue: str, task_queue: str, asking: Iterable[Poller], now: datetime) -> Check:
+    """Whether a worker asks for bulk work. Without one it is done late, by the queue of orders: a note."""
+    recent = sorted({each.identity for each in asking if now - each.asked_at < ASKED_WITHIN})
+    if recent:
+        return Check("bulk_queue", ok=True, detail=f"asked for bulk work by {_some(recent)}")
+    waits = BULK_TAKEN_WITHIN // timedelta(minutes=1)
+    return Check(
+        "bulk_queue",
+        ok=True,
+        detail=f"no worker asks task queue {queue} for bulk work",
+        advice="start a worker with STOCKKEEPER_SERVES=all or bulk: until then each step of plans, audits and files "
+        f"waits {waits} minutes and then goes by task queue {task_queue}, in the way of orders",
+    )
 
 
 async def _pollers(client: Client, task_queue: str, kind: "TaskQueueType.ValueType") -> list[Poller]:

@@ -1,7 +1,7 @@
 """The codec server: decrypts what the Temporal UI and the `temporal` command show, and encrypts what they send.
 
 It speaks Temporal's protocol for codec servers: `POST` of payloads as JSON to a path that ends in ``/decode`` or
-``/encode``. Whoever asks signs in: a program by a token, a person's browser by the same token twice a day at most, at
+``/encode``. Each caller signs in: a program by a token, a person's browser by the same token twice a day at most, at
 ``/sign-in``. It answers scripts of one origin, the Temporal UI's.
 """
 
@@ -51,7 +51,7 @@ class SignIn:
     """Who may ask.
 
     Attributes:
-        token: What whoever asks has to know.
+        token: The secret that a caller signs in by.
         ui_origin: Scheme, host and port of the Temporal UI: the one place whose scripts a browser lets ask.
     """
 
@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, MessageToDict(Payloads(payloads=answer)))
 
     def _asked_for(self) -> _Work:
-        """What the path asks for, if whoever asks may."""
+        """What the path asks for, if the caller has signed in."""
         if (work := self.server.work.get(self.path.partition("?")[0].rpartition("/")[2])) is None:
             raise _Refused(HTTPStatus.NOT_FOUND, "POST /decode and POST /encode are all")
         origin = self.headers.get("Origin")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from hypothesis.strategies import text
 from pydantic import SecretStr
 from sqlalchemy import Engine
 from temporalio.client import Client
@@ -46,6 +47,8 @@ def pytest_collection_finish() -> None:
     Few passes are left for the rest: one over all objects may hold a workflow's task up for longer than a worker takes
     for a deadlock.
     """
+    # Which characters there are is found out once, before there are several processes, and kept in a file.
+    text().validate()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -83,7 +83,7 @@ async def verdict(brought: Brought, what: str, named: str) -> Identified:
         named: The name that it has itself.
 
     Raises:
-        NotPermitted: It proves nobody, or has none where it needs one.
+        NotPermitted: The token is invalid, or missing where identities are required.
     """
     if brought.token is None:
         # An update without one was let in by a worker that takes names on trust.
@@ -150,7 +150,7 @@ class Vouched:
             brought: What came with it; None: this run itself gives the command.
 
         Raises:
-            NotPermitted: Its identity isn't valid, is somebody else's, or may not do that.
+            NotPermitted: Its identity isn't valid, is another person's, or may not do that.
         """
         if brought is None:
             return message
@@ -171,13 +171,13 @@ class Vouched:
         A run that goes on from another one, and one that a workflow has started, carry names that were verified there.
 
         Args:
-            is_the_systems: Whether it is what a schedule sends, for which nobody has to vouch.
+            is_the_systems: Whether it is what a schedule sends, which needs no token.
 
         Returns:
-            The name; None: nobody has vouched for it.
+            The verified name; None: there is no token.
 
         Raises:
-            NotPermitted: Its identity isn't valid, is somebody else's, or may not do that.
+            NotPermitted: Its identity isn't valid, is another person's, or may not do that.
         """
         info, brought = workflow.info(), of_start()
         # By these Temporal starts a run again that a caller has started: it says that it goes on from another one then,
@@ -202,9 +202,9 @@ class Vouched:
         return identity.person
 
     async def vouch_for_look(self, what: str, brought: Brought | None) -> None:
-        """Refuse a look at the answer to the start to whom nobody vouches for.
+        """Refuse a look at the answer to the start without a valid token.
 
-        Whoever has sent the start with the same token is vouched for by that.
+        A token that the start was sent with has been verified already.
 
         Raises:
             NotPermitted: The identity isn't valid, or has no role.

@@ -160,7 +160,7 @@ class EncryptionCodec(PayloadCodec):
         if (key_id := key_id_of(payload)) is None:
             return payload
         data = payload.data
-        # Cut off in the middle, or never made here: whoever takes it says that it can't be read.
+        # Cut off in the middle, or never made here: its receiver says that it can't be read.
         if len(data) < _NONCE_BYTES + _TAG_BYTES:
             return payload
         if (cipher := self._ciphers.get(key_id)) is None:

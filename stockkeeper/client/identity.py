@@ -30,7 +30,7 @@ Token: TypeAlias = str | Callable[[], str]
 TOKEN = "STOCKKEEPER_IDENTITY_TOKEN"  # noqa: S105 - a variable's name
 """A token for all calls of this process."""
 TOKEN_FILE = "STOCKKEEPER_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
-"""The file that has it, read for each call: whoever renews the token writes it anew."""
+"""The file that has it, read for each call: a renewed token is written over the old one."""
 _PERSON_CLAIM = "STOCKKEEPER_IDENTITY_PERSON_CLAIM"
 
 

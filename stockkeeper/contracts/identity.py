@@ -103,7 +103,7 @@ class IdentityActivities(Protocol):
 
 
 def name_field(message: BaseModel) -> str | None:
-    """The field of a message that names a person; None: it names nobody."""
+    """The field of a message that names a person; None: the message names none."""
     return next((field for field in NAME_FIELDS if field in type(message).model_fields), None)
 
 
@@ -111,7 +111,7 @@ def with_name(identity: Identity, message: M) -> M:
     """The message with the name that the identity has.
 
     Raises:
-        NotPermitted: It names somebody else.
+        NotPermitted: It names another person.
     """
     if (field := name_field(message)) is None:
         return message
@@ -128,7 +128,7 @@ def vouch_for_question(identity: Identity, name: str, payload: Any) -> Any:
         payload: Its fields, as they came: they are checked later.
 
     Raises:
-        NotPermitted: It has no role for the question, or names somebody else.
+        NotPermitted: It has no role for the question, or names another person.
     """
     needs = QUESTIONS.get(name)
     if needs is None:

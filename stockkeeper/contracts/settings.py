@@ -1,4 +1,4 @@
-"""The names of all settings, so that one that is misspelt stops a program instead of being nobody's.
+"""The names of all settings, so that a misspelt one stops a program instead of being passed over.
 
 The worker's own settings, with their meaning, are `activities.settings`; a test compares the two.
 """

@@ -80,7 +80,7 @@ QUESTIONS: Mapping[str, Needs] = {
     "preview_import": ADMINISTER,
     "decide_finding": ADMINISTER,
 }
-"""What small changes that travel as questions need. Any other question is for whoever has a role."""
+"""What small changes that travel as questions need. Any other question is for every person with a role."""
 
 
 def require_named(identity: Identity, named: str) -> None:

@@ -14,7 +14,14 @@ from activities.standing import Routing
 from database.inspection import Facts
 from devstack.doctor import encryption, secret_files
 from devstack.doctor_database import judged
-from devstack.doctor_temporal import Poller, judged_pollers, judged_retention, judged_schedules, judged_version
+from devstack.doctor_temporal import (
+    Poller,
+    judged_bulk_pollers,
+    judged_pollers,
+    judged_retention,
+    judged_schedules,
+    judged_version,
+)
 from starter.checks import Check, Reading
 from starter.schedules import ScheduleShown
 
@@ -233,6 +240,18 @@ def test_a_task_queue_needs_workers_that_get_its_work(
 ) -> None:
     found = judged_pollers("q", for_workflows, for_activities, routing, V1, NOON)
     assert (found.ok, found.detail, found.advice == "") == (ok, detail, ok)
+
+
+def test_bulk_work_without_a_worker_is_a_note() -> None:
+    left = [Poller("gone", None, NOON - timedelta(minutes=3))]
+    found = judged_bulk_pollers("q-bulk", "q", left, NOON)
+    assert (found.ok, found.detail) == (True, "no worker asks task queue q-bulk for bulk work")
+    assert found.advice == (
+        "start a worker with STOCKKEEPER_SERVES=all or bulk: until then each step of plans, audits and files waits "
+        "10 minutes and then goes by task queue q, in the way of orders"
+    )
+    found = judged_bulk_pollers("q-bulk", "q", [*left, Poller("here", None, NOON - SECOND)], NOON)
+    assert (found.ok, found.detail, found.advice) == (True, "asked for bulk work by here", "")
 
 
 KEY = base64.b64encode(bytes(32)).decode()

@@ -5,9 +5,10 @@ import base64
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,16 @@ async def connected(stack: StackInfo, our_client: Client, monkeypatch: pytest.Mo
     return connect
 
 
+@asynccontextmanager
+async def _works(client: Client, database: Database, settings: Settings, queue: str) -> AsyncIterator[str]:
+    async with working(client, database, settings.model_copy(update={"task_queue": queue})):
+        yield queue
+
+
 @pytest.fixture
-def works(database: Database, settings: Settings) -> Callable[..., AbstractAsyncContextManager[None]]:
-    """A worker on a task queue of this test's own."""
-    queue = new_reference("queue")
-
-    def build(client: Client) -> AbstractAsyncContextManager[None]:
-        return working(client, database, settings.model_copy(update={"task_queue": queue}))
-
-    return build
+def works(database: Database, settings: Settings) -> Callable[[Client], AbstractAsyncContextManager[str]]:
+    """A worker on a task queue of this test's own, whose name it gives."""
+    return partial(_works, database=database, settings=settings, queue=new_reference("queue"))
 
 
 def _words(*messages: Any) -> set[str]:
@@ -309,7 +311,7 @@ class _Who(Interceptor, WorkerInterceptor):
 @pytest.mark.parametrize("codec", [EncryptionCodec, _Naive], ids=["our codec", "any codec"])
 async def test_a_header_that_start_and_update_share_is_encrypted_once_and_read_once(
     connected: Callable[[str], Any],
-    works: Callable[[Client], Worker],
+    works: Callable[[Client], AbstractAsyncContextManager[str]],
     shop: Shop,
     codec: type[EncryptionCodec],
 ) -> None:
@@ -318,12 +320,12 @@ async def test_a_header_that_start_and_update_share_is_encrypted_once_and_read_o
     who = _Who(ours)
     client = Client(**ours.config() | {"data_converter": encrypted_by(codec(parse_keys(AFTER))), "interceptors": [who]})
     item, reference = shop.item(10), new_reference()
-    async with works(client) as worker:
-        stock = Stockkeeper(Connection(client, worker.task_queue))
+    async with works(client) as queue:
+        stock = Stockkeeper(Connection(client, queue))
         await stock.reserve(reference, [Line(item.product_id, item.warehouse_id, quantity=3)], performed_by=PERSON)
     assert sorted(who.seen) == [("start", True), ("step", True), ("update", True)]
     assert who.payload.data == b'"hidden-header"'
-    [started, *_, accepted] = await Orders(client, worker.task_queue).history(
+    [started, *_, accepted] = await Orders(client, queue).history(
         reference,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
@@ -343,14 +345,16 @@ def _keys_in(events: Sequence[Any]) -> list[str]:
 
 
 async def test_keys_are_rotated_while_runs_are_open_and_a_run_waits_for_a_key_that_is_missing(
-    connected: Callable[[str], Any], works: Callable[[Client], Worker], shop: Shop, engine: Engine
+    connected: Callable[[str], Any],
+    works: Callable[[Client], AbstractAsyncContextManager[str]],
+    shop: Shop,
+    engine: Engine,
 ) -> None:
     item, reference = shop.item(10), new_reference()
     plain, before, rotated, after = [await connected(keys) for keys in ("", BEFORE, ROTATED, AFTER)]
 
     # It begins in the clear, and encryption is switched on in the middle of its life.
-    async with works(plain) as worker:
-        queue = worker.task_queue
+    async with works(plain) as queue:
         # A task that the worker without the key has taken with it comes again when its time is over.
         order = Orders(plain, queue, task_timeout=timedelta(seconds=1))
         await order.reserve(reference, (item, 3), performed_by=PERSON)
