@@ -18,6 +18,7 @@ from activities.metrics_server import serve_metrics
 from activities.notice import NoticeWays
 from database.sessions import _SETTINGS
 from starter.cli.app import app
+from stockkeeper.client.databases import databases_by_environment
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import LOCAL_WRITE
@@ -435,3 +436,24 @@ def test_bulk_work_has_a_queue_and_connections_of_its_own(
     environ("STOCKKEEPER_SERVES", serves)
     settings = Settings()
     assert (settings.queue, settings.connections, settings.bulk_concurrency) == (queue, connections, 2)
+
+
+def test_several_databases_are_named_by_their_task_queues_and_all_but_the_first_have_ids_of_their_own(
+    environ: Set,
+) -> None:
+    assert (Settings().databases, Settings().own_suffix) == ("", "")
+    environ("STOCKKEEPER_DATABASES", " north, south ,")
+    environ("STOCKKEEPER_TASK_QUEUE", "south")
+    assert (Settings().databases, Settings().own_suffix) == ("north,south", "-south")
+    assert databases_by_environment() == ["north", "south"]
+    environ("STOCKKEEPER_TASK_QUEUE", "north")
+    assert Settings().own_suffix == ""
+
+
+@pytest.mark.parametrize("databases", ["north", "north,north"])
+def test_one_database_is_not_several(environ: Set, databases: str) -> None:
+    environ("STOCKKEEPER_DATABASES", databases)
+    with pytest.raises(ValidationError, match=r"\ndatabases\n"):
+        Settings()
+    with pytest.raises(StockkeeperError, match="the task queues of two databases at least, each once"):
+        databases_by_environment()

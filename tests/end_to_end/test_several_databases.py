@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
@@ -164,6 +165,50 @@ async def test_answers_are_merged_in_their_order_over_pages(both: Both, monkeypa
     assert [each.number for each in await both.stock.holds(warehouse=places[1])] == orders[2:0:-1]
     moved = [each async for each in both.stock.history(products[1], places[1])]
     assert [(each.movement_type, each.quantity) for each in moved] == [("ADJUSTMENT", 2)]
+
+
+async def test_the_catalogue_is_changed_where_it_is_kept_and_known_everywhere(both: Both, tmp_path: Path) -> None:
+    sku = new_reference("SKU")
+    file = tmp_path / "products.csv"
+    file.write_text(f"sku,name\n{sku},Tea\n")
+    assert (await both.stock.import_file("products", file, performed_by="ann")).rows == 1
+    await both.told()
+    for one in (both.north, both.south):
+        assert one.count("SELECT count(*) FROM products WHERE sku = :sku", sku=sku) == 1
+    await both.stock.rename_product(sku, f"{sku}-2", performed_by="ann")
+    await both.told()
+    for one in (both.north, both.south):
+        names = await both.stock.at(one.queue).product_names(sku)
+        assert (names.sku, [each.sku for each in names.former_skus]) == (f"{sku}-2", [sku])
+    with pytest.raises(InvalidRequest, match=f"the catalogue is kept in the database of task queue {both.north.queue}"):
+        await both.stock.at(both.south.queue).rename_product(sku, sku, performed_by="ann")
+
+
+async def test_what_concerns_one_database_asks_for_it(both: Both, tmp_path: Path) -> None:
+    file = tmp_path / "stock.csv"
+    file.write_text("sku,warehouse,quantity\nTEA,Hamburg,1\n")
+    for asked in (
+        both.stock.import_file("stock", file, performed_by="ann"),
+        both.stock.plan_accuracies(),
+        both.stock.decide(1, "accept", performed_by="ann", reason="looked"),
+        both.stock.run_plan(),
+    ):
+        with pytest.raises(InvalidRequest, match="needs a warehouse, or one of the databases by itself"):
+            await asked
+    assert await both.stock.at(both.south.queue).plan_accuracies() == []
+    assert [each async for each in both.stock.findings()] == []
+
+
+async def test_the_inbox_has_what_waits_in_each(both: Both) -> None:
+    waiting = {}
+    for home in (both.north, both.south):
+        item = await both.item(home, 1)
+        count = await both.stock.open_count(
+            new_reference("count"), [item.product_id], warehouse_id=item.warehouse_id, requested_by="ann"
+        )
+        await count.record(item.product_id, 900, performed_by="bob")
+        waiting[count.name] = home
+    assert waiting.keys() <= {each.number for each in await both.stock.inbox()}
 
 
 async def test_each_database_guards_its_tables_against_warehouses_and_catalogues_of_others(both: Both) -> None:
