@@ -5,10 +5,11 @@ The task queue of its workers is a database's name. With both tables empty there
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import Boolean, Column, Connection, Table, Text, text
+from sqlalchemy import Boolean, Column, Connection, Table, Text, select, text
 from sqlalchemy.exc import DBAPIError
 
 from database.columns import METADATA, key_of, needed
@@ -39,6 +40,13 @@ _HOMES = text("""
     WHERE warehouse_id > :after
     ORDER BY warehouse_id
     LIMIT :most
+""")
+
+# The worker of a subscription, which has no process while it is switched off or fails.
+_FOLLOWING = text("""
+    SELECT EXISTS (SELECT FROM pg_stat_subscription JOIN pg_subscription ON subid = pg_subscription.oid
+        JOIN pg_database ON subdbid = pg_database.oid
+        WHERE datname = current_database() AND pid IS NOT NULL)
 """)
 
 # As the migration of the guards has them.
@@ -74,3 +82,30 @@ def refusal_of(error: DBAPIError) -> DomainError | None:
     if error.orig.sqlstate == _OF_THE_CATALOGUE:
         return InvalidRequest(told.message_primary or "")
     return None
+
+
+@dataclass(frozen=True)
+class Several:
+    """What a database knows of being one of several.
+
+    Attributes:
+        task_queue: Its name: the task queue of its workers.
+        catalogue: That of the database that keeps the catalogue.
+        homes: The names of all that keep a warehouse.
+        is_following: Whether the catalogue is being replicated to here; of no matter where it is kept.
+    """
+
+    task_queue: str
+    catalogue: str
+    homes: frozenset[str]
+    is_following: bool
+
+
+def read_several(connection: Connection) -> Several | None:
+    """Whether a database is one of several, as itself has it; None: it is the only one."""
+    here = connection.execute(select(this_database)).one_or_none()
+    if here is None:
+        return None
+    homes = connection.execute(select(warehouse_homes.c.task_queue).distinct()).scalars()
+    following = connection.execute(_FOLLOWING).scalar_one()
+    return Several(here.task_queue, here.catalogue, frozenset(homes), bool(following))

@@ -24,7 +24,7 @@ from starter.secret_files import readable_by_others
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.encryption import EncryptionCodec, read_keys
 from stockkeeper.contracts.errors import StockkeeperError
-from stockkeeper.contracts.settings import UnknownSetting, require_known
+from stockkeeper.contracts.settings import UnknownSetting, queues_of, require_known
 from worker import Settings
 
 CONNECTIONS_BESIDE_THE_POOL = 1
@@ -64,6 +64,8 @@ async def examine(
             settings.database_role,
             connections=settings.connections + CONNECTIONS_BESIDE_THE_POOL,
             is_ours=patient.is_ours,
+            task_queue=settings.task_queue,
+            queues=queues_of(settings.databases),
         ),
         temporal_checks(connect, settings.version, settings.nexus_endpoint),
     )

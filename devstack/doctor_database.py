@@ -1,10 +1,11 @@
 """What the doctor looks at in the database."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Engine
 
+from database.homes import Several, read_several
 from database.inspection import WORKER_ROLE, Facts, inspect_database
 from database.migrate import AnotherSchema, require_schema
 from database.sessions import connect
@@ -15,7 +16,9 @@ OLDEST = 14
 _WITHIN_SECONDS = 5
 
 
-async def database_checks(url: str, role: str | None, *, connections: int, is_ours: bool) -> list[Check]:
+async def database_checks(
+    url: str, role: str | None, *, connections: int, is_ours: bool, task_queue: str, queues: Sequence[str] = ()
+) -> list[Check]:
     """Look at the database as a worker does.
 
     Args:
@@ -23,6 +26,8 @@ async def database_checks(url: str, role: str | None, *, connections: int, is_ou
         role: The role that it acts as; None: the user in the URL.
         connections: How many a worker takes.
         is_ours: Whether `stockkeeper up` has made it, whose worker logs in as the owner.
+        task_queue: The worker's task queue.
+        queues: Those of all databases, that of the catalogue first; empty: there is one database.
     """
     if not url:
         advice = "give the doctor the environment of a worker, or run it where `stockkeeper up` runs"
@@ -32,18 +37,64 @@ async def database_checks(url: str, role: str | None, *, connections: int, is_ou
     except StockkeeperError as error:
         return [Check("database", ok=False, detail=str(error))]
     try:
-        return await asyncio.to_thread(_look, engine, connections, is_ours)
+        return await asyncio.to_thread(_look, engine, connections, is_ours, task_queue, queues)
     finally:
         engine.dispose()
 
 
-def _look(engine: Engine, connections: int, is_ours: bool) -> list[Check]:  # noqa: FBT001 - a private function
+def _look(
+    engine: Engine,
+    connections: int,
+    is_ours: bool,  # noqa: FBT001 - a private function
+    task_queue: str,
+    queues: Sequence[str],
+) -> list[Check]:
     try:
         facts = inspect_database(engine)
     except Unreachable as error:
         advice = "start PostgreSQL, or correct DATABASE_URL and STOCKKEEPER_DATABASE_ROLE"
         return [Check("database", ok=False, detail=str(error), advice=advice)]
-    return [*judged(facts, connections=connections, is_ours=is_ours), _schema(engine)]
+    schema = _schema(engine)
+    several = []
+    if schema.ok:
+        with engine.connect() as connection:
+            several = list(judged_several(read_several(connection), task_queue, queues))
+    return [*judged(facts, connections=connections, is_ours=is_ours), schema, *several]
+
+
+def judged_several(found: Several | None, task_queue: str, queues: Sequence[str]) -> Iterator[Check]:
+    """The check of a database that is one of several, or should be; none where there is one.
+
+    Args:
+        found: What it says of itself; None: that it is the only one.
+        task_queue: The worker's task queue.
+        queues: The setting ``STOCKKEEPER_DATABASES``.
+    """
+    if found is None and not queues:
+        return
+    advice = "make directory, replication and STOCKKEEPER_DATABASES fit (docs/several-databases.md)"
+    if wrong := _unfit(found, task_queue, queues):
+        yield Check("databases", ok=False, detail=wrong, advice=advice)
+    elif found is not None:
+        keeps = "keeps the catalogue" if found.task_queue == found.catalogue else f"follows that of {found.catalogue}"
+        yield Check("databases", ok=True, detail=f"{found.task_queue} of {', '.join(queues)}, which {keeps}")
+
+
+def _unfit(found: Several | None, task_queue: str, queues: Sequence[str]) -> str:
+    """What doesn't fit; empty: everything does."""
+    if found is None:
+        return f"STOCKKEEPER_DATABASES is {','.join(queues)}, and the database doesn't know that it is one of several"
+    if not queues:
+        return f"the database is {found.task_queue}, one of several, and STOCKKEEPER_DATABASES isn't set"
+    if found.task_queue != task_queue:
+        return f"the database is that of task queue {found.task_queue}, and the worker's is {task_queue}"
+    if found.catalogue != queues[0]:
+        return f"{found.catalogue} keeps the catalogue, and STOCKKEEPER_DATABASES begins with {queues[0]}"
+    if strange := sorted(found.homes - set(queues)):
+        return f"warehouses are kept in {', '.join(strange)}, which STOCKKEEPER_DATABASES hasn't got"
+    if found.task_queue != found.catalogue and not found.is_following:
+        return f"the catalogue of {found.catalogue} isn't being replicated to here"
+    return ""
 
 
 def judged(facts: Facts, *, connections: int, is_ours: bool) -> Iterator[Check]:

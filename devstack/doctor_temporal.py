@@ -144,6 +144,12 @@ async def _search_attributes(client: Client) -> Check:
 
 async def _schedules(connection: Connection) -> Check:
     there, missing = await schedules_there(connection)
+    if connection.databases is not None:
+        # Each database has schedules of its own, and their ids say whose.
+        others = connection.databases.queues[1:]
+        there = [
+            each for each in there if each.task_queue not in others or not each.schedule_id.endswith(each.task_queue)
+        ]
     return judged_schedules(there, missing, connection.task_queue)
 
 

@@ -11,9 +11,10 @@ import pytest
 from temporalio.common import WorkerDeploymentVersion
 
 from activities.standing import Routing
+from database.homes import Several
 from database.inspection import Facts
 from devstack.doctor import encryption, secret_files
-from devstack.doctor_database import judged
+from devstack.doctor_database import judged, judged_several
 from devstack.doctor_temporal import (
     Poller,
     judged_bulk_pollers,
@@ -298,3 +299,38 @@ def test_a_file_of_secrets_that_every_account_may_read_is_a_note(tmp_path: Path)
     found = secret_files({"DATABASE_PASSWORD_FILE": "/etc/hosts", "TEMPORAL_API_KEY_FILE": str(file)})
     assert (found.ok, found.advice != "") == (True, True)
     assert found.detail == "every account of this machine may read /etc/hosts (DATABASE_PASSWORD_FILE)"
+
+
+SEVERAL = Several("south", "north", frozenset({"south"}), is_following=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "queue", "queues", "told"),
+    [
+        (SEVERAL, "south", ["north", "south"], "south of north, south, which follows that of north"),
+        (None, "south", ["north", "south"], "doesn't know that it is one of several"),
+        (SEVERAL, "south", [], "the database is south, one of several, and STOCKKEEPER_DATABASES isn't set"),
+        (SEVERAL, "east", ["north", "south"], "the database is that of task queue south, and the worker's is east"),
+        (
+            SEVERAL,
+            "south",
+            ["south", "north"],
+            "north keeps the catalogue, and STOCKKEEPER_DATABASES begins with south",
+        ),
+        (SEVERAL, "south", ["north", "east"], "warehouses are kept in south, which STOCKKEEPER_DATABASES hasn't got"),
+        (
+            replace(SEVERAL, is_following=False),
+            "south",
+            ["north", "south"],
+            "the catalogue of north isn't being replicated to here",
+        ),
+    ],
+)
+def test_of_several_databases_directory_replication_and_setting_have_to_fit(
+    found: Several | None, queue: str, queues: list[str], told: str
+) -> None:
+    [check] = judged_several(found, queue, queues)
+    assert check.name == "databases"
+    assert told in check.detail
+    assert check.ok is (" of north, south, which " in check.detail)
+    assert list(judged_several(None, queue, [])) == []

@@ -11,12 +11,15 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
-from database.homes import refusal_of
+from database.homes import read_several, refusal_of
 from database.tables import inventory_items
 from devstack.databases import give_home
+from devstack.doctor_database import judged_several
+from starter.checks import Check
 from starter.schedules import schedules, set_up_schedules
 from stockkeeper import (
     Connection,
+    DeliveryLine,
     InsufficientStock,
     InvalidRequest,
     Line,
@@ -182,6 +185,53 @@ async def test_the_catalogue_is_changed_where_it_is_kept_and_known_everywhere(bo
         assert (names.sku, [each.sku for each in names.former_skus]) == (f"{sku}-2", [sku])
     with pytest.raises(InvalidRequest, match=f"the catalogue is kept in the database of task queue {both.north.queue}"):
         await both.stock.at(both.south.queue).rename_product(sku, sku, performed_by="ann")
+
+
+LAST_COST = """
+    SELECT coalesce(sum(last_unit_cost), 0) FROM product_suppliers
+    WHERE (product_id, supplier_id) = (:product, :supplier)
+"""
+
+
+async def test_what_deliveries_cost_is_kept_beside_the_terms_of_the_catalogue_and_adds_none(both: Both) -> None:
+    item, supplier = await both.item(both.south, 1), both.north.shop.supplier()
+    unlisted = both.north.shop.product()
+    both.north.shop.supply(item.product_id, supplier, unit_cost=Decimal(2), lead_time_days=1, pack=1)
+    await both.told()
+    products = [item.product_id, unlisted]
+    order = await both.stock.draft_purchase_order(
+        new_reference("po"),
+        [OrderLine(product, qty=1, unit_cost=Decimal(3)) for product in products],
+        supplier_id=supplier,
+        warehouse_id=item.warehouse_id,
+        requested_by="ann",
+        reason="wanted",
+    )
+    came = [DeliveryLine(product, quantity=1) for product in products]
+    received = await order.receive("1", came, performed_by="bob")
+    assert received.status == "RECEIVED"
+    both.north.shop.supply(unlisted, supplier, unit_cost=Decimal(5), lead_time_days=1, pack=1)
+    await both.told()
+    found = [
+        [one.count(LAST_COST, product=product, supplier=supplier) for product in products]
+        for one in (both.south, both.north)
+    ]
+    assert found == [[3, 0], [0, 0]]
+    agreed = "SELECT unit_cost FROM product_suppliers WHERE (product_id, supplier_id) = (:product, :supplier)"
+    assert [both.south.count(agreed, product=each, supplier=supplier) for each in products] == [2, 5]
+
+
+async def test_the_doctor_sees_whether_directory_replication_and_setting_fit(both: Both) -> None:
+    await both.warehouse(both.south)
+    queues = [both.north.queue, both.south.queue]
+    told: list[Check] = []
+    for one in (both.north, both.south):
+        with one.database.engine.connect() as connection:
+            told += judged_several(read_several(connection), one.queue, queues)
+    assert [(each.ok, each.detail) for each in told] == [
+        (True, f"{both.north.queue} of {', '.join(queues)}, which keeps the catalogue"),
+        (True, f"{both.south.queue} of {', '.join(queues)}, which follows that of {both.north.queue}"),
+    ]
 
 
 async def test_what_concerns_one_database_asks_for_it(both: Both, tmp_path: Path) -> None:
