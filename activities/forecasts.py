@@ -46,7 +46,9 @@ def forecasts_of(
     for known in weekly_demand(connection, items, NEEDED_WEEKS, as_of, bulk_factor):
         if not known:
             continue
-        weekly = np.stack([weeks_of(NEEDED_WEEKS, *each) for each in known.values()])
+        weekly = np.stack(
+            [weeks_of(NEEDED_WEEKS, each.weeks_ago, each.units, each.days_left_out) for each in known.values()]
+        )
         lead_times = np.array([supplies[item.product_id].lead_time.days for item in known], dtype=np.float64)
         forecasts = forecast(weekly, round(history_days / A_WEEK), lead_times)
         for item, *of_item in zip(

@@ -1,4 +1,4 @@
-"""What the past of a page's warehouses says of their plans: as a run of this week found it, or looked for anew."""
+"""What the past of a page's warehouses says of their plans: as a run of late found it, or looked for anew."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -32,7 +32,7 @@ def hindsights_of(
     Args:
         connection: The transaction.
         items: The items.
-        history_days: Days that planning looks at; as many more are looked back on.
+        history_days: Days that planning looks at.
         as_of: The workflow's time.
         bulk_factor: Which days are left out as bulk orders'.
         policy: Level of service, and costs.
@@ -58,20 +58,23 @@ def _look_back(connection: Connection, warehouse_id: int, asked: Asked, as_of: d
     import numpy as np  # noqa: PLC0415
 
     from stockkeeper.domain.lead_time_demand import Supply  # noqa: PLC0415
-    from stockkeeper.domain.look_back import MOST_ITEMS, look_back  # noqa: PLC0415
+    from stockkeeper.domain.look_back import MOST_ITEMS, days_of_past, look_back  # noqa: PLC0415
 
     candidates = items_to_look_at(connection, warehouse_id, MOST_ITEMS)
     supplies = read_supplies(connection, {item.product_id for item in candidates})
-    length = 2 * asked.history_days
-    daily, lead_times, quantities = [], [], []
+    length = days_of_past(asked.history_days)
+    daily, known_days, lead_times, quantities = [], [], [], []
     supplied = [item for item in candidates if item.product_id in supplies]
-    for known in weekly_demand(connection, supplied, length, as_of, asked.bulk_factor, days_each=1):
+    for known in weekly_demand(
+        connection, supplied, length, as_of, asked.bulk_factor, days_each=1, least=2 * asked.history_days
+    ):
         for item, days in known.items():
             units = np.zeros(length)
             units[[length - 1 - ago for ago in days.weeks_ago]] = days.units
             supply = supplies[item.product_id]
             holding_cost = policy.holding_cost_rate * float(supply.unit_cost)
             daily.append(units)
+            known_days.append(days.known_days)
             lead_times.append(supply.lead_time.days)
             quantities.append(
                 supply.terms.orderable(economic_order_quantity(DAYS_A_YEAR, policy.order_cost, holding_cost))
@@ -81,4 +84,10 @@ def _look_back(connection: Connection, warehouse_id: int, asked: Asked, as_of: d
         lead_time_deviation_days=np.zeros(len(daily)),
         order_quantity=np.array(quantities, dtype=np.float64),
     )
-    return look_back(np.array(daily).reshape(-1, length), supply_of, policy.service_level, asked.history_days)
+    return look_back(
+        np.array(daily).reshape(-1, length),
+        np.array(known_days, dtype=np.float64),
+        supply_of,
+        policy.service_level,
+        asked.history_days,
+    )

@@ -13,6 +13,7 @@ from activities.catalogue import require_warehouse
 from activities.forecasts import forecasts_of
 from activities.hindsights import hindsights_of
 from activities.page_of_plans import plan_items
+from activities.refused_demand import sums_with_refused
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once, page_of
 from database.demand import roll_up
@@ -181,6 +182,9 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         supplies = read_supplies(connection, {item.product_id for item in page})
         bulk_factor = self._bulk_factor if step.bulk_factor is None else step.bulk_factor
         known = demand_of_items(connection, page, step.history_days, step.as_of, bulk_factor)
+        if step.fill_rate is not None:
+            # Sales alone would be less from week to week, and the plan with them.
+            known |= sums_with_refused(connection, known, step.history_days, step.as_of, bulk_factor)
         items = [item for item in page if item in known and item.product_id in supplies]
         # The seed's formula plans from the mean, whatever the settings say.
         follows = (self._forecast if step.forecast is None else step.forecast) and step.method is None

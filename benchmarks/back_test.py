@@ -34,8 +34,8 @@ ENOUGH_CYCLES = 20
 """Of an item, so that its own service says anything."""
 LEVELS = (0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 """Asked for in a sweep."""
-LEVELS_OF_THE_SEED = (*LEVELS, 1 - 1e-4, 1 - 1e-5, 1 - 1e-6, 1 - 1e-8, 1 - 1e-10, 1 - 1e-13, 1 - 1e-16)
-"""The seed's formula needs more of them to get as far."""
+LEVELS_OF_THE_SEED = (*LEVELS, *(1 - 10**-digits for digits in (3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10, 11.5, 13, 16)))
+"""The seed's formula needs more of them to get as far; close ones, so that it isn't seen as worse between them."""
 FACTORS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0)
 REACHED = tuple(round(0.9 + step / 100, 2) for step in range(10))
 """Levels of service at which the stock is compared."""
@@ -99,11 +99,21 @@ def others_table(worlds: Sequence[World]) -> str:
 
 
 def fill_table(worlds: Sequence[World]) -> str:
-    """Fill rate reached of the one asked for."""
-    lines = [_line("demand", *(f"asked for {level:.0%}" for level in FILL_RATES)), "|---|" + "---:|" * len(FILL_RATES)]
+    """Fill rate reached of the one asked for; at the lowest also what was refused without an order on its way."""
+    lowest, *higher = FILL_RATES
+    heads = [
+        f"asked for {lowest:.0%}",
+        "of it refused with no order on its way",
+        *(f"asked for {level:.0%}" for level in higher),
+        f"asked for {lowest:.0%}, from sales alone",
+    ]
+    lines = [_line("demand", *heads), "|---|" + "---:|" * len(heads)]
     for world in worlds:
-        rules = [back_test_rules.ours_for_fill(level) for level in FILL_RATES]
-        lines.append(_line(world.name, *(f"{together(roll(world, rule)).fill_rate:.1%}" for rule in rules)))
+        at_lowest = together(roll(world, back_test_rules.ours_for_fill(lowest)))
+        rest = [back_test_rules.ours_for_fill(level) for level in higher]
+        rest.append(back_test_rules.ours_for_fill_from_sales(lowest))
+        cells = [f"{at_lowest.fill_rate:.1%}", f"{at_lowest.refused_unordered / max(at_lowest.wanted, 1):.1%}"]
+        lines.append(_line(world.name, *cells, *(f"{together(roll(world, rule)).fill_rate:.1%}" for rule in rest)))
     return "\n".join(lines)
 
 

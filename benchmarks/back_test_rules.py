@@ -10,8 +10,9 @@ import numpy as np
 from benchmarks.back_test_shelf import HOLDING_COST_RATE, Known, Rule
 from benchmarks.back_test_world import World
 from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
+from stockkeeper.domain.hindsight import NO_HINDSIGHT
 from stockkeeper.domain.lead_time_demand import Demand, Floats, Outgoing, Supply, outgoing
-from stockkeeper.domain.look_back import MOST_ITEMS, look_back
+from stockkeeper.domain.look_back import MOST_ITEMS, demand_of_days, look_back
 from stockkeeper.domain.planning import plan_points
 from stockkeeper.domain.replenishment import DAYS_A_YEAR
 
@@ -21,11 +22,16 @@ Swept = Callable[[float], Rule]
 
 def ours(level: float) -> Rule:
     """The distribution that fits, with what the past of all items says."""
+    learned = NO_HINDSIGHT
 
     def points(demand: Known, supply: Supply) -> list[int]:
-        looked_at = np.zeros(len(demand.past), dtype=bool)
-        looked_at[:: -(-len(looked_at) // MOST_ITEMS)] = True
-        learned = look_back(demand.past[looked_at], demand.of_one_a_day.only(looked_at), level, demand.daily.shape[1])
+        nonlocal learned
+        if demand.looks_back:
+            looked_at = np.zeros(len(demand.past), dtype=bool)
+            looked_at[:: -(-len(looked_at) // MOST_ITEMS)] = True
+            past = demand.past[looked_at]
+            known_days = np.full(len(past), float(past.shape[1]))
+            learned = look_back(past, known_days, demand.of_one_a_day.only(looked_at), level, demand.daily.shape[1])
         return plan_points(demand, supply, level=level, hindsight=learned).reorder_point
 
     return points
@@ -37,7 +43,14 @@ def alone(level: float) -> Rule:
 
 
 def ours_for_fill(level: float) -> Rule:
-    """Asked for a fill rate; each item by itself."""
+    """Asked for a fill rate; each item by itself, from what was sold and what was refused."""
+    return lambda demand, supply: (
+        plan_points(demand_of_days(demand.with_refused), supply, level=level, measure=ServiceMeasure.FILL).reorder_point
+    )
+
+
+def ours_for_fill_from_sales(level: float) -> Rule:
+    """The same, from what was sold alone."""
     return lambda demand, supply: plan_points(demand, supply, level=level, measure=ServiceMeasure.FILL).reorder_point
 
 

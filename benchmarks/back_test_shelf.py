@@ -11,12 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.back_test_world import Tried, World
+from database.hindsight import COUNTS_FOR
 from stockkeeper.domain.lead_time_demand import Demand, Floats, Supply
+from stockkeeper.domain.look_back import days_of_past
+from stockkeeper.domain.refused_demand import with_refused
 from stockkeeper.domain.reorder import Position, quantity_for
 from stockkeeper.domain.replenishment import DAYS_A_YEAR, economic_order_quantity
 
 HOLDING_COST_RATE = 0.25
 PLANNED_EVERY_DAYS = 7
+LOOKED_BACK_EVERY_DAYS = COUNTS_FOR.days
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,17 @@ class Known(Demand):
 
     Attributes:
         daily: By item and day.
-        past: By item and day, for twice as many days, as far as there are so many.
+        past: By item and day, as many days as are looked back on, as far as there are so many.
+        with_refused: By item and day, those that were refused with them.
         of_one_a_day: Supply of the items if their mean were one unit a day.
+        looks_back: Whether the past is looked back on anew; otherwise what was found before still counts.
     """
 
     daily: Floats
     past: Floats
+    with_refused: Floats
     of_one_a_day: Supply
+    looks_back: bool
 
 
 Rule = Callable[[Known, Supply], list[int]]
@@ -49,6 +57,8 @@ class Outcome:
         orders: That went out.
         wanted: Units.
         sold: Units.
+        refused_unordered: Units refused while no order was on its way: more than there was, and that no less than the
+            point.
         stock: Units on the shelf times the days that they were there.
         value: The same in money.
     """
@@ -59,6 +69,7 @@ class Outcome:
     orders: int = 0
     wanted: int = 0
     sold: int = 0
+    refused_unordered: int = 0
     stock: float = 0
     value: float = 0
 
@@ -107,9 +118,9 @@ class Shelf:
         self._on_hand = self.point + int(share * max(self.quantity, self.point))
         self._since = float(day)
 
-    def sell(self, day: int) -> int:
-        """The customers of a day; the units sold."""
-        sold = 0
+    def sell(self, day: int) -> tuple[int, int]:
+        """The customers of a day; the units sold and the units refused."""
+        sold = refused = 0
         for moment, units in self.item.customers[day]:
             now = day + moment
             if self._due is not None and self._due <= now:
@@ -121,6 +132,8 @@ class Shelf:
                 sold += units
             else:
                 self._is_short = True
+                refused += units
+                self.outcome.refused_unordered += units if self._due is None else 0
             if self._on_hand < self.point:
                 self._review(now)
         if self._due is not None and self._due <= day + 1:
@@ -128,7 +141,7 @@ class Shelf:
         self._pass(day + 1)
         self.outcome.days += 1
         self.outcome.sold += sold
-        return sold
+        return sold, refused
 
     def look(self, now: float) -> None:
         """After a plan, which may have a higher point."""
@@ -168,20 +181,23 @@ class History:
 
     def __init__(self, world: World, days: int) -> None:
         self._of_one_a_day = _supply(world, [1.0] * len(world.items))
-        self._units = np.zeros((len(world.items), days))
+        self._units, self._refused = (np.zeros((len(world.items), days)) for _ in range(2))
         self._kept = world.planned_from_days or world.history_days
+        self._begins = world.history_days
 
-    def write(self, item: int, day: int, units: int) -> None:
-        """A day of an item."""
-        self._units[item, day] = units
+    def write(self, item: int, day: int, units: int, refused: int = 0) -> None:
+        """A day of an item: units sold, and units refused."""
+        self._units[item, day], self._refused[item, day] = units, refused
 
     def before(self, day: int) -> Known:
         """The days of history before this one."""
         units = self._units[:, max(day - self._kept, 0) : day]
         return Known(
             daily=units,
-            past=self._units[:, max(day - 2 * self._kept, 0) : day],
+            with_refused=with_refused(units, self._refused[:, max(day - self._kept, 0) : day]),
+            past=self._units[:, max(day - days_of_past(self._kept), 0) : day],
             of_one_a_day=self._of_one_a_day,
+            looks_back=(day - self._begins) % LOOKED_BACK_EVERY_DAYS == 0,
             days=np.full(len(units), float(units.shape[1])),
             busy_days=(units > 0).sum(axis=1).astype(float),
             units=units.sum(axis=1),
@@ -236,7 +252,7 @@ def roll(world: World, rule: Rule, quantities: Sequence[int] | None = None) -> l
                     shelf.begin(day, number / len(shelves))
                 shelf.look(day)
         for number, shelf in enumerate(shelves):
-            history.write(number, day, shelf.sell(day))
+            history.write(number, day, *shelf.sell(day))
     return [shelf.outcome for shelf in shelves]
 
 

@@ -1,4 +1,4 @@
-"""What a warehouse's past says of its plans, kept for the runs of a week; and the items that are looked at for it."""
+"""What a warehouse's past says of its plans, kept for four weeks of runs; and the items that are looked at for it."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from database.columns import INSTANT, METADATA, key_of, needed
 from stockkeeper.domain.stock import ItemKey
 
-COUNTS_FOR = timedelta(days=7)
-"""How long a look back counts; the past of a warehouse doesn't change from one night to the next."""
+COUNTS_FOR = timedelta(weeks=4)
+"""How long a look back counts: of the year that it looks at, four weeks are a thirteenth."""
 
 warehouse_hindsights = Table(
     "warehouse_hindsights",
@@ -69,7 +69,7 @@ def items_to_look_at(connection: Connection, warehouse_id: int, most: int) -> li
 
 
 def read_hindsight(connection: Connection, warehouse_id: int, asked: Asked, as_of: datetime) -> StoredHindsight | None:
-    """What a run of this week has found that asked the same; None: look back anew."""
+    """What a run of the last four weeks has found that asked the same; None: look back anew."""
     kept = warehouse_hindsights.c
     row = connection.execute(
         select(warehouse_hindsights).where(

@@ -20,7 +20,7 @@ _AT_ONCE = 500
 _WEEKLY = clocked(
     Template("""
     $spanned
-    SELECT warehouse_id, product_id, weeks_ago, units, days_left_out
+    SELECT warehouse_id, product_id, weeks_ago, units, days_left_out, last_day - first_day + 1 AS known_days
     FROM spanned CROSS JOIN LATERAL (
         WITH demand AS ($demand),
         typical AS (
@@ -47,11 +47,12 @@ _WEEKLY = clocked(
             coalesce(array_agg(days_left_out), '{}') AS days_left_out
         FROM weeks
     ) AS weekly
-    WHERE first_day = last_day - :history_days + 1
+    WHERE first_day <= last_day - :least_days + 1
 """).substitute(spanned=SPANNED, demand=DEMAND_OF_ITEM),
     today=True,
 ).bindparams(
     bindparam("history_days", type_=Integer),
+    bindparam("least_days", type_=Integer),
     bindparam("days_needed", type_=Integer),
     bindparam("days_each", type_=Integer),
 )
@@ -64,11 +65,13 @@ class Weeks(NamedTuple):
         weeks_ago: Which week; 0 ends yesterday.
         units: Of the days that count.
         days_left_out: Days of it that don't count.
+        known_days: Days from the item's first one on, of those that were asked for.
     """
 
     weeks_ago: list[int]
     units: list[float]
     days_left_out: list[int]
+    known_days: int
 
 
 def weekly_demand(
@@ -79,8 +82,9 @@ def weekly_demand(
     bulk_factor: float | None = None,
     *,
     days_each: int = 7,
+    least: int | None = None,
 ) -> Iterator[dict[ItemKey, Weeks]]:
-    """Demand of these items, some hundreds of them at a time; those known for fewer weeks are left out.
+    """Demand of these items, some hundreds of them at a time.
 
     Args:
         connection: The transaction. The caller has brought the roll-up up to date.
@@ -89,8 +93,10 @@ def weekly_demand(
         as_of: The workflow's time.
         bulk_factor: As for `demand_sums.demand_of_items`; the usual demand is that of all these weeks.
         days_each: Of a week; 1: each day by itself.
+        least: Items known for fewer weeks are left out; None: all those that were asked for.
     """
     rule = {"bulk_factor": bulk_factor, "days_needed": BULK_DAYS_NEEDED, "days_each": days_each}
+    rule |= {"least_days": days_each * (weeks if least is None else least)}
     for begins in range(0, len(items), _AT_ONCE):
         asked = asked_of(connection, items[begins : begins + _AT_ONCE], days_each * weeks, as_of) | rule
         rows = connection.execute(_WEEKLY, asked)

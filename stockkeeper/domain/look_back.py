@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from stockkeeper.domain.hindsight import NO_HINDSIGHT, Hindsight, usual_spread
-from stockkeeper.domain.lead_time_demand import Demand, Floats, Supply, outgoing
+from stockkeeper.domain.lead_time_demand import Demand, Flags, Floats, Supply, outgoing
 from stockkeeper.domain.planning import whole_points
+from stockkeeper.domain.replenishment import DAYS_A_YEAR
 
 MOST_ITEMS = 1_500
 """Of a warehouse that are looked at: every second, third and so on, if it has more."""
@@ -40,12 +41,21 @@ def demand_of_days(daily: Floats) -> Demand:
     )
 
 
-def look_back(daily: Floats, supply: Supply, level: float, history_days: int) -> Hindsight:
+def days_of_past(history_days: int) -> int:
+    """Days that are looked back on at most: a year, and twice as many as planning looks at, if that is more.
+
+    What is learned from a single quarter is that quarter's, and changes with each next one; that change costs stock.
+    """
+    return max(2 * history_days, DAYS_A_YEAR)
+
+
+def look_back(daily: Floats, known_days: Floats, supply: Supply, level: float, history_days: int) -> Hindsight:
     """Learn from the past of a warehouse's items.
 
     Args:
-        daily: Units by item and day, the last day yesterday; twice as many days as planning looks at, or nothing can be
-            learned.
+        daily: Units by item and day, the last day yesterday; at least twice as many days as planning looks at, or
+            nothing can be learned.
+        known_days: How many of these days each item is known for; on those before it isn't looked at.
         supply: Of the same items. Their lead times are taken as always the same: only the demand is looked at. The
             quantities are those of a mean of one unit a day: an economic quantity grows with the root of the mean.
         level: Part of the cycles.
@@ -55,9 +65,10 @@ def look_back(daily: Floats, supply: Supply, level: float, history_days: int) ->
     if length < 2 * history_days or not len(daily):
         return NO_HINDSIGHT
     supply = replace(supply, lead_time_deviation_days=np.zeros(len(daily)))
-    begins = range(length - history_days, length, LOOKED_AT_EVERY_DAYS)
-    spread_days = _spread_days(daily, supply, begins, history_days)
-    orders, lasted = _windows(daily, supply, level, begins, history_days, spread_days)
+    begins = range(history_days, length, LOOKED_AT_EVERY_DAYS)
+    since = length - known_days
+    spread_days = _spread_days(daily, since, supply, begins, history_days)
+    orders, lasted = _windows(daily, since, supply, level, begins, history_days, spread_days)
     total = float(orders.sum())
     spread = usual_spread(demand_of_days(daily[:, length - history_days :]), spread_days) if spread_days else None
     items = int((orders > 0).sum())
@@ -70,7 +81,7 @@ def look_back(daily: Floats, supply: Supply, level: float, history_days: int) ->
     return Hindsight(spread, widening, items, total, float(reached[0]))
 
 
-def _spread_days(daily: Floats, supply: Supply, begins: range, history_days: int) -> float:
+def _spread_days(daily: Floats, since: Floats, supply: Supply, begins: range, history_days: int) -> float:
     """Days with demand that the usual variance should count for.
 
     By the quasi-likelihood of the demand over lead times of the past (Patton, "Volatility forecast comparison using
@@ -83,7 +94,7 @@ def _spread_days(daily: Floats, supply: Supply, begins: range, history_days: int
     lost = np.zeros((len(daily), len(SPREAD_DAYS)))
     for day in begins:
         before = demand_of_days(daily[:, day - history_days : day])
-        known = (before.busy_days >= LEAST_BUSY_DAYS) & (day + lead <= length) & (before.variance > 0)
+        known = _is_looked_at(before, since, day) & (day + lead <= length) & (before.variance > 0)
         spread = usual_spread(before, 0.0)
         if spread is None or not known.any():
             continue
@@ -99,8 +110,13 @@ def _spread_days(daily: Floats, supply: Supply, begins: range, history_days: int
     return SPREAD_DAYS[best] if is_sure else 0.0
 
 
+def _is_looked_at(before: Demand, since: Floats, day: int) -> Flags:
+    """Whether items are looked at on a day of the past, by the days that would have been planned from."""
+    return (before.busy_days >= LEAST_BUSY_DAYS) & (since <= day - before.days)
+
+
 def _windows(
-    daily: Floats, supply: Supply, level: float, begins: range, history_days: int, spread_days: float
+    daily: Floats, since: Floats, supply: Supply, level: float, begins: range, history_days: int, spread_days: float
 ) -> tuple[Floats, Floats]:
     """Orders of each item that would have gone out, and by each widening those whose goods would have come in time.
 
@@ -119,7 +135,7 @@ def _windows(
     for day in range(begins.start, length):
         if day in begins:
             before = demand_of_days(daily[:, day - history_days : day])
-            used = before.busy_days >= LEAST_BUSY_DAYS
+            used = _is_looked_at(before, since, day)
             some = before.only(used)
             spread = usual_spread(before, spread_days) if spread_days else None
             leaving = outgoing(some if spread is None else spread.shared(some), supply.only(used), level)

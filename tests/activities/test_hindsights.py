@@ -1,4 +1,4 @@
-"""Planning from a warehouse's past: looked back once a week, kept, and told by the plan."""
+"""Planning from a warehouse's past: looked back every four weeks, kept, and told by the plan."""
 
 from datetime import timedelta
 
@@ -43,19 +43,17 @@ def test_days_are_read_one_by_one(past: Past, database: Database) -> None:
     assert units.tolist() == [1 + day % 5 for day in range(2 * DAYS)]
 
 
-def test_a_run_looks_back_once_a_week_and_anew_for_another_level(
-    planning: Planning, past: Past, engine: Engine
-) -> None:
+def test_a_run_looks_back_every_four_weeks(planning: Planning, past: Past, engine: Engine) -> None:
     item = known_for(past, 2 * DAYS)
     planning.run(item.warehouse_id, method="seed", history_days=DAYS)
     assert kept(engine, item.warehouse_id) == []
     planning.run(item.warehouse_id, method=None, history_days=DAYS)
     first = (AS_OF, DAYS, 0.95, 1.0, 1, None)
     assert kept(engine, item.warehouse_id) == [first]
-    planning.run(item.warehouse_id, method=None, history_days=DAYS, as_of=AS_OF + timedelta(days=6))
+    planning.run(item.warehouse_id, method=None, history_days=DAYS, as_of=AS_OF + timedelta(days=27))
     assert kept(engine, item.warehouse_id) == [first]
-    planning.run(item.warehouse_id, method=None, history_days=DAYS, as_of=AS_OF + timedelta(days=7))
-    assert kept(engine, item.warehouse_id)[0][0] == AS_OF + timedelta(days=7)
+    planning.run(item.warehouse_id, method=None, history_days=DAYS, as_of=AS_OF + timedelta(days=28))
+    assert kept(engine, item.warehouse_id)[0][0] == AS_OF + timedelta(days=28)
 
 
 def test_a_plan_takes_what_is_kept_and_says_so(planning: Planning, past: Past, engine: Engine) -> None:

@@ -1,15 +1,16 @@
 """Planning by the distribution of each item: the method, the class, and what is expected to be reached."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from stockkeeper.domain.demand_class import DemandClass, ServiceMeasure
 from stockkeeper.domain.lead_time_demand import Demand, Supply
 from stockkeeper.domain.planning import plan_points
-from tests.support.past import SEED, Past
+from tests.support.past import AS_OF, SEED, YESTERDAY, Past
 from tests.support.steps.replenishment_plan import Planning, point_and_quantity
 
 pytestmark = pytest.mark.usefixtures("nothing_else_to_order")
@@ -79,3 +80,30 @@ def test_an_item_without_demand_has_neither_method_nor_class(planning: Planning,
     plan = planning.plan_of(engine, item)
     assert (plan.method, plan.demand_class, plan.reorder_point) == (None, None, 0)
     assert (plan.expected_cycle_service, plan.expected_fill_rate) == (1, 1)
+
+
+def test_what_was_refused_counts_where_a_fill_rate_is_asked_for(planning: Planning, past: Past, engine: Engine) -> None:
+    """Ten days with 4 units each. Refused were 3 units yesterday, 1,000 the day before, and one before the first."""
+    item = past.supplied(0, 0, 0)
+    past.imported(item, *((str(YESTERDAY - timedelta(back)), 4) for back in range(10)))
+    with engine.begin() as connection:
+        for back, units in ((0, 3), (1, 1_000), (10, 1)):
+            connection.execute(
+                text("""
+                    INSERT INTO refused_demand (operation_id, warehouse_id, product_id, month, refused_at, units)
+                    VALUES (:operation_id, :warehouse_id, :product_id, '2025-06-01', :refused_at, :units)
+                """),
+                item._asdict()
+                | {
+                    "operation_id": f"reservation-{item}-{back}/reserve",
+                    "refused_at": AS_OF - timedelta(days=1 + back),
+                    "units": units,
+                },
+            )
+    planning.run(item.warehouse_id, method=None, service_level=0.9)
+    by_cycles = planning.plan_of(engine, item)
+    assert (by_cycles.daily_mean, by_cycles.days, by_cycles.days_with_demand) == (4, 10, 10)
+    planning.run(item.warehouse_id, method=None, fill_rate=0.9)
+    by_units = planning.plan_of(engine, item)
+    assert (by_units.daily_mean, by_units.days, by_units.days_with_demand) == ((40 + 3 + 4) / 10, 10, 10)
+    assert by_units.daily_deviation == pytest.approx(((8 * 0.7**2 + 2.3**2 + 3.3**2) / 9) ** 0.5)

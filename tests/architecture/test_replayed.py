@@ -27,6 +27,7 @@ NOT_IN_A_RUN = {
     "stockkeeper/domain/demand_forecast.py": ["numpy"],
     "stockkeeper/domain/hindsight.py": ["numpy"],
     "stockkeeper/domain/look_back.py": ["numpy"],
+    "stockkeeper/domain/refused_demand.py": ["numpy"],
     "stockkeeper/domain/lead_time_demand.py": [
         *("numpy", "numpy.typing.NDArray"),
         *(f"scipy.special.{name}" for name in ("gammainc", "gammaincc", "gammaincinv", "ndtr", "ndtri")),

@@ -43,6 +43,7 @@ PLANS_MANY_ITEMS = {
     "stockkeeper.domain.demand_forecast",
     "stockkeeper.domain.hindsight",
     "stockkeeper.domain.look_back",
+    "stockkeeper.domain.refused_demand",
     "stockkeeper.domain.lead_time_demand",
     "stockkeeper.domain.planning",
 }

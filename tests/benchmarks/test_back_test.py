@@ -23,7 +23,7 @@ def test_an_order_goes_out_below_the_point_and_who_wants_more_than_there_is_gets
     shelf.begin(0, 0.4)  # 5 and 4 of an order: 9 on hand.
     # 5 are left of the first, at the point; 2 of the second, below it: ten are ordered, to come at 2.5.
     # The third wants six and gets nothing; the fourth takes the last two. The fifth comes after the goods.
-    assert [shelf.sell(day) for day in range(3)] == [7, 2, 5]
+    assert [shelf.sell(day) for day in range(3)] == [(7, 0), (2, 6), (5, 0)]
     assert shelf.outcome == Outcome(
         days=3,
         cycles=1,

@@ -8,7 +8,7 @@ import pytest
 from stockkeeper.domain.demand_class import PlanMethod
 from stockkeeper.domain.hindsight import NO_HINDSIGHT, Hindsight, Spread, usual_spread
 from stockkeeper.domain.lead_time_demand import Floats, Supply
-from stockkeeper.domain.look_back import WIDENINGS, demand_of_days, look_back
+from stockkeeper.domain.look_back import WIDENINGS, days_of_past, demand_of_days, look_back
 from stockkeeper.domain.planning import plan_points
 
 DAYS, ITEMS = 60, 200
@@ -19,13 +19,17 @@ def supply_of(items: int = ITEMS, quantity: float = 20) -> Supply:
     return Supply(np.full(items, 7.0), np.zeros(items), np.full(items, quantity))
 
 
+def known(items: int = ITEMS, days: float = 2 * DAYS) -> Floats:
+    return np.full(items, float(days))
+
+
 def steady(mean: float = 3.0) -> Floats:
     """Poisson demand that stays as it is, for twice as many days as planning looks at."""
     return np.random.default_rng(3).poisson(mean, (ITEMS, 2 * DAYS)).astype(np.float64)
 
 
 def test_steady_demand_changes_no_plan_of_the_shop() -> None:
-    found = look_back(steady(), supply_of(), LEVEL, DAYS)
+    found = look_back(steady(), known(), supply_of(), LEVEL, DAYS)
     assert found.widening == 1
     assert found.items == ITEMS
     assert found.reached > LEVEL - 0.02
@@ -36,14 +40,39 @@ def test_demand_that_strays_from_its_level_widens_plans() -> None:
     chance = np.random.default_rng(3)
     weeks = np.exp(chance.uniform(-math.log(3), math.log(3), (ITEMS, 2 * DAYS // 5)))
     daily = chance.poisson(3 * weeks.repeat(5, axis=1)).astype(np.float64)
-    found = look_back(daily, supply_of(), LEVEL, DAYS)
+    found = look_back(daily, known(), supply_of(), LEVEL, DAYS)
     assert found.reached < 0.93
     assert 1 < found.widening <= WIDENINGS[-1]
 
 
+def test_what_lies_further_back_counts_too() -> None:
+    """Steady for as long as planning looks at, and straying in the year before."""
+    chance = np.random.default_rng(3)
+    weeks = np.exp(chance.uniform(-math.log(3), math.log(3), (ITEMS, 4 * DAYS // 5)))
+    stray = chance.poisson(3 * weeks.repeat(5, axis=1)).astype(np.float64)
+    recent = look_back(steady(), known(), supply_of(), LEVEL, DAYS)
+    daily = np.concatenate([stray, steady()], 1)
+    found = look_back(daily, known(days=6 * DAYS), supply_of(), LEVEL, DAYS)
+    assert found.reached < recent.reached
+    assert found.widening > recent.widening == 1
+
+
+def test_an_item_isnt_looked_at_on_days_before_it_was_known() -> None:
+    """With the days before taken for days without demand, growth would be seen that there wasn't."""
+    unknown = np.zeros((ITEMS, 26 * 7))
+    daily = np.concatenate([unknown, steady()], 1)
+    assert look_back(daily, known(), supply_of(), LEVEL, DAYS) == look_back(steady(), known(), supply_of(), LEVEL, DAYS)
+    assert look_back(daily, known(days=26 * 7 + 2 * DAYS), supply_of(), LEVEL, DAYS).reached < LEVEL - 0.02
+
+
+@pytest.mark.parametrize(("history_days", "days"), [(90, 365), (182, 365), (365, 730)])
+def test_a_year_is_looked_back_on_or_twice_what_planning_looks_at(history_days: int, days: int) -> None:
+    assert days_of_past(history_days) == days
+
+
 @pytest.mark.parametrize("daily", [steady()[:, 1:], steady()[:0], steady()[:3]], ids=["days", "none", "items"])
 def test_too_little_of_a_past_says_nothing(daily: Floats) -> None:
-    found = look_back(daily, supply_of(len(daily)), LEVEL, DAYS)
+    found = look_back(daily, known(len(daily)), supply_of(len(daily)), LEVEL, DAYS)
     assert (found.spread, found.widening, found.reached) == (None, 1.0, 1.0)
 
 
