@@ -4,13 +4,12 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.stock import StockQuestions, level_of
-from activities.writes import OnDatabase, effect_once
+from activities.writes import OnDatabase, database_errors, effect_once
 from database.ledger import set_buffer
 from database.locks import lock_or_create_items
 from database.operations import Operation
 from stockkeeper.contracts.buffer import BufferActivities, SetBufferStep
 from stockkeeper.contracts.stock import FindItems, StockLevel
-from stockkeeper.domain.stock import ItemKey
 
 
 class ItemBuffers(OnDatabase, BufferActivities):
@@ -24,10 +23,12 @@ class ItemBuffers(OnDatabase, BufferActivities):
 
         Raises:
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got it.
+            NotPermitted: The caller may not change items of that warehouse.
         """
         asked = FindItems(products=[step.product], warehouses=[step.warehouse])
         found = StockQuestions(self._database).find_items(asked)
-        item = ItemKey(found.warehouses[step.warehouse], found.products[step.product])
+        with database_errors():
+            item = step.item_of(found)
 
         def effect(connection: Connection, operation: Operation) -> StockLevel:
             del operation

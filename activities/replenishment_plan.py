@@ -52,7 +52,6 @@ from stockkeeper.contracts.stock import FindItems
 from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.replenishment import Policy
-from stockkeeper.domain.stock import ItemKey
 
 _NO_SUPPLIER = "it has demand, and no supplier is known for it"
 
@@ -130,6 +129,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
 
         Raises:
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got it.
+            NotPermitted: The caller may not change items of that warehouse.
             InvalidRequest: It is set by hand, but the step has no point.
         """
         if step.planning == "manual" and step.reorder_point is None:
@@ -138,7 +138,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         found = StockQuestions(self._database).find_items(
             FindItems(products=[step.product], warehouses=[step.warehouse])
         )
-        item = ItemKey(found.warehouses[step.warehouse], found.products[step.product])
+        with database_errors():
+            item = step.item_of(found)
 
         def effect(connection: Connection, operation: Operation) -> ItemPlan:
             del operation

@@ -5,16 +5,14 @@ from typing import Annotated, Protocol
 from pydantic import Field
 from temporalio import activity
 
-from stockkeeper.contracts.messages import MAX_UNITS, Actor, Asked
-from stockkeeper.contracts.stock import Name, StockLevel
+from stockkeeper.contracts.item_step import ItemStep
+from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.contracts.stock import StockLevel
 
 
-class SetBufferStep(Asked):
+class SetBufferStep(ItemStep):
     """Keep so many units of an item from sale: a hold may not take them. 0: none."""
 
-    performed_by: Actor
-    product: Name
-    warehouse: Name
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units on hand that no new hold may have.")]
 
 

@@ -15,6 +15,7 @@ from temporalio.api.common.v1 import Payload
 
 from stockkeeper.contracts.messages import Money, Step
 from stockkeeper.domain.permission import (
+    ONLY_IN,
     QUESTIONS,
     Identity,
     Role,
@@ -120,7 +121,7 @@ def with_name(identity: Identity, message: M) -> M:
 
 
 def vouch_for_question(identity: Identity, name: str, payload: Any) -> Any:
-    """A question's payload with the name that the identity has.
+    """A question's payload with the name that the identity has, and a small change with its warehouses.
 
     Args:
         identity: The verified identity.
@@ -135,8 +136,12 @@ def vouch_for_question(identity: Identity, name: str, payload: Any) -> Any:
         require_looking(identity, name)
         return payload
     require_role(identity, needs, name)
-    named = payload.get("performed_by") if isinstance(payload, dict) else None
-    if not isinstance(named, str):
+    if not isinstance(payload, dict):
         return payload
+    places = None if identity.warehouses is None else sorted(identity.warehouses)
+    limited = {needs.at: places} if needs.at == ONLY_IN else {}
+    named = payload.get("performed_by")
+    if not isinstance(named, str):
+        return payload | limited
     require_named(identity, named)
-    return {**payload, "performed_by": identity.person}
+    return {**payload, **limited, "performed_by": identity.person}

@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Literal, Protocol, Self
 from pydantic import BaseModel, Field, model_validator
 from temporalio import activity
 
+from stockkeeper.contracts.item_step import ItemStep
 from stockkeeper.contracts.messages import (
     MAX_UNITS,
-    Actor,
-    Asked,
     Id,
     Money,
     Notes,
@@ -21,7 +20,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import SKIPPED_SHOWN, SkippedState
-from stockkeeper.contracts.stock import ItemsQuestion, Name
+from stockkeeper.contracts.stock import ItemsQuestion
 from stockkeeper.domain import permission
 from stockkeeper.domain.demand_class import DemandClass as DemandClass  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.replenishment import PlanStatus as PlanStatus  # noqa: PLC0414 - part of the contract
@@ -148,12 +147,9 @@ class PlannedPage(BaseModel):
     items_skipped: int = 0
 
 
-class SetPlanningStep(Asked):
+class SetPlanningStep(ItemStep):
     """Set an item's reorder point and quantity by hand, or return it to automatic planning."""
 
-    performed_by: Actor
-    product: Name
-    warehouse: Name
     planning: Literal["auto", "manual"]
     reorder_point: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
     reorder_quantity: Annotated[int, Field(gt=0, le=MAX_UNITS)] | None = None

@@ -3,7 +3,7 @@
 What the commands of a process need stands with them, in its `PROCESS`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -73,9 +73,13 @@ BUY = Needs((Role.BUY,))
 APPROVE = Needs((Role.APPROVE,))
 ADMINISTER = Needs((Role.ADMINISTER,), at="")
 
+ONLY_IN = "only_in"
+"""The field of a small change that takes the warehouses of its caller: it names its own warehouse by name, and the step
+that knows which one that is compares them."""
+
 QUESTIONS: Mapping[str, Needs] = {
-    "set_buffer": Needs((Role.BUY,), at=""),
-    "set_planning": Needs((Role.BUY,), at=""),
+    "set_buffer": Needs((Role.BUY,), at=ONLY_IN),
+    "set_planning": Needs((Role.BUY,), at=ONLY_IN),
     "rename_product": ADMINISTER,
     "preview_import": ADMINISTER,
     "decide_finding": ADMINISTER,
@@ -114,6 +118,21 @@ def require_role(identity: Identity, needs: Needs, what: str, places: Iterable[i
             raise NotPermitted(f"{what} names no warehouse, and {identity.person!r} may do it in some only: name one")
         if place not in identity.warehouses:
             raise NotPermitted(f"{identity.person!r} may not do that in warehouse {place}: {what}")
+
+
+def require_place(only_in: Collection[int] | None, place: int, person: str) -> None:
+    """Refuse a change in a warehouse that isn't among those of its caller.
+
+    Args:
+        only_in: Ids of the caller's warehouses; None: all.
+        place: The id of the warehouse.
+        person: The caller, for the message.
+
+    Raises:
+        NotPermitted: It isn't.
+    """
+    if only_in is not None and place not in only_in:
+        raise NotPermitted(f"{person!r} may not do that in warehouse {place}")
 
 
 def require_limit(identity: Identity, amount: Decimal | None, what: str) -> None:

@@ -18,6 +18,7 @@ from stockkeeper.domain.permission import (
     require_limit,
     require_looking,
     require_named,
+    require_place,
     require_role,
 )
 
@@ -121,6 +122,15 @@ def test_a_role_holds_in_its_warehouses_only() -> None:
     with pytest.raises(NotPermitted) as caught:
         require_role(ann, needs, "receive", [3])
     assert caught.value.message == "'ann' may not do that in warehouse 3: receive"
+
+
+def test_a_small_change_is_made_in_the_warehouses_of_its_caller_only() -> None:
+    require_place(None, 3, "ann")
+    require_place([1, 3], 3, "ann")
+    for others in ([1, 2], []):
+        with pytest.raises(NotPermitted) as caught:
+            require_place(others, 3, "ann")
+        assert caught.value.message == "'ann' may not do that in warehouse 3"
 
 
 @pytest.mark.parametrize(

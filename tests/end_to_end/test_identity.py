@@ -321,6 +321,21 @@ async def test_questions_need_an_identity_by_both_of_their_ways(here: Place, sho
         renamed = new_reference("sku")
         assert (await admin.rename_product(product, renamed, performed_by="ann")).sku == renamed
 
+        # A buffer and a reorder point are set in one's own warehouses only.
+        item, other = shop.item(5), shop.item(5)
+        token = here.provider.token("ann", "buy", warehouses=[item.warehouse_id])
+        buyer = asking(carrying(here.ours, token), by_activity=by_activity)
+        [own] = [level async for level in looker.levels(item.product_id)]
+        [their] = [level async for level in looker.levels(other.product_id)]
+        level = await buyer.set_buffer(own.sku, own.warehouse, 2, performed_by="ann")
+        assert level.quantity_available == 3
+        not_there = f"'ann' may not do that in warehouse {other.warehouse_id}"
+        with pytest.raises(NotPermitted, match=not_there):
+            await buyer.set_buffer(their.sku, their.warehouse, 2, performed_by="ann")
+        with pytest.raises(NotPermitted, match=not_there):
+            await buyer.set_automatic(their.sku, their.warehouse, performed_by="ann")
+        assert [level async for level in looker.levels(other.product_id)] == [their]
+
     step = carrying(here.plain, here.provider.token("ann", "sell")).execute_activity(
         "reserve_stock", {}, id=new_reference("step"), task_queue=QUEUE, start_to_close_timeout=timedelta(seconds=9)
     )
