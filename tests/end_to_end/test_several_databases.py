@@ -1,17 +1,18 @@
 """Two databases with a worker each: every call goes to the one that keeps its warehouses, and to no other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
-from database.homes import read_several, refusal_of
+from database.homes import read_several, refusal_of, warehouse_homes
 from database.tables import inventory_items
 from devstack.databases import give_home
 from devstack.doctor_database import judged_several
@@ -34,7 +35,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import assert_books_agree, auditors_engine
 from tests.support.several_databases import Both, One, two_databases
 from tests.support.shop import new_reference
-from tests.support.wire import at_once
+from tests.support.wire import at_once, eventually
 from worker import Settings
 
 HELD = "SELECT count(*) FROM reservations WHERE reference_id = :reference"
@@ -281,6 +282,45 @@ async def test_each_database_guards_its_tables_against_warehouses_and_catalogues
     ):
         with pytest.raises(DBAPIError, match=message), both.north.engine.begin() as connection:
             connection.execute(text(statement))
+
+
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+async def test_who_stocks_a_warehouse_and_who_gives_it_a_home_wait_for_each_other_and_the_later_one_is_refused(
+    both: Both,
+) -> None:
+    product = both.north.shop.product()
+    stocked, homed = both.north.shop.warehouse(), both.north.shop.warehouse()
+
+    def stock(connection: SqlConnection, warehouse: int) -> None:
+        connection.execute(insert(inventory_items).values(warehouse_id=warehouse, product_id=product))
+
+    def home(connection: SqlConnection, warehouse: int) -> None:
+        connection.execute(insert(warehouse_homes).values(warehouse_id=warehouse, task_queue=both.south.queue))
+
+    async def one_after_another(
+        first: Callable[[SqlConnection, int], None], second: Callable[[SqlConnection, int], None], warehouse: int
+    ) -> DBAPIError:
+        def later() -> None:
+            with both.north.engine.begin() as connection:
+                second(connection, warehouse)
+
+        async def waiting() -> int:
+            return await asyncio.to_thread(both.north.count, WAITS)
+
+        with both.north.engine.begin() as connection:
+            first(connection, warehouse)
+            other = asyncio.create_task(asyncio.to_thread(later))
+            await eventually(waiting, bool)
+        with pytest.raises(DBAPIError) as caught:
+            await other
+        return caught.value
+
+    too_late = refusal_of(await one_after_another(home, stock, homed))
+    assert isinstance(too_late, WarehouseElsewhere)
+    assert too_late.details == {"warehouse_id": homed, "task_queue": both.south.queue}
+    assert "has stock or documents here already" in str(await one_after_another(stock, home, stocked))
 
 
 async def test_while_one_database_is_dead_the_other_sells_and_nothing_is_lost(both: Both) -> None:
