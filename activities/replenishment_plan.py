@@ -182,7 +182,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             return PlannedPage(looked_at=0, planned=0, changed=0, fell_below=False, after=None)
         supplies = read_supplies(connection, {item.product_id for item in page})
         bulk_factor = self._bulk_factor if step.bulk_factor is None else step.bulk_factor
-        known = demand_of_items(connection, page, step.history_days, step.as_of, bulk_factor)
+        known = demand_of_items(connection, list(page), step.history_days, step.as_of, bulk_factor)
         if step.fill_rate is not None:
             # Sales alone would be less from week to week, and the plan with them.
             known |= sums_with_refused(connection, known, step.history_days, step.as_of, bulk_factor)
@@ -211,8 +211,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         active = active_products(connection, {item.product_id for item in wanted})
         skipped = sorted(item for item in wanted if item.product_id in active)
         # Last, because it locks the items: whoever wants to hold one of them waits for the commit.
-        changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"])
-        last = page[-1]
+        changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"], page)
+        last = next(reversed(page))
         return PlannedPage(
             looked_at=len(page),
             planned=len(items),

@@ -90,7 +90,7 @@ _TERMS = text("""
 """)
 
 _PAGE = text("""
-    SELECT warehouse_id, product_id FROM inventory_items
+    SELECT warehouse_id, product_id, reorder_point, reorder_quantity FROM inventory_items
     WHERE planning = 'auto'
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
         AND (warehouse_id, product_id) > (:after_warehouse_id, :after_product_id)
@@ -121,15 +121,6 @@ _NEVER_STOCKED = text("""
 _ACTIVE = text("SELECT product_id FROM products WHERE is_active AND product_id = ANY (:product_ids)").bindparams(
     bindparam("product_ids", type_=ARRAY(BigInteger))
 )
-
-_CHANGED = text("""
-    SELECT item.warehouse_id, item.product_id
-    FROM unnest(CAST(:warehouse_ids AS bigint[]), CAST(:product_ids AS bigint[]), CAST(:points AS bigint[]),
-            CAST(:quantities AS bigint[]))
-        AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
-    JOIN inventory_items AS item USING (warehouse_id, product_id)
-    WHERE (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
-""")
 
 # Meanwhile an item may have been set by hand, and another run may have planned it.
 _SET_POINTS = text("""
@@ -189,6 +180,9 @@ _ARRAYS: Mapping[type, Callable[[Iterable[Any]], str]] = {
 }
 
 
+PointAndQuantity = tuple[int | None, int | None]
+
+
 class Supply(NamedTuple):
     """How a product is supplied.
 
@@ -236,14 +230,17 @@ def active_products(connection: Connection, product_ids: set[int]) -> set[int]:
 
 def read_page(
     connection: Connection, warehouse_id: int | None, after: tuple[int, int] | None, most: int
-) -> list[ItemKey]:
-    """Items that are planned automatically, at most ``most``, by (warehouse_id, product_id), after the given one."""
+) -> dict[ItemKey, PointAndQuantity]:
+    """Items that are planned automatically, at most ``most``, by (warehouse_id, product_id), after the given one.
+
+    Each has its reorder point and quantity; None: it was never planned.
+    """
     after_warehouse_id, after_product_id = after or (0, 0)
     of = {"warehouse_id": warehouse_id, "most": most}
     rows = connection.execute(
         _PAGE, of | {"after_warehouse_id": after_warehouse_id, "after_product_id": after_product_id}
     ).all()
-    return [ItemKey(row.warehouse_id, row.product_id) for row in rows]
+    return {ItemKey(warehouse, product): (point, units) for warehouse, product, point, units in rows}
 
 
 def read_supplies(connection: Connection, product_ids: set[int]) -> dict[int, Supply]:
@@ -287,18 +284,28 @@ def _float(value: Decimal | None) -> float | None:
 
 
 def set_points(
-    connection: Connection, items: Sequence[ItemKey], points: Sequence[int], quantities: Sequence[int]
+    connection: Connection,
+    items: Sequence[ItemKey],
+    points: Sequence[int],
+    quantities: Sequence[int],
+    before: Mapping[ItemKey, PointAndQuantity],
 ) -> tuple[int, bool]:
     """Set the reorder points and quantities that a plan changes; not those that were set by hand meanwhile.
 
     Locks: the items that change.
 
+    Args:
+        connection: The transaction.
+        items: The items.
+        points: Their points.
+        quantities: Their quantities.
+        before: What they had when the page was read.
+
     Returns:
         How many were changed, and whether an item fell below its reorder point by this.
     """
-    planned = {item: (point, quantity) for item, point, quantity in zip(items, points, quantities, strict=True)}
-    rows = connection.execute(_CHANGED, _points(planned)).all()
-    changed = {item: planned[item] for item in (ItemKey(warehouse, product) for warehouse, product in rows)}
+    planned = zip(items, points, quantities, strict=True)
+    changed = {item: (point, units) for item, point, units in planned if before[item] != (point, units)}
     if not changed:
         return 0, False
     lock_items(connection, list(changed))
