@@ -82,6 +82,7 @@ from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
 from workflows.brought_identity import BringsIdentity
 from workflows.failed_before import TellsOfFailuresBefore
+from workflows.order_in_parts import OrderInPartsWorkflow
 from workflows.question import QuestionWorkflow
 from workflows.runner import RecordableRunner
 
@@ -105,7 +106,7 @@ def steps_of(process: ProcessSpec) -> type[Any]:
     return found
 
 
-WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), QuestionWorkflow]
+WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), OrderInPartsWorkflow, QuestionWorkflow]
 
 # Without the sandbox, which would load each workflow's module again for every run and watch each activation: what it
 # watches for, tests keep out of all that is replayed, and they replay every history in the sandbox as well (ADR 0026).

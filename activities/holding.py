@@ -9,7 +9,9 @@ from database.locked_stock import LockedStock
 from database.operations import Operation
 from database.stock_rows import Reference
 from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.operation import operation_id
 from stockkeeper.contracts.reservation import (
+    UNDONE,
     HeldLineState,
     HoldAgainStep,
     Holding,
@@ -29,13 +31,21 @@ from stockkeeper.domain.sourcing import RequestedLine
 
 
 def reserve(stock: LockedStock, operation: Operation, step: ReserveStockStep, began_at: datetime) -> StockAnswer | None:
-    """Hold the lines of a step, unless they are held already, or it began later than its order may be held."""
+    """Hold the lines of a step, unless they are held already, or it began later than its order may be held.
+
+    Those of an attempt that was undone, because the order's lines in another database couldn't be held, are held anew.
+    """
     lines, reference = requested(step.lines), Reference(step.reference_type, step.reference_id)
     if held := stock.lines_of(reference):
         # Its operation was deleted, as old ones are, or another workflow has this reference: the contents decide.
         if asked_for(held) != lines:
             raise already_exists("reservation", step.reference_id)
-        return None
+        undone = operation_id(operation.workflow_id, UNDONE, "")
+        if not all(stock.closed_by(line).startswith(undone) for line in held):
+            return None
+        require_in_time(step.reference_id, step.not_after, began_at)
+        until = {"expires_at": step.expires_at, "as_of": step.as_of}
+        return StockAnswer(fell_below=holds.place_anew(stock, operation, reference, held, **until))
     require_in_time(step.reference_id, step.not_after, began_at)
     parts = source_lines(stock, lines, step.as_of)
     fell_below = holds.place(stock, operation, reference, parts, expires_at=step.expires_at, as_of=step.as_of)

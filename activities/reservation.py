@@ -5,7 +5,7 @@ in `reservations` and its units are in `inventory_items` (`database.holds`); onl
 movement in the ledger.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from activities.sourcing import wants_of
 from activities.stock_steps import Decision, stock_once
 from activities.writes import OnDatabase, database_errors, effect_once, scheduled_at
 from database import holds
+from database.ledger import require_on_the_ledger
 from database.locked_stock import LockedStock
 from database.locks import read_reservation
 from database.operations import Operation, claim
@@ -33,7 +34,6 @@ from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
-    FulfillLine,
     FulfillReservationStep,
     HoldAgainStep,
     Holding,
@@ -43,6 +43,7 @@ from stockkeeper.contracts.reservation import (
     ReservationRequest,
     ReservationState,
     ReserveStockStep,
+    SecureReservationStep,
     ServeWaitingStep,
     requested_lines,
 )
@@ -78,6 +79,7 @@ ReservationStep = (
     | LowerReservationStep
     | ReleaseReservationStep
     | ExtendReservationStep
+    | SecureReservationStep
 )
 
 
@@ -169,7 +171,8 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             lines = _open_lines(stock, step, ReservationEvent.FULFILL)
             if (twin := stock.twin_of(operation, step.reference_id)) is not None:
                 raise twin_of("shipment", _last(operation.operation_id), _last(twin))
-            taken = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(stock))
+            taken = plan_fulfilment(lines, _wanted(step), place_of=_places(stock))
+            lines = _put_back(lines, step.put_back)
             holds.take(
                 stock,
                 operation,
@@ -180,6 +183,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 reason=f"fulfilled {step.reference_type} {step.reference_id}",
                 as_of=step.as_of,
             )
+            _put_others_back(stock, lines, taken, step.put_back)
 
         return self._once(step, ship, Wants(moves=True, twins_of=(step.operation_id, step.reference_id)))
 
@@ -204,7 +208,8 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             if step.status is ReservationStatus.CANCELLED and not step.gave_way:
                 if leave_queue(stock, operation, step.reference_id, step.as_of, step.reason):
                     return
-                lines = _open_lines(stock, step, ReservationEvent.CANCEL)
+                is_open = _any_lines if step.is_decided else _open_lines
+                lines = is_open(stock, step, ReservationEvent.CANCEL)
             else:
                 lines = stock.lines_of(_reference(step))
             if step.gave_way:
@@ -213,7 +218,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             holds.release(
                 stock,
                 operation,
-                lines,
+                _put_back(lines, step.put_back),
                 step.status,
                 reason=step.reason,
                 as_of=step.as_of,
@@ -260,8 +265,10 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         def give_up(stock: LockedStock, operation: Operation) -> None:
             lines = _open_lines(stock, step, ReservationEvent.RELEASE)
-            given_up = plan_fulfilment(lines, _wanted(step.lines), place_of=_places(stock), done="released")
+            given_up = plan_fulfilment(lines, _wanted(step), place_of=_places(stock), done="released")
+            lines = _put_back(lines, step.put_back)
             holds.lower(stock, operation, lines, given_up, reason=step.reason, as_of=step.as_of)
+            _put_others_back(stock, lines, given_up, step.put_back)
 
         return self._once(step, give_up)
 
@@ -281,8 +288,42 @@ class ReservationSteps(OnDatabase, ReservationActivities):
 
         return self._once(step, extend)
 
+    @activity.defn(name="secure_reservation", no_thread_cancel_exception=True)
+    def secure_reservation(self, step: SecureReservationStep) -> Holding:
+        """Give the part of an order a deadline that no buyer reaches, unless its deadline has come.
+
+        What would refuse the command's effect later refuses this: once all parts of the order are secured, the effect
+        is owed to each. If the effect has been carried out before, nothing changes, and the answer says so.
+
+        Locks: the reservation's items. Operation: ``{workflow}/secure/{run}/{request}``.
+
+        Raises:
+            InvalidState: The part isn't open any more, or its deadline has come.
+            InvalidRequest: An item's on hand isn't what its movements have left.
+            OperationConflict: A shipment's number differs from another one's by upper and lower case alone.
+        """
+
+        def secure(stock: LockedStock, operation: Operation) -> None:
+            del operation
+            if step.effect in stock.stored:
+                return
+            lines = _open_lines(stock, step, ReservationEvent(step.command))
+            if (twin := stock.twins.get(step.effect)) is not None:
+                raise twin_of("shipment", _last(step.effect), _last(twin))
+            require_on_the_ledger(stock, {line.item for line in lines})
+            holds.extend(stock, lines, step.expires_at)
+
+        wants = Wants(twins_of=(step.effect, step.reference_id), unless=step.effect)
+        return self._once(step, secure, wants, is_done=lambda stock: step.effect in stock.stored)
+
     def _once(
-        self, step: ReservationStep, decide: Decision, wants: Wants | None = None, *, keeps_refusal: bool = True
+        self,
+        step: ReservationStep,
+        decide: Decision,
+        wants: Wants | None = None,
+        *,
+        keeps_refusal: bool = True,
+        is_done: Callable[[LockedStock], bool] = lambda _: False,
     ) -> Holding:
         reference = _reference(step)
         return stock_once(
@@ -291,7 +332,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             replace(wants or Wants(), references=[reference]),
             Holding,
             decide,
-            lambda stock: answer_of(stock, reference, step.as_of),
+            lambda stock: answer_of(stock, reference, step.as_of).model_copy(update={"is_done": is_done(stock)}),
             keeps_refusal=keeps_refusal,
         )
 
@@ -311,12 +352,32 @@ def _reference(step: ReservationStep) -> Reference:
     return Reference(step.reference_type, step.reference_id)
 
 
-def _open_lines(stock: LockedStock, step: ReservationStep, event: ReservationEvent) -> list[HeldLine]:
+def _any_lines(stock: LockedStock, step: ReservationStep, event: ReservationEvent) -> list[HeldLine]:
     lines = stock.lines_of(_reference(step))
     if not lines:
         raise RESERVATION.refusal(ReservationStatus.REJECTED, event, of=step.reference_id)
+    return lines
+
+
+def _open_lines(stock: LockedStock, step: ReservationStep, event: ReservationEvent) -> list[HeldLine]:
+    lines = _any_lines(stock, step, event)
     require_open(lines, event, step.as_of, step.reference_id)
     return lines
+
+
+def _put_back(lines: list[HeldLine], deadline: datetime | None) -> list[HeldLine]:
+    """The lines as they are to be written, with the deadline that they had before they were secured."""
+    if deadline is None:
+        return lines
+    return [replace(line, expires_at=deadline) if line.quantity_open else line for line in lines]
+
+
+def _put_others_back(
+    stock: LockedStock, lines: Sequence[HeldLine], taken: Mapping[int, int], deadline: datetime | None
+) -> None:
+    """The deadline of the lines that a command has taken nothing of."""
+    if deadline is not None:
+        holds.extend(stock, [line for line in lines if line.reservation_id not in taken], deadline)
 
 
 def _places(stock: LockedStock) -> Callable[[HeldLine], str]:
@@ -329,7 +390,8 @@ def _last(operation_id: str) -> str:
     return operation_id.rpartition("/")[2]
 
 
-def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
+def _wanted(step: FulfillReservationStep | LowerReservationStep) -> list[WantedLine] | None:
+    lines = step.lines if step.part is None else step.part
     if lines is None:
         return None
     return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]

@@ -91,6 +91,38 @@ def place_again(
     return fell_below
 
 
+def place_anew(
+    stock: LockedStock,
+    operation: Operation,
+    reference: Reference,
+    lines: Sequence[HeldLine],
+    *,
+    expires_at: datetime,
+    as_of: datetime,
+) -> bool:
+    """Hold lines again of which nothing has left, until another deadline; all of them or none.
+
+    Args:
+        stock: The stock.
+        operation: The person and the run behind it.
+        reference: The order.
+        lines: Its lines, none of which is held.
+        expires_at: The deadline.
+        as_of: The workflow's time.
+
+    Returns:
+        Whether an item fell below its reorder point by this.
+
+    Raises:
+        InsufficientStock: With the numbers of every item that is short.
+    """
+    wanted = wanted_by_item((line.item, line.quantity) for line in lines)
+    fell_below = _reserve(stock, operation, " ".join(reference), wanted, as_of)
+    for line in lines:
+        stock.change_line(replace(line, status=ReservationStatus.ACTIVE, expires_at=expires_at))
+    return fell_below
+
+
 def take(
     stock: LockedStock,
     operation: Operation,

@@ -76,6 +76,10 @@ class LockedStock:
         """The lines of a reservation that was asked for, in the order of the request; empty: there are none."""
         return [self._lines[each].held for each in self._of_reference.get(reference, ())]
 
+    def closed_by(self, line: HeldLine) -> str:
+        """The operation that has ended a line of a reservation that was asked for; empty: none has."""
+        return self._lines[line.reservation_id].closed_by or ""
+
     def names_of(self, line: HeldLine) -> tuple[str, str]:
         """The SKU of a line, and the name of its warehouse."""
         item = self.items[line.item]

@@ -41,7 +41,7 @@ _ITEMS = f"""
 _LINES = f"""
     SELECT held.* FROM unnest(%s::text[], %s::text[]) AS of (reference_type, reference_id)
     CROSS JOIN LATERAL (
-        SELECT {_LINE}, reference_type, reference_id FROM reservations AS held
+        SELECT {_LINE}, reference_type, reference_id, closed_by FROM reservations AS held
         WHERE (held.reference_type, held.reference_id) = (of.reference_type, of.reference_id)
         OFFSET 0) AS held
     ORDER BY reservation_id
@@ -218,7 +218,7 @@ def lock_stock(
         held = _held_line(row)
         if held.item not in items or not items[held.item].exists:
             raise PlacedMeanwhile(f"{row[9]} {row[10]} was placed while its items were being locked")
-        stock.read_line(StockLine(held, Reference(row[9], row[10])))
+        stock.read_line(StockLine(held, Reference(row[9], row[10]), closed_by=row[11]))
     for row in (*rows.get("overdue", ()), *rows.get("overdue_anywhere", ())):
         stock.take_in([_held_line(row)])
     return stock

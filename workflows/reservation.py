@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -72,6 +72,8 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
     """
 
     process = PROCESS
+    tries_anew: ClassVar[bool] = False
+    """Whether each run makes an attempt of its own to hold the lines, also of an order that doesn't wait."""
 
     @workflow.init
     def __init__(self, *payload: Any) -> None:
@@ -85,7 +87,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             # The state follows from the start, the notes and the database's answer.
             self.state.notes = carried.notes
-            self._read_request(parse(ReservationRequest, self.payload[:1]))
+            self._read_request(self.requested(self.payload[:1]))
             self.continue_from(self.state, carried.holding, lines=0)
 
     @workflow.run
@@ -194,7 +196,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
 
     async def _hold(self) -> None:
         """Check the start, and hold its lines, unless it was cancelled before."""
-        request = parse(ReservationRequest, self.payload)
+        request = self.requested(self.payload)
         self._read_request(request)
         self.state.lines = [
             ReservationLineState(
@@ -219,7 +221,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             return
         now = workflow.now()
         # A wait that ends without a hold is no reason to refuse another one: it is one attempt a run, too.
-        run = (workflow.info().run_id,) if request.wait_minutes else ()
+        run = (workflow.info().run_id,) if request.wait_minutes or self.tries_anew else ()
         step = ReserveStockStep(
             **self.step_stamp("reserve", *run, performed_by=request.performed_by),
             lines=request.lines,
@@ -235,6 +237,14 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         except InvalidState as refusal:
             # It was asked for too late.
             self.end_rejected(refusal)
+
+    def requested(self, payload: Sequence[Any]) -> ReservationRequest:
+        """The checked start.
+
+        Raises:
+            InvalidRequest: It is wrong.
+        """
+        return parse(ReservationRequest, payload)
 
     def may_have_been_done(self) -> bool:
         """As for any document; nothing is done for an order that waits."""
@@ -266,7 +276,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
         """Hold the lines, if it is the order's turn."""
         self._stock_came = False
         self._looks += 1
-        request = parse(ReservationRequest, self.payload[:1])
+        request = self.requested(self.payload[:1])
         step = ServeWaitingStep(
             **self.step_stamp("serve", workflow.info().run_id, str(self._looks), performed_by=self._requested_by),
             lines=request.lines,

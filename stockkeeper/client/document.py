@@ -269,13 +269,7 @@ class Document(Generic[S]):
         goes_to(self._handle.id)
 
         async def was_done(key: str) -> bool:
-            workflow_id = self._handle.id
-            if numbered is None:
-                return await was_carried_out(self._connection, workflow_id, sent.name, key)
-            contents = numbered.contents(message, self._with_its_number())
-            return await was_carried_out(
-                self._connection, workflow_id, sent.name, numbered.key, kind=numbered.kind, contents=contents
-            )
+            return await self._was_carried_out(sent, message, key, numbered)
 
         # Units without a number are other units each time.
         is_repeatable = numbered is not None or getattr(message, "lines", None) is None
@@ -319,6 +313,24 @@ class Document(Generic[S]):
         except DomainError as error:
             raise self._names.in_words(error) from None
         return self.state
+
+    async def _was_carried_out(
+        self, sent: Command[M], message: M, key: str, numbered: Numbered | None, connection: Connection | None = None
+    ) -> bool:
+        """Whether a command was carried out, by its own number or else its update id.
+
+        Args:
+            sent: The command.
+            message: Its payload.
+            key: Its update id.
+            numbered: Its own number.
+            connection: To the database that is asked; None: the document's.
+        """
+        asked, workflow_id = connection or self._connection, self._handle.id
+        if numbered is None:
+            return await was_carried_out(asked, workflow_id, sent.name, key)
+        contents = numbered.contents(message, self._with_its_number())
+        return await was_carried_out(asked, workflow_id, sent.name, numbered.key, kind=numbered.kind, contents=contents)
 
     def _resumption(self, message: Message) -> Message:
         """The start of a run that takes a command after the end of the document's own."""

@@ -5,18 +5,23 @@ import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
-from stockkeeper.client.calls import Interrupted, answer
+from stockkeeper.client.calls import Interrupted, answer, checked
+from stockkeeper.client.connection import Connection
+from stockkeeper.client.databases import parts_by_database
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.lines import Line
-from stockkeeper.client.names import with_names
+from stockkeeper.client.names import Names, with_ids, with_names
 from stockkeeper.client.operations import Numbered
+from stockkeeper.client.order_in_parts import hold_in_parts, is_in_parts, read_order, was_decided
 from stockkeeper.client.questions import pages
 from stockkeeper.client.runs import status_of_run
 from stockkeeper.contracts import reservation
-from stockkeeper.contracts.errors import DomainError, InvalidState, NotFound, Unreachable
-from stockkeeper.contracts.messages import MAX_MINUTES, utc
+from stockkeeper.contracts.errors import DomainError, InvalidRequest, InvalidState, NotFound, Unreachable
+from stockkeeper.contracts.messages import MAX_MINUTES, Message, utc
+from stockkeeper.contracts.order_in_parts import OrderInParts
+from stockkeeper.contracts.process import Command
 from stockkeeper.contracts.question import SHOW_WAITING
 from stockkeeper.contracts.reservation import (
     ReservationActivities,
@@ -28,6 +33,8 @@ from stockkeeper.contracts.reservation import (
 from stockkeeper.contracts.stock import shortage_of
 from stockkeeper.contracts.waiting import ShowWaiting, WaitingShown
 
+M = TypeVar("M", bound=Message)
+
 _AT_ONCE = timedelta(seconds=1)
 """How long an answer to a cancellation is waited for, before it is left with the run as well."""
 
@@ -37,6 +44,59 @@ class Hold(Document[ReservationState]):
 
     process = reservation.PROCESS
     reference_id = Number()
+    in_parts = False
+    """Whether several databases hold it."""
+
+    @classmethod
+    async def find(cls, connection: Connection, name: str) -> Self:
+        """A hold that exists already, in one database or in several.
+
+        Raises:
+            NotFound: There is none of that number.
+            Unreachable: No worker answers.
+        """
+        hold = await cls.unseen(connection, name)
+        await hold.refresh()
+        return hold
+
+    @classmethod
+    async def unseen(cls, connection: Connection, name: str) -> Self:
+        """A hold of which only the number is known, and where it is held."""
+        hold = cls(connection, name, ReservationState(reference_id=name))
+        hold.in_parts = await is_in_parts(connection, name)
+        return hold
+
+    @classmethod
+    async def begin_in_parts(
+        cls, connection: Connection, request: OrderInParts, names: Names, within: timedelta
+    ) -> Self:
+        """Hold the lines of an order in several databases, or none of them: see `hold_in_parts`."""
+        hold = cls(connection, request.reference_id, await hold_in_parts(connection, request, names, within), names)
+        hold.in_parts = True
+        return hold
+
+    async def refresh(self) -> ReservationState:
+        """Read the state again, from the databases: they answer whatever has become of the order's run.
+
+        Raises:
+            NotFound: There is no such hold.
+            Unreachable: No worker answers.
+        """
+        if not self.in_parts:
+            return await super().refresh()
+        self.state = await read_order(self._connection, self.name)
+        return self.state
+
+    async def _was_carried_out(
+        self, sent: Command[M], message: M, key: str, numbered: Numbered | None, connection: Connection | None = None
+    ) -> bool:
+        if connection is not None or not self.in_parts:
+            return await super()._was_carried_out(sent, message, key, numbered, connection)
+        return await was_decided(
+            self._connection,
+            lambda each: self._was_carried_out(sent, message, key, numbered, each),
+            by_all=sent.name == reservation.EXTEND.name,
+        )
 
     async def fulfill(
         self,
@@ -235,7 +295,7 @@ class Reservations(Part):
             InvalidState: It has been fulfilled, has expired, or was rejected.
             Unreachable: Temporal itself doesn't answer.
         """
-        hold = Hold(self.connection, reference_id, ReservationState(reference_id=reference_id))
+        hold = await Hold.unseen(self.connection, reference_id)
         asked = asyncio.create_task(hold.cancel(performed_by=performed_by, reason=reason))
         try:
             await asyncio.wait({asked}, timeout=_AT_ONCE.total_seconds())
@@ -302,7 +362,11 @@ class Reservations(Part):
         if until == "answer":
             until = datetime.now(UTC) + within
 
+        parts, names = await self._parts(reference_id, lines, wait_minutes, ttl_minutes, performed_by, until)
+
         async def ask() -> Hold:
+            if parts is not None:
+                return await Hold.begin_in_parts(self.connection, parts, names, within)
             return await Hold.start(
                 self.connection,
                 reference_id,
@@ -334,6 +398,39 @@ class Reservations(Part):
             if refusal.status != ReservationStatus.REJECTED or until is None or datetime.now(UTC) > until:
                 raise
             return await ask()
+
+    async def _parts(
+        self,
+        reference_id: str,
+        lines: Sequence[Line],
+        wait_minutes: float,
+        ttl_minutes: float,
+        performed_by: str,
+        not_after: datetime | None,
+    ) -> tuple[OrderInParts | None, Names]:
+        """The order by the databases that keep its warehouses, with the caller's names; None: one keeps them all.
+
+        Raises:
+            InvalidRequest: A line leaves the warehouse open; or the order may wait, and has lines in several.
+            UnknownProduct, UnknownWarehouse: Nothing has that name.
+            Unreachable: No worker answers.
+        """
+        if self.connection.databases is None:
+            return None, Names()
+        asked = {"reference_id": reference_id, "ttl_minutes": ttl_minutes, "performed_by": performed_by}
+        request, names = await with_ids(self.connection, ReservationRequest, lines=_spelled_out(lines), **asked)
+        parts = await parts_by_database(self.connection, request.lines)
+        if len(parts) == 1:
+            return None, names
+        if wait_minutes:
+            raise InvalidRequest(
+                "wait_minutes: an order with lines in several databases doesn't wait for stock; send 0"
+            )
+        by_queue = [
+            {"task_queue": queue, "lines": [line.model_dump() for line in of_part]} for queue, of_part in parts.items()
+        ]
+        until = {} if not_after is None else {"not_after": not_after.isoformat()}
+        return checked(OrderInParts, parts=by_queue, **asked, **until), names
 
     async def queue(self, *, sku: str | None = None, warehouse: str | None = None) -> list[WaitingShown]:
         """Who waits for what, in the order in which they are served: a line for each order and product.

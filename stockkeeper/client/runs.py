@@ -212,6 +212,18 @@ async def status_of_run(connection: Connection, process: ProcessSpec, number: st
     return _of_run(described, process, _first_status(process)).status
 
 
+async def type_of_run(connection: Connection, process: ProcessSpec, number: str) -> str | None:
+    """The workflow type of a document's latest run; None: Temporal has none any more.
+
+    Raises:
+        Unreachable: Temporal doesn't answer.
+    """
+    try:
+        return (await _described(connection, process.id_of(number), f"{process.name} {number}")).type.name
+    except NotFound:
+        return None
+
+
 async def _status_of(connection: Connection, workflow_id: str, what: str) -> int:
     """The status of the latest run of a workflow, as the service has it: the SDK can't read all of them."""
     return (await _described(connection, workflow_id, what)).status

@@ -53,6 +53,14 @@ LOCKED_WRITE: dict[str, Any] = {
 }
 """A locked write through the task queue: for what isn't urgent, and for the hot path when the database is away."""
 
+HOLD_A_PART_WITHIN = timedelta(seconds=20)
+"""How long the hold of an order's lines in one of several databases is waited for. The lines in the others are held
+meanwhile, and nobody else can buy them: no longer than a shopper waits. Only this is given up: what follows is owed."""
+HOLD_A_PART_ANSWERS = 3 / 4
+"""The share of a caller's patience after which it is given up, so that the caller still hears that nothing is held."""
+FIND_A_PART_WITHIN = timedelta(minutes=1)
+"""The same for an order that was held before: nothing of it is given up, and it is asked for again and again."""
+
 BULK_WRITE: dict[str, Any] = {
     # One transaction over a whole file: a million rows take minutes; an attempt may take an hour.
     "start_to_close_timeout": timedelta(hours=1),

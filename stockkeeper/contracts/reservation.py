@@ -141,6 +141,8 @@ RESERVED = "reserved"
 """The update without payload that answers the start when it is settled: the order is held, or nothing is."""
 PLACED = "placed"
 """The update without payload that answers the start at once: the order is held, or has its place in the queue."""
+UNDONE = "undone"
+"""First word of the operation that releases a part of an order which couldn't be held whole: it can be held again."""
 STOCK_CAME = "stock_came"
 """The signal without payload by which an order that waits looks whether it is its turn. Anybody may send it."""
 
@@ -250,12 +252,26 @@ class HoldAgainStep(Step):
     lines: list[ReservationLine]
 
 
+PartLines = Annotated[
+    list[FulfillLine] | None,
+    Field(description="Of an order in parts: those of the units that this database's part gives. Null: all of them."),
+]
+PutBack = Annotated[
+    AwareDatetime | None,
+    Field(description="Of a part that was secured: the deadline that it had, and has again. Null: it has that."),
+]
+
+
 class FulfillReservationStep(Step):
     """Ship units: all that are still held, or these."""
+
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"part", "put_back"}
 
     reference_type: str
     reference_id: str
     lines: list[FulfillLine] | None
+    part: PartLines = None
+    put_back: PutBack = None
 
 
 EndedStatus = Literal[ReservationStatus.CANCELLED, ReservationStatus.EXPIRED]
@@ -266,22 +282,32 @@ class ReleaseReservationStep(Step):
 
     # The operation's id distinguishes giving way from other endings; and a release begun by an earlier version, which
     # knew no such field, is the same operation.
-    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"gave_way"}
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"gave_way", "is_decided", "put_back"}
 
     reference_type: str
     reference_id: str
     status: EndedStatus
     reason: str
     gave_way: bool = Field(default=False, description="Only if one of its lines has ended already: the others follow.")
+    is_decided: bool = Field(
+        default=False,
+        description="It is the part of an order whose end is decided: what is still held is released, whatever has "
+        "become of the rest.",
+    )
+    put_back: PutBack = None
 
 
 class LowerReservationStep(Step):
     """Give up a part of a reservation."""
 
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"part", "put_back"}
+
     reference_type: str
     reference_id: str
     lines: list[FulfillLine]
     reason: str
+    part: PartLines = None
+    put_back: PutBack = None
 
 
 class ExtendReservationStep(Step):
@@ -293,6 +319,16 @@ class ExtendReservationStep(Step):
     reference_id: str
     ttl_minutes: float
     expires_at: AwareDatetime
+
+
+class SecureReservationStep(Step):
+    """Keep the part of an order from its deadline while the databases of its other parts are asked as well."""
+
+    reference_type: str
+    reference_id: str
+    command: Literal["fulfill", "release", "cancel"] = Field(description="The command that is to be decided.")
+    effect: str = Field(description="Operation of its effect. If that was carried out, nothing is secured any more.")
+    expires_at: AwareDatetime = Field(description="A deadline that no buyer reaches.")
 
 
 class HeldLineState(ReservationLineState):
@@ -317,6 +353,9 @@ class Holding(StockAnswer):
     )
     rest_is_held: bool = Field(
         default=False, description="Whether it has ended by one of its lines, and the others have yet to be released."
+    )
+    is_done: bool = Field(
+        default=False, description="Of a part that was to be secured: the effect of the command had been carried out."
     )
 
 
@@ -356,6 +395,11 @@ class ReservationActivities(Protocol):
     @activity.defn(name="extend_reservation")
     def extend_reservation(self, step: ExtendReservationStep) -> Holding:
         """Move the deadline."""
+        ...
+
+    @activity.defn(name="secure_reservation")
+    def secure_reservation(self, step: SecureReservationStep) -> Holding:
+        """Keep the part of an order from its deadline, until its other parts are asked as well."""
         ...
 
 

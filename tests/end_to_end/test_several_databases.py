@@ -1,7 +1,7 @@
 """Two databases with a worker each: every call goes to the one that keeps its warehouses, and to no other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
-from temporalio.client import Client
 
 from database.homes import read_several, refusal_of, warehouse_homes
 from database.tables import inventory_items
@@ -32,28 +31,15 @@ from stockkeeper import (
 from stockkeeper.client.databases import parts_by_database
 from stockkeeper.contracts.reservation import ReservationLine
 from stockkeeper.domain.stock import ItemKey
-from tests.support.auditor import assert_books_agree, auditors_engine
-from tests.support.several_databases import Both, One, two_databases
+from tests.support.several_databases import Both, One
 from tests.support.shop import new_reference
 from tests.support.wire import at_once, eventually
-from worker import Settings
 
 HELD = "SELECT count(*) FROM reservations WHERE reference_id = :reference"
 RESERVED = """
     SELECT coalesce(sum(quantity_reserved), 0) FROM inventory_items
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
 """
-
-
-@pytest.fixture(scope="module")
-async def both(tmp_path_factory: pytest.TempPathFactory, settings: Settings, our_client: Client) -> AsyncIterator[Both]:
-    """Two databases, each with a worker; the books of both agree at the end."""
-    async with two_databases(tmp_path_factory.mktemp("databases"), settings, our_client) as both:
-        yield both
-        for each in (both.north, both.south):
-            auditor = auditors_engine(each.server.url)
-            assert_books_agree(auditor)
-            auditor.dispose()
 
 
 def lines(*items: ItemKey, units: int = 1) -> list[Line]:
@@ -87,8 +73,8 @@ async def test_names_lead_to_the_same_place_as_ids(both: Both) -> None:
 async def test_a_start_over_two_databases_is_refused_and_changes_nothing(both: Both) -> None:
     north, south = await both.item(both.north, 5), await both.item(both.south, 5)
     order = new_reference()
-    with pytest.raises(InvalidRequest, match="kept in several databases, and nothing was done"):
-        await both.stock.reserve(order, lines(north, south), performed_by="shop")
+    with pytest.raises(InvalidRequest, match="doesn't wait"):
+        await both.stock.reserve(order, lines(north, south), performed_by="shop", wait_minutes=5)
     with pytest.raises(InvalidRequest, match="kept in several databases, and nothing was done"):
         await both.stock.create_transfer(
             new_reference("transfer"),

@@ -22,7 +22,11 @@ def _scenes(kind: str) -> type[Scenes[Any]]:
     return found
 
 
-PROCESSES: Mapping[str, type[Scenes[Any]]] = {process.kind: _scenes(process.kind) for process in REGISTERED}
+PROCESSES: Mapping[str, type[Scenes[Any]]] = {
+    **{process.kind: _scenes(process.kind) for process in REGISTERED},
+    # A reservation, whose steps are carried out in another way.
+    "order_in_parts": _scenes("order_in_parts"),
+}
 
 
 async def record(processes: Sequence[str]) -> None:

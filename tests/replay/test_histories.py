@@ -63,6 +63,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         "InvalidRequest": 1,
         "UnknownProduct": 4,
     },
+    "order_in_parts": {UNDER_WAY: 1, "FULFILLED": 2, "CANCELLED": 2, "EXPIRED": 1, "REJECTED": 1},
     "import_file": {"IMPORTED": 5, "REFUSED": 1, "ABANDONED": 1, "InvalidRequest": 2},
     "purchase_order": {
         UNDER_WAY: 2,
@@ -102,6 +103,7 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
 }
 FINAL: Mapping[str, set[str]] = {
     "reservation": {status for status in ReservationStatus if RESERVATION.is_final(status)},
+    "order_in_parts": {status for status in ReservationStatus if RESERVATION.is_final(status)},
     "import_file": {status for status in ImportStatus if IMPORT.is_final(status)},
     "purchase_order": {status for status in PurchaseOrderStatus if PURCHASE_ORDER.is_final(status)},
     "transfer": {status for status in TransferStatus if TRANSFER.is_final(status)},
@@ -204,6 +206,7 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
     assert sorted(scenes.path(name) for scenes in PROCESSES.values() for name in scenes.names()) == RECORDED
     assert {process: len(_of(process)) for process in PROCESSES} == {
         "reservation": 42,
+        "order_in_parts": 7,
         "import_file": 9,
         "purchase_order": 28,
         "transfer": 28,
