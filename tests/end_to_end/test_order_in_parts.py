@@ -61,6 +61,9 @@ async def test_an_order_over_two_databases_is_one_order_for_whoever_places_it(bo
     ]
     again = await stock.reserve(order, wanted((south, 4), (north, 3)), performed_by="shop")
     assert again.state == hold.state
+    # A list has it once for each database, with the lines that are kept there.
+    parts = [(each.number, each.warehouses) for each in await stock.holds() if each.number == order]
+    assert len(parts) == 2
     with pytest.raises(OperationConflict):
         await stock.reserve(order, wanted((south, 4), (north, 2)), performed_by="shop")
     for _ in range(2):
