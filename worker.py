@@ -54,6 +54,7 @@ from activities.settings import Serves, WorkerSettings
 from activities.standing import Watch
 from activities.stock import StockQuestions
 from activities.supply import SupplyQuestions
+from activities.transfer_mirror import TransferMirror
 from activities.waiting import WaitingQuestions
 from activities.waking import Waking
 from database.migrate import newest_revision, require_schema
@@ -204,6 +205,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         ImportPreviews(database),
         ProductNaming(database),
         Homes(database),
+        TransferMirror(database),
         ItemBuffers(database),
         CountQuestions(database),
         PlanQuestions(database),

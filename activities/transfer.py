@@ -19,6 +19,7 @@ from activities.transfer_goods import TransitSteps, is_repeated, show_command, s
 from activities.writes import Effect, columns_of, document_once, require_same
 from database import holds, transit
 from database.document import insert_document, is_stored
+from database.homes import require_here
 from database.locked_stock import LockedStock
 from database.locked_transfer import LockedTransfer
 from database.operations import Operation
@@ -36,7 +37,7 @@ from stockkeeper.contracts.transfer import (
 )
 from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferLine, TransferRequest, TransferState
 from stockkeeper.domain.conflicts import already_exists
-from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.errors import InsufficientStock, InvalidState
 from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, require_given_way, status_of
 from stockkeeper.domain.sourcing import Part
 from stockkeeper.domain.stock import ItemKey, MovementType, wanted_by_item
@@ -56,6 +57,7 @@ class TransferSteps(TransitSteps, TransferActivities):
 
         Raises:
             UnknownWarehouse, UnknownProduct: The catalogue hasn't got one of those named.
+            WarehouseElsewhere: Another database keeps the source.
             InsufficientStock: With the numbers of every item that is short. Nothing is stored.
             OperationConflict: A transfer with this number and other contents exists.
         """
@@ -236,7 +238,11 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
         connection, Wants(items=list(units), new_lines=len(held), units=units, as_of=step.as_of)
     ) as stock:
         reference = Reference(REFERENCE_TYPE, step.transfer_number)
-        fell_below = holds.place(stock, operation, reference, held, expires_at=None, as_of=step.as_of)
+        try:
+            fell_below = holds.place(stock, operation, reference, held, expires_at=None, as_of=step.as_of)
+        except InsufficientStock:
+            require_here(connection, [step.from_warehouse_id])
+            raise
     return StockAnswer(fell_below=fell_below)
 
 

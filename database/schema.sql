@@ -1056,9 +1056,11 @@ CREATE TABLE transfer_order_lines (
     dispatched bigint DEFAULT 0 NOT NULL,
     returned bigint DEFAULT 0 NOT NULL,
     in_transit bigint DEFAULT 0 NOT NULL,
+    held_elsewhere bigint DEFAULT 0 NOT NULL,
     CONSTRAINT transfer_order_lines_pkey PRIMARY KEY (transfer_id, line_number),
     CONSTRAINT transfer_order_lines_conserve CHECK (dispatched = (received + damaged + written_off + returned + in_transit)),
     CONSTRAINT transfer_order_lines_damaged_check CHECK (damaged >= 0),
+    CONSTRAINT transfer_order_lines_held_elsewhere_check CHECK (held_elsewhere >= 0),
     CONSTRAINT transfer_order_lines_in_transit_check CHECK (in_transit >= 0),
     CONSTRAINT transfer_order_lines_line_number_check CHECK (line_number > 0),
     CONSTRAINT transfer_order_lines_quantity_check CHECK (quantity > 0),
@@ -1097,6 +1099,9 @@ CREATE TABLE transfer_orders (
     operation_id text NOT NULL,
     workflow_id text NOT NULL,
     run_id text NOT NULL,
+    source_at text,
+    destination_at text,
+    mirrored_as_of timestamp with time zone,
     CONSTRAINT transfer_orders_pkey PRIMARY KEY (transfer_id),
     CONSTRAINT transfer_orders_transfer_number_key UNIQUE (transfer_number),
     CONSTRAINT transfer_orders_closed CHECK ((status = ANY (ARRAY['RECEIVED'::text, 'CANCELLED'::text])) = (closed_at IS NOT NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
@@ -1108,6 +1113,7 @@ CREATE TABLE transfer_orders (
         END),
     CONSTRAINT transfer_orders_due CHECK ((due_at IS NOT NULL) = (dispatched_at IS NOT NULL AND expected_transit_hours IS NOT NULL)),
     CONSTRAINT transfer_orders_expected_transit_hours_check CHECK (expected_transit_hours > 0::double precision),
+    CONSTRAINT transfer_orders_kept_here CHECK (source_at IS NULL OR destination_at IS NULL),
     CONSTRAINT transfer_orders_status_check CHECK (status = ANY (ARRAY['PENDING'::text, 'IN_TRANSIT'::text, 'RECEIVED'::text, 'CANCELLED'::text])),
     CONSTRAINT transfer_orders_transfer_number_check CHECK (transfer_number <> ''::text),
     CONSTRAINT transfer_orders_two_places CHECK (from_warehouse_id <> to_warehouse_id),
@@ -1118,7 +1124,7 @@ CREATE INDEX transfer_orders_folded ON transfer_orders USING btree (lower(transf
 CREATE CONSTRAINT TRIGGER transfer_orders_are_in_transit AFTER INSERT OR UPDATE ON transfer_orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_transit_while_in_transit();
 CREATE TRIGGER transfer_orders_are_kept_here AFTER INSERT ON transfer_orders REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
+    FOR EACH STATEMENT EXECUTE FUNCTION require_transfers_to_have_an_end_here();
 GRANT INSERT, SELECT, UPDATE ON transfer_orders TO stockkeeper_worker;
 
 CREATE TABLE transit_movements (
@@ -1410,13 +1416,8 @@ AS $function$
 DECLARE
     elsewhere record;
 BEGIN
-    IF TG_TABLE_NAME = 'transfer_orders' THEN
-        SELECT found.* INTO elsewhere FROM warehouses_elsewhere(ARRAY(
-            SELECT from_warehouse_id FROM written UNION SELECT to_warehouse_id FROM written)) AS found LIMIT 1;
-    ELSE
-        SELECT found.* INTO elsewhere FROM warehouses_elsewhere(ARRAY(
-            SELECT DISTINCT warehouse_id FROM written)) AS found LIMIT 1;
-    END IF;
+    SELECT found.* INTO elsewhere FROM warehouses_elsewhere(ARRAY(
+        SELECT DISTINCT warehouse_id FROM written)) AS found LIMIT 1;
     IF elsewhere.warehouse_id IS NOT NULL THEN
         RAISE EXCEPTION 'warehouse % is kept in another database', elsewhere.warehouse_id
             USING ERRCODE = 'SK001', DETAIL = jsonb_build_object(
@@ -1520,7 +1521,7 @@ AS $function$
 DECLARE
     off record;
 BEGIN
-    SELECT transfer_number, line.product_id, (
+    SELECT transfer_number, line.product_id, source_at, (
             SELECT sum(dispatched) FILTER (WHERE alike.product_id = line.product_id)
             FROM transfer_order_lines AS alike WHERE alike.transfer_id = line.transfer_id) AS departed, (
             SELECT coalesce(sum(quantity_fulfilled) FILTER (WHERE held.product_id = line.product_id), 0)
@@ -1528,7 +1529,8 @@ BEGIN
             WHERE (reference_type, reference_id) = ('TRANSFER', transfer_number)) AS released
         INTO off FROM transfer_order_lines AS line JOIN transfer_orders USING (transfer_id)
         WHERE (line.transfer_id, line.line_number) = (NEW.transfer_id, NEW.line_number);
-    IF off.departed <> off.released THEN
+    -- A source in another database has its hold there.
+    IF off.source_at IS NULL AND off.departed <> off.released THEN
         RAISE EXCEPTION 'transfer % has dispatched % of product %, and % left its hold',
             off.transfer_number, off.departed, off.product_id, off.released
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'departures_are_from_the_hold';
@@ -1881,6 +1883,34 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION require_transfers_to_have_an_end_here()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    elsewhere record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM warehouses_elsewhere(ARRAY(
+        SELECT from_warehouse_id FROM written UNION SELECT to_warehouse_id FROM written))) THEN
+        RETURN NULL;
+    END IF;
+    SELECT source.* INTO elsewhere FROM written
+        CROSS JOIN LATERAL warehouses_elsewhere(ARRAY[from_warehouse_id]) AS source
+        CROSS JOIN LATERAL warehouses_elsewhere(ARRAY[to_warehouse_id]) AS destination
+        LIMIT 1;
+    IF elsewhere.warehouse_id IS NOT NULL THEN
+        RAISE EXCEPTION 'warehouse % is kept in another database', elsewhere.warehouse_id
+            USING ERRCODE = 'SK001', DETAIL = jsonb_build_object(
+                'warehouse_id', elsewhere.warehouse_id, 'task_queue', elsewhere.task_queue)::text;
+    END IF;
+    UPDATE transfer_orders AS header SET
+        source_at = (SELECT task_queue FROM warehouses_elsewhere(ARRAY[header.from_warehouse_id])),
+        destination_at = (SELECT task_queue FROM warehouses_elsewhere(ARRAY[header.to_warehouse_id]))
+    FROM written WHERE header.transfer_id = written.transfer_id;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION require_transit_to_be_its_movements()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1980,7 +2010,7 @@ CREATE OR REPLACE FUNCTION undone_departures()
  LANGUAGE sql
  STABLE PARALLEL SAFE
 BEGIN ATOMIC
- SELECT 'TRANSFER_OUT'::text,
+ SELECT 'TRANSFER_OUT'::text AS text,
      transfer_orders.transfer_number,
      transfer_order_lines.product_id,
      (- entry.quantity),
@@ -1988,9 +2018,9 @@ BEGIN ATOMIC
     FROM ((transit_movements entry
       JOIN transfer_order_lines USING (transfer_id, line_number))
       JOIN transfer_orders USING (transfer_id))
-   WHERE (entry.kind = 'RETURNED'::text)
+   WHERE ((entry.kind = 'RETURNED'::text) AND (transfer_orders.source_at IS NULL))
  UNION ALL
-  SELECT 'SALE'::text,
+  SELECT 'SALE'::text AS text,
      returns.reference_id,
      return_lines.product_id,
      (found.restocked + found.scrapped),
@@ -2089,6 +2119,7 @@ UNION ALL
     - transfer_order_lines.dispatched AS units
    FROM transfer_orders
      JOIN transfer_order_lines USING (transfer_id)
+  WHERE transfer_orders.source_at IS NULL
 UNION ALL
  SELECT 'transfer'::text AS kind,
     transfer_orders.transfer_id AS id,
@@ -2098,6 +2129,7 @@ UNION ALL
     transfer_order_lines.received AS units
    FROM transfer_orders
      JOIN transfer_order_lines USING (transfer_id)
+  WHERE transfer_orders.destination_at IS NULL
 UNION ALL
  SELECT 'transfer'::text AS kind,
     transfer_orders.transfer_id AS id,
@@ -2107,6 +2139,7 @@ UNION ALL
     transfer_order_lines.returned AS units
    FROM transfer_orders
      JOIN transfer_order_lines USING (transfer_id)
+  WHERE transfer_orders.source_at IS NULL
 UNION ALL
  SELECT 'cycle_count'::text AS kind,
     cycle_counts.count_id AS id,
@@ -2213,7 +2246,16 @@ CREATE VIEW transfer_holds AS
             ELSE 0::bigint
         END AS held
    FROM transfer_orders
-     JOIN reservations held ON held.reference_type = 'TRANSFER'::text AND held.reference_id = transfer_orders.transfer_number;
+     JOIN reservations held ON held.reference_type = 'TRANSFER'::text AND held.reference_id = transfer_orders.transfer_number
+UNION ALL
+ SELECT transfer_orders.transfer_id,
+    transfer_order_lines.line_number,
+    transfer_order_lines.quantity AS asked,
+    transfer_order_lines.dispatched AS departed,
+    transfer_order_lines.held_elsewhere AS held
+   FROM transfer_orders
+     JOIN transfer_order_lines USING (transfer_id)
+  WHERE transfer_orders.source_at IS NOT NULL;
 GRANT SELECT ON transfer_holds TO stockkeeper_worker;
 
 CREATE VIEW reporting.daily_demand AS

@@ -18,6 +18,9 @@ transfer_orders = document_table(
     Column("expected_transit_hours", Double),
     Column("dispatched_at", INSTANT),
     Column("due_at", INSTANT),
+    Column("source_at", Text),
+    Column("destination_at", Text),
+    Column("mirrored_as_of", INSTANT),
     key="transfer_id",
     number="transfer_number",
     initial="PENDING",
@@ -28,6 +31,7 @@ transfer_order_lines = line_table(
     transfer_orders,
     needed("quantity", BigInteger),
     *(counter(name) for name in ("received", "damaged", "written_off", "dispatched", "returned", "in_transit")),
+    counter("held_elsewhere"),
     Index("transfer_order_lines_in_transit", "product_id", postgresql_where=text("in_transit > 0")),
 )
 

@@ -49,7 +49,7 @@ _WRITE_OFFS = _COMMANDS.format(
 _HEADERS = f"""
     SELECT transfer_id, transfer_number, from_warehouse_id, source.name, to_warehouse_id, destination.name, status,
         expected_transit_hours, requested_by, created_at, dispatched_at, due_at, closed_reason,
-        {_DEPARTURES}, {_RECEIPTS}, {_WRITE_OFFS},
+        destination_at, {_DEPARTURES}, {_RECEIPTS}, {_WRITE_OFFS},
         (SELECT json_agg(given ORDER BY approval_id) FROM (
             SELECT approver, approved_at AS at, up_to_value::text AS value, up_to_units AS unvalued_units, note,
                 approval_id
@@ -65,7 +65,7 @@ _IDS = "ARRAY (SELECT transfer_id FROM transfer_orders WHERE transfer_number = A
 
 _LINES = f"""
     SELECT transfer_id, line_number, product_id, (SELECT sku FROM products WHERE products.product_id = line.product_id),
-        quantity, dispatched, received, damaged, written_off, returned, in_transit
+        quantity, dispatched, received, damaged, written_off, returned, in_transit, held_elsewhere
     FROM transfer_order_lines AS line
     WHERE transfer_id = ANY ({_IDS})
     ORDER BY transfer_id, line_number
@@ -146,7 +146,10 @@ def transfers_of(rows: Sequence[Iterable[Sequence[Any]]]) -> dict[str, LockedTra
     found = {}
     for header in headers:
         its_holds = held.get(header[1], [])
-        its = [(*line, its_holds[at] if at < len(its_holds) else 0) for at, line in enumerate(of.get(header[0], []))]
+        its = [
+            (*line[:-1], its_holds[at] if at < len(its_holds) else line[-1])
+            for at, line in enumerate(of.get(header[0], []))
+        ]
         found[header[1]] = _transfer(header, its)
     for number, kind, receipt_id, command_id, operation_id, product_id, units in known[0] if known else ():
         before = Known(TransitKind(kind), receipt_id, command_id, operation_id, product_id, int(units))
@@ -164,7 +167,7 @@ def _transfer(header: Sequence[Any], lines: Sequence[Sequence[Any]]) -> LockedTr
         header[7],
         [TransferredLine(line[1], line[2], line[4], line[10], line[11]) for line in lines],
     )
-    departures, receipts, write_offs, approvals = (each or [] for each in header[13:])
+    departures, receipts, write_offs, approvals = (each or [] for each in header[14:])
     shown = dict(zip(_SHOWN, header, strict=False))
     shown["line_items"] = [dict(zip(_SHOWN_LINE, line[2:], strict=True)) for line in lines]
     shown |= {"departures": departures, "receipts": receipts, "write_offs": write_offs}
@@ -185,6 +188,7 @@ _SHOWN = (
     "dispatched_at",
     "due_at",
     "closed_reason",
+    "destination_at",
 )
 _SHOWN_LINE = (
     "product_id",

@@ -18,13 +18,14 @@ from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.stock import ItemKey, MovementType
 from stockkeeper.domain.transfer import TransitKind
 
-_COUNTERS = {
+COUNTERS = {
     TransitKind.DISPATCHED: "dispatched",
     TransitKind.RECEIVED: "received",
     TransitKind.DAMAGED: "damaged",
     TransitKind.WRITTEN_OFF: "written_off",
     TransitKind.RETURNED: "returned",
 }
+"""The counter of a line that a kind of entry adds to."""
 
 _WORDS = {TransitKind.DISPATCHED: "departure", TransitKind.WRITTEN_OFF: "write-off"}
 
@@ -107,7 +108,7 @@ def move(
             reference_id=transfer.transfer_number,
             reason=reason,
         )
-    lines, counter, at = locked.lines, _COUNTERS[kind], _booked_at(locked, stock)
+    lines, counter, at = locked.lines, COUNTERS[kind], _booked_at(locked, stock)
     for line_number, moved in units.items():
         line = lines[line_number]
         quantity = moved if kind is TransitKind.DISPATCHED else -moved

@@ -38,9 +38,10 @@ from stockkeeper.domain.transfer import TRANSFER, TransferEvent, TransferStatus
 from workflows import transfer_texts as texts
 from workflows.commands import command, signal_of
 from workflows.details import ended_by
-from workflows.document import Shown, StockDocument, answer_to_start
+from workflows.document import Shown, answer_to_start
 from workflows.notices import Notices
 from workflows.process import Carried, Stamp
+from workflows.transfer_between_databases import TransferBetweenDatabases
 
 
 class _Carried(Carried):
@@ -54,7 +55,7 @@ class _Stamp(Stamp):
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class TransferWorkflow(StockDocument[TransferState, StoredTransfer, _Stamp]):
+class TransferWorkflow(TransferBetweenDatabases[_Stamp]):
     """Moves stock from one warehouse to another: hold, departures, receipts.
 
     Answers: update ``held`` (use it with update-with-start). Commands: ``dispatch``, ``receive``, ``write_off``,

@@ -20,7 +20,8 @@ from temporalio.client import Client
 from stockkeeper.client.calls import answer
 from stockkeeper.client.connection import ANSWER_WITHIN, Connection
 from stockkeeper.client.questions import ask, pages
-from stockkeeper.contracts.documents import ShowDocument
+from stockkeeper.contracts import transfer
+from stockkeeper.contracts.documents import DocumentListed, ShowDocument
 from stockkeeper.contracts.errors import (
     InvalidRequest,
     NotFound,
@@ -31,7 +32,7 @@ from stockkeeper.contracts.errors import (
 from stockkeeper.contracts.homes import ShowHomes
 from stockkeeper.contracts.import_file import ImportKind
 from stockkeeper.contracts.messages import Message, Page
-from stockkeeper.contracts.operation import FindOperation
+from stockkeeper.contracts.operation import FindOperation, OperationFound
 from stockkeeper.contracts.processes import DOCUMENTS
 from stockkeeper.contracts.question import (
     EXPORT_SUPPLY,
@@ -42,12 +43,15 @@ from stockkeeper.contracts.question import (
     SHOW_DOCUMENT,
     SHOW_FINDINGS,
     SHOW_HOMES,
+    SHOW_IN_TRANSIT,
     SHOW_PRODUCT,
     SHOW_WAITING,
     PagedQuestion,
     Question,
 )
 from stockkeeper.contracts.settings import queues_of
+from stockkeeper.contracts.stock import InTransit
+from stockkeeper.contracts.transfer_state import TransferRequest
 
 Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
@@ -175,6 +179,8 @@ class Databases:
         if question.name == RENAME_PRODUCT.name or getattr(asked, "kind", None) in _CATALOGUE_KINDS:
             return await ask(self._at[self.queues[0]], question, asked, prefix=prefix)
         workflow_id = _workflow_of(asked)
+        if isinstance(asked, FindOperation) and _is_transfer(workflow_id):
+            return await self._ask_both_ends(question, asked, prefix)
         queue = await self._only_home(question.name, asked) if workflow_id is None else await self.queue_of(workflow_id)
         try:
             return await ask(self._at[queue], question, asked, prefix=prefix)
@@ -196,6 +202,7 @@ class Databases:
             queues = await self._homes(asked) or self.queues
         place, latest_first = _PLACES.get(question.name, question.place), question.goes_on == "before"
         streams = {queue: self._rows(queue, question, asked) for queue in queues}
+        told: set[object] = set()
         try:
             first = await asyncio.gather(*(_next(each) for each in streams.values()))
             heads = {queue: row for queue, row in zip(streams, first, strict=True) if row is not None}
@@ -203,7 +210,10 @@ class Databases:
             while heads:
                 queue = choose(heads, key=lambda each: place(heads[each][0]))
                 [row] = heads.pop(queue)
-                yield row
+                # A transfer between two databases is in both, with the same figures.
+                if (in_both := _in_both(asked, row)) is None or in_both not in told:
+                    yield row
+                told.update(() if in_both is None else (in_both,))
                 if (following := await _next(streams[queue])) is not None:
                     heads[queue] = following
         finally:
@@ -242,6 +252,21 @@ class Databases:
             for task in under_way:
                 task.cancel()
 
+    async def _ask_both_ends(self, question: Question[Q, A], asked: Q, prefix: str) -> A:
+        """Ask for an operation of a transfer, which is carried out where the warehouse of either end is kept."""
+        workflow_id = _workflow_of(asked) or ""
+        first = await self.queue_of(workflow_id)
+        found = await ask(self._at[first], question, asked, prefix=prefix)
+        if isinstance(found, OperationFound) and not found.done:
+            wanted = ShowDocument(
+                kind=transfer.PROCESS.kind, number=workflow_id.removeprefix(transfer.PROCESS.id_of(""))
+            )
+            state = (await ask(self._at[first], SHOW_DOCUMENT, wanted)).state or {}
+            there = await self._home(state["to_warehouse_id"]) if "to_warehouse_id" in state else None
+            if there not in (None, first):
+                return await ask(self._at[there or first], question, asked, prefix=prefix)
+        return found
+
     async def _keeps(self, workflow_id: str) -> str:
         """The database that has a document of which Temporal has no run any more."""
         found = ((each, workflow_id.removeprefix(each.id_of(""))) for each in DOCUMENTS.values())
@@ -261,6 +286,9 @@ class Databases:
             raise InvalidRequest("warehouse_id: with several databases each line names its warehouse")
         if getattr(request, "kind", None) in _CATALOGUE_KINDS:
             return self.queues[0]
+        if isinstance(request, TransferRequest):
+            # Its destination may be kept elsewhere: its run tells that database.
+            return await self._home(request.from_warehouse_id) or self.queues[0]
         return await self._only_home("this", request)
 
     async def _only_home(self, what: str, message: BaseModel) -> str:
@@ -366,6 +394,17 @@ def _places_of(message: BaseModel) -> list[Place]:
             places = value if isinstance(value, list) else [value]
             found.update((place, None) for place in places if isinstance(place, int | str))
     return list(found)
+
+
+def _in_both(asked: BaseModel, row: object) -> object:
+    """By what a row is known that two databases may have; None: only one of them can have it."""
+    if isinstance(row, DocumentListed) and getattr(asked, "kind", None) == transfer.PROCESS.kind:
+        return row.number
+    return SHOW_IN_TRANSIT.place(row) if isinstance(row, InTransit) else None
+
+
+def _is_transfer(workflow_id: str | None) -> bool:
+    return workflow_id is not None and workflow_id.startswith(transfer.PROCESS.id_of(""))
 
 
 def _workflow_of(asked: BaseModel) -> str | None:

@@ -117,6 +117,9 @@ class StoredTransfer(StockAnswer):
     write_offs: list[WriteOffState] = Field(default_factory=list)
     difference_approvals: list[DifferenceApprovalState] = Field(default_factory=list)
     closed_reason: str | None
+    destination_at: str | None = Field(
+        default=None, description="The task queue of the database that keeps the destination. Null: it is the same."
+    )
 
     @property
     def units(self) -> int:

@@ -26,6 +26,7 @@ from activities.product import ProductNaming
 from activities.runs import Runs
 from activities.stock import StockQuestions
 from activities.supply import SupplyQuestions
+from activities.transfer_mirror import TransferMirror
 from activities.waiting import WaitingQuestions
 from stockkeeper.client.inventory_service import InventoryHandlers
 from stockkeeper.contracts import errors
@@ -48,6 +49,7 @@ from stockkeeper.contracts.schema import generate
 from stockkeeper.contracts.stock import StockActivities
 from stockkeeper.contracts.stock_audit import RunActivities
 from stockkeeper.contracts.supply import SupplyActivities
+from stockkeeper.contracts.transfer_mirror import TransferMirrorActivities
 from stockkeeper.contracts.waiting import WaitingActivities
 from worker import WORKFLOWS, activities_of, steps_of
 
@@ -80,6 +82,7 @@ INTERFACES: list[tuple[type, type]] = [
     (OperationActivities, OperationQuestions),
     (ProductActivities, ProductNaming),
     (HomeActivities, Homes),
+    (TransferMirrorActivities, TransferMirror),
     (ImportPreviewActivities, ImportPreviews),
     (SupplyActivities, SupplyQuestions),
     (BufferActivities, ItemBuffers),

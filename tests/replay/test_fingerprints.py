@@ -180,4 +180,4 @@ def test_what_an_older_worker_has_asked_of_the_task_queue_is_still_taken() -> No
     ]
     for each in scheduled:
         parse(models[each["activityType"]["name"]], [_decoded(one) for one in each["input"]["payloads"]])
-    assert len({each["activityType"]["name"] for each in scheduled}) == 35
+    assert len({each["activityType"]["name"] for each in scheduled}) == 40

@@ -1,13 +1,21 @@
 """The ways that a transfer can go."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from sqlalchemy import insert, select
+
+from database.homes import this_database, warehouse_homes
+from database.tables import products, warehouses
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.adjustment import priced
 from tests.support.corrections import FOUND, correct_stock
+from tests.support.database_apart import database_apart
 from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
 from tests.support.wire import Json, refusal
+from worker import build_database, working
 from workflows.steps import LINES_OF_A_SMALL_DOCUMENT
 
 _HALF_A_SECOND = 0.5 / 3600
@@ -234,6 +242,64 @@ class TransferScenes(Scenes[Transfers]):
         items = self._shop.items(LINES_OF_A_SMALL_DOCUMENT + 1, units=1)
         await self._caller.create(number, self._shop.warehouse(), [(item, 1) for item in items])
         await self._caller.cancel(number)
+
+    async def between_databases(self, number: str) -> None:
+        """What arrives is booked in another database; it is told twice, and what comes too much is refused."""
+        item = self._shop.item(5)
+        async with self._elsewhere(item.product_id) as there:
+            await self._caller.create(number, there, [(item, 5)], expected_transit_hours=_TWO_DAYS)
+            part = {"performed_by": "sid", "lines": [moved(item, 4)], "dispatch_id": "truck-1"}
+            await self._caller.update(number, "dispatch", part)
+            await refusal(self._caller.receive(number, "slip-1", arrived(item, 5)))
+            for _ in range(2):
+                await self._caller.receive(number, "slip-1", arrived(item, 1))
+            await self._caller.cancel(number)
+            await self._caller.result(number)
+
+    async def lost_between_databases(self, number: str) -> None:
+        """A dear loss, which another person approves in both databases."""
+        item = self._shop.item(5, product=priced(self._shop, "400.00"))
+        async with self._elsewhere(item.product_id) as there:
+            await self._caller.dispatched(number, there, [(item, 5)])
+            await refusal(self._caller.write_off(number))
+            up_to = {"approver": "max", "value": "2000.00", "note": "the van burnt out"}
+            await self._caller.update(number, "approve_difference", up_to)
+            await self._caller.write_off(number)
+            await self._caller.result(number)
+
+    async def adopted_between_databases(self, number: str) -> None:
+        """The second run for one transfer, which asks both databases what they have booked."""
+        item = self._shop.item(5)
+        async with self._elsewhere(item.product_id) as there:
+            request = transfer(number, item.warehouse_id, there, moved(item, 5))
+            await self._caller.ask_raw(number, [request])
+            await self._caller.dispatch(number)
+            await self._caller.receive(number, "slip-1", arrived(item, 2))
+            await self._caller.handle(number).terminate("by mistake")
+            await self._caller.ask_raw(number, [request])
+            await self._caller.receive(number, "slip-2", arrived(item, 3))
+            await self._caller.result(number)
+
+    @asynccontextmanager
+    async def _elsewhere(self, product_id: int) -> AsyncIterator[int]:
+        """A warehouse in another database, which knows the product, with a worker of its own."""
+        there, here, home = self._shop.warehouse(), self._stage.settings.task_queue, f"home-of-{product_id}"
+        with self._engine.begin() as connection:
+            if connection.execute(select(this_database)).one_or_none() is None:
+                connection.execute(insert(this_database).values(task_queue=here, catalogue=here))
+            connection.execute(insert(warehouse_homes).values(warehouse_id=there, task_queue=home))
+            known = {table: connection.execute(select(table)).mappings().all() for table in (warehouses, products)}
+        with database_apart(self._engine, self._stage.settings) as (engine, settings):
+            with engine.begin() as connection:
+                connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+                for table, rows in known.items():
+                    connection.execute(insert(table), [dict(row) for row in rows])
+                connection.execute(insert(warehouse_homes).values(warehouse_id=there, task_queue=home))
+                connection.execute(insert(this_database).values(task_queue=home, catalogue=here))
+            database = build_database(settings)
+            async with working(self._stage.ours, database, settings.model_copy(update={"task_queue": home})):
+                yield there
+            database.engine.dispose()
 
     def _request(self, number: str, item: ItemKey, **other: Json) -> Json:
         """Five units to a new place."""

@@ -79,6 +79,7 @@ _FINDINGS = text("""
     ),
     on_its_way AS (
         SELECT transfer_number, from_warehouse_id, to_warehouse_id, transfer_orders.status, line.*,
+            source_at IS NULL AS leaves_here, destination_at IS NULL AS arrives_here,
             (line.dispatched, line.received, line.damaged, line.written_off, line.returned, line.in_transit,
                 line.in_transit)
             = (coalesce(carried.dispatched, 0), coalesce(carried.received, 0), coalesce(carried.damaged, 0),
@@ -92,10 +93,11 @@ _FINDINGS = text("""
     expected_leg AS (
         SELECT transfer_number, warehouse_id, product_id, movement_type, sum(units) AS units
         FROM on_its_way CROSS JOIN LATERAL (VALUES
-            (from_warehouse_id, 'TRANSFER_OUT', -dispatched),
-            (to_warehouse_id, 'TRANSFER_IN', received),
-            (from_warehouse_id, 'TRANSFER_IN', returned)) AS leg (warehouse_id, movement_type, units)
-        WHERE leg.warehouse_id > :since
+            (leaves_here, from_warehouse_id, 'TRANSFER_OUT', -dispatched),
+            (arrives_here, to_warehouse_id, 'TRANSFER_IN', received),
+            (leaves_here, from_warehouse_id, 'TRANSFER_IN', returned)
+            ) AS leg (is_here, warehouse_id, movement_type, units)
+        WHERE is_here AND leg.warehouse_id > :since
         GROUP BY transfer_number, warehouse_id, product_id, movement_type
         HAVING sum(units) <> 0
     ),
@@ -108,6 +110,10 @@ _FINDINGS = text("""
         SELECT reference_id AS transfer_number, sum(quantity - quantity_fulfilled - quantity_released) AS units
         FROM reservations WHERE reference_type = 'TRANSFER' AND status = 'ACTIVE' AND warehouse_id > :since
         GROUP BY reference_id
+        UNION ALL
+        -- As another database has told, which keeps the source.
+        SELECT transfer_number, sum(held_elsewhere) FROM on_its_way
+        WHERE NOT leaves_here AND from_warehouse_id > :since GROUP BY transfer_number HAVING sum(held_elsewhere) > 0
     ),
     pending AS (
         SELECT transfer_number, status, sum(quantity - dispatched) AS units
@@ -116,7 +122,7 @@ _FINDINGS = text("""
     ),
     leaving AS (
         SELECT transfer_number, product_id, sum(quantity) AS asked, sum(dispatched) AS departed
-        FROM on_its_way WHERE from_warehouse_id > :since GROUP BY transfer_number, product_id
+        FROM on_its_way WHERE leaves_here AND from_warehouse_id > :since GROUP BY transfer_number, product_id
     ),
     given_out AS (
         SELECT reference_id AS transfer_number, product_id, sum(quantity) AS asked, sum(quantity_fulfilled) AS departed
