@@ -124,8 +124,10 @@ def take_over(connection: Connection, end: Mapping[str, Any], as_of: datetime) -
         return
     held_changed = before.source_is_elsewhere and _take_over_held(connection, locked, end)
     _add_entries(connection, locked, end)
-    # A database that has nothing new to tell may not have heard of what this one has booked since.
-    if is_new or held_changed or locked.entries:
+    # One that is open there, with nothing new, may have ended here: that database may not have heard of it yet. A hold
+    # that has given way is none before its transfer has ended.
+    has_ended = end["closed_at"] is not None and not end["more"]
+    if is_new or held_changed or locked.entries or has_ended:
         _change_header(locked, end, as_of)
         write_transfer(connection, locked)
         connection.execute(_HEARD, of)

@@ -4,15 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select
-
-from database.homes import this_database, warehouse_homes
-from database.tables import products, warehouses
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.adjustment import priced
 from tests.support.corrections import FOUND, correct_stock
-from tests.support.database_apart import database_apart
+from tests.support.database_apart import database_apart, keep_apart
 from tests.support.transfer import Transfers, arrival, arrived, moved, transfer
 from tests.support.wire import Json, refusal
 from worker import build_database, working
@@ -283,19 +279,9 @@ class TransferScenes(Scenes[Transfers]):
     @asynccontextmanager
     async def _elsewhere(self, product_id: int) -> AsyncIterator[int]:
         """A warehouse in another database, which knows the product, with a worker of its own."""
-        there, here, home = self._shop.warehouse(), self._stage.settings.task_queue, f"home-of-{product_id}"
-        with self._engine.begin() as connection:
-            if connection.execute(select(this_database)).one_or_none() is None:
-                connection.execute(insert(this_database).values(task_queue=here, catalogue=here))
-            connection.execute(insert(warehouse_homes).values(warehouse_id=there, task_queue=home))
-            known = {table: connection.execute(select(table)).mappings().all() for table in (warehouses, products)}
+        there, home = self._shop.warehouse(), f"home-of-{product_id}"
         with database_apart(self._engine, self._stage.settings) as (engine, settings):
-            with engine.begin() as connection:
-                connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-                for table, rows in known.items():
-                    connection.execute(insert(table), [dict(row) for row in rows])
-                connection.execute(insert(warehouse_homes).values(warehouse_id=there, task_queue=home))
-                connection.execute(insert(this_database).values(task_queue=home, catalogue=here))
+            keep_apart(self._engine, self._stage.settings.task_queue, engine, home, there)
             database = build_database(settings)
             async with working(self._stage.ours, database, settings.model_copy(update={"task_queue": home})):
                 yield there
