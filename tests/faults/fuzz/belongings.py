@@ -38,6 +38,9 @@ _STORED = text("""
         (SELECT count(*) FROM stock_movements WHERE warehouse_id = ANY (:warehouses)) AS movements,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM reservations
             WHERE warehouse_id = ANY (:warehouses)) AS reservations,
+        (SELECT string_agg(concat_ws('/', reservation_id, quantity, quantity_fulfilled, quantity_released, status,
+            expires_at), ' ' ORDER BY reservation_id) FROM reservations
+            WHERE warehouse_id = ANY (:warehouses)) AS holds,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM purchase_orders
             WHERE warehouse_id = ANY (:warehouses) AND po_number ~ :own) AS purchase_orders,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM transfer_orders
@@ -60,16 +63,17 @@ class Belongings:
 
     Args:
         engine: The database.
+        task_queue: Where its workers are.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, task_queue: str) -> None:
         self._engine = engine
         with engine.begin() as connection:
             connection.execute(_FAR_AWAY)
         shop = Shop(engine)
         warehouses = shop.warehouse(), shop.warehouse()
         products = shop.product(), shop.product(), shop.product()
-        self.stock = Stock(warehouses, products, shop.supplier())
+        self.stock = Stock(warehouses, products, shop.supplier(), task_queue)
         for warehouse, product in itertools.product(warehouses, products):
             shop.item(_OPENING_UNITS, product=product, warehouse=warehouse)
         with engine.connect() as connection:
@@ -101,10 +105,14 @@ class Belongings:
         if isinstance(value, AsBytes):
             return AsBytes(self.put_into(value.message, number), value.form)
         if isinstance(value, dict):
-            return {name: self.put_into(each, number) for name, each in value.items()}
+            return {name: self._field(name, self.put_into(each, number)) for name, each in value.items()}
         if isinstance(value, list):
             return [self.put_into(each, number) for each in value]
         return value
+
+    def _field(self, name: str, value: Json) -> Json:
+        """A field as it is sent: a task queue where nobody works has no answer before the database is given up."""
+        return self.stock.task_queue if name == "task_queue" and isinstance(value, str) and value else value
 
     def _own(self, own: Own, number: str) -> Json:
         latest = self.numbers[-1 - own.place % len(self.numbers)]

@@ -23,11 +23,13 @@ class Stock:
         warehouses: Two warehouses.
         products: Three products, which both warehouses have.
         supplier: Who supplies them.
+        task_queue: Where the workers of their database are.
     """
 
     warehouses: tuple[int, int]
     products: tuple[int, int, int]
     supplier: int
+    task_queue: str
 
     def item(self, place: int) -> ItemKey:
         """A product in the first warehouse."""
@@ -46,6 +48,16 @@ def _reservation(number: str, stock: Stock, stage: int) -> Opening:
         part = {"performed_by": "picker", "lines": [{**stock.item(0)._asdict(), "quantity": 1}], "fulfillment_id": "p"}
         return request(number, *held, ttl_minutes=600), [("fulfill", part)]
     return request(number, (stock.item(2), 1_000_000), wait_minutes=600), []
+
+
+def _order_in_parts(number: str, stock: Stock, stage: int) -> Opening:
+    part = {
+        "task_queue": stock.task_queue,
+        "lines": [{**stock.item(place)._asdict(), "quantity": 3} for place in (0, 1)],
+    }
+    start = {"reference_id": number, "parts": [part], "ttl_minutes": 600, "performed_by": "shop"}
+    parcel = {"performed_by": "picker", "lines": [{**stock.item(0)._asdict(), "quantity": 1}], "fulfillment_id": "p"}
+    return start, [("fulfill", parcel)] if stage else []
 
 
 def _purchase_order(number: str, stock: Stock, stage: int) -> Opening:
@@ -90,6 +102,7 @@ def _import(number: str, stock: Stock, stage: int) -> Opening:
 
 OPENINGS: Mapping[str, Callable[[str, Stock, int], Opening]] = {
     "ReservationWorkflow": _reservation,
+    "OrderInPartsWorkflow": _order_in_parts,
     "PurchaseOrderWorkflow": _purchase_order,
     "TransferWorkflow": _transfer,
     "CycleCountWorkflow": _count,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +31,8 @@ TOO_LARGE = "too large for Temporal"
 _MOST_BYTES = 1_900_000
 """Temporal refuses more than 2 MiB before anybody sees it."""
 _QUESTION = SCHEMA["question_workflow"]
+_PUT_BACK: Mapping[str, Sequence[str]] = {"OrderInPartsWorkflow": ("reservations", "operations")}
+"""What a refused command writes all the same: it secures the holds from their deadline, and puts the deadline back."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Lane:
         self._task_queue = task_queue
         self._tally = tally
         self._engine = engine
-        self._own = Belongings(engine)
+        self._own = Belongings(engine, task_queue)
         self._latest: dict[str, Document] = {}
         self._open: dict[str, Document] = {}
         self.workflow_ids: list[str] = []
@@ -133,7 +135,7 @@ class Lane:
         if reference is not None and not is_refused and not self._may_be_right(case, reference, sent):
             raise Violation(f"not refused as {INVALID}, but {came!r:.500}")
         if isinstance(came, Refused):
-            await self._require_unchanged(before, begun, came)
+            await self._require_unchanged(before, begun, came, case.target.workflow_type)
         elif case.target.way not in (Way.QUERY, Way.ANSWER):
             await self._all_quiet()
         self._tally.count(case, came.type if isinstance(came, Refused) else type(came).__name__)
@@ -160,7 +162,7 @@ class Lane:
                 self._latest[kind] = document
                 return document
             # The stock is gone, or nothing but held.
-            self._own = Belongings(self._engine)
+            self._own = Belongings(self._engine, self._task_queue)
 
     async def _opened(self, kind: str, stage: int) -> Document:
         document = Document(kind, self._own.new_number())
@@ -319,8 +321,10 @@ class Lane:
             if not seen.is_open:
                 del self._open[workflow_id]
 
-    async def _require_unchanged(self, before: dict[str, Any], begun: datetime, came: Refused) -> None:
+    async def _require_unchanged(self, before: dict[str, Any], begun: datetime, came: Refused, kind: str) -> None:
         after = self._own.stored(self.workflow_ids)
+        for written in _PUT_BACK.get(kind, ()):
+            after[written] = before[written]
         if after == before:
             return
         deadlines = [each.deadline for each in self._open.values() if each.deadline is not None]
