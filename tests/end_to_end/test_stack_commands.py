@@ -41,7 +41,7 @@ def stockkeeper(
         env=env or environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from database.migrations.common import no_way_back
 
-revision = "0039"
-down_revision = "0037"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ from alembic import op
 
 from database.migrations.common import no_way_back
 
-revision = "0037"
+revision = "0036"
 down_revision = "0035"
 branch_labels = None
 depends_on = None
