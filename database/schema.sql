@@ -1439,7 +1439,7 @@ BEGIN
         RAISE EXCEPTION 'homes are given in the database that keeps the catalogue'
             USING ERRCODE = 'restrict_violation';
     END IF;
-    -- Whoever makes an item of this warehouse now is waited for, and the next one waits.
+    -- A transaction that inserts an item of this warehouse ends first; one that begins later waits for this one.
     PERFORM FROM warehouses WHERE warehouse_id = NEW.warehouse_id FOR UPDATE;
     IF NEW.task_queue <> (SELECT task_queue FROM this_database) AND (
         EXISTS (SELECT FROM inventory_items WHERE warehouse_id = NEW.warehouse_id)

@@ -1,4 +1,4 @@
-"""Warehouses that are kept in several databases: where each has its home, and guards that nobody writes elsewhere."""
+"""Warehouses in several databases: the home of each, and triggers that refuse its rows anywhere else."""
 
 from alembic import op
 
@@ -78,7 +78,7 @@ BEGIN
         RAISE EXCEPTION 'homes are given in the database that keeps the catalogue'
             USING ERRCODE = 'restrict_violation';
     END IF;
-    -- Whoever makes an item of this warehouse now is waited for, and the next one waits.
+    -- A transaction that inserts an item of this warehouse ends first; one that begins later waits for this one.
     PERFORM FROM warehouses WHERE warehouse_id = NEW.warehouse_id FOR UPDATE;
     IF NEW.task_queue <> (SELECT task_queue FROM this_database) AND (
         EXISTS (SELECT FROM inventory_items WHERE warehouse_id = NEW.warehouse_id)
@@ -144,7 +144,8 @@ CREATE TRIGGER product_suppliers_have_terms_of_the_catalogue BEFORE INSERT ON pr
     FOR EACH ROW EXECUTE FUNCTION require_terms_of_the_catalogue();
 """
 
-# As for all functions of triggers: temporary tables come last, and nobody can put them on a table of their own.
+# As for all functions of triggers: temporary tables come last in the search path, and no role may use them as triggers
+# of its own tables.
 FUNCTIONS = """
 DO $$
 DECLARE
