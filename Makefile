@@ -66,10 +66,12 @@ types: $(STAMP)
 
 # In the order of the folders: sorted by the number of tests, the files with few and long ones would come last, and
 # one process would wait for the other. One process more than two cores, for the while that a test waits. What they
-# import is compiled before by one process, or each would do it; if that fails, the tests say why.
+# import is compiled before by one process, or each would do it; if that fails, the tests say why. A process that ends in
+# a test isn't replaced: pytest-xdist 3.8 would give the new one files that are done, and wait for ever for their results.
 pytest: $(STAMP)
 	@$(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1; \
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
+		--max-worker-restart 0
 
 format: $(STAMP) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
