@@ -16,6 +16,7 @@ from stockkeeper.contracts import policies
 from tests.support.import_file import Imports, new_name
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
+from tests.support.wire import ANSWER_SECONDS
 from worker import Settings, working
 
 QUEUE = "bulk-tests"
@@ -38,7 +39,7 @@ async def planned(client: Client, warehouse_id: int, queue: str) -> WorkflowHand
     run = await client.start_workflow(
         "ReplenishmentPlanWorkflow", {"warehouse_id": warehouse_id}, id=new_reference("plan"), task_queue=queue
     )
-    assert (await asyncio.wait_for(run.result(), 60))["status"] == "DONE"
+    assert (await asyncio.wait_for(run.result(), ANSWER_SECONDS))["status"] == "DONE"
     return run
 
 

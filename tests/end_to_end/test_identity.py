@@ -28,7 +28,7 @@ from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.stock_audit import Audits
-from tests.support.wire import Caller, Json, answer, eventually, refusal
+from tests.support.wire import ANSWER_SECONDS, Caller, Json, answer, eventually, refusal
 from worker import REPLAYED_WITH, WORKFLOW_RUNNER, WORKFLOWS, Settings, working
 
 QUEUE = "identity"
@@ -300,7 +300,7 @@ async def test_questions_need_an_identity_by_both_of_their_ways(here: Place, sho
     shop.item(1)
 
     def asking(client: Client, *, by_activity: bool) -> Stockkeeper:
-        connection = Connection(client, QUEUE, answer_within=timedelta(seconds=20))
+        connection = Connection(client, QUEUE, answer_within=timedelta(seconds=ANSWER_SECONDS))
         connection.standalone_activities = by_activity
         return Stockkeeper(connection)
 

@@ -20,6 +20,7 @@ from devstack.processes import free_port
 from devstack.stack import StackInfo
 from tests.devstack.processes import all_gone, below, comes_true, command_line
 from tests.support.schedules import NOBODY, forget_schedules
+from tests.support.wire import ANSWER_SECONDS
 
 STOCKKEEPER = Path(sysconfig.get_path("scripts")) / "stockkeeper"
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_pat
         started = below(process.pid)
         assert not [pid for pid in started if password in " ".join(command_line(pid))]
         process.send_signal(signal.SIGINT)
-        printed, errors = process.communicate(timeout=30)
+        printed, errors = process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 0, errors
         assert password not in printed + errors
         assert f"export STOCKKEEPER_UI_URL={ready['ui_url']}\n" in printed
@@ -114,7 +115,7 @@ def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_pat
         )
         assert (shown[0]["quantity_on_hand"], shown[0]["quantity_reserved"]) == (397, 0)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 0
 
 
@@ -123,7 +124,7 @@ def test_up_ends_with_one_line_when_a_server_ends_by_itself(tmp_path: Path) -> N
         [temporal] = [pid for pid in below(process.pid) if command_line(pid)[1:3] == ["server", "start-dev"]]
         started = below(process.pid)
         os.kill(temporal, signal.SIGKILL)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 1
         log = tmp_path / ".stockkeeper" / "temporal" / "temporal.log"
         assert f"Temporal ended by itself: its log is in the data directory, {log}\n" in errors
@@ -235,7 +236,7 @@ def test_a_worker_of_its_own_does_the_work(tmp_path: Path, stack: StackInfo, wor
         shown = stockkeeper("stock", "show", "--json", "--limit", "1", cwd=tmp_path, env=env)
         assert shown.returncode == 0, shown.stderr
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 0
     finally:
         process.kill()

@@ -18,7 +18,7 @@ from tests.support.purchase_order import Purchasing, came, draft, wanted
 from tests.support.purchase_order_rows import purchases
 from tests.support.reservation import Orders, lines_of, request
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import Json, at_once, eventually
+from tests.support.wire import ANSWER_SECONDS, Json, at_once, eventually
 
 IN_FLIGHT = 10
 """Updates that a server takes at once of one run, before it has answered any of them."""
@@ -49,12 +49,14 @@ async def test_more_receivers_at_once_than_the_server_takes_all_book_once(
             return receipt_id, error.status
 
     begun = [asyncio.ensure_future(receive(hasty, str(name))) for name in range(IN_FLIGHT + 2)]
-    turned_away = [await first for _, first in zip(range(2), asyncio.as_completed(begun, timeout=30), strict=False)]
+    turned_away = [
+        await first for _, first in zip(range(2), asyncio.as_completed(begun, timeout=ANSWER_SECONDS), strict=False)
+    ]
     assert [why for _, why in turned_away] == [RPCStatusCode.RESOURCE_EXHAUSTED] * 2
     # A client as it comes tries again until there is room.
     patient = asyncio.ensure_future(receive(purchasing, "patiently"))
     async with place.worker():
-        answers = dict(await asyncio.wait_for(asyncio.gather(patient, *begun), 30))
+        answers = dict(await asyncio.wait_for(asyncio.gather(patient, *begun), ANSWER_SECONDS))
         # Those who were turned away send the same again: the two, and whoever had to ask anew while others did.
         away = [name for name, why in (*turned_away, *answers.items()) if why is RPCStatusCode.RESOURCE_EXHAUSTED]
         answers |= dict([await receive(purchasing, name) for name in dict.fromkeys(away)])
@@ -115,7 +117,7 @@ async def test_a_command_that_comes_after_the_worker_of_the_start_was_killed_is_
         for call in (orders.fulfill(references[0]), orders.cancel(references[1]), orders.extend(references[2], 90))
     ]
     async with place.worker():
-        shipped, cancelled, extended = await at_once(*(asyncio.wait_for(each, 30) for each in commands))
+        shipped, cancelled, extended = await at_once(*(asyncio.wait_for(each, ANSWER_SECONDS) for each in commands))
     assert [each["status"] for each in (shipped, cancelled, extended)] == ["FULFILLED", "CANCELLED", "ACTIVE"]
     assert lines_of(shipped) == [(item, 2, 2)]
     assert level(engine, item) == (8, 2)
@@ -139,7 +141,7 @@ async def test_a_worker_that_begins_among_many_open_holds_and_a_burst_of_command
         for place, each in enumerate(references)
     ]
     async with place.worker():
-        answers = await at_once(*(asyncio.wait_for(each, 60) for each in burst))
+        answers = await at_once(*(asyncio.wait_for(each, ANSWER_SECONDS) for each in burst))
         assert [each["status"] for each in answers] == ["CANCELLED", "FULFILLED"] * 20
         failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
         assert [len(await orders.history(each, failed)) for each in references] == [0] * 40

@@ -20,6 +20,7 @@ from tests.support.books import level
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.tls import Authority, Door, server_context
+from tests.support.wire import ANSWER_SECONDS
 from worker import Settings, working
 
 API_KEY = "a-key-of-the-tests"
@@ -191,7 +192,7 @@ async def test_a_certificate_is_renewed_while_the_worker_runs(
         run = await plain_client.start_workflow(
             "ReplenishmentPlanWorkflow", {"warehouse_id": shop.warehouse()}, id=new_reference("plan"), task_queue=queue
         )
-        assert (await asyncio.wait_for(run.result(), 60))["status"] == "DONE"
+        assert (await asyncio.wait_for(run.result(), ANSWER_SECONDS))["status"] == "DONE"
         # What else holds the client goes over the new connection, too.
         assert [seen.ok for seen in await temporal_look(client).seen()] == [True]
         await plain_client.get_workflow_handle(f"reservation-{reference}").result()

@@ -27,6 +27,7 @@ from tests.support.refusing_temporal import (
     refusing_temporal,
 )
 from tests.support.shop import new_reference
+from tests.support.wire import ANSWER_SECONDS
 from worker import Settings
 
 
@@ -90,7 +91,7 @@ async def test_a_worker_whose_other_half_cannot_begin_ends_at_once(
     # Bulk work is nothing but activities through a queue.
     monkeypatch.setattr(worker, "Worker", functools.partial(Worker, no_remote_activities=True))
     queue = settings.model_copy(update={"task_queue": new_reference("queue")})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(ANSWER_SECONDS):
         with pytest.raises(ValueError, match="At least one task type must be enabled"):
             async with worker.working(our_client, database, queue):
                 await asyncio.Event().wait()
@@ -104,7 +105,7 @@ async def test_what_cannot_begin_beside_a_worker_ends_it_at_once(
 
     monkeypatch.setattr(Waking, "while_working", cannot)
     queue = settings.model_copy(update={"task_queue": new_reference("queue")})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(ANSWER_SECONDS):
         with pytest.raises(RuntimeError, match="it can't listen"):
             async with worker.working(our_client, database, queue):
                 await asyncio.Event().wait()

@@ -22,7 +22,7 @@ from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.transfer import Transfers
-from tests.support.wire import eventually
+from tests.support.wire import ANSWER_SECONDS, eventually
 from worker import Settings
 
 BRISK = timedelta(seconds=1)
@@ -67,7 +67,7 @@ class WorkerProcess:
 
     async def has_killed_itself(self) -> None:
         """Return once it has died by its own SIGKILL, in time."""
-        assert await asyncio.wait_for(self.wait(), 30) == -signal.SIGKILL
+        assert await asyncio.wait_for(self.wait(), ANSWER_SECONDS) == -signal.SIGKILL
 
     async def has_paused(self) -> None:
         """Return once it has paused by its own SIGSTOP, in time."""

@@ -54,7 +54,7 @@ def connect(stack: StackInfo) -> Iterator[Connect]:
         owner.execute("DROP SCHEMA relied_on CASCADE")
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 90.0) -> None:
     """Wait for a condition.
 
     Raises:

@@ -21,7 +21,7 @@ from stockkeeper import Stockkeeper
 from stockkeeper.client.databases import connection_to
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import Shop, new_reference
-from tests.support.wire import eventually
+from tests.support.wire import ANSWER_SECONDS, eventually
 from worker import Settings, build_database, working
 
 
@@ -73,7 +73,7 @@ class Both:
         self.north, self.south, self.client = north, south, client
         self.stock = self.caller()
 
-    def caller(self, answer_within: timedelta = timedelta(seconds=30)) -> Stockkeeper:
+    def caller(self, answer_within: timedelta = timedelta(seconds=ANSWER_SECONDS)) -> Stockkeeper:
         """A client that has read nothing yet."""
         queues: Sequence[str] = (self.north.queue, self.south.queue)
         return Stockkeeper(connection_to(self.client, "", queues, answer_within=answer_within))

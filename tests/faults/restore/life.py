@@ -14,7 +14,7 @@ from tests.support.customer_return import found
 from tests.support.purchase_order import came
 from tests.support.shop import Shop
 from tests.support.transfer import arrived
-from tests.support.wire import Json, eventually, few_at_once
+from tests.support.wire import ANSWER_SECONDS, Json, eventually, few_at_once
 
 DAY = 24 * 60
 UNITS = 1_000
@@ -186,7 +186,7 @@ class Life:
         )
 
     async def _is(self, name: str, status: str) -> None:
-        state = await asyncio.wait_for(self.place.orders.result(name), 30)
+        state = await asyncio.wait_for(self.place.orders.result(name), ANSWER_SECONDS)
         assert state["status"] == status, state
 
 
