@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-FILE = "STOCKKEEPER_TESTS_WAITING"
+FILE = "WAITING_TESTS_FILE"
 """The variable that tells the session's processes in which file to leave what they found."""
 
 _ERRORS = pytest.StashKey[int]()
