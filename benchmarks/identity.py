@@ -7,7 +7,6 @@ round in another order; the callers of the one carry a token, which is made once
 import argparse
 import asyncio
 import dataclasses
-import random
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.order_life import ITEMS, WARM_UP, ratio
-from benchmarks.order_life_stage import Side, cpu_seconds, staged, worker_on
+from benchmarks.order_life import ITEMS, WARM_UP
+from benchmarks.order_life_stage import Runner, Side, Turns, compared, staged, take_turns, worker_on
 from tests.support.identity import AUDIENCE, ISSUER, Provider, carrying
 
 WITH, WITHOUT = "required", "off"
@@ -24,17 +23,15 @@ WITH, WITHOUT = "required", "off"
 
 @dataclasses.dataclass
 class Found:
-    """What was measured, a value a round; and the events of an order's history."""
+    """What each side reached; and the events of an order's history."""
 
-    orders_per_second: dict[str, list[float]]
-    cpu_ms: dict[str, list[float]]
-    events: dict[str, int]
+    turns: dict[str, Turns] = dataclasses.field(default_factory=dict)
+    events: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 async def measure(rounds: int, orders: int, at_once: int) -> Found:
     """Orders a second, CPU milliseconds of the worker an order, and the events of an order's history."""
-    found = Found({WITH: [], WITHOUT: []}, {WITH: [], WITHOUT: []}, {})
-    chance = random.Random(0)
+    found = Found()
     with tempfile.TemporaryDirectory() as directory:
         provider = Provider(Path(directory) / "keys.json")
         required = {
@@ -51,16 +48,10 @@ async def measure(rounds: int, orders: int, at_once: int) -> Found:
                     name: (dataclasses.replace(stage.ours, queue=name, client=client), worker)
                     for name, worker, client in ((WITH, one, vouched), (WITHOUT, other, plain))
                 }
+                runners = {name: Runner.of(*each) for name, each in sides.items()}
+                found.turns = await take_turns(runners, rounds, orders, at_once, WARM_UP)
                 for name, (side, _) in sides.items():
-                    await side.lives(WARM_UP, at_once)
                     found.events[name] = len((await (await side.life()).fetch_history()).events)
-                for _ in range(rounds):
-                    for name in chance.sample(list(sides), len(sides)):
-                        side, worker = sides[name]
-                        before = cpu_seconds(worker)
-                        seconds = await side.lives(orders, at_once)
-                        found.orders_per_second[name].append(orders / seconds)
-                        found.cpu_ms[name].append((cpu_seconds(worker) - before) / orders * 1000)
     return found
 
 
@@ -74,11 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = asyncio.run(measure(given.rounds, given.orders, given.at_once))
     print("| identity | orders a second | worker CPU an order, ms | events of an order |\n|---|---:|---:|---:|")
     for name in (WITH, WITHOUT):
-        per_second, cpu = statistics.median(found.orders_per_second[name]), statistics.median(found.cpu_ms[name])
+        turns = found.turns[name]
+        per_second, cpu = statistics.median(turns.per_second), statistics.median(turns.cpu_ms)
         print(f"| {name} | {per_second:.1f} | {cpu:.2f} | {found.events[name]} |")
-    for what, of in (("orders a second", found.orders_per_second), ("worker CPU an order", found.cpu_ms)):
-        each = ", ".join(f"{one / other:.2f}" for one, other in zip(of[WITH], of[WITHOUT], strict=True))
-        print(f"{what}, required against off: {ratio(of[WITH], of[WITHOUT]):.3f} ({each})")
+    print(compared(found.turns[WITH], found.turns[WITHOUT], "required against off"))
 
 
 if __name__ == "__main__":

@@ -7,16 +7,13 @@ turns, each round in another order; the one with metrics is read every second.
 import argparse
 import asyncio
 import dataclasses
-import random
 import statistics
 from collections.abc import Sequence
 from contextlib import suppress
 from urllib.request import urlopen
 
-import psutil
-
-from benchmarks.order_life import ITEMS, WARM_UP, ratio
-from benchmarks.order_life_stage import Side, cpu_seconds, staged, worker_on
+from benchmarks.order_life import ITEMS, WARM_UP
+from benchmarks.order_life_stage import Runner, Turns, compared, staged, take_turns, worker_on
 from devstack.processes import free_port
 
 WITH, WITHOUT = "with metrics", "without"
@@ -33,29 +30,20 @@ async def _scrape(address: str) -> None:
         await asyncio.sleep(1)
 
 
-async def measure(rounds: int, orders: int, at_once: int) -> dict[str, tuple[list[float], list[float]]]:
-    """Orders a second and CPU milliseconds an order of each worker, a value a round."""
-    found: dict[str, tuple[list[float], list[float]]] = {WITH: ([], []), WITHOUT: ([], [])}
-    address, chance = f"127.0.0.1:{free_port()}", random.Random(0)
+async def measure(rounds: int, orders: int, at_once: int) -> dict[str, Turns]:
+    """What each worker reaches."""
+    address = f"127.0.0.1:{free_port()}"
     async with staged(ITEMS) as stage:
         with (
             worker_on(stage, WITH, {"STOCKKEEPER_METRICS_ADDRESS": address}) as one,
             worker_on(stage, WITHOUT, {}) as other,
         ):
-            sides: dict[str, tuple[Side, psutil.Process]] = {
-                name: (dataclasses.replace(stage.ours, queue=name), worker)
+            runners = {
+                name: Runner.of(dataclasses.replace(stage.ours, queue=name), worker)
                 for name, worker in ((WITH, one), (WITHOUT, other))
             }
             scraping = asyncio.create_task(_scrape(address))
-            for side, _ in sides.values():
-                await side.lives(WARM_UP, at_once)
-            for _ in range(rounds):
-                for name in chance.sample(list(sides), len(sides)):
-                    side, worker = sides[name]
-                    before = cpu_seconds(worker)
-                    seconds = await side.lives(orders, at_once)
-                    found[name][0].append(orders / seconds)
-                    found[name][1].append((cpu_seconds(worker) - before) / orders * 1000)
+            found = await take_turns(runners, rounds, orders, at_once, WARM_UP)
             scraping.cancel()
             with suppress(asyncio.CancelledError):
                 await scraping
@@ -71,12 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     found = asyncio.run(measure(given.rounds, given.orders, given.at_once))
     print("| worker | orders a second | CPU an order, ms |\n|---|---:|---:|")
-    for name, (per_second, cpu_ms) in found.items():
-        print(f"| {name} | {statistics.median(per_second):.1f} | {statistics.median(cpu_ms):.2f} |")
-    for at, what in enumerate(("orders a second", "CPU an order")):
-        ratios = [one / other for one, other in zip(found[WITH][at], found[WITHOUT][at], strict=True)]
-        rounds = ", ".join(f"{each:.2f}" for each in ratios)
-        print(f"{what}, with against without: {ratio(found[WITH][at], found[WITHOUT][at]):.3f} ({rounds})")
+    for name, turns in found.items():
+        print(f"| {name} | {statistics.median(turns.per_second):.1f} | {statistics.median(turns.cpu_ms):.2f} |")
+    print(compared(found[WITH], found[WITHOUT], "with against without"))
 
 
 if __name__ == "__main__":

@@ -15,12 +15,26 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from benchmarks.order_life_stage import ROOT, Side, Stage, bare_worker, cpu_seconds, history_of, our_worker, staged
+from benchmarks.order_life_stage import (
+    ROOT,
+    Runner,
+    Side,
+    Stage,
+    Turns,
+    bare_worker,
+    compared,
+    cpu_seconds,
+    history_of,
+    our_worker,
+    staged,
+    take_turns,
+)
 
 ITEMS = 1_000
 WARM_UP = 60
@@ -29,22 +43,19 @@ OURS, BARE, DBOS = "Stockkeeper", "bare twin", "DBOS twin"
 
 @dataclass
 class Measured:
-    """What was measured of one side, a value a round."""
+    """What was measured of one side."""
 
-    per_second: list[float] = field(default_factory=list)
-    cpu_ms: list[float] = field(default_factory=list)
+    turns: Turns
     answer_ms: list[float] = field(default_factory=list)
     events: int | None = None
     actions: int | None = None
 
 
 @dataclass(frozen=True)
-class Runner:
-    """How a side is measured: seconds and worker CPU seconds of some orders, and seconds of an answer."""
+class Answering(Runner):
+    """A side that is also asked for one order alone: seconds of its answer."""
 
-    lives: Callable[[int, int], Awaitable[float]]
     answer: Callable[[], Awaitable[float]]
-    cpu: Callable[[], float]
 
 
 @dataclass
@@ -99,8 +110,8 @@ def _dbos(stage: Stage) -> Iterator[Dbos]:
             started.kill()
 
 
-def _runner(side: Side, worker: psutil.Process) -> Runner:
-    return Runner(side.lives, side.answer, lambda: cpu_seconds(worker))
+def _runner(side: Side, worker: psutil.Process) -> Answering:
+    return Answering(side.lives, lambda: cpu_seconds(worker), side.answer)
 
 
 async def measure(rounds: int, orders: int, at_once: int, answers: int, *, with_dbos: bool) -> dict[str, Measured]:
@@ -113,35 +124,23 @@ async def measure(rounds: int, orders: int, at_once: int, answers: int, *, with_
             }
             if with_dbos:
                 dbos = workers.enter_context(_dbos(stage))
-                runners[DBOS] = Runner(dbos.lives, dbos.answer, lambda: cpu_seconds(psutil.Process(dbos.started.pid)))
+                cpu = partial(cpu_seconds, psutil.Process(dbos.started.pid))
+                runners[DBOS] = Answering(dbos.lives, cpu, dbos.answer)
             return await _measure(stage, runners, rounds, orders, at_once, answers)
 
 
 async def _measure(
-    stage: Stage, runners: Mapping[str, Runner], rounds: int, orders: int, at_once: int, answers: int
+    stage: Stage, runners: Mapping[str, Answering], rounds: int, orders: int, at_once: int, answers: int
 ) -> dict[str, Measured]:
-    found = {name: Measured() for name in runners}
-    for runner in runners.values():
-        await runner.lives(WARM_UP, at_once)
+    turns = await take_turns(runners, rounds, orders, at_once, WARM_UP)
+    found = {name: Measured(each) for name, each in turns.items()}
     order = random.Random(0)
-    for _ in range(rounds):
-        for name in order.sample(list(runners), len(runners)):
-            runner = runners[name]
-            before = runner.cpu()
-            seconds = await runner.lives(orders, at_once)
-            found[name].per_second.append(orders / seconds)
-            found[name].cpu_ms.append((runner.cpu() - before) / orders * 1000)
     for _ in range(answers):
         for name in order.sample(list(runners), len(runners)):
             found[name].answer_ms.append(await runners[name].answer() * 1000)
     for name, side in ((OURS, stage.ours), (BARE, stage.bare)):
         found[name].events, found[name].actions = await history_of(await side.life())
     return found
-
-
-def ratio(ours: Sequence[float], other: Sequence[float]) -> float:
-    """The median of the rounds' ratios: both sides of a round met the same machine."""
-    return statistics.median(a / b for a, b in zip(ours, other, strict=True))
 
 
 def report(found: Mapping[str, Measured]) -> str:
@@ -151,19 +150,16 @@ def report(found: Mapping[str, Measured]) -> str:
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, side in found.items():
-        figures = (statistics.median(each) for each in (side.per_second, side.cpu_ms, side.answer_ms))
+        figures = (statistics.median(each) for each in (side.turns.per_second, side.turns.cpu_ms, side.answer_ms))
         cells = [name, *(f"{figure:.1f}" for figure in figures), str(side.events or ""), str(side.actions or "")]
         lines.append(f"| {' | '.join(cells)} |")
     ours = found[OURS]
     lines.append("")
     for name in [name for name in found if name != OURS]:
         other = found[name]
-        lines.append(
-            f"against the {name}: {ratio(ours.per_second, other.per_second):.2f} of its orders a second "
-            f"({', '.join(f'{a / b:.2f}' for a, b in zip(ours.per_second, other.per_second, strict=True))}), "
-            f"{ratio(ours.cpu_ms, other.cpu_ms):.2f} of its CPU, "
-            f"{statistics.median(ours.answer_ms) / statistics.median(other.answer_ms):.2f} of its answer"
-        )
+        lines.append(compared(ours.turns, other.turns, f"against the {name}"))
+        answers = statistics.median(ours.answer_ms) / statistics.median(other.answer_ms)
+        lines.append(f"answer when idle, against the {name}: {answers:.2f}")
     return "\n".join(lines)
 
 

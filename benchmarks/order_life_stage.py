@@ -4,13 +4,14 @@ import asyncio
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,6 +192,64 @@ def cpu_seconds(worker: psutil.Process) -> float:
     """CPU time that a process has used."""
     times = worker.cpu_times()
     return float(times.user + times.system)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How a side lives orders: seconds of so many, so many at once; and CPU seconds of its worker until now."""
+
+    lives: Callable[[int, int], Awaitable[float]]
+    cpu: Callable[[], float]
+
+    @classmethod
+    def of(cls, side: Side, worker: psutil.Process) -> "Runner":
+        """The orders of a side, whose worker is this one."""
+        return cls(side.lives, lambda: cpu_seconds(worker))
+
+
+@dataclass
+class Turns:
+    """What a side has reached, a value a round."""
+
+    per_second: list[float] = field(default_factory=list)
+    """Orders a second."""
+    cpu_ms: list[float] = field(default_factory=list)
+    """CPU milliseconds of its worker an order."""
+
+
+async def take_turns(
+    runners: Mapping[str, Runner], rounds: int, orders: int, at_once: int, warm_up: int
+) -> dict[str, Turns]:
+    """Let all sides live so many orders in each round, after some that aren't measured; each round in another order."""
+    found = {name: Turns() for name in runners}
+    for runner in runners.values():
+        await runner.lives(warm_up, at_once)
+    chance = random.Random(0)
+    for _ in range(rounds):
+        for name in chance.sample(list(runners), len(runners)):
+            runner = runners[name]
+            before = runner.cpu()
+            seconds = await runner.lives(orders, at_once)
+            found[name].per_second.append(orders / seconds)
+            found[name].cpu_ms.append((runner.cpu() - before) / orders * 1000)
+    return found
+
+
+def ratio(ours: Sequence[float], other: Sequence[float]) -> float:
+    """The median of the rounds' ratios: both sides of a round met the same machine."""
+    return statistics.median(a / b for a, b in zip(ours, other, strict=True))
+
+
+def compared(one: Turns, other: Turns, words: str) -> str:
+    """The ratios of two sides: of the median, and of each round."""
+    lines = []
+    for what, of_one, of_other in (
+        ("orders a second", one.per_second, other.per_second),
+        ("worker CPU an order", one.cpu_ms, other.cpu_ms),
+    ):
+        rounds = ", ".join(f"{a / b:.2f}" for a, b in zip(of_one, of_other, strict=True))
+        lines.append(f"{what}, {words}: {ratio(of_one, of_other):.3f} ({rounds})")
+    return "\n".join(lines)
 
 
 async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:

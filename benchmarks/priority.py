@@ -1,8 +1,9 @@
 """The answer to a checkout's hold while a plan and an import of a large file are under way, against idle.
 
-`python -m benchmarks.priority` (`--items`, `--rows`, `--rounds`, `--rate`, `--idle`, `--apart`). Orders arrive by
-chance at a steady rate, whether those before are answered or not, and each is shipped. A round measures an idle time
-and then a loaded one: until the file is imported, with a plan of all items under way all the while.
+`python -m benchmarks.priority` (`--items`, `--rows`, `--rounds`, `--rate`, `--idle`, `--apart`, `--share`, `--waits`).
+Orders arrive by chance at a steady rate, whether those before are answered or not, and each is shipped. A round
+measures an idle time and then a loaded one: until the file is imported, with a plan of all items under way all the
+while.
 """
 
 import argparse
@@ -13,17 +14,20 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+import psutil
 from sqlalchemy import text
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from benchmarks.order_life_stage import ROOT, Side, Stage, staged, worker_on
+from benchmarks.waits import Waits, servers, watching
+from benchmarks.waits import report as report_of_waits
 
 WARM_UP = 100
 DAYS = 20
@@ -56,6 +60,8 @@ class Answers:
     """Plans that came to their end while it was loaded."""
     seconds: float = 0.0
     """Seconds that it was loaded."""
+    waits: list[Waits] = field(default_factory=list)
+    """Of an idle time and the loaded one after it, in turn, where that was asked for."""
 
 
 async def arrivals(side: Side, rate: float, is_over: Callable[[], bool], chance: random.Random) -> list[float]:
@@ -133,9 +139,16 @@ async def _loaded(stage: Stage, file: Path, found: Answers, rate: float, chance:
 
 
 async def measure(
-    *, items: int, rows: int, rounds: int, rate: float, idle_seconds: float, variables: Sequence[dict[str, str]]
+    *,
+    items: int,
+    rows: int,
+    rounds: int,
+    rate: float,
+    idle_seconds: float,
+    variables: Sequence[dict[str, str]],
+    waits: bool,
 ) -> Answers:
-    """Answers of all rounds, with a worker process for each of these sets of variables."""
+    """Answers of all rounds, with a worker process for each of these sets of variables; and what was waited for."""
     found, chance = Answers(), random.Random(0)
     async with staged(HOT) as stage:
         with stage.engine.begin() as connection:
@@ -143,15 +156,26 @@ async def measure(
         with stage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
         with ExitStack() as workers, tempfile.TemporaryDirectory() as directory:
+            groups = servers() | {"callers": psutil.Process()}
             for each in variables:
-                workers.enter_context(worker_on(stage, stage.info.task_queue, each))
+                worker = workers.enter_context(worker_on(stage, stage.info.task_queue, each))
+                groups[f"worker of {each.get('STOCKKEEPER_SERVES', 'all')}"] = worker
+
+            @contextlib.contextmanager
+            def watched() -> Iterator[None]:
+                with watching(stage.engine, groups) if waits else contextlib.nullcontext() as seen:
+                    yield
+                found.waits += [seen] if seen is not None else []
+
             await stage.ours.lives(WARM_UP, 10)
             for number in range(rounds):
                 file = Path(directory) / f"{number}.csv"
                 write_file(file, rows, items, number)
                 idle = asyncio.create_task(asyncio.sleep(idle_seconds))
-                found.idle += await arrivals(stage.ours, rate, idle.done, chance)
-                await _loaded(stage, file, found, rate, chance)
+                with watched():
+                    found.idle += await arrivals(stage.ours, rate, idle.done, chance)
+                with watched():
+                    await _loaded(stage, file, found, rate, chance)
     return found
 
 
@@ -165,6 +189,8 @@ def report(found: Answers) -> str:
     lines.append(
         f"{len(found.idle)} and {len(found.loaded)} holds; loaded for {found.seconds:.0f} s, {found.planned} plans done"
     )
+    for number, waits in enumerate(found.waits):
+        lines += ["", f"Loaded, {waits.seconds:.0f} s:" if number % 2 else "Idle:", "", report_of_waits(waits)]
     return "\n".join(lines)
 
 
@@ -180,7 +206,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=5.0, help="orders a second")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of each idle time")
     parser.add_argument("--apart", action="store_true", help="bulk work in a process of its own")
+    parser.add_argument("--share", type=float, help="STOCKKEEPER_BULK_SHARE of whoever does bulk work")
+    parser.add_argument("--waits", action="store_true", help="what processes and the database wait for, as well")
     given = parser.parse_args(arguments)
+    share = {} if given.share is None else {"STOCKKEEPER_BULK_SHARE": str(given.share)}
     found = asyncio.run(
         measure(
             items=given.items,
@@ -188,7 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rounds=given.rounds,
             rate=given.rate,
             idle_seconds=given.idle,
-            variables=APART if given.apart else ({},),
+            variables=[each | share for each in (APART if given.apart else ({},))],
+            waits=given.waits,
         )
     )
     print(report(found))

@@ -7,7 +7,6 @@ what it gets, and takes no CPU time of the workers.
 
 import argparse
 import asyncio
-import random
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,9 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-import psutil
-
-from benchmarks.order_life_stage import Side, cpu_seconds, staged, worker_on
+from benchmarks.order_life_stage import Runner, ratio, staged, take_turns, worker_on
 
 ITEMS = 1_000
 WARM_UP = 100
@@ -52,32 +49,22 @@ def _collector() -> Iterator[dict[str, str]]:
 async def measure(rounds: int, orders: int, at_once: int) -> dict[str, list[float]]:
     """Worker CPU milliseconds an order, a value a round."""
     some = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.05"}
-    found: dict[str, list[float]] = {OFF: [], SOME: [], ALL: []}
     async with staged(ITEMS) as stage:
         with ExitStack() as opened:
             collector = opened.enter_context(_collector())
-            sides: dict[str, tuple[Side, psutil.Process]] = {}
+            runners = {}
             for number, (name, variables) in enumerate({OFF: {}, SOME: collector | some, ALL: collector}.items()):
                 side = replace(stage.ours, queue=f"traces-{number}")
-                sides[name] = side, opened.enter_context(worker_on(stage, side.queue, variables))
-            for side, _ in sides.values():
-                await side.lives(WARM_UP, at_once)
-            order = random.Random(0)
-            for _ in range(rounds):
-                for name in order.sample(list(sides), len(sides)):
-                    side, worker = sides[name]
-                    before = cpu_seconds(worker)
-                    await side.lives(orders, at_once)
-                    found[name].append((cpu_seconds(worker) - before) / orders * 1_000)
-    return found
+                runners[name] = Runner.of(side, opened.enter_context(worker_on(stage, side.queue, variables)))
+            found = await take_turns(runners, rounds, orders, at_once, WARM_UP)
+    return {name: turns.cpu_ms for name, turns in found.items()}
 
 
 def report(found: Mapping[str, Sequence[float]]) -> str:
     """The figures as a table."""
     lines = ["| traces sent | worker CPU an order, ms | against none |", "|---|---:|---:|"]
     for name, values in found.items():
-        ratio = statistics.median(each / none for each, none in zip(values, found[OFF], strict=True))
-        lines.append(f"| {name} | {statistics.median(values):.1f} | {ratio:.2f} |")
+        lines.append(f"| {name} | {statistics.median(values):.1f} | {ratio(values, found[OFF]):.2f} |")
     return "\n".join(lines)
 
 
