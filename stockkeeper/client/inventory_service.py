@@ -11,16 +11,19 @@ from typing import Any
 from nexusrpc import HandlerError, HandlerErrorType, OperationError, OperationErrorState
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio import nexus
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.identity import SendsIdentity
 from stockkeeper.client.lines import Line
 from stockkeeper.client.questions import ask
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.errors import DomainError, NotFound, Unreachable
+from stockkeeper.contracts.identity import HEADER
 from stockkeeper.contracts.inventory_service import SERVICE, CancelHold, FulfillHold
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import parse
@@ -109,7 +112,17 @@ class InventoryHandlers:
         within = _WITHOUT_A_DEADLINE
         if context.request_deadline is not None:
             within = max(context.request_deadline - datetime.now(UTC) - _TO_ANSWER, _TO_ANSWER)
-        return Stockkeeper(Connection(nexus.client(), self._task_queue, answer_within=within))
+        return Stockkeeper(Connection(_client_for(context), self._task_queue, answer_within=within))
+
+
+def _client_for(context: StartOperationContext) -> Client:
+    """The worker's client, whose calls carry the caller's identity instead of its own, if the operation brings one."""
+    client, token = nexus.client(), context.headers.get(HEADER)
+    if token is None:
+        return client
+    config = client.config()
+    others = [each for each in config["interceptors"] if not isinstance(each, SendsIdentity)]
+    return Client(**config | {"interceptors": [*others, SendsIdentity(token)]})
 
 
 async def _reserve(stock: Stockkeeper, request: ReservationRequest) -> Hold:

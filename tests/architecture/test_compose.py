@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from ruamel.yaml import YAML
 from sqlalchemy import make_url
 
+from activities.settings import Serves
 from devstack import topology
 from starter.secret_files import DATABASE_PASSWORD_FILE, SECRETS
 from stockkeeper.contracts.settings import OTHER_SETTINGS, PREFIX, require_known
@@ -31,16 +32,17 @@ COMPOSE = yaml(ROOT / "docker-compose.yml")
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 PREPARE = {"roles", "temporal-schema", "temporal-namespace", "setup"}
 SERVE = SERVICES.keys() - PREPARE
-OURS = {"setup", "worker"}
+OURS = {"setup", "worker", "bulk-worker"}
 PLAIN = {name for name, service in SERVICES.items() if "profiles" not in service}
 
 # Temporal's server takes connections for each of its four services: 20 for runs, 10 for visibility.
 TEMPORAL_CONNECTIONS = 4 * (20 + 10)
 FOR_PEOPLE = 30
 NAME = re.compile(r"\$\{(\w+)")
-EXPECTED_ENVIRONMENT = {
-    "worker": {"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"}
+_OF_WORKERS = {
+    *("STOCKKEEPER_SERVES", "OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"),
 }
+EXPECTED_ENVIRONMENT = {"worker": _OF_WORKERS, "bulk-worker": _OF_WORKERS}
 
 
 def variables(service: str) -> dict[str, str]:
@@ -58,10 +60,22 @@ def everything() -> Iterator[tuple[str, str]]:
             yield path.relative_to(ROOT).as_posix(), path.read_text()
 
 
-def test_the_plain_stack_and_the_observability_profile_are_these() -> None:
+def test_the_plain_stack_and_the_profiles_are_these() -> None:
     assert {"postgresql", "temporal", "temporal-ui", "worker"} | PREPARE == PLAIN
     others = {(name, *service["profiles"]) for name, service in SERVICES.items() if name not in PLAIN}
-    assert others == {(name, "observability") for name in ("prometheus", "grafana", "otel-collector", "jaeger")}
+    watching = {(name, "observability") for name in ("prometheus", "grafana", "otel-collector", "jaeger")}
+    assert others == watching | {("bulk-worker", "bulk")}
+
+
+def test_bulk_work_has_a_worker_of_its_own_that_is_another_ones_in_all_else() -> None:
+    worker, bulk = SERVICES["worker"], SERVICES["bulk-worker"]
+    own = {"environment", "deploy", "profiles", "cpu_shares"}
+    assert {name: bulk[name] for name in bulk.keys() - own} == {name: worker[name] for name in worker.keys() - own}
+    serves = "STOCKKEEPER_SERVES"
+    assert (worker["environment"][serves], bulk["environment"][serves]) == ("${STOCKKEEPER_SERVES:-all}", "bulk")
+    assert {**bulk["environment"], serves: ""} == {**worker["environment"], serves: ""}
+    assert {each.value for each in Serves} == {"all", "orders", "bulk"}
+    assert (bulk["deploy"], bulk["cpu_shares"]) == ({"replicas": 1}, 512)
 
 
 @pytest.mark.parametrize("name", sorted(SERVE))
@@ -94,6 +108,7 @@ def test_each_service_waits_until_what_it_needs_is_well_or_done() -> None:
         "temporal-ui": {"temporal": healthy},
         "setup": {"temporal-namespace": done},
         "worker": {"setup": done},
+        "bulk-worker": {"setup": done},
     }
 
 
@@ -142,6 +157,7 @@ def test_each_service_has_the_passwords_that_it_needs_and_no_other() -> None:
         "temporal": ["temporal_password"],
         "setup": ["owner_password"],
         "worker": ["worker_password"],
+        "bulk-worker": ["worker_password"],
         "grafana": ["grafana_password"],
     }
     made = re.search(r"^for name in (.*); do$", (DEPLOY / "make-secrets").read_text(), re.MULTILINE)
@@ -154,7 +170,11 @@ def test_each_service_has_the_passwords_that_it_needs_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("name", "role", "password"),
-    [("setup", "stockkeeper_owner", "owner_password"), ("worker", "stockkeeper_worker", "worker_password")],
+    [
+        ("setup", "stockkeeper_owner", "owner_password"),
+        ("worker", "stockkeeper_worker", "worker_password"),
+        ("bulk-worker", "stockkeeper_worker", "worker_password"),
+    ],
 )
 def test_setup_and_workers_log_in_by_a_role_of_their_own_with_the_password_from_a_file(
     name: str, role: str, password: str
@@ -218,8 +238,9 @@ def test_temporals_server_is_told_what_can_never_be_changed_and_where_its_files_
 
 def test_what_compose_asks_of_whoever_starts_it_are_settings_that_the_command_line_knows() -> None:
     asked = {*NAME.findall((ROOT / "docker-compose.yml").read_text())}
-    assert asked == {"STOCKKEEPER_SECRETS", "STOCKKEEPER_WORKERS", "OTEL_TRACES_EXPORTER"}
-    assert {name.removeprefix(PREFIX) for name in asked if name.startswith(PREFIX)} <= OTHER_SETTINGS
+    handed_on = {"STOCKKEEPER_SERVES", "OTEL_TRACES_EXPORTER"}
+    assert asked == {"STOCKKEEPER_SECRETS", "STOCKKEEPER_WORKERS"} | handed_on
+    assert {name.removeprefix(PREFIX) for name in asked - handed_on} <= OTHER_SETTINGS
 
 
 def test_everything_that_is_mounted_is_there() -> None:
@@ -244,12 +265,10 @@ def test_no_error_is_hidden_and_no_password_is_written_down() -> None:
 def test_prometheus_asks_every_worker_and_services_that_there_are() -> None:
     config = yaml(DEPLOY / "prometheus" / "prometheus.yml")
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
-    [workers] = jobs["stockkeeper"]["dns_sd_configs"]
-    assert (workers["names"], workers["type"], workers["port"]) == (
-        ["worker"],
-        "A",
-        int(topology.METRICS.split(":")[1]),
-    )
+    port = int(topology.METRICS.split(":")[1])
+    assert jobs["stockkeeper"]["dns_sd_configs"] == [
+        {"names": [name], "type": "A", "port": port, "refresh_interval": "15s"} for name in ("worker", "bulk-worker")
+    ]
     targets = {name: job["static_configs"][0]["targets"] for name, job in jobs.items() if "static_configs" in job}
     assert targets == {
         "temporal": [f"temporal:{variables('temporal')['PROMETHEUS_ENDPOINT'].split(':')[1]}"],

@@ -361,19 +361,47 @@ def test_versions_have_the_same_pods_and_are_connected_to_the_same_temporal(monk
     assert (version.deployment_name, version.build_id) == (name, "0.1.0-5f7c9d")
 
 
+def beside(component: str, path: str, tmp_path: Path) -> str:
+    """An overlay with one more component, in a directory of its own."""
+    here = Path(os.path.relpath(OVERLAYS, tmp_path))
+    place = (here.parent / "components" / component).as_posix()
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{(here / path).as_posix()}]\ncomponents: [{place}]\n")
+    return tmp_path.as_posix()
+
+
 @pytest.mark.parametrize(("path", "name"), [("production", "worker"), ("production/setup", "schedules")])
 def test_keys_for_payloads_come_as_a_file_to_whatever_talks_to_temporal(path: str, name: str, tmp_path: Path) -> None:
-    here = Path(os.path.relpath(OVERLAYS, tmp_path))
-    component = (here.parent / "components" / "encryption").as_posix()
-    (tmp_path / "kustomization.yaml").write_text(
-        f"resources: [{(here / path).as_posix()}]\ncomponents: [{component}]\n"
-    )
-    with_keys, without = pod(tmp_path.as_posix(), name)["spec"], pod(path, name)["spec"]
+    encrypting = beside("encryption", path, tmp_path)
+    with_keys, without = pod(encrypting, name)["spec"], pod(path, name)["spec"]
     secret = {"name": "encryption", "secret": {"secretName": "stockkeeper-encryption", "defaultMode": 0o440}}
     assert with_keys["volumes"] == [*without["volumes"], secret]
     place = {"name": "encryption", "mountPath": "/run/secrets/encryption", "readOnly": True}
     [container] = with_keys["containers"]
     assert place in container["volumeMounts"]
-    given = variables(tmp_path.as_posix(), name)
+    given = variables(encrypting, name)
     assert given["STOCKKEEPER_ENCRYPTION_KEYS_FILE"] == f"{place['mountPath']}/encryption_keys"
     require_known(given)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("production", "worker"), ("production/setup", "schedules"), ("production/setup", "migrate")]
+)
+def test_certificates_come_as_files_and_the_keys_of_temporal_to_whatever_talks_to_it(
+    path: str, name: str, tmp_path: Path
+) -> None:
+    secured = beside("tls", path, tmp_path)
+    with_tls, without = pod(secured, name)["spec"], pod(path, name)["spec"]
+    [container], [before] = with_tls["containers"], without["containers"]
+    place = {"name": "tls", "mountPath": "/run/secrets/tls", "readOnly": True}
+    assert container["volumeMounts"] == [*before.get("volumeMounts", []), place]
+    secret: dict[str, Any] = {"secretName": "stockkeeper-tls", "defaultMode": 0o440}
+    more = {
+        "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/run/secrets/tls/ca.crt",
+        "TEMPORAL_TLS_CLIENT_CERT_PATH": "/run/secrets/tls/tls.crt",
+        "TEMPORAL_TLS_CLIENT_KEY_PATH": "/run/secrets/tls/tls.key",
+    }
+    if name == "migrate":
+        # It talks to the database alone, and needs to know whom to trust.
+        secret["items"], more = [{"key": "ca.crt", "path": "ca.crt"}], {}
+    assert with_tls["volumes"] == [*without.get("volumes", []), {"name": "tls", "secret": secret}]
+    assert variables(secured, name) == variables(path, name) | more

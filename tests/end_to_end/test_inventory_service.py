@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from pydantic import SecretStr
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, RegisterNamespaceRequest
 from temporalio.client import Client, WorkflowHandle
@@ -20,9 +21,11 @@ from devstack.processes import free_port
 from devstack.stack import StackInfo
 from starter.nexus import Target, find_endpoint, make_endpoint
 from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.identity import HEADER
 from stockkeeper.contracts.reservation import ReservationRequest
 from stockkeeper.domain.stock import ItemKey
-from tests.support import nexus
+from tests.support import nexus, rows
+from tests.support.identity import Provider
 from tests.support.rows import movements
 from tests.support.shop import new_reference
 from tests.support.wire import eventually
@@ -45,22 +48,23 @@ class Team:
         return await (await self.begins(*asked)).result()
 
     async def begins(
-        self, *asked: tuple[str, Any], endpoint: str = ENDPOINT
+        self, *asked: tuple[str, Any], endpoint: str = ENDPOINT, token: str | None = None
     ) -> WorkflowHandle[nexus.Asks, list[dict[str, Any]]]:
-        """A run that asks."""
+        """A run that asks, with an identity if one is given."""
+        headers = None if token is None else {HEADER: token}
         return await self.client.start_workflow(
-            nexus.Asks.run, args=[endpoint, [*asked]], id=str(uuid.uuid4()), task_queue=THEIR_QUEUE
+            nexus.Asks.run, args=[endpoint, [*asked], headers], id=str(uuid.uuid4()), task_queue=THEIR_QUEUE
         )
 
     async def answer(self, operation: str, message: Any) -> Any:
         """The answer of an operation that isn't refused."""
-        [found] = await self.asks((operation, message))
-        assert "answer" in found, found
-        return found["answer"]
+        [told] = await self.asks((operation, message))
+        assert "answer" in told, told
+        return told["answer"]
 
     async def refusals(self, *asked: tuple[str, Any]) -> list[tuple[str, Any]]:
         """Type and details of the contract's error in each, which is behind those of Temporal and of Nexus."""
-        refused = [found["refused"] for found in await self.asks(*asked)]
+        refused = [told["refused"] for told in await self.asks(*asked)]
         for outermost, of_nexus, ours in refused:
             assert outermost["class"] == "NexusOperationError"
             assert (of_nexus["type"], of_nexus["message"]) == ("OperationError", ours["message"])
@@ -219,6 +223,39 @@ async def test_while_the_database_is_away_temporal_asks_again(
         await eventually(failures, lambda found: found == ["UNAVAILABLE"])
         await asking.terminate()
     database.engine.dispose()
+
+
+async def test_an_operation_carries_the_identity_that_its_header_has(
+    team: Team,
+    our_client: Client,
+    database: Database,
+    settings: Settings,
+    item: ItemKey,
+    engine: Engine,
+    tmp_path: Path,
+) -> None:
+    provider = Provider(tmp_path / "keys.json")
+    queue = endpoint = f"{ENDPOINT}-of-persons"
+    assert await make_endpoint(our_client, endpoint, queue)
+    behind = settings.model_copy(update={"task_queue": queue, "nexus_endpoint": endpoint} | provider.settings)
+
+    async def ask(operation: str, message: Any, token: str | None) -> dict[str, Any]:
+        [told] = await (await team.begins((operation, message), endpoint=endpoint, token=token)).result()
+        return told
+
+    async with working(our_client, database, behind):
+        for token in (None, provider.token("ann", "look"), provider.token("ben", "sell")):
+            reference = new_reference()
+            refused = await ask("reserve", order(reference, item, 1, performed_by="ann"), token)
+            assert refused["refused"][-1]["type"] == "NotPermitted"
+            assert rows.found(engine, text("SELECT 1 FROM reservations WHERE reference_id = :number"), reference) == []
+        ann, reference = provider.token("ann", "sell"), new_reference()
+        held = await ask("reserve", order(reference, item, 1, performed_by="ann"), ann)
+        assert held["answer"]["status"] == "ACTIVE"
+        shipped = await ask("fulfil", {"reference_id": reference, "performed_by": "ann"}, ann)
+        assert shipped["answer"]["status"] == "FULFILLED"
+    sale = (item.warehouse_id, item.product_id, "SALE", -1, 3, "ann", f"fulfilled ORDER {reference}")
+    assert movements(engine, reference) == [sale]
 
 
 async def test_an_endpoint_is_made_once_and_not_taken_from_others(team: Team, our_client: Client) -> None:

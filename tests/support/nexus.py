@@ -39,13 +39,17 @@ class Asks:
     """Some operations at once by their names, with plain JSON: as from any other language."""
 
     @workflow.run
-    async def run(self, endpoint: str, asked: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+    async def run(
+        self, endpoint: str, asked: list[tuple[str, Any]], headers: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """The answer of each, or the error with all behind it."""
         inventory = workflow.create_nexus_client(service=SERVICE, endpoint=endpoint)
 
         async def ask(operation: str, message: Any) -> dict[str, Any]:
             try:
-                answer: Any = await inventory.execute_operation(operation, message, schedule_to_close_timeout=WITHIN)
+                answer: Any = await inventory.execute_operation(
+                    operation, message, schedule_to_close_timeout=WITHIN, headers=headers
+                )
             except NexusOperationError as error:
                 return {"refused": chain_of(error)}
             return {"answer": answer}
