@@ -41,9 +41,11 @@ from activities.ledger import LedgerQuestions
 from activities.measured import MeasuredAttempts, PendingNotices
 from activities.metrics import Metrics
 from activities.metrics_server import serve_metrics
+from activities.niceness import give_way
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
+from activities.pacing import Paced
 from activities.plan_questions import PlanQuestions
 from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
@@ -123,10 +125,6 @@ wait for a row (`database.sessions`) that is less than a local attempt has (`pol
 GRACEFUL_SHUTDOWN = timedelta(seconds=10)
 """How long running activities may finish when the worker is told to stop: a transaction takes milliseconds. One that is
 in the database then still has the rest of `database.sessions.TRANSACTION_SECONDS`."""
-
-
-BULK_NICENESS = 10
-"""By how much a process for bulk work alone gives way to others."""
 
 
 class Settings(WorkerSettings, BaseSettings):
@@ -292,12 +290,13 @@ def _worker(client: Client, settings: Settings, common: "_Common") -> Worker:
 
 def _bulk_worker(client: Client, settings: Settings, common: "_Common") -> Worker:
     """The worker of bulk work."""
+    paced: _Common = {**common, "interceptors": [*common["interceptors"], Paced(settings.bulk_share)]}
     return Worker(
         client,
         task_queue=bulk_queue(settings.task_queue),
         activity_executor=ThreadPoolExecutor(settings.bulk_concurrency, thread_name_prefix="bulk"),
         max_concurrent_activities=settings.bulk_concurrency,
-        **common,
+        **paced,
     )
 
 
@@ -375,9 +374,9 @@ async def run(settings: Settings) -> None:
     await require_search_attributes(client)
     watch = Watch(client, database.engine, settings.queue, settings.version)
     await watch.begin()
-    if settings.serves is Serves.BULK and hasattr(os, "nice"):
+    if settings.serves is Serves.BULK:
         # Whoever waits for an answer comes first, where both are on one machine.
-        os.nice(BULK_NICENESS)
+        give_way()
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -13,13 +13,14 @@ from sqlalchemy import Connection, delete, func, or_, select
 from temporalio import activity
 
 from activities.import_stock import apply_stock
+from activities.page_reading import PageReading
 from activities.writes import OnDatabase, database_errors, effect_once, operation_of
 from database.import_file import load, lock_target, stage, upsert
 from database.import_file_checks import require_sound
 from database.imported_files import keep_import, read_earlier
 from database.operations import Operation, claim, find_refused, insert_refused, refused_by_id, require_later
 from database.pipeline import send
-from database.sessions import allow_bulk
+from database.sessions import Database, allow_bulk
 from database.tables import import_pages
 from stockkeeper.contracts.import_file import (
     Applied,
@@ -32,12 +33,10 @@ from stockkeeper.contracts.import_file import (
     OpenImportStep,
     Staged,
     StagePageStep,
-    unpack_rows,
 )
-from stockkeeper.contracts.import_rows import read_rows, rows_as_json
 from stockkeeper.contracts.messages import counted
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
-from stockkeeper.domain.import_file import ImportKind, bad_columns, refusal
+from stockkeeper.domain.import_file import ImportKind, bad_columns
 
 _LEFT_BEHIND_AFTER = timedelta(days=1)
 """Older pages belong to a terminated workflow: any other deletes its pages within hours."""
@@ -47,6 +46,10 @@ _ENDED = InvalidState("the file has been applied, discarded or opened again sinc
 
 class ImportSteps(OnDatabase, ImportActivities):
     """`ImportActivities` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._pages = PageReading()
 
     @activity.defn(name="open_import", no_thread_cancel_exception=True)
     def open_import(self, step: OpenImportStep) -> Opened:
@@ -87,13 +90,10 @@ class ImportSteps(OnDatabase, ImportActivities):
         with database_errors():
             if wrong := bad_columns(step.kind, step.columns):
                 raise InvalidRequest("; ".join(wrong))
-            rows, bad = read_rows(step.kind, step.columns, unpack_rows(step.rows))
-            if bad:
-                raise refusal(bad, len(bad))
+            page = self._pages.read(step.kind, step.columns, step.rows)
             with self._database.transaction() as connection:
                 _lock_pages(connection, step)
-                as_json = rows_as_json(step.kind, rows)
-                stage(connection, step.import_id, step.page, as_json, row_count=len(rows), staged_at=step.as_of)
+                stage(connection, step.import_id, step.page, page.rows, row_count=page.row_count, staged_at=step.as_of)
                 pages, row_count = _staged(connection, step.import_id)
         return Staged(pages=pages, rows=row_count)
 

@@ -31,7 +31,7 @@ from database.reorder import (
     read_unstarted,
     timezone_of,
 )
-from database.sessions import Database
+from database.sessions import Database, use_one_core
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
@@ -106,6 +106,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
             UnknownWarehouse: There is no such warehouse.
         """
         with database_errors(), self._database.snapshot() as connection:
+            use_one_core(connection)
             if question.warehouse_id is not None:
                 require_warehouse(connection, question.warehouse_id)
             below = read_groups(connection, question.warehouse_id, question.as_of)
@@ -158,6 +159,7 @@ class ReorderSteps(OnDatabase, ReorderActivities):
                 return DraftedReorder(order=draft.order(lambda: "dry-run"), more=draft.more)
 
         def effect(connection: Connection, operation: Operation) -> DraftedReorder:
+            use_one_core(connection)
             draft = _Draft(connection, step)
             draft.lock()
             order = draft.order(lambda: next_number(connection))

@@ -78,7 +78,7 @@ class Serves(StrEnum):
     ORDERS = "orders"
     """All but bulk work: workflows, and the steps that a person or an order waits for."""
     BULK = "bulk"
-    """The steps of plans, audits and files alone; the process gives way to others on its machine."""
+    """The steps of plans, reorder runs, audits and files alone; the process gives way to others on its machine."""
 
 
 class WorkerSettings(IdentitySettings):
@@ -96,6 +96,8 @@ class WorkerSettings(IdentitySettings):
     """Which task queues this process serves: all, those of orders, or that of bulk work."""
     bulk_concurrency: PositiveInt = 2
     """Steps of plans, audits and files at once; each takes a database connection."""
+    bulk_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The part of the time that each of them is busy; 1: all of it (ADR 0086)."""
     build_id: BuildId | None = Field(
         None, validation_alias=AliasChoices("STOCKKEEPER_BUILD_ID", "TEMPORAL_WORKER_BUILD_ID")
     )

@@ -185,11 +185,16 @@ def _limit_transactions(seconds: int, driver: psycopg.Connection[Any], _record: 
 def allow_bulk(connection: Connection) -> None:
     """Let this transaction take as long as a large file or warehouse may take."""
     allow(connection, BULK_SECONDS)
-    # One core at most, whatever the server's own setting: an order's statements come meanwhile.
-    settings = {"statement_timeout": [f"{BULK_SECONDS}s"], "max_parallel_workers_per_gather": ["0"]}
+    use_one_core(connection)
+    settings = {"statement_timeout": [f"{BULK_SECONDS}s"]}
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     if driver.info.server_version >= _SINCE_17:
         # A timer that runs isn't moved: it is ended, and another one begun.
         settings["transaction_timeout"] = ["0", f"{BULK_SECONDS}s"]
     calls = [f"set_config('{name}', '{value}', true)" for name, values in settings.items() for value in values]
     connection.execute(text(f"SELECT {', '.join(calls)}"))
+
+
+def use_one_core(connection: Connection) -> None:
+    """Let this transaction use one core at most, whatever the server's own setting: orders come meanwhile."""
+    connection.execute(text("SELECT set_config('max_parallel_workers_per_gather', '0', true)"))

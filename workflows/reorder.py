@@ -9,7 +9,6 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from stockkeeper.contracts import policies
-from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order import PROCESS as PURCHASE_ORDER
@@ -37,7 +36,7 @@ from workflows.counters import count_reorder_draft
 from workflows.notices import Notices
 from workflows.process import Carried
 from workflows.scheduled import ScheduledRun
-from workflows.steps import through_the_queue
+from workflows.steps import in_bulk
 
 TOGETHER_SECONDS = 2.0
 """Requests that come within this time of each other are served by one look."""
@@ -115,7 +114,7 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         self._looks += 1
         if not self.state.dry_run:
             await self._start_what_was_left()
-        below = await through_the_queue(
+        below = await in_bulk(
             ReorderActivities.find_below,
             FindBelow(warehouse_id=self.state.warehouse_id, as_of=workflow.now()),
             "what is below its point?",
@@ -146,14 +145,11 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
         after = 0
         while not self.stopped and not self.history_is_long:
             try:
-                with self.waits.step(ReorderActivities.find_unstarted):
-                    left = await workflow.execute_activity_method(
-                        ReorderActivities.find_unstarted,
-                        FindUnstarted(after_po_id=after),
-                        summary="a draft without a workflow?",
-                        **policies.REORDER,
-                    )
-            except FailureError:
+                question = FindUnstarted(after_po_id=after)
+                left = await in_bulk(
+                    ReorderActivities.find_unstarted, question, "a draft without a workflow?", policies.REORDER
+                )
+            except (FailureError, DomainError):
                 # The items below their points matter more.
                 self.note("drafts without a workflow couldn't be looked up; the next run tries again")
                 return
@@ -182,17 +178,15 @@ class ReorderWorkflow(ScheduledRun[ReorderState, ReorderRequest]):
                 after_product_id=after,
             )
             try:
-                with self.waits.step(ReorderActivities.draft_reorder):
-                    drafted = await workflow.execute_activity_method(
-                        ReorderActivities.draft_reorder,
-                        step,
-                        summary=f"{group.supplier} → {group.warehouse}: {counted(group.items, 'item')}",
-                        **policies.REORDER,
-                    )
-            except FailureError as error:
+                summary = f"{group.supplier} → {group.warehouse}: {counted(group.items, 'item')}"
+                drafted = await in_bulk(ReorderActivities.draft_reorder, step, summary, policies.REORDER)
+            except (FailureError, DomainError) as error:
                 # One supplier's trouble is none of the others', and the next run tries again.
-                refusal = as_domain_error(error)
-                why = refusal.message if refusal else "the step failed for too long; its last error is in the history"
+                why = (
+                    error.message
+                    if isinstance(error, DomainError)
+                    else "the step failed for too long; its last error is in the history"
+                )
                 self.note(f"{group.supplier} → {group.warehouse}: not drafted: {why}")
                 return orders
             if drafted.order is not None:

@@ -26,6 +26,7 @@ WORKER_SETTINGS = frozenset(
         "APPROVAL",
         "BUILD_ID",
         "BULK_CONCURRENCY",
+        "BULK_SHARE",
         "BULK_FACTOR",
         "CONCURRENCY",
         "COUNTING",

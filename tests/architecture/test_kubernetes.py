@@ -31,6 +31,7 @@ ALL = (*RUNNING, *SETUPS)
 
 Resource = Mapping[str, Any]
 
+BULK = "stockkeeper-bulk-worker"
 WORKERS = {"app.kubernetes.io/name": "stockkeeper", "app.kubernetes.io/component": "worker"}
 OWN_KINDS = {
     ("apps/v1", "Deployment"),
@@ -365,7 +366,9 @@ def beside(component: str, path: str, tmp_path: Path) -> str:
     """An overlay with one more component, in a directory of its own."""
     here = Path(os.path.relpath(OVERLAYS, tmp_path))
     place = (here.parent / "components" / component).as_posix()
-    (tmp_path / "kustomization.yaml").write_text(f"resources: [{(here / path).as_posix()}]\ncomponents: [{place}]\n")
+    (tmp_path / "kustomization.yaml").write_text(
+        f"namespace: stockkeeper\nresources: [{(here / path).as_posix()}]\ncomponents: [{place}]\n"
+    )
     return tmp_path.as_posix()
 
 
@@ -405,3 +408,33 @@ def test_certificates_come_as_files_and_the_keys_of_temporal_to_whatever_talks_t
         secret["items"], more = [{"key": "ca.crt", "path": "ca.crt"}], {}
     assert with_tls["volumes"] == [*without.get("volumes", []), {"name": "tls", "secret": secret}]
     assert variables(secured, name) == variables(path, name) | more
+
+
+def test_bulk_work_has_pods_of_its_own_that_are_a_workers_in_all_else(tmp_path: Path) -> None:
+    apart = beside("bulk", "production", tmp_path)
+    orders, bulk = of_kind(apart, "Deployment")["stockkeeper-worker"], of_kind(apart, "Deployment")[BULK]
+    assert variables(apart, "worker") == variables("production", "worker") | {"STOCKKEEPER_SERVES": "orders"}
+    assert variables(apart, "bulk-worker") == variables("production", "worker") | {"STOCKKEEPER_SERVES": "bulk"}
+    own, other = bulk["spec"]["template"], orders["spec"]["template"]
+    [container], [of_orders] = own["spec"]["containers"], other["spec"]["containers"]
+    assert container["resources"] == of_orders["resources"] | {"requests": {"cpu": "500m", "memory": "400Mi"}}
+    assert {**container, "name": "", "env": [], "resources": {}} == {
+        **of_orders,
+        "name": "",
+        "env": [],
+        "resources": {},
+    }
+    assert {**own["spec"], "containers": []} == {
+        name: value
+        for name, value in {**other["spec"], "containers": []}.items()
+        if name != "topologySpreadConstraints"
+    }
+    # Neither Deployment chooses the other's pods, nor does what is there for orders' workers.
+    labels, of_others = own["metadata"]["labels"], other["metadata"]["labels"]
+    assert selects(bulk["spec"]["selector"]["matchLabels"], labels)
+    assert not selects(bulk["spec"]["selector"]["matchLabels"], of_others)
+    assert not selects(orders["spec"]["selector"]["matchLabels"], labels)
+    policies = of_kind(apart, "NetworkPolicy")
+    chosen = [name for name, each in policies.items() if selects(each["spec"]["podSelector"]["matchLabels"], labels)]
+    assert chosen == [BULK]
+    assert policies[BULK]["spec"]["egress"] == policies["stockkeeper-worker"]["spec"]["egress"]
