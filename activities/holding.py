@@ -65,7 +65,7 @@ def hold_lines_again(stock: LockedStock, operation: Operation, step: HoldAgainSt
     parts = [RequestedLine(line.item.product_id, line.item.warehouse_id, line.quantity) for line in held]
     if requested(step.lines) not in (asked_for(held), parts):
         raise already_exists("reservation", step.reference_id)
-    if status_of(held) is ReservationStatus.ACTIVE:
+    if status_of(held) is ReservationStatus.ACTIVE or (step.in_part and not any(has_rest(line) for line in held)):
         return None
     ended = [line for line in held if line.status is ReservationStatus.CANCELLED]
     again = [line for line in ended if line.reservation_id in stock.offers]

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import IO, NamedTuple
 
 from stockkeeper.contracts.import_file import unpack_rows
@@ -87,7 +88,13 @@ class PageReading:
         return ReadPage(reading.read(answer["bytes"]), answer["row_count"])
 
     def _begin(self) -> "subprocess.Popen[bytes]":
-        self._child = subprocess.Popen(_PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        self._child = subprocess.Popen(  # noqa: S603
+            _PROGRAM,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Where its module is, wherever the worker was started.
+            cwd=Path(__file__).parents[1],
+        )
         self._end = weakref.finalize(self, partial(_end, self._child))
         return self._child
 

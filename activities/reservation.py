@@ -212,7 +212,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 lines = is_open(stock, step, ReservationEvent.CANCEL)
             else:
                 lines = stock.lines_of(_reference(step))
-            if step.gave_way:
+            if step.gave_way and not step.is_decided:
                 require_given_way(lines, *_reference(step))
             followed = "" if step.gave_way else None
             holds.release(

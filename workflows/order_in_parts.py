@@ -33,7 +33,7 @@ class OrderInPartsWorkflow(ReservationWorkflow):
     """Holds stock in several databases for one order: all of its lines, or none, until one deadline.
 
     Answers, commands and ends are those of `ReservationWorkflow`, under the same workflow ids. It doesn't wait for
-    stock, and what gave way isn't held again.
+    stock.
     """
 
     process = PROCESS

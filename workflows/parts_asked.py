@@ -11,6 +11,7 @@ from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     FulfillLine,
     FulfillReservationStep,
+    HoldAgainStep,
     Holding,
     LowerReservationStep,
     ReleaseReservationStep,
@@ -58,6 +59,8 @@ def course_of(order: OrderInParts, step: Any) -> Course:
             return order.take(_wanted(step.lines), ReservationEvent.RELEASE, done="released")
         case ExtendReservationStep():
             return order.extend(step.expires_at)
+        case HoldAgainStep():
+            return order.hold_again(step.as_of)
         case ReleaseReservationStep(gave_way=True):
             return order.give_way()
         case ReleaseReservationStep(status=ReservationStatus.EXPIRED):
@@ -84,8 +87,10 @@ def asked_of(
     stamp = {name: getattr(step, name) for name in ("performed_by", "as_of", "reference_type", "reference_id")}
     match request:
         case Hold():
-            lines = [ReservationLine(**line.model_dump()) for line in part.lines]
-            return Asked(commanded.activity, step.model_copy(update={"lines": lines}), commanded.text)
+            own: dict[str, Any] = {"lines": [ReservationLine(**line.model_dump()) for line in part.lines]}
+            if isinstance(step, HoldAgainStep):
+                own["in_part"] = True
+            return Asked(commanded.activity, step.model_copy(update=own), commanded.text)
         case Secure():
             secure = SecureReservationStep(
                 **stamp,
@@ -118,10 +123,21 @@ def asked_of(
 def _end_of(request: End, step: Any, stamp: dict[str, Any], undone: str) -> ReleaseReservationStep:
     """The step that ends a part: by the command that is under way, or because other parts couldn't be held."""
     if isinstance(step, ReleaseReservationStep):
-        # Where no line gave way, the same operation has just been refused.
+        # Where no line gave way, the same operation has just been refused. It follows a line of another part, and may
+        # be held again with that.
         name = f"{step.operation_id}/rest" if step.gave_way else step.operation_id
-        decided = {"status": request.status, "gave_way": False, "is_decided": True}
+        decided = {"status": request.status, "is_decided": True}
         return step.model_copy(update={"operation_id": name, "put_back": request.expires_at, **decided})
+    if isinstance(step, HoldAgainStep):
+        # As it was: what gave way once may be held again later.
+        return ReleaseReservationStep(
+            **stamp,
+            operation_id=f"{step.operation_id}/undone",
+            status=ReservationStatus.CANCELLED,
+            reason="not all lines of the order could be held again",
+            gave_way=True,
+            is_decided=True,
+        )
     return ReleaseReservationStep(
         **stamp,
         operation_id=undone,

@@ -44,7 +44,7 @@ async def hold_in_parts(
             summary=request.summary,
             state=ReservationState,
             within=within,
-            terms={"ttl_minutes": request.ttl_minutes},
+            terms=None if request.hold_again else {"ttl_minutes": request.ttl_minutes},
         )
     except DomainError as error:
         raise names.in_words(error) from None

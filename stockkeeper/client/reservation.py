@@ -25,6 +25,7 @@ from stockkeeper.contracts.process import Command
 from stockkeeper.contracts.question import SHOW_WAITING
 from stockkeeper.contracts.reservation import (
     ReservationActivities,
+    ReservationLine,
     ReservationRequest,
     ReservationState,
     ReservationStatus,
@@ -271,6 +272,12 @@ class Reservations(Part):
         before = (await self.hold(reference_id)).state
         if before.status is ReservationStatus.ACTIVE:
             return await self.hold(reference_id)
+        if self.connection.databases is not None:
+            parts = await parts_by_database(self.connection, requested_lines(before.lines))
+            if len(parts) > 1:
+                asked = {"reference_id": reference_id, "performed_by": performed_by, "hold_again": True}
+                request = checked(OrderInParts, parts=_as_sent(parts), **asked)
+                return await Hold.begin_in_parts(self.connection, request, Names(), self.connection.answer_within)
         lines = [each.model_dump() for each in requested_lines(before.lines)]
         return await Hold.start(self.connection, reference_id, lines=lines, hold_again=True, performed_by=performed_by)
 
@@ -426,11 +433,8 @@ class Reservations(Part):
             raise InvalidRequest(
                 "wait_minutes: an order with lines in several databases doesn't wait for stock; send 0"
             )
-        by_queue = [
-            {"task_queue": queue, "lines": [line.model_dump() for line in of_part]} for queue, of_part in parts.items()
-        ]
         until = {} if not_after is None else {"not_after": not_after.isoformat()}
-        return checked(OrderInParts, parts=by_queue, **asked, **until), names
+        return checked(OrderInParts, parts=_as_sent(parts), **asked, **until), names
 
     async def queue(self, *, sku: str | None = None, warehouse: str | None = None) -> list[WaitingShown]:
         """Who waits for what, in the order in which they are served: a line for each order and product.
@@ -457,3 +461,8 @@ def _spelled_out(lines: object) -> object:
     if not isinstance(lines, Iterable):
         return lines
     return [dict(vars(line)) if isinstance(line, Line) else line for line in lines]
+
+
+def _as_sent(parts: Mapping[str, Sequence[ReservationLine]]) -> list[dict[str, object]]:
+    """The lines of an order by the databases that keep their warehouses, as its start has them."""
+    return [{"task_queue": queue, "lines": [line.model_dump() for line in of_part]} for queue, of_part in parts.items()]

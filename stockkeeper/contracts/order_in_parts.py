@@ -59,6 +59,11 @@ class OrderInParts(Start):
         "Null: however late.",
     )
 
+    hold_again: bool = Field(
+        default=False,
+        description="Hold the lines again that gave way to a correction, until the deadline that they had.",
+    )
+
     @model_validator(mode="after")
     def _are_apart(self) -> "OrderInParts":
         queues = [part.task_queue for part in self.parts]
@@ -85,6 +90,7 @@ class OrderInParts(Start):
             ttl_minutes=self.ttl_minutes,
             performed_by=self.performed_by,
             not_after=self.not_after,
+            hold_again=self.hold_again,
         )
 
     @property

@@ -247,9 +247,14 @@ class ServeWaitingStep(Step):
 class HoldAgainStep(Step):
     """Hold the lines again that gave way to a correction, until the deadline that they had."""
 
+    not_compared: ClassVar[frozenset[str]] = Step.not_compared | {"in_part"}
+
     reference_type: str
     reference_id: str
     lines: list[ReservationLine]
+    in_part: bool = Field(
+        default=False, description="Of an order in parts: a part with nothing left to hold stays as it is."
+    )
 
 
 PartLines = Annotated[

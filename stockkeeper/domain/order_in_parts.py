@@ -207,6 +207,37 @@ class OrderInParts:
             raise self._refusal(missing, refusals)
         yield from self._agree_on_a_deadline(expires_at)
 
+    def hold_again(self, at: datetime) -> Course:
+        """Hold all parts again of an order that gave way, until the deadline that they had, or none of them.
+
+        A part that doesn't answer is waited for: only it knows whether its lines gave way.
+
+        Args:
+            at: The command's time. A part whose deadline isn't known any more, because the order gave way while it was
+                secured, is over by then.
+
+        Raises:
+            InsufficientStock: With the numbers of every item that is short, in any part. Nothing stays held.
+            InvalidState: The order ended in another way, or its deadline has come. Nothing new stays held.
+            DomainError: The number was used for other lines. Nothing new stays held.
+        """
+        answered: Outcomes = {}
+        missing = [*range(len(self.names))]
+        while missing:
+            answered |= yield from self._ask(dict.fromkeys(missing, Hold()))
+            missing = [part for part, outcome in answered.items() if outcome is None]
+        refusals = [outcome for _, outcome in sorted(answered.items()) if isinstance(outcome, DomainError)]
+        held = [part for part, each in self.parts.items() if each.status is ReservationStatus.ACTIVE]
+        if refusals or not held:
+            # Of another order of this number nothing is released.
+            if not any(isinstance(each, OperationConflict) for each in refusals):
+                yield from self._ask(dict.fromkeys(held, End(ReservationStatus.CANCELLED)))
+            self.parts = {}
+            if not refusals:
+                raise RESERVATION.refusal(ReservationStatus.FULFILLED, "reserve", of=self.number)
+            raise self._refusal([], refusals)
+        yield from self._agree_on_a_deadline(at)
+
     def take(self, wanted: Sequence[WantedLine] | None, event: ReservationEvent, *, done: str) -> Course:
         """Ship units, or give them up: in all concerned parts, or in none.
 

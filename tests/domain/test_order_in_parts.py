@@ -6,9 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from stockkeeper.domain.errors import InsufficientStock, InvalidRequest, InvalidState
-from stockkeeper.domain.order_in_parts import SECURED_UNTIL, OrderInParts
-from stockkeeper.domain.reservation import ReservationEvent, ReservationStatus, WantedLine
+from stockkeeper.domain.errors import (
+    DomainError,
+    InsufficientStock,
+    InvalidRequest,
+    InvalidState,
+    OperationConflict,
+)
+from stockkeeper.domain.order_in_parts import SECURED_UNTIL, End, Hold, OrderInParts, Outcomes, PartHeld, go_on
+from stockkeeper.domain.reservation import HeldLine, ReservationEvent, ReservationStatus, WantedLine
+from stockkeeper.domain.stock import ItemKey
 from tests.support.parts_model import (
     DEADLINE,
     IN_TIME,
@@ -24,6 +31,7 @@ from tests.support.parts_model import (
 
 FULFILL = ReservationEvent.FULFILL
 COMMANDS = ("ship", "ship a part", "cancel", "extend")
+ACTIVE = ReservationStatus.ACTIVE
 EXPIRED, CANCELLED, FULFILLED = ReservationStatus.EXPIRED, ReservationStatus.CANCELLED, ReservationStatus.FULFILLED
 
 
@@ -243,6 +251,51 @@ def test_giving_way_ends_all_parts_and_without_a_reason_none() -> None:
     stock[0].lose()
     run.go(run.order.give_way(), "give_way/2", IN_TIME)
     assert ([each.held for each in stock], run.order.status) == ([0, 0], CANCELLED)
+
+
+def part(status: ReservationStatus, units: int = 3, shipped: int = 0) -> PartHeld:
+    """A part of one line."""
+    line = HeldLine(1, ItemKey(1, 7), units, shipped, status, DEADLINE, 0)
+    return PartHeld(status, DEADLINE, [line])
+
+
+def test_an_order_that_gave_way_is_held_again_once_every_database_has_answered() -> None:
+    order = OrderInParts("1042", ["north", "south", "west"])
+    course = order.hold_again(IN_TIME)
+    assert go_on(course, None) == {0: Hold(), 1: Hold(), 2: Hold()}
+    # One that everything has left is as it was; one that doesn't answer is asked again.
+    answered: Outcomes = {0: part(ACTIVE), 1: None, 2: part(FULFILLED, shipped=3)}
+    assert go_on(course, answered) == {1: Hold()}
+    assert go_on(course, {1: part(ACTIVE)}) is None
+    assert (order.status, order.deadline) == (ACTIVE, DEADLINE)
+
+
+@pytest.mark.parametrize(
+    "refusal", [InvalidState("its deadline has come", "EXPIRED", "hold_again"), InsufficientStock("short")]
+)
+def test_what_can_not_be_held_again_whole_is_given_back(refusal: DomainError) -> None:
+    order = OrderInParts("1042", ["north", "south"])
+    course = order.hold_again(IN_TIME)
+    go_on(course, None)
+    assert go_on(course, {0: part(ACTIVE), 1: refusal}) == {0: End(CANCELLED)}
+    with pytest.raises(type(refusal)):
+        go_on(course, {0: part(CANCELLED)})
+    assert order.parts == {}
+
+
+def test_nothing_of_another_order_of_the_number_is_given_back() -> None:
+    course = OrderInParts("1042", ["north", "south"]).hold_again(IN_TIME)
+    go_on(course, None)
+    with pytest.raises(OperationConflict):
+        go_on(course, {0: part(ACTIVE), 1: OperationConflict("other lines")})
+
+
+def test_an_order_of_which_everything_has_left_is_not_held_again() -> None:
+    course = OrderInParts("1042", ["north"]).hold_again(IN_TIME)
+    go_on(course, None)
+    with pytest.raises(InvalidState) as over:
+        go_on(course, {0: part(FULFILLED, shipped=3)})
+    assert over.value.status == FULFILLED
 
 
 def test_the_deadline_releases_all_parts() -> None:

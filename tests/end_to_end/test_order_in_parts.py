@@ -251,6 +251,42 @@ async def test_an_order_of_which_one_database_misses_stock_gives_way_in_both(bot
     assert levels(both, north, south) == ((10, 0), (2, 0))
 
 
+async def test_an_order_that_gave_way_is_held_again_in_both_or_in_none(both: Both, orders: OrdersInParts) -> None:
+    north, south = await items(both)
+    order, stock = new_reference(), both.stock
+    hold = await stock.reserve(order, wanted((north, 3), (south, 4)), performed_by="shop")
+    await hold.fulfill(wanted((north, 1)), performed_by="picker")
+    correct_stock(both.south.engine, {south: -8}, datetime.now(UTC))
+    await orders.signal(order, "give_way", {"performed_by": "carl", "reason": "nobody finds them"})
+    assert (await orders.result(order))["status"] == "CANCELLED"
+    assert levels(both, north, south) == ((9, 0), (2, 0))
+    for _ in range(2):
+        with pytest.raises(InsufficientStock) as short:
+            await stock.hold_again(order, performed_by="shop")
+        assert [(each.warehouse_id, each.requested, each.available) for each in short.value.shortages] == [
+            (south.warehouse_id, 4, 2)
+        ]
+        # What the other part held for a moment is given back, and may be held again later.
+        assert levels(both, north, south) == ((9, 0), (2, 0))
+    both.south.shop.move(south, 2)
+    again = await stock.hold_again(order, performed_by="shop")
+    assert (again.state.status, again.state.expires_at) == (ACTIVE, hold.state.expires_at)
+    assert levels(both, north, south) == ((9, 2), (4, 4))
+    assert (await stock.hold_again(order, performed_by="shop")).state == again.state
+    assert (await again.fulfill(performed_by="picker")).status is FULFILLED
+    assert levels(both, north, south) == ((7, 0), (0, 0))
+
+
+async def test_an_order_that_was_cancelled_is_not_held_again(both: Both) -> None:
+    north, south = await items(both)
+    order = new_reference()
+    hold = await both.stock.reserve(order, wanted((north, 3), (south, 4)), performed_by="shop")
+    await hold.cancel(performed_by="shop", reason="changed my mind")
+    with pytest.raises(InvalidState, match="hasn't given way"):
+        await both.stock.hold_again(order, performed_by="shop")
+    assert levels(both, north, south) == ((10, 0), (10, 0))
+
+
 async def test_a_start_that_is_wrong_is_refused_and_holds_nothing(both: Both, orders: OrdersInParts) -> None:
     north, south = await items(both)
     queues = both.north.queue, both.south.queue
