@@ -99,10 +99,11 @@ def engine(stack: StackInfo) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def auditor(stack: StackInfo, engine: Engine) -> Iterator[Engine]:
-    """What the auditor asks on."""
+    """What the auditor asks on; at the end of the session it goes over everything that there is."""
     del engine  # The schema has to be there first.
     auditor = auditors_engine(stack.database_url)
     yield auditor
+    assert_books_agree(auditor)
     auditor.dispose()
 
 
@@ -203,11 +204,12 @@ def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _all_books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
-    """... and at the end of each file over everything that there is."""
+def _books_of_the_file_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """... and at the end of each file over the warehouses of all its tests: one test may have changed another's."""
     here = [item for item in request.session.items if item.path == request.path]
     with_books = any("engine" in getattr(item, "fixturenames", ()) for item in here)
     audited = request.getfixturevalue("auditor") if with_books else None
+    since = mark(audited) if audited is not None else ALWAYS
     yield
     if audited is not None:
-        assert_books_agree(audited)
+        assert_books_agree(audited, since)

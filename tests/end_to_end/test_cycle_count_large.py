@@ -13,7 +13,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json, at_once, cells, eventually, less_notices
 
 PRODUCTS = 1_000
-RECORDED = 160
+RECORDED = 60
 FOUND = Line("POSTED", 1, "ann", "UNEXPLAINED", None, 0, 1)
 MANY = text("""
     INSERT INTO products (sku, name)

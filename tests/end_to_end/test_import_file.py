@@ -7,9 +7,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 from temporalio.client import WorkflowExecutionStatus
 
+from database import tables
 from stockkeeper import Connection, Stockkeeper
 from stockkeeper.client.csv_files import read_csv
 from stockkeeper.contracts.adjustment import AdjustmentStatus
@@ -20,12 +21,13 @@ from tests.support.import_file import Imports, new_name, outcome, problems_of
 from tests.support.shop import Shop
 
 
-async def _catalogue(imports: Imports, *, products: int = 2, warehouses: int = 1) -> tuple[list[str], list[str]]:
-    """SKUs and warehouse names, by import."""
+def _catalogue(imports: Imports, *, products: int = 2, warehouses: int = 1) -> tuple[list[str], list[str]]:
+    """SKUs and warehouse names that are known."""
     skus = [new_name("sku") for _ in range(products)]
     places = [new_name("warehouse") for _ in range(warehouses)]
-    await imports.send("products", "sku,name", *(f"{sku},Product" for sku in skus))
-    await imports.send("warehouses", "name", *places)
+    with imports.engine.begin() as connection:
+        connection.execute(insert(tables.products), [{"sku": sku, "name": "Product"} for sku in skus])
+        connection.execute(insert(tables.warehouses), [{"name": place} for place in places])
     return skus, places
 
 
@@ -55,7 +57,7 @@ async def test_products(imports: Imports) -> None:
 
 
 async def test_a_price_list_needs_no_names_but_for_what_is_new(imports: Imports) -> None:
-    [known], _ = await _catalogue(imports, products=1)
+    [known], _ = _catalogue(imports, products=1)
     new = new_name("sku")
     assert await imports.refused("products", "sku,unit_price", f"{known},2", f"{new},3") == [
         (3, None, "is new, and needs name")
@@ -97,7 +99,7 @@ async def test_suppliers(imports: Imports) -> None:
 
 
 async def test_product_suppliers_and_the_preferred_one_gives_way(imports: Imports) -> None:
-    [sku], _ = await _catalogue(imports, products=1)
+    [sku], _ = _catalogue(imports, products=1)
     acme, best = new_name("acme"), new_name("best")
     await imports.send("suppliers", "name", acme, best)
     header = "sku,supplier,is_preferred,unit_cost,lead_time_days,minimum_order_quantity,pack_size"
@@ -124,7 +126,7 @@ async def test_product_suppliers_and_the_preferred_one_gives_way(imports: Import
 
 
 async def test_stock_is_an_adjustment_with_its_reason(imports: Imports) -> None:
-    [tea, mug], [place] = await _catalogue(imports)
+    [tea, mug], [place] = _catalogue(imports)
     path = imports.file("sku,warehouse,quantity", f"{tea},{place},40", f"{mug},{place},0")
     state = await imports.send_file("stock", path)
     assert outcome(state) == ("IMPORTED", 2, 2, 0, 0)
@@ -144,7 +146,7 @@ async def test_stock_is_an_adjustment_with_its_reason(imports: Imports) -> None:
 
 
 async def test_opening_stock_is_for_items_without_a_movement(imports: Imports, shop: Shop) -> None:
-    [tea, mug, pot], [place] = await _catalogue(imports, products=3)
+    [tea, mug, pot], [place] = _catalogue(imports, products=3)
     header = "sku,warehouse,quantity"
     await imports.send("stock", header, f"{tea},{place},40", f"{mug},{place},0")
     # Another file with the same quantities, and one more item: what is there is left as it is.
@@ -164,7 +166,7 @@ def _on_hand(imports: Imports, *skus: str) -> list[object]:
 
 
 async def test_a_stock_file_keeps_to_the_limit_of_adjustments(imports: Imports, shop: Shop) -> None:
-    [dear, cheap, new], [place] = await _catalogue(imports, products=3)
+    [dear, cheap, new], [place] = _catalogue(imports, products=3)
     await imports.send("products", "sku,unit_cost", f"{dear},600.00", f"{cheap},1.00", f"{new},600.00")
     header = "sku,warehouse,quantity"
     await imports.send("stock", header, f"{dear},{place},5", f"{cheap},{place},5")
@@ -202,7 +204,7 @@ async def test_a_stock_file_keeps_to_the_limit_of_adjustments(imports: Imports, 
 
 
 async def test_a_stock_file_again_undoes_no_sale_and_another_one_counts(imports: Imports, shop: Shop) -> None:
-    [tea], [place, elsewhere] = await _catalogue(imports, products=1, warehouses=2)
+    [tea], [place, elsewhere] = _catalogue(imports, products=1, warehouses=2)
     header = "sku,warehouse,quantity"
     monday = imports.file(header, f"{tea},{place},9")
     await imports.send_file("stock", monday)
@@ -227,7 +229,7 @@ async def test_a_stock_file_again_undoes_no_sale_and_another_one_counts(imports:
 
 
 async def test_a_row_that_changed_since_its_export_is_skipped_and_named(imports: Imports) -> None:
-    [tea, mug, pot], [place] = await _catalogue(imports, products=3)
+    [tea, mug, pot], [place] = _catalogue(imports, products=3)
     await imports.send("stock", "sku,warehouse,quantity", f"{tea},{place},9", f"{mug},{place},9", f"{pot},{place},9")
     state = await imports.send(
         "stock",
@@ -255,7 +257,7 @@ async def test_ids_stand_for_names(imports: Imports, shop: Shop) -> None:
 
 
 async def test_demand(imports: Imports) -> None:
-    [sku], [place] = await _catalogue(imports, products=1)
+    [sku], [place] = _catalogue(imports, products=1)
     header = "sku,warehouse,day,quantity"
     await imports.send("demand", header, f"{sku},{place},2026-01-31,5", f"{sku},{place},2026-02-01,0")
     state = await imports.send("demand", header, f"{sku},{place},2026-01-31,6", f"{sku},{place},2026-02-02,1")
@@ -267,7 +269,7 @@ async def test_demand(imports: Imports) -> None:
 
 
 async def test_a_day_of_demand_may_be_left_out_of_planning(imports: Imports) -> None:
-    [sku], [place] = await _catalogue(imports, products=1)
+    [sku], [place] = _catalogue(imports, products=1)
     rows = (f"{sku},{place},2026-01-31,500,yes", f"{sku},{place},2026-02-01,4,no")
     assert outcome(await imports.send("demand", "sku,warehouse,day,quantity,exclude", *rows)) == (
         "IMPORTED",
@@ -286,7 +288,7 @@ async def test_a_day_of_demand_may_be_left_out_of_planning(imports: Imports) -> 
 
 async def test_demand_of_a_day_in_the_future_is_refused(imports: Imports, engine: Engine) -> None:
     """Today is the warehouse's own: east of Greenwich it may be tomorrow already."""
-    [sku], [place] = await _catalogue(imports, products=1)
+    [sku], [place] = _catalogue(imports, products=1)
     with engine.begin() as connection:
         of = {"name": place, "timezone": "Pacific/Kiritimati"}
         connection.execute(text("UPDATE warehouses SET timezone = :timezone WHERE name = :name"), of)
@@ -306,7 +308,7 @@ async def test_demand_of_a_day_in_the_future_is_refused(imports: Imports, engine
 
 
 async def test_what_is_not_there_is_named(imports: Imports) -> None:
-    [sku], [place] = await _catalogue(imports, products=1)
+    [sku], [place] = _catalogue(imports, products=1)
     assert await imports.refused(
         "demand", "sku,warehouse,day,quantity", f"{sku},{place},2026-01-31,5", f"no-sku,{place},2026-01-31,5", ""
     ) == [(3, "sku", "there is no product no-sku")]
@@ -319,7 +321,7 @@ async def test_what_is_not_there_is_named(imports: Imports) -> None:
 
 
 async def test_the_same_thing_twice_in_a_file_is_refused(imports: Imports) -> None:
-    [sku], [place] = await _catalogue(imports, products=1)
+    [sku], [place] = _catalogue(imports, products=1)
     acme, best = new_name("acme"), new_name("best")
     await imports.send("suppliers", "name", acme, best)
     assert await imports.refused("warehouses", "name", "A", "B", "A", "A") == [
@@ -364,7 +366,7 @@ async def test_of_many_bad_rows_ten_are_named_and_all_are_counted(imports: Impor
 
 
 async def test_the_same_file_again_changes_nothing(imports: Imports) -> None:
-    [sku], [place] = await _catalogue(imports, products=1)
+    [sku], [place] = _catalogue(imports, products=1)
     path = imports.file("sku,warehouse,quantity", f"{sku},{place},9")
     first = await imports.send_file("stock", path)
     before = imports.everything()
@@ -376,7 +378,7 @@ async def test_the_same_file_again_changes_nothing(imports: Imports) -> None:
 
 
 async def test_a_file_sent_again_after_another_counts_again(imports: Imports) -> None:
-    [sku], _ = await _catalogue(imports, products=1)
+    [sku], _ = _catalogue(imports, products=1)
     spring = imports.file("sku,unit_price", f"{sku},10.00")
     summer = imports.file("sku,unit_price", f"{sku},12.00")
 
@@ -393,7 +395,7 @@ async def test_a_file_sent_again_after_another_counts_again(imports: Imports) ->
 
 
 async def test_two_who_send_the_same_file_at_once_import_it_once(imports: Imports) -> None:
-    skus, [place] = await _catalogue(imports, products=20)
+    skus, [place] = _catalogue(imports, products=20)
     path = imports.file("sku,warehouse,quantity", *(f"{sku},{place},9" for sku in skus))
     states = await asyncio.gather(*(imports.send_file("stock", path) for _ in range(4)))
     assert {outcome(state) for state in states} == {("IMPORTED", 20, 20, 0, 0)}
@@ -411,7 +413,7 @@ async def test_two_who_send_the_same_bad_file_at_once_are_both_told(imports: Imp
 
 
 async def test_a_refused_file_may_be_sent_again_once_the_cause_is_gone(imports: Imports) -> None:
-    [known], [place] = await _catalogue(imports, products=1)
+    [known], [place] = _catalogue(imports, products=1)
     missing = new_name("sku")
     path = imports.file("sku,warehouse,quantity", f"{known},{place},1", f"{missing},{place},2")
     with pytest.raises(InvalidRequest):
@@ -421,7 +423,7 @@ async def test_a_refused_file_may_be_sent_again_once_the_cause_is_gone(imports: 
 
 
 async def test_twelve_thousand_rows(imports: Imports) -> None:
-    skus, places = await _catalogue(imports, products=3_000, warehouses=4)
+    skus, places = _catalogue(imports, products=3_000, warehouses=4)
     seen: list[tuple[int, int]] = []
     state = await imports.send(
         "stock",
@@ -447,7 +449,7 @@ def _id_of(kind: str, path: Path) -> str:
 
 
 async def test_shopifys_inventory_becomes_stock_and_a_row_that_changed_is_skipped(imports: Imports) -> None:
-    skus, [place] = await _catalogue(imports, products=3)
+    skus, [place] = _catalogue(imports, products=3)
     tea, box, mug = skus
     exported = (Path(__file__).parents[1] / "files" / "shopify_inventory.csv").read_text()
     for theirs, ours in (("TEA-100", tea), ("TEA-500", box), ("0001", mug), ("Hamburg", place), ("Newark", place)):

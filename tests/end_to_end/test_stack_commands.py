@@ -10,14 +10,17 @@ import sysconfig
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from temporalio.client import Client
+from typer.testing import CliRunner
 
 from database.migrate import newest_revision
 from devstack.processes import free_port
 from devstack.stack import StackInfo
+from starter.cli.app import app
 from tests.devstack.processes import all_gone, below, comes_true, command_line
 from tests.support.schedules import NOBODY, forget_schedules
 from tests.support.wire import ANSWER_SECONDS
@@ -69,11 +72,22 @@ def up(cwd: Path, *arguments: str | Path) -> Iterator["tuple[subprocess.Popen[st
         process.communicate()
 
 
+def told(*arguments: str | Path, cwd: Path) -> Any:
+    """A command that finds the stack of its directory, run in this process: what it tells as JSON."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        for name in set(os.environ) - set(environment()):
+            patch.delenv(name)
+        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    return json.loads(result.stdout)
+
+
 def import_sample(cwd: Path, *kinds: str) -> None:
-    """Files of the sample, by the command that finds the stack of its directory."""
+    """Files of the sample."""
     for kind in kinds:
-        result = stockkeeper("import", kind, ROOT / "devstack" / "sample" / f"{kind}.csv", cwd=cwd)
-        assert result.returncode == 0, result.stderr
+        state = told("import", kind, ROOT / "devstack" / "sample" / f"{kind}.csv", cwd=cwd)
+        assert state["status"] == "IMPORTED"
 
 
 def assert_no_other_starts_beside(ready: Mapping[str, str], cwd: Path) -> None:
@@ -108,11 +122,8 @@ def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_pat
         assert not (tmp_path / "ready.json").exists()
     with up(tmp_path) as (process, ready):
         assert_no_other_starts_beside(ready, tmp_path)
-        shipped = stockkeeper("reserve", "fulfill", "1", "--json", cwd=tmp_path)
-        assert json.loads(shipped.stdout)["status"] == "FULFILLED"
-        shown = json.loads(
-            stockkeeper("stock", "show", "TEA-100", "--warehouse", "Hamburg", "--json", cwd=tmp_path).stdout
-        )
+        assert told("reserve", "fulfill", "1", cwd=tmp_path)["status"] == "FULFILLED"
+        shown = told("stock", "show", "TEA-100", "--warehouse", "Hamburg", cwd=tmp_path)
         assert (shown[0]["quantity_on_hand"], shown[0]["quantity_reserved"]) == (397, 0)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=ANSWER_SECONDS)

@@ -114,7 +114,7 @@ async def conserved(engine: Engine, products: Sequence[int], places: Sequence[in
             looked_last = over.is_set()
             found = await asyncio.to_thread(whereabouts, engine, products, places)
             assert found.total == total, found
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(look())

@@ -281,11 +281,16 @@ T = TypeVar("T")
 
 
 async def eventually(probe: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    """Ask until it is so; what it was then."""
-    deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    """Ask until it is so; what it was then.
+
+    A question is a task for Temporal and for a worker: the longer the wait has been, the fewer are asked.
+    """
+    time_of = asyncio.get_running_loop().time
+    began = time_of()
     while not holds(seen := await probe()):
-        assert asyncio.get_running_loop().time() < deadline, f"still {seen!r}"
-        await asyncio.sleep(0.02)
+        waited = time_of() - began
+        assert waited < ANSWER_SECONDS, f"still {seen!r}"
+        await asyncio.sleep(min(max(0.02, waited / 4), 0.25))
     return seen
 
 
