@@ -145,7 +145,12 @@ class Changed:
 
 def _replayer(workflows: Sequence[type], runner: WorkflowRunner) -> Replayer:
     return Replayer(
-        workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=runner, interceptors=REPLAYED_WITH
+        workflows=workflows,
+        data_converter=DATA_CONVERTER,
+        workflow_runner=runner,
+        interceptors=REPLAYED_WITH,
+        # To load a workflow into the sandbox may take seconds on a busy machine, and isn't a deadlock.
+        debug_mode=True,
     )
 
 
