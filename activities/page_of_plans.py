@@ -1,6 +1,5 @@
 """The plans of a page of items: points, quantities and the numbers behind them, in columns."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from database.demand_sums import DemandSums
 from database.replenishment_plan import Supply
 from stockkeeper.domain.demand_class import PlanMethod, ServiceMeasure
 from stockkeeper.domain.order_quantity import economic_quantity
-from stockkeeper.domain.replenishment import Policy, economic_order_quantity
+from stockkeeper.domain.replenishment import Policy
 from stockkeeper.domain.stock import ItemKey
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ def plan_items(
     method: PlanMethod | None,
     forecasts: Mapping[ItemKey, ItemForecast],
     hindsights: "Mapping[int, Hindsight]",
-) -> dict[str, list[Any]]:
-    """Plan items: the columns of `database.replenishment_plan.item_plans`, each with a value for each item.
+) -> dict[str, Any]:
+    """Plan items: the columns of `database.replenishment_plan.item_plans`, as `insert_plans` takes them.
 
     Args:
         items: Items with known demand and a supplier.
@@ -47,22 +46,31 @@ def plan_items(
     from stockkeeper.domain.demand_forecast import daily_deviation, forecasted  # noqa: PLC0415
     from stockkeeper.domain.lead_time_demand import Demand  # noqa: PLC0415
     from stockkeeper.domain.lead_time_demand import Supply as Supplies  # noqa: PLC0415
+    from stockkeeper.domain.many_items import (  # noqa: PLC0415
+        annual_demand,
+        daily_deviations,
+        economic_quantities,
+        orderable,
+    )
 
+    if not items:
+        return {"reorder_point": [], "reorder_quantity": []}
     sums = [known[item] for item in items]
     supplied = [supplies[item.product_id] for item in items]
-    usages = [each.usage for each in sums]
+    days, busy_days, totals, squares = (list(each) for each in zip(*sums, strict=True))
+    deviations = daily_deviations(days, totals, squares).tolist()
+    demand = Demand(days=_floats(days), busy_days=_floats(busy_days), units=_floats(totals), squares=_floats(squares))
+    annual = annual_demand(demand.mean)
     unit_costs = [float(each.unit_cost) for each in supplied]
-    economic = [
-        economic_order_quantity(usage.annual, policy.order_cost, policy.holding_cost_rate * unit_cost)
-        for usage, unit_cost in zip(usages, unit_costs, strict=True)
-    ]
-    quantities = [supply.terms.orderable(units) for supply, units in zip(supplied, economic, strict=True)]
+    wanted = economic_quantities(annual, policy.order_cost, policy.holding_cost_rate * _floats(unit_costs))
+    economic: list[float] = wanted.tolist()
+    quantities: list[int] = orderable([each.terms for each in supplied], wanted).tolist()
     priced = [number for number, supply in enumerate(supplied) if supply.price_breaks]
 
     def buy(numbers: Iterable[int], points: Sequence[int] | None = None) -> None:
         for number in numbers:
             best = economic_quantity(
-                usages[number].annual,
+                float(annual[number]),
                 policy.order_cost,
                 policy.holding_cost_rate,
                 supplied[number].unit_cost,
@@ -75,26 +83,23 @@ def plan_items(
 
     # How much comes at a time says how often the point is needed, so it is known before.
     buy(priced)
-    own = [forecasts.get(item) for item in items]
-    demand = Demand(
-        days=_floats(each.days for each in sums),
-        busy_days=_floats(each.days_with_demand for each in sums),
-        units=_floats(each.total for each in sums),
-        squares=_floats(each.total_of_squares for each in sums),
-    )
-    means, deviations = [each.daily_mean for each in usages], [each.daily_deviation for each in usages]
+    means: list[float] = demand.mean.tolist()
+    own: list[ItemForecast | None] = [None] * len(items)
     if forecasts:
+        own = [forecasts.get(item) for item in items]
         demand = forecasted(demand, _floats(1 if each is None else each.factor for each in own))
         expected = zip(demand.mean.tolist(), daily_deviation(demand).tolist(), strict=True)
         for number, (each, (mean, deviation)) in enumerate(zip(own, expected, strict=True)):
             if each is not None:
                 means[number], deviations[number] = mean, deviation
+    lead_times = [each.lead_time.days for each in supplied]
+    lead_time_deviations = [each.lead_time.deviation_days for each in supplied]
     planned = _points(
         items,
         demand,
         Supplies(
-            lead_time_days=_floats(each.lead_time.days for each in supplied),
-            lead_time_deviation_days=_floats(each.lead_time.deviation_days for each in supplied),
+            lead_time_days=_floats(lead_times),
+            lead_time_deviation_days=_floats(lead_time_deviations),
             order_quantity=_floats(quantities),
         ),
         level=policy.service_level,
@@ -106,17 +111,17 @@ def plan_items(
     buy([each for each in priced if planned.reorder_point[each] > quantities[each]], planned.reorder_point)
     return {
         "supplier_id": [each.supplier_id for each in supplied],
-        "days": [each.days for each in usages],
+        "days": days,
         "daily_mean": means,
         "daily_deviation": deviations,
-        "days_with_demand": [each.days_with_demand for each in sums],
-        "lead_time_days": [each.lead_time.days for each in supplied],
-        "lead_time_deviation_days": [each.lead_time.deviation_days for each in supplied],
-        "service_level": [policy.service_level] * len(items),
-        "service_measure": [measure] * len(items),
+        "days_with_demand": busy_days,
+        "lead_time_days": lead_times,
+        "lead_time_deviation_days": lead_time_deviations,
+        "service_level": policy.service_level,
+        "service_measure": measure,
         "review_wait_days": [each.review_wait.days or None for each in supplied],
-        "order_cost": [policy.order_cost] * len(items),
-        "holding_cost_rate": [policy.holding_cost_rate] * len(items),
+        "order_cost": policy.order_cost,
+        "holding_cost_rate": policy.holding_cost_rate,
         "unit_cost": unit_costs,
         "forecast": [None if each is None else each.kind for each in own],
         "forecast_factor": [None if each is None else each.factor for each in own],
@@ -152,7 +157,8 @@ def _points(
 
     of_items = np.array([item.warehouse_id for item in items], dtype=np.int64)
     columns: dict[str, list[Any]] = {each.name: [None] * len(items) for each in fields(Planned)}
-    for warehouse_id in np.unique(of_items).tolist():
+    warehouse_ids = np.unique(of_items).tolist()
+    for warehouse_id in warehouse_ids:
         which = of_items == warehouse_id
         planned = plan_points(
             demand.only(which),
@@ -162,6 +168,8 @@ def _points(
             method=method,
             hindsight=hindsights.get(warehouse_id, NO_HINDSIGHT),
         )
+        if len(warehouse_ids) == 1:
+            return planned
         for name, values in columns.items():
             for place, value in zip(np.flatnonzero(which).tolist(), getattr(planned, name), strict=True):
                 values[place] = value
@@ -172,4 +180,4 @@ def _floats(values: Iterable[float | None]) -> Any:
     """An array of these; what isn't known is NaN."""
     import numpy as np  # noqa: PLC0415
 
-    return np.array([math.nan if each is None else each for each in values], dtype=np.float64)
+    return np.array(list(values), dtype=np.float64)

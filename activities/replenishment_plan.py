@@ -208,7 +208,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         )
         insert_plans(connection, items, plans, step.as_of)
         wanted = [item for item, demand in known.items() if demand.total > 0 and item.product_id not in supplies]
-        active = active_products(connection, {item.product_id for item in wanted})
+        active = active_products(connection, {item.product_id for item in wanted}) if wanted else set()
         skipped = sorted(item for item in wanted if item.product_id in active)
         # Last, because it locks the items: whoever wants to hold one of them waits for the commit.
         changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"], page)

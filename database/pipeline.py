@@ -5,7 +5,8 @@ never change, which are prepared once for each connection, and everything that a
 in libpq's pipeline. The connection is still the engine's, with its pool, its settings, its role and its errors.
 
 Values go over as arrays, one for each column, and the server unnests them: the text of a statement doesn't depend on
-the number of rows. An array is written here as PostgreSQL's own text, and cast in the statement.
+the number of rows. An array is written here as PostgreSQL's own text, and cast in the statement; one of thousands of
+numbers may be binary (`database.binary_arrays`).
 
 All of them find rows by key, and are planned once for each connection, for that: left to itself the server plans them
 anew at each call, which takes longer than carrying them out, and reads a table from end to end as long as its
@@ -40,7 +41,7 @@ _PREPARED = "statements prepared by database.pipeline"
 
 
 class Statement(NamedTuple):
-    """A fixed text with a ``%s`` for each value, and the values: each is sent as text, or is None."""
+    """A fixed text with a ``%s`` for each value, and the values: sent as text, bytes as binary, or None."""
 
     text: str
     values: Sequence[object] = ()
@@ -72,6 +73,12 @@ def instants(values: Iterable[datetime | None]) -> str:
 def texts(values: Iterable[str | None]) -> str:
     """An array of texts, to be cast to ``text[]``."""
     return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+
+
+def words(values: Sequence[str | None]) -> str:
+    """The same of thousands of texts that are few different ones."""
+    quoted = {value: "NULL" if value is None else _quoted(value) for value in set(values)}
+    return "{" + ",".join([quoted[value] for value in values]) + "}"
 
 
 def _quoted(value: str) -> str:
@@ -175,13 +182,13 @@ def _exchange(server: pq.abc.PGconn, statements: Sequence[Statement], prepared: 
     if begins:
         server.send_query_params(b"BEGIN", None)
         sent += 1
-    for (text, _), values in zip(statements, encoded, strict=True):
+    for (text, given), values in zip(statements, encoded, strict=True):
         name, numbered = _named(text)
         if name not in prepared and name not in newly.values():
             server.send_prepare(name, numbered)
             newly[sent] = name
             sent += 1
-        server.send_query_prepared(name, values, None, pq.Format.BINARY)
+        server.send_query_prepared(name, values, _formats(given), pq.Format.BINARY)
         asked.append(sent)
         sent += 1
     server.pipeline_sync()
@@ -243,12 +250,19 @@ def _raise_first(results: Iterable[pq.abc.PGresult]) -> None:
 
 
 def _encoded(value: object) -> bytes | None:
-    if value is None:
-        return None
+    if value is None or isinstance(value, bytes):
+        return value
     encoded = str(value).encode()
     if b"\0" in encoded:
         raise psycopg.DataError("PostgreSQL text can't contain NUL (0x00) bytes")
     return encoded
+
+
+def _formats(values: Sequence[object]) -> list[int] | None:
+    """Of the values of a statement; None: all of them are text."""
+    if not any(isinstance(value, bytes) for value in values):
+        return None
+    return [pq.Format.BINARY if isinstance(value, bytes) else pq.Format.TEXT for value in values]
 
 
 def _rows(loading: Any, result: pq.abc.PGresult) -> list[Any]:

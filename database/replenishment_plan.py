@@ -1,6 +1,6 @@
 """Plans of items in the database: the terms that they are computed from, their numbers, and the points they set."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -12,27 +12,25 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
-    Row,
     Table,
     Text,
     bindparam,
     case,
-    cast,
-    column,
-    exists,
     func,
     select,
     text,
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from database.binary_arrays import bigints, doubles, integers
 from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
 from database.locks import lock_items, lock_or_create_items
 from database.order_terms import price_breaks_of, review_days_stored
-from database.pipeline import floats, numbers, texts
+from database.pipeline import Statement, numbers, send, words
 from database.tables import inventory_items, products, suppliers, warehouses
 from stockkeeper.domain.order_quantity import PriceBreak
 from stockkeeper.domain.replenishment import LeadTime, Terms, lead_time_from
@@ -80,14 +78,14 @@ item_plans = Table(
 )
 
 # The preferred supplier of a product; if none is preferred, the cheapest one.
-_TERMS = text("""
-    SELECT DISTINCT ON (product_id) product_id, supplier_id, unit_cost, lead_time_days, lead_time_deviation_days,
-        minimum_order_quantity, pack_size, lead_times_measured, measured_lead_time_days,
-        measured_lead_time_deviation_days, price_breaks, review_days
+_TERMS = """
+    SELECT DISTINCT ON (product_id) product_id, supplier_id, unit_cost, minimum_order_quantity, pack_size, price_breaks,
+        lead_time_days::float8, lead_time_deviation_days::float8, lead_times_measured, measured_lead_time_days::float8,
+        measured_lead_time_deviation_days::float8, review_days
     FROM product_suppliers JOIN suppliers USING (supplier_id)
-    WHERE product_id = ANY (CAST(:product_ids AS bigint[]))
+    WHERE product_id = ANY (CAST(%s AS bigint[]))
     ORDER BY product_id, is_preferred DESC, unit_cost, supplier_id
-""")
+"""
 
 _PAGE = text("""
     SELECT warehouse_id, product_id, reorder_point, reorder_quantity FROM inventory_items
@@ -139,44 +137,41 @@ _SET_POINTS = text("""
 """)
 
 _NUMBERS = [each.name for each in item_plans.columns if each.name not in ("warehouse_id", "product_id", "planned_at")]
+_ALIKE = ("service_level", "service_measure", "order_cost", "holding_cost_rate")
+"""Of all plans of a run; the others are given as arrays."""
+_OF_EACH = [name for name in ("warehouse_id", "product_id", *_NUMBERS) if name not in _ALIKE]
 
 
-def _all_numbers(columns: Any) -> Any:
-    return tuple_(*(columns[name] for name in _NUMBERS))
-
-
-def _insert_plans() -> Insert:
+def _insert_plans() -> str:
     """Insert or replace plans; a plan with the same numbers as before is left as it is, and isn't locked."""
-    given_columns = [item_plans.c[name] for name in ("warehouse_id", "product_id", *_NUMBERS)]
-    arrays = func.unnest(*(cast(bindparam(each.name, type_=Text), ARRAY(each.type)) for each in given_columns))
-    given = arrays.table_valued(*(column(each.name, each.type) for each in given_columns)).render_derived(name="plan")
-    known = item_plans.alias("known")
-    is_known = exists().where(
-        known.c.warehouse_id == given.c.warehouse_id,
-        known.c.product_id == given.c.product_id,
-        tuple_(*(known.c[name] for name in _NUMBERS)).is_not_distinct_from(
-            tuple_(*(given.c[name] for name in _NUMBERS))
-        ),
-    )
-    as_of = bindparam("as_of", type_=INSTANT)
-    statement = insert(item_plans).from_select(
-        [*(each.name for each in given_columns), "planned_at"],
-        select(*given.c, as_of).where(~is_known).order_by(given.c.warehouse_id, given.c.product_id),
-    )
-    new = statement.excluded
-    return statement.on_conflict_do_update(
-        index_elements=["warehouse_id", "product_id"],
-        set_={name: new[name] for name in (*_NUMBERS, "planned_at")},
-    )
+    types = {each.name: each.type.compile(dialect=postgresql.dialect()) for each in item_plans.columns}
+    arrays = ", ".join(f"CAST(%s AS {types[name]}[])" for name in _OF_EACH)
+    alike = ", ".join(f"CAST(%s AS {types[name]})" for name in _ALIKE)
+    written = ", ".join(("warehouse_id", "product_id", *_NUMBERS))
+    given, known = (", ".join(f"{table}.{name}" for name in _NUMBERS) for table in ("given", "known"))
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "planned_at"))
+    return f"""
+        INSERT INTO item_plans ({written}, planned_at)
+        SELECT {written}, CAST(%s AS timestamptz)
+        FROM (
+            SELECT * FROM unnest({arrays}) AS of_each ({", ".join(_OF_EACH)})
+            CROSS JOIN (VALUES ({alike})) AS alike ({", ".join(_ALIKE)})
+        ) AS given
+        WHERE NOT EXISTS (
+            SELECT FROM item_plans AS known
+            WHERE (known.warehouse_id, known.product_id) = (given.warehouse_id, given.product_id)
+                AND ({known}) IS NOT DISTINCT FROM ({given}))
+        ORDER BY warehouse_id, product_id
+        ON CONFLICT (warehouse_id, product_id) DO UPDATE SET {replaced}
+    """  # noqa: S608 - the names of our own columns
 
 
 _INSERT_PLANS = _insert_plans()
-# Written here, and not by the driver: it looks at each element of an array for what has to be quoted.
-_ARRAYS: Mapping[type, Callable[[Iterable[Any]], str]] = {
-    BigInteger: numbers,
-    Integer: numbers,
-    Double: floats,
-    Text: texts,
+_ARRAYS: Mapping[type, Callable[[Sequence[Any]], bytes | str]] = {
+    BigInteger: bigints,
+    Integer: integers,
+    Double: doubles,
+    Text: words,
 }
 
 
@@ -245,42 +240,50 @@ def read_page(
 
 def read_supplies(connection: Connection, product_ids: set[int]) -> dict[int, Supply]:
     """How each of these products is supplied; products without a supplier are left out."""
-    rows = connection.execute(_TERMS, {"product_ids": numbers(sorted(product_ids))}).all()
-    return {row.product_id: _supply(row) for row in rows}
+    [rows] = send(connection, [Statement(_TERMS, (bigints(sorted(product_ids)),))])
+    return {product_id: _supply(*terms) for product_id, *terms in rows}
 
 
 # Thousands of products share a few of these.
-@lru_cache(maxsize=1_000)
-def _wait(review_days: str | None) -> LeadTime:
-    return review_wait(review_days_stored(review_days))
-
-
 @lru_cache(maxsize=1_000)
 def _terms(minimum_order_quantity: int, pack_size: int) -> Terms:
     return Terms(minimum_order_quantity, pack_size)
 
 
-def _supply(row: Row[Any]) -> Supply:
-    lead_time = lead_time_from(
-        LeadTime(float(row.lead_time_days), _float(row.lead_time_deviation_days)),
-        row.lead_times_measured,
-        _float(row.measured_lead_time_days),
-        _float(row.measured_lead_time_deviation_days),
-    )
-    wait = _wait(row.review_days)
+@lru_cache(maxsize=1_000)
+def _lead_time(
+    agreed: float,
+    agreed_deviation: float | None,
+    measured_orders: int,
+    measured: float | None,
+    measured_deviation: float | None,
+    review_days: str | None,
+) -> tuple[LeadTime, LeadTime, ReviewDays]:
+    """The lead time with the wait for a review day, the wait, and these days."""
+    lead_time = lead_time_from(LeadTime(agreed, agreed_deviation), measured_orders, measured, measured_deviation)
+    days = review_days_stored(review_days)
+    wait = review_wait(days)
+    return with_wait(lead_time, wait), wait, days
+
+
+def _supply(
+    supplier_id: int,
+    unit_cost: Decimal,
+    minimum_order_quantity: int,
+    pack_size: int,
+    price_breaks: list[dict[str, Any]] | None,
+    *of_lead_time: Any,
+) -> Supply:
+    lead_time, wait, review_days = _lead_time(*of_lead_time)
     return Supply(
-        row.supplier_id,
-        row.unit_cost,
-        with_wait(lead_time, wait),
-        _terms(row.minimum_order_quantity, row.pack_size),
-        price_breaks_of(row.price_breaks),
+        supplier_id,
+        unit_cost,
+        lead_time,
+        _terms(minimum_order_quantity, pack_size),
+        price_breaks_of(price_breaks) if price_breaks else (),
         wait,
-        review_days_stored(row.review_days),
+        review_days,
     )
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def set_points(
@@ -322,26 +325,22 @@ def _points(planned: Mapping[ItemKey, tuple[int, int]]) -> dict[str, str]:
     }
 
 
-def insert_plans(
-    connection: Connection, items: Sequence[ItemKey], columns: Mapping[str, Sequence[Any]], as_of: datetime
-) -> None:
+def insert_plans(connection: Connection, items: Sequence[ItemKey], columns: Mapping[str, Any], as_of: datetime) -> None:
     """Keep the numbers behind the plans of items, in place of those of an earlier run.
 
     Args:
         connection: The transaction.
         items: The items.
-        columns: The columns of `item_plans` by their names, each with a value for each item.
+        columns: The columns of `item_plans` by their names, each with a value for each item; those of `_ALIKE` with
+            the value that all of them have.
         as_of: The workflow's time.
     """
     if not items:
         return
-    keys = {
-        "warehouse_id": (item.warehouse_id for item in items),
-        "product_id": (item.product_id for item in items),
-    }
-    given: dict[str, Iterable[Any]] = {**keys, **{name: columns[name] for name in _NUMBERS}}
-    arrays = {name: _ARRAYS[type(item_plans.c[name].type)](values) for name, values in given.items()}
-    connection.execute(_INSERT_PLANS, arrays | {"as_of": as_of})
+    warehouse_ids, product_ids = (list(each) for each in zip(*items, strict=True))
+    of_each = {"warehouse_id": warehouse_ids, "product_id": product_ids, **columns}
+    arrays = [_ARRAYS[type(item_plans.c[name].type)](of_each[name]) for name in _OF_EACH]
+    send(connection, [Statement(_INSERT_PLANS, (as_of, *arrays, *(columns[name] for name in _ALIKE)))])
 
 
 def set_planning(connection: Connection, item: ItemKey, **values: Any) -> None:

@@ -17,7 +17,7 @@ from statistics import NormalDist, median
 from stockkeeper.domain.errors import InvalidRequest
 
 DAYS_A_YEAR = 365
-_ALMOST = 1e-9
+ALMOST = 1e-9
 """Relative tolerance for a sum of floats that should be a whole number: 350.00000000000006 is 350."""
 MOST_UNITS = 1_000_000_000
 """One line of an order has no more."""
@@ -202,7 +202,7 @@ def order_quantity(reorder_quantity: int, point: int, position: int, terms: Term
 def whole_units(units: float) -> int:
     """Rounded up to whole units; what arithmetic has put on top of a whole number isn't a unit."""
     nearest = round(units)
-    if abs(units - nearest) <= _ALMOST * max(abs(units), 1):
+    if abs(units - nearest) <= ALMOST * max(abs(units), 1):
         return nearest
     return math.ceil(units)
 

@@ -32,6 +32,7 @@ NOT_IN_A_RUN = {
         *("numpy", "numpy.typing.NDArray"),
         *(f"scipy.special.{name}" for name in ("gammainc", "gammaincc", "gammaincinv", "ndtr", "ndtri")),
     ],
+    "stockkeeper/domain/many_items.py": ["numpy", "numpy.typing.NDArray"],
     "stockkeeper/domain/planning.py": ["numpy"],
 }
 # A worker's interceptors and its runner, which stand around runs: what they do in a replay,
