@@ -31,6 +31,13 @@ DEMAND_OF_ITEM = """
                 = (imported.warehouse_id, imported.product_id, imported.day) AND known.quantity > 0)
 """
 
+# Of an item that no file knows: the same without looking at files day by day.
+_LEDGER_OF_ITEM = """
+    SELECT day, quantity FROM daily_demand AS known
+    WHERE (known.warehouse_id, known.product_id) = (spanned.warehouse_id, spanned.product_id)
+        AND known.day BETWEEN first_day AND last_day
+"""
+
 # The product of two large numbers is no bigint, and such days are rare.
 _ADDED_UP = """
     count(*) FILTER (WHERE $counts AND quantity > 0) AS days_with_demand,
@@ -40,12 +47,12 @@ _ADDED_UP = """
         AS total_of_squares
 """
 
-_ALL_DAYS = Template("SELECT 0 AS bulk_days, $added_up FROM ($demand) AS demand").substitute(
-    demand=DEMAND_OF_ITEM, added_up=Template(_ADDED_UP).substitute(counts="true")
+_ALL_DAYS = Template("SELECT 0 AS bulk_days, $added_up FROM ($$demand) AS demand").substitute(
+    added_up=Template(_ADDED_UP).substitute(counts="true")
 )
 
 _WITHOUT_BULK = Template("""
-    WITH demand AS ($demand),
+    WITH demand AS ($$demand),
     typical AS (
         SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY quantity) AS units, count(*) AS days
         FROM demand WHERE quantity > 0
@@ -55,7 +62,7 @@ _WITHOUT_BULK = Template("""
         SELECT typical.days >= :days_needed AND quantity > CAST(:bulk_factor AS double precision) * typical.units
             AS is_bulk
     ) AS rule
-""").substitute(demand=DEMAND_OF_ITEM, added_up=Template(_ADDED_UP).substitute(counts="NOT is_bulk"))
+""").substitute(added_up=Template(_ADDED_UP).substitute(counts="NOT is_bulk"))
 
 # The days of an item begin with its first movement or the first day that a file has of it.
 SPANNED = """
@@ -91,18 +98,25 @@ SPANNED = """
     )
 """
 
+_SOURCES = {"of_ledger": _LEDGER_OF_ITEM, "of_both": DEMAND_OF_ITEM}
+
 # Each item is added up by itself, from one stretch of an index that has the quantities as well.
 _OF_ITEMS = """
     $spanned,
     counted AS (
         SELECT warehouse_id, product_id, days_with_demand, total, total_of_squares,
-            last_day - first_day + 1 - bulk_days - CASE WHEN in_a_file THEN (
+            last_day - first_day + 1 - bulk_days AS days
+        FROM spanned CROSS JOIN LATERAL ($of_ledger) AS added
+        WHERE first_day <= last_day AND NOT in_a_file
+        UNION ALL
+        SELECT warehouse_id, product_id, days_with_demand, total, total_of_squares,
+            last_day - first_day + 1 - bulk_days - (
                 SELECT count(*) FROM imported_demand AS left_out
                 WHERE (left_out.warehouse_id, left_out.product_id) = (spanned.warehouse_id, spanned.product_id)
                     AND exclude AND day BETWEEN first_day AND last_day
-            ) ELSE 0 END AS days
-        FROM spanned CROSS JOIN LATERAL ($added_up) AS added
-        WHERE first_day <= last_day
+            ) AS days
+        FROM spanned CROSS JOIN LATERAL ($of_both) AS added
+        WHERE first_day <= last_day AND in_a_file
     )
     SELECT warehouse_id, product_id, days, days_with_demand, total, total_of_squares FROM counted WHERE days > 0
 """
@@ -110,7 +124,8 @@ _OF_ITEMS = """
 
 def _of_items(added_up: str) -> TextClause:
     """The statement for a page of items, by the sub-query that adds up the days of one."""
-    statement = clocked(Template(_OF_ITEMS).substitute(spanned=SPANNED, added_up=added_up), today=True)
+    of = {name: Template(added_up).substitute(demand=demand) for name, demand in _SOURCES.items()}
+    statement = clocked(Template(_OF_ITEMS).substitute(spanned=SPANNED, **of), today=True)
     return statement.bindparams(bindparam("history_days", type_=Integer))
 
 
