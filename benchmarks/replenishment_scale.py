@@ -102,7 +102,7 @@ def below(engine: Engine, shop: Shop) -> str:
 
 
 def planning(engine: Engine, shop: Shop) -> str:
-    """Planning the first warehouse, page by page: for the first time, and again when nothing has changed.
+    """Planning the warehouses that sell, page by page: for the first time, and again when nothing has changed.
 
     By class, which is what a run does that asks for nothing else. What is loaded once is loaded before: NumPy, SciPy.
     """
@@ -111,16 +111,16 @@ def planning(engine: Engine, shop: Shop) -> str:
         Database(engine), order_cost=DEFAULT_ORDER_COST, holding_cost_rate=DEFAULT_HOLDING_COST_RATE
     )
 
-    def run(name: str) -> tuple[float, float, int, int, list[int]]:
+    def run(name: str) -> tuple[float, float, int, int, list[int], list[int]]:
         after, page, changed, seconds = None, 0, 0, 0.0
-        processor, memory = time.process_time(), []
+        processor, memory, of_server = time.process_time(), [], []
         while True:
             page += 1
             step = PlanPageStep(
                 operation_id=f"{name}/plan/{page}",
                 performed_by="benchmark",
                 as_of=shop.as_of,
-                warehouse_id=1,
+                warehouse_id=1 if shop.selling == 1 else None,
                 after=after,
                 history_days=shop.days,
                 service_level=0.95,
@@ -132,22 +132,41 @@ def planning(engine: Engine, shop: Shop) -> str:
             seconds += time.perf_counter() - began
             changed += planned.changed
             memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+            of_server.append(_memory_of_server(engine))
             if planned.after is None:
-                return seconds, time.process_time() - processor, changed, page, memory
+                return seconds, time.process_time() - processor, changed, page, memory, of_server
             after = planned.after
 
-    lines = [
-        "| planning | pages | changed | s | items a second | µs an item | in the worker | MiB, 2nd page | at the end |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
+    names = (
+        *("planning", "pages", "changed", "s", "items a second", "µs an item", "in the worker"),
+        *("worker: MiB, 2nd page", "at most", "PostgreSQL: MiB, 2nd page", "at most"),
+    )
+    lines = [f"| {' | '.join(names)} |", "|---|" + "---:|" * (len(names) - 1)]
     for name in ("for the first time", "again"):
-        seconds, processor, changed, pages, memory = run(name)
+        seconds, processor, changed, pages, memory, of_server = run(name)
+        second = min(1, pages - 1)
         lines.append(
-            f"| {shop.products:,} items, {name} | {pages} | {changed:,} | {seconds:.1f} |"
-            f" {shop.products / seconds:,.0f} | {seconds / shop.products * 1e6:.0f} |"
-            f" {processor / shop.products * 1e6:.0f} | {memory[min(1, len(memory) - 1)]} | {memory[-1]} |"
+            f"| {shop.planned:,} items, {name} | {pages} | {changed:,} | {seconds:.1f} |"
+            f" {shop.planned / seconds:,.0f} | {seconds / shop.planned * 1e6:.0f} |"
+            f" {processor / shop.planned * 1e6:.0f} | {memory[second]} | {max(memory)} |"
+            f" {of_server[second]} | {max(of_server)} |"
         )
     return "\n".join(lines)
+
+
+def _memory_of_server(engine: Engine) -> int:
+    """The most memory that PostgreSQL's process of this connection has had, in MiB, without what all of them share.
+
+    0 where it can't be read: it is Linux's account of the process.
+    """
+    with engine.connect() as connection:
+        process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    of = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
+    return (of["VmHWM"] - of["RssShmem"]) // 1024
 
 
 def rolling_up(engine: Engine, shop: Shop) -> str:
@@ -283,12 +302,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replenishment_scale")
     parser.add_argument("--products", type=int, default=100_000, help="ten warehouses have each of them")
-    parser.add_argument("--days", type=int, default=90, help="of demand, in the first warehouse")
-    parser.add_argument("--sales", type=int, default=20_000, help="a day, in the ledger")
+    parser.add_argument("--days", type=int, default=90, help="of demand, in the warehouses that sell")
+    parser.add_argument("--sales", type=int, default=20_000, help="a day, in the ledger, in each warehouse that sells")
+    parser.add_argument("--selling", type=int, default=1, help="warehouses with demand, all of whose items are planned")
     parser.add_argument("--part", choices=list(PARTS), action="append", help="only this part; may be repeated")
     given = parser.parse_args(arguments)
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    shop = Shop(given.products, given.days, given.sales, noon)
+    shop = Shop(given.products, given.days, given.sales, noon, given.selling)
     with tempfile.TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory), fast=True) as server:
         engine = connect(server.url)
         upgrade(engine)

@@ -78,20 +78,21 @@ INSERT INTO demand_days (warehouse_id, through) SELECT warehouse_id, CAST(:today
 # Day by day, in order; day 0 is yesterday. The sales of an item on a day are the same in both.
 _DEMAND = """
 INSERT INTO daily_demand (warehouse_id, product_id, day, quantity)
-    SELECT 1, product, CAST(:today AS date) - 1 - :day, 1 + (product * 31 + :day * 17) % 20
-    FROM generate_series(1, :products) product
+    SELECT warehouse, product, CAST(:today AS date) - 1 - :day, 1 + (product * 31 + :day * 17) % 20
+    FROM generate_series(1, :selling) warehouse, generate_series(1, :products) product
 """
 _SALES = """
 INSERT INTO stock_movements (warehouse_id, product_id, movement_type, quantity, balance_after, reference_id,
         performed_by, reason, operation_id, workflow_id, run_id, created_at)
-    SELECT 1, product, 'SALE', -(1 + (product * 31 + :day * 17) % 20), 1000, sale, 'shop', 'fulfilled ORDER ' || sale,
-        'reservation-' || sale || '/fulfill/all', 'reservation-' || sale, '019aa000-0000-7000-8000-000000000000',
+    SELECT warehouse_id, product, 'SALE', -(1 + (product * 31 + :day * 17) % 20), 1000, sale,
+        'shop', 'fulfilled ORDER ' || sale, 'reservation-' || sale || '/fulfill/all', 'reservation-' || sale,
+        '019aa000-0000-7000-8000-000000000000',
         (CAST(:today AS date) - 1 - :day)::timestamp AT TIME ZONE timezone + n * 80000.0 / :sales * interval '1 second'
     FROM warehouses, generate_series(0, :sales - 1) n,
         LATERAL (SELECT 1 + (n * (:products / :sales) + :day) % :products AS product) AS sold,
-        LATERAL (SELECT :day || '-' || product AS sale) AS named
-    WHERE warehouse_id = 1
-    ORDER BY n
+        LATERAL (SELECT :day || '-' || warehouse_id || '-' || product AS sale) AS named
+    WHERE warehouse_id <= :selling
+    ORDER BY n, warehouse_id
 """
 
 
@@ -101,15 +102,22 @@ class Shop:
 
     Attributes:
         products: Each warehouse has an item of each.
-        days: Of demand, in the first warehouse: there each item has some every day.
-        sales: A day, in the ledger.
+        days: Of demand, in the warehouses that sell: there each item has some every day.
+        sales: A day, in the ledger, in each of these.
         as_of: When it is.
+        selling: How many warehouses sell, the first ones.
     """
 
     products: int
     days: int
     sales: int
     as_of: datetime
+    selling: int = 1
+
+    @property
+    def planned(self) -> int:
+        """How many items have demand, and are planned."""
+        return self.products * self.selling
 
     def fill(self, engine: Engine) -> None:
         """Write all of it into a database that is empty."""
@@ -137,6 +145,7 @@ class Shop:
         numbers = {
             "products": self.products,
             "warehouses": WAREHOUSES,
+            "selling": self.selling,
             "every": BELOW_EVERY,
             "covered_every": COVERED_EVERY,
             "sales": self.sales,

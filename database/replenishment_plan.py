@@ -22,7 +22,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -142,11 +141,26 @@ _ALIKE = ("service_level", "service_measure", "order_cost", "holding_cost_rate")
 _OF_EACH = [name for name in ("warehouse_id", "product_id", *_NUMBERS) if name not in _ALIKE]
 
 
+class _Sent(NamedTuple):
+    """How values of a type of columns are sent: the type's name, and what writes an array of them."""
+
+    name: str
+    array: Callable[[Sequence[Any]], bytes | str]
+
+
+_SENT: Mapping[type, _Sent] = {
+    BigInteger: _Sent("bigint", bigints),
+    Integer: _Sent("integer", integers),
+    Double: _Sent("double precision", doubles),
+    Text: _Sent("text", words),
+}
+
+
 def _insert_plans() -> str:
     """Insert or replace plans; a plan with the same numbers as before is left as it is, and isn't locked."""
-    types = {each.name: each.type.compile(dialect=postgresql.dialect()) for each in item_plans.columns}
-    arrays = ", ".join(f"CAST(%s AS {types[name]}[])" for name in _OF_EACH)
-    alike = ", ".join(f"CAST(%s AS {types[name]})" for name in _ALIKE)
+    types = {each.name: _SENT[type(each.type)] for each in item_plans.columns if type(each.type) in _SENT}
+    arrays = ", ".join(f"CAST(%s AS {types[name].name}[])" for name in _OF_EACH)
+    alike = ", ".join(f"CAST(%s AS {types[name].name})" for name in _ALIKE)
     written = ", ".join(("warehouse_id", "product_id", *_NUMBERS))
     given, known = (", ".join(f"{table}.{name}" for name in _NUMBERS) for table in ("given", "known"))
     replaced = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "planned_at"))
@@ -167,12 +181,6 @@ def _insert_plans() -> str:
 
 
 _INSERT_PLANS = _insert_plans()
-_ARRAYS: Mapping[type, Callable[[Sequence[Any]], bytes | str]] = {
-    BigInteger: bigints,
-    Integer: integers,
-    Double: doubles,
-    Text: words,
-}
 
 
 PointAndQuantity = tuple[int | None, int | None]
@@ -339,7 +347,7 @@ def insert_plans(connection: Connection, items: Sequence[ItemKey], columns: Mapp
         return
     warehouse_ids, product_ids = (list(each) for each in zip(*items, strict=True))
     of_each = {"warehouse_id": warehouse_ids, "product_id": product_ids, **columns}
-    arrays = [_ARRAYS[type(item_plans.c[name].type)](of_each[name]) for name in _OF_EACH]
+    arrays = [_SENT[type(item_plans.c[name].type)].array(of_each[name]) for name in _OF_EACH]
     send(connection, [Statement(_INSERT_PLANS, (as_of, *arrays, *(columns[name] for name in _ALIKE)))])
 
 

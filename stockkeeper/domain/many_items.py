@@ -36,7 +36,8 @@ def economic_quantities(annual: Floats, order_cost: float, holding_costs: Floats
         holding_costs: Money per unit and year.
     """
     costs = np.where(holding_costs > 0, holding_costs, 1.0)
-    return np.where(holding_costs > 0, np.sqrt(2 * annual * order_cost / costs), annual)
+    with np.errstate(over="ignore"):  # Beyond all floats it is infinite, and `orderable` bounds it.
+        return np.where(holding_costs > 0, np.sqrt(2 * annual * order_cost / costs), annual)
 
 
 def annual_demand(daily_means: Floats) -> Floats:

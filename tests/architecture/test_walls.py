@@ -45,6 +45,7 @@ PLANS_MANY_ITEMS = {
     "stockkeeper.domain.look_back",
     "stockkeeper.domain.refused_demand",
     "stockkeeper.domain.lead_time_demand",
+    "stockkeeper.domain.many_items",
     "stockkeeper.domain.planning",
 }
 """What computes with arrays in the domain."""

@@ -33,6 +33,9 @@ def test_economic_quantities_and_packs_are_those_of_each_item() -> None:
     assert found.tolist() == [
         economic_order_quantity(each.annual, 50.0, cost) for each, cost in zip(usages, costs, strict=True)
     ]
+    assert economic_quantities(annual, 1e30, np.full(len(annual), 1e-320)).tolist() == [
+        economic_order_quantity(each.annual, 1e30, 1e-320) for each in usages
+    ]
     terms = [Terms(CHANCE.choice((1, 10, 1_000)), CHANCE.choice((1, 6, 7, 500))) for _ in DAYS]
     assert orderable(terms, found).tolist() == [
         each.orderable(units) for each, units in zip(terms, found.tolist(), strict=True)
