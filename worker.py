@@ -80,7 +80,7 @@ from stockkeeper.contracts import (
 from stockkeeper.contracts.policies import bulk_queue
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import PROCESSES
-from stockkeeper.contracts.settings import LogFormat, require_known
+from stockkeeper.contracts.settings import LogFormat, queues_of, require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
 from workflows.brought_identity import BringsIdentity
@@ -213,9 +213,15 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         OrderPromises(database),
         SupplyQuestions(database),
         NoticeSteps(database, settings.notice_ways),
-        Runs(of_queue=settings.task_queue if settings.databases else None),
+        _runs(settings),
         IdentityChecks(verifier_of(settings)),
     ]
+
+
+def _runs(settings: Settings) -> Runs:
+    """Runs as Temporal has them: of one database, or of this one of several."""
+    queues = queues_of(settings.databases)
+    return Runs(settings.task_queue, [each for each in queues if each != settings.task_queue]) if queues else Runs()
 
 
 def _steps(process: ProcessSpec, database: Database, settings: Settings) -> object:

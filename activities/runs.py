@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from stockkeeper.contracts import reservation, search_attributes
+from stockkeeper.contracts import order_in_parts, reservation, search_attributes
 from stockkeeper.contracts.stock_audit import (
     RUNS_A_PAGE,
     AskRetention,
@@ -48,10 +48,12 @@ class Runs(RunActivities):
 
     Args:
         of_queue: Only reservations of this task queue hold stock in the worker's database; None: all do.
+        elsewhere: The task queues of the other databases, where there are any.
     """
 
-    def __init__(self, of_queue: str | None = None) -> None:
+    def __init__(self, of_queue: str | None = None, elsewhere: Sequence[str] = ()) -> None:
         self._of_queue = of_queue
+        self._elsewhere = elsewhere
 
     @activity.defn(name="find_running")
     async def find_running(self, question: FindRunning) -> FoundRunning:
@@ -70,19 +72,21 @@ class Runs(RunActivities):
     @activity.defn(name="find_holders")
     async def find_holders(self, question: FindHolders) -> FoundHolders:
         """Running reservations whose status says that they hold stock."""
+        types = [reservation.WORKFLOW_TYPE, *([order_in_parts.WORKFLOW_TYPE] if self._elsewhere else [])]
+        named = ", ".join(f'"{each}"' for each in types)
         query = (
-            f'WorkflowType="{reservation.WORKFLOW_TYPE}" AND {_OPEN} '
-            f'AND {search_attributes.STATUS.name}="{ReservationStatus.ACTIVE}"'
+            f'WorkflowType IN ({named}) AND {_OPEN} AND {search_attributes.STATUS.name}="{ReservationStatus.ACTIVE}"'
         )
         token = base64.b64decode(question.next_page) if question.next_page else b""
         runs, following = await _page_of(activity.client(), query, token)
-        prefix = reservation.PROCESS.id_of("")
+        prefix, found = reservation.PROCESS.id_of(""), dict[str, list[str]]()
+        for run in runs:
+            if self._of_queue is None or run.task_queue == self._of_queue:
+                found.setdefault(run.type.name, []).append(run.execution.workflow_id.removeprefix(prefix))
         return FoundHolders(
-            references=[
-                run.execution.workflow_id.removeprefix(prefix)
-                for run in runs
-                if self._of_queue is None or run.task_queue == self._of_queue
-            ],
+            references=found.get(reservation.WORKFLOW_TYPE, []),
+            in_parts=found.get(order_in_parts.WORKFLOW_TYPE, []),
+            elsewhere=[*self._elsewhere],
             next_page=base64.b64encode(following).decode() if following else None,
         )
 

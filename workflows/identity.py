@@ -110,8 +110,13 @@ def places(source: Any, at: str) -> Iterable[int | None]:
         return []
     if at != "lines":
         return [_field(source, at)]
-    lines = _field(source, "lines")
-    return [_field(line, "warehouse_id") for line in lines] if isinstance(lines, list) else [None]
+    parts = _field(source, "parts")
+    found: list[int | None] = []
+    # The start of an order in several databases has lines in each of its parts.
+    for part in parts if isinstance(parts, list) else [source]:
+        lines = _field(part, "lines")
+        found += [_field(line, "warehouse_id") for line in lines] if isinstance(lines, list) else [None]
+    return found
 
 
 def _field(source: Any, name: str) -> Any:

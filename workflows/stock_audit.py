@@ -240,23 +240,39 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
         question = FindHolders(next_page=self._at.next_page)
         summary = f"reservations from {self.state.runs_checked + 1} on"
         page = await through_the_queue(RunActivities.find_holders, question, summary, policies.PLANNING)
-        suspects = await self._without_a_hold(page.references)
-        for pause in policies.LOOKS_AGAIN:
-            if suspects and pause:
-                await workflow.sleep(pause, summary=f"{counted(len(suspects), 'reservation')} may just be ending")
-            suspects = await self._without_a_hold(await self._still_running(suspects))
-        if suspects:
-            self._found(await self._holding_nothing(suspects, keep=True))
-        self.state.runs_checked += len(page.references)
+        for references, elsewhere in ((page.references, []), (page.in_parts, page.elsewhere)):
+            suspects = await self._without_a_hold(references, elsewhere)
+            for pause in policies.LOOKS_AGAIN:
+                if suspects and pause:
+                    await workflow.sleep(pause, summary=f"{counted(len(suspects), 'reservation')} may just be ending")
+                suspects = await self._without_a_hold(await self._still_running(suspects), elsewhere)
+            if suspects:
+                self._found(await self._holding_nothing(suspects, keep=True))
+            self.state.runs_checked += len(references)
         self._at.next_page = page.next_page
         if page.next_page is None:
             self._at.stage += 1
 
-    async def _without_a_hold(self, references: list[str]) -> list[str]:
+    async def _without_a_hold(self, references: list[str], elsewhere: list[str]) -> list[str]:
+        """Those that hold nothing in this database, nor in any of the others."""
         if not references:
             return []
         holding_nothing: list[str] = (await self._holding_nothing(references, keep=False)).references
+        for queue in elsewhere:
+            if holding_nothing:
+                holding_nothing = await self._holding_nothing_in(queue, holding_nothing)
         return holding_nothing
+
+    async def _holding_nothing_in(self, queue: str, references: list[str]) -> list[str]:
+        """Those that hold nothing in another database; none, where that doesn't tell."""
+        step = CheckRunsStep(**self._stamp(CheckRunsStep), references=references, keep=False)
+        summary = f"{queue}: {counted(len(references), 'order')}: is anything held?"
+        there = {**policies.READ, "task_queue": queue}
+        try:
+            return (await through_the_queue(StockAuditActivities.check_runs, step, summary, there)).references
+        except FailureError:
+            self.note(f"{counted(len(references), 'order')} with lines in {queue} couldn't be looked up there")
+            return []
 
     async def _holding_nothing(self, references: list[str], *, keep: bool) -> Any:
         step = CheckRunsStep(**self._stamp(CheckRunsStep), references=references, keep=keep)

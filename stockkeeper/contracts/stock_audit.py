@@ -151,9 +151,18 @@ class FindHolders(BaseModel):
 
 
 class FoundHolders(BaseModel):
-    """One page of their references."""
+    """One page of their references.
+
+    Attributes:
+        references: Of orders whose lines this database keeps, all of them.
+        in_parts: Of orders with lines in several databases, whose run is on this one's task queue.
+        elsewhere: The task queues of the other databases, which may hold the lines of those.
+        next_page: Where the next page begins; None: this was the last.
+    """
 
     references: list[str]
+    in_parts: list[str] = []
+    elsewhere: list[str] = []
     next_page: str | None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from stockkeeper import InsufficientStock, InvalidRequest, InvalidState, Line, OperationConflict
+from stockkeeper.contracts import policies
 from stockkeeper.domain.reservation import ReservationEvent, ReservationStatus, WantedLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
@@ -319,6 +320,26 @@ async def _back(one: One) -> None:
     await asyncio.to_thread(one.server.stop)
     await asyncio.to_thread(one.server.start)
     one.engine.dispose()
+
+
+async def test_the_audit_names_an_order_that_runs_and_holds_nothing_in_any_database(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "LOOKS_AGAIN", [timedelta(), timedelta(milliseconds=100)])
+    north, south = await items(both)
+    order = new_reference()
+    hold = await both.stock.reserve(order, wanted((north, 3), (south, 4)), performed_by="shop")
+    audited = both.stock.at(both.north.queue)
+    for one, item, off in ((both.north, north, []), (both.south, south, [f"order {order}"])):
+        # Behind the back of its run, which goes on.
+        PartInDatabase(0, one, order, item, [1]).end(order, datetime.now(UTC))
+        await audited.run_audit()
+        found = [each async for each in audited.findings() if each.kind == "RUN_WITHOUT_HOLD"]
+        assert [each.document for each in found if order in (each.document or "")] == off
+    with pytest.raises(InvalidState):
+        await hold.cancel(performed_by="shop", reason="it holds nothing")
+    await audited.run_audit()
+    assert [each async for each in audited.findings() if each.kind == "RUN_WITHOUT_HOLD"] == []
 
 
 async def test_a_server_that_is_killed_between_the_phases_ships_when_it_is_back(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
@@ -72,11 +73,35 @@ class Both:
     def __init__(self, north: One, south: One, client: Client) -> None:
         self.north, self.south, self.client = north, south, client
         self.stock = self.caller()
+        self._workers = AsyncExitStack()
 
-    def caller(self, answer_within: timedelta = timedelta(seconds=ANSWER_SECONDS)) -> Stockkeeper:
-        """A client that has read nothing yet."""
+    def caller(
+        self, answer_within: timedelta = timedelta(seconds=ANSWER_SECONDS), *, client: Client | None = None
+    ) -> Stockkeeper:
+        """A client that has read nothing yet; by another connection, if one is given."""
         queues: Sequence[str] = (self.north.queue, self.south.queue)
-        return Stockkeeper(connection_to(self.client, "", queues, answer_within=answer_within))
+        return Stockkeeper(connection_to(client or self.client, "", queues, answer_within=answer_within))
+
+    async def begin_work(self, client: Client, **settings: Any) -> None:
+        """Begin a worker for each, with other settings than usual if some are given."""
+        for each in (self.north, self.south):
+            told = each.settings.model_copy(update=settings)
+            await self._workers.enter_async_context(working(client, each.database, told))
+
+    async def end_work(self) -> None:
+        """End the workers."""
+        await self._workers.aclose()
+
+    @asynccontextmanager
+    async def worked_by(self, client: Client, **settings: Any) -> AsyncIterator[None]:
+        """Workers with other settings, in place of the usual ones."""
+        await self.end_work()
+        await self.begin_work(client, **settings)
+        try:
+            yield
+        finally:
+            await self.end_work()
+            await self.begin_work(self.client)
 
     async def warehouse(self, home: One) -> int:
         """A new warehouse in one of the databases, of which both know."""
@@ -125,6 +150,7 @@ async def two_databases(folder: Path, settings: Settings, client: Client) -> Asy
             return await asyncio.to_thread(is_copied, south.engine)
 
         await eventually(look, bool)
-        for each in (north, south):
-            await stack.enter_async_context(working(client, each.database, each.settings))
-        yield Both(north, south, client)
+        both = Both(north, south, client)
+        stack.push_async_callback(both.end_work)
+        await both.begin_work(client)
+        yield both
