@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ from tests.support.shop import Shop
 from tests.support.stock_audit import Audits
 from tests.support.transfer import Transfers
 from tests.support.wire import Caller
-from worker import Settings, build_database, working
+from worker import Settings, build_database, event_loop, working
 
 # The same examples every time, and no time limit: on a busy machine that would fail by chance.
 hypothesis_settings.register_profile("stockkeeper", deadline=None, database=None, derandomize=True)
@@ -79,6 +79,16 @@ def _commands_are_made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typer.testing._get_command", cache(get_command))
         yield
+
+
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that a worker has, which takes less time than asyncio's own; pytest-asyncio asks for it by this name.
+
+    Its hook for that would give a loop to asynchronous tests alone, and the others would begin another one, with a
+    stack of its own.
+    """
+    return event_loop
 
 
 @pytest.fixture(scope="session")

@@ -207,4 +207,4 @@ async def test_no_activity_that_a_client_can_reach_is_left_trying(
     names = {each.__temporal_activity_definition.name for each in reachable}
     assert names > set(QUESTIONS)
     with nothing_is_stored(engine):
-        await few_at_once(*(lambda name=name: asked(name) for name in names), lanes=20)
+        await few_at_once(*(lambda name=name: asked(name) for name in names), lanes=10)
