@@ -31,6 +31,7 @@ from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.differences import WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
+from activities.following import Following, following_of
 from activities.gauges import Gauges
 from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
 from activities.health_server import answering, host_and_port
@@ -157,10 +158,10 @@ def metrics_of(settings: Settings) -> Metrics | None:
     return Metrics(Runtime.default().metric_meter) if settings.metrics_address else None
 
 
-def activities_of(*implementations: object) -> list[Callable[..., Any]]:
-    """Every method that is an activity, for any payload."""
+def activities_of(*implementations: object, following: Following | None = None) -> list[Callable[..., Any]]:
+    """Every method that is an activity, for any payload, where its warehouse is."""
     return [
-        at_the_edge(member)
+        at_the_edge(member, following)
         for implementation in implementations
         for _, member in inspect.getmembers(implementation, inspect.ismethod)
         if hasattr(member, "__temporal_activity_definition")
@@ -224,6 +225,11 @@ def _runs(settings: Settings) -> Runs:
     return Runs(settings.task_queue, [each for each in queues if each != settings.task_queue]) if queues else Runs()
 
 
+def _on_another(settings: Settings) -> tuple[Database, list[object]]:
+    database = build_database(settings)
+    return database, build_steps(database, settings)
+
+
 def _steps(process: ProcessSpec, database: Database, settings: Settings) -> object:
     """The implementation of a process's activities that needs no settings, or only the limit of differences."""
     steps = steps_of(process)
@@ -243,7 +249,9 @@ async def working(client: Client, database: Database, settings: Settings) -> Asy
     log_attempts_in_one_line()
     measuring, beside = _measured(client, database, settings)
     common = _Common(
-        activities=activities_of(*build_steps(database, settings)),
+        activities=activities_of(
+            *build_steps(database, settings), following=following_of(database, settings, _on_another)
+        ),
         deployment_config=_deployment(settings.version),
         interceptors=[
             *_traced(database),

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.following import Following
 from activities.heartbeats import heartbeats, heartbeats_in_the_loop
 from activities.writes import database_errors
 from stockkeeper.contracts.converter import as_application_error
@@ -19,11 +20,12 @@ from stockkeeper.contracts.messages import Step, parse
 from stockkeeper.domain.errors import InvalidRequest
 
 
-def at_the_edge(implementation: Callable[..., Any]) -> Callable[..., Any]:
+def at_the_edge(implementation: Callable[..., Any], following: Following | None = None) -> Callable[..., Any]:
     """The activity as a worker runs it: of the same name, for any payload.
 
     Args:
         implementation: A method of a class of activities, bound, with one parameter: a model of the contract.
+        following: Carries it out where its warehouse is; None: there is one database.
 
     Returns:
         An activity that refuses a payload that doesn't fit by `InvalidRequest`, at once, and carries out any other. A
@@ -57,7 +59,8 @@ def at_the_edge(implementation: Callable[..., Any]) -> Callable[..., Any]:
     def in_a_thread(*payload: Any) -> Any:
         # The database may also fail where an activity doesn't mind it itself.
         with _signs_of_life(), database_errors():
-            return implementation(checked(payload))
+            message = checked(payload)
+            return implementation(message) if following is None else following.carry_out(implementation, message)
 
     in_a_thread.__name__ = implementation.__name__
     return defined(in_a_thread)

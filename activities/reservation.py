@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.following import ALONE, require_not_joined
 from activities.holding import hold_lines_again, holding
 from activities.order_promising import with_day
 from activities.serving import answer_of, leave_queue, reserve_or_wait, serve, waiting
@@ -32,6 +33,7 @@ from database.stock_rows import Reference
 from database.waiting_looks import read_latest_wait, read_wait
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import StockAnswer, state_of
+from stockkeeper.contracts.order_in_parts import WORKFLOW_TYPE as ORDER_IN_PARTS
 from stockkeeper.contracts.reservation import (
     ExtendReservationStep,
     FulfillReservationStep,
@@ -102,14 +104,19 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got one of those named.
             InvalidRequest: A product isn't sold any more.
             InsufficientStock: With the numbers of every item that is short.
+            WarehouseMoving: It takes stock of several warehouses, and one is about to move to another database.
             InvalidState: It begins later than ``not_after``, or its run was cancelled before it. Nothing is held.
             OperationConflict: The reference has a reservation with other contents.
         """
         began_at, withdrawal = scheduled_at(step), _withdrawal()
+        alone, is_part = ALONE.get(), activity.info().workflow_type == ORDER_IN_PARTS
 
         def hold(stock: LockedStock, operation: Operation) -> StockAnswer | None:
             if withdrawal in stock.stored:
                 raise RESERVATION.refusal(ReservationStatus.CANCELLED, "reserve", of=step.reference_id)
+            if not stock.lines_of(_reference(step)):
+                places = [line.warehouse_id for line in step.lines if line.warehouse_id is not None]
+                require_not_joined(places, alone, is_part=is_part)
             return reserve_or_wait(stock, operation, step, began_at)
 
         return self._with_day(step, self._once(step, hold, replace(_wants(step), unless=withdrawal)))

@@ -17,7 +17,7 @@ from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
 from stockkeeper.contracts.policies import TASK_QUEUE, bulk_queue
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
-from stockkeeper.contracts.settings import LogFormat, queues_of, suffix_of
+from stockkeeper.contracts.settings import LogFormat, queues_of, suffix_of, urls_of
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:
@@ -63,6 +63,12 @@ def _database_queues(databases: str) -> str:
     return ",".join(queues_of(databases))
 
 
+def _database_urls(urls: SecretStr) -> SecretStr:
+    urls_of(urls.get_secret_value())
+    return urls
+
+
+DatabaseUrls = Annotated[SecretStr, AfterValidator(_database_urls)]
 DatabaseQueues = Annotated[str, AfterValidator(_database_queues)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
@@ -90,6 +96,8 @@ class WorkerSettings(IdentitySettings):
     task_queue: str = TASK_QUEUE
     databases: DatabaseQueues = ""
     """Task queues of all databases, if there are several, that of the catalogue's first (ADR 0080)."""
+    database_urls: DatabaseUrls = SecretStr("")
+    """URLs of the other databases, by task queue, for documents that have moved there: ``south=postgresql://...``."""
     concurrency: PositiveInt = 10
     """Activities through the task queue at once; three times as many local ones, twice as many connections."""
     serves: Serves = Serves.ALL
@@ -148,6 +156,11 @@ class WorkerSettings(IdentitySettings):
             supplier=self.supplier_notice_urls.get_secret_value(),
             warehouse=self.warehouse_notice_urls.get_secret_value(),
         )
+
+    @property
+    def urls(self) -> dict[str, SecretStr]:
+        """The URLs of other databases by their task queues."""
+        return {queue: SecretStr(url) for queue, url in urls_of(self.database_urls.get_secret_value()).items()}
 
     @property
     def own_suffix(self) -> str:

@@ -15,6 +15,7 @@ from temporalio import activity
 
 from activities.catalogue import require_items
 from activities.document_steps import Plan, nothing
+from activities.following import ALONE, require_not_joined
 from activities.transfer_goods import TransitSteps, is_repeated, show_command, stored_transfer, units_by_product
 from activities.writes import Effect, columns_of, document_once, require_same
 from database import holds, transit
@@ -58,6 +59,7 @@ class TransferSteps(TransitSteps, TransferActivities):
         Raises:
             UnknownWarehouse, UnknownProduct: The catalogue hasn't got one of those named.
             WarehouseElsewhere: Another database keeps the source.
+            WarehouseMoving: One of them is about to move to another database.
             InsufficientStock: With the numbers of every item that is short. Nothing is stored.
             OperationConflict: A transfer with this number and other contents exists.
         """
@@ -227,6 +229,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
         require_same(_contents(stored), _contents(step), otherwise=another)
         return None
     places = (step.from_warehouse_id, step.to_warehouse_id)
+    require_not_joined(places, ALONE.get())
     products = {line.product_id for line in step.line_items}
     require_items(connection, {ItemKey(place, product) for place in places for product in products}, sold=False)
     lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in step.line_items]

@@ -6,13 +6,13 @@ The task queue of its workers is a database's name. With both tables empty there
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
-from sqlalchemy import Boolean, Column, Connection, Table, Text, select, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Connection, Table, Text, select, text
 from sqlalchemy.exc import DBAPIError
 
-from database.columns import METADATA, key_of, needed
+from database.columns import METADATA, key_of, needed, reference
 from stockkeeper.domain.errors import DomainError, InvalidRequest, WarehouseElsewhere
 
 this_database = Table(
@@ -29,18 +29,45 @@ warehouse_homes = Table(
     METADATA,
     key_of("warehouses.warehouse_id"),
     needed("task_queue", Text),
+    Column("version", BigInteger, CheckConstraint("version > 0"), nullable=False, server_default=text("1")),
 )
-"""The home of each warehouse that isn't kept where the catalogue is."""
+"""The home of each warehouse that isn't kept where the catalogue is, or that has moved."""
+
+warehouse_moves = Table(
+    "warehouse_moves",
+    METADATA,
+    key_of("warehouses.warehouse_id"),
+    Column("version", BigInteger, CheckConstraint("version > 0"), nullable=False),
+    needed("state", Text),
+    needed("task_queue", Text),
+    needed("other", Text),
+)
+"""What this database knows itself of warehouses that leave it or come to it. It isn't replicated."""
+
+moved_runs = Table(
+    "moved_runs",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    reference("warehouses.warehouse_id"),
+    needed("task_queue", Text),
+)
+"""Runs of this database's task queue whose documents have left with their warehouse, and where those are."""
 
 _ELSEWHERE = text("SELECT warehouse_id, task_queue FROM warehouses_elsewhere(cast(:wanted AS bigint[]))")
 
 _HOMES = text("""
-    SELECT warehouse_id, name AS warehouse, coalesce(home.task_queue, here.catalogue) AS task_queue
-    FROM warehouses LEFT JOIN warehouse_homes AS home USING (warehouse_id) LEFT JOIN this_database AS here ON true
+    SELECT warehouse_id, name AS warehouse, task_queue FROM warehouse_places
     WHERE warehouse_id > :after
     ORDER BY warehouse_id
     LIMIT :most
 """)
+_VERSION = text("SELECT coalesce(max(version), 0) FROM warehouse_places")
+_MOVES = text("""
+    SELECT warehouse_id, name, state, moved.task_queue
+    FROM warehouse_moves AS moved JOIN warehouses USING (warehouse_id)
+""")
+_HAS_MOVED_RUNS = text("SELECT EXISTS (SELECT FROM moved_runs)")
+_MOVED_RUN = text("SELECT warehouse_id, task_queue FROM moved_runs WHERE workflow_id = :workflow_id")
 
 # The worker of a subscription, which has no process while it is switched off or fails.
 _FOLLOWING = text("""
@@ -82,6 +109,39 @@ def refusal_of(error: DBAPIError) -> DomainError | None:
     if error.orig.sqlstate == _OF_THE_CATALOGUE:
         return InvalidRequest(told.message_primary or "")
     return None
+
+
+def read_version(connection: Connection) -> int:
+    """The version of the directory, as this database has it: that of the latest move."""
+    return int(connection.execute(_VERSION).scalar_one())
+
+
+class Moving(NamedTuple):
+    """A warehouse on a move, or after it, as one end knows it; the states are those of ``warehouse_moves``.
+
+    Attributes:
+        warehouse_id: The warehouse.
+        name: Its name.
+        state: The state of the move at this end.
+        task_queue: That of the database where the warehouse is.
+    """
+
+    warehouse_id: int
+    name: str
+    state: str
+    task_queue: str
+
+
+def read_moves(connection: Connection) -> tuple[list[Moving], bool]:
+    """The moves that this database knows of, and whether documents have left it."""
+    moves = [Moving(*row) for row in connection.execute(_MOVES)]
+    return moves, bool(moves) and bool(connection.execute(_HAS_MOVED_RUNS).scalar_one())
+
+
+def read_moved_run(connection: Connection, workflow_id: str) -> tuple[int, str] | None:
+    """The warehouse with which the document of a run has left, and the task queue of where it is; None: it hasn't."""
+    found = connection.execute(_MOVED_RUN, {"workflow_id": workflow_id}).one_or_none()
+    return None if found is None else (found.warehouse_id, found.task_queue)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,9 @@ STILL_HELD = text("""
 HOLDING = text("""
     SELECT DISTINCT reference_id FROM reservations
     WHERE reference_type = 'ORDER' AND reference_id = ANY (:references) AND status = 'ACTIVE'
+    -- What left with its warehouse is held in another database.
+    UNION SELECT reference_id FROM unnest(cast(:references AS text[])) AS reference_id
+    WHERE EXISTS (SELECT FROM moved_runs WHERE workflow_id = 'reservation-' || reference_id)
 """).bindparams(bindparam("references", type_=ARRAY(Text)))
 
 

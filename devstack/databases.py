@@ -22,6 +22,26 @@ _PUBLISH = (
 )
 _THIS = text("INSERT INTO this_database (task_queue, catalogue) VALUES (:task_queue, :catalogue)")
 _HOME = text("INSERT INTO warehouse_homes (warehouse_id, task_queue) VALUES (:warehouse_id, :task_queue)")
+_RANGE = 10**12
+"""So many keys each database counts in a range of its own, so that rows keep theirs when they move. JSON has room for
+nine thousand such ranges in a number."""
+_COUNTED = (
+    "reservations.reservation_id",
+    "purchase_orders.po_id",
+    "transfer_orders.transfer_id",
+    "transit_movements.transit_movement_id",
+    "cycle_counts.count_id",
+    "returns.return_id",
+    "adjustments.adjustment_id",
+    "difference_approvals.approval_id",
+)
+"""Keys that runs, callers or other rows have."""
+_COUNT_FROM = text("""
+    SELECT setval(pg_get_serial_sequence(:table, :key), :first, false)
+    FROM pg_sequences
+    WHERE format('%I.%I', schemaname, sequencename)::regclass = pg_get_serial_sequence(:table, :key)::regclass
+        AND coalesce(last_value, 0) < :first
+""")
 _COPIED = text("SELECT count(*) = 0 FROM pg_subscription_rel WHERE srsubstate NOT IN ('r', 's')")
 
 
@@ -37,7 +57,19 @@ def keep_catalogue(engine: Engine, task_queue: str) -> None:
         connection.exec_driver_sql(_PUBLISH)
 
 
-def follow_catalogue(engine: Engine, task_queue: str, *, catalogue: str, catalogue_url: str) -> None:
+def count_apart(engine: Engine, place: int) -> None:
+    """Let a database count its documents in a range of its own; one that does so already goes on.
+
+    Args:
+        engine: The database as its owner.
+        place: Its place among all databases; 0: the first, which counts from 1.
+    """
+    with engine.begin() as connection:
+        for table, key in (each.split(".") for each in _COUNTED):
+            connection.execute(_COUNT_FROM, {"table": table, "key": key, "first": place * _RANGE + 1})
+
+
+def follow_catalogue(engine: Engine, task_queue: str, *, catalogue: str, catalogue_url: str, place: int = 1) -> None:
     """Let an empty, migrated database follow the catalogue of another one. The copy may take its time: `is_copied`.
 
     Args:
@@ -45,7 +77,9 @@ def follow_catalogue(engine: Engine, task_queue: str, *, catalogue: str, catalog
         task_queue: The task queue of its workers.
         catalogue: The task queue of the database that keeps the catalogue.
         catalogue_url: That database, as a role that may replicate it, reached from this database's server.
+        place: Its place among all databases, that of the catalogue's being 0: it counts its documents in that range.
     """
+    count_apart(engine, place)
     with engine.begin() as connection:
         connection.execute(_THIS, {"task_queue": task_queue, "catalogue": catalogue})
     url = make_url(catalogue_url).set(drivername="postgresql").render_as_string(hide_password=False)

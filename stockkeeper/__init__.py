@@ -39,6 +39,7 @@ from stockkeeper.contracts.errors import (
     UnknownWarehouse,
     Unreachable,
     WarehouseElsewhere,
+    WarehouseMoving,
 )
 from stockkeeper.contracts.ledger import LevelThen, Movement
 from stockkeeper.contracts.order_promising import DeliveryPromise, PromisedLine
@@ -112,4 +113,5 @@ __all__ = [
     "Unreachable",
     "Variance",
     "WarehouseElsewhere",
+    "WarehouseMoving",
 ]

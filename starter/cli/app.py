@@ -22,6 +22,7 @@ from starter.cli import (
     stack,
     stock,
     views,
+    warehouse,
 )
 from starter.cli.context import read_input
 from starter.cli.output import for_programs, print_json
@@ -102,3 +103,4 @@ app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(product.app, name="product")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(stock.app, name="stock")
+app.add_typer(warehouse.app, name="warehouse")

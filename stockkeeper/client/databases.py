@@ -5,6 +5,7 @@ again every minute, when a warehouse isn't in it, or when one of them says that 
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ from stockkeeper.contracts.errors import (
     Unreachable,
     WarehouseElsewhere,
 )
-from stockkeeper.contracts.homes import ShowHomes
+from stockkeeper.contracts.homes import Place, ShowHomes, lines_of, places_of
 from stockkeeper.contracts.import_file import ImportKind
 from stockkeeper.contracts.messages import Message, Page
 from stockkeeper.contracts.operation import FindOperation, OperationFound
@@ -59,7 +60,13 @@ P = TypeVar("P", bound=Page)
 R = TypeVar("R")
 
 _READ_AGAIN_AFTER = 60.0
-"""Seconds after which the directory is read again, when it is needed."""
+"""Seconds after which the directory is read again before it is used."""
+_LOOK_AGAIN_AFTER = 5.0
+"""Seconds after which it is looked, beside a call, whether a warehouse has moved since."""
+_MOVES_WITHIN = 30.0
+"""Seconds for which a call follows a warehouse that isn't where it should be: while it moves, two databases may say of
+each other for a moment that it is there."""
+_FOLLOWS_EVERY = 0.5
 _NEXT_AFTER = 0.5
 """Seconds after which what every database knows is asked of the next one as well. A healthy one needs hundredths."""
 
@@ -74,11 +81,6 @@ _PLACES: Mapping[str, Callable[[Any], Any]] = {
     SHOW_FINDINGS.name: lambda finding: finding.first_seen_at,
 }
 """By which rows of several databases are merged, where each counts its rows by itself."""
-_IDS = ("warehouse_id", "from_warehouse_id", "to_warehouse_id", "warehouse_ids")
-_NAMES = ("warehouse", "from_warehouse", "to_warehouse", "warehouses")
-
-Place = int | str
-"""A warehouse, by its id or as a question names it."""
 
 
 class _OnProduct(Protocol):
@@ -98,6 +100,14 @@ class _Directory:
 
     by_id: dict[int, str] = field(default_factory=dict)
     by_name: dict[str, str] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    version: int = 0
+
+    def learn(self, warehouse_id: int, home: str) -> None:
+        """Know a warehouse's home."""
+        self.by_id[warehouse_id] = home
+        if (name := self.names.get(warehouse_id)) is not None:
+            self.by_name[name] = home
 
     def home(self, place: Place) -> str | None:
         """The task queue of a warehouse's database; None: there is no such warehouse."""
@@ -120,7 +130,8 @@ class Databases:
         self.queues = tuple(queues)
         self._at = {queue: connection.at(queue) for queue in queues}
         self._directory = _Directory()
-        self._read_at = -_READ_AGAIN_AFTER
+        self._read_at = self._looked_at = -_READ_AGAIN_AFTER
+        self._looking: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._first_asked = queues[0]
 
@@ -134,11 +145,27 @@ class Databases:
         Raises:
             InvalidRequest: Its warehouses are kept in several databases, or it names none. Nothing was begun.
         """
-        try:
+
+        async def begin_at_home() -> R:
             return await begin(await self._home_of(request))
-        except WarehouseElsewhere:
-            await self._read()
-            return await begin(await self._home_of(request))
+
+        return await self._following(begin_at_home)
+
+    async def _following(self, call: Callable[[], Awaitable[R]]) -> R:
+        """Make a call again that has met a warehouse that is elsewhere by now, with what has been learnt by it."""
+        until = time.monotonic() + _MOVES_WITHIN
+        while True:
+            try:
+                return await call()
+            except WarehouseElsewhere as elsewhere:
+                before = self._directory.by_id.get(elsewhere.warehouse_id)
+                await self._read()
+                if self._directory.by_id.get(elsewhere.warehouse_id) == before:
+                    # The directory is behind, or the client was right all the time.
+                    if time.monotonic() > until or elsewhere.task_queue not in self._at:
+                        raise
+                    self._directory.learn(elsewhere.warehouse_id, elsewhere.task_queue)
+                    await asyncio.sleep(_FOLLOWS_EVERY)
 
     async def parts(self, lines: Iterable[L]) -> dict[str, list[L]]:
         """The lines of an order by the task queue of the database that keeps their warehouse, each in their order.
@@ -181,12 +208,14 @@ class Databases:
         workflow_id = _workflow_of(asked)
         if isinstance(asked, FindOperation) and _is_transfer(workflow_id):
             return await self._ask_both_ends(question, asked, prefix)
-        queue = await self._only_home(question.name, asked) if workflow_id is None else await self.queue_of(workflow_id)
-        try:
-            return await ask(self._at[queue], question, asked, prefix=prefix)
-        except WarehouseElsewhere:
-            await self._read()
-            return await ask(self._at[await self._only_home(question.name, asked)], question, asked, prefix=prefix)
+        if workflow_id is not None:
+            return await ask(self._at[await self.queue_of(workflow_id)], question, asked, prefix=prefix)
+
+        async def ask_at_home() -> A:
+            home = self._at[await self._only_home(question.name, asked)]
+            return await ask(home, question, asked, prefix=prefix)
+
+        return await self._following(ask_at_home)
 
     async def pages(self, question: PagedQuestion[Q, P, R], asked: Q) -> AsyncIterator[R]:
         """All rows of an answer, merged in their order: see `stockkeeper.client.questions.pages`.
@@ -196,15 +225,20 @@ class Databases:
         Raises:
             Unreachable: One of the databases doesn't answer; the message names it. Rows may have come before.
         """
-        if question.name in _OF_THE_CATALOGUE:
-            queues: Collection[str] = (self.queues[0],)
-        else:
-            queues = await self._homes(asked) or self.queues
         place, latest_first = _PLACES.get(question.name, question.place), question.goes_on == "before"
-        streams = {queue: self._rows(queue, question, asked) for queue in queues}
         told: set[object] = set()
+        streams: dict[str, AsyncGenerator[R]] = {}
+
+        async def begin_all() -> list[tuple[R] | None]:
+            queues: Collection[str] = self.queues[:1]
+            if question.name not in _OF_THE_CATALOGUE:
+                queues = await self._homes(asked) or self.queues
+            streams.clear()
+            streams.update({queue: self._rows(queue, question, asked) for queue in queues})
+            return await asyncio.gather(*(_next(each) for each in streams.values()))
+
         try:
-            first = await asyncio.gather(*(_next(each) for each in streams.values()))
+            first = await self._following(begin_all)
             heads = {queue: row for queue, row in zip(streams, first, strict=True) if row is not None}
             choose = max if latest_first else min
             while heads:
@@ -281,7 +315,7 @@ class Databases:
 
     async def _home_of(self, request: Message) -> str:
         """The database that keeps all warehouses of a start."""
-        lines = _lines_of(request)
+        lines = lines_of(request)
         if any("warehouse_id" in type(line).model_fields and line.warehouse_id is None for line in lines):
             raise InvalidRequest("warehouse_id: with several databases each line names its warehouse")
         if getattr(request, "kind", None) in _CATALOGUE_KINDS:
@@ -306,13 +340,16 @@ class Databases:
     async def _homes(self, message: BaseModel) -> dict[str, list[Place]]:
         """The databases of the warehouses that a message names; one that nobody knows is looked for in the first."""
         found: dict[str, list[Place]] = {}
-        for place in _places_of(message):
+        for place in places_of(message):
             found.setdefault(await self._home(place) or self.queues[0], []).append(place)
         return found
 
     async def _home(self, place: Place) -> str | None:
         if time.monotonic() - self._read_at > _READ_AGAIN_AFTER:
             await self._read()
+        elif time.monotonic() - self._looked_at > _LOOK_AGAIN_AFTER:
+            self._looked_at = time.monotonic()
+            self._looking = asyncio.create_task(self._look())
         home = self._directory.home(place)
         if home is None:
             await self._read()
@@ -330,18 +367,29 @@ class Databases:
             self._reading = asyncio.create_task(self._read_now())
         await asyncio.shield(self._reading)
 
+    async def _look(self) -> None:
+        """Read the directory if a warehouse has moved since; a database that doesn't answer is asked again later."""
+        with contextlib.suppress(StockkeeperError):
+            known = self._directory.version
+            page = await ask(self._at[self.queues[0]], SHOW_HOMES, ShowHomes(unless=known), prefix="question")
+            if page.version != known:
+                await self._read()
+
     async def _read_now(self) -> None:
         self._first_asked = self.queues[0]
         read, asked = _Directory(), ShowHomes()
         while True:
             page = await self._ask_any(SHOW_HOMES, asked, "question")
+            read.version = page.version
             for each in page.homes:
                 home = each.task_queue or self.queues[0]
-                read.by_id[each.warehouse_id] = read.by_name[each.warehouse.lower()] = home
+                read.names[each.warehouse_id] = each.warehouse.lower()
+                read.learn(each.warehouse_id, home)
             if not page.more:
                 break
             asked = ShowHomes(after=page.homes[-1].warehouse_id)
-        self._directory, self._read_at = read, time.monotonic()
+        self._directory = read
+        self._read_at = self._looked_at = time.monotonic()
 
 
 async def parts_by_database(connection: Connection, lines: Iterable[L]) -> dict[str, list[L]]:
@@ -375,25 +423,6 @@ def databases_by_environment() -> Sequence[str]:
         return queues_of(os.environ.get("STOCKKEEPER_DATABASES", ""))
     except ValueError as error:
         raise StockkeeperError(f"STOCKKEEPER_DATABASES: {error}") from None
-
-
-def _lines_of(message: BaseModel) -> Sequence[Any]:
-    for name in ("lines", "line_items"):
-        lines = getattr(message, name, None)
-        if isinstance(lines, Sequence):
-            return lines
-    return ()
-
-
-def _places_of(message: BaseModel) -> list[Place]:
-    """The warehouses that a message and its lines name, each once."""
-    found: dict[Place, None] = {}
-    for each in (message, *_lines_of(message)):
-        for name in (*_IDS, *_NAMES):
-            value = getattr(each, name, None)
-            places = value if isinstance(value, list) else [value]
-            found.update((place, None) for place in places if isinstance(place, int | str))
-    return list(found)
 
 
 def _in_both(asked: BaseModel, row: object) -> object:

@@ -17,6 +17,7 @@ from stockkeeper.client.identity import Token, token_by
 from stockkeeper.client.import_file import Imports
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.ledger import Ledger
+from stockkeeper.client.move import Moves
 from stockkeeper.client.order_promising import OrderPromising
 from stockkeeper.client.product import Products
 from stockkeeper.client.purchase_order import PurchaseOrders
@@ -41,6 +42,7 @@ class Stockkeeper(
     Supply,
     StockAudits,
     Imports,
+    Moves,
 ):
     """Stock, for a service. One per process is enough; it may be used from many tasks at once.
 

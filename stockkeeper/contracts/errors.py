@@ -16,6 +16,7 @@ from stockkeeper.domain.errors import (
     UnknownWarehouse,
     Unreachable,
     WarehouseElsewhere,
+    WarehouseMoving,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "UnknownWarehouse",
     "Unreachable",
     "WarehouseElsewhere",
+    "WarehouseMoving",
     "already_exists",
     "of_operation",
 ]

@@ -23,6 +23,11 @@ BULK_TAKEN_WITHIN = timedelta(minutes=10)
 """How long a step waits on the queue of bulk work. Then it goes by the other one: no worker serves bulk work, or those
 that do have had longer steps than this."""
 
+MOVES_ARE_READ_AFTER = timedelta(seconds=2)
+"""How old a worker's knowledge may be that no warehouse moves to another database (ADR 0085)."""
+MOVE_IS_KNOWN_AFTER = timedelta(seconds=6)
+"""How long a move is announced before anything leaves: until every worker has read of it, and a slow one once more."""
+
 LOCAL_ATTEMPTS = 3
 
 LOCAL_WRITE: dict[str, Any] = {
@@ -85,6 +90,14 @@ NOTICE: dict[str, Any] = {
     ),
 }
 """A notice to people outside: worth a few attempts, and nothing waits for it."""
+
+MOVING: dict[str, Any] = BULK_WRITE | {
+    # One that is being tried holds up commands; the next attempt comes while their callers still wait.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=5)
+    ),
+}
+"""A step of a warehouse's move to another database: it goes through all rows of a warehouse, and is owed."""
 
 PLANNING: dict[str, Any] = BULK_WRITE | {
     # A page of items takes a second or so; the first rollup of a large ledger takes minutes. For a day: then the next

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typedd
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import models_json_schema
 
-from stockkeeper.contracts import inventory_service, order_in_parts, question
+from stockkeeper.contracts import inventory_service, move, order_in_parts, question
 from stockkeeper.contracts.errors import DomainError, UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.contracts.policies import TASK_QUEUE
 from stockkeeper.contracts.process import ProcessSpec
@@ -71,7 +71,9 @@ def generate() -> dict[str, Any]:
         "search_attributes": sorted(TYPES),
         "errors": list(errors),
         "error_details": {code: details(code) for code in errors},
-        "workflows": {process.workflow_type: described(process) for process in (*PROCESSES, order_in_parts.PROCESS)},
+        "workflows": {
+            process.workflow_type: described(process) for process in (*PROCESSES, order_in_parts.PROCESS, move.PROCESS)
+        },
         "update_ids": UPDATE_IDS,
         "questions": {
             name: {"question": reference_of[each.model], "answer": reference_of[each.answer]}
@@ -94,11 +96,11 @@ def generate() -> dict[str, Any]:
 
 def _modes() -> dict[type[BaseModel], Mode]:
     """Every model on the wire: as it is sent, or as it is received where a caller sends it."""
-    modes: dict[type[BaseModel], Mode] = {process.state: "serialization" for process in PROCESSES}
+    modes: dict[type[BaseModel], Mode] = {process.state: "serialization" for process in (*PROCESSES, move.PROCESS)}
     modes.update((each.answer, "serialization") for each in question.QUESTIONS.values())
     modes[question.QuestionRequest] = "validation"
     modes.update((each.model, "validation") for each in question.QUESTIONS.values())
-    for process in (*PROCESSES, order_in_parts.PROCESS):
+    for process in (*PROCESSES, order_in_parts.PROCESS, move.PROCESS):
         modes[process.start] = "validation"
         if process.resume:
             modes[process.resume] = "validation"

@@ -32,6 +32,7 @@ WORKER_SETTINGS = frozenset(
         "COUNTING",
         "DATABASES",
         "DATABASE_ROLE",
+        "DATABASE_URLS",
         "DEPLOYMENT_NAME",
         "ESCALATION_NOTICE_URLS",
         "FORECAST",
@@ -58,7 +59,9 @@ WORKER_SETTINGS = frozenset(
     }
 )
 """The worker's, without the prefix."""
-SECRET_SETTINGS = frozenset({"ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_NOTICE_URLS", "WAREHOUSE_NOTICE_URLS"})
+SECRET_SETTINGS = frozenset(
+    {"DATABASE_URLS", "ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_NOTICE_URLS", "WAREHOUSE_NOTICE_URLS"}
+)
 """Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
 OTHER_SETTINGS = frozenset(
     {
@@ -95,6 +98,24 @@ def queues_of(databases: str) -> list[str]:
     if len(queues) == 1 or len(set(queues)) < len(queues):
         raise ValueError("the task queues of two databases at least, each once, separated by commas")
     return queues
+
+
+def urls_of(text: str) -> dict[str, str]:
+    """The URLs of several databases by their task queues, in the setting ``DATABASE_URLS``.
+
+    Args:
+        text: ``north=postgresql://... south=postgresql://...``, separated by spaces or line ends.
+
+    Raises:
+        ValueError: It has another form. The message repeats nothing of it.
+    """
+    found: dict[str, str] = {}
+    for each in text.split():
+        queue, equals, url = each.partition("=")
+        if not queue or not equals or "://" not in url or queue in found:
+            raise ValueError("task queues of databases, each once, with = and a URL, separated by spaces")
+        found[queue] = url
+    return found
 
 
 def suffix_of(task_queue: str, queues: Sequence[str]) -> str:

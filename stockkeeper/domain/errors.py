@@ -11,6 +11,7 @@
         ├── UnknownWarehouse   ... a warehouse
         ├── UnknownSupplier    ... a supplier
         ├── WarehouseElsewhere it names a warehouse that another database keeps
+        ├── WarehouseMoving    it joins a warehouse with others that is about to move to another database
         ├── InsufficientStock  less available than asked for, with the numbers
         ├── InvalidState       the command is wrong in the present status
         ├── NotPermitted       the wrong person asks
@@ -75,6 +76,12 @@ class HomeDetails(TypedDict):
 
     warehouse_id: int
     task_queue: str
+
+
+class MovingDetails(TypedDict):
+    """Details of a `WarehouseMoving`."""
+
+    warehouse_id: int
 
 
 class PermissionDetails(TypedDict, total=False):
@@ -220,6 +227,33 @@ class WarehouseElsewhere(DomainError):
         """Read warehouse and task queue again."""
         given = details if isinstance(details, Mapping) else {}
         return cls(message, given.get("warehouse_id", 0), given.get("task_queue", ""))
+
+
+class WarehouseMoving(DomainError):
+    """The warehouse is about to move to another database, and nothing new may join it with other warehouses."""
+
+    def __init__(self, message: str, warehouse_id: int = 0) -> None:
+        super().__init__(message)
+        self.warehouse_id = warehouse_id
+
+    @classmethod
+    def of(cls, warehouse_id: int) -> Self:
+        """The error for this warehouse."""
+        return cls(
+            f"warehouse {warehouse_id} is about to move to another database: until it has, no order takes stock of it "
+            "and of another warehouse, and no transfer begins; try again later, or order from one warehouse",
+            warehouse_id,
+        )
+
+    @property
+    def details(self) -> MovingDetails:
+        """``{warehouse_id}``."""
+        return {"warehouse_id": self.warehouse_id}
+
+    @classmethod
+    def from_details(cls, message: str, details: object) -> Self:
+        """Read the warehouse again."""
+        return cls(message, details.get("warehouse_id", 0) if isinstance(details, Mapping) else 0)
 
 
 @dataclass(frozen=True)

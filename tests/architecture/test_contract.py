@@ -18,6 +18,7 @@ from activities.homes import Homes
 from activities.identity import IdentityChecks
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
+from activities.move import MoveSteps
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
@@ -39,6 +40,7 @@ from stockkeeper.contracts.identity import IdentityActivities
 from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.inventory_service import SERVICE, operations
 from stockkeeper.contracts.ledger import LedgerActivities
+from stockkeeper.contracts.move import MoveActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
 from stockkeeper.contracts.order_promising import OrderPromisingActivities
@@ -52,6 +54,7 @@ from stockkeeper.contracts.supply import SupplyActivities
 from stockkeeper.contracts.transfer_mirror import TransferMirrorActivities
 from stockkeeper.contracts.waiting import WaitingActivities
 from worker import WORKFLOWS, activities_of, steps_of
+from workflows.move import MoveWarehouseWorkflow
 
 CONTRACTS = Path(__file__).parents[2] / "stockkeeper" / "contracts"
 
@@ -83,6 +86,7 @@ INTERFACES: list[tuple[type, type]] = [
     (ProductActivities, ProductNaming),
     (HomeActivities, Homes),
     (TransferMirrorActivities, TransferMirror),
+    (MoveActivities, MoveSteps),
     (ImportPreviewActivities, ImportPreviews),
     (SupplyActivities, SupplyQuestions),
     (BufferActivities, ItemBuffers),
@@ -247,7 +251,9 @@ def _questions() -> set[str]:
 def test_every_workflow_of_the_schema_has_its_commands_as_update_and_as_signal() -> None:
     definitions = {
         definition.name: definition
-        for definition in (vars(workflow)["__temporal_workflow_definition"] for workflow in WORKFLOWS)
+        for definition in (
+            vars(workflow)["__temporal_workflow_definition"] for workflow in (*WORKFLOWS, MoveWarehouseWorkflow)
+        )
     }
     for name, described in generate()["workflows"].items():
         commands = set(described["commands"])

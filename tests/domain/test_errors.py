@@ -22,6 +22,7 @@ from stockkeeper.domain.errors import (
     UnknownWarehouse,
     Unreachable,
     WarehouseElsewhere,
+    WarehouseMoving,
 )
 
 SHORT = [Shortage(7, 1, 5, 2), Shortage(8, 1, 1, 0)]
@@ -47,6 +48,14 @@ ERRORS: list[tuple[DomainError, str, object]] = [
         WarehouseElsewhere.of(7, "south"),
         "warehouse 7 is kept in the database of task queue south: send this there",
         {"warehouse_id": 7, "task_queue": "south"},
+    ),
+    (
+        WarehouseMoving.of(7),
+        (
+            "warehouse 7 is about to move to another database: until it has, no order takes stock of it and of another "
+            "warehouse, and no transfer begins; try again later, or order from one warehouse"
+        ),
+        {"warehouse_id": 7},
     ),
     (NotPermitted("ann asked for it herself"), "ann asked for it herself", {}),
     (OperationConflict("done already, differently"), "done already, differently", {}),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -37,7 +37,7 @@ class One:
         self.database: Database
         self.shop: Shop
 
-    def begin(self, databases: Sequence[str]) -> None:
+    def begin(self, databases: Sequence[str], urls: Mapping[str, str]) -> None:
         """Migrate the database, once its server has started."""
         self.engine = connect(self.server.url, pool_size=5)
         upgrade(self.engine)
@@ -47,6 +47,7 @@ class One:
                 "database_url": SecretStr(self.server.url),
                 "task_queue": self.queue,
                 "databases": ",".join(databases),
+                "database_urls": SecretStr(" ".join(f"{queue}={url}" for queue, url in urls.items())),
                 "concurrency": 4,
             }
         )
@@ -140,7 +141,7 @@ async def two_databases(folder: Path, settings: Settings, client: Client) -> Asy
             stack.push_async_callback(asyncio.to_thread, each.server.stop)
         await asyncio.gather(*(asyncio.to_thread(each.server.start) for each in (north, south)))
         for each in (north, south):
-            each.begin([north.queue, south.queue])
+            each.begin([north.queue, south.queue], {one.queue: one.server.url for one in (north, south)})
             stack.callback(each.engine.dispose)
             stack.callback(each.database.engine.dispose)
         keep_catalogue(north.engine, north.queue)
