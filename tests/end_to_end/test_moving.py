@@ -5,16 +5,28 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from activities import following
 from devstack.mover import moving, urls_to_move
 from stockkeeper import DeliveryLine, InsufficientStock, Line, OrderLine, WarehouseMoving
+from stockkeeper.contracts import policies
 from stockkeeper.contracts.move import PROCESS, MoveState, MoveStatus
 from tests.support.several_databases import Both, One
 from tests.support.shop import new_reference
 from tests.support.wire import eventually
+from workflows import move
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers look for moves more often, so that one needn't be announced for long."""
+    monkeypatch.setattr(following, "MOVES_ARE_READ_AFTER", timedelta(seconds=0.3))
+    monkeypatch.setattr(policies, "MOVE_IS_KNOWN_AFTER", timedelta(seconds=1))
+    monkeypatch.setattr(move, "TRIES_EVERY", timedelta(seconds=0.5))
 
 
 @pytest.fixture
@@ -122,13 +134,13 @@ async def test_it_sells_while_it_moves_and_its_mover_comes_and_goes(both: Both) 
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), chance.uniform(1, 4))
 
-    async def move() -> MoveState:
+    async def go() -> MoveState:
         try:
             return await moved(both, warehouse, both.south)
         finally:
             over.set()
 
-    moving_it = asyncio.create_task(move())
+    moving_it = asyncio.create_task(go())
     await asyncio.gather(moving_it, come_and_go(), *(sell() for _ in range(3)))
     state = moving_it.result()
     assert (state.status, state.findings) == (MoveStatus.MOVED, [])
