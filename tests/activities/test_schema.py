@@ -66,7 +66,7 @@ def test_two_upgrades_at_once_wait_for_each_other(empty: Engine) -> None:
     assert current_revision(empty) == newest_revision()
 
 
-VIEWS = {"items_below", "orderable_items", "audited_documents", "documents_say", "transfer_holds"}
+VIEWS = {"items_below", "orderable_items", "audited_documents", "documents_say", "transfer_holds", "warehouse_places"}
 
 
 def test_the_views_of_the_database_are_those_that_are_known_here(engine: Engine) -> None:
