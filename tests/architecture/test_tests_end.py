@@ -18,6 +18,13 @@ async def _answer(ready):
 async def test_that_waits():
     await asyncio.create_task(_answer(asyncio.Event()), name="answer")
 """
+_LOOP = """
+import pytest, uvloop
+
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory():
+    return uvloop.new_event_loop
+"""
 _PLACES = r"""
   Task-1: test_it\.py:9 test_that_waits
   answer: test_it\.py:6 _answer > locks\.py:\d+ wait
@@ -26,6 +33,7 @@ _PLACES = r"""
 
 def _session(folder: Path, *, longest_test_seconds: int) -> "subprocess.Popen[str]":
     (folder / "test_it.py").write_text(_WAITS)
+    (folder / "conftest.py").write_text(_LOOP)
     settings = folder / "pytest.ini"
     settings.write_text(f"[pytest]\nasyncio_mode = auto\nlongest_test_seconds = {longest_test_seconds}\n")
     options = ["-p", "no:cacheprovider", "-p", "tests.support.waiting", "-n", "1", "--max-worker-restart", "0"]

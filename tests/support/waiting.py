@@ -72,6 +72,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was found, where no output of other tests follows."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # One of the session's processes, whose output nobody sees; the others go on.
     file = Path(os.environ[FILE])
     if found := file.read_text(encoding="utf-8"):
         terminalreporter.section("waited for ever", sep="!")
@@ -84,7 +86,9 @@ def _places(root: str) -> list[str]:
     frames = sys._current_frames()
     main = threading.main_thread().ident
     stacks = {ident: _outermost_first(frame) for ident, frame in frames.items()}
-    loops = [each.f_locals["self"] for each in stacks.get(main or 0, []) if each.f_code.co_name == "run_forever"]
+    # A loop of uvloop's has no frames; what runs it has one.
+    runners = [each.f_locals.get("self") for each in stacks.get(main or 0, []) if each.f_code.co_name == "run"]
+    loops = [each.get_loop() for each in runners if isinstance(each, asyncio.Runner)]
     waiting = [(each.get_name(), _awaited(each.get_coro())) for loop in loops for each in asyncio.all_tasks(loop)]
     waiting += [("main thread" if ident == main else "thread", stack) for ident, stack in stacks.items()]
     found = {f"{name}: {place}" for name, stack in waiting if (place := _place(root, stack))}
