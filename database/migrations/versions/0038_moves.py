@@ -4,7 +4,7 @@ from alembic import op
 
 from database.migrations.common import no_way_back
 
-revision = "0039"
+revision = "0038"
 down_revision = "0037"
 branch_labels = None
 depends_on = None
