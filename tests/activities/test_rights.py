@@ -19,8 +19,9 @@ WORKER: Mapping[str, frozenset[str]] = {
     # What a trigger or `setup` keeps, and what is a view.
     READ: frozenset(
         {
-            *("alembic_version", "audited_documents", "documents_say", "items_below", "orderable_items"),
+            *("alembic_version", "audited_documents", "documents_say", "items_below", "moved_runs", "orderable_items"),
             *("reorder_points", "schema_revisions", "this_database", "transfer_holds", "warehouse_homes"),
+            *("warehouse_moves", "warehouse_places"),
         }
     ),
     # The past: it grows, and nothing in it changes.

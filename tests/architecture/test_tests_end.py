@@ -42,6 +42,8 @@ def _session(folder: Path, *, longest_test_seconds: int) -> "subprocess.Popen[st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What this session was told isn't for that one: a folder of its own for temporary files would be taken away.
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         start_new_session=True,
     )
 
