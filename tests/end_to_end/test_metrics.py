@@ -221,7 +221,7 @@ def test_what_was_done_is_counted_once(watched: Watched) -> None:
     assert after.value("stockkeeper_units_short_total") == 13
     rejected = after.of("stockkeeper_holds_rejected_total")
     assert rejected.pop(frozenset({("error", "InsufficientStock")})) == 1
-    assert (len(rejected), {*rejected.values()}) == (8, {0.0})
+    assert (len(rejected), {*rejected.values()}) == (9, {0.0})
     assert {*after.of("stockkeeper_attempts_failed_total").values()} == {0.0}
     assert after.value("stockkeeper_release_lag_seconds_count") == 1
     assert 0 <= after.value("stockkeeper_release_lag_seconds_sum") < 30
