@@ -248,10 +248,9 @@ async def working(client: Client, database: Database, settings: Settings) -> Asy
     """
     log_attempts_in_one_line()
     measuring, beside = _measured(client, database, settings)
+    following = following_of(database, settings, _on_another)
     common = _Common(
-        activities=activities_of(
-            *build_steps(database, settings), following=following_of(database, settings, _on_another)
-        ),
+        activities=activities_of(*build_steps(database, settings), following=following),
         deployment_config=_deployment(settings.version),
         interceptors=[
             *_traced(database),
@@ -266,6 +265,8 @@ async def working(client: Client, database: Database, settings: Settings) -> Asy
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )
     beside = [*beside, database.stalled.while_working]
+    if following is not None:
+        beside.append(following.while_working)
     if settings.serves is not Serves.BULK:
         beside.append(Waking(database, client).while_working)
     # Not as plugins of a worker: one that couldn't begin would keep the block from ever ending.

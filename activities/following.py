@@ -11,11 +11,13 @@ carrying it out once more in the new place finds it done. One that found them go
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr
@@ -102,6 +104,22 @@ class Following:
         self._others = others
         self._known = _View()
         self._there: dict[str, Elsewhere] = {}
+        self._making = Lock()
+
+    @asynccontextmanager
+    async def while_working(self) -> AsyncIterator[None]:
+        """Close the connections to other databases when the worker has ended."""
+        try:
+            yield
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections to other databases."""
+        with self._making:
+            for there in self._there.values():
+                there.close()
+            self._there.clear()
 
     def carry_out(self, implementation: Callable[[Any], Any], message: BaseModel, *, of: int | None = None) -> Any:
         """Carry out an activity, here or where the warehouse is.
@@ -184,28 +202,36 @@ class Following:
         Raises:
             ApplicationError: This worker doesn't know its URL; it is tried again.
         """
-        if task_queue not in self._there:
-            if (make := self._others.get(task_queue)) is None:
-                raise ApplicationError(
-                    f"warehouse {warehouse_id} has moved to the database of task queue {task_queue}, which this worker "
-                    "doesn't know: set STOCKKEEPER_DATABASE_URLS",
-                    type=DATABASE_AWAY,
-                )
-            self._there[task_queue] = make()
-        return self._there[task_queue]
+        with self._making:
+            if task_queue not in self._there:
+                if (make := self._others.get(task_queue)) is None:
+                    raise ApplicationError(
+                        f"warehouse {warehouse_id} has moved to the database of task queue {task_queue}, which this "
+                        "worker doesn't know: set STOCKKEEPER_DATABASE_URLS",
+                        type=DATABASE_AWAY,
+                    )
+                self._there[task_queue] = make()
+            return self._there[task_queue]
 
 
 class Elsewhere:
     """The activities on another database, for those that follow a warehouse there.
 
     Args:
+        database: The other database, which is closed with this.
         following: Follows on from there, if the warehouse has left that database, too.
         steps: The implementations of all activities on it.
     """
 
-    def __init__(self, following: Following, steps: Sequence[object]) -> None:
+    def __init__(self, database: Database, following: Following, steps: Sequence[object]) -> None:
+        self._database = database
         self._following = following
         self._steps = {type(each): each for each in steps}
+
+    def close(self) -> None:
+        """Close the connections to it, and to those that were followed from there."""
+        self._following.close()
+        self._database.engine.dispose()
 
     def carry_out(self, implementation: Callable[[Any], Any], message: BaseModel, of: int) -> Any:
         """Carry out an activity there; see `Following.carry_out`."""
@@ -231,7 +257,7 @@ def following_of(
     def elsewhere(url: SecretStr) -> Elsewhere:
         there = settings.model_copy(update={"database_url": url})
         found, steps = make(there)
-        return Elsewhere(following_of(found, there, make) or Following(found, {}), steps)
+        return Elsewhere(found, following_of(found, there, make) or Following(found, {}), steps)
 
     return Following(database, {queue: partial(elsewhere, url) for queue, url in settings.urls.items()})
 

@@ -70,7 +70,7 @@ class Followed:
         self._steps = kind(here.database)
 
         def elsewhere() -> Elsewhere:
-            return Elsewhere(Following(there.database, {}), [kind(there.database)])
+            return Elsewhere(there.database, Following(there.database, {}), [kind(there.database)])
 
         self._following = Following(here.database, {there.queue: elsewhere})
 
