@@ -181,7 +181,7 @@ class Following:
         return None
 
     def _require_arrived(self, view: _View, message: BaseModel, of: int | None) -> None:
-        """Let nobody find a warehouse missing whose rows are on their way."""
+        """Have a step or question tried again while the rows of its warehouse are being inserted here."""
         if of is not None:
             waits_for = view.of([of], frozenset({"EXPECTED", "ARRIVING"}))
         elif isinstance(message, Step | ShowHomes) or not asks_by_place(message):

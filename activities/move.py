@@ -56,7 +56,7 @@ class MoveSteps(MoveActivities):
 
     @activity.defn(name="switch_warehouse", no_thread_cancel_exception=True)
     def switch_warehouse(self, step: MoveStep) -> MoveFigures:
-        """Let the warehouse leave, if nothing joins it with others and nobody holds its rows.
+        """Let the warehouse leave, if no order or transfer joins it with others and no transaction holds its rows.
 
         Locks: the warehouse, its waits and documents, its items; at the source, in one transaction.
 

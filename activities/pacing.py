@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 SHORT_STEP_SECONDS = 0.25
-"""A step of less holds nobody up."""
+"""A shorter step delays no hold, and is followed by no pause."""
 LONGEST_PAUSE_SECONDS = 4.0
 """Less than Temporal waits for a step's next sign of life (`policies.BULK_WRITE`), which none gives in its pause."""
 

@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=5.0, help="orders a second")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of each idle time")
     parser.add_argument("--apart", action="store_true", help="bulk work in a process of its own")
-    parser.add_argument("--share", type=float, help="STOCKKEEPER_BULK_SHARE of whoever does bulk work")
+    parser.add_argument("--share", type=float, help="STOCKKEEPER_BULK_SHARE of the bulk worker")
     parser.add_argument("--waits", action="store_true", help="what processes and the database wait for, as well")
     given = parser.parse_args(arguments)
     share = {} if given.share is None else {"STOCKKEEPER_BULK_SHARE": str(given.share)}

@@ -2089,7 +2089,7 @@ CREATE OR REPLACE FUNCTION warehouses_elsewhere(wanted bigint[])
 AS $function$
 #variable_conflict use_column
 BEGIN
-    -- Its rows are here in a moment, or the move is given up: whoever asks comes again.
+    -- Its rows are here in a moment, or the move is given up: the worker tries its step again.
     IF EXISTS (SELECT FROM warehouse_moves WHERE state = 'ARRIVING' AND warehouse_id = ANY (wanted)) THEN
         RAISE EXCEPTION 'the warehouse is on its way to this database' USING ERRCODE = 'lock_not_available';
     END IF;

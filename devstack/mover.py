@@ -1,6 +1,6 @@
 """The worker of moves: it carries warehouses from one database to another, as the owner of all of them (ADR 0085).
 
-It runs for as long as a warehouse moves, and no longer than that need anybody have its rights.
+It has the rights of the tables' owner, and is needed only while a warehouse moves.
 """
 
 from collections.abc import AsyncIterator, Mapping

@@ -1,7 +1,7 @@
 """What a warehouse takes along: the rows of each table, and which of them stay as well.
 
 Keys stay what they are, since runs and callers have them; `devstack.databases` lets each database count in a range of
-its own. Only keys that nobody has outside the database are given anew: those of items, of movements, which have to grow
+its own. Only keys that no run and no caller has are given anew: those of items, of movements, which have to grow
 with time, of places in a queue, and of findings.
 """
 

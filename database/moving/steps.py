@@ -1,6 +1,6 @@
 """The steps of a move, each in one transaction of each database that it changes; each may be repeated.
 
-The point of no return is the commit at the source, in `switch`: before it nothing has changed for anybody, after it the
+The point of no return is the commit at the source, in `switch`: before it the warehouse is as it was, after it the
 rows are in the staging area of the target and nowhere else.
 """
 
