@@ -72,6 +72,11 @@ def _looked(address: str) -> Scrape | None:
     return None
 
 
+def _notice_refused(found: Scrape) -> bool:
+    """Whether the service that isn't there has been asked for: no document waits for its notice."""
+    return any(found.of("stockkeeper_notices_refused_total").values())
+
+
 @pytest.fixture(scope="module")
 async def watched(
     stack: StackInfo,
@@ -98,7 +103,7 @@ async def watched(
             assert before is not None, log.read_text()
             await load(plain_client, here.task_queue, shop)
             until = datetime.now(UTC)
-            after = await asyncio.to_thread(scrape, address)
+            after = await eventually(lambda: asyncio.to_thread(scrape, address), _notice_refused)
             ill = await meet_faults(plain_client, here.task_queue, address)
             of_a_failure = await fail(stack, here.task_queue)
             yield Watched(before, after, ill, of_a_failure, apart, until)
