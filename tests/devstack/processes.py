@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 import psutil
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def guards() -> set[int]:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from temporalio.exceptions import ApplicationError
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 Outcome = tuple[str | None, Any]
 
 

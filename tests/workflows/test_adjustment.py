@@ -1,4 +1,4 @@
-"""When people are reminded of an adjustment, and when it ends without them, to the second."""
+"""When people are reminded of an adjustment, and when it ends without them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import Adjusting, adjustment, changed, named, priced, stored
 from tests.support.books import level
 from tests.support.shop import Shop, new_reference
-from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
+from tests.workflows.clock import HOUR, MINUTE, MOMENT, Clock
 from worker import Settings, working
 
 FIRED = EventType.EVENT_TYPE_TIMER_FIRED
@@ -41,10 +41,10 @@ class FarFuture(Clock):
         await self.adjusting.told(number, *(("WAREHOUSE", title.format(name)) for title in titles))
 
     async def waited_until(self, number: str, *instants: datetime) -> None:
-        """Its timers have come to their ends, to the second."""
+        """Its timers have come to their ends."""
         fired = [event.event_time.ToDatetime(UTC) for event in await self.adjusting.history(number, FIRED)]
         late = [came - instant for came, instant in zip(fired, instants, strict=True)]
-        assert all(timedelta(0) <= each < SECOND for each in late), late
+        assert all(timedelta(0) <= each < MOMENT for each in late), late
 
 
 ASKED, REMINDED = "Approval wanted: {}", "Still waiting for approval: {}"

@@ -1,4 +1,4 @@
-"""Deadlines of a purchase order, to the second: what comes when nobody decides, and when nothing is delivered."""
+"""Deadlines of a purchase order: what comes when nobody decides, and when nothing is delivered."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from tests.support.purchase_order import Purchasing, came, draft, wanted
 from tests.support.purchase_order_rows import is_late, supplier_name
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import Json
-from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
+from tests.workflows.clock import HOUR, MINUTE, MOMENT, Clock
 from worker import Settings
 
 
@@ -42,11 +42,11 @@ class FarFuture(Clock):
         return f"purchase order {number}, 10.00 from {supplier_name(self.shop.engine, self.supplier)}"
 
     async def has_waited_until(self, number: str, *instants: datetime) -> None:
-        """Exactly these timers have come to their ends, to the second, and the notices say the same."""
+        """Exactly these timers have come to their ends, and the notices say the same."""
         events = await self.purchasing.history(number, EventType.EVENT_TYPE_TIMER_FIRED)
         fired = [event.event_time.ToDatetime(UTC) for event in events]
         late = [after - instant for instant, after in zip(instants, fired, strict=True)]
-        assert all(timedelta(0) <= each < SECOND for each in late), late
+        assert all(timedelta(0) <= each < MOMENT for each in late), late
         state = await self.purchasing.state(number)
         last = datetime.fromisoformat(state["notices"][-1]["at"])
         assert timedelta(0) <= last - instants[-1] < MINUTE

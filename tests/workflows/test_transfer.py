@@ -1,4 +1,4 @@
-"""When a transfer is due, to the second; and holds that wait for years, and holds that have ended, at their source."""
+"""When a transfer is due; and holds that wait for years, and holds that have ended, at their source."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, Units, arrived, moved, transfer, units
 from tests.support.transfer_rows import hold, named, stocked
 from tests.support.wire import Json, refusal
-from tests.workflows.clock import HOUR, MINUTE, SECOND, Clock
+from tests.workflows.clock import HOUR, MINUTE, MOMENT, Clock
 from worker import Settings
 
 
@@ -44,10 +44,10 @@ class FarFuture(Clock):
         return "WAREHOUSE", title
 
     async def waited_until(self, number: str, instant: datetime) -> None:
-        """Its one timer has come to its end, to the second, and the notice says the same."""
+        """Its one timer has come to its end, and the notice says the same."""
         [event] = await self.transfers.history(number, EventType.EVENT_TYPE_TIMER_FIRED)
         late = event.event_time.ToDatetime(UTC) - instant
-        assert timedelta(0) <= late < SECOND, late
+        assert timedelta(0) <= late < MOMENT, late
         [notice] = (await self.transfers.state(number))["notices"]
         assert timedelta(0) <= datetime.fromisoformat(notice["at"]) - instant < MINUTE
 
