@@ -46,6 +46,8 @@ _FIGURES: Mapping[str, tuple[str, str, Sequence[str]]] = {
     "holds_open": ("Holds that are open", "", ()),
     "holds_overdue": ("Open holds whose deadline has come", "", ()),
     "holds_overdue_oldest_seconds": ("Seconds since the earliest of those deadlines", "", ()),
+    "orders_secured": ("Orders over several databases whose command is under way, with a part here", "", ()),
+    "orders_secured_oldest_seconds": ("Seconds since the first of those parts was secured", "", ()),
     "orders_waiting": ("Orders that wait for stock", "", ()),
     "orders_waiting_overdue": ("Waiting orders whose time is over", "", ()),
     "orders_waiting_oldest_seconds": ("Seconds that the first of the waiting orders has waited", "", ()),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, text
 
 from database.clock import end_of_day
 from database.columns import INSTANT
+from stockkeeper.domain.order_in_parts import SECURED_UNTIL
 
 PURCHASE_ORDER, TRANSFER = "purchase_order", "transfer"
 ADJUSTMENT, CYCLE_COUNT = "adjustment", "cycle_count"
@@ -29,6 +30,18 @@ _OPEN = text("""
     CROSS JOIN LATERAL (VALUES
         ('holds_open', '', holds.held), ('holds_overdue', '', holds.overdue),
         ('holds_overdue_oldest_seconds', '', holds.oldest)) AS figure (name, of, value)
+    UNION ALL
+    SELECT figure.name, figure.of, figure.value FROM (
+        SELECT count(*) AS orders, extract(epoch FROM :as_of - min(secured.at)) AS oldest
+        FROM (SELECT DISTINCT reference_id FROM reservations
+            WHERE status = 'ACTIVE' AND expires_at = :secured_until) AS held
+        -- The primary key has the operations of an order side by side; "0" follows "/".
+        CROSS JOIN LATERAL (SELECT max(created_at) FROM operations
+            WHERE operation_id > 'reservation-' || reference_id || '/secure/'
+            AND operation_id < 'reservation-' || reference_id || '/secure0') AS secured (at)) AS decided
+    CROSS JOIN LATERAL (VALUES
+        ('orders_secured', '', decided.orders),
+        ('orders_secured_oldest_seconds', '', decided.oldest)) AS figure (name, of, value)
     UNION ALL
     SELECT figure.name, figure.of, figure.value FROM (
         SELECT count(*) AS waiting, count(*) FILTER (WHERE waiting_until <= :as_of) AS overdue,
@@ -76,7 +89,7 @@ _OPEN = text("""
     SELECT 'audit_findings', kind, count(*) FROM audit_findings WHERE status = 'OPEN' GROUP BY kind
     UNION ALL
     SELECT 'items_below_reorder_point', '', count(*) FROM inventory_items WHERE is_below_reorder_point
-""").bindparams(bindparam("as_of", type_=INSTANT))
+""").bindparams(bindparam("as_of", type_=INSTANT), bindparam("secured_until", SECURED_UNTIL, type_=INSTANT))
 
 # The day ends by the clocks of each warehouse, which Python knows. All days that may have ended anywhere.
 _EXPECTED = text("""

@@ -281,6 +281,7 @@ def test_figures_of_the_database_are_those_of_an_instant(watched: Watched) -> No
     now, later = (_figures(watched.database, at) for at in (watched.until, watched.until + timedelta(days=3)))
     counts = {
         ("holds_open", ""): 2,
+        ("orders_secured", ""): 0,
         ("orders_waiting", ""): 0,
         ("orders_waiting_overdue", ""): 0,
         ("reorder_drafts_open", ""): 1,
@@ -369,6 +370,7 @@ BAD: Mapping[str, tuple[tuple[Change, ...], set[str]]] = {
     "StockkeeperDatabaseSlow": ((_increase("stockkeeper_commit_seconds_bucket", le="+Inf"),), set()),
     "StockkeeperConnectionsTaken": ((_is("stockkeeper_pool_in_use_most", 8),), set()),
     "StockkeeperFiguresOld": ((_is("stockkeeper_figures_read_timestamp_seconds", 0),), set()),
+    "StockkeeperOrderSecured": ((_is("stockkeeper_orders_secured_oldest_seconds", 301),), set()),
     "StockkeeperHoldsOverdue": ((_is("stockkeeper_holds_overdue_oldest_seconds", 601),), set()),
     "StockkeeperReleasesLate": ((_increase("stockkeeper_release_lag_seconds_bucket", le="+Inf"),), set()),
     "StockkeeperWaitsOverdue": ((_is("stockkeeper_orders_waiting_overdue", 1),), set()),

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.client import Client
 
+from database.figures import read_figures
 from stockkeeper import InsufficientStock, InvalidRequest, InvalidState, Line, OperationConflict
 from stockkeeper.contracts import policies
 from stockkeeper.domain.reservation import ReservationEvent, ReservationStatus, WantedLine
@@ -315,6 +316,14 @@ async def _secured(one: One, order: str) -> None:
     await eventually(look, bool)
 
 
+def _figures_of_secured(one: One) -> tuple[float, float]:
+    """Orders with a secured part in a database, by its metrics, and since when in seconds."""
+    with one.database.snapshot() as connection:
+        figures = read_figures(connection, as_of=datetime.now(UTC), reorder="reorder")
+    values = {each.name: each.value for each in figures}
+    return values["orders_secured"], values["orders_secured_oldest_seconds"]
+
+
 async def _back(one: One) -> None:
     """Start a server again that was killed."""
     await asyncio.to_thread(one.server.stop)
@@ -378,12 +387,15 @@ async def test_a_server_that_is_killed_before_its_part_is_secured_decides_for_bo
     await _secured(both.north, order)
     await until(datetime.fromisoformat(held["expires_at"]))
     assert level(both.north.engine, north) == (10, 3)
+    orders_secured, since = await asyncio.to_thread(_figures_of_secured, both.north)
+    assert (orders_secured, 0 < since < 60) == (1, True)
     await _back(both.south)
     with contextlib.suppress(InsufficientStock):
         await both.stock.reserve(new_reference(), wanted((south, 7)), performed_by="rival")
     ended = (await orders.result(order))["status"]
     ends = {"EXPIRED": ((10, 0), (10, 7)), "FULFILLED": ((7, 0), (6, 0))}
     assert levels(both, north, south) == ends[ended]
+    assert await asyncio.to_thread(_figures_of_secured, both.north) == (0, 0)
 
 
 async def test_an_order_isnt_held_while_one_database_is_dead_nor_when_it_is_back(both: Both) -> None:

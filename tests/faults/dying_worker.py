@@ -27,9 +27,14 @@ import worker
 from activities import stock_steps
 from database import gathering
 from database.sessions import Database
+from devstack import mover
+from stockkeeper.client.connection import connect_temporal
 from stockkeeper.contracts.processes import PROCESSES
 from tests.faults.simulation.breaking import BROKEN_PROMISE, break_worker
 from tests.support import notices as notices  # noqa: PLC0414 - its service has to be known when settings are read
+
+MOVER = ("mover",)
+"""In place of how to die: move warehouses."""
 
 
 def make_deadly(activities: type[Any], step_name: str, moment: str) -> None:
@@ -68,6 +73,14 @@ def die_in_a_group(size: int) -> None:
     setattr(stock_steps, "_carry_out", carry_out)  # noqa: B010
 
 
+async def _move() -> None:
+    """Move warehouses until the process is killed."""
+    settings = mover.settings_of_environment()
+    async with mover.moving(await connect_temporal(), mover.urls_to_move(settings), settings):
+        logging.getLogger(__name__).info("working on moves")
+        await asyncio.Event().wait()
+
+
 def _die_with_the_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -80,7 +93,7 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
 
     Args:
         how_to_die: A step, and ``before``, ``after`` or ``late``; ``in a group``, and how many steps it has; empty for
-            a worker that dies by another's hand.
+            a worker that dies by another's hand; `MOVER` for one that moves warehouses until then.
         environment: The process's environment variables; it has no others.
         log: Takes the process's output.
         hours_off: How much Python's clock is fast here, or slow if it is negative.
@@ -92,17 +105,20 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
     os.environ.clear()
     os.environ.update(environment)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Tasks that a dead worker had kept for itself come back after a second instead of ten.
+    brisk = functools.partial(Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1))
+    setattr(worker, "Worker", brisk)  # noqa: B010
+    setattr(mover, "Worker", brisk)  # noqa: B010
     if hours_off:
         time_machine.travel(timedelta(hours=hours_off)).start()
     if (promise := environment.get(BROKEN_PROMISE)) is not None:
         break_worker(promise)
-    if how_to_die[:1] == ("in a group",):
+    if how_to_die == MOVER:
+        asyncio.run(_move())
+    elif how_to_die[:1] == ("in a group",):
         die_in_a_group(int(how_to_die[1]))
     elif how_to_die:
         step_name, moment = how_to_die
         [activities] = [each for each in map(worker.steps_of, PROCESSES) if hasattr(each, step_name)]
         make_deadly(activities, step_name, moment)
-    # Tasks that a dead worker had kept for itself come back after a second instead of ten.
-    brisk = timedelta(seconds=1)
-    setattr(worker, "Worker", functools.partial(Worker, sticky_queue_schedule_to_start_timeout=brisk))  # noqa: B010
     asyncio.run(worker.run(worker.Settings()))

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from database import ledger, operations, tables
 from database.locks import lock_items
 from database.operations import Operation
+from devstack.databases import give_home
 from stockkeeper.domain.stock import ItemKey, MovementType
 
 _numbers = itertools.count(1)
@@ -54,6 +55,10 @@ class Shop:
                 .returning(tables.warehouses.c.warehouse_id)
             )
             return int(added.scalar_one())
+
+    def keep_in(self, warehouse: int, database: str) -> None:
+        """Let another of several databases keep a new warehouse."""
+        give_home(self.engine, warehouse, database)
 
     def supplier(self, email: str | None = None) -> int:
         """A new supplier's id."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.faults.simulation.faults import STREAMS
-from tests.faults.simulation.report import render, silence_the_sdk, write
+from tests.faults.simulation.report import MARKS, render, silence_the_sdk, write
 from tests.faults.simulation.soak import soak
+from tests.faults.simulation.stage import SEVERAL_TASK_QUEUES, TASK_QUEUES
 
 
 def main() -> int:
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("minutes", type=float, nargs="?", default=2.0)
     parser.add_argument("--each", type=int, default=4, help="clients of each kind")
+    parser.add_argument("--databases", type=int, choices=[1, 2], default=1, help="databases, each with workers")
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
     parser.add_argument("--often", type=float, default=1.0, help="how many times as often as usual faults come")
     for stream in STREAMS:
@@ -35,6 +37,7 @@ def main() -> int:
             options.seed,
             60 * options.minutes,
             each=options.each,
+            queues=TASK_QUEUES if options.databases == 1 else SEVERAL_TASK_QUEUES,
             workers=options.workers,
             often=options.often,
             often_by_stream={each.name: vars(options)[f"often_{each.name}"] for each in STREAMS},
@@ -47,10 +50,12 @@ def main() -> int:
     section = render(soaked)
     sys.stdout.write(section)
     if options.write:
-        write(section)
+        begin, end = MARKS[options.databases]
+        write(section, begin=begin, end=end)
     if soaked.violations:
         sys.stdout.write(f"\nAgain: python -m tests.faults.simulation {options.seed} {options.minutes:g}")
-        sys.stdout.write(f" --each {options.each} --workers {options.workers}; logs and data: {directory}\n")
+        sys.stdout.write(f" --each {options.each} --databases {options.databases} --workers {options.workers}")
+        sys.stdout.write(f"; logs and data: {directory}\n")
     return 1 if soaked.violations else 0
 
 

@@ -20,6 +20,7 @@ from database.operations import Operation, StoredOperation
 from stockkeeper.contracts import messages
 from stockkeeper.contracts.messages import Message, Step
 from stockkeeper.domain.approval import Approval
+from stockkeeper.domain.order_in_parts import Course, OrderInParts
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level, wanted_by_item
 from stockkeeper.domain.waiting import Queue
@@ -154,6 +155,16 @@ def _keep_cancelled_units() -> None:
     _put(holds, "release", release_no_units)
 
 
+def leave_parts_held() -> None:
+    """Let an order that isn't held whole keep what some databases hold of it."""
+
+    def undo(self: OrderInParts, *answered: object) -> Course:
+        del self, answered
+        yield from ()
+
+    _put(OrderInParts, "_undo", undo)
+
+
 def _bring_nothing_back() -> None:
     put_into_stock = goods.put_into_stock
 
@@ -241,6 +252,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     ),
     "queue": Mutation("whoever comes takes the units that others wait for", ("waiting",), _serve_whoever_comes),
     "release": Mutation("a hold that is cancelled keeps its units", ("waiting", "adjustment"), _keep_cancelled_units),
+    "parts": Mutation("what one database holds stays held where another is short", ("parts",), leave_parts_held),
     "compensation": Mutation(
         "units of a transfer cancelled on the way don't come back", ("transfer",), _bring_nothing_back
     ),

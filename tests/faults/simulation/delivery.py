@@ -5,6 +5,7 @@ import contextlib
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -39,6 +40,8 @@ _ONE_RUN = WorkflowIDReusePolicy.REJECT_DUPLICATE
 _REUSE = dict.fromkeys(("ReorderWorkflow", "ReplenishmentPlanWorkflow", "StockAuditWorkflow"), _ONE_RUN)
 """A run that does its work once more if the answer to its start is lost, and it has ended before the next try."""
 _TOO_EARLY = "TOO EARLY"
+_SILENT = "didn't answer in time"
+"""Said of an order over several databases that isn't held because one is away: the same may be tried again."""
 BRISK = timedelta(seconds=5)
 """How long Temporal waits for a worker that has died with a task, instead of ten seconds."""
 
@@ -58,6 +61,8 @@ class Delivery:
         sent: Commands by way, each counted once.
         again: Tries beyond the first, by what went wrong with the one before.
         in_flight: Steps that nothing has come of yet; each is set once it has its outcome.
+        begun: How many steps have been taken up.
+        while_one_was_away: Answered commands for warehouses of one database while another one was away.
     """
 
     def __init__(
@@ -86,22 +91,39 @@ class Delivery:
         self.sent: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
         self.in_flight: set[asyncio.Event] = set()
+        self.begun = 0
+        self.while_one_was_away = 0
+        self._answered: list[tuple[int, str]] = []
         self._keys: set[str] = set()
 
     def client(self) -> Client:
         """The client of one more lane."""
         return next(self._clients)
 
-    async def carry_out(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
+    def answered_since(self, begun: int, database: str) -> int:
+        """Commands with an answer that were sent after so many steps, for warehouses of that database alone."""
+        return sum(number > begun and queue == database for number, queue in self._answered)
+
+    async def carry_out(self, client: Client, step: Send | Result | Look | Operate, kept_in: str = "") -> Outcome:
         """What comes of a step.
+
+        Args:
+            client: The lane's.
+            step: What is to be carried out.
+            kept_in: The one of several databases that keeps all warehouses of its lane; empty: there is no such one.
 
         Raises:
             Stuck: Nothing did.
         """
+        self.begun += 1
+        number = self.begun
         self.sent[step.command.how if isinstance(step, Send) else type(step).__name__.lower()] += 1
         self.in_flight.add(answered := asyncio.Event())
         try:
-            return await self._until_definite(client, step)
+            outcome = await self._until_definite(client, step)
+            if kept_in and isinstance(outcome, Answered | Refused):
+                self._answered.append((number, kept_in))
+            return outcome
         finally:
             self.in_flight.discard(answered)
             answered.set()
@@ -114,6 +136,9 @@ class Delivery:
         pause = _AGAIN_SECONDS
         while True:
             outcome, problem = await self._once(client, step)
+            if isinstance(step, Send) and isinstance(outcome, Refused):
+                step, problem = _to_try_again(step, outcome)
+                outcome = None if problem else outcome
             if is_again and isinstance(outcome, NotRunning) and isinstance(step, Send):
                 outcome, problem = await self._after_the_end(client, step, outcome)
             if outcome is not None and not _is_early(step, outcome):
@@ -207,7 +232,7 @@ class Delivery:
                 command.workflow_type,
                 command.start,
                 id=command.workflow_id,
-                task_queue=self._task_queue,
+                task_queue=command.task_queue or self._task_queue,
                 task_timeout=self._task_timeout,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=_REUSE.get(command.workflow_type, WorkflowIDReusePolicy.ALLOW_DUPLICATE),
@@ -219,7 +244,7 @@ class Delivery:
             command.workflow_type,
             command.start,
             id=command.workflow_id,
-            task_queue=self._task_queue,
+            task_queue=command.task_queue or self._task_queue,
             task_timeout=self._task_timeout,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
@@ -289,6 +314,16 @@ async def _operate(client: Client, step: Operate) -> Outcome:
 def _is_early(step: Send | Result | Look | Operate, outcome: Outcome) -> bool:
     """Whether to look again."""
     return isinstance(step, Look) and step.patience and step.expected.differs(outcome) is not None
+
+
+def _to_try_again(step: Send, refused: Refused) -> tuple[Send, str]:
+    """A start that doesn't count where there are several databases, and why; empty: it counts."""
+    if refused.type == "WarehouseElsewhere":
+        there = replace(step.command, task_queue=refused.details["task_queue"])
+        return replace(step, command=there), "ELSEWHERE"
+    if refused.type == "InvalidState" and _SILENT in refused.message:
+        return step, "A DATABASE SILENT"
+    return step, ""
 
 
 def _is_not_running(error: RPCError) -> bool:

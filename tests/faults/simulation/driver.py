@@ -71,11 +71,17 @@ class Driver:
     @property
     def fewest(self) -> int:
         """Commands of the own lane that has carried out the fewest."""
-        return min((len(lane.digest.after) for lane in self.lanes if lane.is_own), default=0)
+        return min((len(lane.digest.after) for lane in self._own), default=0)
+
+    @property
+    def _own(self) -> Sequence[Lane]:
+        """The own lanes that a run with one database has as well; if there are none, all."""
+        own = [lane for lane in self.lanes if lane.is_own]
+        return [lane for lane in own if not lane.spans_databases] or own
 
     def digest(self, commands_each: int | None = None) -> str:
         """A fingerprint of the own lanes' commands: of the first so many of each, or of those that all of them have."""
-        own = [lane for lane in self.lanes if lane.is_own]
+        own = self._own
         count = self.fewest if commands_each is None else min(self.fewest, commands_each)
         said = "".join(lane.digest.after[count - 1] for lane in own) if count else ""
         return f"{hashlib.sha256(said.encode()).hexdigest()[:16]} of {count} x {len(own)}"
@@ -154,7 +160,7 @@ class Driver:
     async def _deliver(self, client: Client, lane: Lane, step: Send | Result | Look | Operate) -> Outcome:
         sent = datetime.now(UTC)
         try:
-            outcome = await self._delivery.carry_out(client, step)
+            outcome = await self._delivery.carry_out(client, lane.at_home(step), lane.kept_in)
         except Stuck as stuck:
             text = f"command {len(lane.digest.after)}: {stuck}; to {step}"
             raise _Wrong(text, f"{_brief(step)}: {stuck}", is_vague=True) from None

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.proxy import Moment
 from tests.faults.simulation.stage import CLIENTS, Stage, to_temporal
+from tests.support.wire import eventually
 
 Fault = Callable[[Stage, random.Random], Awaitable[str]]
 """Happens, and is over; what it was."""
@@ -27,9 +28,13 @@ AT_COMMIT: Mapping[Moment, str] = {
     "after commit": "worker killed after its commit",
 }
 POSTGRES, BACKEND, TEMPORAL = "PostgreSQL killed", "PostgreSQL process killed", "Temporal killed"
-KILLS = (WORKER, *AT_COMMIT.values(), POSTGRES, BACKEND, TEMPORAL)
+ONE_OF_SEVERAL = "one of several PostgreSQL killed, until the others have sold"
+MOVER = "mover killed"
+KILLS = (WORKER, *AT_COMMIT.values(), POSTGRES, BACKEND, TEMPORAL, ONE_OF_SEVERAL, MOVER)
 """Faults by SIGKILL."""
 _COMMIT_WITHIN = 1.0
+_SOLD_MEANWHILE = 1
+"""Commands for warehouses of the other databases that are answered, at least, before one is started again."""
 
 
 def _worker(stage: Stage, chance: random.Random) -> int:
@@ -111,13 +116,44 @@ async def _lose_commit(stage: Stage, chance: random.Random) -> str:
 
 
 async def _kill_postgres(stage: Stage, chance: random.Random) -> str:
-    await stage.kill_postgres(pause=chance.uniform(0, 1.5))
+    database, pause = chance.choice(stage.databases), chance.uniform(0, 1.5)
+    await stage.kill_postgres(database, lambda: asyncio.sleep(pause))
     return POSTGRES
 
 
 async def _kill_backend(stage: Stage, chance: random.Random) -> str:
-    await stage.kill_a_backend(chance)
+    await stage.kill_a_backend(chance.choice(stage.databases), chance)
     return BACKEND
+
+
+async def _kill_mover(stage: Stage, chance: random.Random) -> str:
+    assert stage.mover is not None
+    await stage.kill_mover(stage.mover, pause=chance.uniform(0, 2))
+    return MOVER
+
+
+def _kill_one_of_several(delivery: Delivery) -> Fault:
+    """Kill one database, and don't start it again before commands for warehouses of others have been answered."""
+
+    async def kill(stage: Stage, chance: random.Random) -> str:
+        database = chance.choice(stage.databases)
+        # Mostly for a moment; seldom longer than an order over both waits for it.
+        pause = chance.uniform(0, 1.5) if chance.random() < 0.95 else 22.0
+        others = [each.queue for each in stage.databases if each is not database]
+
+        async def sells() -> None:
+            sent = delivery.begun
+
+            async def look() -> int:
+                return sum(delivery.answered_since(sent, queue) for queue in others)
+
+            await asyncio.gather(eventually(look, lambda sold: sold >= _SOLD_MEANWHILE), asyncio.sleep(pause))
+            delivery.while_one_was_away += await look()
+
+        await stage.kill_postgres(database, sells)
+        return ONE_OF_SEVERAL
+
+    return kill
 
 
 async def _kill_temporal(stage: Stage, chance: random.Random) -> str:
@@ -147,6 +183,7 @@ ON_REQUEST: Mapping[str, Fault] = {
 }
 """Faults of which a simulation may have more than the streams bring."""
 _MORE_EVERY_SECONDS = 3.0
+_MOVER_EVERY_SECONDS = 15.0
 
 STREAMS = (
     Stream(
@@ -225,6 +262,11 @@ class Faults:
         self._may.set()
         times = {each.name: self.often * self.often_by_stream.get(each.name, 1.0) for each in STREAMS}
         wanted = [replace(each, gap=each.gap / times[each.name]) for each in STREAMS]
+        if self.stage.mover is not None:
+            # Servers die one after another: that one is away is what the others are looked at for.
+            servers = {_kill_one_of_several(self.delivery): 4, _kill_backend: 1, _kill_temporal: 1}
+            wanted = [replace(each, kinds=servers) if each.name == "servers" else each for each in wanted]
+            wanted.append(Stream("movers", _MOVER_EVERY_SECONDS / self.often, {_kill_mover: 1}))
         wanted += [Stream(self.more, _MORE_EVERY_SECONDS, {ON_REQUEST[self.more]: 1})] if self.more else []
         streams = [asyncio.create_task(self._flow(stream)) for stream in wanted]
         try:

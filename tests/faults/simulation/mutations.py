@@ -17,6 +17,7 @@ from tests.faults.simulation.breaking import MUTATIONS
 from tests.faults.simulation.report import silence_the_sdk, write
 from tests.faults.simulation.run import LANES
 from tests.faults.simulation.soak import Soaked, soak
+from tests.faults.simulation.stage import SEVERAL_TASK_QUEUES, TASK_QUEUES
 
 SECONDS = 120.0
 """Within which each has to be found."""
@@ -57,6 +58,7 @@ async def tried(name: str, seed: int, *, is_broken: bool = True, seconds: float 
             seed,
             seconds,
             each=max(1, round(_CLIENTS / sum(kind.share for kind in kinds))),
+            queues=SEVERAL_TASK_QUEUES if any(kind.spans_databases for kind in kinds) else TASK_QUEUES,
             workers=mutation.workers,
             often=_OFTEN,
             patience=_PATIENCE,

@@ -13,6 +13,14 @@ from tests.faults.simulation.soak import Soaked
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks" / "faults.md"
 _LOOKS = ("look", "result")
 _BEGIN, _END = "<!-- The soak, by `make soak`: begin -->\n", "<!-- The soak: end -->\n"
+MARKS = {
+    1: (_BEGIN, _END),
+    2: (
+        "<!-- Two databases, by `python -m tests.faults.simulation --databases 2`: begin -->\n",
+        "<!-- Two databases: end -->\n",
+    ),
+}
+"""What stands before and behind the section on so many databases."""
 
 
 def render(soaked: Soaked) -> str:
@@ -30,6 +38,9 @@ def _sums(soaked: Soaked) -> Iterator[str]:
     yield f"- **{commands:,} commands** ({ways}), {rate:.0f} a second; {looked:,} looks at results."
     yield f"- Sent again because no answer came: {again}."
     yield f"- **{len(soaked.happened):,} faults**, {soaked.kills:,} of them by SIGKILL."
+    if soaked.databases > 1:
+        sold = f"{soaked.while_one_was_away:,} commands for warehouses of one were answered"
+        yield f"- **{soaked.databases} databases**: {sold} while another was away; {soaked.moves} moves of warehouses."
     yield f"- The own lanes' commands: `{soaked.digest}`; the same for every run of this seed."
 
 

@@ -1,14 +1,15 @@
 """One run of the simulation: lanes, quiet points, violations."""
 
 import asyncio
+import itertools
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Engine
 from temporalio.client import Client
 
-from tests.faults.simulation.checks import CHECKS, runs
+from tests.faults.simulation.checks import CHECKS, elsewhere, runs
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.adjustment import AdjustmentLane
 from tests.faults.simulation.lanes.customer_return import CustomerReturnLane
@@ -16,12 +17,14 @@ from tests.faults.simulation.lanes.cycle_count import CycleCountLane
 from tests.faults.simulation.lanes.hot import HotLane
 from tests.faults.simulation.lanes.import_file import ImportLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
+from tests.faults.simulation.lanes.moving import MovingLane
 from tests.faults.simulation.lanes.operator import OperatorLane
+from tests.faults.simulation.lanes.order_in_parts import HotPartsLane, OrderInPartsLane
 from tests.faults.simulation.lanes.packing import PackingLane
 from tests.faults.simulation.lanes.purchase_order import PurchaseOrderLane
 from tests.faults.simulation.lanes.reorder import PlanLane, ReorderLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
-from tests.faults.simulation.lanes.transfer import TransferLane
+from tests.faults.simulation.lanes.transfer import CrossingLane, TransferLane
 from tests.faults.simulation.lanes.waiting import WaitingLane
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
@@ -40,8 +43,12 @@ LANES: Sequence[type[Lane]] = (
     OperatorLane,
     HotLane,
     ImportLane,
+    OrderInPartsLane,
+    HotPartsLane,
+    CrossingLane,
+    MovingLane,
 )
-"""Every kind of simulated client."""
+"""Every kind of simulated client. Some need several databases, and are left out where there is one."""
 IN_SKIPPED_TIME: Sequence[type[Lane]] = tuple(lane for lane in LANES if lane.bears_skipped_time)
 """Those that a server may drive that skips days."""
 LOOKS = 120
@@ -50,14 +57,25 @@ CALM_LOOKS = 10
 _AGAIN_SECONDS = 0.5
 
 
-def new_run(seed: int, pace: Pace = REAL_TIME, *, over_delivery_percent: int = 0) -> Run:
+def new_run(seed: int, pace: Pace = REAL_TIME, *, over_delivery_percent: int = 0, databases: Sequence[str] = ()) -> Run:
     """A run with a name of its own."""
-    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}", pace, over_delivery_percent)
+    return Run(seed, f"s{seed}x{uuid.uuid4().hex[:6]}", pace, over_delivery_percent, databases)
 
 
 def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lane]] = LANES) -> list[Lane]:
-    """So many clients of each kind, ready to drive."""
-    lanes = [lane for kind in kinds for lane in kind.team(run, max(1, round(each * kind.share)))]
+    """So many clients of each kind, ready to drive; their warehouses are spread over the databases in turn."""
+    teams = [
+        kind.team(run, max(1, round(each * kind.share))) for kind in kinds if run.databases or not kind.spans_databases
+    ]
+    homes = itertools.cycle(run.databases or ("",))
+    for team in teams:
+        # Those that share stock have one home.
+        shared = next(homes)
+        for lane in team:
+            lane.home = (next(homes) if lane is not team[0] else shared) if lane.is_own else shared
+            if lane.keeps_to_catalogue and run.databases:
+                lane.home = run.databases[0]
+    lanes = [lane for team in teams for lane in team]
     for lane in lanes:
         lane.set_up(catalogue)
     return lanes
@@ -65,7 +83,7 @@ def lanes_of(run: Run, catalogue: Catalogue, each: int, kinds: Sequence[type[Lan
 
 async def compare(
     driver: Driver,
-    engine: Engine,
+    engines: Engine | Mapping[str, Engine],
     client: Client,
     open_runs: runs.OpenRuns = runs.listed,
     *,
@@ -79,12 +97,13 @@ async def compare(
 
     Args:
         driver: Has the models, and takes the violations.
-        engine: The database.
+        engines: The database; or several, by their task queues.
         client: Any client.
         open_runs: Finds the open runs.
         looks: How often it is looked at what differs.
         calm_looks: How often if no run has anything under way, one time after another.
     """
+    databases = {"": engines} if isinstance(engines, Engine) else engines
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
     seed, name = driver.lanes[0].seed, driver.lanes[0].run.name
     problems: list[str] = []
@@ -92,7 +111,8 @@ async def compare(
     for _ in range(looks):
         problems = [problem async for problem in runs.compare(client, models, name, open_runs)]
         calm = 0 if problems else calm + 1
-        problems += await asyncio.to_thread(_compare_rows, engine, models)
+        for name_of_database, engine in databases.items():
+            problems += await asyncio.to_thread(_compare_rows, engine, models, name_of_database)
         if not problems or calm == calm_looks:
             break
         await asyncio.sleep(_AGAIN_SECONDS)
@@ -100,6 +120,9 @@ async def compare(
     driver.violations += [Violation(f"seed {seed}, after {driver.commands} commands: {each}") for each in problems]
 
 
-def _compare_rows(engine: Engine, models: Sequence[Model]) -> list[str]:
+def _compare_rows(engine: Engine, models: Sequence[Model], database: str) -> list[str]:
+    kept = [here for model in models if (here := model.kept_in(database)) is not None]
     with engine.connect() as connection:
-        return [problem for check in CHECKS for problem in check(connection, models)]
+        problems = [problem for check in CHECKS for problem in check(connection, kept)]
+        problems += elsewhere.compare(connection, models, database)
+    return [f"{database}: {each}" if database else each for each in problems]

@@ -36,6 +36,7 @@ class Command:
         start: The start's payload.
         key: The update's id, or the signal's request id: the same whenever it is sent again. Empty: made up anew for
             each try, as for an update that answers a start.
+        task_queue: Where its run is started. Empty: where its client's warehouses are kept.
     """
 
     how: How
@@ -45,6 +46,7 @@ class Command:
     workflow_type: str = ""
     start: Json = None
     key: str = ""
+    task_queue: str = ""
 
     def text(self, names: Mapping[str, str], ids: Mapping[tuple[str, int], str]) -> str:
         """The command in one line that is the same in every run of a seed.

@@ -14,11 +14,13 @@ from temporalio.client import Client
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.faults import Faults, Happened
-from tests.faults.simulation.lanes.lane import Lane
+from tests.faults.simulation.lanes.lane import Lane, Run
+from tests.faults.simulation.lanes.moving import MovingLane
 from tests.faults.simulation.model.outcome import Outcome
 from tests.faults.simulation.run import CALM_LOOKS, LANES, LOOKS, compare, lanes_of, new_run
 from tests.faults.simulation.script import Look, Operate, Result, Send
-from tests.faults.simulation.stage import OVER_DELIVERY_PERCENT, Stage, staged
+from tests.faults.simulation.shops import Shops
+from tests.faults.simulation.stage import OVER_DELIVERY_PERCENT, TASK_QUEUES, Stage, staged
 from tests.support.shop import Shop
 
 EARLY_COMMANDS = 5
@@ -45,6 +47,9 @@ class Soaked:
         early_digest: Of their first few.
         fewest: Commands of the own lane that carried out the fewest.
         violations: What wasn't as it has to be.
+        while_one_was_away: Answered commands for warehouses of one database while another one was away.
+        databases: How many there were.
+        moves: How often a warehouse moved from one to another.
     """
 
     seed: int
@@ -58,6 +63,9 @@ class Soaked:
     early_digest: str
     fewest: int
     violations: Sequence[Violation]
+    while_one_was_away: int = 0
+    databases: int = 1
+    moves: int = 0
 
 
 class _Paced(Delivery):
@@ -66,12 +74,12 @@ class _Paced(Delivery):
     per_second: float
     _next: float = 0.0
 
-    async def carry_out(self, client: Client, step: Send | Result | Look | Operate) -> Outcome:
+    async def carry_out(self, client: Client, step: Send | Result | Look | Operate, kept_in: str = "") -> Outcome:
         """See `Delivery`."""
         now = time.monotonic()
         self._next = max(now, self._next) + 1 / self.per_second
         await asyncio.sleep(self._next - 1 / self.per_second - now)
-        return await super().carry_out(client, step)
+        return await super().carry_out(client, step, kept_in)
 
 
 async def soak(
@@ -80,6 +88,7 @@ async def soak(
     seconds: float,
     *,
     each: int = 4,
+    queues: Sequence[str] = TASK_QUEUES,
     workers: int = 2,
     often: float = 1.0,
     often_by_stream: Mapping[str, float] = MappingProxyType({}),
@@ -99,6 +108,7 @@ async def soak(
         seed: Decides the commands, and the order of the faults.
         seconds: How long clients are driven.
         each: Clients of each kind.
+        queues: The databases' task queues; those of several are `SEVERAL_TASK_QUEUES`.
         workers: Worker processes.
         often: How many times as often as usual faults come.
         often_by_stream: The same of the faults of one stream, by its name, beside that.
@@ -111,10 +121,11 @@ async def soak(
         broken: A promise of `breaking` that our code is to break.
         say: Takes a line at each quiet point.
     """
-    async with staged(directory, workers=workers, broken=broken) as stage:
-        run = new_run(seed, over_delivery_percent=OVER_DELIVERY_PERCENT)
-        lanes = await asyncio.to_thread(lanes_of, run, Shop(stage.engine), each, kinds)
-        delivery = _Paced(stage.clients, stage.task_queue, patience=patience)
+    async with staged(directory, queues=queues, workers=workers, broken=broken) as stage:
+        databases = queues if len(queues) > 1 else ()
+        run = new_run(seed, over_delivery_percent=OVER_DELIVERY_PERCENT, databases=databases)
+        lanes = await asyncio.to_thread(_set_up, run, stage, each, kinds)
+        delivery = _Paced(stage.clients, queues[0], patience=patience)
         delivery.per_second = per_second
         driver = Driver(lanes, delivery)
         faults = Faults(stage, delivery, seed, often=often, often_by_stream=often_by_stream, more=more)
@@ -129,7 +140,7 @@ async def soak(
                 left = began + seconds - time.monotonic()
                 timeout = min(left, every) if left > 0 else every
                 await asyncio.wait([driving, wrong], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                driver.violations += [Violation(f"seed {seed}: {each}") for each in _deadlocks(stage.postgres.log)]
+                driver.violations += [Violation(f"seed {seed}: {each}") for each in _deadlocks(stage)]
                 if driver.violations:
                     break
                 await faults.rest()
@@ -167,22 +178,36 @@ async def soak(
             early_digest=driver.digest(EARLY_COMMANDS),
             fewest=driver.fewest,
             violations=driver.violations,
+            while_one_was_away=delivery.while_one_was_away,
+            databases=len(queues),
+            moves=sum(lane.moves for lane in lanes if isinstance(lane, MovingLane)),
         )
 
 
+def _set_up(run: Run, stage: Stage, each: int, kinds: Sequence[type[Lane]]) -> list[Lane]:
+    if not run.databases:
+        return lanes_of(run, Shop(stage.databases[0].engine), each, kinds)
+    shops = Shops(stage.engines)
+    lanes = lanes_of(run, shops, each, kinds)
+    shops.told()
+    return lanes
+
+
 async def _compare_all(stage: Stage, driver: Driver, faults: Faults, number: int, *, brisk: bool) -> None:
-    await compare(driver, stage.engine, stage.client, calm_looks=CALM_LOOKS if brisk else LOOKS)
+    await compare(driver, stage.engines, stage.client, calm_looks=CALM_LOOKS if brisk else LOOKS)
     name = driver.lanes[0].run.name
-    problems = [*stage.faults, *_deadlocks(stage.postgres.log)]
-    problems += await _audit(stage.client, stage.task_queue, f"{name}-audit-{number}")
+    problems = [*stage.faults, *_deadlocks(stage)]
+    for database in stage.databases:
+        problems += await _audit(stage.client, database.queue, f"{name}-audit-{number}-{database.queue}")
     where = f"seed {driver.lanes[0].seed}, quiet point {number}"
     driver.violations += [Violation(f"{where}: {each}") for each in problems]
     driver.violations += [Violation(f"{where}: {each}", is_vague=True) for each in faults.broken]
 
 
-def _deadlocks(log: Path) -> list[str]:
-    """What PostgreSQL's log says of transactions that waited for each other in a circle."""
-    found = log.read_text(errors="replace").count("deadlock detected")
+def _deadlocks(stage: Stage) -> list[str]:
+    """What PostgreSQL's logs say of transactions that waited for each other in a circle."""
+    logs = [database.server.log.read_text(errors="replace") for database in stage.databases]
+    found = sum(log.count("deadlock detected") for log in logs)
     return [f"PostgreSQL broke {found} deadlocks"] if found else []
 
 

@@ -19,12 +19,12 @@ def compare(connection: Connection, models: Sequence[Model]) -> Iterator[str]:
     """Every adjustment of every model that was stored, and no other."""
     for model in models:
         known = cast("dict[str, Adjustment]", model.documents.get(KIND, {}))
-        warehouses = {"warehouses": sorted({key.warehouse_id for key in model.books.items})}
+        warehouses = {"warehouses": sorted(model.books.homes)}
         found = {row[0]: tuple(row[1:]) for row in connection.execute(_ROWS, warehouses)}
         due = {
             number: (each.status, each.approved_by, sum(line["quantity"] for line in each.lines))
             for number, each in known.items()
-            if each.is_stored
+            if each.is_stored and each.warehouse_id in model.books.homes
         }
         for number in sorted(due.keys() | found.keys()):
             if found.get(number) != due.get(number):

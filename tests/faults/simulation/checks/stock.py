@@ -23,7 +23,7 @@ def compare(connection: Connection, models: Sequence[Model]) -> Iterator[str]:
     """Every item of every model, and nothing else in their warehouses."""
     for model in models:
         items = model.books.items
-        warehouses = {"warehouses": sorted({key.warehouse_id for key in items})}
+        warehouses = {"warehouses": sorted(model.books.homes)}
         levels = {Key(*row[:2]): tuple(row[2:]) for row in connection.execute(_LEVELS, warehouses)}
         for key in sorted(items.keys() | levels.keys()):
             due = items.get(key, Level(0))

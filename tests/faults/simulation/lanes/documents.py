@@ -33,7 +33,7 @@ class DocumentLane(Lane):
         """Three products in the first of two warehouses."""
         costs = (Decimal("4.00"), Decimal("25.00"), None)
         self.products = [self.new_product(catalogue, unit_cost=cost) for cost in costs]
-        self.warehouses = [self.new_warehouse(catalogue) for _ in range(2)]
+        self.warehouses = [self.new_warehouse(catalogue, home) for home in self.homes(2)]
         self.supplier = self.new_supplier(catalogue)
         for product in self.products:
             self.new_item(catalogue, self.opening_stock, product=product, warehouse=self.warehouses[0])

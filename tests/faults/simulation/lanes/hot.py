@@ -12,7 +12,7 @@ from tests.faults.simulation.model.adjustment import Adjustments
 from tests.faults.simulation.model.books import Books, Key
 from tests.faults.simulation.model.hot import Bounds, HeldOrShort
 from tests.faults.simulation.model.model import Model
-from tests.faults.simulation.model.outcome import Answered, Expected
+from tests.faults.simulation.model.outcome import Answered, Expected, Refused
 from tests.faults.simulation.model.reservation import Order, Orders
 from tests.faults.simulation.script import Command, How, Script, Send
 
@@ -39,6 +39,7 @@ class HotLane(OrdersLane):
     kind = "hot"
     share = 2.0
     is_own: ClassVar[bool] = False
+    market: ClassVar[type[Market]] = Market
 
     def __init__(self, run: Run, number: int, market: Market) -> None:
         super().__init__(run, number, market.model)
@@ -50,14 +51,14 @@ class HotLane(OrdersLane):
     @classmethod
     def team(cls, run: Run, count: int) -> Sequence[Self]:
         """Lanes that share one market."""
-        market = Market()
+        market = cls.market()
         return [cls(run, number, market) for number in range(count)]
 
     def set_up(self, catalogue: Catalogue) -> None:
         """The first one makes the items for all."""
         if not self._is_first:
             return
-        warehouses = [self.new_warehouse(catalogue) for _ in range(2)]
+        warehouses = [self.new_warehouse(catalogue, home) for home in self.homes(2)]
         for number in range(_ITEMS):
             product = self.new_product(catalogue)
             key = self.new_item(catalogue, _UNITS, product=product, warehouse=warehouses[number % 2])
@@ -81,18 +82,31 @@ class HotLane(OrdersLane):
         """Some units of one to three items, in any order of lines."""
         reference = self.reference()
         keys = chance.sample(self._market.keys, chance.choice([1, 1, 2, 3]))
+        keys.sort(key=lambda key: self.model.books.homes[key.warehouse_id])  # As a state has them.
         lines = [line(key, chance.randint(1, 9)) for key in keys]
         wanted = Counter({key: each["quantity"] for key, each in zip(keys, lines, strict=True)})
         order = self.orders.unanswered(reference, lines)
         window = self._market.bounds.takes(wanted)
-        ask = Command(How.ASK, order.workflow_id, "reserved", (), "ReservationWorkflow", self.start(reference, lines))
+        ask = self.asking(reference, lines)
         outcome = yield Send(ask, HeldOrShort(window, {"reference_id": reference, "status": "ACTIVE"}))
         accepted = isinstance(outcome, Answered)
+        if isinstance(outcome, Refused):
+            yield from self.rejected(order, outcome.details)
         self._market.bounds.took(window, accepted=accepted)
         self.orders.settle(order, held=accepted)
         if isinstance(outcome, Answered):
             self._learn(order, outcome.state)
             self._mine.append(order)
+
+    def asking(self, reference: str, lines: Sequence[Json]) -> Command:
+        """Asks for an order."""
+        start = self.start(reference, lines)
+        return Command(How.ASK, f"reservation-{reference}", "reserved", (), self.workflow_type, start)
+
+    def rejected(self, order: Order, short: Sequence[Mapping[str, Json]]) -> Script:
+        """What else there is to know of an order that isn't held, because these items are short."""
+        del order, short
+        yield from ()
 
     def _giving(self, order: Order, units: Mapping[Key, int], script: Script) -> Script:
         """A command that makes units available again; they certainly are once its answer, or its effect, is seen."""
@@ -139,5 +153,7 @@ class HotLane(OrdersLane):
         }
         self._market.bounds.gives({key: units})
         expected: Expected = self._market.adjustments.submit(number, key.warehouse_id, lines, self.name)
-        yield Send(Command(How.ASK, f"adjustment-{number}", "submitted", (), ADJUSTMENT, start), expected)
+        queue = self.model.books.homes[key.warehouse_id]
+        ask = Command(How.ASK, f"adjustment-{number}", "submitted", (), ADJUSTMENT, start, task_queue=queue)
+        yield Send(ask, expected)
         self._market.bounds.gave({key: units})

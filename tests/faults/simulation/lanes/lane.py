@@ -3,14 +3,16 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
-from tests.faults.simulation.script import Digest, Rest, Script
+from tests.faults.simulation.script import Digest, Rest, Script, Send
+
+S = TypeVar("S")
 
 
 class Catalogue(Protocol):
@@ -44,6 +46,10 @@ class Catalogue(Protocol):
         """So many units of an item were sold on each day of every week, in an earlier system."""
         ...
 
+    def keep_in(self, warehouse: int, database: str) -> None:
+        """Let one of several databases keep a new warehouse."""
+        ...
+
 
 @dataclass(frozen=True)
 class Run:
@@ -54,12 +60,14 @@ class Run:
         name: Begins every reference, and is new for every run: several may follow each other on one database.
         pace: How far away deadlines are.
         over_delivery_percent: The tolerance of receipts that its workers are told.
+        databases: The task queues of several databases, that of the catalogue's first; empty: there is one.
     """
 
     seed: int
     name: str
     pace: Pace = REAL_TIME
     over_delivery_percent: int = 0
+    databases: Sequence[str] = ()
 
 
 class Lane(ABC):
@@ -71,6 +79,7 @@ class Lane(ABC):
     Attributes:
         model: What its commands have brought about, and only they, if it is an own lane.
         digest: A fingerprint of its commands.
+        home: The task queue of the database that keeps its warehouses; empty: there is one.
     """
 
     kind: ClassVar[str]
@@ -80,6 +89,10 @@ class Lane(ABC):
     """How many of its kind there are, beside those of other kinds."""
     bears_skipped_time: ClassVar[bool] = True
     """Whether it may be driven by a server that skips days."""
+    spans_databases: ClassVar[bool] = False
+    """Whether it needs several databases."""
+    keeps_to_catalogue: ClassVar[bool] = False
+    """Whether its warehouses are in the database of the catalogue."""
 
     def __init__(self, run: Run, number: int, model: Model | None = None) -> None:
         self.run = run
@@ -87,6 +100,8 @@ class Lane(ABC):
         self.name = f"{self.kind}-{number}"
         self.model = Model() if model is None else model
         self.digest = Digest({run.name: "RUN"})
+        self.digest.names |= {f'"{each}"': f'"database-{place}"' for place, each in enumerate(run.databases)}
+        self.home = ""
         self._references = 0
 
     @classmethod
@@ -129,9 +144,28 @@ class Lane(ABC):
         """A new product, which has the same name in the digests of all runs."""
         return self._named("product", catalogue.product(unit_cost=unit_cost))
 
-    def new_warehouse(self, catalogue: Catalogue) -> int:
-        """A new warehouse, which has the same name in the digests of all runs."""
-        return self._named("warehouse", catalogue.warehouse())
+    def new_warehouse(self, catalogue: Catalogue, home: str = "") -> int:
+        """A new warehouse, which has the same name in the digests of all runs; at home, unless said otherwise."""
+        number = self._named("warehouse", catalogue.warehouse())
+        self.model.books.homes[number] = home or self.home
+        if home or self.home:
+            catalogue.keep_in(number, home or self.home)
+        return number
+
+    def at_home(self, step: S) -> S:
+        """The same step; a start that says nothing else goes to the database of this client's warehouses."""
+        if self.home and isinstance(step, Send) and not step.command.task_queue:
+            return replace(step, command=replace(step.command, task_queue=self.home))
+        return step
+
+    @property
+    def kept_in(self) -> str:
+        """The one of several databases that keeps all of its warehouses, and takes part in each of its commands."""
+        return "" if self.spans_databases else self.home
+
+    def homes(self, count: int) -> Sequence[str]:
+        """Where so many warehouses of this client are kept."""
+        return [self.home] * count
 
     def new_supplier(self, catalogue: Catalogue) -> int:
         """A new supplier, which has the same name in the digests of all runs."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.faults.simulation.lanes.lane import Lane, Run
 from tests.faults.simulation.model.books import Key
@@ -18,6 +18,7 @@ class OrdersLane(Lane):
     """A client that has orders."""
 
     orders: Orders
+    workflow_type: ClassVar[str] = KIND
 
     def __init__(self, run: Run, number: int, model: Model | None = None) -> None:
         super().__init__(run, number, model)
@@ -43,7 +44,7 @@ class OrdersLane(Lane):
         if reference in self._unseen:
             # The answer is the state as it is: it doesn't wait for signals that were taken before.
             yield from self.look(self._unseen[reference])
-        command = Command(How.ASK, f"reservation-{reference}", update, (), KIND, start)
+        command = Command(How.ASK, f"reservation-{reference}", update, (), self.workflow_type, start)
         outcome = yield Send(command, expected)
         if command.workflow_id not in self.model.open_runs:
             yield Result(command.workflow_id, Ended())
@@ -52,7 +53,8 @@ class OrdersLane(Lane):
 
     def begin(self, start: Json) -> Script:
         """Start, and wait for nothing."""
-        yield Send(Command(How.START, f"reservation-{start['reference_id']}", "", (), KIND, start), Taken())
+        workflow_id = f"reservation-{start['reference_id']}"
+        yield Send(Command(How.START, workflow_id, "", (), self.workflow_type, start), Taken())
 
     def look(self, order: Order) -> Script:
         """Wait until the state is as the model says."""

@@ -18,6 +18,7 @@ class PurchaseOrderLane(DocumentLane):
     """Orders of one supplier for one warehouse."""
 
     kind = "purchase-order"
+    keeps_to_catalogue = True  # What no supplier is known for has its lead time measured there alone.
     answer = "drafted"
 
     def another(self, start: Json) -> Json:

@@ -27,6 +27,7 @@ class ReorderLane(PurchaseOrderLane):
     """One item with a supplier and one without; orders take units of the first, and purchase orders bring them."""
 
     kind = "reorder"
+    keeps_to_catalogue = False
     bears_skipped_time = False  # Orders are late some days after they were drafted.
 
     def set_up(self, catalogue: Catalogue) -> None:

@@ -11,7 +11,8 @@ from tests.faults.simulation.script import Command, How, Result, Script, Send, W
 
 Json = Any
 _OPEN_AT_MOST = 5
-_LONG_AGO, _FAR_AHEAD = "2001-01-01T00:00:00Z", "2190-01-01T00:00:00Z"
+_UNKNOWN_LINE: Json = {"product_id": 2**40, "quantity": 1}
+LONG_AGO, FAR_AHEAD = "2001-01-01T00:00:00Z", "2190-01-01T00:00:00Z"
 
 
 class ReservationLane(OrdersLane):
@@ -23,7 +24,7 @@ class ReservationLane(OrdersLane):
     def set_up(self, catalogue: Catalogue) -> None:
         """Two products in two warehouses."""
         products = [self.new_product(catalogue) for _ in range(2)]
-        warehouses = [self.new_warehouse(catalogue) for _ in range(2)]
+        warehouses = [self.new_warehouse(catalogue, home) for home in self.homes(2)]
         self._keys = [
             self.new_item(catalogue, 50_000, product=product, warehouse=warehouse)
             for warehouse in warehouses
@@ -36,8 +37,7 @@ class ReservationLane(OrdersLane):
         """One command on an order, or a new one."""
         held = self.orders.active()
         if not held or (len(held) < _OPEN_AT_MOST and chance.random() < 0.1):
-            kinds = [self._reserve, self._short, self._expires, self._withdrawn, self._wrong_start, self._too_late]
-            yield from chance.choices(kinds, [20, 2, 2, 1, 1, 1])[0](chance)
+            yield from self.new_order(chance)
             return
         self._ended = [*(order for order in self._ended[-3:]), *held][-6:]
         if chance.random() < 0.2:
@@ -51,6 +51,11 @@ class ReservationLane(OrdersLane):
         commands += [self._too_much, self._malformed, self._ends_soon, self._gives_no_way, self._unknown_signal]
         yield from chance.choices(commands, [14, 10, 1, 0.5, 4, 1, 2, 3, 0.5, 2, 0.5])[0](chance, order)
 
+    def new_order(self, chance: random.Random) -> Script:
+        """An order, or a start of which none comes."""
+        kinds = [self._reserve, self._short, self._expires, self._withdrawn, self._wrong_start, self._too_late]
+        yield from chance.choices(kinds, [20, 2, 2, 1, 1, 1])[0](chance)
+
     def _lines(self, chance: random.Random) -> list[Json]:
         """Up to three lines; the first may leave its warehouse open, and two may be of the same item."""
         keys = chance.choices(self._keys, k=chance.choice([1, 1, 2, 3]))
@@ -63,7 +68,7 @@ class ReservationLane(OrdersLane):
     def _reserve(self, chance: random.Random) -> Script:
         reference, lines = self.reference(), self._lines(chance)
         other: Json = chance.choice(
-            [{}, {}, {"not_after": _FAR_AHEAD}, {"reference_type": "ORDER"}, {"wait_minutes": self.far_minutes}]
+            [{}, {}, {"not_after": FAR_AHEAD}, {"reference_type": "ORDER"}, {"wait_minutes": self.far_minutes}]
         )
         yield from self.ask(self.start(reference, lines, **other), self.orders.reserve(reference, lines))
 
@@ -123,7 +128,7 @@ class ReservationLane(OrdersLane):
 
     def _too_late(self, chance: random.Random) -> Script:
         reference, lines = self.reference(), self._lines(chance)
-        start = self.start(reference, lines, not_after=_LONG_AGO)
+        start = self.start(reference, lines, not_after=LONG_AGO)
         yield from self.ask(start, self.orders.reserve(reference, lines, late=True))
 
     def _start_again(self, chance: random.Random, order: Order) -> Script:
@@ -217,8 +222,11 @@ class ReservationLane(OrdersLane):
                 ("fulfill", {"performed_by": self.name, "lines": []}),
                 ("fulfill", {"performed_by": self.name, "lines": [{"quantity": 1}]}),
                 ("fulfill", {"lines": None}),
-                ("fulfill", {"performed_by": self.name, "lines": [{"product_id": 1, "quantity": 1.5}]}),
-                ("release", {"performed_by": self.name, "reason": "", "lines": [{"product_id": 1, "quantity": 1}]}),
+                ("fulfill", {"performed_by": self.name, "lines": [_UNKNOWN_LINE | {"quantity": 1.5}]}),
+                (
+                    "release",
+                    {"performed_by": self.name, "reason": "", "lines": [_UNKNOWN_LINE]},
+                ),
                 ("cancel", {"performed_by": self.name}),
                 ("cancel", None),
                 ("extend", {"performed_by": self.name, "ttl_minutes": -1}),

@@ -1,13 +1,16 @@
 """Logistics: moves goods in parts, receives, damages, loses, takes back; all of it also wrongly."""
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.faults.simulation.lanes.documents import UNKNOWN, DocumentLane, pick, split
+from tests.faults.simulation.lanes.lane import S
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.outcome import ANYTHING, Answer, Refusal, Such
 from tests.faults.simulation.model.transfer import Line, Transfer
-from tests.faults.simulation.script import Look, Script, Wait
+from tests.faults.simulation.script import Look, Script, Send, Wait
 
 Json = Any
 _RECEIVERS = ("dora", "ann")
@@ -174,6 +177,25 @@ class TransferLane(DocumentLane):
         yield Wait(seconds)
         told = Answer({**late.state(), "notices": Such(_is_overdue, "one notice that it is overdue")})
         yield Look(late.workflow_id, told, patience=True)
+
+
+class CrossingLane(TransferLane):
+    """Transfers there and back between two databases."""
+
+    kind = "crossing"
+    bears_skipped_time = False
+    spans_databases = True
+
+    def homes(self, count: int) -> Sequence[str]:
+        """See `Lane`."""
+        return self.run.databases[:count]
+
+    def at_home(self, step: S) -> S:
+        """See `Lane`; a start goes to the database of the transfer's source."""
+        if isinstance(step, Send) and step.command.start is not None:
+            source = self.model.books.homes.get(step.command.start["from_warehouse_id"], self.home)
+            return replace(step, command=replace(step.command, task_queue=source))
+        return super().at_home(step)
 
 
 def _line(line: Line, quantity: int) -> Json:

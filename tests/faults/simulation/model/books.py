@@ -52,6 +52,8 @@ class Books:
     def __init__(self, *, in_order: bool = True) -> None:
         self._in_order = in_order
         self.items: dict[Key, Level] = {}
+        self.homes: dict[int, str] = {}
+        """Which of several databases keeps a warehouse."""
         self.ranks: dict[int, tuple[int, int]] = {}
         """Priority and id of each warehouse: the first ones are chosen first where a line leaves it open."""
 

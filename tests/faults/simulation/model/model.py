@@ -1,7 +1,8 @@
 """The model of some clients: their stock, their documents, and the runs behind them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tests.faults.simulation.model.books import Books
@@ -31,6 +32,16 @@ class Model:
     documents: dict[str, Mapping[str, Document]] = field(default_factory=dict)
     open_runs: set[str] = field(default_factory=set)
     ended_runs: dict[str, str] = field(default_factory=dict)
+
+    def kept_in(self, database: str) -> "Model | None":
+        """What one of several databases has to have of it: its warehouses and all documents; None: nothing."""
+        homes = self.books.homes
+        if all(home == database for home in homes.values()):
+            return self
+        here = copy(self.books)
+        here.items = {key: level for key, level in here.items.items() if homes[key.warehouse_id] == database}
+        here.homes = {warehouse: home for warehouse, home in homes.items() if home == database}
+        return replace(self, books=here) if here.homes else None
 
     def begins(self, workflow_id: str) -> None:
         """A run is open."""

@@ -58,6 +58,7 @@ class Order:
         gave_way: Whether its hold ended because its stock was missing; it can be held again.
         place: Its place in the order in which holds were placed.
         may_never_have_been_held: Whether its cancellation may have come before its hold.
+        undone: What one of several databases held for a moment, and released because another one was short.
     """
 
     reference: str
@@ -70,6 +71,7 @@ class Order:
     queue: list[Json] = field(default_factory=list)
     has_waited: bool = False
     may_never_have_been_held: bool = False
+    undone: list[Line] = field(default_factory=list)
     gave_way: bool = False
     place: int = 0
 
