@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RawValue
 from temporalio.exceptions import ChildWorkflowError, FailureError, is_cancelled_exception
 
 from stockkeeper.contracts import policies, search_attributes
 from stockkeeper.contracts.messages import parse
+from stockkeeper.contracts.metrics import START
 from stockkeeper.contracts.move import (
     CANCEL,
     PROCESS,
@@ -24,12 +24,13 @@ from stockkeeper.contracts.move import (
 )
 from stockkeeper.contracts.stock_audit import WORKFLOW_TYPE as AUDIT
 from stockkeeper.contracts.stock_audit import FindingState, StockAuditRequest, StockAuditState
-from stockkeeper.domain.errors import DomainError, InvalidRequest, InvalidState
+from stockkeeper.domain.errors import DomainError, InvalidState
 from stockkeeper.domain.move import MOVE, MoveEvent, MoveStatus
 from stockkeeper.domain.stock_audit import AuditStatus
+from workflows.counters import count_refusal, counting_refusals
 from workflows.details import details, refused
-from workflows.identity import Vouched
 from workflows.steps import through_the_queue
+from workflows.unknown import KnowsItsCommands
 
 TRIES_EVERY = timedelta(seconds=5)
 """How long what joins the warehouse with others is waited for, before it is looked again."""
@@ -45,7 +46,7 @@ _TEXTS = {
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[DomainError])
-class MoveWarehouseWorkflow(Vouched):
+class MoveWarehouseWorkflow(KnowsItsCommands):
     """Copies a warehouse's rows, waits until nothing joins it with others, switches, and lets the books be compared.
 
     Update and signal ``cancel``, until the warehouse has left. Ends MOVED or CANCELLED; a request that is wrong fails
@@ -67,26 +68,6 @@ class MoveWarehouseWorkflow(Vouched):
         """Where the move is."""
         return self.state
 
-    @workflow.signal(dynamic=True, description="A signal of another name is noted, and changes nothing.")
-    async def unknown_signal(self, name: str, payload: Sequence[RawValue]) -> None:
-        """Note a signal that isn't a command."""
-        del payload
-        self._note(f"signal {name[:80]!r} isn't one of its commands")
-
-    @workflow.update(dynamic=True, description="An update of another name is refused, and changes nothing.")
-    async def unknown_update(self, name: str, payload: Sequence[RawValue]) -> None:
-        """Refuse an update that isn't a command: its validator has."""
-
-    @unknown_update.validator
-    def refuse_unknown(self, name: str, payload: Sequence[RawValue]) -> None:
-        """Refuse an update that isn't a command.
-
-        Raises:
-            InvalidRequest: Always.
-        """
-        del payload
-        raise InvalidRequest(f"update {name[:80]!r} isn't one of its commands")
-
     @workflow.update(name=CANCEL.name)
     async def cancel(self, *payload: Any) -> MoveState:
         """Leave the warehouse where it is.
@@ -94,8 +75,9 @@ class MoveWarehouseWorkflow(Vouched):
         Raises:
             InvalidState: It has left.
         """
-        command = await self.vouched(CANCEL.name, parse(CancelMove, payload), self.take_brought())
-        self._stay(command)
+        with counting_refusals(CANCEL.name):
+            command = await self.vouched(CANCEL.name, parse(CancelMove, payload), self.take_brought())
+            self._stay(command)
         await workflow.wait_condition(lambda: not self._wants_to_stay or self._is_over)
         if self.state.status is not MoveStatus.CANCELLED:
             raise self._refusal()
@@ -107,7 +89,8 @@ class MoveWarehouseWorkflow(Vouched):
         try:
             self._stay(await self.vouched(CANCEL.name, parse(CancelMove, payload), self.take_brought()))
         except DomainError as refusal:
-            self._note(f"cancel was refused: {refusal.message}")
+            count_refusal(CANCEL.name, refusal)
+            self.note(f"cancel was refused: {refusal.message}")
 
     @workflow.run
     async def run(self, *_payload: Any) -> MoveState:
@@ -120,8 +103,7 @@ class MoveWarehouseWorkflow(Vouched):
             await self.vouch_for_start()
             request = parse(MoveWarehouse, self.payload)
         except DomainError as failure:
-            workflow.set_current_details(refused(failure))
-            workflow.upsert_search_attributes([search_attributes.STATUS.value_set(search_attributes.REFUSED)])
+            self._refuse(failure)
             raise
         self.state = MoveState(warehouse_id=request.warehouse_id, to=request.to, performed_by=request.performed_by)
         self._step = MoveStep(warehouse_id=request.warehouse_id, to=request.to)
@@ -140,14 +122,13 @@ class MoveWarehouseWorkflow(Vouched):
         except DomainError as failure:
             if not await asyncio.shield(self._give_up()):
                 return self._switched()
-            workflow.set_current_details(refused(failure))
-            workflow.upsert_search_attributes([search_attributes.STATUS.value_set(search_attributes.REFUSED)])
+            self._refuse(failure)
             raise
         except (asyncio.CancelledError, FailureError) as error:
             if isinstance(error, FailureError) and not is_cancelled_exception(error):
                 raise
             # An operator has cancelled the run itself.
-            self._note("the workflow was cancelled")
+            self.note("the workflow was cancelled")
             return await asyncio.shield(self._stays())
 
     async def _leave(self) -> bool:
@@ -204,7 +185,7 @@ class MoveWarehouseWorkflow(Vouched):
         """Compare the books of the new database, and drop what was staged."""
         self.state.findings = list(await self._audit(self._step.to, "after"))
         if self.state.findings:
-            self._note(f"{len(self.state.findings)} findings in the new database: what was staged is kept")
+            self.note(f"{len(self.state.findings)} findings in the new database: what was staged is kept")
             return
         await self._carry_out(MoveActivities.clear_move, "drop what was staged")
 
@@ -237,10 +218,10 @@ class MoveWarehouseWorkflow(Vouched):
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
                 raise
-            self._note(f"the audit {when} the move failed")
+            self.note(f"the audit {when} the move failed")
             return []
         if audited.status is not AuditStatus.DONE:
-            self._note(f"the audit {when} the move is {audited.status}")
+            self.note(f"the audit {when} the move is {audited.status}")
         return audited.findings
 
     async def _carry_out(self, activity: Callable[[Any, MoveStep], MoveFigures], summary: str) -> MoveFigures:
@@ -256,7 +237,7 @@ class MoveWarehouseWorkflow(Vouched):
     def _stay(self, command: CancelMove) -> None:
         if not MOVE.allows(self.state.status, MoveEvent.CANCEL):
             raise self._refusal()
-        self._note(f"cancelled by {command.performed_by}: {command.reason}")
+        self.note(f"cancelled by {command.performed_by}: {command.reason}")
         self._wants_to_stay = True
 
     def _refusal(self) -> InvalidState:
@@ -270,11 +251,21 @@ class MoveWarehouseWorkflow(Vouched):
         self.state.status = MOVE.next(self.state.status, event)
         self._publish()
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Add a sentence to the notes; the latest hundred are kept."""
         self.state.notes = [*self.state.notes, text][-100:]
+        self._show_details()
+
+    def _refuse(self, failure: DomainError) -> None:
+        count_refusal(START, failure)
+        workflow.set_current_details(refused(failure))
+        workflow.upsert_search_attributes([search_attributes.STATUS.value_set(search_attributes.REFUSED)])
 
     def _publish(self) -> None:
+        workflow.upsert_search_attributes([search_attributes.STATUS.value_set(str(self.state.status))])
+        self._show_details()
+
+    def _show_details(self) -> None:
         status = str(self.state.status)
-        workflow.upsert_search_attributes([search_attributes.STATUS.value_set(status)])
         waits = [f"waits for {each}" for each in self.state.waits_for]
         workflow.set_current_details(details(status, _TEXTS[self.state.status], waits, self.state.notes))

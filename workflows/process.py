@@ -14,20 +14,21 @@ from typing import Any, Generic, NoReturn, Protocol, TypedDict, TypeVar, cast
 
 from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.common import RawValue, SearchAttributeUpdate
+from temporalio.common import SearchAttributeUpdate
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.converter import as_domain_error
 from stockkeeper.contracts.messages import Message, State, parse
-from stockkeeper.contracts.metrics import START, UNKNOWN
+from stockkeeper.contracts.metrics import START
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.contracts.outage import ATTEMPT_FAILED, AttemptFailed
 from stockkeeper.domain.errors import DomainError, InvalidRequest
-from workflows.counters import count_refusal, counting_refusals
+from workflows.counters import count_refusal
 from workflows.details import continued, refused
-from workflows.identity import Brought, Vouched
+from workflows.identity import Brought
 from workflows.last_word import LastWord, handed_on, is_fixed, to_hand_on
 from workflows.patches import CAUGHT_UP, NAMED_ANSWERS, REFUSED
+from workflows.unknown import KnowsItsCommands
 from workflows.waits import Waits
 
 NOTES_KEPT = 100
@@ -78,7 +79,7 @@ class Handler(Generic[M]):
     body: Callable[[Any, M, str], Awaitable[None]]
 
 
-class Process(Vouched, Generic[S]):
+class Process(KnowsItsCommands, Generic[S]):
     """The edge of a process. A subclass makes its state in ``@workflow.init`` and ends by `ended` or `failed`.
 
     A process with very many commands goes on in another run: it watches `history_is_long`, waits until it is
@@ -117,14 +118,6 @@ class Process(Vouched, Generic[S]):
         """Return the state. What comes with the query is passed over, also what can't be read."""
         return self.state
 
-    @workflow.signal(dynamic=True, description="A signal of another name is noted, and changes nothing.")
-    async def unknown_signal(self, name: str, payload: Sequence[RawValue]) -> None:
-        """Note a signal that isn't a command."""
-        del payload
-        refusal = InvalidRequest(f"signal {name[:80]!r} isn't one of its commands")
-        count_refusal(UNKNOWN, refusal)
-        self.note(refusal.message)
-
     @workflow.signal(name=ATTEMPT_FAILED, description="An attempt of a step has met trouble with the database.")
     def attempt_failed(self, *payload: Any) -> None:
         """Show that a step waits for the database; sent by the attempt itself."""
@@ -132,21 +125,6 @@ class Process(Vouched, Generic[S]):
             self.waits.attempt_failed(parse(AttemptFailed, payload))
         except InvalidRequest as refusal:
             self.note(f"signal {ATTEMPT_FAILED} refused: {refusal.code}: {refusal.message}")
-
-    @workflow.update(dynamic=True, description="An update of another name is refused, and changes nothing.")
-    async def unknown_update(self, name: str, payload: Sequence[RawValue]) -> None:
-        """Refuse an update that isn't a command: its validator has."""
-
-    @unknown_update.validator
-    def refuse_unknown(self, name: str, payload: Sequence[RawValue]) -> None:
-        """Refuse an update that isn't a command.
-
-        Raises:
-            InvalidRequest: Always.
-        """
-        del payload
-        with counting_refusals(UNKNOWN):
-            raise InvalidRequest(f"update {name[:80]!r} isn't one of its commands")
 
     def note(self, text: str) -> None:
         """Add a sentence to the notes of the state, and publish it; the latest hundred are kept."""
