@@ -11,7 +11,7 @@ from database.moving import copying, steps
 from database.moving.copying import Session, session
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.move import MoveActivities, MoveFigures, MoveStep
-from stockkeeper.contracts.outage import DATABASE_AWAY
+from stockkeeper.contracts.outage import DATABASE_AWAY, DATABASE_BUSY
 from stockkeeper.domain.errors import InvalidRequest
 
 
@@ -45,6 +45,9 @@ class MoveSteps(MoveActivities):
     def copy_warehouse(self, step: MoveStep) -> MoveFigures:
         """Copy the warehouse's rows into a staging area, as they are at one instant. Locks nothing."""
         with self._both(step) as (here, there):
+            # A late attempt at this step would drop what the next ones have staged.
+            if not steps.is_announced(here, _move_of(step)):
+                return MoveFigures(has_left=steps.has_left(here, _move_of(step)))
             return MoveFigures(rows=copying.copy_all(here, there, step.warehouse_id))
 
     @activity.defn(name="drain_warehouse", no_thread_cancel_exception=True)
@@ -76,7 +79,7 @@ class MoveSteps(MoveActivities):
     def land_warehouse(self, step: MoveStep) -> MoveFigures:
         """Let the warehouse be in its new database, and the directory know of it."""
         move = _move_of(step)
-        with self._at(step.to) as there:
+        with self._alone_at(step.to, step) as there:
             rows = steps.arrive(there, move)
         with self._at(next(iter(self._urls))) as catalogue:
             steps.go_home(catalogue, move)
@@ -85,8 +88,8 @@ class MoveSteps(MoveActivities):
     @activity.defn(name="clear_move", no_thread_cancel_exception=True)
     def clear_move(self, step: MoveStep) -> MoveFigures:
         """Drop what was staged."""
-        with self._at(step.to) as there:
-            steps.clear(there, step.warehouse_id)
+        with self._alone_at(step.to, step) as there:
+            steps.clear(there, _move_of(step))
         return MoveFigures(has_left=True)
 
     @activity.defn(name="give_move_up", no_thread_cancel_exception=True)
@@ -105,8 +108,17 @@ class MoveSteps(MoveActivities):
 
     @contextmanager
     def _both(self, step: MoveStep) -> Iterator[tuple[Session, Session]]:
-        with self._at(step.source) as here, self._at(step.to) as there:
+        with self._alone_at(step.source, step) as here, self._alone_at(step.to, step) as there:
             yield here, there
+
+    @contextmanager
+    def _alone_at(self, queue: str, step: MoveStep) -> Iterator[Session]:
+        """A database in which no other attempt at a step of this move is under way; if one is, this is tried again."""
+        with self._at(queue) as connection:
+            if not steps.let_nobody_else_move(connection, step.warehouse_id):
+                busy = f"another attempt moves warehouse {step.warehouse_id} in the database of task queue {queue}"
+                raise ApplicationError(busy, type=DATABASE_BUSY)
+            yield connection
 
     @contextmanager
     def _at(self, queue: str) -> Iterator[Session]:

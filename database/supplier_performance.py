@@ -52,8 +52,7 @@ _KEEP_LEAD_TIMES = """
     HAVING sum(came.quantity) > 0
 """
 
-# Mean and sample standard deviation, over all orders of the product from this supplier.
-_MEASURE = """
+MEASURE = """
     UPDATE product_suppliers AS known
     SET lead_times_measured = measured.orders,
         measured_lead_time_days = round(measured.mean, 6),
@@ -68,6 +67,7 @@ _MEASURE = """
     ) AS measured
     WHERE (known.product_id, known.supplier_id) = (measured.product_id, measured.supplier_id)
 """
+"""Mean and sample standard deviation, over all orders of the products of these orders from their suppliers."""
 
 
 class PaidLine(NamedTuple):
@@ -94,4 +94,4 @@ def keep_lead_times(po_ids: Sequence[int]) -> list[Statement]:
     The caller has locked the orders and their suppliers.
     """
     of = (numbers(po_ids),)
-    return [Statement(_KEEP_LEAD_TIMES, of), Statement(_MEASURE, of)]
+    return [Statement(_KEEP_LEAD_TIMES, of), Statement(MEASURE, of)]

@@ -181,24 +181,25 @@ def sums_staged(target: Session, warehouse_id: int) -> list[Sum]:
 
 def take(source: Session, warehouse_id: int) -> list[Sum]:
     """Delete the rows of all parts that leave, and tell of each part in numbers which they were."""
+    leave = sql.SQL("DELETE FROM {table} WHERE ({where}) AND NOT ({stays}) RETURNING {table}.*")
+    stay = sql.SQL("SELECT * FROM {table} WHERE ({where}) AND ({stays})")
     statements = []
     for part in PARTS:
-        of = {"table": sql.Identifier(part.table), "where": phrase(part.where)}
-        way = (
-            "DELETE FROM {table} WHERE {where} RETURNING {table}.*"
-            if part.leaves
-            else "SELECT * FROM {table} WHERE {where}"
-        )
-        statements.append(_summed(sql.SQL(way).format(**of)))
+        stays = part.stays if part.leaves else "true"
+        of = {"table": sql.Identifier(part.table), "where": phrase(part.where), "stays": phrase(stays)}
+        statements.append(_summed(stay.format(**of), leave.format(**of) if part.leaves else None))
     found = in_one_go(source, statements, {"warehouse": warehouse_id})
     return [Sum(count, int(digests)) for _, (count, digests) in found]
 
 
-def _summed(rows: sql.Composable) -> sql.Composed:
+def _summed(rows: sql.Composable, deleted: sql.Composable | None = None) -> sql.Composed:
+    """Count rows and sum their digests; with them those that a statement deletes and returns."""
+    counted = sql.SQL("counted AS ({})").format(rows)
+    if deleted is not None:
+        counted = sql.SQL("gone AS ({}), counted AS (SELECT * FROM gone UNION ALL {})").format(deleted, rows)
     return sql.SQL(
-        "WITH counted AS ({}) SELECT count(*), "
-        "coalesce(sum(('x' || left(md5(counted::text), 15))::bit(60)::bigint), 0) FROM counted"
-    ).format(rows)
+        "WITH {} SELECT count(*), coalesce(sum(('x' || left(md5(counted::text), 15))::bit(60)::bigint), 0) FROM counted"
+    ).format(counted)
 
 
 def _seen(source: Session) -> sql.Literal:

@@ -61,6 +61,7 @@ class Part:
         table: The table.
         where: Which rows, as a condition on the table's own columns.
         leaves: Whether they are deleted where they were; else they stay there as well.
+        stays: Which of them stay there as well, if only some do.
         anew: Columns that the new database gives itself.
         order: By which the rows are inserted, where keys given anew have to grow by it.
         if_new: Whether the new database may have some of them already, which are kept.
@@ -70,16 +71,26 @@ class Part:
     table: str
     where: str
     leaves: bool = True
+    stays: str = "false"
     anew: Sequence[str] = ()
     order: str = ""
     if_new: bool = False
     replaces: bool = False
 
 
-OPERATIONS = Part("operations", f"workflow_id IN ({RUNS})", if_new=True)
+# Of files and of small changes of an item, which no run has: what belongs to the warehouse alone leaves with it, and
+# a file is known wherever it has stated a quantity. Numbers of findings are each database's own, and so are decisions.
+_IMPORTS = f"""operation_id IN (
+    SELECT operation_id FROM imported_files JOIN stated_quantities USING (import_id) WHERE {_OWN})"""  # noqa: S608
+_OF_ITEMS = "kind IN ('set_buffer', 'set_planning') AND result ->> 'warehouse_id' = cast(%(warehouse)s AS text)"
+
+OPERATIONS = Part("operations", f"workflow_id IN ({RUNS}) OR {_OF_ITEMS} OR {_IMPORTS}", stays=_IMPORTS, if_new=True)
 TRANSFERS = Part("transfer_orders", _TRANSFERS, leaves=False)
 TRANSFER_LINES = Part("transfer_order_lines", _OF_TRANSFERS, leaves=False)
 TRANSIT = Part("transit_movements", _OF_TRANSFERS, leaves=False)
+ORDERS = Part("purchase_orders", _OWN)
+ORDER_LINES = Part("purchase_order_lines", _ORDERS)
+LEAD_TIMES = Part("supplier_lead_times", _ORDERS)
 MOVEMENTS = Part("stock_movements", _OWN, anew=("movement_id",), order="movement_id")
 
 PARTS: Sequence[Part] = (
@@ -116,8 +127,8 @@ PARTS: Sequence[Part] = (
     Part("purchase_order_receipts", _ORDERS),
     Part("purchase_order_approvals", _ORDERS),
     Part("purchase_order_amendments", _ORDERS),
-    Part("purchase_order_lines", _ORDERS),
-    Part("supplier_lead_times", _ORDERS),
+    ORDER_LINES,
+    LEAD_TIMES,
     Part("replenishment_cycles", _OWN),
     Part("cycle_count_entries", _COUNTS),
     Part("cycle_count_lines", _COUNTS),
@@ -130,7 +141,7 @@ PARTS: Sequence[Part] = (
     TRANSFERS,
     Part("waits", _WAITS),
     Part("waiting_lines", _WAITS),
-    Part("purchase_orders", _OWN),
+    ORDERS,
     Part("cycle_counts", _OWN),
     Part("returns", _OWN),
     Part("adjustments", _OWN),

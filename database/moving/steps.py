@@ -24,6 +24,7 @@ from database.moving.copying import (
 )
 from database.moving.crossing import shared
 from database.moving.parts import MOVEMENTS, PARTS, RUNS, TRANSFER_LINES, TRANSFERS, TRANSIT
+from database.moving.suppliers import measure_suppliers
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 
 _HERE = "SELECT task_queue, catalogue FROM this_database"
@@ -35,7 +36,9 @@ _ANNOUNCE = """
     ON CONFLICT (warehouse_id) DO UPDATE SET version = excluded.version, state = excluded.state,
         task_queue = excluded.task_queue, other = excluded.other
 """
-_SET_STATE = "UPDATE warehouse_moves SET state = %s WHERE warehouse_id = %s AND state = ANY (%s)"
+_SET_STATE = "UPDATE warehouse_moves SET state = %s WHERE warehouse_id = %s AND version = %s AND state = ANY (%s)"
+_FORGET = "DELETE FROM warehouse_moves WHERE warehouse_id = %s AND version = %s"
+_ALONE = "SELECT pg_try_advisory_lock(hashtextextended('move of warehouse ' || %s, 0))"
 _GO_HOME = """
     INSERT INTO warehouse_homes AS home (warehouse_id, task_queue, version)
     VALUES (%(warehouse)s, %(task_queue)s, %(version)s)
@@ -46,6 +49,7 @@ _GO_HOME = """
 # Documents first, as in every transaction (`database.locks`); before them the warehouse, which every new row names.
 _LOCKS = (
     "SELECT FROM warehouses WHERE warehouse_id = %(warehouse)s FOR UPDATE",
+    "SELECT FROM warehouse_moves WHERE warehouse_id = %(warehouse)s FOR UPDATE",
     """
     SELECT FROM waits WHERE wait_id IN (SELECT wait_id FROM waiting_lines WHERE warehouse_id = %(warehouse)s)
     ORDER BY wait_id FOR UPDATE
@@ -124,6 +128,19 @@ class Tried:
     rows: int = 0
 
 
+def let_nobody_else_move(connection: Session, warehouse_id: int) -> bool:
+    """Let no other connection carry out a step of this warehouse's move here, as long as this one lasts.
+
+    An attempt that Temporal has given up, because its process was silent, may still go on: what it stages after another
+    attempt has compared it would be lost or doubled.
+
+    Returns:
+        False: Another one does.
+    """
+    [is_alone] = connection.execute(_ALONE, [str(warehouse_id)]).fetchone() or (False,)
+    return bool(is_alone)
+
+
 def announce(source: Session, target: Session, warehouse_id: int, to: str) -> Move:
     """Let both databases know that a warehouse is going to move. Nothing changes for it.
 
@@ -156,7 +173,7 @@ def announce(source: Session, target: Session, warehouse_id: int, to: str) -> Mo
 def drain(source: Session, move: Move) -> None:
     """Let no new order or transfer join the warehouse with another one."""
     with source.transaction():
-        source.execute(_SET_STATE, ["DRAINING", move.warehouse_id, ["LEAVING"]])
+        source.execute(_SET_STATE, ["DRAINING", move.warehouse_id, move.version, ["LEAVING"]])
 
 
 def give_up(source: Session, target: Session, move: Move) -> bool:
@@ -169,27 +186,25 @@ def give_up(source: Session, target: Session, move: Move) -> bool:
         source.execute("SELECT FROM warehouse_moves WHERE warehouse_id = %s FOR UPDATE", [move.warehouse_id])
         if has_left(source, move):
             return False
-        _forget(source, move.warehouse_id)
+        _forget(source, move)
     with target.transaction():
-        _forget(target, move.warehouse_id)
-        target.execute(
-            sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(staging_of(move.warehouse_id)))
-        )
+        if _forget(target, move):
+            _drop_staging(target, move.warehouse_id)
     return True
 
 
 def switch(source: Session, target: Session, move: Move) -> Tried:
     """Take the warehouse away from the source, once all of it is staged at the target; or change nothing.
 
-    Locks: the warehouse, its open waits and documents, its items.
+    Locks: the warehouse and its move, its open waits and documents, its items.
 
     Raises:
-        InvalidState: Keys of its rows are taken at the target.
+        InvalidState: Keys of its rows are taken at the target; or the move was given up.
     """
     if has_left(source, move):
         return Tried(has_switched=True, waits_for=[])
     with target.transaction():
-        target.execute(_SET_STATE, ["ARRIVING", move.warehouse_id, ["EXPECTED"]])
+        target.execute(_SET_STATE, ["ARRIVING", move.warehouse_id, move.version, ["EXPECTED"]])
     tried = Tried(has_switched=False, waits_for=[])
     try:
         tried = _switch(source, target, move)
@@ -198,7 +213,7 @@ def switch(source: Session, target: Session, move: Move) -> Tried:
     finally:
         if not tried.has_switched and not has_left(source, move):
             with target.transaction():
-                target.execute(_SET_STATE, ["EXPECTED", move.warehouse_id, ["ARRIVING"]])
+                target.execute(_SET_STATE, ["EXPECTED", move.warehouse_id, move.version, ["ARRIVING"]])
     return tried
 
 
@@ -206,6 +221,9 @@ def _switch(source: Session, target: Session, move: Move) -> Tried:
     with source.transaction():
         act_as_replica(source)
         in_one_go(source, map(phrase, _LOCKS), move.values)
+        if has_left(source, move):
+            return Tried(has_switched=True, waits_for=[])
+        _require_announced(source, target, move)
         if waits_for := shared(source, target, move.warehouse_id):
             return Tried(has_switched=False, waits_for=waits_for)
         with target.transaction():
@@ -221,6 +239,18 @@ def _switch(source: Session, target: Session, move: Move) -> Tried:
         )
         _go_home(source, move)
     return Tried(has_switched=True, waits_for=[], rows=rows)
+
+
+def _require_announced(source: Session, target: Session, move: Move) -> None:
+    """Refuse to let a warehouse go on a move of which one of the databases doesn't know: nobody would find it again.
+
+    Raises:
+        InvalidState: The move was given up.
+    """
+    known = target.execute(_MOVE, [move.warehouse_id]).fetchone()
+    is_expected = known is not None and (known[0], known[1]) == ("ARRIVING", move.version)
+    if not (is_expected and is_announced(source, move)):
+        raise InvalidState(f"the move of warehouse {move.warehouse_id} was given up", "CANCELLED", "move")
 
 
 def _leave_transfers(source: Session, move: Move) -> None:
@@ -288,6 +318,7 @@ def arrive(target: Session, move: Move) -> int:
         _take_in_transfers(target, move)
         came = _take_in(target, move)
         _point_at_movements(target, move)
+        measure_suppliers(target, move.warehouse_id)
         target.execute(_RUNS_ARE_BACK, move.values)
         target.execute(
             "UPDATE warehouse_moves SET state = 'HERE', task_queue = %(to)s WHERE warehouse_id = %(warehouse)s",
@@ -381,10 +412,16 @@ def go_home(catalogue: Session, move: Move) -> None:
         _go_home(catalogue, move)
 
 
-def clear(target: Session, warehouse_id: int) -> None:
-    """Drop what was staged."""
+def clear(target: Session, move: Move) -> None:
+    """Drop what was staged, unless the warehouse is on its next move."""
     with target.transaction():
-        target.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(staging_of(warehouse_id))))
+        known = target.execute(f"{_MOVE} FOR UPDATE", [move.warehouse_id]).fetchone()
+        if known is not None and (known[0], known[1]) == ("HERE", move.version):
+            _drop_staging(target, move.warehouse_id)
+
+
+def _drop_staging(target: Session, warehouse_id: int) -> None:
+    target.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(staging_of(warehouse_id))))
 
 
 def _go_home(connection: Session, move: Move) -> None:
@@ -407,10 +444,16 @@ def has_left(source: Session, move: Move) -> bool:
     return known is not None and (known[0], known[1]) == ("GONE", move.version)
 
 
-def _forget(connection: Session, warehouse_id: int) -> None:
-    """Let a database know of a warehouse what the directory says."""
+def is_announced(source: Session, move: Move) -> bool:
+    """Whether the warehouse is on this move, and hasn't left."""
+    known = source.execute(_MOVE, [move.warehouse_id]).fetchone()
+    return known is not None and known[0] in ("LEAVING", "DRAINING") and known[1] == move.version
+
+
+def _forget(connection: Session, move: Move) -> bool:
+    """Let a database know of a warehouse what the directory says; whether it has known of the move."""
     act_as_replica(connection)
-    connection.execute("DELETE FROM warehouse_moves WHERE warehouse_id = %s", [warehouse_id])
+    return connection.execute(_FORGET, [move.warehouse_id, move.version]).rowcount > 0
 
 
 def _name_of(connection: Session) -> str:

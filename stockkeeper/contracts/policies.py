@@ -92,6 +92,8 @@ NOTICE: dict[str, Any] = {
 """A notice to people outside: worth a few attempts, and nothing waits for it."""
 
 MOVING: dict[str, Any] = BULK_WRITE | {
+    # One whose worker was killed holds up commands, too.
+    "heartbeat_timeout": timedelta(seconds=10),
     # One that is being tried holds up commands; the next attempt comes while their callers still wait.
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=5)

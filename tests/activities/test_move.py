@@ -1,10 +1,12 @@
 """A warehouse's rows go to another database, once and whole, whatever is killed, and its runs' steps follow it."""
 
+import json
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,23 +16,31 @@ from temporalio.exceptions import ApplicationError
 
 from activities import following
 from activities.following import Elsewhere, Following
+from activities.move import MoveSteps
 from activities.reservation import ReservationSteps
 from activities.transfer import TransferSteps
 from activities.writes import database_errors
 from database.columns import METADATA
 from database.homes import this_database
+from database.imported_files import Earlier, keep_import, read_earlier, stated_quantities
 from database.moving import copying, steps
 from database.moving.copying import Session, session
 from database.moving.parts import PARTS, STAY
+from database.operations import Operation, insert_operations
+from database.pipeline import send
 from database.sessions import Database
-from database.tables import products, warehouses
+from database.supplier_performance import supplier_lead_times
+from database.tables import product_suppliers, products, suppliers, warehouses
 from devstack.databases import count_apart
+from stockkeeper.contracts.move import MoveStep
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
+from stockkeeper.domain.import_file import ImportKind
 from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import findings
 from tests.support.database_apart import database_apart
 from tests.support.shop import Shop, new_reference
-from tests.support.steps.activity import refused
+from tests.support.steps.activity import NOON, refused
+from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reservation import Steps
 from tests.support.steps.transfer import TransferCalls, arrived
 from worker import Settings, build_database
@@ -173,7 +183,7 @@ class Mover:
         for each in (self.source, self.target):
             with session(each.url) as connection:
                 steps.go_home(connection, self.move)
-        self.on_both(lambda _, there: steps.clear(there, self.warehouse_id))
+        self.on_both(lambda _, there: steps.clear(there, self.move))
         return came
 
     def give_up(self) -> bool:
@@ -363,6 +373,80 @@ def test_killed_anywhere_it_goes_on_where_it_was(
     assert ends.south.level(item) == (4, 0)
 
 
+def attempts(ends: Ends, item: ItemKey) -> tuple[MoveSteps, MoveStep]:
+    """The steps as the worker of moves carries them out, and their argument once the move is announced and copied."""
+    moving = MoveSteps({end.queue: end.url for end in ends})
+    step = moving.announce_move(MoveStep(warehouse_id=item.warehouse_id, to=ends.south.queue))
+    moving.copy_warehouse(step)
+    moving.drain_warehouse(step)
+    return moving, step
+
+
+def test_an_attempt_that_comes_late_changes_nothing(ends: Ends) -> None:
+    item = ends.item(9)
+    selling, order = ends.selling(ends.north), new_reference()
+    selling.reserve(order, (item, 4))
+    moving, given_up = attempts(ends, item)
+    assert not moving.give_move_up(given_up).has_left
+    moving, step = attempts(ends, item)
+    step = step.model_copy(update={"version": step.version + 1})
+    for each in ends:
+        with each.engine.begin() as connection:
+            of = {"version": step.version, "warehouse": item.warehouse_id}
+            connection.execute(
+                text("UPDATE warehouse_moves SET version = :version WHERE warehouse_id = :warehouse"), of
+            )
+    # Of the move before.
+    assert not moving.give_move_up(given_up).has_left
+    with pytest.raises(InvalidState, match="was given up"):
+        moving.switch_warehouse(given_up)
+    assert (ends.north.level(item), ends.south.level(item)) == ((9, 4), None)
+    left = moving.switch_warehouse(step)
+    assert left.has_left
+    assert left.rows
+    # Of this one: what is staged now is nowhere else.
+    assert moving.copy_warehouse(step).has_left
+    assert moving.switch_warehouse(step).has_left
+    assert moving.give_move_up(step).has_left
+    moving.clear_move(given_up)
+    moving.clear_move(step)
+    assert moving.land_warehouse(step).rows == left.rows
+    assert moving.land_warehouse(step).rows == 0
+    assert (ends.north.level(item), ends.south.level(item)) == (None, (9, 4))
+    assert selling.fulfill(order).status == "FULFILLED"
+
+
+def test_of_two_attempts_at_a_step_one_waits(ends: Ends) -> None:
+    item = ends.item(9)
+    moving, step = attempts(ends, item)
+    for end in ends:
+        with session(end.url) as other:
+            assert steps.let_nobody_else_move(other, item.warehouse_id)
+            with pytest.raises(ApplicationError) as caught:
+                moving.switch_warehouse(step)
+            assert (caught.value.type, caught.value.non_retryable) == ("DatabaseBusy", False)
+    assert (ends.north.level(item), ends.south.level(item)) == ((9, 0), None)
+    assert moving.switch_warehouse(step).has_left
+    moving.land_warehouse(step)
+    assert (ends.north.level(item), ends.south.level(item)) == (None, (9, 0))
+
+
+def test_an_attempt_that_another_one_overtakes_finds_it_done(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = ends.item(9)
+    mover = Mover(ends.north, ends.south, item.warehouse_id).announce().drain()
+    original = copying.in_one_go
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr("database.moving.steps.in_one_go", original)
+        assert mover.switch().rows
+        return original(*arguments)
+
+    monkeypatch.setattr("database.moving.steps.in_one_go", overtaken)
+    assert mover.switch() == steps.Tried(has_switched=True, waits_for=[])
+    mover.arrive()
+    assert (ends.north.level(item), ends.south.level(item)) == (None, (9, 0))
+
+
 def test_while_it_is_on_its_way_its_commands_wait(ends: Ends) -> None:
     item = ends.item(6)
     selling, there = ends.selling(ends.north), ends.selling(ends.south)
@@ -414,6 +498,67 @@ def test_what_joins_it_with_others_has_to_end_first_and_nothing_new_may_begin(en
     held_at = "SELECT count(*) FROM transfer_orders WHERE transfer_number = :number AND {} IS NOT NULL"
     assert ends.north.count(held_at.format("source_at"), number=sent) == 1
     assert ends.south.count(held_at.format("destination_at"), number=sent) == 1
+
+
+def test_a_file_and_a_small_change_are_recognised_where_their_warehouse_is(ends: Ends) -> None:
+    item, staying = ends.item(1), ends.item(1)
+    file, buffer, other = (new_reference(kind) for kind in ("import", "buffer", "buffer"))
+    with ends.north.engine.begin() as connection:
+        for operation, kind, result in (
+            (f"{file}/apply", "apply_import", {"rows": 2}),
+            (buffer, "set_buffer", {"warehouse_id": item.warehouse_id}),
+            (other, "set_buffer", {"warehouse_id": staying.warehouse_id}),
+        ):
+            done = Operation(operation, kind, {}, performed_by="ann", workflow_id="", run_id="")
+            send(connection, [insert_operations([(done, json.dumps(result))])])
+        keep_import(connection, Operation(f"{file}/apply", "", {}, "ann", "", ""), ImportKind.STOCK, file)
+        for each in (item, staying):
+            connection.execute(insert(stated_quantities).values(import_id=file, **each._asdict()))
+    Mover(ends.north, ends.south, item.warehouse_id).carry_out()
+    known = "SELECT count(*) FROM operations WHERE operation_id = :of"
+    assert [[end.count(known, of=each) for end in ends] for each in (f"{file}/apply", buffer, other)] == [
+        [1, 1],
+        [0, 1],
+        [1, 0],
+    ]
+    with ends.south.engine.connect() as connection:
+        assert read_earlier(connection, file) == Earlier(1, {"rows": 2})
+
+
+def test_suppliers_are_measured_by_the_deliveries_that_have_come_along(ends: Ends) -> None:
+    item, supplier = ends.item(0), ends.north.shop.supplier()
+    agreed = {"product_id": item.product_id, "supplier_id": supplier, "unit_cost": Decimal(3), "lead_time_days": 9}
+    own = {"po_id": 77, "product_id": item.product_id, "supplier_id": supplier, "lead_time_days": Decimal(12)}
+    with ends.south.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.execute(insert(suppliers).values(supplier_id=supplier, name=f"Supplier {supplier}"))
+        connection.execute(insert(product_suppliers).values(agreed))
+        # Of a warehouse that is kept there.
+        connection.execute(insert(supplier_lead_times).values(own))
+    with ends.north.engine.begin() as connection:
+        connection.execute(insert(product_suppliers).values(agreed))
+    buying = Buying(ends.north.database)
+    for days, unit_cost in ((5, "2.60"), (7, "2.40")):
+        order = buying.order(ends.north.shop, (item, 5), supplier=supplier, unit_cost=unit_cost)
+        buying.receive(order, "1", came(item, 5), as_of=NOON + timedelta(days=days))
+    Mover(ends.north, ends.south, item.warehouse_id).carry_out()
+    measured = select(
+        product_suppliers.c.last_unit_cost,
+        product_suppliers.c.lead_times_measured,
+        product_suppliers.c.measured_lead_time_days,
+        product_suppliers.c.measured_lead_time_deviation_days,
+    ).where(product_suppliers.c.product_id == item.product_id)
+    found = []
+    for end in ends:
+        with end.engine.connect() as connection:
+            found.append(tuple(connection.execute(measured).one()))
+    # Of 12, 5 and 7 the mean is 8 and the sample's deviation the root of (16 + 9 + 1) / 2.
+    assert found == [
+        (Decimal("2.4"), 2, Decimal(6), Decimal("1.414214")),
+        (Decimal("2.4"), 3, Decimal(8), Decimal("3.605551")),
+    ]
+    with ends.south.engine.begin() as connection:
+        connection.execute(supplier_lead_times.delete().where(supplier_lead_times.c.po_id == 77))
 
 
 def test_a_move_is_given_up_before_it_has_left(ends: Ends) -> None:

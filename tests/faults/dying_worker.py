@@ -81,7 +81,8 @@ async def _move() -> None:
         await asyncio.Event().wait()
 
 
-def _die_with_the_parent() -> None:
+def die_with_the_parent() -> None:
+    """End once the process that has started this one is gone; for a thread of its own."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -101,7 +102,7 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
     with log.open("wb") as output:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), stream.fileno())
-    threading.Thread(target=_die_with_the_parent, daemon=True).start()
+    threading.Thread(target=die_with_the_parent, daemon=True).start()
     os.environ.clear()
     os.environ.update(environment)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -13,7 +13,7 @@ import psutil
 from temporalio.client import Client
 
 from devstack.stack import StackInfo
-from tests.faults import dying_worker
+from tests.faults import dying_mover, dying_worker
 from tests.support.adjustment import Adjusting
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import Counts
@@ -32,11 +32,11 @@ BRISK = timedelta(seconds=1)
 # A worker's imports take seconds of a processor, so they are made once, in a process that then forks the workers. It
 # has no threads: Temporal's runtime starts with the first client, after the fork.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([dying_worker.__name__])
+FORKS.set_forkserver_preload([dying_worker.__name__, dying_mover.__name__])
 
 
 class WorkerProcess:
-    """A worker in a process of its own."""
+    """A worker, or a worker of moves, in a process of its own."""
 
     def __init__(self, process: "multiprocessing.context.ForkServerProcess") -> None:
         self._process = process
@@ -96,6 +96,13 @@ def worker_process(
 ) -> WorkerProcess:
     """Start a worker in a process of its own; the arguments are those of `dying_worker.work`."""
     process = FORKS.Process(target=dying_worker.work, args=(how_to_die, environment, log, hours_off))
+    process.start()
+    return WorkerProcess(process)
+
+
+def mover_process(environment: Mapping[str, str], log: Path, *ends: dying_mover.End) -> WorkerProcess:
+    """Start a worker of moves in a process of its own; the arguments are those of `dying_mover.work`."""
+    process = FORKS.Process(target=dying_mover.work, args=(ends, environment, log))
     process.start()
     return WorkerProcess(process)
 
