@@ -291,7 +291,9 @@ def _worker(client: Client, settings: Settings, common: "_Common") -> Worker:
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        nexus_service_handlers=[InventoryHandlers(settings.task_queue)] if settings.nexus_endpoint else [],
+        nexus_service_handlers=(
+            [InventoryHandlers(settings.task_queue, queues_of(settings.databases))] if settings.nexus_endpoint else []
+        ),
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.local_slots,

@@ -144,6 +144,12 @@ def read_moved_run(connection: Connection, workflow_id: str) -> tuple[int, str] 
     return None if found is None else (found.warehouse_id, found.task_queue)
 
 
+def read_moved_runs(connection: Connection) -> dict[str, str]:
+    """All runs whose documents have left this database, and the task queues of where they went."""
+    found = connection.execute(select(moved_runs.c.workflow_id, moved_runs.c.task_queue))
+    return {row.workflow_id: row.task_queue for row in found}
+
+
 @dataclass(frozen=True)
 class Several:
     """What a database knows of being one of several.

@@ -90,11 +90,13 @@ class AfterRestore:
     Args:
         connection: Temporal, and the workers' task queue.
         settings: The workers' settings, with the database.
+        homes: Where the documents of runs are, if there are several databases; None: there is one.
     """
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection, settings: Settings, homes: temporal_runs.Homes | None = None) -> None:
         self._client = connection.client
         self._task_queue = connection.task_queue
+        self._homes = homes
         self._settings = settings
         self._database = build_database(settings)
 
@@ -113,8 +115,8 @@ class AfterRestore:
             AnotherSchema: The database doesn't serve this version.
         """
         await asyncio.to_thread(require_schema, self._database.engine)
-        workers = await temporal_runs.pollers_of(self._client, self._task_queue, datetime.now(UTC))
-        listed = await temporal_runs.listed_as_open(self._client)
+        workers = await self._workers()
+        listed = self._of_this_database(await temporal_runs.listed_as_open(self._client))
         moments = await self._moments(listed, since)
         since = moments.since
         with self._database.snapshot() as connection:
@@ -125,7 +127,7 @@ class AfterRestore:
         concerned = {each.workflow_id for each in operations} | gave_way
         to_read = [
             *(run for run in listed if run.last_event_at >= since or run.workflow_id in concerned),
-            *await temporal_runs.ended_since(self._client, since),
+            *self._of_this_database(await temporal_runs.ended_since(self._client, since)),
         ]
         found = await read(self._client, to_read)
         ids = {each.operation_id for _, each in done_since(found, since)}
@@ -171,6 +173,15 @@ class AfterRestore:
         mended.left = await self.look(since)
         await asyncio.to_thread(self._end, name, person, mended)
         return mended
+
+    async def _workers(self) -> list[str]:
+        """Workers that may carry out steps on this database: those of others follow warehouses that have moved here."""
+        queues = [self._task_queue] if self._homes is None else self._homes.queues
+        now = datetime.now(UTC)
+        return sorted({each for queue in queues for each in await temporal_runs.pollers_of(self._client, queue, now)})
+
+    def _of_this_database(self, runs: Sequence[Run]) -> list[Run]:
+        return [run for run in runs if self._homes is None or self._homes.has(self._task_queue, run)]
 
     async def _moments(self, listed: Sequence[Run], since: datetime | None) -> _Moments:
         with self._database.snapshot() as connection:

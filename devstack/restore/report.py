@@ -1,11 +1,15 @@
 """The look after a restore in words: the checks of `stockkeeper doctor --after-restore`, and all gaps for programs."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from database.homes import read_moved_runs
+from database.sessions import connect
 from devstack.restore.after_restore import AfterRestore, Look, Mended, settings_for
 from devstack.restore.gaps import GapKind
+from devstack.restore.runs import Homes
 from stockkeeper import Connection
 from stockkeeper.contracts.messages import counted
 
@@ -37,8 +41,48 @@ _MEANINGS: Mapping[GapKind, tuple[str, str]] = {
 _THINGS = {GapKind.STEP_LOST: "step", GapKind.OTHER_PRODUCT: "product"}
 
 
+async def after_restore_of_several(
+    connection: Connection, urls: Mapping[str, str], mended_by: str | None, since: datetime | None = None
+) -> dict[str, Any]:
+    """The same for each of several databases, one after another.
+
+    Args:
+        connection: Temporal.
+        urls: All databases by the task queues of their workers.
+        mended_by: Who lets them be mended; None: they are only looked at.
+        since: Temporal and each of them know the same before this instant; None: it is found.
+
+    Returns:
+        ``checks`` of all of them, each named with its task queue, and ``databases``: the report of each.
+    """
+    moved = await asyncio.gather(*(asyncio.to_thread(_moved_runs, url) for url in urls.values()))
+    homes = Homes(list(urls), dict(zip(urls, moved, strict=True)))
+    reports = {
+        queue: await after_restore(connection.at(queue), url, mended_by, since, homes=homes)
+        for queue, url in urls.items()
+    }
+    checks = [
+        check | {"name": f"{queue}: {check['name']}"} for queue, each in reports.items() for check in each["checks"]
+    ]
+    return {"checks": checks, "databases": reports}
+
+
+def _moved_runs(url: str) -> dict[str, str]:
+    engine = connect(url, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            return read_moved_runs(connection)
+    finally:
+        engine.dispose()
+
+
 async def after_restore(
-    connection: Connection, database_url: str, mended_by: str | None, since: datetime | None = None
+    connection: Connection,
+    database_url: str,
+    mended_by: str | None,
+    since: datetime | None = None,
+    *,
+    homes: Homes | None = None,
 ) -> dict[str, Any]:
     """Compare both stores, mend if somebody lets it, and report.
 
@@ -47,6 +91,7 @@ async def after_restore(
         database_url: The database.
         mended_by: Who lets it be mended; None: it is only looked at.
         since: Both know the same before this instant; None: it is found.
+        homes: Where the documents of runs are, if there are several databases; None: there is one.
 
     Returns:
         ``checks`` as of any doctor, as they are at the end; ``gaps`` as they were at first, all of them; the moments of
@@ -55,7 +100,7 @@ async def after_restore(
     Raises:
         StockkeeperError: It can't be looked at or mended.
     """
-    stores = AfterRestore(connection, settings_for(database_url, connection.task_queue))
+    stores = AfterRestore(connection, settings_for(database_url, connection.task_queue), homes)
     try:
         look = await stores.look(since)
         mended = None if mended_by is None else await stores.mend(look, mended_by)

@@ -1,7 +1,7 @@
 """The runs that Temporal has, each with the moment of its last event: what is to be compared with the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -60,6 +60,7 @@ class Run:
         process: The kind of process.
         is_open: Whether it is running or paused.
         last_event_at: When something happened in it for the last time.
+        task_queue: The task queue of its workers.
     """
 
     workflow_id: str
@@ -67,6 +68,28 @@ class Run:
     process: ProcessSpec
     is_open: bool
     last_event_at: datetime
+    task_queue: str = ""
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Which of several databases has the document of each run.
+
+    Attributes:
+        queues: The task queues of all databases.
+        moved: The runs whose documents have left each with their warehouse, and the task queue of where they went.
+    """
+
+    queues: Sequence[str]
+    moved: Mapping[str, Mapping[str, str]]
+
+    def has(self, task_queue: str, run: Run) -> bool:
+        """Whether a run's document is kept by the database of a task queue."""
+        home, seen = run.task_queue, set[str]()
+        while home not in seen and (following := self.moved.get(home, {}).get(run.workflow_id)) is not None:
+            seen.add(home)
+            home = following
+        return home == task_queue
 
 
 async def listed_as_open(client: Client) -> list[Run]:
@@ -171,6 +194,7 @@ def _run_of(found: WorkflowExecutionInfo, last_event_at: datetime, *, is_open: b
         process=PROCESSES[found.type.name],
         is_open=is_open,
         last_event_at=last_event_at,
+        task_queue=found.task_queue,
     )
 
 

@@ -135,6 +135,12 @@ class Databases:
         self._reading: asyncio.Task[None] | None = None
         self._first_asked = queues[0]
 
+    def learn_from(self, other: "Databases | None") -> None:
+        """Know of warehouses what another one knows, until it is read again."""
+        if other is not None:
+            self._directory, self._read_at = other._directory, other._read_at  # noqa: SLF001 - of the same class
+            self._looked_at = other._looked_at  # noqa: SLF001
+
     async def begin(self, request: Message, begin: Callable[[str], Awaitable[R]]) -> R:
         """Begin a process in the database that keeps the warehouses of its start.
 

@@ -3,7 +3,7 @@
 Nothing is decided here. A handler starts, commands and asks as any service does, so it is right to be called again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,13 +16,14 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 
 from stockkeeper.client.connection import Connection
+from stockkeeper.client.databases import Databases, connection_to, parts_by_database
 from stockkeeper.client.identity import SendsIdentity
 from stockkeeper.client.lines import Line
-from stockkeeper.client.questions import ask
+from stockkeeper.client.questions import ask, pages
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.converter import as_application_error
-from stockkeeper.contracts.errors import DomainError, NotFound, Unreachable
+from stockkeeper.contracts.errors import DomainError, InvalidRequest, NotFound, Unreachable
 from stockkeeper.contracts.identity import HEADER
 from stockkeeper.contracts.inventory_service import SERVICE, CancelHold, FulfillHold
 from stockkeeper.contracts.markdown import plain
@@ -30,7 +31,7 @@ from stockkeeper.contracts.messages import parse
 from stockkeeper.contracts.order_promising import AskPromise, DeliveryPromise
 from stockkeeper.contracts.question import PROMISE, SHOW_LEVELS
 from stockkeeper.contracts.reservation import PROCESS, Fulfill, ReservationRequest, ReservationState
-from stockkeeper.contracts.stock import ShowLevels, StockLevels
+from stockkeeper.contracts.stock import LEVELS_AT_ONCE, ShowLevels, StockLevel, StockLevels
 
 _TO_ANSWER = timedelta(seconds=1)
 """The part of a handler's time that is left for its answer to reach Temporal."""
@@ -48,16 +49,19 @@ class InventoryHandlers:
 
     Args:
         task_queue: The task queue of the reservations.
+        databases: The task queues of all databases, that of the catalogue's first; empty: there is one.
     """
 
-    def __init__(self, task_queue: str) -> None:
+    def __init__(self, task_queue: str, databases: Sequence[str] = ()) -> None:
         self._task_queue = task_queue
+        self._databases = databases
+        self._known: Databases | None = None
 
     @sync_operation
     async def levels(self, context: StartOperationContext, payload: Any) -> StockLevels:
         """One page of levels."""
         with _refusals():
-            return await ask(self._stock(context).connection, SHOW_LEVELS, parse(ShowLevels, [payload]))
+            return await _page_of_levels(self._stock(context).connection, parse(ShowLevels, [payload]))
 
     @sync_operation
     async def promise(self, context: StartOperationContext, payload: Any) -> DeliveryPromise:
@@ -75,13 +79,14 @@ class InventoryHandlers:
     async def hold(self, context: WorkflowRunOperationContext, payload: Any) -> WorkflowHandle[ReservationState]:
         """The same, and then the operation is the order's run: it lasts as long, and its cancellation cancels it."""
         with _refusals():
-            request = parse(ReservationRequest, [payload])
-            await _reserve(self._stock(context), request)
+            request, stock = parse(ReservationRequest, [payload]), self._stock(context)
+            queue = await _only_queue(stock.connection, request)
+            await _reserve(stock, request)
         return await context.start_workflow(
             PROCESS.workflow_type,
             request,
             id=PROCESS.id_of(request.reference_id),
-            task_queue=self._task_queue,
+            task_queue=queue,
             # The run that holds the stock. One that has ended meanwhile is followed by another one, which says how.
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=plain(request.summary),
@@ -95,7 +100,7 @@ class InventoryHandlers:
             fields = asked.model_dump(mode="json", exclude={"reference_id"}, exclude_unset=True)
             if asked.lines is not None and asked.fulfillment_id is None:
                 fields["fulfillment_id"] = f"nexus-{context.request_id}"
-            hold = Hold(self._stock(context).connection, asked.reference_id, _unseen(asked.reference_id))
+            hold = await Hold.unseen(self._stock(context).connection, asked.reference_id)
             return await hold.fulfill_as(parse(Fulfill, [fields]))
 
     @sync_operation
@@ -112,7 +117,12 @@ class InventoryHandlers:
         within = _WITHOUT_A_DEADLINE
         if context.request_deadline is not None:
             within = max(context.request_deadline - datetime.now(UTC) - _TO_ANSWER, _TO_ANSWER)
-        return Stockkeeper(Connection(_client_for(context), self._task_queue, answer_within=within))
+        connection = connection_to(_client_for(context), self._task_queue, self._databases, answer_within=within)
+        if connection.databases is not None:
+            # Each call may have another identity; where warehouses are is the same for all.
+            connection.databases.learn_from(self._known)
+            self._known = connection.databases
+        return Stockkeeper(connection)
 
 
 def _client_for(context: StartOperationContext) -> Client:
@@ -139,9 +149,28 @@ async def _reserve(stock: Stockkeeper, request: ReservationRequest) -> Hold:
     )
 
 
-def _unseen(reference_id: str) -> ReservationState:
-    """The state of an order that nobody has looked at yet."""
-    return ReservationState(reference_id=reference_id)
+async def _page_of_levels(connection: Connection, asked: ShowLevels) -> StockLevels:
+    """One page of levels; of several databases, merged in their order."""
+    if connection.databases is None:
+        return await ask(connection, SHOW_LEVELS, asked)
+    levels: list[StockLevel] = []
+    async for level in pages(connection, SHOW_LEVELS, asked):
+        if len(levels) == LEVELS_AT_ONCE:
+            return StockLevels(levels=levels, more=True)
+        levels.append(level)
+    return StockLevels(levels=levels, more=False)
+
+
+async def _only_queue(connection: Connection, request: ReservationRequest) -> str:
+    """The task queue of the database that keeps all warehouses of an order.
+
+    Raises:
+        InvalidRequest: They are kept in several. Nothing was begun.
+    """
+    parts = await parts_by_database(connection, request.lines)
+    if len(parts) > 1:
+        raise InvalidRequest("an order with lines in several databases can't be followed to its end: use `reserve`")
+    return next(iter(parts), connection.task_queue)
 
 
 @contextmanager
