@@ -17,6 +17,7 @@ from activities.identity_keys import Keys, KeysUnavailable
 from database.inspection import WORKER_ROLE
 from database.migrate import newest_revision
 from devstack.doctor_database import database_checks
+from devstack.doctor_databases import several_checks
 from devstack.doctor_temporal import temporal_checks
 from devstack.settings import in_a_line
 from starter.checks import Check
@@ -58,20 +59,29 @@ async def examine(
     """
     patient = read_settings(stack)
     settings = patient.settings
-    database, temporal = await asyncio.gather(
+    queues = queues_of(settings.databases)
+    database, several, temporal = await asyncio.gather(
         database_checks(
             settings.database_url.get_secret_value(),
             settings.database_role,
             connections=settings.connections + CONNECTIONS_BESIDE_THE_POOL,
             is_ours=patient.is_ours,
             task_queue=settings.task_queue,
-            queues=queues_of(settings.databases),
+            queues=queues,
+        ),
+        several_checks(
+            # A worker knows its own by DATABASE_URL, and needs the others.
+            {settings.task_queue: settings.database_url.get_secret_value()}
+            | {queue: url.get_secret_value() for queue, url in settings.urls.items()},
+            settings.database_role,
+            queues,
+            is_ours=patient.is_ours,
         ),
         temporal_checks(connect, settings.version, settings.nexus_endpoint),
     )
     identity = await asyncio.to_thread(_identity, settings)
     here = [_versions(), _settings(patient.problem), secret_files(files), encryption(os.environ), _notices(settings)]
-    return [*here, identity, *database, *temporal]
+    return [*here, identity, *database, *several, *temporal]
 
 
 def read_settings(stack: Mapping[str, str] | None) -> Patient:
@@ -94,6 +104,9 @@ def read_settings(stack: Mapping[str, str] | None) -> Patient:
                 "database_url": SecretStr(stack["database_url"]),
                 "database_role": settings.database_role or WORKER_ROLE,
                 "build_id": None,
+                "databases": stack.get("databases", settings.databases),
+                "database_urls": SecretStr(stack.get("database_urls", "")),
+                "task_queue": stack["task_queue"],
             }
         )
     return Patient(settings, is_ours, "; ".join(problems))

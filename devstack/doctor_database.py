@@ -100,7 +100,7 @@ def _unfit(found: Several | None, task_queue: str, queues: Sequence[str]) -> str
 def judged(facts: Facts, *, connections: int, is_ours: bool) -> Iterator[Check]:
     """The checks of what a database tells of itself; the arguments are those of `database_checks`."""
     yield _database(facts)
-    yield _role(facts, is_ours=is_ours)
+    yield role_check(facts, is_ours=is_ours)
     yield _durability(facts)
     yield _connections(facts, connections)
     yield Reading.of(facts.clock, asked=facts.asked, answered=facts.answered).check("database_clock", "PostgreSQL")
@@ -117,7 +117,8 @@ def _database(facts: Facts) -> Check:
     return Check("database", ok=True, detail=found)
 
 
-def _role(facts: Facts, *, is_ours: bool) -> Check:
+def role_check(facts: Facts, *, is_ours: bool) -> Check:
+    """Whether a worker may do no more than it needs; the arguments are those of `database_checks`."""
     acts_as, user = facts.acts_as, facts.logged_in_as
     if powers := _powers(facts, acts_as):
         advice = (

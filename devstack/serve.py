@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
@@ -16,6 +16,7 @@ from devstack.postgres import MAX_CONNECTIONS
 from devstack.processes import StackError
 from devstack.settings import in_a_line
 from devstack.setup import set_up
+from devstack.several import require_as_many, set_up_several, several_running, working_on_each
 from devstack.stack import StackInfo, running_stack
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
 from stockkeeper.contracts.inventory_service import DEFAULT_ENDPOINT
@@ -60,11 +61,13 @@ async def serving(
     max_connections: int = MAX_CONNECTIONS,
     fast: bool = False,
     with_worker: bool = True,
+    databases: int = 1,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[StackInfo]:
     """Run a stack and one worker; the arguments are those of `devstack.stack.running_stack`.
 
-    Without the worker nothing goes on by itself: for the look after a restore.
+    Without the worker nothing goes on by itself: for the look after a restore. With several databases each has a
+    worker (`devstack.several`).
 
     On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. The URL
     of any other database may name another role, which is left as it is.
@@ -74,21 +77,35 @@ async def serving(
         UnknownSetting: A variable begins like a setting, and isn't one.
     """
     settings = _settings(environ)
+    if databases > 1 and environ.get("DATABASE_URL"):
+        raise StackError("--databases is for embedded ones: set up several of your own by `stockkeeper setup`")
+    require_as_many(data_dir, databases)
     metrics = serve_metrics(settings)
-    async with running_stack(
-        data_dir,
-        temporal_port=temporal_port,
-        ui_port=ui_port,
-        postgres_port=postgres_port,
-        max_connections=max_connections,
-        fast=fast,
-        environ=environ,
-    ) as info:
+    async with AsyncExitStack() as running:
+        info = await running.enter_async_context(
+            running_stack(
+                data_dir,
+                temporal_port=temporal_port,
+                ui_port=ui_port,
+                postgres_port=postgres_port,
+                max_connections=max_connections,
+                fast=fast,
+                logical=databases > 1,
+                environ=environ,
+            )
+        )
+        if databases > 1:
+            info = await running.enter_async_context(
+                several_running(data_dir, info, databases, fast=fast, max_connections=max_connections)
+            )
         ours = info.ui_url is not None
         connect = connect_plainly if ours else connect_temporal
         client = await connect(info.temporal_address, info.namespace)
         endpoint = settings.nexus_endpoint or (DEFAULT_ENDPOINT if ours else None)
-        await set_up(Connection(client, info.task_queue), info.database_url, nexus_endpoint=endpoint)
+        if info.databases:
+            await set_up_several(client, info, endpoint)
+        else:
+            await set_up(Connection(client, info.task_queue), info.database_url, nexus_endpoint=endpoint)
         if not with_worker:
             yield info
             return
@@ -97,6 +114,11 @@ async def serving(
                 "database_url": SecretStr(info.database_url),
                 "task_queue": info.task_queue,
                 "nexus_endpoint": endpoint,
+                **(
+                    {"databases": info.databases, "database_urls": SecretStr(info.database_urls)}
+                    if info.databases
+                    else {}
+                ),
                 # On a Temporal of its own there is one version, and nobody to make it current.
                 **({"build_id": None} if ours else {}),
                 "database_role": environ.get(
@@ -108,7 +130,8 @@ async def serving(
         try:
             await Watch(client, database.engine, settings.task_queue, settings.version).begin()
             health = serve_health(client, settings, metrics, asyncio.Event())
-            async with health, working(client, database, settings):
+            others = working_on_each(client, info, settings) if info.databases else nullcontext()
+            async with health, working(client, database, settings), others:
                 yield info
         finally:
             database.engine.dispose()

@@ -31,6 +31,9 @@ class StackInfo:
         task_queue: The queue that workers poll.
         ui_url: Temporal's Web UI; None if it is not ours to run.
         database_url: The PostgreSQL database, with user and password.
+        databases: Where there are several, the task queues of their workers, that of the catalogue's first, separated
+            by commas; empty: there is one.
+        database_urls: Their URLs by task queue, as ``STOCKKEEPER_DATABASE_URLS`` has them.
     """
 
     temporal_address: str
@@ -38,12 +41,14 @@ class StackInfo:
     task_queue: str
     ui_url: str | None
     database_url: str
+    databases: str = ""
+    database_urls: str = ""
 
     def write_ready_file(self, path: Path) -> None:
         """Writes this as JSON for other programs: whole or not at all, and readable by its owner only."""
         descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
         with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(self), file, indent=2)
+            json.dump({name: value for name, value in asdict(self).items() if value != ""}, file, indent=2)
             file.write("\n")
         Path(unfinished).replace(path)
 
@@ -57,6 +62,7 @@ async def running_stack(
     postgres_port: int | None = None,
     max_connections: int = MAX_CONNECTIONS,
     fast: bool = False,
+    logical: bool = False,
     headless: bool = False,
     dynamic_config: Mapping[str, object] = DYNAMIC_CONFIG,
     environ: Mapping[str, str] = os.environ,
@@ -73,6 +79,7 @@ async def running_stack(
         postgres_port: PostgreSQL's loopback port; None for a free one.
         max_connections: The embedded PostgreSQL's connections at most.
         fast: For throwaway data: PostgreSQL's commits don't wait for the disk.
+        logical: Whether PostgreSQL's catalogue can be replicated to other databases.
         headless: Leaves the Web UI out.
         dynamic_config: The dev server's settings that differ from Temporal's defaults.
         environ: The environment's variables.
@@ -85,7 +92,9 @@ async def running_stack(
     postgres: EmbeddedPostgres | None = None
     temporal: DevServer | None = None
     if not environ.get("DATABASE_URL"):
-        postgres = EmbeddedPostgres(data_dir / "postgres", postgres_port, fast=fast, max_connections=max_connections)
+        postgres = EmbeddedPostgres(
+            data_dir / "postgres", postgres_port, fast=fast, max_connections=max_connections, logical=logical
+        )
     if "target_host" not in configured:
         temporal = DevServer(
             data_dir / "temporal",
@@ -95,7 +104,7 @@ async def running_stack(
             headless=headless,
             dynamic_config=dynamic_config,
         )
-    async with _all_running([server for server in (postgres, temporal) if server is not None]):
+    async with all_running([server for server in (postgres, temporal) if server is not None]):
         yield StackInfo(
             temporal_address=temporal.address if temporal else configured["target_host"],
             namespace=namespace,
@@ -118,7 +127,7 @@ def _configured_temporal(environ: Mapping[str, str]) -> ClientConnectConfig:
 
 
 @asynccontextmanager
-async def _all_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
+async def all_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]:
     """Starts the servers side by side, and stops the last one first."""
     async with AsyncExitStack() as stops:
         for server in servers:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -18,7 +18,7 @@ from stockkeeper.client.databases import connection_to, databases_by_environment
 from stockkeeper.client.identity import token_by
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import DomainError, StockkeeperError
-from stockkeeper.contracts.settings import require_known
+from stockkeeper.contracts.settings import queues_of, require_known
 
 T = TypeVar("T")
 
@@ -92,7 +92,17 @@ async def connect() -> Stockkeeper:
         return await Stockkeeper.connect()
     client = await connect_plainly(stack["temporal_address"], stack["namespace"], identity=token_by())
     queue = os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"]
-    return Stockkeeper(connection_to(client, queue, databases_by_environment()))
+    return Stockkeeper(connection_to(client, queue, databases()))
+
+
+def databases() -> Sequence[str]:
+    """The task queues of several databases: by the environment, or else of this directory's stack; empty: one.
+
+    Raises:
+        StockkeeperError: The setting names only one, or one twice.
+    """
+    named = databases_by_environment()
+    return named or queues_of((_this_stack() or {}).get("databases", ""))
 
 
 def ui_url() -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,10 @@ from rich.markup import escape
 
 from starter.cli import context
 from starter.cli.context import DATA_DIR, STACK_FILE, run
+from starter.cli.databases import prepare_several
 from starter.cli.output import err, out
 from starter.logs import LOG_FORMAT, log_as
+from stockkeeper.client.databases import databases_by_environment
 from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.settings import LogFormat
 
@@ -35,6 +38,14 @@ def up(
             min=30, max=10_000, help="Of PostgreSQL, by all workers and tools; 100 unless given. A worker takes 20."
         ),
     ] = None,
+    databases: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=9,
+            help="PostgreSQL servers, each with a worker: the first keeps the catalogue. More may come later.",
+        ),
+    ] = 1,
     worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Without one nothing goes on: for a look after a restore.")
     ] = True,
@@ -77,6 +88,7 @@ def up(
             postgres_port=postgres_port,
             max_connections=max_connections or MAX_CONNECTIONS,
             with_worker=worker,
+            databases=databases,
         ) as info:
             for file in files:
                 info.write_ready_file(file)
@@ -89,6 +101,7 @@ def up(
                     "In this directory, `stockkeeper` finds it by itself; elsewhere:\n"
                     f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}\n"
                     f"{_links_to(info.ui_url)}"
+                    f"{_all_of(info.databases)}"
                     "`stockkeeper views` prints links to what waits, is overdue, or has failed.\n"
                     "Ctrl-C stops it.",
                     soft_wrap=True,
@@ -100,6 +113,11 @@ def up(
                     file.unlink(missing_ok=True)
 
     run(work())
+
+
+def _all_of(databases: str) -> str:
+    """The variable by which clients and the command line know of several databases; empty: there is one."""
+    return f"  export STOCKKEEPER_DATABASES={databases}\n" if databases else ""
 
 
 def _links_to(ui_url: str | None) -> str:
@@ -124,7 +142,8 @@ def setup(
 
     DATABASE_URL is the database, as a role that may create tables; TEMPORAL_ADDRESS and its like the namespace. With
     --only, the other one isn't needed. STOCKKEEPER_NEXUS_ENDPOINT, if it is set, names the endpoint for other teams'
-    workflows.
+    workflows. With STOCKKEEPER_DATABASES, all databases in STOCKKEEPER_DATABASE_URLS are migrated, and made one
+    installation: the first keeps the catalogue, and the others, which have to be empty, follow it.
     """
     try:
         from devstack.setup import DatabaseReport, TemporalReport, set_up_database, set_up_temporal  # noqa: PLC0415
@@ -132,9 +151,7 @@ def setup(
         context.extra_missing("worker", error)
     stack = context.running_here()
     database_url = os.environ.get("DATABASE_URL") or (stack or {}).get("database_url")
-    if only is not Part.TEMPORAL and not database_url:
-        context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
-
+    queues = _required_databases(only, database_url)
     endpoint = os.environ.get("STOCKKEEPER_NEXUS_ENDPOINT") or None
 
     def tell_database(report: DatabaseReport) -> None:
@@ -159,12 +176,22 @@ def setup(
     async def work() -> None:
         # A Temporal that isn't there is told before anything has changed.
         stock = None if only is Part.DATABASE else await context.connect()
-        if database_url and only is not Part.TEMPORAL:
+        if queues and only is not Part.TEMPORAL:
+            await prepare_several(queues)
+        elif database_url and only is not Part.TEMPORAL:
             tell_database(await set_up_database(database_url))
         if stock is not None:
             tell_temporal(await set_up_temporal(stock.connection, nexus_endpoint=endpoint))
 
     run(work())
+
+
+def _required_databases(only: Part | None, database_url: str | None) -> Sequence[str]:
+    """The task queues of several databases; empty: there is one, whose URL is given where it is needed."""
+    queues = context.read_input(databases_by_environment)
+    if only is not Part.TEMPORAL and not database_url and not queues:
+        context.fail("DATABASE_URL isn't set: postgresql://user:password@host:port/database")
+    return queues
 
 
 def demo(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli import context, options
+from starter.cli import context, databases, options
 from starter.cli.context import connect, run
 from starter.cli.output import coloured, err, out, print_json
 from stockkeeper.contracts.move import MoveState, MoveStatus
@@ -53,6 +53,17 @@ def cancel_move(
         return await (await connect()).cancel_move(warehouse, performed_by=performed_by, reason=reason)
 
     _print(run(work()), as_json=as_json)
+
+
+@app.command("keep")
+def keep(
+    warehouse: Warehouse,
+    *,
+    at: Annotated[str, typer.Option("--in", metavar="QUEUE", help="The task queue of the database that keeps it.")],
+) -> None:
+    """Let another database keep a new warehouse, without stock or documents. STOCKKEEPER_DATABASE_URLS as `mover`."""
+    run(databases.keep(warehouse, context.read_input(context.databases), at))
+    out.print(f"{escape(warehouse)} is kept by {escape(at)}")
 
 
 @app.command("mover")

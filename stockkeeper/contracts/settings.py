@@ -60,11 +60,19 @@ WORKER_SETTINGS = frozenset(
 )
 """The worker's, without the prefix."""
 SECRET_SETTINGS = frozenset(
-    {"DATABASE_URLS", "ESCALATION_NOTICE_URLS", "NOTICE_URLS", "SUPPLIER_NOTICE_URLS", "WAREHOUSE_NOTICE_URLS"}
+    {
+        "CATALOGUE_URL",
+        "DATABASE_URLS",
+        "ESCALATION_NOTICE_URLS",
+        "NOTICE_URLS",
+        "SUPPLIER_NOTICE_URLS",
+        "WAREHOUSE_NOTICE_URLS",
+    }
 )
 """Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
 OTHER_SETTINGS = frozenset(
     {
+        "CATALOGUE_URL",
         "CODEC_TOKEN",
         "CODEC_TOKEN_FILE",
         "CURRENCY",

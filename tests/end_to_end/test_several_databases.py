@@ -1,21 +1,32 @@
 """Two databases with a worker each: every call goes to the one that keeps its warehouses, and to no other."""
 
 import asyncio
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import insert, text
+from sqlalchemy import insert, make_url, text
 from sqlalchemy.exc import DBAPIError
+from temporalio.client import Client
+from temporalio.worker import Worker
+from typer.testing import CliRunner, Result
 
 from database.homes import read_several, refusal_of, warehouse_homes
+from database.migrate import newest_revision
 from database.tables import inventory_items
 from devstack.databases import give_home
 from devstack.doctor_database import judged_several
+from devstack.doctor_databases import several_checks
+from devstack.processes import free_port
+from devstack.restore.report import after_restore_of_several
 from starter.checks import Check
+from starter.cli.app import app
+from starter.nexus import make_endpoint
 from starter.schedules import schedules, set_up_schedules
 from stockkeeper import (
     Connection,
@@ -31,9 +42,11 @@ from stockkeeper import (
 from stockkeeper.client.databases import parts_by_database
 from stockkeeper.contracts.reservation import ReservationLine
 from stockkeeper.domain.stock import ItemKey
+from tests.support.nexus import Asks
 from tests.support.several_databases import Both, One
 from tests.support.shop import new_reference
 from tests.support.wire import at_once, eventually
+from worker import WORKFLOW_RUNNER
 
 HELD = "SELECT count(*) FROM reservations WHERE reference_id = :reference"
 RESERVED = """
@@ -301,6 +314,140 @@ async def test_who_stocks_a_warehouse_and_who_gives_it_a_home_wait_for_each_othe
     assert "has stock or documents here already" in str(await one_after_another(stock, home, stocked))
 
 
+def settings_of(both: Both) -> dict[str, str]:
+    """The settings by which programs know of both databases, as the owners of their tables."""
+    urls = {one.queue: one.server.url for one in (both.north, both.south)}
+    return {
+        "STOCKKEEPER_DATABASES": ",".join(urls),
+        "STOCKKEEPER_DATABASE_URLS": " ".join(f"{queue}={url}" for queue, url in urls.items()),
+    }
+
+
+async def by_command(both: Both, *arguments: str, **settings: str) -> Result:
+    """What a command says, with these settings in place of others."""
+    environ = settings_of(both) | settings
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environ)
+
+
+async def test_setting_up_may_be_repeated_and_refuses_databases_that_are_others(both: Both) -> None:
+    north, south = both.north.queue, both.south.queue
+    revision = newest_revision()
+    again = await by_command(both, "setup", "--only", "database")
+    assert (again.exit_code, again.stdout) == (
+        0,
+        (
+            f"database {north}: at revision {revision}, keeps the catalogue\n"
+            f"database {south}: at revision {revision}, follows the catalogue of {north}\n"
+        ),
+    )
+    swapped = await by_command(both, "setup", "--only", "database", STOCKKEEPER_DATABASES=f"{south},{north}")
+    assert swapped.exit_code == 1
+    assert f"the database given for task queue {south}, whose catalogue is to be that of {south}, is the one of" in (
+        swapped.stderr
+    )
+    missing = await by_command(both, "setup", "--only", "database", STOCKKEEPER_DATABASES=f"{north},{south},east")
+    assert (missing.exit_code, "STOCKKEEPER_DATABASE_URLS hasn't got east" in missing.stderr) == (1, True)
+
+
+async def test_a_new_warehouse_is_given_to_a_database_by_a_command(both: Both) -> None:
+    warehouse, product = both.north.shop.warehouse(), both.north.shop.product()
+    kept = await by_command(both, "warehouse", "keep", str(warehouse), "--in", both.south.queue)
+    assert (kept.exit_code, kept.stdout) == (0, f"{warehouse} is kept by {both.south.queue}\n")
+    item = await both.item(both.south, 1, product=product, warehouse=warehouse)
+    await both.stock.reserve(new_reference(), lines(item), performed_by="shop")
+    assert reserved(both.south, item) == 1
+    again = await by_command(both, "warehouse", "keep", str(warehouse), "--in", both.south.queue)
+    assert (again.exit_code, "can't be kept by" in again.stderr) == (1, True)
+    nowhere = await by_command(both, "warehouse", "keep", str(warehouse), "--in", "east")
+    assert (nowhere.exit_code, "there is no database east" in nowhere.stderr) == (1, True)
+
+
+async def test_the_doctor_looks_at_every_database_as_a_worker_does(both: Both) -> None:
+    await both.item(both.south, 1)
+    queues = [both.north.queue, both.south.queue]
+    urls = {one.queue: one.server.url for one in (both.north, both.south)}
+    checks = await several_checks(urls, "stockkeeper_worker", queues, is_ours=True)
+    assert [(each.name, each.ok) for each in checks] == [
+        *((f"database_{queue}", True) for queue in queues),
+        ("database_names", True),
+        ("key_ranges", True),
+        ("warehouse_homes", True),
+    ], checks
+    away = make_url(both.south.server.url).set(port=free_port()).render_as_string(hide_password=False)
+    found = await several_checks(urls | {both.south.queue: away}, "stockkeeper_worker", queues, is_ours=True)
+    [wrong] = [each for each in found if not each.ok]
+    assert wrong.name == f"database_{both.south.queue}"
+    assert wrong.detail.startswith("no PostgreSQL answers at ")
+    assert "STOCKKEEPER_DATABASE_URLS" in wrong.advice
+    as_owner = {each.name: each for each in await several_checks(urls, None, queues)}
+    assert (as_owner[f"database_{both.north.queue}"].ok, as_owner["key_ranges"].ok) == (False, True)
+    [unset] = await several_checks({}, None, queues)
+    assert (unset.name, unset.ok, bool(unset.advice)) == ("database_urls", True, True)
+    assert await several_checks({}, None, []) == []
+
+
+async def test_the_look_after_a_restore_compares_each_database_with_its_own_runs(both: Both) -> None:
+    since = datetime.now(UTC)
+    north, south = await both.item(both.north, 5), await both.item(both.south, 5)
+    orders = [new_reference() for _ in range(2)]
+    for order, item in zip(orders, (north, south), strict=True):
+        await both.stock.reserve(order, lines(item), performed_by="shop")
+    urls = {one.queue: one.server.url for one in (both.north, both.south)}
+    forget = "DELETE FROM operations WHERE workflow_id = :workflow RETURNING to_jsonb(operations)"
+    with both.south.engine.begin() as connection:
+        lost = connection.execute(text(forget), {"workflow": f"reservation-{orders[1]}"}).scalars().all()
+
+    async def gaps() -> dict[str, list[tuple[str, str]]]:
+        report = await after_restore_of_several(both.stock.connection, urls, None, since)
+        return {
+            queue: [(gap["kind"], gap["workflow_id"]) for gap in each["gaps"]]
+            for queue, each in report["databases"].items()
+        }
+
+    assert await gaps() == {both.north.queue: [], both.south.queue: [("STEP_LOST", f"reservation-{orders[1]}")]}
+    with both.south.engine.begin() as connection:
+        back = "INSERT INTO operations SELECT (jsonb_populate_record(NULL::operations, cast(:row AS jsonb))).*"
+        for row in lost:
+            connection.execute(text(back), {"row": json.dumps(row)})
+    assert await gaps() == {both.north.queue: [], both.south.queue: []}
+
+
+async def test_other_teams_reach_every_warehouse_by_one_endpoint(both: Both, our_client: Client) -> None:
+    north, south = await both.item(both.north, 5), await both.item(both.south, 5)
+    endpoint, theirs = new_reference("endpoint"), new_reference("queue")
+    await make_endpoint(our_client, endpoint, both.north.queue)
+
+    def order(*items: ItemKey) -> dict[str, object]:
+        of = [{"product_id": item.product_id, "warehouse_id": item.warehouse_id, "quantity": 2} for item in items]
+        return {"reference_id": new_reference(), "lines": of, "performed_by": "shop"}
+
+    async def ask(*asked: tuple[str, object]) -> list[dict[str, Any]]:
+        run = Asks.run
+        return await our_client.execute_workflow(
+            run, args=[endpoint, [*asked], None], id=new_reference("asks"), task_queue=theirs
+        )
+
+    one, other, over_both = order(north), order(south), order(north, south)
+    async with (
+        both.worked_by(our_client, nexus_endpoint=endpoint),
+        Worker(our_client, task_queue=theirs, workflows=[Asks], workflow_runner=WORKFLOW_RUNNER),
+    ):
+        held = await ask(("reserve", one), ("reserve", other), ("reserve", over_both))
+        assert [each["answer"]["status"] for each in held] == ["ACTIVE"] * 3
+        shipped = await ask(
+            *(("fulfil", {"reference_id": each["reference_id"], "performed_by": "shop"}) for each in (other, over_both))
+        )
+        assert [each["answer"]["status"] for each in shipped] == ["FULFILLED"] * 2
+        places = [north.warehouse_id, south.warehouse_id]
+        told, refused = await ask(("levels", {"warehouse_ids": places}), ("hold", order(north, south)))
+    assert refused["refused"][-1]["type"] == "InvalidRequest"
+    levels = {each["warehouse_id"]: each for each in told["answer"]["levels"]}
+    assert [(levels[place]["quantity_on_hand"], levels[place]["quantity_reserved"]) for place in places] == [
+        (3, 2),
+        (1, 0),
+    ]
+
+
 async def test_while_one_database_is_dead_the_other_sells_and_nothing_is_lost(both: Both) -> None:
     north, south = await both.item(both.north, 30), await both.item(both.south, 30)
     hasty, patient = both.caller(answer_within=timedelta(seconds=2)), both.caller()
@@ -328,9 +475,7 @@ async def test_while_one_database_is_dead_the_other_sells_and_nothing_is_lost(bo
     await asyncio.gather(everything(), one_more(), elsewhere())
     lost = await asyncio.gather(*under_way, return_exceptions=True)
     assert {type(each) for each in lost if isinstance(each, BaseException)} <= {Unreachable}
-    await asyncio.to_thread(both.south.server.stop)
-    await asyncio.to_thread(both.south.server.start)
-    both.south.engine.dispose()
+    await asyncio.to_thread(both.south.come_back)
     await at_once(*(patient.reserve(each, lines(south, units=2), performed_by="shop") for each in begun))
     assert reserved(both.south, south) == 20
     with pytest.raises(InsufficientStock):

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 from temporalio.client import Client
 
-from database.migrate import upgrade
 from database.sessions import Database, connect
-from devstack.databases import follow_catalogue, give_home, is_copied, keep_catalogue
+from devstack.databases import give_home, is_copied, prepare_databases
 from devstack.postgres import EmbeddedPostgres
 from devstack.processes import free_ports
 from stockkeeper import Stockkeeper
 from stockkeeper.client.databases import connection_to
 from stockkeeper.domain.stock import ItemKey
+from tests.support.auditor import assert_books_agree, auditors_engine
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import ANSWER_SECONDS, eventually
 from worker import Settings, build_database, working
@@ -38,9 +38,8 @@ class One:
         self.shop: Shop
 
     def begin(self, databases: Sequence[str], urls: Mapping[str, str]) -> None:
-        """Migrate the database, once its server has started."""
+        """Connect to the database, once its server has started."""
         self.engine = connect(self.server.url, pool_size=5)
-        upgrade(self.engine)
         self.shop = Shop(self.engine)
         self.settings = self._settings.model_copy(
             update={
@@ -54,9 +53,15 @@ class One:
         self.database = build_database(self.settings)
 
     def kill(self) -> None:
-        """Kill the server, without a chance to end anything in good order."""
+        """Kill the server, without a chance to end anything in good order; `come_back` starts it again."""
         pid = int((self.server.log.parent / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
+
+    def come_back(self) -> None:
+        """Start the server again, after a kill."""
+        self.server.stop()
+        self.server.start()
+        self.engine.dispose()
 
     def count(self, statement: str, **of: object) -> int:
         """A number from the tables, as the owner sees them."""
@@ -133,7 +138,7 @@ class Both:
 
 @asynccontextmanager
 async def two_databases(folder: Path, settings: Settings, client: Client) -> AsyncIterator[Both]:
-    """Make them, and let them vanish at the end."""
+    """Make them, and let them vanish at the end; the books of both agree then."""
     ports = free_ports(2)
     north, south = One(folder, settings, "north", ports[0]), One(folder, settings, "south", ports[1])
     async with AsyncExitStack() as stack:
@@ -144,8 +149,14 @@ async def two_databases(folder: Path, settings: Settings, client: Client) -> Asy
             each.begin([north.queue, south.queue], {one.queue: one.server.url for one in (north, south)})
             stack.callback(each.engine.dispose)
             stack.callback(each.database.engine.dispose)
-        keep_catalogue(north.engine, north.queue)
-        follow_catalogue(south.engine, south.queue, catalogue=north.queue, catalogue_url=north.server.url)
+        with north.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE ROLE replicator LOGIN REPLICATION PASSWORD 'copies'")
+        replicator = make_url(north.server.url).set(username="replicator", password="copies")
+        await asyncio.to_thread(
+            prepare_databases,
+            {one.queue: one.server.url for one in (north, south)},
+            replicator.render_as_string(hide_password=False),
+        )
 
         async def look() -> bool:
             return await asyncio.to_thread(is_copied, south.engine)
@@ -155,3 +166,7 @@ async def two_databases(folder: Path, settings: Settings, client: Client) -> Asy
         stack.push_async_callback(both.end_work)
         await both.begin_work(client)
         yield both
+        for each in (north, south):
+            auditor = auditors_engine(each.server.url)
+            assert_books_agree(auditor)
+            auditor.dispose()
