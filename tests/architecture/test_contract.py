@@ -55,6 +55,7 @@ from stockkeeper.contracts.transfer_mirror import TransferMirrorActivities
 from stockkeeper.contracts.waiting import WaitingActivities
 from worker import WORKFLOWS, activities_of, steps_of
 from workflows.move import MoveWarehouseWorkflow
+from workflows.unknown import KnowsItsCommands
 
 CONTRACTS = Path(__file__).parents[2] / "stockkeeper" / "contracts"
 
@@ -148,6 +149,16 @@ def test_no_two_workflows_and_no_two_activities_have_the_same_name() -> None:
     activities = [name for interface, _ in INTERFACES for name in _activities(interface).values()]
     for names in (workflows, activities):
         assert len(names) == len(set(names))
+
+
+def test_signals_and_updates_of_other_names_are_treated_alike_everywhere() -> None:
+    of_others = [
+        workflow
+        for workflow in (*WORKFLOWS, MoveWarehouseWorkflow)
+        if not issubclass(workflow, KnowsItsCommands) or "unknown_signal" in vars(workflow)
+    ]
+    # It is over as soon as it has answered.
+    assert [workflow.__name__ for workflow in of_others] == ["QuestionWorkflow"]
 
 
 def test_the_handlers_of_the_nexus_service_have_the_operations_of_its_definition() -> None:
