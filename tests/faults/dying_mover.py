@@ -21,9 +21,8 @@ from temporalio.worker import Worker
 
 from activities import heartbeats
 from devstack import mover
-from stockkeeper.client.connection import connect_temporal
 from stockkeeper.contracts import policies
-from tests.faults.dying_worker import die_with_the_parent
+from tests.faults.dying_worker import die_with_the_parent, move_warehouses
 from workflows import move
 
 MISSED_AFTER = timedelta(seconds=1.2)
@@ -63,14 +62,7 @@ def work(ends: tuple[End, ...], environment: Mapping[str, str], log: Path) -> No
     for end in ends:
         _end_at(end)
     _be_brisk()
-    asyncio.run(_move())
-
-
-async def _move() -> None:
-    settings = mover.settings_of_environment()
-    client = await connect_temporal(os.environ["TEMPORAL_ADDRESS"], os.environ["TEMPORAL_NAMESPACE"])
-    async with mover.moving(client, mover.urls_to_move(settings), settings):
-        await asyncio.Event().wait()
+    asyncio.run(move_warehouses())
 
 
 def _end_at(end: End) -> None:

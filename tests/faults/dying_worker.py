@@ -73,7 +73,7 @@ def die_in_a_group(size: int) -> None:
     setattr(stock_steps, "_carry_out", carry_out)  # noqa: B010
 
 
-async def _move() -> None:
+async def move_warehouses() -> None:
     """Move warehouses until the process is killed."""
     settings = mover.settings_of_environment()
     async with mover.moving(await connect_temporal(), mover.urls_to_move(settings), settings):
@@ -115,7 +115,7 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
     if (promise := environment.get(BROKEN_PROMISE)) is not None:
         break_worker(promise)
     if how_to_die == MOVER:
-        asyncio.run(_move())
+        asyncio.run(move_warehouses())
     elif how_to_die[:1] == ("in a group",):
         die_in_a_group(int(how_to_die[1]))
     elif how_to_die:
