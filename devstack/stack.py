@@ -78,7 +78,7 @@ async def running_stack(
         ui_port: The Web UI's loopback port; None for a free one.
         postgres_port: PostgreSQL's loopback port; None for a free one.
         max_connections: The embedded PostgreSQL's connections at most.
-        fast: For throwaway data: PostgreSQL's commits don't wait for the disk.
+        fast: For throwaway data: PostgreSQL's commits don't wait for the disk, and Temporal's database is in memory.
         logical: Whether PostgreSQL's catalogue can be replicated to other databases.
         headless: Leaves the Web UI out.
         dynamic_config: The dev server's settings that differ from Temporal's defaults.
@@ -102,6 +102,7 @@ async def running_stack(
             ui_port,
             namespace=namespace,
             headless=headless,
+            in_memory=fast,
             dynamic_config=dynamic_config,
         )
     async with all_running([server for server in (postgres, temporal) if server is not None]):

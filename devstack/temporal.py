@@ -52,6 +52,7 @@ class DevServer(EmbeddedServer):
         *,
         namespace: str = "default",
         headless: bool = False,
+        in_memory: bool = False,
         dynamic_config: Mapping[str, object] = DYNAMIC_CONFIG,
         sqlite_pragmas: Mapping[str, str] = SQLITE_PRAGMAS,
     ) -> None:
@@ -63,6 +64,7 @@ class DevServer(EmbeddedServer):
             ui_port: The loopback port of the Web UI; None for a free one.
             namespace: Is created if absent.
             headless: Leaves the Web UI out.
+            in_memory: Keeps its database in memory: what it knows ends with it, and costs less CPU time.
             dynamic_config: Temporal's settings that differ from their defaults.
             sqlite_pragmas: SQLite's settings that differ from the dev server's defaults.
         """
@@ -72,24 +74,26 @@ class DevServer(EmbeddedServer):
         self._port, self._ui_port = 0, 0
         self._namespace = namespace
         self._headless = headless
+        self._in_memory = in_memory
         self._dynamic_config = dynamic_config
         self._sqlite_pragmas = sqlite_pragmas
 
     def _run(self, claim: int) -> GuardedProcess:
         self._choose_ports()
+        throwaway = self._headless or self._in_memory
         return GuardedProcess.start(
             self._command(),
             log=self.log,
             cwd=self._directory,
             # Profiles and settings of the person who starts it are not for this server.
-            environment={"HOME": str(self._directory), **(_MORE_MEMORY if self._headless else {})},
+            environment={"HOME": str(self._directory)} | (_MEMORY_FOR_TIME if throwaway else {}),
             grace_seconds=self.stop_grace_seconds,
             inherit=[claim],
         )
 
     @property
     def file(self) -> Path:
-        """All that the server keeps."""
+        """All that the server keeps, unless that is in memory."""
         return self._directory / "temporal.db"
 
     @property
@@ -119,12 +123,14 @@ class DevServer(EmbeddedServer):
             *("--ip", LOOPBACK, "--port", str(self._port)),
             *(["--headless"] if self._headless else ["--ui-port", str(self._ui_port), "--ui-disable-news-fetch"]),
             *("--namespace", self._namespace),
-            *("--db-filename", str(self.file)),
-            *_repeated("--sqlite-pragma", self._sqlite_pragmas),
+            *([] if self._in_memory else self._on_disk()),
             *_repeated(
                 "--dynamic-config-value", {key: json.dumps(value) for key, value in self._dynamic_config.items()}
             ),
         ]
+
+    def _on_disk(self) -> list[str]:
+        return ["--db-filename", str(self.file), *_repeated("--sqlite-pragma", self._sqlite_pragmas)]
 
     def _why_not_ready(self) -> str | None:
         return asyncio.run(_why_unanswered(self.address, self._namespace))
@@ -139,8 +145,9 @@ async def _why_unanswered(address: str, namespace: str) -> str | None:
     return None
 
 
-_MORE_MEMORY = {"GOGC": "400"}
-"""A server for tests and the demo collects its garbage less often: some hundred megabytes more, less CPU time."""
+_MEMORY_FOR_TIME = {"GOGC": "400", "GODEBUG": "adaptivestackstart=1"}
+"""A server for tests and the demo collects its garbage less often, and begins goroutines with stacks of the size that
+they had so far: some hundred megabytes more, less CPU time."""
 
 
 def _program() -> str:
