@@ -6,11 +6,10 @@ workers, which the database itself knows (``schema_revisions``, ADR 0052).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Boolean, Column, Connection, Engine, Table, Text, inspect, select, text
 from sqlalchemy.exc import OperationalError
@@ -18,6 +17,9 @@ from sqlalchemy.exc import OperationalError
 from database.columns import INSTANT, METADATA, needed
 from database.sessions import reaching
 from stockkeeper.domain.errors import StockkeeperError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK = 5_766_420_018
 """An arbitrary number, the same in all versions: two set-ups at once wait for each other."""
@@ -37,23 +39,25 @@ class AnotherSchema(StockkeeperError):
     """The database's schema isn't one that this version of the code can work on; the message says what to do."""
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    # A worker, which doesn't migrate, would begin a third of a second later.
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", "database:migrations")
     return config
 
 
-def _scripts() -> Iterator[Script]:
-    """The migrations of this version, the newest first."""
-    return ScriptDirectory.from_config(_config()).walk_revisions()
+@cache
+def revisions_of_this_version() -> Sequence[str]:
+    """The revisions that this version of the code knows, the oldest first: the numbers of its migrations' files."""
+    files = (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*_*.py")
+    return sorted(file.name.partition("_")[0] for file in files)
 
 
 def newest_revision() -> str:
     """The revision that this version of the code needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("there are no migrations")
-    return head
+    return revisions_of_this_version()[-1]
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -106,6 +110,8 @@ def upgrade(engine: Engine) -> str | None:
         if _is_of_another_version(before):
             _require(connection, before)
             return before
+        from alembic import command  # noqa: PLC0415 - as `_config`
+
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -131,12 +137,15 @@ def _patience(connection: Connection) -> Iterator[None]:
 
 
 def _revision_of(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
 
 
 def _is_of_another_version(found: str | None) -> bool:
     """Whether it is a revision that this version has never heard of."""
-    return found is not None and found not in {script.revision for script in _scripts()}
+    return found is not None and found not in revisions_of_this_version()
 
 
 def _require(connection: Connection, found: str | None) -> str:

@@ -17,6 +17,7 @@ from database.migrate import (
 )
 from database.migrations.common import BEFORE_REVISIONS_WERE_KEPT, write_down
 from stockkeeper.domain.errors import StockkeeperError
+from tests.support.migrations import scripts
 
 
 def upgrade_to(engine: Engine, revision: str) -> None:
@@ -125,7 +126,7 @@ def columns(engine: Engine) -> Mapping[tuple[str, str], tuple[str, bool]]:
 
 
 def test_what_older_workers_read_and_write_stays_after_migrations_that_serve_them(empty: Engine) -> None:
-    later = [script for script in reversed([*migrate._scripts()]) if script.revision > BEFORE_REVISIONS_WERE_KEPT]
+    later = [script for script in reversed([*scripts()]) if script.revision > BEFORE_REVISIONS_WERE_KEPT]
     upgrade_to(empty, BEFORE_REVISIONS_WERE_KEPT)
     for script in later:
         before = columns(empty)
@@ -142,5 +143,5 @@ def test_what_older_workers_read_and_write_stays_after_migrations_that_serve_the
 
 
 def test_revisions_are_numbered_one_after_another() -> None:
-    numbers = [script.revision for script in reversed([*migrate._scripts()])]
+    numbers = [script.revision for script in reversed([*scripts()])]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
