@@ -41,6 +41,16 @@ hypothesis_settings.load_profile("stockkeeper")
 C = TypeVar("C", bound=Caller)
 
 
+AUDIT_EACH = "--audit-each"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say after which test the books disagree."""
+    parser.addoption(
+        AUDIT_EACH, action="store_true", help="audit the books after each test, and not only after each file"
+    )
+
+
 def pytest_collection_finish() -> None:
     """Keep modules and collected tests, which live to the end, out of the garbage collector's passes.
 
@@ -204,9 +214,10 @@ def shop(engine: Engine) -> Shop:
 
 
 @pytest.fixture(autouse=True)
-def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test did to the stock, the auditor goes over it afterwards: over all that is in its own warehouses."""
-    audited = request.getfixturevalue("auditor") if "engine" in request.fixturenames else None
+def _books_agree_after_each(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With ``--audit-each``: the auditor goes after each test over all that is in its own warehouses."""
+    each = request.config.getoption(AUDIT_EACH) and "engine" in request.fixturenames
+    audited = request.getfixturevalue("auditor") if each else None
     since = mark(audited) if audited is not None else ALWAYS
     yield
     if audited is not None:
@@ -215,11 +226,17 @@ def _books_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _books_of_the_file_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
-    """... and at the end of each file over the warehouses of all its tests: one test may have changed another's."""
+    """Whatever the tests of a file did to the stock, the auditor goes afterwards over all of their warehouses."""
     here = [item for item in request.session.items if item.path == request.path]
     with_books = any("engine" in getattr(item, "fixturenames", ()) for item in here)
     audited = request.getfixturevalue("auditor") if with_books else None
     since = mark(audited) if audited is not None else ALWAYS
     yield
     if audited is not None:
-        assert_books_agree(audited, since)
+        try:
+            assert_books_agree(audited, since)
+        except AssertionError as disagree:
+            disagree.add_note(
+                f"`pytest {AUDIT_EACH} {request.path.relative_to(request.config.rootpath)}` says after which test"
+            )
+            raise

@@ -58,7 +58,7 @@ class Auditor:
 
 @pytest.fixture
 async def books(command: Command, shop: Shop, engine: Engine) -> AsyncIterator[Auditor]:
-    """Ten units, none of them promised, and so it is again at the end: the books are gone over after each test."""
+    """Ten units, none of them promised, and so it is again at the end: the books are gone over afterwards."""
     books = Auditor(command, engine, shop.item(10))
     yield books
     promise(engine, books.item, -level(engine, books.item)[1])

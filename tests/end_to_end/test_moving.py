@@ -128,6 +128,8 @@ async def test_it_sells_while_it_moves_and_its_mover_comes_and_goes(both: Both) 
                 await hold.cancel(performed_by="shop", reason="changed mind")
             else:
                 kept.append(units)
+            # Orders come all the time, and the move isn't kept from the processor by them.
+            await asyncio.sleep(chance.uniform(0, 0.2))
 
     async def come_and_go() -> None:
         while not over.is_set():

@@ -257,11 +257,12 @@ async def test_goods_that_come_by_signal_before_anybody_works_are_booked(
     ]
 
 
-async def test_a_hundred_orders_that_are_open_at_once_fill_the_shelves_exactly(
+async def test_orders_that_are_open_at_once_fill_the_shelves_exactly(
     purchasing: Purchasing, shop: Shop, engine: Engine
 ) -> None:
     items, supplier = shop.items(3, units=4), shop.supplier()
-    places = {new_reference("po"): place for place in range(100)}
+    # More than a worker has local slots: as many steps meet as can.
+    places = {new_reference("po"): place for place in range(40)}
 
     async def opened(number: str, place: int) -> Json:
         lines = [(items[place % 3], 3), (items[(place + 1) % 3], 2)]
@@ -269,7 +270,7 @@ async def test_a_hundred_orders_that_are_open_at_once_fill_the_shelves_exactly(
 
     async def received(number: str, place: int) -> Json:
         first, second = items[place % 3], items[(place + 1) % 3]
-        if place < 30:
+        if place < 12:
             await purchasing.receive(number, "truck-1", came(second, 2), came(first, 1))
             # They end with another product each, and with two together: whoever locks one by one is in a circle.
             await purchasing.receive(number, "truck-2", came(first, 2))
@@ -278,13 +279,13 @@ async def test_a_hundred_orders_that_are_open_at_once_fill_the_shelves_exactly(
         return (await purchasing.result(number))["status"]
 
     deadlocks = _deadlocks(engine)
-    assert await at_once(*(opened(*each) for each in places.items())) == ["SUBMITTED"] * 100
-    assert await at_once(*(received(*each) for each in places.items())) == ["RECEIVED"] * 100
-    # 34 of a hundred begin with the first item, and 33 with each of the others.
+    assert await at_once(*(opened(*each) for each in places.items())) == ["SUBMITTED"] * 40
+    assert await at_once(*(received(*each) for each in places.items())) == ["RECEIVED"] * 40
+    # 14 of forty begin with the first item, and 13 with each of the others.
     assert [level(engine, item) for item in items] == [
-        (4 + 34 * 3 + 33 * 2, 0),
-        (4 + 33 * 3 + 34 * 2, 0),
-        (4 + 33 * 3 + 33 * 2, 0),
+        (4 + 14 * 3 + 13 * 2, 0),
+        (4 + 13 * 3 + 14 * 2, 0),
+        (4 + 13 * 3 + 13 * 2, 0),
     ]
     assert {sum(units for _, units, *_ in purchases(engine, number)) for number in places} == {5}
     assert _deadlocks(engine) == deadlocks

@@ -168,10 +168,10 @@ async def test_nobody_waits_for_an_order_and_who_asks_meanwhile_gets_another_loo
     await reorders.told(AT_ONCE, *[("PROCUREMENT", "Reordered: 1 purchase order drafted")] * 2)
 
 
-async def test_a_hundred_drops_at_once_are_served_by_a_few_runs(
+async def test_forty_drops_at_once_are_served_by_a_few_runs(
     orders: Orders, reorders: Reorders, shop: Shop, engine: Engine
 ) -> None:
-    items, supplier = shop.items(100, units=10), shop.supplier()
+    items, supplier = shop.items(40, units=10), shop.supplier()
     here = items[0].warehouse_id
     supply(engine, items, supplier)
     set_point(engine, items, 5)
@@ -181,7 +181,7 @@ async def test_a_hundred_drops_at_once_are_served_by_a_few_runs(
         *(orders.reserve(reference, (item, 6)) for reference, item in zip(references, items, strict=True))
     )
     assert {state["status"] for state in states} == {"ACTIVE"}
-    rows = await are_ordered(engine, here, 100)
+    rows = await are_ordered(engine, here, 40)
     await few_at_once(*(partial(has_been_heard, orders, reference) for reference in references))
     await reorders.at_once_is_over()
     # One after the other, each of them waiting for others first: on the slowest machine there can't be more.

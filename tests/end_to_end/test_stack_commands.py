@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from temporalio.client import Client
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from database.migrate import newest_revision
 from devstack.processes import free_port
@@ -72,13 +72,19 @@ def up(cwd: Path, *arguments: str | Path) -> Iterator["tuple[subprocess.Popen[st
         process.communicate()
 
 
-def told(*arguments: str | Path, cwd: Path) -> Any:
-    """A command that finds the stack of its directory, run in this process: what it tells as JSON."""
+def here(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Result:
+    """A command, run in this process: where its own isn't what is tested, that takes a tenth of the time."""
+    told = env or environment()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(cwd)
-        for name in set(os.environ) - set(environment()):
+        for name in set(os.environ) - set(told):
             patch.delenv(name)
-        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+        return CliRunner().invoke(app, [*map(str, arguments)], env=told)
+
+
+def told(*arguments: str | Path, cwd: Path) -> Any:
+    """A command that finds the stack of its directory, run in this process: what it tells as JSON."""
+    result = here(*arguments, "--json", cwd=cwd)
     assert (result.exit_code, result.stderr) == (0, ""), result.output
     return json.loads(result.stdout)
 
@@ -167,15 +173,15 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     )
     # Each part by itself needs nothing of the other one's.
     nowhere = f"127.0.0.1:{free_port()}"
-    migrated = stockkeeper("setup", "--only", "database", cwd=tmp_path, env=env | {"TEMPORAL_ADDRESS": nowhere})
-    assert (migrated.returncode, migrated.stdout, migrated.stderr) == (
+    migrated = here("setup", "--only", "database", cwd=tmp_path, env=env | {"TEMPORAL_ADDRESS": nowhere})
+    assert (migrated.exit_code, migrated.stdout, migrated.stderr) == (
         0,
         f"database: from nothing to revision {newest_revision()}\n",
         "",
     )
     without = {name: value for name, value in env.items() if name != "DATABASE_URL"}
-    registered = stockkeeper("setup", "--only", "temporal", cwd=tmp_path, env=without)
-    assert (registered.returncode, registered.stderr) == (0, "")
+    registered = here("setup", "--only", "temporal", cwd=tmp_path, env=without)
+    assert (registered.exit_code, registered.stderr) == (0, "")
     assert registered.stdout.splitlines() == [
         "search attributes: all there",
         "schedules: reorder-hourly, replenishment-plan-daily, cycle-count-daily, stock-audit-nightly",
@@ -203,15 +209,15 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
 def test_setup_and_worker_say_what_is_missing(tmp_path: Path, stack: StackInfo, url: str, message: str) -> None:
     port = str(free_port())
     env = environment(DATABASE_URL=url.replace("{port}", port), TEMPORAL_ADDRESS=stack.temporal_address)
-    ended = stockkeeper("setup", cwd=tmp_path, env=env)
+    ended = here("setup", cwd=tmp_path, env=env)
     worker = subprocess.run(
         [sys.executable, ROOT / "worker.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
-    for result in (ended, worker):
-        assert result.returncode == 1
-        assert message.replace("{port}", port) in result.stderr
-        assert "Traceback" not in result.stderr
-        assert "secret" not in result.stderr
+    for code, errors in ((ended.exit_code, ended.stderr), (worker.returncode, worker.stderr)):
+        assert code == 1
+        assert message.replace("{port}", port) in errors
+        assert "Traceback" not in errors
+        assert "secret" not in errors
 
 
 def test_a_setting_that_is_none_and_a_taken_metrics_port_are_refused_in_one_line(
@@ -244,8 +250,8 @@ def test_a_worker_of_its_own_does_the_work(tmp_path: Path, stack: StackInfo, wor
     )
     process = subprocess.Popen([sys.executable, ROOT / "worker.py"], cwd=tmp_path, env=env, stderr=subprocess.PIPE)
     try:
-        shown = stockkeeper("stock", "show", "--json", "--limit", "1", cwd=tmp_path, env=env)
-        assert shown.returncode == 0, shown.stderr
+        shown = here("stock", "show", "--json", "--limit", "1", cwd=tmp_path, env=env)
+        assert shown.exit_code == 0, shown.stderr
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 0
