@@ -136,6 +136,33 @@ def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_pat
         assert process.returncode == 0
 
 
+def test_up_serves_two_databases_as_the_page_says(tmp_path: Path) -> None:
+    with up(tmp_path, "--databases", "2") as (process, ready):
+        assert ready["databases"] == "stockkeeper,stockkeeper-2"
+        import_sample(tmp_path, "products", "warehouses")
+        kept = stockkeeper("warehouse", "keep", "Newark", "--in", "stockkeeper-2", cwd=tmp_path)
+        assert (kept.returncode, kept.stdout, kept.stderr) == (0, "Newark is kept by stockkeeper-2\n", "")
+        # Its home, and the catalogue, come by replication.
+        opening = ("--warehouse", "Newark", "--line", "TEA-100=+5", "--reason", "opening")
+        assert told("adjust", "create", "1", *opening, cwd=tmp_path)["status"] == "POSTED"
+        assert told("reserve", "start", "1", "--line", "TEA-100@Newark=3", cwd=tmp_path)["status"] == "ACTIVE"
+        with psycopg.connect(ready["database_urls"].split("stockkeeper-2=")[1]) as connection:
+            assert connection.execute("SELECT reservation_id > 10 ^ 12 FROM reservations").fetchall() == [(True,)]
+        checks = {each["name"]: each for each in told("doctor", cwd=tmp_path)["checks"]}
+        several = ["database_names", "key_ranges", "warehouse_homes", "database_stockkeeper-2"]
+        assert [checks[name]["ok"] for name in several] == [True] * 4
+        moving = told("warehouse", "move", "Newark", "--to", "stockkeeper", cwd=tmp_path)
+        assert moving["status"] == "COPYING"
+        stayed = told("warehouse", "cancel-move", "Newark", "--reason", "not today", cwd=tmp_path)
+        assert stayed["status"] == "CANCELLED"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=ANSWER_SECONDS)
+        assert process.returncode == 0, errors
+    fewer = stockkeeper("up", cwd=tmp_path)
+    assert fewer.returncode == 1
+    assert "has 2 databases: start it with --databases 2" in fewer.stderr
+
+
 def test_up_ends_with_one_line_when_a_server_ends_by_itself(tmp_path: Path) -> None:
     with up(tmp_path) as (process, _):
         [temporal] = [pid for pid in below(process.pid) if command_line(pid)[1:3] == ["server", "start-dev"]]
