@@ -94,15 +94,28 @@ class Delivery:
         self.begun = 0
         self.while_one_was_away = 0
         self._answered: list[tuple[int, str]] = []
+        self._answers = asyncio.Condition()
         self._keys: set[str] = set()
 
     def client(self) -> Client:
         """The client of one more lane."""
         return next(self._clients)
 
-    def answered_since(self, begun: int, database: str) -> int:
-        """Commands with an answer that were sent after so many steps, for warehouses of that database alone."""
-        return sum(number > begun and queue == database for number, queue in self._answered)
+    async def answered_since(self, begun: int, databases: Sequence[str], at_least: int) -> int:
+        """Commands with an answer that were sent after so many steps, each for warehouses of one of these databases.
+
+        Args:
+            begun: So many steps.
+            databases: Their task queues.
+            at_least: So many are waited for.
+        """
+
+        def count() -> int:
+            return sum(number > begun and queue in databases for number, queue in self._answered)
+
+        async with self._answers:
+            await self._answers.wait_for(lambda: count() >= at_least)
+        return count()
 
     async def carry_out(self, client: Client, step: Send | Result | Look | Operate, kept_in: str = "") -> Outcome:
         """What comes of a step.
@@ -122,7 +135,9 @@ class Delivery:
         try:
             outcome = await self._until_definite(client, step)
             if kept_in and isinstance(outcome, Answered | Refused):
-                self._answered.append((number, kept_in))
+                async with self._answers:
+                    self._answered.append((number, kept_in))
+                    self._answers.notify_all()
             return outcome
         finally:
             self.in_flight.discard(answered)
