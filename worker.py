@@ -32,6 +32,7 @@ from activities.differences import WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
 from activities.following import Following, following_of
+from activities.garbage import keep_what_is_loaded
 from activities.gauges import Gauges
 from activities.health import Health, database_look, search_attributes_look, temporal_look, work_look
 from activities.health_server import answering, host_and_port
@@ -48,6 +49,7 @@ from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
 from activities.pacing import Paced
 from activities.plan_questions import PlanQuestions
+from activities.polls import POLLS_FOR_NEW_RUNS, WORKFLOW_POLLS
 from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
@@ -297,6 +299,8 @@ def _worker(client: Client, settings: Settings, common: "_Common") -> Worker:
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.local_slots,
+        max_concurrent_workflow_task_polls=WORKFLOW_POLLS,
+        nonsticky_to_sticky_poll_ratio=POLLS_FOR_NEW_RUNS,
         workflow_runner=WORKFLOW_RUNNER,
         patch_activation_callback=lambda asked: patches.begins(
             asked.patch_id, identity_required=settings.requires_identity
@@ -403,6 +407,7 @@ async def run(settings: Settings) -> None:
             working(client, database, settings),
             Renewal(client, connected_by).while_working(),
         ):
+            keep_what_is_loaded()
             logging.getLogger("stockkeeper").info("working on task queue %s", settings.queue)
             await watch.until(stop)
     except RuntimeError as error:

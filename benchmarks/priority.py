@@ -1,9 +1,9 @@
 """The answer to a checkout's hold while a plan and an import of a large file are under way, against idle.
 
-`python -m benchmarks.priority` (`--items`, `--rows`, `--rounds`, `--rate`, `--idle`, `--apart`, `--share`, `--waits`).
-Orders arrive by chance at a steady rate, whether those before are answered or not, and each is shipped. A round
-measures an idle time and then a loaded one: until the file is imported, with a plan of all items under way all the
-while.
+`python -m benchmarks.priority` (`--items`, `--rows`, `--rounds`, `--rate`, `--idle`, `--apart`, `--share`, `--waits`,
+`--slowest`). Orders arrive by chance at a steady rate, whether those before are answered or not, and each is shipped. A
+round measures an idle time and then a loaded one: until the file is imported, with a plan of all items under way all
+the while.
 """
 
 import argparse
@@ -28,6 +28,8 @@ from temporalio.service import RPCError
 from benchmarks.order_life_stage import ROOT, Side, Stage, staged, worker_on
 from benchmarks.waits import Waits, servers, watching
 from benchmarks.waits import report as report_of_waits
+from benchmarks.where_holds_wait import Hold
+from benchmarks.where_holds_wait import report as report_of_slowest
 
 WARM_UP = 100
 DAYS = 20
@@ -52,30 +54,34 @@ _MORE = """
 
 @dataclass
 class Answers:
-    """Seconds of each answer, of both kinds of time."""
+    """The answers of both kinds of time."""
 
-    idle: list[float] = field(default_factory=list)
-    loaded: list[float] = field(default_factory=list)
+    idle: list[Hold] = field(default_factory=list)
+    loaded: list[Hold] = field(default_factory=list)
     planned: int = 0
     """Plans that came to their end while it was loaded."""
     seconds: float = 0.0
     """Seconds that it was loaded."""
+    slowest: str = ""
+    """Where the slowest ones of the loaded time waited, where that was asked for."""
     waits: list[Waits] = field(default_factory=list)
     """Of an idle time and the loaded one after it, in turn, where that was asked for."""
 
 
-async def arrivals(side: Side, rate: float, is_over: Callable[[], bool], chance: random.Random) -> list[float]:
-    """Seconds of each answer to holds that arrive at this rate until it is over, from the instant of arrival."""
-    answers: list[float] = []
+async def arrivals(side: Side, rate: float, is_over: Callable[[], bool], chance: random.Random) -> list[Hold]:
+    """The answers to holds that arrive at this rate until it is over, from the instant of arrival."""
+    answers: list[Hold] = []
     under_way: set[asyncio.Task[None]] = set()
 
     async def order(due: float) -> None:
         # One that isn't answered in time counts as long as it was waited for.
+        handle = None
         with contextlib.suppress(RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
             try:
                 handle = await side.hold()
             finally:
-                answers.append(time.perf_counter() - due)
+                seconds = time.perf_counter() - due
+                answers.append(Hold(time.time() - seconds, seconds, handle))
             await side.ship(handle)
 
     due = time.perf_counter()
@@ -147,6 +153,7 @@ async def measure(
     idle_seconds: float,
     variables: Sequence[dict[str, str]],
     waits: bool,
+    slowest: int,
 ) -> Answers:
     """Answers of all rounds, with a worker process for each of these sets of variables; and what was waited for."""
     found, chance = Answers(), random.Random(0)
@@ -176,19 +183,26 @@ async def measure(
                     found.idle += await arrivals(stage.ours, rate, idle.done, chance)
                 with watched():
                     await _loaded(stage, file, found, rate, chance)
+            if slowest:
+                found.slowest = await report_of_slowest(found.loaded, slowest)
     return found
+
+
+def _percent(holds: Sequence[Hold], percent: int) -> float:
+    return statistics.quantiles([each.seconds for each in holds], n=100)[percent - 1]
 
 
 def report(found: Answers) -> str:
     """The figures as a table."""
     lines = ["| answer to a hold | idle, ms | loaded, ms | ratio |", "|---|---:|---:|---:|"]
     for name, percent in (("p50", 50), ("p90", 90), ("p99", 99)):
-        idle, loaded = (statistics.quantiles(each, n=100)[percent - 1] * 1000 for each in (found.idle, found.loaded))
+        idle, loaded = (_percent(each, percent) * 1000 for each in (found.idle, found.loaded))
         lines.append(f"| {name} | {idle:.1f} | {loaded:.1f} | {loaded / idle:.2f} |")
     lines.append("")
     lines.append(
         f"{len(found.idle)} and {len(found.loaded)} holds; loaded for {found.seconds:.0f} s, {found.planned} plans done"
     )
+    lines += ["", found.slowest] if found.slowest else []
     for number, waits in enumerate(found.waits):
         lines += ["", f"Loaded, {waits.seconds:.0f} s:" if number % 2 else "Idle:", "", report_of_waits(waits)]
     return "\n".join(lines)
@@ -208,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--apart", action="store_true", help="bulk work in a process of its own")
     parser.add_argument("--share", type=float, help="STOCKKEEPER_BULK_SHARE of the bulk worker")
     parser.add_argument("--waits", action="store_true", help="what processes and the database wait for, as well")
+    parser.add_argument("--slowest", type=int, default=0, help="so many of the slowest answers: where they waited")
     given = parser.parse_args(arguments)
     share = {} if given.share is None else {"STOCKKEEPER_BULK_SHARE": str(given.share)}
     found = asyncio.run(
@@ -219,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             idle_seconds=given.idle,
             variables=[each | share for each in (APART if given.apart else ({},))],
             waits=given.waits,
+            slowest=given.slowest,
         )
     )
     print(report(found))
