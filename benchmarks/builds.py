@@ -37,7 +37,7 @@ def take_out(commit: str, directory: Path) -> Path:
 
 
 class Build:
-    """A process of a build that calls activities; `benchmarks.callers` says what it can be asked for."""
+    """A process of a build that calls activities; its program says what it can be asked for."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -69,10 +69,16 @@ def rate_of(figures: dict[str, float]) -> float:
 
 
 @contextmanager
-def running(root: Path, url: str) -> Iterator[Build]:
-    """A build's process on an empty database, ready to be asked."""
+def running(root: Path, url: str, program: str = "callers.py") -> Iterator[Build]:
+    """A build's process on an empty database, ready to be asked.
+
+    Args:
+        root: The build's files.
+        url: The database.
+        program: The file in `benchmarks` of this build that says what it can be asked for.
+    """
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, str(ROOT / "benchmarks" / "callers.py"), url],
+        [sys.executable, str(ROOT / "benchmarks" / program), url],
         cwd=root,
         env=os.environ | {"PYTHONPATH": str(root)},
         stdin=subprocess.PIPE,

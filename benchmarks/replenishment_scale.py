@@ -107,6 +107,8 @@ def planning(engine: Engine, shop: Shop) -> str:
     By class, which is what a run does that asks for nothing else. What is loaded once is loaded before: NumPy, SciPy.
     """
     importlib.import_module("stockkeeper.domain.planning")
+    # A process of PostgreSQL's that hasn't built the shop's indexes, for which it needed more memory.
+    engine.dispose()
     steps = ReplenishmentPlanSteps(
         Database(engine), order_cost=DEFAULT_ORDER_COST, holding_cost_rate=DEFAULT_HOLDING_COST_RATE
     )
@@ -151,7 +153,9 @@ def planning(engine: Engine, shop: Shop) -> str:
             f" {processor / shop.planned * 1e6:.0f} | {memory[second]} | {max(memory)} |"
             f" {of_server[second]} | {max(of_server)} |"
         )
-    return "\n".join(lines)
+    with engine.connect() as connection:
+        size = connection.execute(text("SELECT pg_size_pretty(pg_database_size(current_database()))")).scalar_one()
+    return "\n".join((*lines, "", f"The database is {size} large."))
 
 
 def _memory_of_server(engine: Engine) -> int:
@@ -305,10 +309,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--days", type=int, default=90, help="of demand, in the warehouses that sell")
     parser.add_argument("--sales", type=int, default=20_000, help="a day, in the ledger, in each warehouse that sells")
     parser.add_argument("--selling", type=int, default=1, help="warehouses with demand, all of whose items are planned")
+    parser.add_argument("--demand-every", type=int, default=1, help="on one day in so many an item has demand")
     parser.add_argument("--part", choices=list(PARTS), action="append", help="only this part; may be repeated")
     given = parser.parse_args(arguments)
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    shop = Shop(given.products, given.days, given.sales, noon, given.selling)
+    shop = Shop(given.products, given.days, given.sales, noon, given.selling, given.demand_every)
     with tempfile.TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory), fast=True) as server:
         engine = connect(server.url)
         upgrade(engine)

@@ -80,6 +80,7 @@ _DEMAND = """
 INSERT INTO daily_demand (warehouse_id, product_id, day, quantity)
     SELECT warehouse, product, CAST(:today AS date) - 1 - :day, 1 + (product * 31 + :day * 17) % 20
     FROM generate_series(1, :selling) warehouse, generate_series(1, :products) product
+    WHERE (product + :day) % :demand_every = 0
 """
 _SALES = """
 INSERT INTO stock_movements (warehouse_id, product_id, movement_type, quantity, balance_after, reference_id,
@@ -102,10 +103,12 @@ class Shop:
 
     Attributes:
         products: Each warehouse has an item of each.
-        days: Of demand, in the warehouses that sell: there each item has some every day.
+        days: Of demand, in the warehouses that sell. On the first of them the ledger has each of their items, so that
+            all are known for as long.
         sales: A day, in the ledger, in each of these.
         as_of: When it is.
         selling: How many warehouses sell, the first ones.
+        demand_every: On one day in so many each item has demand; 1: every day.
     """
 
     products: int
@@ -113,6 +116,7 @@ class Shop:
     sales: int
     as_of: datetime
     selling: int = 1
+    demand_every: int = 1
 
     @property
     def planned(self) -> int:
@@ -148,7 +152,8 @@ class Shop:
             "selling": self.selling,
             "every": BELOW_EVERY,
             "covered_every": COVERED_EVERY,
-            "sales": self.sales,
+            "demand_every": self.demand_every,
+            "sales": self.products if day == self.days - 1 else self.sales,
             "today": self.as_of.date(),
             "day": day,
         }

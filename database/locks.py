@@ -62,6 +62,21 @@ _LOCK_WANTED = f"""
         FOR NO KEY UPDATE) AS item
 """  # noqa: S608 - constants only
 
+# The same of items that are given, without reading what the caller doesn't ask for; those that are below their point.
+# Without the inner OFFSET the condition would be looked at before the lock, and the other items wouldn't be locked.
+_LOCK_MANY = """
+    SELECT warehouse_id, product_id
+    FROM (
+        SELECT warehouse_id, product_id
+        FROM unnest(%s::bigint[], %s::bigint[]) AS item (warehouse_id, product_id)
+        ORDER BY warehouse_id, product_id OFFSET 0) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT is_below_reorder_point FROM inventory_items AS item
+        WHERE (item.warehouse_id, item.product_id) = (wanted.warehouse_id, wanted.product_id)
+        OFFSET 0 FOR NO KEY UPDATE) AS item
+    WHERE is_below_reorder_point
+"""
+
 _CREATE_ITEMS = """
     INSERT INTO inventory_items (warehouse_id, product_id)
     SELECT warehouse_id, product_id
@@ -211,6 +226,11 @@ def _lock_just(items: Iterable[ItemKey]) -> Statement:
 
 def _levels(rows: Iterable[Sequence[int]]) -> dict[ItemKey, Level]:
     return {ItemKey(row[0], row[1]): Level(row[2], row[3], row[4]) for row in rows}
+
+
+def lock_many(warehouse_ids: bytes | str, product_ids: bytes | str) -> Statement:
+    """Lock thousands of items, given as arrays, and read the keys of those that are below their reorder point then."""
+    return Statement(_LOCK_MANY, (warehouse_ids, product_ids))
 
 
 def create_items(items: Iterable[ItemKey]) -> Statement:

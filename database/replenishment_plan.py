@@ -26,10 +26,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.binary_arrays import bigints, doubles, integers
-from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
-from database.locks import lock_items, lock_or_create_items
+from database.columns import INSTANT, METADATA, item_as_primary_key, needed
+from database.locks import lock_many, lock_or_create_items
 from database.order_terms import price_breaks_of, review_days_stored
-from database.pipeline import Statement, numbers, send, words
+from database.pipeline import Statement, send, words
 from database.tables import inventory_items, products, suppliers, warehouses
 from stockkeeper.domain.order_quantity import PriceBreak
 from stockkeeper.domain.replenishment import LeadTime, Terms, lead_time_from
@@ -40,7 +40,7 @@ item_plans = Table(
     "item_plans",
     METADATA,
     *item_as_primary_key(),
-    reference("suppliers.supplier_id"),
+    needed("supplier_id", BigInteger),
     needed("days", Integer),
     needed("daily_mean", Double),
     needed("daily_deviation", Double),
@@ -73,7 +73,6 @@ item_plans = Table(
     Column("usual_deviation", Double),
     Column("usual_days", Double),
     Column("widening", Double),
-    item_key("item_plans_item"),
 )
 
 # The preferred supplier of a product; if none is preferred, the cheapest one.
@@ -119,21 +118,22 @@ _ACTIVE = text("SELECT product_id FROM products WHERE is_active AND product_id =
     bindparam("product_ids", type_=ARRAY(BigInteger))
 )
 
-# Meanwhile an item may have been set by hand, and another run may have planned it.
-_SET_POINTS = text("""
-    UPDATE inventory_items AS item
-    SET reorder_point = plan.reorder_point, reorder_quantity = plan.reorder_quantity
-    FROM (
-        SELECT plan.*, was.is_below_reorder_point AS was_below
-        FROM unnest(CAST(:warehouse_ids AS bigint[]), CAST(:product_ids AS bigint[]), CAST(:points AS bigint[]),
-                CAST(:quantities AS bigint[]))
+# Meanwhile an item may have been set by hand, and another run may have planned it. Few of them are below their point,
+# so their keys are read, and nothing of the others.
+_SET_POINTS = """
+    WITH written AS (
+        UPDATE inventory_items AS item
+        SET reorder_point = plan.reorder_point, reorder_quantity = plan.reorder_quantity
+        FROM unnest(CAST(%s AS bigint[]), CAST(%s AS bigint[]), CAST(%s AS bigint[]), CAST(%s AS bigint[]))
             AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
-        JOIN inventory_items AS was USING (warehouse_id, product_id)
-    ) AS plan
-    WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id) AND item.planning = 'auto'
-        AND (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
-    RETURNING item.is_below_reorder_point AND NOT plan.was_below AS fell_below
-""")
+        WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id) AND item.planning = 'auto'
+            AND (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
+        RETURNING item.warehouse_id, item.product_id, item.is_below_reorder_point
+    )
+    SELECT count(*), array_agg(warehouse_id) FILTER (WHERE is_below_reorder_point),
+        array_agg(product_id) FILTER (WHERE is_below_reorder_point)
+    FROM written
+"""
 
 _NUMBERS = [each.name for each in item_plans.columns if each.name not in ("warehouse_id", "product_id", "planned_at")]
 _ALIKE = ("service_level", "service_measure", "order_cost", "holding_cost_rate")
@@ -157,10 +157,14 @@ _SENT: Mapping[type, _Sent] = {
 
 
 def _insert_plans() -> str:
-    """Insert or replace plans; a plan with the same numbers as before is left as it is, and isn't locked."""
+    """Insert or replace plans; a plan with the same numbers as before is left as it is, and isn't locked.
+
+    Those of before are looked for between the first and the last item, so that a page costs the same wherever it is.
+    """
     types = {each.name: _SENT[type(each.type)] for each in item_plans.columns if type(each.type) in _SENT}
     arrays = ", ".join(f"CAST(%s AS {types[name].name}[])" for name in _OF_EACH)
     alike = ", ".join(f"CAST(%s AS {types[name].name})" for name in _ALIKE)
+    key = "(CAST(%s AS bigint), CAST(%s AS bigint))"
     written = ", ".join(("warehouse_id", "product_id", *_NUMBERS))
     given, known = (", ".join(f"{table}.{name}" for name in _NUMBERS) for table in ("given", "known"))
     replaced = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "planned_at"))
@@ -174,6 +178,7 @@ def _insert_plans() -> str:
         WHERE NOT EXISTS (
             SELECT FROM item_plans AS known
             WHERE (known.warehouse_id, known.product_id) = (given.warehouse_id, given.product_id)
+                AND (known.warehouse_id, known.product_id) BETWEEN {key} AND {key}
                 AND ({known}) IS NOT DISTINCT FROM ({given}))
         ORDER BY warehouse_id, product_id
         ON CONFLICT (warehouse_id, product_id) DO UPDATE SET {replaced}
@@ -316,21 +321,20 @@ def set_points(
         How many were changed, and whether an item fell below its reorder point by this.
     """
     planned = zip(items, points, quantities, strict=True)
-    changed = {item: (point, units) for item, point, units in planned if before[item] != (point, units)}
+    changed = [(*item, point, units) for item, point, units in planned if before[item] != (point, units)]
     if not changed:
         return 0, False
-    lock_items(connection, list(changed))
-    fell = connection.execute(_SET_POINTS, _points(changed)).scalars().all()
-    return len(fell), any(fell)
-
-
-def _points(planned: Mapping[ItemKey, tuple[int, int]]) -> dict[str, str]:
-    return {
-        "warehouse_ids": numbers(item.warehouse_id for item in planned),
-        "product_ids": numbers(item.product_id for item in planned),
-        "points": numbers(point for point, _ in planned.values()),
-        "quantities": numbers(quantity for _, quantity in planned.values()),
-    }
+    warehouse_ids, product_ids, *numbers = (bigints(column) for column in zip(*changed, strict=True))
+    # Planned for a few rows and by key, the update finds each item by its key, whatever the table's size.
+    were_below, [(written, *now_below)] = send(
+        connection,
+        [
+            lock_many(warehouse_ids, product_ids),
+            Statement(_SET_POINTS, (warehouse_ids, product_ids, *numbers)),
+        ],
+    )
+    are_below = set(zip(*(each or () for each in now_below), strict=True))
+    return written, not are_below <= set(were_below)
 
 
 def insert_plans(connection: Connection, items: Sequence[ItemKey], columns: Mapping[str, Any], as_of: datetime) -> None:
@@ -348,7 +352,8 @@ def insert_plans(connection: Connection, items: Sequence[ItemKey], columns: Mapp
     warehouse_ids, product_ids = (list(each) for each in zip(*items, strict=True))
     of_each = {"warehouse_id": warehouse_ids, "product_id": product_ids, **columns}
     arrays = [_SENT[type(item_plans.c[name].type)].array(of_each[name]) for name in _OF_EACH]
-    send(connection, [Statement(_INSERT_PLANS, (as_of, *arrays, *(columns[name] for name in _ALIKE)))])
+    alike = (columns[name] for name in _ALIKE)
+    send(connection, [Statement(_INSERT_PLANS, (as_of, *arrays, *alike, *min(items), *max(items)))])
 
 
 def set_planning(connection: Connection, item: ItemKey, **values: Any) -> None:
