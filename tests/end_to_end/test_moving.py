@@ -3,19 +3,40 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any, NamedTuple
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities import following
 from devstack.mover import moving, urls_to_move
-from stockkeeper import DeliveryLine, InsufficientStock, Line, OrderLine, WarehouseMoving
+from stockkeeper import (
+    Adjustment,
+    AdjustmentState,
+    ArrivalLine,
+    CustomerReturn,
+    CycleCount,
+    CycleCountState,
+    DeliveryLine,
+    Hold,
+    InspectionLine,
+    InsufficientStock,
+    Line,
+    OrderLine,
+    PurchaseOrder,
+    PurchaseOrderState,
+    ReservationState,
+    ReturnState,
+    RootCause,
+    WarehouseMoving,
+)
 from stockkeeper.contracts import policies
 from stockkeeper.contracts.move import PROCESS, MoveState, MoveStatus
+from stockkeeper.domain.stock import ItemKey
 from tests.support.several_databases import Both, One
 from tests.support.shop import new_reference
 from tests.support.wire import eventually
@@ -66,41 +87,164 @@ def rows(one: One, warehouse: int) -> dict[str, int]:
     return {table: one.count(statement, warehouse=warehouse) for table, statement in ROWS.items()}
 
 
-async def test_a_warehouse_takes_all_along_and_its_open_documents_go_on(both: Both, mover: None) -> None:
-    del mover
-    item = await both.item(both.north, 30)
-    warehouse = item.warehouse_id
-    supplier = both.north.shop.supplier()
-    await both.told()
-    held, shipped, cancelled = [
-        await both.stock.reserve(new_reference(), [Line(item.product_id, warehouse, quantity=2)], performed_by="shop")
-        for _ in range(3)
-    ]
-    await shipped.fulfill(performed_by="shop")
-    await cancelled.cancel(performed_by="shop", reason="changed mind")
+Begin = Callable[[Both, ItemKey], Awaitable[Any]]
+End = Callable[[Both, Any, ItemKey], Awaitable[Any]]
+
+
+class Open(NamedTuple):
+    """A document that is open while its warehouse moves.
+
+    Attributes:
+        begin: Begins it, on an item of its own with ten units.
+        end: Brings it to its end in the new database, and answers with its state.
+        status: Its status then.
+        units: What is on hand then, and reserved.
+    """
+
+    begin: Begin
+    end: End
+    status: str
+    units: tuple[int, int]
+
+
+async def _held(both: Both, item: ItemKey) -> Hold:
+    return await both.stock.reserve(
+        new_reference(), [Line(item.product_id, item.warehouse_id, quantity=2)], performed_by="shop"
+    )
+
+
+async def _shipped(_: Both, hold: Hold, __: ItemKey) -> ReservationState:
+    return await hold.fulfill(performed_by="shop")
+
+
+async def _expired(_: Both, hold: Hold, __: ItemKey) -> ReservationState:
+    await hold.extend(performed_by="shop", ttl_minutes=0.01)
+    return await eventually(hold.refresh, lambda state: state.status == "EXPIRED")
+
+
+async def _waiting(both: Both, item: ItemKey) -> Hold:
+    line = Line(item.product_id, item.warehouse_id, quantity=11)
+    hold = await both.stock.reserve(new_reference(), [line], performed_by="shop", wait_minutes=60, at_once=True)
+    assert hold.state.status == "WAITING"
+    return hold
+
+
+async def _served(both: Both, hold: Hold, item: ItemKey) -> ReservationState:
+    line = Line(item.product_id, quantity=1)
+    found = await both.stock.adjust(
+        new_reference("a"), [line], warehouse_id=item.warehouse_id, reason="found", performed_by="bob"
+    )
+    assert found.state.status == "POSTED"
+    return await hold.held()
+
+
+async def _to_be_approved(both: Both, item: ItemKey) -> PurchaseOrder:
     order = await both.stock.draft_purchase_order(
         new_reference("po"),
-        [OrderLine(item.product_id, qty=5, unit_cost=Decimal(1))],
-        supplier_id=supplier,
-        warehouse_id=warehouse,
+        [OrderLine(item.product_id, qty=5, unit_cost=Decimal(1_000))],
+        supplier_id=both.north.shop.supplier(),
+        warehouse_id=item.warehouse_id,
         requested_by="ann",
         reason="wanted",
     )
+    assert order.state.required_approvals == 1
+    return order
+
+
+async def _approved_and_received(_: Both, order: PurchaseOrder, item: ItemKey) -> PurchaseOrderState:
+    await order.approve(approver="bob")
+    return await order.receive("1", [DeliveryLine(item.product_id, quantity=5)], performed_by="cid")
+
+
+async def _being_counted(both: Both, item: ItemKey) -> CycleCount:
+    count = await both.stock.open_count(
+        new_reference("c"), [item.product_id], warehouse_id=item.warehouse_id, requested_by="ann"
+    )
+    assert (await count.record(item.product_id, 4, performed_by="bob")).status == "REVIEW"
+    return count
+
+
+async def _variance_approved(_: Both, count: CycleCount, item: ItemKey) -> CycleCountState:
+    return await count.approve_variance(item.product_id, approver="cid", root_cause=RootCause.DAMAGE)
+
+
+async def _expected_back(both: Both, item: ItemKey) -> CustomerReturn:
+    line = Line(item.product_id, quantity=3)
+    return await both.stock.create_return(
+        new_reference("back"), [line], warehouse_id=item.warehouse_id, reference_id="1042", performed_by="shop"
+    )
+
+
+async def _inspected(_: Both, back: CustomerReturn, item: ItemKey) -> ReturnState:
+    return await back.inspect([InspectionLine(item.product_id, restock_quantity=1, scrap_quantity=2)], performed_by="q")
+
+
+async def _above_the_limit(both: Both, item: ItemKey) -> Adjustment:
+    line = Line(item.product_id, quantity=-9)
+    adjustment = await both.stock.adjust(
+        new_reference("a"), [line], warehouse_id=item.warehouse_id, reason="broken", performed_by="ann"
+    )
+    assert adjustment.state.status == "PENDING"
+    return adjustment
+
+
+async def _approved(_: Both, adjustment: Adjustment, __: ItemKey) -> AdjustmentState:
+    return await adjustment.approve(approver="bob")
+
+
+DOCUMENTS = {
+    "a hold that ships": Open(_held, _shipped, "FULFILLED", (8, 0)),
+    "a hold that expires": Open(_held, _expired, "EXPIRED", (10, 0)),
+    "an order that waits for stock": Open(_waiting, _served, "ACTIVE", (11, 11)),
+    "a purchase order that waits for approval": Open(_to_be_approved, _approved_and_received, "RECEIVED", (15, 0)),
+    "a count in review": Open(_being_counted, _variance_approved, "POSTED", (4, 0)),
+    "a return that is expected": Open(_expected_back, _inspected, "INSPECTED", (11, 0)),
+    "an adjustment that waits for approval": Open(_above_the_limit, _approved, "POSTED", (1, 0)),
+}
+
+
+async def test_every_open_document_goes_on_to_its_right_end(both: Both, mover: None) -> None:
+    """But a transfer, for whose end the move waits."""
+    del mover
+    warehouse = await both.warehouse(both.north)
+    items = {
+        name: await both.item(
+            both.north, 10, warehouse=warehouse, product=both.north.shop.product(unit_cost=Decimal(500))
+        )
+        for name in DOCUMENTS
+    }
+    begun = {name: await each.begin(both, items[name]) for name, each in DOCUMENTS.items()}
+    sent = await both.item(both.north, 10, warehouse=warehouse)
+    elsewhere = await both.warehouse(both.north)
+    transfer = await both.stock.create_transfer(
+        new_reference("t"),
+        [Line(sent.product_id, quantity=4)],
+        from_warehouse_id=warehouse,
+        to_warehouse_id=elsewhere,
+        requested_by="ann",
+    )
+    await transfer.dispatch(performed_by="bob")
     before = rows(both.north, warehouse)
-    state = await moved(both, warehouse, both.south)
-    assert (state.status, state.source, state.findings) == (MoveStatus.MOVED, both.north.queue, [])
+    await both.stock.move_warehouse(warehouse, to=both.south.queue, performed_by="ann")
+
+    async def waits() -> list[str]:
+        return (await both.stock.warehouse_move(warehouse)).waits_for
+
+    assert await eventually(waits, bool) == [f"transfer {transfer.state.transfer_number}"]
+    state = await transfer.receive("1", [ArrivalLine(sent.product_id, quantity=4)], performed_by="cid")
+    assert state.status == "RECEIVED"
+    moved = await ended(both, warehouse)
+    assert (moved.status, moved.source, moved.findings) == (MoveStatus.MOVED, both.north.queue, [])
     assert rows(both.south, warehouse) == before
     assert set(rows(both.north, warehouse).values()) == {0}
-    assert (await held.fulfill(performed_by="shop")).status == "FULFILLED"
-    assert (await order.receive("1", [DeliveryLine(item.product_id, quantity=5)], performed_by="bob")).status == (
-        "RECEIVED"
-    )
-    [level] = [each async for each in both.stock.levels(warehouse=warehouse)]
-    assert (level.quantity_on_hand, level.quantity_reserved) == (31, 0)
-    again = await both.stock.reserve(
-        new_reference(), [Line(item.product_id, warehouse, quantity=31)], performed_by="shop"
-    )
-    assert again.state.status == "ACTIVE"
+    ends = {name: (await each.end(both, begun[name], items[name])).status for name, each in DOCUMENTS.items()}
+    assert ends == {name: each.status for name, each in DOCUMENTS.items()}
+    levels = {each.product_id: each async for each in both.stock.levels(warehouse=warehouse)}
+    assert {
+        name: (levels[item.product_id].quantity_on_hand, levels[item.product_id].quantity_reserved)
+        for name, item in items.items()
+    } == {name: each.units for name, each in DOCUMENTS.items()}
+    assert levels[sent.product_id].quantity_on_hand == 6
 
 
 async def test_it_sells_while_it_moves_and_its_mover_comes_and_goes(both: Both) -> None:
