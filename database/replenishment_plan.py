@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from database.binary_arrays import bigints, doubles, integers
-from database.columns import INSTANT, METADATA, item_as_primary_key, needed
+from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
 from database.locks import lock_many, lock_or_create_items
 from database.order_terms import price_breaks_of, review_days_stored
 from database.pipeline import Statement, send, words
@@ -40,7 +40,7 @@ item_plans = Table(
     "item_plans",
     METADATA,
     *item_as_primary_key(),
-    needed("supplier_id", BigInteger),
+    reference("suppliers.supplier_id"),
     needed("days", Integer),
     needed("daily_mean", Double),
     needed("daily_deviation", Double),
@@ -73,6 +73,7 @@ item_plans = Table(
     Column("usual_deviation", Double),
     Column("usual_days", Double),
     Column("widening", Double),
+    item_key("item_plans_item"),
 )
 
 # The preferred supplier of a product; if none is preferred, the cheapest one.

@@ -364,10 +364,6 @@ CREATE TRIGGER inventory_items_are_kept_here AFTER INSERT ON inventory_items REF
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
 CREATE CONSTRAINT TRIGGER inventory_items_begin_with_a_movement AFTER INSERT ON inventory_items DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.quantity_on_hand <> 0) EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
-CREATE TRIGGER inventory_items_go_without_plans AFTER DELETE ON inventory_items REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION require_items_without_plans();
-CREATE TRIGGER inventory_items_keep_their_key BEFORE UPDATE OF warehouse_id, product_id ON inventory_items
-    FOR EACH ROW WHEN (old.warehouse_id IS DISTINCT FROM new.warehouse_id OR old.product_id IS DISTINCT FROM new.product_id) EXECUTE FUNCTION require_a_key_to_stay();
 CREATE TRIGGER inventory_items_keep_their_point AFTER UPDATE OF reorder_point ON inventory_items
     FOR EACH ROW WHEN (old.reorder_point IS DISTINCT FROM new.reorder_point) EXECUTE FUNCTION keep_the_reorder_point();
 CREATE CONSTRAINT TRIGGER inventory_items_need_a_movement AFTER UPDATE OF quantity_on_hand ON inventory_items DEFERRABLE INITIALLY DEFERRED
@@ -454,14 +450,10 @@ CREATE TABLE item_plans (
     CONSTRAINT item_plans_unit_cost_check CHECK (unit_cost >= 0::double precision),
     CONSTRAINT item_plans_usual_days_check CHECK (usual_days > 0::double precision),
     CONSTRAINT item_plans_usual_deviation_check CHECK (usual_deviation >= 0::double precision),
-    CONSTRAINT item_plans_widening_check CHECK (widening >= 1::double precision)
+    CONSTRAINT item_plans_widening_check CHECK (widening >= 1::double precision),
+    CONSTRAINT item_plans_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id),
+    CONSTRAINT item_plans_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
 );
-CREATE TRIGGER item_plans_have_their_supplier AFTER UPDATE OF supplier_id ON item_plans
-    FOR EACH ROW WHEN (old.supplier_id <> new.supplier_id) EXECUTE FUNCTION require_a_plan_to_have_its_supplier();
-CREATE TRIGGER item_plans_keep_their_key BEFORE UPDATE OF warehouse_id, product_id ON item_plans
-    FOR EACH ROW WHEN (old.warehouse_id IS DISTINCT FROM new.warehouse_id OR old.product_id IS DISTINCT FROM new.product_id) EXECUTE FUNCTION require_a_key_to_stay();
-CREATE TRIGGER item_plans_of_what_is_there AFTER INSERT ON item_plans REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION require_plans_of_what_is_there();
 GRANT INSERT, SELECT, UPDATE ON item_plans TO stockkeeper_worker;
 
 CREATE TABLE moved_runs (
@@ -795,7 +787,8 @@ CREATE TABLE reorder_points (
     product_id bigint NOT NULL,
     since timestamp with time zone NOT NULL,
     reorder_point bigint,
-    CONSTRAINT reorder_points_pkey PRIMARY KEY (warehouse_id, product_id, since)
+    CONSTRAINT reorder_points_pkey PRIMARY KEY (warehouse_id, product_id, since),
+    CONSTRAINT reorder_points_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
 );
 GRANT SELECT ON reorder_points TO stockkeeper_worker;
 
@@ -1047,12 +1040,8 @@ CREATE TABLE suppliers (
 CREATE INDEX suppliers_name_in_any_case ON suppliers USING btree (lower(name));
 CREATE TRIGGER suppliers_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON suppliers
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
-CREATE TRIGGER suppliers_go_without_plans AFTER DELETE ON suppliers REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION require_suppliers_without_plans();
 CREATE TRIGGER suppliers_have_no_twins BEFORE INSERT OR UPDATE OF name ON suppliers
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('name');
-CREATE TRIGGER suppliers_keep_their_key BEFORE UPDATE OF supplier_id ON suppliers
-    FOR EACH ROW WHEN (old.supplier_id <> new.supplier_id) EXECUTE FUNCTION require_a_key_to_stay();
 GRANT INSERT, SELECT, UPDATE ON suppliers TO stockkeeper_worker;
 
 CREATE TABLE this_database (
@@ -1493,28 +1482,6 @@ BEGIN
     RETURN NEW;
 END $function$;
 
-CREATE OR REPLACE FUNCTION require_a_key_to_stay()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-AS $function$
-BEGIN
-    RAISE EXCEPTION 'the key of a row stays' USING ERRCODE = 'restrict_violation';
-END $function$;
-
-CREATE OR REPLACE FUNCTION require_a_plan_to_have_its_supplier()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-AS $function$
-BEGIN
-    PERFORM FROM suppliers WHERE supplier_id = NEW.supplier_id FOR KEY SHARE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'a plan is of a supplier that isn''t there' USING ERRCODE = 'foreign_key_violation';
-    END IF;
-    RETURN NULL;
-END $function$;
-
 CREATE OR REPLACE FUNCTION require_a_sku_to_have_one_meaning()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1598,19 +1565,6 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION require_items_without_plans()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-AS $function$
-BEGIN
-    IF EXISTS (SELECT FROM gone JOIN item_plans USING (warehouse_id, product_id))
-            OR EXISTS (SELECT FROM gone JOIN reorder_points USING (warehouse_id, product_id)) THEN
-        RAISE EXCEPTION 'an item has a plan, or reorder points of the past' USING ERRCODE = 'foreign_key_violation';
-    END IF;
-    RETURN NULL;
-END $function$;
-
 CREATE OR REPLACE FUNCTION require_movements_in_transit_to_be_on_a_line()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1672,32 +1626,6 @@ BEGIN
     RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION require_plans_of_what_is_there()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-AS $function$
-BEGIN
-    IF (SELECT count(*) FROM (
-            SELECT
-            FROM (SELECT warehouse_id, product_id FROM written ORDER BY warehouse_id, product_id OFFSET 0) AS plan
-            CROSS JOIN LATERAL (
-                SELECT FROM inventory_items AS item
-                WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id)
-                FOR KEY SHARE) AS item
-        ) AS found) <> (SELECT count(*) FROM written) THEN
-        RAISE EXCEPTION 'a plan is of an item that isn''t there' USING ERRCODE = 'foreign_key_violation';
-    END IF;
-    IF (SELECT count(*) FROM (
-            SELECT FROM (SELECT DISTINCT supplier_id FROM written ORDER BY supplier_id OFFSET 0) AS plan
-            CROSS JOIN LATERAL (
-                SELECT FROM suppliers WHERE suppliers.supplier_id = plan.supplier_id FOR KEY SHARE) AS supplier
-        ) AS found) <> (SELECT count(DISTINCT supplier_id) FROM written) THEN
-        RAISE EXCEPTION 'a plan is of a supplier that isn''t there' USING ERRCODE = 'foreign_key_violation';
-    END IF;
-    RETURN NULL;
-END $function$;
-
 CREATE OR REPLACE FUNCTION require_releases_to_be_on_the_line()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1735,18 +1663,6 @@ BEGIN
         RAISE EXCEPTION 'line % of order % has returned %, and its returns say %',
                 NEW.line_number, NEW.po_id, on_line, returned
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'returns_are_on_the_line';
-    END IF;
-    RETURN NULL;
-END $function$;
-
-CREATE OR REPLACE FUNCTION require_suppliers_without_plans()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-AS $function$
-BEGIN
-    IF EXISTS (SELECT FROM gone JOIN item_plans USING (supplier_id)) THEN
-        RAISE EXCEPTION 'a supplier has plans' USING ERRCODE = 'foreign_key_violation';
     END IF;
     RETURN NULL;
 END $function$;

@@ -280,4 +280,5 @@ reorder_points = Table(
     *item_as_primary_key(),
     Column("since", INSTANT, primary_key=True),
     Column("reorder_point", BigInteger),
+    item_key("reorder_points_item"),
 )
