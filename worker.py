@@ -49,7 +49,6 @@ from activities.operations import OperationQuestions
 from activities.order_promising import OrderPromises
 from activities.pacing import Paced
 from activities.plan_questions import PlanQuestions
-from activities.polls import POLLS_FOR_NEW_RUNS, WORKFLOW_POLLS
 from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
 from activities.reorder import ReorderSteps
@@ -299,8 +298,6 @@ def _worker(client: Client, settings: Settings, common: "_Common") -> Worker:
         activity_executor=ThreadPoolExecutor(settings.threads, thread_name_prefix="activity"),
         max_concurrent_activities=settings.concurrency,
         max_concurrent_local_activities=settings.local_slots,
-        max_concurrent_workflow_task_polls=WORKFLOW_POLLS,
-        nonsticky_to_sticky_poll_ratio=POLLS_FOR_NEW_RUNS,
         workflow_runner=WORKFLOW_RUNNER,
         patch_activation_callback=lambda asked: patches.begins(
             asked.patch_id, identity_required=settings.requires_identity

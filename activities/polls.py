@@ -1,4 +1,4 @@
-"""How a worker asks Temporal for tasks, and when it last did, by the counters of the SDK's own core.
+"""When a worker last asked Temporal for tasks, by the counters of the SDK's own core.
 
 A worker may be alive, with its connections open and its event loop running, and not ask for tasks any more
 (temporalio/sdk-python 1295): nothing of the SDK's interface tells. But its core counts each call of
@@ -10,11 +10,6 @@ import http.client
 import re
 from dataclasses import dataclass
 
-WORKFLOW_POLLS = 10
-"""Calls for workflow tasks that a worker of runs has open at once."""
-POLLS_FOR_NEW_RUNS = 0.5
-"""The share of them that asks for runs which the worker doesn't know yet. By default it is one call of five: where
-Temporal's store takes its time to begin a task, new orders are then taken one after the other (ADR 0089)."""
 QUIET_SECONDS = 90.0
 """A poll is given up after 70 s, and one that has failed is made again within 12 s: a counter that stands for longer
 than both belongs to a worker that doesn't ask."""
