@@ -169,8 +169,7 @@ async def test_a_row_locked_for_longer_than_anybody_waits_delays_the_answer(
     async with locked(engine, item) as lock:
         reserving = asyncio.ensure_future(orders.reserve(reference, (item, 3)))
         await lock.has_somebody_waiting()
-        await lock.has_nobody_waiting()
-        await lock.has_somebody_waiting()
+        await lock.has_another_waiting()
         assert not reserving.done()
     assert (await reserving)["status"] == "ACTIVE"
     assert level(engine, item) == (10, 3)

@@ -20,7 +20,7 @@ _MOVEMENTS = text("""
     FROM stock_movements WHERE reference_id = :number ORDER BY movement_id
 """)
 _WAITING = text("""
-    SELECT count(*) FROM pg_stat_activity WHERE :locker = ANY (pg_blocking_pids(pid))
+    SELECT pid, xact_start FROM pg_stat_activity WHERE :locker = ANY (pg_blocking_pids(pid))
 """)
 
 
@@ -33,18 +33,19 @@ class LockedItem:
 
     async def has_somebody_waiting(self) -> None:
         """Return once a transaction waits for the item."""
-        await eventually(self._waiting, lambda waiting: waiting > 0)
+        await eventually(self._waiting, bool)
 
-    async def has_nobody_waiting(self) -> None:
-        """Return once whoever waited has given up."""
-        await eventually(self._waiting, lambda waiting: waiting == 0)
+    async def has_another_waiting(self) -> None:
+        """Return once a transaction waits that doesn't yet: whoever waits now has given up, and tries again."""
+        now = await self._waiting()
+        await eventually(self._waiting, lambda waiting: bool(waiting - now))
 
-    async def _waiting(self) -> int:
-        def count() -> int:
+    async def _waiting(self) -> set[tuple[Any, ...]]:
+        def waiting() -> set[tuple[Any, ...]]:
             with self._engine.connect() as connection:
-                return int(connection.execute(_WAITING, {"locker": self._session}).scalar_one())
+                return {tuple(row) for row in connection.execute(_WAITING, {"locker": self._session})}
 
-        return await asyncio.to_thread(count)
+        return await asyncio.to_thread(waiting)
 
 
 def locked(engine: Engine, item: ItemKey) -> AbstractAsyncContextManager[LockedItem]:
