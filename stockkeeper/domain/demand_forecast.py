@@ -130,7 +130,8 @@ def forecast(weekly: Floats, level_weeks: int, lead_time_days: Floats) -> Foreca
             chosen = weekly[wins]
             expected = ahead_of(chosen, fit(chosen, length, kind), length, level_weeks, lead_time_days[wins] / A_WEEK)
             factor[wins] = expected / mean[wins]
-            error[wins] = 1 - mean_saved[wins] / error_of_mean[wins]
+            # All of the error may be saved, and a hair more, as floats have it.
+            error[wins] = np.maximum(1 - mean_saved[wins] / error_of_mean[wins], 0.0)
             surest = np.where(wins, sure, surest)
             kinds = [kind if wins[item] else before for item, before in enumerate(kinds)]
     return Forecast(kinds, factor, error)

@@ -74,7 +74,8 @@ def look_back(daily: Floats, known_days: Floats, supply: Supply, level: float, h
     items = int((orders > 0).sum())
     if total < LEAST_ORDERS:
         return Hindsight(spread, items=items, orders=total)
-    reached = lasted.sum(0) / total
+    # Two sums of floats: where all has lasted, the one may exceed the other by a hair.
+    reached = np.minimum(lasted.sum(0) / total, 1.0)
     error = np.sqrt(((lasted[:, 0] - reached[0] * orders) ** 2).sum()) / total
     falls_short = reached[0] + SURE * error < level
     widening = float(np.interp(level, np.maximum.accumulate(reached), WIDENINGS)) if falls_short else 1.0

@@ -202,7 +202,9 @@ def _fill(leaving: Outgoing, supply: Supply, points: Floats) -> Floats:
     then: as much as it would have been below the point. An order brings its quantity and no less than the point.
     """
     brings = np.maximum(supply.order_quantity, points)
-    refused = leaving.beyond(points - 0.5) + (1 - leaving.within(points)) * (leaving.undershoot - 1)
+    left = (1 - leaving.within(points)) * (leaving.undershoot - 1)
+    # An undershoot of one unit may be a hair less, as floats have it.
+    refused: Floats = np.maximum(leaving.beyond(points - 0.5) + left, 0.0)
     return brings / (brings + refused)
 
 

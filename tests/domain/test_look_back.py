@@ -35,6 +35,14 @@ def test_steady_demand_changes_no_plan_of_the_shop() -> None:
     assert found.reached > LEVEL - 0.02
 
 
+@pytest.mark.parametrize("quantity", [3.0, 7.0, 20.0, 50.0, 130.0])
+def test_where_all_goods_came_in_time_the_part_is_one_and_not_a_hair_more(quantity: float) -> None:
+    """The sums differ by rounding, to either side; the database takes no part above one."""
+    found = look_back(np.ones((ITEMS, 2 * DAYS)), known(), supply_of(quantity=quantity), LEVEL, DAYS)
+    assert found.reached == pytest.approx(1.0)
+    assert found.reached <= 1.0
+
+
 def test_demand_that_strays_from_its_level_widens_plans() -> None:
     """Every week has a level of its own, between a third and three times the usual one."""
     chance = np.random.default_rng(3)
