@@ -109,7 +109,7 @@ class Planner:
             "worker": worker,
             "server": self._server_seconds() - of_server,
             "worker_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "server_mib": _memory_of(self._server()),
+            "server_mib": memory_of(self._server()),
         }
 
     def _server(self) -> int:
@@ -131,7 +131,7 @@ def _connect(url: str) -> Engine:
     return connect(url)
 
 
-def _memory_of(process: int) -> int:
+def memory_of(process: int) -> int:
     """The most that a process of PostgreSQL's has had, in MiB, without what all of them share; 0: it can't be read."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()

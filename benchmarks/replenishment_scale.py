@@ -24,6 +24,7 @@ from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.reservation import ReservationSteps
 from benchmarks.measuring import as_activity, in_turn, seconds_of, table
+from benchmarks.planners import memory_of
 from benchmarks.replenishment_shop import Shop
 from database.demand import roll_up
 from database.migrate import upgrade
@@ -159,18 +160,9 @@ def planning(engine: Engine, shop: Shop) -> str:
 
 
 def _memory_of_server(engine: Engine) -> int:
-    """The most memory that PostgreSQL's process of this connection has had, in MiB, without what all of them share.
-
-    0 where it can't be read: it is Linux's account of the process.
-    """
+    """`memory_of` PostgreSQL's process of this connection."""
     with engine.connect() as connection:
-        process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    of = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
-    return (of["VmHWM"] - of["RssShmem"]) // 1024
+        return memory_of(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
 def rolling_up(engine: Engine, shop: Shop) -> str:

@@ -1,6 +1,7 @@
 """Makes several databases of one installation: the catalogue is kept in one, and the others follow it.
 
-It comes to the others by PostgreSQL's own logical replication. Everything may be repeated: what is there stays.
+It comes to the others by PostgreSQL's own logical replication. Setting up may be repeated: a publication, a
+subscription or a name that is right already is left as it is.
 """
 
 import re
@@ -147,7 +148,7 @@ def _let_read(engine: Engine, role: str) -> None:
     """Let a role that replicates the catalogue read what is published, and nothing more."""
     with engine.begin() as connection:
         quoted = engine.dialect.identifier_preparer.quote(role)
-        # The schema is nobody's by itself (ADR 0074).
+        # By default no role has rights to the schema (ADR 0074).
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {quoted}")
         connection.exec_driver_sql(f"{_LET_READ} {quoted}")
 

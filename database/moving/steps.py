@@ -242,7 +242,7 @@ def _switch(source: Session, target: Session, move: Move) -> Tried:
 
 
 def _require_announced(source: Session, target: Session, move: Move) -> None:
-    """Refuse to let a warehouse go on a move of which one of the databases doesn't know: nobody would find it again.
+    """Refuse to let a warehouse go on a move that one of the databases doesn't know: no caller would find it again.
 
     Raises:
         InvalidState: The move was given up.
