@@ -6,12 +6,9 @@ It is the real one, except for that, and for how soon Temporal misses it.
 import asyncio
 import functools
 import itertools
-import logging
 import os
 import pkgutil
 import signal
-import sys
-import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +19,7 @@ from temporalio.worker import Worker
 from activities import heartbeats
 from devstack import mover
 from stockkeeper.contracts import policies
-from tests.faults.dying_worker import die_with_the_parent, move_warehouses
+from tests.faults.dying_worker import begin, move_warehouses
 from workflows import move
 
 MISSED_AFTER = timedelta(seconds=1.2)
@@ -52,13 +49,7 @@ def work(ends: tuple[End, ...], environment: Mapping[str, str], log: Path) -> No
         environment: The process's environment variables; it has no others.
         log: Takes the process's output.
     """
-    with log.open("wb") as output:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(output.fileno(), stream.fileno())
-    threading.Thread(target=die_with_the_parent, daemon=True).start()
-    os.environ.clear()
-    os.environ.update(environment)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin(environment, log)
     for end in ends:
         _end_at(end)
     _be_brisk()

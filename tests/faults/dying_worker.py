@@ -81,8 +81,18 @@ async def move_warehouses() -> None:
         await asyncio.Event().wait()
 
 
-def die_with_the_parent() -> None:
-    """End once the process that has started this one is gone; for a thread of its own."""
+def begin(environment: Mapping[str, str], log: Path) -> None:
+    """Give this process its environment variables and no others, its log, and its parent's end."""
+    with log.open("wb") as output:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(output.fileno(), stream.fileno())
+    threading.Thread(target=_die_with_the_parent, daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _die_with_the_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -99,13 +109,7 @@ def work(how_to_die: tuple[str, ...], environment: Mapping[str, str], log: Path,
         log: Takes the process's output.
         hours_off: How much Python's clock is fast here, or slow if it is negative.
     """
-    with log.open("wb") as output:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(output.fileno(), stream.fileno())
-    threading.Thread(target=die_with_the_parent, daemon=True).start()
-    os.environ.clear()
-    os.environ.update(environment)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin(environment, log)
     # Tasks that a dead worker had kept for itself come back after a second instead of ten.
     brisk = functools.partial(Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1))
     setattr(worker, "Worker", brisk)  # noqa: B010
